@@ -1,0 +1,1 @@
+//! The reconcile loop: compile, observe, diff, apply, verify.

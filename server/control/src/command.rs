@@ -1,0 +1,283 @@
+//! Every command, with the permission it needs. One command, one use case, one method of [`crate::Control`].
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use netloom_model::lease::{LeaseKind, LeaseSpec, LeaseState};
+use netloom_model::network::{Driver, NetworkSpec};
+use netloom_model::plan::Plan;
+use netloom_model::probe::ProbeSpec;
+use netloom_model::sandbox::SandboxSpec;
+use netloom_model::{MacAddr, Timestamp};
+
+use crate::principal::Permission;
+
+/// Something that can be asked for.
+pub trait Command {
+    /// The permission it needs.
+    fn permission(&self) -> Permission;
+}
+
+macro_rules! commands {
+    ($($name:ty => $permission:ident),* $(,)?) => {
+        $(impl Command for $name {
+            fn permission(&self) -> Permission {
+                Permission::$permission
+            }
+        })*
+    };
+}
+
+commands! {
+    ListNetworks => Read, GetNetwork => Read, CreateNetwork => Write, UpdateNetwork => Write, RemoveNetwork => Write,
+    ListSandboxes => Read, GetSandbox => Read, UpdateSandbox => Write, RemoveSandbox => Write,
+    ListLeases => Read, GetLease => Read, ReserveLease => Write, ReleaseLease => Write, GetAddress => Read,
+    Prune => Write, Probe => Write, GetDrift => Read, GetFacts => Read, ListEvents => Read, WatchEvents => Read, GetOverview => Read,
+}
+
+/// An object by ID or name, as it stands in a path.
+pub type Reference = String;
+
+/// How a write is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// Return the plan and change nothing.
+    pub dry_run: bool,
+    /// How long to wait for the kernel; zero answers at the commit. At most 300 s, 30 s unless said.
+    pub wait: Duration,
+    /// Whether what the kernel refused is kept as `failed` rather than undone.
+    pub keep_on_failure: bool,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self { dry_run: false, wait: Duration::from_secs(30), keep_on_failure: false }
+    }
+}
+
+/// What came of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written<T> {
+    /// Done, and verified in the kernel where the kernel is concerned.
+    Done(T),
+    /// Committed; the wait ran out before the kernel was verified.
+    Pending(T),
+    /// A dry run: the object as it would be, and what would be done. Nothing was changed.
+    Planned(T, Plan),
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageRequest {
+    /// How many items, 1 to 1000; 100 when absent.
+    pub limit: Option<u32>,
+    /// Where to go on: the `next_page_token` of the page before, with the same filters.
+    pub token: Option<String>,
+}
+
+/// Part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where to go on; absent on the last page.
+    pub next_page_token: Option<String>,
+    /// Number of the last event that the page shows.
+    pub seq: u64,
+}
+
+/// Lists networks by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListNetworks {
+    /// Only this driver.
+    pub driver: Option<Driver>,
+    /// Only with these labels; a key alone asks for any value.
+    pub labels: Vec<(String, Option<String>)>,
+    /// Only with a pool that contains this address.
+    pub contains_ip: Option<IpAddr>,
+    /// Only with this text in the name or the description.
+    pub q: Option<String>,
+    /// Which part.
+    pub page: PageRequest,
+}
+
+/// Gets a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetNetwork(pub Reference);
+
+/// Creates a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateNetwork(pub NetworkSpec);
+
+/// Changes a network by a JSON Merge Patch of its spec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateNetwork {
+    /// Which.
+    pub network: Reference,
+    /// RFC 7396 patch.
+    pub patch: serde_json::Value,
+}
+
+/// Removes a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoveNetwork {
+    /// Which.
+    pub network: Reference,
+    /// Whether to detach its endpoints first.
+    pub cascade: bool,
+}
+
+/// Lists sandboxes by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListSandboxes {
+    /// Only on this network.
+    pub network: Option<Reference>,
+    /// Only with these labels.
+    pub labels: Vec<(String, Option<String>)>,
+    /// Only wanted running (true) or stopped (false).
+    pub running: Option<bool>,
+    /// Only with this text in the name or the description.
+    pub q: Option<String>,
+    /// Which part.
+    pub page: PageRequest,
+}
+
+/// Gets a sandbox, with its interfaces as they are now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetSandbox(pub Reference);
+
+/// Creates a sandbox with its endpoints, all or nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateSandbox(pub SandboxSpec);
+
+impl Command for CreateSandbox {
+    /// Adopting a foreign namespace reaches into somebody else's process: that is the administrator's to decide.
+    fn permission(&self) -> Permission {
+        if self.0.netns.is_some() || self.0.pid.is_some() { Permission::Administer } else { Permission::Write }
+    }
+}
+
+/// Changes a sandbox by a JSON Merge Patch of its spec: attaches, detaches, stops, starts, labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateSandbox {
+    /// Which.
+    pub sandbox: Reference,
+    /// RFC 7396 patch.
+    pub patch: serde_json::Value,
+}
+
+/// Removes a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoveSandbox(pub Reference);
+
+/// Lists leases of all networks, by address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListLeases {
+    /// Only this network.
+    pub network: Option<Reference>,
+    /// Only this address.
+    pub address: Option<IpAddr>,
+    /// Only within this subnet.
+    pub within: Option<ipnet::IpNet>,
+    /// Only this Ethernet address.
+    pub mac: Option<MacAddr>,
+    /// Only of the owner with this name or ID.
+    pub owner: Option<String>,
+    /// Only in this state.
+    pub state: Option<LeaseState>,
+    /// Only of this kind.
+    pub kind: Option<LeaseKind>,
+    /// Which part.
+    pub page: PageRequest,
+}
+
+/// Gets a lease: by its ID, or by its network and its key (a reservation's) or address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetLease {
+    /// The network, unless asked by ID.
+    pub network: Option<Reference>,
+    /// ID, key or address.
+    pub lease: String,
+}
+
+/// Reserves an address without a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReserveLease {
+    /// On which network.
+    pub network: Reference,
+    /// What.
+    pub spec: LeaseSpec,
+}
+
+/// Releases a reservation, or ends a quarantine, by key, ID or address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseLease {
+    /// On which network.
+    pub network: Reference,
+    /// Key, ID or address.
+    pub lease: String,
+}
+
+/// Asks all about one address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// Who held it at this time.
+    pub at: Option<Timestamp>,
+}
+
+/// Removes stopped sandboxes and networks that nothing uses, predefined and protected ones excepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prune;
+
+/// What a prune removed, or would remove.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Sandboxes.
+    pub sandboxes: Vec<netloom_model::event::ObjectRef>,
+    /// Networks.
+    pub networks: Vec<netloom_model::event::ObjectRef>,
+    /// How many addresses came free, or would.
+    pub addresses: u64,
+}
+
+/// Sends a probe from a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe(pub ProbeSpec);
+
+/// Asks where the kernel differs from what is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GetDrift;
+
+/// Asks what the host offers: its links and routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GetFacts;
+
+/// Lists events by number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListEvents {
+    /// After this event: `<store>:<seq>`, or a bare number.
+    pub since: Option<String>,
+    /// Only kinds that are one of these, or start with one of these and a dot.
+    pub kinds: Vec<String>,
+    /// Only of the object with this ID or name.
+    pub object: Option<String>,
+    /// How many, 1 to 1000; 100 when absent.
+    pub limit: Option<u32>,
+}
+
+/// Follows events as they come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WatchEvents {
+    /// After this event; only new ones when absent.
+    pub since: Option<String>,
+    /// As in [`ListEvents`].
+    pub kinds: Vec<String>,
+    /// As in [`ListEvents`].
+    pub object: Option<String>,
+}
+
+/// Asks for the numbers on the front page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GetOverview;

@@ -1,0 +1,1 @@
+//! The netloom binary: serve, doctor, purge, exec, openapi.

@@ -1,0 +1,1 @@
+//! Address decisions, pure: next free, overlap, capacity, subnets cut from default pools.

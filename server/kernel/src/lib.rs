@@ -1,0 +1,4 @@
+//! The only code that touches Linux: netlink workers, namespaces, sysctls, probes.
+//!
+//! It does what it is told, object by object, and reports each outcome; it decides nothing. What must not live here:
+//! assignments, retries, repair, the store.

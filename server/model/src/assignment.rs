@@ -1,0 +1,139 @@
+//! What a node is told to realise: our nouns, keyed, complete in themselves. No kernel numbers.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{EndpointId, NetworkId, SandboxId};
+use crate::mac::MacAddr;
+use crate::network::{Driver, MacvlanMode};
+
+/// Names one assigned object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Key {
+    /// A network.
+    Network(NetworkId),
+    /// A sandbox with its endpoints.
+    Sandbox(SandboxId),
+}
+
+/// A set of assigned objects. A full set holds everything; a change holds what some keys name now, absent ones being gone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Event number at which the set was read.
+    pub revision: u64,
+    /// Networks that the sandboxes here are on, and networks asked for.
+    pub networks: BTreeMap<NetworkId, AssignedNetwork>,
+    /// Sandboxes.
+    pub sandboxes: BTreeMap<SandboxId, AssignedSandbox>,
+}
+
+/// A network, as a node needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignedNetwork {
+    /// ID.
+    pub id: NetworkId,
+    /// Name, for messages.
+    pub name: String,
+    /// Driver.
+    pub driver: Driver,
+    /// MTU in bytes; the parent's when absent.
+    pub mtu: Option<u32>,
+    /// Settings of driver macvlan.
+    pub macvlan: Option<AssignedMacvlan>,
+    /// Whether an endpoint of a running sandbox is on it here: what belongs to the network as a whole is made only then.
+    pub in_use: bool,
+    /// Whether everything of it must go.
+    pub deleting: bool,
+}
+
+/// A macvlan network's settings, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignedMacvlan {
+    /// Name of the host's link.
+    pub parent: String,
+    /// Mode.
+    pub mode: MacvlanMode,
+    /// VLAN on the parent.
+    pub vlan_id: Option<u16>,
+    /// Whether addresses are probed before use.
+    pub probe: bool,
+    /// Whether the host reaches the endpoints.
+    pub host_access: bool,
+}
+
+/// A sandbox, as a node needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignedSandbox {
+    /// ID.
+    pub id: SandboxId,
+    /// Name, for messages and for the namespace's file.
+    pub name: String,
+    /// Where its namespace comes from.
+    pub namespace: NamespaceSource,
+    /// Whether it should be in the kernel at all: false when stopped.
+    pub running: bool,
+    /// Whether everything of it must go, and its row then too.
+    pub deleting: bool,
+    /// Its places on networks with links of their own (drivers host and none have none), ordered by interface position.
+    pub endpoints: Vec<AssignedEndpoint>,
+}
+
+/// Where a sandbox's namespace comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NamespaceSource {
+    /// Netloom makes it.
+    Made,
+    /// The host's own stack: nothing is made, nothing is changed.
+    Host,
+    /// Somebody else made it, and it was looked at when it was adopted.
+    Adopted(Adoption),
+}
+
+/// An adopted namespace, and how to know it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adoption {
+    /// Path to open: the user's, or `/proc/<pid>/ns/net`.
+    pub path: String,
+    /// The namespace's cookie (SO_NETNS_COOKIE): unique until the next boot, unlike an inode number.
+    pub cookie: u64,
+    /// The boot it was seen in.
+    pub boot_id: String,
+    /// Start time of the process, in clock ticks since boot, when adopted by pid: pids are used again.
+    pub start_time: Option<u64>,
+}
+
+/// An endpoint, as a node needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignedEndpoint {
+    /// ID.
+    pub id: EndpointId,
+    /// Its network.
+    pub network: NetworkId,
+    /// Name of the interface in the sandbox.
+    pub interface: String,
+    /// Ethernet address.
+    pub mac: MacAddr,
+    /// Addresses, at most one of each family.
+    pub addresses: Vec<AssignedAddress>,
+    /// Whether the default routes of the sandbox go through this endpoint's gateways.
+    pub default_route: bool,
+    /// Whether it must go, while the sandbox stays.
+    pub deleting: bool,
+}
+
+/// An address, as a node needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignedAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// Length of the prefix, in bits.
+    pub prefix_length: u8,
+    /// The network's router in that family.
+    pub gateway: Option<IpAddr>,
+    /// Whether the user asked for this very address, so that no other may take its place.
+    pub requested: bool,
+}

@@ -1,0 +1,76 @@
+//! Events: what happened, numbered without gaps in one store.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::timestamp::Timestamp;
+
+/// Kinds of object that events, problems and drifts refer to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ObjectKind {
+    /// A network.
+    Network,
+    /// A sandbox.
+    Sandbox,
+    /// An endpoint.
+    Endpoint,
+    /// A lease.
+    Lease,
+    /// A node.
+    Node,
+    /// A token.
+    Token,
+}
+
+impl ObjectKind {
+    /// The word used in JSON and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Sandbox => "sandbox",
+            Self::Endpoint => "endpoint",
+            Self::Lease => "lease",
+            Self::Node => "node",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// An object, by kind, ID and name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ObjectRef {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// Its ID.
+    pub id: String,
+    /// Its name at the time.
+    pub name: String,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Event {
+    /// `<store ID>:<seq>`: unique for ever, and where to resume a stream.
+    pub id: String,
+    /// Number within the store, from 1, without gaps.
+    pub seq: u64,
+    /// When.
+    pub time: Timestamp,
+    /// Stable dotted word: `network.created`, `network.updated`, `network.deleting`, `network.deleted`, `network.create_failed`, ...;
+    /// `sandbox.*` likewise; `lease.reserved`, `lease.released`, `lease.quarantined`; `drift.repaired`, `apply.failed`, `sandbox.orphaned`, `host.changed`.
+    pub kind: String,
+    /// What it happened to.
+    pub object: ObjectRef,
+    /// In a sentence.
+    pub message: String,
+    /// Further facts, text by key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub data: BTreeMap<String, String>,
+    /// Who did it: a token's name, `socket:root`, or `agent`.
+    pub actor: String,
+    /// The request that did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}

@@ -1,0 +1,37 @@
+//! The nouns of Netloom, in one vocabulary for every layer (`docs/GLOSSARY.md`).
+//!
+//! What lives here: values, their checked text forms, what a user writes (`*Spec`), what Netloom answers
+//! (`Network`, `Sandbox`, `Lease`, ... with their `*Status`), what a node is told (`Assignment`) and what it
+//! says back (`Report`). What must not: I/O, clocks, randomness, SQL, netlink, HTTP. Time and random bytes come in as arguments.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`id`], [`name`], [`mac`], [`net`], [`timestamp`] | values with one text form each |
+//! | [`network`], [`sandbox`], [`lease`], [`probe`] | the resources: spec and status |
+//! | [`assignment`], [`report`], [`facts`] | what passes between control and a node |
+//! | [`plan`], [`drift`], [`event`], [`condition`] | what happens, what would, what differs |
+//! | [`document`], [`invalid`] | JSON in, with the field named when it is wrong |
+
+pub mod assignment;
+pub mod condition;
+pub mod document;
+pub mod drift;
+pub mod event;
+pub mod facts;
+pub mod id;
+pub mod invalid;
+pub mod lease;
+pub mod mac;
+pub mod name;
+pub mod net;
+pub mod network;
+pub mod plan;
+pub mod probe;
+pub mod report;
+pub mod sandbox;
+pub mod timestamp;
+
+pub use id::{EndpointId, LeaseId, NetworkId, NodeId, SandboxId, StoreId, TokenId};
+pub use invalid::Invalid;
+pub use mac::MacAddr;
+pub use timestamp::Timestamp;

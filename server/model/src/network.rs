@@ -1,0 +1,274 @@
+//! Networks and their pools: what a user writes and what Netloom answers.
+//!
+//! Text fields of a spec hold what the user wrote, to the letter; canonical forms stand in the status.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::condition::Condition;
+use crate::id::{NetworkId, NodeId};
+use crate::name::Labels;
+use crate::timestamp::Timestamp;
+
+/// How a network is realised in the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Driver {
+    /// A Linux bridge with translation to the outside.
+    Bridge,
+    /// The host's own stack, shared.
+    Host,
+    /// Loopback only.
+    None,
+    /// A link of its own MAC on a parent of the host's.
+    Macvlan,
+    /// A link that shares its parent's MAC.
+    Ipvlan,
+    /// VXLAN between the nodes of a swarm.
+    Overlay,
+}
+
+impl Driver {
+    /// The word used in JSON and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Host => "host",
+            Self::None => "none",
+            Self::Macvlan => "macvlan",
+            Self::Ipvlan => "ipvlan",
+            Self::Overlay => "overlay",
+        }
+    }
+}
+
+/// Where an object lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// In one node's own store.
+    Local,
+    /// In the manager's store, for every node.
+    Swarm,
+}
+
+/// What a user writes of a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSpec {
+    /// Unique name: 1 to 63 characters, a letter or digit first, then letters, digits, `_`, `.`, `-`. Immutable.
+    #[schema(min_length = 1, max_length = 63, example = "macvlan-net1")]
+    pub name: String,
+    /// How the network is realised. Immutable.
+    pub driver: Driver,
+    /// Free text, at most 1024 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1024)]
+    pub description: Option<String>,
+    /// Indexed, selectable text by key; at most 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
+    /// Opaque text by key; at most 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<Labels>,
+    /// Who keeps this object, for people to see, such as `terraform: repo x`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 256)]
+    pub managed_by: Option<String>,
+    /// When true, removal is refused until it is false again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_protection: Option<bool>,
+    /// When true, the network has no gateway and no way out. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub internal: Option<bool>,
+    /// MTU of the endpoints' links in bytes, 68 to 65535 and at most the parent's; the parent's unless said. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 68, maximum = 65535)]
+    pub mtu: Option<u32>,
+    /// Address pools by a key of your choice. Without any, one automatic IPv4 pool is made. A pool may be added later; the others keep their subnet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pools: Option<BTreeMap<String, PoolSpec>>,
+    /// Settings of driver `macvlan`; needed there, refused elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub macvlan: Option<MacvlanSpec>,
+}
+
+/// What a user writes of a pool.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PoolSpec {
+    /// 4 or 6; the subnet's, and 4 for an automatic pool unless said. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 4, maximum = 6)]
+    pub family: Option<u8>,
+    /// Subnet in CIDR form; cut from the default pools when absent. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 49, example = "192.168.122.0/24")]
+    pub subnet: Option<String>,
+    /// Length of the automatic subnet's prefix: 24 for IPv4 and 64 for IPv6 unless said. Only without `subnet`. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 128)]
+    pub prefix_length: Option<u8>,
+    /// The part that dynamic addresses come from: CIDR or `first-last`; the whole subnet unless said. May be widened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 80, example = "192.168.122.128/25")]
+    pub range: Option<String>,
+    /// The router's address; the subnet's first unless said. Refused on an internal network. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 45, example = "192.168.122.1")]
+    pub gateway: Option<String>,
+    /// Addresses or ranges (`first-last`, CIDR) that are never given out, by a name of your choice; at most 256 entries and 4096 addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!({"printer": "192.168.122.9"}))]
+    pub reserved: Option<BTreeMap<String, String>>,
+}
+
+/// The kernel's macvlan modes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MacvlanMode {
+    /// Endpoints on one parent reach each other directly.
+    #[default]
+    Bridge,
+    /// Endpoints on one parent never reach each other.
+    Private,
+    /// All traffic goes out of the parent; a hairpin switch may send it back.
+    Vepa,
+}
+
+impl MacvlanMode {
+    /// The word used in JSON and by `ip link`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Private => "private",
+            Self::Vepa => "vepa",
+        }
+    }
+}
+
+/// What a user writes of a macvlan network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MacvlanSpec {
+    /// The host's link that carries the network; it must exist and be up. Immutable.
+    #[schema(min_length = 1, max_length = 15, example = "parent0")]
+    pub parent: String,
+    /// `bridge` unless said. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<MacvlanMode>,
+    /// VLAN on the parent, 1 to 4094. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 4094)]
+    pub vlan_id: Option<u16>,
+    /// Whether an address is probed on the wire (RFC 5227, RFC 4862) before it is used: about 0.25 s per attach. True unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<bool>,
+    /// Whether the host itself reaches the endpoints, through a link of its own beside the parent. Mode `bridge` only. False unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_access: Option<bool>,
+}
+
+/// State of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkState {
+    /// Not yet verified in the kernel.
+    Pending,
+    /// The kernel holds what was asked for.
+    Ready,
+    /// In use, with a condition that says what is wrong.
+    Degraded,
+    /// The kernel refused; tried again with back-off.
+    Failed,
+    /// Being removed.
+    Deleting,
+}
+
+/// A network as answered: the spec, verbatim, and what Netloom knows of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Network {
+    /// What the user wrote.
+    #[serde(flatten)]
+    pub spec: NetworkSpec,
+    /// Opaque ID.
+    pub id: NetworkId,
+    /// Number of the event that last changed the spec.
+    pub revision: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its spec last changed.
+    pub updated_at: Timestamp,
+    /// What the system decided and found.
+    pub status: NetworkStatus,
+}
+
+/// What the system decided and found of a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct NetworkStatus {
+    /// Where things stand.
+    pub state: NetworkState,
+    /// Whether work is under way or due.
+    pub reconciling: bool,
+    /// Remarkable things; empty when all is well.
+    pub conditions: Vec<Condition>,
+    /// Where the network lives.
+    pub scope: Scope,
+    /// The node it is local to.
+    pub node: NodeId,
+    /// Whether it has existed from the start and can't be removed.
+    pub predefined: bool,
+    /// Canonical pools with their use, by key.
+    pub pools: BTreeMap<String, PoolStatus>,
+    /// How many endpoints it has, stopped ones included.
+    pub endpoints: u64,
+}
+
+/// A pool in canonical form, with its use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PoolStatus {
+    /// 4 or 6.
+    pub family: u8,
+    /// Canonical subnet.
+    pub subnet: String,
+    /// Canonical range of dynamic addresses, `first-last`.
+    pub range: String,
+    /// The router's address; absent on an internal network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+    /// Whether the subnet was chosen by Netloom.
+    pub automatic: bool,
+    /// How the addresses are used.
+    pub capacity: Capacity,
+}
+
+/// How a pool's addresses are used. Each address counts once, its state before its kind.
+/// `total` and `free` are decimal text: an IPv6 pool passes 2^53.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Capacity {
+    /// Addresses that can be given out at all.
+    pub total: String,
+    /// Addresses nobody has, in the whole subnet.
+    pub free: String,
+    /// Addresses nobody has, in the dynamic range.
+    pub free_in_range: String,
+    /// Bound, chosen by Netloom.
+    pub dynamic: u64,
+    /// Bound, chosen by the user.
+    pub requested: u64,
+    /// Reserved, by the pool's map or by a lease without sandbox.
+    pub reserved: u64,
+    /// Routers.
+    pub gateway: u64,
+    /// The host's own: its addresses, its router, its nameservers.
+    pub host: u64,
+    /// Kept for a stopped sandbox.
+    pub held: u64,
+    /// On the way out, not yet proven gone from the kernel.
+    pub releasing: u64,
+    /// Found in use by a stranger.
+    pub quarantined: u64,
+    /// Their holder vanished.
+    pub orphaned: u64,
+}

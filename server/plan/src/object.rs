@@ -1,0 +1,231 @@
+//! Kernel objects as values, the same types for desired and observed, and the operations on them.
+//!
+//! An object has a [`Key`] (its identity) and attributes. Numbers that only mean something at run time (interface
+//! indexes, nsids, handles) are resolved in the kernel crate and never stand here.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use netloom_model::assignment::{self, NamespaceSource};
+use netloom_model::network::MacvlanMode;
+use netloom_model::{MacAddr, SandboxId};
+
+/// Link group of every link that is ours: `nl` in ASCII. Set in the creating message.
+pub const LINK_GROUP: u32 = 0x6e6c;
+/// What the alias of every link of ours starts with; the ID of its endpoint or network follows.
+pub const ALIAS_PREFIX: &str = "netloom:";
+/// Routing protocol number of every route of ours (free in the kernel's and iproute2's lists).
+pub const ROUTE_PROTOCOL: u8 = 110;
+/// Protocol number (IFA_PROTO) of every address of ours.
+pub const ADDRESS_PROTOCOL: u8 = 110;
+/// What the name of every host-side link of ours starts with.
+pub const HOST_LINK_PREFIX: &str = "nl-";
+
+/// The network stack an object is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// The host's own.
+    Host,
+    /// A sandbox's namespace.
+    Sandbox(SandboxId),
+}
+
+/// Identity of an object. The order is the order of making within one place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// The namespace of a sandbox.
+    Namespace(SandboxId),
+    /// A setting under `/proc/sys`, by path relative to it.
+    Sysctl(Place, String),
+    /// A link, by name.
+    Link(Place, String),
+    /// An address on a link.
+    Address(Place, String, IpAddr),
+    /// A route, by destination, in the main table.
+    Route(Place, IpNet),
+}
+
+/// A kernel object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Object {
+    /// A sandbox's namespace.
+    Namespace(Namespace),
+    /// A setting.
+    Sysctl(Sysctl),
+    /// A link.
+    Link(Link),
+    /// An address.
+    Address(Address),
+    /// A route.
+    Route(Route),
+}
+
+/// A sandbox's namespace: made and pinned under the run directory, or adopted and looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespace {
+    /// The sandbox.
+    pub sandbox: SandboxId,
+    /// Its name, for messages.
+    pub name: String,
+    /// Where it comes from; never [`NamespaceSource::Host`], which has no object.
+    pub source: NamespaceSource,
+}
+
+/// A setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sysctl {
+    /// Where.
+    pub place: Place,
+    /// Path under `/proc/sys`, such as `net/ipv4/conf/all/rp_filter`.
+    pub path: String,
+    /// Value, without newline.
+    pub value: String,
+}
+
+/// A link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Where.
+    pub place: Place,
+    /// Name.
+    pub name: String,
+    /// Kind, with what can't change after making.
+    pub kind: LinkKind,
+    /// Ethernet address; absent on loopback.
+    pub mac: Option<MacAddr>,
+    /// MTU in bytes; absent where it is not ours to set.
+    pub mtu: Option<u32>,
+    /// Whether it is administratively up.
+    pub up: bool,
+    /// ID of the endpoint or network it is made for: the alias without its prefix. Empty on loopback.
+    pub owner: String,
+}
+
+/// Kind of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkKind {
+    /// A namespace's own loopback: never made or removed, only set up.
+    Loopback,
+    /// A macvlan on a host's link.
+    Macvlan {
+        /// Name of the host's link; an observed one that can't be resolved is empty.
+        parent: String,
+        /// Mode.
+        mode: MacvlanMode,
+    },
+    /// Any other kind, by the kernel's word: only ever observed.
+    Other(String),
+}
+
+/// An address on a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Where.
+    pub place: Place,
+    /// Name of the link.
+    pub link: String,
+    /// The address.
+    pub address: IpAddr,
+    /// Length of the prefix, in bits.
+    pub prefix_length: u8,
+}
+
+/// A unicast route in the main table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Where.
+    pub place: Place,
+    /// Destination; `0.0.0.0/0` or `::/0` is the default route.
+    pub destination: IpNet,
+    /// The next router; absent when on-link.
+    pub gateway: Option<IpAddr>,
+    /// Name of the link it leaves through.
+    pub link: String,
+    /// Preferred source address.
+    pub source: Option<IpAddr>,
+}
+
+impl Object {
+    /// The object's identity.
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Namespace(n) => Key::Namespace(n.sandbox),
+            Self::Sysctl(s) => Key::Sysctl(s.place, s.path.clone()),
+            Self::Link(l) => Key::Link(l.place, l.name.clone()),
+            Self::Address(a) => Key::Address(a.place, a.link.clone(), a.address),
+            Self::Route(r) => Key::Route(r.place, r.destination),
+        }
+    }
+
+    /// The stack it is in; a namespace counts as being in itself.
+    pub fn place(&self) -> Place {
+        self.key().place()
+    }
+}
+
+impl Key {
+    /// The stack the object is in; a namespace counts as being in itself.
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Namespace(sandbox) => Place::Sandbox(*sandbox),
+            Self::Sysctl(place, _) | Self::Link(place, _) | Self::Address(place, _, _) | Self::Route(place, _) => {
+                *place
+            }
+        }
+    }
+}
+
+/// What a node holds, in a scope.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Objects that carry our mark (settings: the ones asked about), as they are.
+    pub ours: BTreeMap<Key, Object>,
+    /// Objects without our mark: inside our namespaces all of them, on the host only what stands under a name we want.
+    pub foreign: BTreeMap<Key, Object>,
+    /// Adopted namespaces that are not there any more, or not the same, with what was found instead.
+    pub gone: BTreeMap<SandboxId, String>,
+}
+
+/// What to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// Look at everything of ours, whether anybody claims it or not: every namespace under the run directory, every link of our group, every route of our protocol.
+    pub everything: bool,
+    /// Sandboxes to look into, with where their namespace comes from.
+    pub sandboxes: BTreeMap<SandboxId, NamespaceSource>,
+    /// Whether to look at the host's own stack (our links and routes there).
+    pub host: bool,
+    /// Settings to read; those in a place that does not exist are left out of the answer.
+    pub sysctls: Vec<(Place, String)>,
+    /// Names of host links that are wanted, so that a foreign link of that name is seen.
+    pub host_links: Vec<String>,
+}
+
+/// One change to the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// Makes an object that is not there.
+    Create(Object),
+    /// Changes an object in place, from what was observed to what is wanted; only attributes that the kernel can change.
+    Change {
+        /// What was observed.
+        from: Object,
+        /// What is wanted.
+        to: Object,
+    },
+    /// Removes an object of ours, given as it was observed.
+    Delete(Object),
+}
+
+impl Operation {
+    /// The object as it will be, or as it was for a removal.
+    pub fn object(&self) -> &Object {
+        match self {
+            Self::Create(object) | Self::Change { to: object, .. } | Self::Delete(object) => object,
+        }
+    }
+}
+
+/// What the assigned object's key is called in an assignment; an alias, because both kinds of key meet in the agent.
+pub type AssignedKey = assignment::Key;

@@ -1,0 +1,1 @@
+//! All SQL: one writer, many readers, SQLite.
