@@ -1,1 +1,36 @@
-//! All SQL: one writer, many readers, SQLite.
+//! The store: all SQL, and nothing but SQL. One writer, many readers, SQLite in WAL.
+//!
+//! What lives here: the schema's use (one module per table, free functions over a transaction), the writer that groups
+//! jobs into durable commits, and the mapping of database errors to [`Error`]. What must not: business decisions
+//! (control), address decisions (ipam), JSON over HTTP (api). No type of the database library leaves this crate.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`store`] | the handle: open, read, write, dry run |
+//! | [`tx`] | what a job works on |
+//! | [`row`], [`query`] | what goes in and comes out |
+//! | [`networks`], [`pools`], [`free_ranges`], [`leases`], [`sandboxes`], [`endpoints`], [`events`], [`access`] | the tables |
+//! | [`integrity`] | whether ranges and leases make up the pools |
+//! | [`error`], [`constraint`] | what can go wrong |
+
+pub mod access;
+pub mod constraint;
+pub mod endpoints;
+pub mod error;
+pub mod events;
+pub mod free_ranges;
+pub mod integrity;
+pub mod leases;
+pub mod networks;
+pub mod pools;
+pub mod query;
+pub mod row;
+pub mod sandboxes;
+pub mod store;
+pub mod tx;
+
+pub use error::Error;
+pub use query::{FreeSummary, LeaseQuery, NetworkQuery, PoolUse, SandboxQuery};
+pub use row::{EndpointRow, LeaseRow, NetworkRow, NewEvent, PoolRow, SandboxRow, SessionRow, TokenRow};
+pub use store::Store;
+pub use tx::{ReadTx, WriteTx};

@@ -1,0 +1,91 @@
+//! Questions with several optional parts, and answers that are not rows.
+
+use std::net::IpAddr;
+
+use netloom_model::lease::{LeaseKind, LeaseState};
+use netloom_model::net::Span;
+use netloom_model::network::Driver;
+use netloom_model::{LeaseId, MacAddr, NetworkId};
+
+use crate::row::PoolRow;
+
+/// Which networks, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NetworkQuery {
+    /// Only this driver.
+    pub driver: Option<Driver>,
+    /// Only with all these labels; a key alone asks for any value.
+    pub labels: Vec<(String, Option<String>)>,
+    /// Only with a pool that contains this address.
+    pub contains: Option<IpAddr>,
+    /// Only with this text in the name or the description, in any case of ASCII letters.
+    pub text: Option<String>,
+    /// Only names after this one.
+    pub after: Option<String>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// Which sandboxes, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SandboxQuery {
+    /// Only with an endpoint on this network.
+    pub network: Option<NetworkId>,
+    /// Only with all these labels; a key alone asks for any value.
+    pub labels: Vec<(String, Option<String>)>,
+    /// Only wanted running (true) or stopped (false).
+    pub running: Option<bool>,
+    /// Only with this text in the name or the description, in any case of ASCII letters.
+    pub text: Option<String>,
+    /// Only names after this one.
+    pub after: Option<String>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// Which leases, by address and ID.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeaseQuery {
+    /// Only this network.
+    pub network: Option<NetworkId>,
+    /// Only this address.
+    pub address: Option<IpAddr>,
+    /// Only within this span.
+    pub within: Option<Span>,
+    /// Only this Ethernet address.
+    pub mac: Option<MacAddr>,
+    /// Only of the owner with this name or ID.
+    pub owner: Option<String>,
+    /// Only in this state.
+    pub state: Option<LeaseState>,
+    /// Only of this kind.
+    pub kind: Option<LeaseKind>,
+    /// Only after this place in the order.
+    pub after: Option<(IpAddr, LeaseId)>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// What is free in a pool.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FreeSummary {
+    /// Free addresses of the subnet that can be given to something.
+    pub total: u128,
+    /// Those of them in the range that dynamic addresses come from.
+    pub in_range: u128,
+    /// The largest run of free addresses, anywhere in the subnet.
+    pub largest: Option<Span>,
+}
+
+/// How full a pool is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolUse {
+    /// The pool.
+    pub pool: PoolRow,
+    /// Name of its network.
+    pub network_name: String,
+    /// Leases of any kind and state.
+    pub leased: u64,
+    /// Addresses that can be given to something.
+    pub usable: u128,
+}

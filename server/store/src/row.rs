@@ -1,0 +1,199 @@
+//! Rows: what goes into the tables and comes out. Plain values of the model; no rule is checked here.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use netloom_model::assignment::NamespaceSource;
+use netloom_model::event::ObjectRef;
+use netloom_model::lease::{LeaseKind, LeaseSpec, LeaseState, Owner};
+use netloom_model::net::Span;
+use netloom_model::network::{Driver, NetworkSpec};
+use netloom_model::sandbox::{AttachmentSpec, SandboxSpec};
+use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, SandboxId, Timestamp, TokenId};
+
+/// A network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkRow {
+    /// ID.
+    pub id: NetworkId,
+    /// Unique name.
+    pub name: String,
+    /// Driver.
+    pub driver: Driver,
+    /// Whether it exists from the start and can't be removed.
+    pub predefined: bool,
+    /// Whether it is being removed.
+    pub deleting: bool,
+    /// The host's link that a macvlan network is on.
+    pub parent: Option<String>,
+    /// What the user wrote.
+    pub spec: NetworkSpec,
+    /// Number of the event that last changed it.
+    pub revision: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A pool of a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolRow {
+    /// Number given by the store; 0 before it is inserted.
+    pub id: i64,
+    /// The network.
+    pub network_id: NetworkId,
+    /// The user's key, unique in the network.
+    pub key: String,
+    /// Order within the network, from 0.
+    pub position: u32,
+    /// Subnet.
+    pub subnet: IpNet,
+    /// The part that dynamic addresses come from.
+    pub range: Span,
+    /// The router's address.
+    pub gateway: Option<IpAddr>,
+    /// Whether the subnet was cut from the default pools.
+    pub automatic: bool,
+}
+
+/// A lease. `network_name`, `pool_key` and `prefix_length` are joined when it is read and ignored when it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseRow {
+    /// ID.
+    pub id: LeaseId,
+    /// The network.
+    pub network_id: NetworkId,
+    /// The pool.
+    pub pool_id: i64,
+    /// The address: unique in the store.
+    pub address: IpAddr,
+    /// Ethernet address of the holder.
+    pub mac: Option<MacAddr>,
+    /// Why it is taken.
+    pub kind: LeaseKind,
+    /// How firmly.
+    pub state: LeaseState,
+    /// By whom.
+    pub owner: Owner,
+    /// The endpoint that carries it.
+    pub endpoint_id: Option<EndpointId>,
+    /// The user's key of a lease without sandbox, unique in the network.
+    pub key: Option<String>,
+    /// What the user wrote of a lease without sandbox.
+    pub spec: Option<LeaseSpec>,
+    /// When a quarantine ends.
+    pub until: Option<Timestamp>,
+    /// Number of the event that last changed it.
+    pub revision: u64,
+    /// When this holder got it.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// The network's name (joined).
+    pub network_name: String,
+    /// The pool's key (joined).
+    pub pool_key: String,
+    /// Length of the pool's prefix in bits (joined).
+    pub prefix_length: u8,
+}
+
+/// A sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxRow {
+    /// ID.
+    pub id: SandboxId,
+    /// Unique name.
+    pub name: String,
+    /// Where its namespace comes from.
+    pub namespace: NamespaceSource,
+    /// Whether it should run.
+    pub running: bool,
+    /// Whether it is being removed.
+    pub deleting: bool,
+    /// Why its adopted namespace is given up, when it is.
+    pub orphaned: Option<String>,
+    /// What the user wrote.
+    pub spec: SandboxSpec,
+    /// Number of the event that last changed it.
+    pub revision: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// An endpoint. `network_name`, `driver` and `sandbox_name` are joined when it is read and ignored when it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointRow {
+    /// ID.
+    pub id: EndpointId,
+    /// The sandbox.
+    pub sandbox_id: SandboxId,
+    /// The network.
+    pub network_id: NetworkId,
+    /// Order within the sandbox, from 0: the order of attaching.
+    pub position: u32,
+    /// Name of the interface in the sandbox.
+    pub interface: Option<String>,
+    /// Ethernet address: unique in the store.
+    pub mac: Option<MacAddr>,
+    /// What the user wrote.
+    pub spec: AttachmentSpec,
+    /// Whether it is being detached.
+    pub deleting: bool,
+    /// The network's name (joined).
+    pub network_name: String,
+    /// The network's driver (joined).
+    pub driver: Driver,
+    /// The sandbox's name (joined).
+    pub sandbox_name: String,
+}
+
+/// An event about to be numbered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Stable dotted word.
+    pub kind: String,
+    /// What it happened to.
+    pub object: ObjectRef,
+    /// In a sentence.
+    pub message: String,
+    /// Further facts.
+    pub data: BTreeMap<String, String>,
+    /// Who did it.
+    pub actor: String,
+    /// The request that did it.
+    pub request_id: Option<String>,
+    /// When.
+    pub time: Timestamp,
+}
+
+/// An API token; of its secret only the hash is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// ID.
+    pub id: TokenId,
+    /// Unique name.
+    pub name: String,
+    /// Role.
+    pub role: String,
+    /// SHA-256 of the secret.
+    pub hash: [u8; 32],
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A login session of the dashboard, with the token it stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// The token.
+    pub token: TokenRow,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
