@@ -1,9 +1,25 @@
 //! Desired against observed, pure: no I/O, no clock, no randomness.
 //!
-//! Three steps, each a function of values: [`compile`] turns an assignment into the kernel objects a node should hold,
-//! [`diff`] compares them with what it holds, and the resulting operations, [`order`]ed, are what the kernel crate applies.
-//! Verifying is `diff` again, expecting nothing. What must not live here: anything that touches Linux.
+//! Three steps, each a function of values: [`compile()`] turns an assignment into the kernel objects a node should hold,
+//! [`diff()`] compares them with what it holds and puts the resulting operations in [`order`], and the kernel crate applies
+//! them. Verifying is `diff` again, expecting nothing. What must not live here: anything that touches Linux.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`object`] | kernel objects, keys, scopes, operations |
+//! | [`compile`](mod@compile) | what should be |
+//! | [`diff`](mod@diff), [`order`] | what to do about it, and in which order |
+//! | [`remains`] | what is still there of something that must go |
+//! | [`describe`], [`drift`] | the same in words |
 
+pub mod compile;
+pub mod describe;
+pub mod diff;
+pub mod drift;
 pub mod object;
+pub mod order;
+pub mod remains;
 
+pub use compile::{Compiled, Gates, ProbeNeeded, compile};
+pub use diff::{Comparison, diff};
 pub use object::{Address, Key, Link, LinkKind, Namespace, Object, Operation, Place, Route, Sysctl};

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use netloom_model::assignment::{self, NamespaceSource};
 use netloom_model::network::MacvlanMode;
-use netloom_model::{MacAddr, SandboxId};
+use netloom_model::{MacAddr, NetworkId, SandboxId};
 
 /// Link group of every link that is ours: `nl` in ASCII. Set in the creating message.
 pub const LINK_GROUP: u32 = 0x6e6c;
@@ -174,6 +174,47 @@ impl Key {
             }
         }
     }
+}
+
+impl Key {
+    /// Name of the link that the object is, or hangs from and goes with, as far as the key tells: a route's key does not.
+    pub fn link(&self) -> Option<&str> {
+        match self {
+            Self::Link(_, name) | Self::Address(_, name, _) => Some(name),
+            Self::Sysctl(_, path) => sysctl_link(path),
+            Self::Namespace(_) | Self::Route(..) => None,
+        }
+    }
+}
+
+impl Object {
+    /// Name of the link that the object is, or hangs from and goes with.
+    pub fn link(&self) -> Option<&str> {
+        match self {
+            Self::Link(link) => Some(&link.name),
+            Self::Address(address) => Some(&address.link),
+            Self::Route(route) => Some(&route.link),
+            Self::Sysctl(sysctl) => sysctl_link(&sysctl.path),
+            Self::Namespace(_) => None,
+        }
+    }
+
+    /// Whether it goes by itself when its link goes.
+    pub fn hangs_from(&self, link: &str) -> bool {
+        !matches!(self, Self::Link(_)) && self.link() == Some(link)
+    }
+}
+
+/// The link whose setting a path names: `eth0` of `net/ipv4/conf/eth0/forwarding`. None for a whole stack's settings.
+fn sysctl_link(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("net/ipv4/conf/").or_else(|| path.strip_prefix("net/ipv6/conf/"))?;
+    let (link, _) = rest.rsplit_once('/')?;
+    (link != "all" && link != "default").then_some(link)
+}
+
+/// Name of the host's link through which the host reaches the endpoints of a macvlan network.
+pub fn shim_name(network: NetworkId) -> String {
+    format!("{HOST_LINK_PREFIX}{}", network.short())
 }
 
 /// What a node holds, in a scope.

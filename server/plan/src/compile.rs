@@ -1,0 +1,222 @@
+//! From an assignment to kernel objects: what a node should hold, who owns each object, what stands in the way.
+//!
+//! Pure: the host's facts and the gates come in as values. A file per topic in `compile/`; a new driver is a new file there.
+
+mod macvlan;
+mod sandbox;
+mod sysctl;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use netloom_model::assignment::{Assignment, NamespaceSource};
+use netloom_model::condition::Condition;
+use netloom_model::facts::Facts;
+use netloom_model::plan::Refusal;
+use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
+
+use crate::object::{AssignedKey, Key, Object, Observed, Place, Scope, shim_name};
+
+/// What the node knows beyond assignment and facts: which addresses were found free on the wire, and what its kernel lacks.
+#[derive(Debug, Clone, Default)]
+pub struct Gates {
+    /// Addresses that were probed and that nobody answered for.
+    pub clear: BTreeSet<(EndpointId, IpAddr)>,
+    /// Counts every address as clear: for plans, which set nothing.
+    pub all_clear: bool,
+    /// The kernel runs without IPv6, so that its settings do not exist.
+    pub without_ipv6: bool,
+}
+
+/// An address that is held back until somebody asked for it on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeNeeded {
+    /// The endpoint's sandbox.
+    pub sandbox: SandboxId,
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// Its link, in the sandbox: the probe leaves there.
+    pub link: String,
+    /// The link's Ethernet address.
+    pub mac: MacAddr,
+    /// The address.
+    pub address: IpAddr,
+    /// What waits for the answer: the address and the routes that need it.
+    pub objects: Vec<Object>,
+}
+
+/// What a node should hold.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    /// The revision of the assignment.
+    pub revision: u64,
+    /// The objects wanted.
+    pub desired: BTreeMap<Key, Object>,
+    /// Objects that are left as they are if they stand, and not made if they don't: those of an endpoint whose parent is
+    /// down or whose address is not probed yet. The value is a link's owner (a link of another's stays no longer), empty otherwise.
+    pub tolerated: BTreeMap<Key, String>,
+    /// Which assigned object each wanted or tolerated object belongs to.
+    pub owners: BTreeMap<Key, AssignedKey>,
+    /// Routes of the host that may be judged when the scope is not everything: those to the endpoints looked at.
+    pub claimed: BTreeMap<Key, SandboxId>,
+    /// What the host refuses beforehand.
+    pub refusals: BTreeMap<AssignedKey, Refusal>,
+    /// What is remarkable as far as the assignment and the facts tell.
+    pub conditions: BTreeMap<AssignedKey, Vec<Condition>>,
+    /// Where to look.
+    pub scope: Scope,
+    /// Addresses to be probed; see [`Compiled::admit`].
+    pub probes: Vec<ProbeNeeded>,
+    /// Names of sandboxes, for messages.
+    pub names: BTreeMap<SandboxId, String>,
+    /// Endpoint or network ID to assigned object, for links that nobody wants any more.
+    pub marks: BTreeMap<String, AssignedKey>,
+    /// Networks that have, or would have, a shim on the host.
+    pub shims: BTreeSet<NetworkId>,
+}
+
+impl Default for Compiled {
+    fn default() -> Self {
+        Self {
+            revision: 0,
+            desired: BTreeMap::new(),
+            tolerated: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            claimed: BTreeMap::new(),
+            refusals: BTreeMap::new(),
+            conditions: BTreeMap::new(),
+            scope: Scope {
+                everything: false,
+                sandboxes: BTreeMap::new(),
+                host: false,
+                sysctls: Vec::new(),
+                host_links: Vec::new(),
+            },
+            probes: Vec::new(),
+            names: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            shims: BTreeSet::new(),
+        }
+    }
+}
+
+/// Compiles an assignment: full or a change, the same function. Stopped and deleting objects compile to nothing wanted,
+/// but stay in the scope, so that what is left of them is found.
+pub fn compile(assignment: &Assignment, facts: &Facts, gates: &Gates) -> Compiled {
+    let mut compiled = Compiled { revision: assignment.revision, ..Compiled::default() };
+    for network in assignment.networks.values() {
+        macvlan::network(&mut compiled, network, facts, gates);
+    }
+    for sandbox in assignment.sandboxes.values() {
+        sandbox::sandbox(&mut compiled, sandbox, assignment, facts, gates);
+    }
+    compiled
+}
+
+impl Compiled {
+    /// Adds a wanted object.
+    fn want(&mut self, owner: AssignedKey, object: Object) {
+        let key = object.key();
+        if let Object::Sysctl(sysctl) = &object {
+            self.scope.sysctls.push((sysctl.place, sysctl.path.clone()));
+        }
+        self.owners.insert(key.clone(), owner);
+        self.desired.insert(key, object);
+    }
+
+    /// Marks an object as one that may stand; a link only when it is made for `mark`.
+    fn tolerate(&mut self, owner: AssignedKey, key: Key, mark: &str) {
+        self.owners.insert(key.clone(), owner);
+        self.tolerated.insert(key, mark.to_owned());
+    }
+
+    fn refuse(&mut self, owner: AssignedKey, refusal: Refusal) {
+        self.refusals.entry(owner).or_insert(refusal);
+    }
+
+    fn condition(&mut self, owner: AssignedKey, condition: Condition) {
+        let conditions = self.conditions.entry(owner).or_default();
+        if !conditions.iter().any(|c| c.kind == condition.kind) {
+            conditions.push(condition);
+        }
+    }
+
+    /// Puts a sandbox that the assignment does not hold any more into the scope, with what was last known of it.
+    pub fn look_into(&mut self, sandbox: SandboxId, source: NamespaceSource) {
+        if source != NamespaceSource::Host {
+            self.scope.sandboxes.entry(sandbox).or_insert(source);
+        }
+    }
+
+    /// Makes the scope everything of ours on the node.
+    pub fn look_everywhere(&mut self) {
+        self.scope.everything = true;
+        self.scope.host = true;
+    }
+
+    /// Lets the host's route to an address be judged, although nobody may want it any more.
+    pub fn claim(&mut self, sandbox: SandboxId, address: IpAddr) {
+        self.claimed.entry(Key::Route(Place::Host, address.into())).or_insert(sandbox);
+    }
+
+    /// Wants the addresses that wait for a probe but are already on our link: after a restart nothing is probed again.
+    /// Answers whose gates open by it.
+    pub fn admit(&mut self, observed: &Observed) -> Vec<(EndpointId, IpAddr)> {
+        let (there, waiting) =
+            std::mem::take(&mut self.probes).into_iter().partition::<Vec<_>, _>(|probe| stands(probe, observed));
+        self.probes = waiting;
+        let mut opened = Vec::new();
+        for probe in there {
+            opened.push((probe.endpoint, probe.address));
+            for object in probe.objects {
+                let key = object.key();
+                self.tolerated.remove(&key);
+                self.desired.insert(key, object);
+            }
+        }
+        opened
+    }
+
+    /// Which assigned object an object belongs to, wanted or not; none when no object claims it.
+    pub fn owner(&self, object: &Object) -> Option<AssignedKey> {
+        let key = object.key();
+        if let Some(owner) = self.owners.get(&key) {
+            return Some(*owner);
+        }
+        match key.place() {
+            Place::Sandbox(id) => self.names.contains_key(&id).then_some(AssignedKey::Sandbox(id)),
+            Place::Host => match object {
+                Object::Link(link) => self.marks.get(&link.owner).copied(),
+                Object::Route(_) => self.claimed.get(&key).map(|id| AssignedKey::Sandbox(*id)),
+                _ => None,
+            },
+        }
+    }
+
+    /// What a look at the host adds to the conditions of networks with a shim.
+    pub fn observed_conditions(&self, observed: &Observed) -> Vec<(AssignedKey, Condition)> {
+        let key = Key::Sysctl(Place::Host, sysctl::HOST_ARP_IGNORE.to_owned());
+        let Some(Object::Sysctl(setting)) = observed.ours.get(&key) else { return Vec::new() };
+        if setting.value.trim().parse::<u8>().unwrap_or(0) == 0 {
+            return Vec::new();
+        }
+        let wanted = |id: &&NetworkId| self.desired.contains_key(&Key::Link(Place::Host, shim_name(**id)));
+        self.shims
+            .iter()
+            .filter(wanted)
+            .map(|id| (AssignedKey::Network(*id), macvlan::host_access_blocked(&setting.value)))
+            .collect()
+    }
+}
+
+/// Whether the address is on the very link it is for.
+fn stands(probe: &ProbeNeeded, observed: &Observed) -> bool {
+    let place = Place::Sandbox(probe.sandbox);
+    let Some(Object::Link(link)) = observed.ours.get(&Key::Link(place, probe.link.clone())) else { return false };
+    link.mac == Some(probe.mac)
+        && link.owner == probe.endpoint.to_string()
+        && observed.ours.contains_key(&Key::Address(place, probe.link.clone(), probe.address))
+}
+
+#[cfg(test)]
+mod tests;

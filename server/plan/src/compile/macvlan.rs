@@ -1,0 +1,278 @@
+//! Driver macvlan: one link per endpoint on a parent of the host's, and the host's own way to the endpoints.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use netloom_model::assignment::{
+    AssignedAddress, AssignedEndpoint, AssignedMacvlan, AssignedNetwork, AssignedSandbox, NamespaceSource,
+};
+use netloom_model::condition::Condition;
+use netloom_model::facts::{Facts, HostLink};
+use netloom_model::network::MacvlanMode;
+use netloom_model::plan::Refusal;
+use netloom_model::{MacAddr, NetworkId};
+
+use super::{Compiled, Gates, ProbeNeeded, sysctl};
+use crate::object::{Address, AssignedKey, Key, Link, LinkKind, Object, Place, Route, shim_name};
+
+/// Whether the host reaches the network's endpoints through a link of its own. Only mode bridge lets links talk to each other.
+pub(super) fn has_shim(network: &AssignedNetwork) -> bool {
+    network.macvlan.as_ref().is_some_and(|m| m.host_access && m.mode == MacvlanMode::Bridge)
+}
+
+/// What belongs to the network as a whole: its shim, while an endpoint is running on it.
+pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts: &Facts, gates: &Gates) {
+    let owner = AssignedKey::Network(network.id);
+    compiled.marks.insert(network.id.to_string(), owner);
+    let Some(macvlan) = &network.macvlan else { return };
+    let shim = shim_name(network.id);
+    if has_shim(network) {
+        compiled.shims.insert(network.id);
+        compiled.scope.host = true;
+        compiled.scope.host_links.push(shim.clone());
+    }
+    if network.deleting {
+        return;
+    }
+    let parent = match parent(macvlan, facts) {
+        Ok(parent) => parent,
+        Err(stand) => {
+            compiled.refuse(owner, stand.refusal(format!("network {}", network.name), &macvlan.parent, facts));
+            compiled.tolerate(owner, Key::Link(Place::Host, shim), &network.id.to_string());
+            return;
+        }
+    };
+    if !has_shim(network) || !network.in_use {
+        return;
+    }
+    for setting in sysctl::shim(&shim, gates.without_ipv6) {
+        compiled.want(owner, setting);
+    }
+    let asked = (Place::Host, sysctl::HOST_ARP_IGNORE.to_owned());
+    if !compiled.scope.sysctls.contains(&asked) {
+        compiled.scope.sysctls.push(asked);
+    }
+    let link = Link {
+        place: Place::Host,
+        name: shim,
+        kind: LinkKind::Macvlan { parent: macvlan.parent.clone(), mode: macvlan.mode },
+        mac: Some(shim_mac(network.id)),
+        mtu: Some(network.mtu.unwrap_or(parent.mtu)),
+        up: true,
+        owner: network.id.to_string(),
+    };
+    compiled.want(owner, Object::Link(link));
+}
+
+/// An endpoint: its link, its addresses, its default routes, and the host's routes to it.
+pub(super) fn endpoint(
+    compiled: &mut Compiled,
+    sandbox: &AssignedSandbox,
+    endpoint: &AssignedEndpoint,
+    network: &AssignedNetwork,
+    facts: &Facts,
+    gates: &Gates,
+) {
+    let owner = AssignedKey::Sandbox(sandbox.id);
+    let Some(macvlan) = &network.macvlan else { return };
+    let parent = match parent(macvlan, facts) {
+        Ok(parent) => parent,
+        Err(stand) => {
+            let object = format!("link {} in sandbox {}", endpoint.interface, sandbox.name);
+            compiled.refuse(owner, stand.refusal(object, &macvlan.parent, facts));
+            tolerate(compiled, sandbox, endpoint, network, gates);
+            return;
+        }
+    };
+    let place = Place::Sandbox(sandbox.id);
+    let link = Link {
+        place,
+        name: endpoint.interface.clone(),
+        kind: LinkKind::Macvlan { parent: macvlan.parent.clone(), mode: macvlan.mode },
+        mac: Some(endpoint.mac),
+        mtu: Some(network.mtu.unwrap_or(parent.mtu)),
+        up: true,
+        owner: endpoint.id.to_string(),
+    };
+    compiled.want(owner, Object::Link(link));
+    if sandbox.namespace != NamespaceSource::Made {
+        for setting in sysctl::adopted_link(place, &endpoint.interface, gates.without_ipv6) {
+            compiled.want(owner, setting);
+        }
+    }
+    for address in &endpoint.addresses {
+        let mut objects = of_address(sandbox, endpoint, address);
+        if has_shim(network) && address.address.is_ipv4() {
+            let source = host_source(parent, address);
+            if source.is_none() {
+                compiled.condition(AssignedKey::Network(network.id), without_address(network, macvlan));
+            }
+            objects.push(Object::Route(host_route(network.id, address, source)));
+        }
+        let clear = !macvlan.probe || gates.all_clear || gates.clear.contains(&(endpoint.id, address.address));
+        if clear {
+            objects.into_iter().for_each(|object| compiled.want(owner, object));
+            continue;
+        }
+        objects.iter().for_each(|object| compiled.tolerate(owner, object.key(), ""));
+        compiled.probes.push(ProbeNeeded {
+            sandbox: sandbox.id,
+            endpoint: endpoint.id,
+            link: endpoint.interface.clone(),
+            mac: endpoint.mac,
+            address: address.address,
+            objects,
+        });
+    }
+}
+
+/// The address itself, and the default route that needs it. The kernel makes the route to the subnet.
+fn of_address(sandbox: &AssignedSandbox, endpoint: &AssignedEndpoint, address: &AssignedAddress) -> Vec<Object> {
+    let place = Place::Sandbox(sandbox.id);
+    let mut objects = vec![Object::Address(Address {
+        place,
+        link: endpoint.interface.clone(),
+        address: address.address,
+        prefix_length: address.prefix_length,
+    })];
+    if let Some(gateway) = address.gateway.filter(|_| endpoint.default_route) {
+        objects.push(Object::Route(Route {
+            place,
+            destination: default_destination(gateway),
+            gateway: Some(gateway),
+            link: endpoint.interface.clone(),
+            source: None,
+        }));
+    }
+    objects
+}
+
+/// Leaves what stands of an endpoint as it is: its links keep working when their parent comes up again.
+fn tolerate(
+    compiled: &mut Compiled,
+    sandbox: &AssignedSandbox,
+    endpoint: &AssignedEndpoint,
+    network: &AssignedNetwork,
+    gates: &Gates,
+) {
+    let owner = AssignedKey::Sandbox(sandbox.id);
+    let place = Place::Sandbox(sandbox.id);
+    compiled.tolerate(owner, Key::Link(place, endpoint.interface.clone()), &endpoint.id.to_string());
+    for setting in sysctl::adopted_link(place, &endpoint.interface, gates.without_ipv6) {
+        compiled.tolerate(owner, setting.key(), "");
+    }
+    for address in &endpoint.addresses {
+        for object in of_address(sandbox, endpoint, address) {
+            compiled.tolerate(owner, object.key(), "");
+        }
+        if has_shim(network) && address.address.is_ipv4() {
+            compiled.tolerate(owner, Key::Route(Place::Host, address.address.into()), "");
+        }
+    }
+}
+
+/// Why a parent can't carry a network.
+enum Stand {
+    Missing,
+    Down,
+    Vlan(u16),
+}
+
+fn parent<'a>(macvlan: &AssignedMacvlan, facts: &'a Facts) -> Result<&'a HostLink, Stand> {
+    if let Some(vlan) = macvlan.vlan_id {
+        return Err(Stand::Vlan(vlan));
+    }
+    let link = facts.link(&macvlan.parent).ok_or(Stand::Missing)?;
+    if link.up { Ok(link) } else { Err(Stand::Down) }
+}
+
+impl Stand {
+    fn refusal(&self, object: String, parent: &str, facts: &Facts) -> Refusal {
+        let (code, what, hint) = match self {
+            Self::Missing => ("parent-missing", format!("the host has no link {parent}"), candidates(facts)),
+            Self::Down => (
+                "parent-down",
+                format!("the host's link {parent} is down"),
+                format!("`ip link set {parent} up`, or another parent: {}", candidates(facts)),
+            ),
+            Self::Vlan(id) => (
+                "feature-missing",
+                format!("this node can't make VLAN {id} on {parent} yet"),
+                format!(
+                    "make the VLAN link yourself (`ip link add link {parent} name {parent}.{id} type vlan id {id}`) and name it as the parent"
+                ),
+            ),
+        };
+        Refusal {
+            code: code.to_owned(),
+            message: format!("{object} was not made: {what}"),
+            object,
+            operation: "create".to_owned(),
+            errno: None,
+            hint: Some(hint),
+        }
+    }
+}
+
+/// Links that could be a parent, in words.
+fn candidates(facts: &Facts) -> String {
+    let fit = |link: &&HostLink| link.up && !link.loopback && link.mac.is_some() && link.controller.is_none();
+    let names: Vec<&str> = facts.links.iter().filter(fit).map(|link| link.name.as_str()).collect();
+    if names.is_empty() {
+        "no link of this host is up and could be a parent".to_owned()
+    } else {
+        format!("links of this host that are up: {}", names.join(", "))
+    }
+}
+
+/// The shim's Ethernet address: the same for a network on every start, so that neighbours need not learn it again.
+/// FNV-1a over the ID's text; the local bit set, the group bit clear.
+fn shim_mac(network: NetworkId) -> MacAddr {
+    let hash = network
+        .to_string()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let [_, _, bytes @ ..] = hash.to_be_bytes();
+    MacAddr::from_random(bytes)
+}
+
+/// The host's address on the parent inside the endpoint's subnet.
+fn host_source(parent: &HostLink, address: &AssignedAddress) -> Option<IpAddr> {
+    let subnet = IpNet::new(address.address, address.prefix_length).ok()?;
+    parent.addresses.iter().map(IpNet::addr).find(|host| subnet.contains(host))
+}
+
+fn host_route(network: NetworkId, address: &AssignedAddress, source: Option<IpAddr>) -> Route {
+    Route { place: Place::Host, destination: address.address.into(), gateway: None, link: shim_name(network), source }
+}
+
+fn default_destination(gateway: IpAddr) -> IpNet {
+    match gateway {
+        IpAddr::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
+        IpAddr::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
+    }
+}
+
+fn without_address(network: &AssignedNetwork, macvlan: &AssignedMacvlan) -> Condition {
+    Condition::new(
+        "HostAccessWithoutAddress",
+        "NoAddressOnParent",
+        format!(
+            "host_access of network {}: the host has no address inside the subnet on {}, so it speaks to the endpoints from another of its \
+             addresses, and they answer through their gateway; give {} an address of the subnet",
+            network.name, macvlan.parent, macvlan.parent
+        ),
+    )
+}
+
+/// `arp_ignore` of the whole host keeps the shim from answering.
+pub(super) fn host_access_blocked(value: &str) -> Condition {
+    Condition::new(
+        "HostAccessBlocked",
+        "ArpIgnore",
+        format!(
+            "net.ipv4.conf.all.arp_ignore is {value} on this host, and the kernel takes the greater of it and the link's 0: endpoints get no \
+             ARP answer for the host's address; `sysctl -w net.ipv4.conf.all.arp_ignore=0` helps"
+        ),
+    )
+}

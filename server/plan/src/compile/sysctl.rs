@@ -1,0 +1,63 @@
+//! The settings a safe sandbox has (a new namespace inherits the host's `ip_forward`, and accepts router advertisements).
+
+use crate::object::{Object, Place, Sysctl};
+
+/// The host's own `arp_ignore`: the kernel takes the greater of it and the link's.
+pub(super) const HOST_ARP_IGNORE: &str = "net/ipv4/conf/all/arp_ignore";
+
+/// A made namespace: what its links inherit (`default`) and what holds for all of them. Set before the links are made.
+const MADE: &[(&str, &str)] = &[
+    // Writing ip_forward sets `forwarding` of all, default and every link.
+    ("net/ipv4/ip_forward", "0"),
+    ("net/ipv4/conf/default/forwarding", "0"),
+    ("net/ipv4/conf/all/rp_filter", "2"),
+    ("net/ipv4/conf/default/rp_filter", "2"),
+    ("net/ipv6/conf/all/forwarding", "0"),
+    ("net/ipv6/conf/default/forwarding", "0"),
+    ("net/ipv6/conf/all/accept_ra", "0"),
+    ("net/ipv6/conf/default/accept_ra", "0"),
+    ("net/ipv6/conf/all/autoconf", "0"),
+    ("net/ipv6/conf/default/autoconf", "0"),
+];
+
+/// One of our links in an adopted namespace, whose other settings are its owner's.
+const ADOPTED_LINK: &[(&str, &str, &str)] = &[
+    ("net/ipv4/conf", "forwarding", "0"),
+    ("net/ipv4/conf", "rp_filter", "2"),
+    ("net/ipv6/conf", "forwarding", "0"),
+    ("net/ipv6/conf", "accept_ra", "0"),
+    ("net/ipv6/conf", "autoconf", "0"),
+];
+
+/// The shim on the host: it must answer ARP for the host's address on its parent, and has no business with IPv6 (it would
+/// take a router's advertisement for the host).
+const SHIM: &[(&str, &str, &str)] = &[("net/ipv4/conf", "arp_ignore", "0"), ("net/ipv6/conf", "disable_ipv6", "1")];
+
+/// Settings of a made namespace.
+pub(super) fn made(place: Place, without_ipv6: bool) -> Vec<Object> {
+    MADE.iter()
+        .filter(|(path, _)| !without_ipv6 || !path.starts_with("net/ipv6/"))
+        .map(|(path, value)| Object::Sysctl(Sysctl { place, path: (*path).to_owned(), value: (*value).to_owned() }))
+        .collect()
+}
+
+/// Settings of our link in an adopted namespace.
+pub(super) fn adopted_link(place: Place, link: &str, without_ipv6: bool) -> Vec<Object> {
+    of_link(ADOPTED_LINK, place, link, without_ipv6)
+}
+
+/// Settings of a shim.
+pub(super) fn shim(link: &str, without_ipv6: bool) -> Vec<Object> {
+    of_link(SHIM, Place::Host, link, without_ipv6)
+}
+
+fn of_link(table: &[(&str, &str, &str)], place: Place, link: &str, without_ipv6: bool) -> Vec<Object> {
+    table
+        .iter()
+        .filter(|(family, _, _)| !without_ipv6 || *family != "net/ipv6/conf")
+        .map(|(family, setting, value)| {
+            let path = format!("{family}/{link}/{setting}");
+            Object::Sysctl(Sysctl { place, path, value: (*value).to_owned() })
+        })
+        .collect()
+}

@@ -1,0 +1,216 @@
+//! Kernel objects and operations in words: for plans, refusals, drift and events.
+
+use std::collections::BTreeMap;
+
+use netloom_model::SandboxId;
+use netloom_model::assignment::NamespaceSource;
+use netloom_model::plan::{Action, PlannedOperation};
+
+use crate::object::{Link, LinkKind, Object, Operation, Place, Route};
+
+/// Names of sandboxes.
+pub type Names = BTreeMap<SandboxId, String>;
+
+/// Kind of object, as plans and drift name it.
+pub fn kind(object: &Object) -> &'static str {
+    match object {
+        Object::Namespace(_) => "namespace",
+        Object::Sysctl(_) => "sysctl",
+        Object::Link(_) => "link",
+        Object::Address(_) => "address",
+        Object::Route(_) => "route",
+    }
+}
+
+/// Where: `host`, the sandbox's name, or its ID when it has no name any more.
+pub fn place(place: Place, names: &Names) -> String {
+    match place {
+        Place::Host => "host".to_owned(),
+        Place::Sandbox(id) => names.get(&id).cloned().unwrap_or_else(|| id.to_string()),
+    }
+}
+
+/// The object's name within its place, such as `eth0` or `192.168.122.2/24 on eth0`.
+pub fn name(object: &Object, names: &Names) -> String {
+    match object {
+        Object::Namespace(_) => place(object.place(), names),
+        Object::Sysctl(sysctl) => dotted(&sysctl.path),
+        Object::Link(link) => link.name.clone(),
+        Object::Address(address) => format!("{}/{} on {}", address.address, address.prefix_length, address.link),
+        Object::Route(route) => destination(route),
+    }
+}
+
+/// The object with its place, such as `link eth0 in sandbox macvlan1`.
+pub fn title(object: &Object, names: &Names) -> String {
+    match object {
+        Object::Namespace(_) => format!("namespace of sandbox {}", place(object.place(), names)),
+        _ => format!("{} {} {}", kind(object), name(object, names), whereabouts(object.place(), names)),
+    }
+}
+
+/// The object's attributes.
+pub fn value(object: &Object) -> String {
+    match object {
+        Object::Namespace(namespace) => match &namespace.source {
+            NamespaceSource::Adopted(adoption) => format!("adopted from {}", adoption.path),
+            NamespaceSource::Made | NamespaceSource::Host => "made by Netloom".to_owned(),
+        },
+        Object::Sysctl(sysctl) => sysctl.value.clone(),
+        Object::Link(link) => link_value(link),
+        Object::Address(address) => format!("{}/{} on {}", address.address, address.prefix_length, address.link),
+        Object::Route(route) => route_value(route),
+    }
+}
+
+/// An operation, planned.
+pub fn planned(operation: &Operation, names: &Names) -> PlannedOperation {
+    let object = operation.object();
+    let action = match operation {
+        Operation::Create(_) => Action::Create,
+        Operation::Change { .. } => Action::Change,
+        Operation::Delete(_) => Action::Delete,
+    };
+    PlannedOperation {
+        action,
+        object: kind(object).to_owned(),
+        name: name(object, names),
+        place: place(object.place(), names),
+        summary: summary(operation, names),
+        interrupts: interrupts(operation),
+    }
+}
+
+fn summary(operation: &Operation, names: &Names) -> String {
+    let object = operation.object();
+    let whereabouts = whereabouts(object.place(), names);
+    match (operation, object) {
+        (Operation::Create(_), Object::Namespace(namespace)) => match &namespace.source {
+            NamespaceSource::Adopted(adoption) => {
+                format!("Open the namespace {} for sandbox {}.", adoption.path, namespace.name)
+            }
+            NamespaceSource::Made | NamespaceSource::Host => {
+                format!("Make the network namespace of sandbox {}.", namespace.name)
+            }
+        },
+        (Operation::Create(_) | Operation::Change { .. }, Object::Sysctl(sysctl)) => {
+            format!("Set {} to {} {whereabouts}.", dotted(&sysctl.path), sysctl.value)
+        }
+        (Operation::Create(_) | Operation::Change { .. }, Object::Link(Link { kind: LinkKind::Loopback, .. })) => {
+            format!("Set the loopback up {whereabouts}.")
+        }
+        (Operation::Create(_), Object::Link(link)) => {
+            format!("Make link {} {whereabouts}: {}.", link.name, link_value(link))
+        }
+        (Operation::Create(_), Object::Address(address)) => {
+            format!("Set address {}/{} on {} {whereabouts}.", address.address, address.prefix_length, address.link)
+        }
+        (Operation::Create(_), Object::Route(route)) => {
+            format!("Set the {} {whereabouts}, {}.", route_name(route), route_value(route))
+        }
+        (Operation::Change { from, to }, _) => {
+            format!("Change {}: {} instead of {}.", title(to, names), value(to), value(from))
+        }
+        (Operation::Delete(_), Object::Route(route)) => format!("Remove the {} {whereabouts}.", route_name(route)),
+        (Operation::Delete(_), _) => format!("Remove {}.", title(object, names)),
+    }
+}
+
+/// Removing cuts traffic off, and so does changing what a link or route already carries it with.
+fn interrupts(operation: &Operation) -> bool {
+    match operation {
+        Operation::Create(_) => false,
+        Operation::Change { from: Object::Link(from), to: Object::Link(to) } => from.up && from.mtu > to.mtu,
+        Operation::Change { from: Object::Route(_), .. } => true,
+        Operation::Change { .. } => false,
+        Operation::Delete(object) => !matches!(object, Object::Sysctl(_)),
+    }
+}
+
+fn whereabouts(at: Place, names: &Names) -> String {
+    match at {
+        Place::Host => "on the host".to_owned(),
+        Place::Sandbox(_) => format!("in sandbox {}", place(at, names)),
+    }
+}
+
+fn link_value(link: &Link) -> String {
+    let mut parts = match &link.kind {
+        LinkKind::Loopback => vec!["loopback".to_owned()],
+        LinkKind::Macvlan { parent, mode } if parent.is_empty() => vec![format!("macvlan, mode {}", mode.as_str())],
+        LinkKind::Macvlan { parent, mode } => vec![format!("macvlan on {parent}, mode {}", mode.as_str())],
+        LinkKind::Other(kind) => vec![kind.clone()],
+    };
+    parts.extend(link.mac.map(|mac| format!("MAC {mac}")));
+    parts.extend(link.mtu.map(|mtu| format!("MTU {mtu}")));
+    parts.push(if link.up { "up" } else { "down" }.to_owned());
+    parts.join(", ")
+}
+
+fn route_name(route: &Route) -> String {
+    if route.destination.prefix_len() == 0 { destination(route) } else { format!("route to {}", destination(route)) }
+}
+
+fn destination(route: &Route) -> String {
+    match (route.destination.prefix_len(), route.destination.addr().is_ipv4()) {
+        (0, true) => "IPv4 default route".to_owned(),
+        (0, false) => "IPv6 default route".to_owned(),
+        _ => route.destination.to_string(),
+    }
+}
+
+fn route_value(route: &Route) -> String {
+    let mut text = match route.gateway {
+        Some(gateway) => format!("via {gateway} on {}", route.link),
+        None => format!("on {}", route.link),
+    };
+    if let Some(source) = route.source {
+        text.push_str(&format!(" from {source}"));
+    }
+    text
+}
+
+/// `net.ipv4.ip_forward` of `net/ipv4/ip_forward`, as `sysctl` writes it (a dot inside a link's name becomes a slash).
+fn dotted(path: &str) -> String {
+    path.chars()
+        .map(|c| {
+            if c == '/' {
+                '.'
+            } else if c == '.' {
+                '/'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::{Address, Sysctl};
+
+    #[test]
+    fn an_operation_reads_as_a_sentence() {
+        let id = SandboxId::from_random([1; 16]);
+        let names = Names::from([(id, "macvlan1".to_owned())]);
+        let address = Object::Address(Address {
+            place: Place::Sandbox(id),
+            link: "eth0".to_owned(),
+            address: [192, 168, 122, 2].into(),
+            prefix_length: 24,
+        });
+        let planned = planned(&Operation::Create(address.clone()), &names);
+        assert_eq!(planned.summary, "Set address 192.168.122.2/24 on eth0 in sandbox macvlan1.");
+        assert_eq!((planned.name.as_str(), planned.place.as_str()), ("192.168.122.2/24 on eth0", "macvlan1"));
+        assert!(!planned.interrupts);
+        assert_eq!(title(&address, &names), "address 192.168.122.2/24 on eth0 in sandbox macvlan1");
+    }
+
+    #[test]
+    fn a_setting_is_named_as_sysctl_names_it() {
+        let path = "net/ipv4/conf/eth0.5/rp_filter".to_owned();
+        let setting = Object::Sysctl(Sysctl { place: Place::Host, path, value: "2".to_owned() });
+        assert_eq!(name(&setting, &Names::new()), "net.ipv4.conf.eth0/5.rp_filter");
+    }
+}

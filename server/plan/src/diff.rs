@@ -1,0 +1,279 @@
+//! Wanted against found: the operations that make the second the first.
+//!
+//! Only objects with our mark are ever changed or removed. A foreign object under a wanted key is a conflict: it is left
+//! alone, and what would hang from it is not attempted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use netloom_model::assignment::NamespaceSource;
+use netloom_model::plan::Refusal;
+
+use crate::compile::Compiled;
+use crate::describe;
+use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Observed, Operation, Place};
+use crate::order;
+
+/// How what was found differs from what is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// What to do, in order; empty when there is nothing to do.
+    pub operations: Vec<Operation>,
+    /// Foreign objects that stand under a wanted key.
+    pub conflicts: BTreeMap<Key, Object>,
+    /// Wanted objects that hang from a conflict, and are not attempted.
+    pub blocked: BTreeSet<Key>,
+}
+
+impl Comparison {
+    /// Refusals of the objects whose place a foreign object holds, by the owner of what is wanted there.
+    pub fn refusals(&self, wanted: &Compiled) -> BTreeMap<AssignedKey, Refusal> {
+        let mut refusals = BTreeMap::new();
+        for (key, foreign) in &self.conflicts {
+            if let Some(owner) = wanted.owners.get(key) {
+                refusals.entry(*owner).or_insert_with(|| name_conflict(foreign, wanted));
+            }
+        }
+        refusals
+    }
+}
+
+fn name_conflict(foreign: &Object, wanted: &Compiled) -> Refusal {
+    let object = describe::title(foreign, &wanted.names);
+    let place = describe::place(foreign.place(), &wanted.names);
+    Refusal {
+        code: "name-conflict".to_owned(),
+        message: format!(
+            "{object} was not made: there is one already that is not Netloom's ({})",
+            describe::value(foreign)
+        ),
+        hint: Some(format!("remove or rename it in {place} if nobody needs it; Netloom then makes its own")),
+        object,
+        operation: "create".to_owned(),
+        errno: Some("EEXIST".to_owned()),
+    }
+}
+
+/// What must happen to a found object so that it becomes a wanted one.
+enum Verdict {
+    Same,
+    InPlace,
+    Remake,
+}
+
+/// Compares. Looks only where the scope of `wanted` says that the observation looked.
+pub fn diff(wanted: &Compiled, observed: &Observed) -> Comparison {
+    let mut pass =
+        Pass { wanted, observed, falling: BTreeSet::new(), ending: BTreeSet::new(), out: Comparison::default() };
+    pass.fell();
+    pass.leftovers();
+    pass.changes();
+    order::sort(&mut pass.out.operations);
+    pass.out
+}
+
+struct Pass<'a> {
+    wanted: &'a Compiled,
+    observed: &'a Observed,
+    /// Links that are removed, for good or to be made anew: what hangs from them goes with them.
+    falling: BTreeSet<(Place, &'a str)>,
+    /// Namespaces that are removed.
+    ending: BTreeSet<Place>,
+    out: Comparison,
+}
+
+impl<'a> Pass<'a> {
+    /// Finds the links and namespaces that must go, first: it decides about everything that hangs from them.
+    fn fell(&mut self) {
+        for (key, found) in &self.observed.ours {
+            let remake = match (self.wanted.desired.get(key), found) {
+                (Some(want), _) => self.reachable(key) && matches!(verdict(want, found), Verdict::Remake),
+                (None, _) => self.is_leftover(key, found),
+            };
+            match found {
+                Object::Link(link) if remake => {
+                    self.falling.insert((link.place, &link.name));
+                }
+                Object::Namespace(_) if remake => {
+                    self.ending.insert(key.place());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn leftovers(&mut self) {
+        for (key, found) in &self.observed.ours {
+            if !self.wanted.desired.contains_key(key) && self.is_leftover(key, found) && !self.goes_along(found) {
+                self.out.operations.push(Operation::Delete(found.clone()));
+            }
+        }
+    }
+
+    fn changes(&mut self) {
+        let mut moved = BTreeSet::new();
+        for (key, want) in &self.wanted.desired {
+            if !self.reachable(key) || self.is_blocked(key, want) {
+                continue;
+            }
+            match self.found(key) {
+                Found::Nothing => self.out.operations.push(Operation::Create(want.clone())),
+                Found::Foreign(object) => {
+                    self.out.conflicts.insert(key.clone(), object.clone());
+                }
+                Found::Ours(found) => match verdict(want, found) {
+                    Verdict::Same => {}
+                    Verdict::InPlace => {
+                        self.out.operations.push(Operation::Change { from: found.clone(), to: want.clone() });
+                    }
+                    Verdict::Remake => {
+                        self.out.operations.push(Operation::Delete(found.clone()));
+                        self.out.operations.push(Operation::Create(want.clone()));
+                        if let Object::Address(address) = found {
+                            moved.insert((address.place, address.link.clone(), address.address.is_ipv4()));
+                        }
+                    }
+                },
+            }
+        }
+        self.reroute(&moved);
+    }
+
+    /// The kernel may drop routes with the address that made their gateway reachable: they are made anew after it.
+    fn reroute(&mut self, moved: &BTreeSet<(Place, String, bool)>) {
+        if moved.is_empty() {
+            return;
+        }
+        for (key, want) in &self.wanted.desired {
+            let (Object::Route(route), Some(found)) = (want, self.observed.ours.get(key)) else { continue };
+            let along = moved.contains(&(route.place, route.link.clone(), route.destination.addr().is_ipv4()));
+            if along && matches!(verdict(want, found), Verdict::Same) && !self.goes_along(found) {
+                self.out.operations.push(Operation::Delete(found.clone()));
+                self.out.operations.push(Operation::Create(want.clone()));
+            }
+        }
+    }
+
+    fn found(&self, key: &Key) -> Found<'a> {
+        if let Some(found) = self.observed.ours.get(key) {
+            // A falling link itself is compared (and remade); what hangs from one is as good as gone.
+            return if self.goes_along(found) { Found::Nothing } else { Found::Ours(found) };
+        }
+        match self.observed.foreign.get(key) {
+            // Loopback carries no mark; it is the namespace's own, and only ever set up.
+            Some(found @ Object::Link(Link { kind: LinkKind::Loopback, .. })) => Found::Ours(found),
+            Some(found) if !self.goes_along(found) => Found::Foreign(found),
+            _ => Found::Nothing,
+        }
+    }
+
+    /// Whether an object goes by itself with a link or namespace that is removed.
+    fn goes_along(&self, object: &Object) -> bool {
+        let place = object.place();
+        let with_link =
+            || object.link().is_some_and(|link| object.hangs_from(link) && self.falling.contains(&(place, link)));
+        let with_namespace = || {
+            // Our links are removed one by one, inside: only their removal is proof (a process may keep the namespace).
+            !matches!(object, Object::Namespace(_)) && !is_removable_link(object) && self.ending.contains(&place)
+        };
+        with_link() || with_namespace()
+    }
+
+    /// Whether a wanted object hangs from a foreign link under the name of one that is wanted.
+    fn is_blocked(&mut self, key: &Key, want: &Object) -> bool {
+        let Some(name) = want.link().filter(|name| want.hangs_from(name)) else { return false };
+        let link = Key::Link(key.place(), name.to_owned());
+        let foreign = match self.observed.foreign.get(&link) {
+            Some(Object::Link(link)) => link.kind != LinkKind::Loopback,
+            _ => false,
+        };
+        let blocked = foreign && !self.observed.ours.contains_key(&link);
+        if blocked {
+            self.out.blocked.insert(key.clone());
+        }
+        blocked
+    }
+
+    /// Whether the place of a wanted object was looked at and is there to be worked in.
+    fn reachable(&self, key: &Key) -> bool {
+        let scope = &self.wanted.scope;
+        match key.place() {
+            Place::Host => scope.host || scope.everything,
+            Place::Sandbox(id) => {
+                (scope.everything || scope.sandboxes.contains_key(&id)) && !self.observed.gone.contains_key(&id)
+            }
+        }
+    }
+
+    /// Whether an object of ours that is not wanted is to be removed.
+    fn is_leftover(&self, key: &Key, found: &Object) -> bool {
+        if !self.reachable(key) || self.is_tolerated(key, found) {
+            return false;
+        }
+        let everything = self.wanted.scope.everything;
+        let in_pass = |name: &str| everything || self.wanted.scope.host_links.iter().any(|link| link == name);
+        match found {
+            // A setting goes with its link or namespace. An adopted namespace is its owner's.
+            Object::Sysctl(_) => false,
+            Object::Namespace(namespace) => !matches!(namespace.source, NamespaceSource::Adopted(_)),
+            Object::Link(link) if link.kind == LinkKind::Loopback => false,
+            Object::Link(link) => link.place != Place::Host || in_pass(&link.name),
+            Object::Address(address) => address.place != Place::Host || in_pass(&address.link),
+            Object::Route(route) => {
+                route.place != Place::Host
+                    || everything
+                    || (in_pass(&route.link) && self.wanted.claimed.contains_key(key))
+            }
+        }
+    }
+
+    fn is_tolerated(&self, key: &Key, found: &Object) -> bool {
+        match (self.wanted.tolerated.get(key), found) {
+            (Some(owner), Object::Link(link)) => *owner == link.owner,
+            (tolerated, _) => tolerated.is_some(),
+        }
+    }
+}
+
+enum Found<'a> {
+    Nothing,
+    Ours(&'a Object),
+    Foreign(&'a Object),
+}
+
+fn is_removable_link(object: &Object) -> bool {
+    matches!(object, Object::Link(link) if link.kind != LinkKind::Loopback)
+}
+
+/// What must happen to `found` so that it becomes `want`; both have the same key.
+fn verdict(want: &Object, found: &Object) -> Verdict {
+    let in_place = |same: bool| if same { Verdict::Same } else { Verdict::InPlace };
+    match (want, found) {
+        (Object::Namespace(_), Object::Namespace(_)) => Verdict::Same,
+        (Object::Sysctl(want), Object::Sysctl(found)) => in_place(want.value.trim() == found.value.trim()),
+        (Object::Link(want), Object::Link(found)) => match want.kind {
+            LinkKind::Loopback => in_place(want.up == found.up),
+            _ if !is_same_making(want, found) => Verdict::Remake,
+            _ => in_place(want.up == found.up && (want.mtu.is_none() || want.mtu == found.mtu)),
+        },
+        (Object::Address(want), Object::Address(found)) if want.prefix_length == found.prefix_length => Verdict::Same,
+        (Object::Route(want), Object::Route(found)) => {
+            in_place(want.gateway == found.gateway && want.link == found.link && want.source == found.source)
+        }
+        _ => Verdict::Remake,
+    }
+}
+
+/// Whether two links agree in what can't change, or must not, after making.
+fn is_same_making(want: &Link, found: &Link) -> bool {
+    let kind = match (&want.kind, &found.kind) {
+        (LinkKind::Macvlan { parent: want, mode: a }, LinkKind::Macvlan { parent: found, mode: b }) => {
+            // A parent that can't be resolved from inside the sandbox is not known to differ.
+            a == b && (want == found || found.is_empty())
+        }
+        (want, found) => want == found,
+    };
+    kind && (want.mac.is_none() || want.mac == found.mac) && want.owner == found.owner
+}
+
+#[cfg(test)]
+mod tests;

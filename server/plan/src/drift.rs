@@ -1,0 +1,165 @@
+//! A comparison as a list of differences: missing, changed, leftover, foreign.
+
+use std::net::IpAddr;
+
+use netloom_model::assignment::{Assignment, NamespaceSource};
+use netloom_model::drift::{Difference, Drift};
+use netloom_model::event::{ObjectKind, ObjectRef};
+
+use crate::compile::Compiled;
+use crate::describe;
+use crate::diff::{Comparison, diff};
+use crate::object::{AssignedKey, Key, LinkKind, Object, Observed, Operation, Place};
+
+/// Lists how what was found differs from what is wanted, foreign objects inside our own stacks included.
+pub fn drift(wanted: &Compiled, observed: &Observed, assignment: &Assignment) -> Vec<Drift> {
+    let comparison = diff(wanted, observed);
+    let mut list = differences(&comparison, wanted, observed, assignment);
+    for (id, found) in &observed.gone {
+        let Some(object) = wanted.desired.get(&Key::Namespace(*id)) else { continue };
+        let mut drift = entry(Difference::Missing, Some(object), None, object, wanted, assignment);
+        drift.found = Some(found.clone());
+        list.push(drift);
+    }
+    for (key, object) in &observed.foreign {
+        if comparison.conflicts.contains_key(key) || is_remarkable(object, wanted, observed) {
+            let want = comparison.conflicts.get(key).and_then(|_| wanted.desired.get(key));
+            list.push(entry(Difference::Foreign, want, Some(object), object, wanted, assignment));
+        }
+    }
+    list
+}
+
+/// What a comparison found, foreign objects left out: what a repair puts right.
+pub fn differences(
+    comparison: &Comparison,
+    wanted: &Compiled,
+    observed: &Observed,
+    assignment: &Assignment,
+) -> Vec<Drift> {
+    let mut list = Vec::new();
+    for operation in &comparison.operations {
+        let object = operation.object();
+        let (want, found) = (wanted.desired.get(&object.key()), observed.ours.get(&object.key()));
+        let difference = match operation {
+            Operation::Create(_) if found.is_none() => Difference::Missing,
+            Operation::Delete(_) if want.is_none() => Difference::Leftover,
+            // Removed only to be made anew, and alike: its parent differs, not itself.
+            _ if want == found => continue,
+            Operation::Create(_) | Operation::Change { .. } => Difference::Changed,
+            // The making that follows says it.
+            Operation::Delete(_) => continue,
+        };
+        list.push(entry(difference, want, found, object, wanted, assignment));
+    }
+    list
+}
+
+/// The differences of one object in a sentence, for a repair's report.
+pub fn sentence(differences: &[Drift]) -> String {
+    let words = |drift: &Drift| {
+        let what = match drift.object.as_str() {
+            "namespace" => format!("namespace of {}", drift.name),
+            object => format!("{object} {}", drift.name),
+        };
+        match drift.difference {
+            Difference::Missing => format!("{what} was missing"),
+            Difference::Changed => format!(
+                "{what} was changed ({} instead of {})",
+                drift.found.as_deref().unwrap_or("unknown"),
+                drift.wanted.as_deref().unwrap_or("unknown")
+            ),
+            Difference::Leftover => format!("{what} was left over"),
+            Difference::Foreign => format!("{what} is foreign"),
+        }
+    };
+    differences.iter().map(words).collect::<Vec<_>>().join("; ")
+}
+
+fn entry(
+    difference: Difference,
+    want: Option<&Object>,
+    found: Option<&Object>,
+    object: &Object,
+    wanted: &Compiled,
+    assignment: &Assignment,
+) -> Drift {
+    Drift {
+        belongs_to: wanted.owner(object).and_then(|key| reference(key, assignment)),
+        difference,
+        object: describe::kind(object).to_owned(),
+        name: describe::name(object, &wanted.names),
+        place: describe::place(object.place(), &wanted.names),
+        wanted: want.map(describe::value),
+        found: found.map(describe::value),
+    }
+}
+
+fn reference(key: AssignedKey, assignment: &Assignment) -> Option<ObjectRef> {
+    match key {
+        AssignedKey::Network(id) => assignment.networks.get(&id).map(|network| ObjectRef {
+            kind: ObjectKind::Network,
+            id: id.to_string(),
+            name: network.name.clone(),
+        }),
+        AssignedKey::Sandbox(id) => assignment.sandboxes.get(&id).map(|sandbox| ObjectRef {
+            kind: ObjectKind::Sandbox,
+            id: id.to_string(),
+            name: sandbox.name.clone(),
+        }),
+    }
+}
+
+/// Whether somebody put a foreign object there. What the kernel makes by itself is none, and in an adopted namespace
+/// only what sits on our own links is our business.
+fn is_remarkable(object: &Object, wanted: &Compiled, observed: &Observed) -> bool {
+    let Place::Sandbox(id) = object.place() else { return false };
+    if is_kernels_own(object, observed) {
+        return false;
+    }
+    let adopted = !matches!(wanted.scope.sandboxes.get(&id), Some(NamespaceSource::Made) | None);
+    let on_ours = || {
+        let link = object.link().filter(|link| object.hangs_from(link));
+        link.is_some_and(|link| observed.ours.contains_key(&Key::Link(object.place(), link.to_owned())))
+    };
+    !adopted || on_ours()
+}
+
+fn is_kernels_own(object: &Object, observed: &Observed) -> bool {
+    match object {
+        Object::Namespace(_) | Object::Sysctl(_) => true,
+        // Fallback tunnel devices appear in every namespace when their module is loaded; down until somebody uses them.
+        Object::Link(link) => {
+            link.kind == LinkKind::Loopback
+                || link.name == "lo"
+                || (!link.up && matches!(&link.kind, LinkKind::Other(_)) && is_fallback(&link.name))
+        }
+        Object::Address(address) => match address.address {
+            IpAddr::V4(v4) => v4.is_loopback(),
+            IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local(),
+        },
+        Object::Route(route) => {
+            let of_family = match route.destination.addr() {
+                IpAddr::V4(v4) => v4.is_loopback(),
+                IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local() || v6.is_multicast(),
+            };
+            let subnet = |other: &Object| match other {
+                Object::Address(a) => {
+                    a.place == route.place
+                        && a.link == route.link
+                        && route.destination.contains(&a.address)
+                        && a.prefix_length == route.destination.prefix_len()
+                }
+                _ => false,
+            };
+            of_family
+                || (route.gateway.is_none() && observed.ours.values().chain(observed.foreign.values()).any(subnet))
+        }
+    }
+}
+
+fn is_fallback(name: &str) -> bool {
+    const NAMES: &[&str] =
+        &["tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"];
+    NAMES.contains(&name)
+}
