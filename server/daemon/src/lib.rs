@@ -1,1 +1,61 @@
-//! The netloom binary: serve, doctor, purge, exec, openapi.
+//! The `netloom` program: joins the layers into one process and gives it a command line. What must not live here: rules
+//! about networks and addresses (control), anything that speaks to the kernel about them (kernel), handlers (api, web).
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`cli`] | commands, flags, environment, help |
+//! | [`serve`] | the daemon: start order, listeners, what it prints |
+//! | [`greeting`] | the address forms and the lines that tell a person where to go |
+//! | [`listen`] | the TCP and unix listeners, and why one can't be had |
+//! | [`node`] | the agent behind control's port, and control behind the agent's |
+//! | [`lock`] | one daemon per data directory, run directory and network namespace |
+//! | [`shutdown`] | signals, and what stops in which order |
+//! | [`token`] | the admin token's file |
+//! | [`telemetry`], [`notify`] | logs; readiness for the service manager |
+//! | [`doctor`], [`purge`], [`exec`], [`login_link`], [`openapi`] | the other commands |
+//! | [`socket`] | requests to a running daemon, through its unix socket |
+
+mod cli;
+mod doctor;
+mod exec;
+mod greeting;
+mod listen;
+mod lock;
+mod login_link;
+mod node;
+mod notify;
+mod openapi;
+mod purge;
+mod serve;
+mod shutdown;
+mod socket;
+mod telemetry;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+/// Runs the program with the arguments and the environment of this process.
+///
+/// Exit codes: 0 done; 1 failed, or `doctor` found something that must be put right; 2 wrong usage;
+/// with `exec` the command's own, 126 or 127 when it can't be run.
+pub fn main() -> ExitCode {
+    let done = match cli::Cli::parse().command {
+        cli::Command::Serve(options) => serve::run(&options),
+        cli::Command::Doctor(options) => doctor::run(&options),
+        cli::Command::Purge(options) => purge::run(&options),
+        cli::Command::Exec(options) => exec::run(&options),
+        cli::Command::LoginLink(options) => login_link::run(&options),
+        cli::Command::Openapi => openapi::run(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("netloom: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// A failure with its remedy, on a line of its own.
+fn explained(what: impl std::fmt::Display, help: impl std::fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!("{what}\n  help: {help}")
+}

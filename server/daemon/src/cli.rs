@@ -1,0 +1,213 @@
+//! The command line: commands, flags, their environment variables, and help that teaches by example. No work is done here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"));
+
+/// The version with what was built: enough to tell two binaries apart in a report.
+const LONG_VERSION: &str = if cfg!(debug_assertions) {
+    concat!(env!("CARGO_PKG_VERSION"), " (debug build, API v1)")
+} else {
+    concat!(env!("CARGO_PKG_VERSION"), " (release build, API v1)")
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  netloom doctor                          can this host run it? each thing needed, with a remedy
+  netloom serve                           run the service: API and dashboard on 127.0.0.1:8080
+  netloom login-link                      a link that logs a browser in, once
+  netloom exec macvlan1 -- ip addr        run a command inside a sandbox
+  netloom purge                           show what of Netloom's is on this host; --yes removes it
+
+Every flag can be set by its NETLOOM_ variable. The API is described at /openapi.json of a running
+service, and by `netloom openapi`.";
+
+/// Manages container networks on a Linux host: networks, addresses and sandboxes over a REST API, with a dashboard.
+#[derive(Debug, Parser)]
+#[command(name = "netloom", version = VERSION, long_version = LONG_VERSION, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the service: API, dashboard, store and agent
+    Serve(Serve),
+    /// Check whether this host has what the service needs
+    Doctor(Doctor),
+    /// Remove everything of Netloom's from this host, after showing what that is
+    Purge(Purge),
+    /// Run a command inside a sandbox, as root on this host
+    Exec(Exec),
+    /// Make a link that logs a browser in to the dashboard, once
+    LoginLink(LoginLink),
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+/// Where the service keeps its things.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Directories {
+    /// Directory of the database and the admin token; made when missing
+    #[arg(long, env = "NETLOOM_DATA_DIR", default_value = "/var/lib/netloom", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// Directory of the unix socket and the namespaces; made when missing, may be empty after a reboot
+    #[arg(long, env = "NETLOOM_RUN_DIR", default_value = "/run/netloom", value_name = "DIR")]
+    pub(crate) run_dir: PathBuf,
+}
+
+impl Directories {
+    /// The database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.data_dir.join("netloom.db")
+    }
+
+    /// The admin token's file.
+    pub(crate) fn token(&self) -> PathBuf {
+        self.data_dir.join("admin.token")
+    }
+
+    /// The unix socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.run_dir.join("netloom.sock")
+    }
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  netloom serve
+  netloom serve --listen 127.0.0.1:9000 --log debug
+  netloom serve --data-dir /tmp/try/data --run-dir /tmp/try/run
+
+At the first start it makes the database, writes the admin token to DATA_DIR/admin.token and prints a
+link to the dashboard. Nothing is changed on the host before the first sandbox needs it. SIGTERM (or
+Ctrl-C) stops the service and leaves the sandboxes running; the next start takes them up again.
+
+  TOKEN=$(cat /var/lib/netloom/admin.token)
+  curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8080/api/v1/networks
+  curl --unix-socket /run/netloom/netloom.sock http://localhost/api/v1/networks      (as root, no token)";
+
+/// Flags of `serve`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub(crate) struct Serve {
+    /// Address and port of the API and the dashboard; port 0 takes a free one
+    #[arg(long, env = "NETLOOM_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) directories: Directories,
+    /// What to log: error, warn, info, debug, trace, or directives such as `info,netloom_agent=debug`
+    #[arg(long, env = "NETLOOM_LOG", default_value = "info", value_name = "LEVEL")]
+    pub(crate) log: String,
+    /// Listen on an address that other machines can reach. There is no TLS yet: tokens would cross the network in
+    /// clear text, so put a proxy that speaks TLS in front
+    #[arg(long, env = "NETLOOM_ALLOW_REMOTE")]
+    pub(crate) allow_remote: bool,
+    /// A further name that requests may have in their Host header, such as the name a proxy passes on; may be repeated
+    #[arg(long, env = "NETLOOM_PUBLIC_NAMES", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) public_name: Vec<String>,
+    /// The service manager's socket to report readiness to; set by systemd
+    #[arg(long, env = "NOTIFY_SOCKET", hide = true)]
+    pub(crate) notify_socket: Option<String>,
+}
+
+const DOCTOR_EXAMPLES: &str = "\
+Each line is a verdict: OK, WARN (works, but know this) or FAIL (must be put right, with the remedy).
+The exit code is 0 without a FAIL, else 1. Nothing is changed; kernel features are tried in a
+throw-away network namespace. Give it the directories and the port that `serve` will get.";
+
+/// Flags of `doctor`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = DOCTOR_EXAMPLES)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) directories: Directories,
+    /// Address and port that `serve` will listen on
+    #[arg(long, env = "NETLOOM_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: SocketAddr,
+}
+
+const PURGE_EXAMPLES: &str = "\
+Examples:
+  netloom purge                  show what would be removed, change nothing
+  netloom purge --yes            remove namespaces, links and routes that carry Netloom's mark
+  netloom purge --yes --data     remove the database and the token as well
+
+It goes by the marks alone and needs no database, so it also cleans up after a lost one. What carries
+no mark is never touched. It refuses while a daemon runs.";
+
+/// Flags of `purge`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = PURGE_EXAMPLES)]
+pub(crate) struct Purge {
+    #[command(flatten)]
+    pub(crate) directories: Directories,
+    /// Remove what is shown
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Remove the database and the admin token too: all definitions, leases and history
+    #[arg(long)]
+    pub(crate) data: bool,
+}
+
+const EXEC_EXAMPLES: &str = "\
+Examples:
+  netloom exec macvlan1 -- ip -s addr
+  netloom exec macvlan1 -- arping -c 3 192.168.122.3
+  netloom exec macvlan1                                    a shell
+
+The command runs as root with the network of the sandbox and the files of this host. It needs root on
+this host; the API has nothing like it. The exit code is the command's.";
+
+/// Arguments of `exec`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXEC_EXAMPLES)]
+pub(crate) struct Exec {
+    #[command(flatten)]
+    pub(crate) directories: Directories,
+    /// The sandbox, by name or ID
+    pub(crate) sandbox: String,
+    /// The command and its arguments; $SHELL when absent
+    #[arg(last = true, value_name = "CMD")]
+    pub(crate) command: Vec<std::ffi::OsString>,
+    /// The shell to run when no command is given
+    #[arg(long, env = "SHELL", default_value = "/bin/sh", hide = true)]
+    pub(crate) shell: PathBuf,
+}
+
+/// Flags of `login-link`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "The link works once and for one hour. Asks the running service through its unix socket: needs root."
+)]
+pub(crate) struct LoginLink {
+    #[command(flatten)]
+    pub(crate) directories: Directories,
+    /// Address and port of the dashboard, as the browser reaches it
+    #[arg(long, env = "NETLOOM_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn exec_keeps_the_commands_own_flags() {
+        let cli = Cli::try_parse_from(["netloom", "exec", "macvlan1", "--", "ls", "-l", "--all"]).expect("parses");
+        let Command::Exec(exec) = cli.command else { panic!("another command") };
+        assert_eq!((exec.sandbox.as_str(), exec.command.len()), ("macvlan1", 3));
+    }
+}

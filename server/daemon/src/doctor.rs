@@ -1,0 +1,199 @@
+//! `netloom doctor`: whether this host has what the service needs, thing by thing, with a remedy for what it lacks.
+//! The kernel's part is the kernel crate's; here are the directories, the port and the database, and the report.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::ExitCode;
+
+use netloom_kernel::check::{self, Check, Verdict};
+use netloom_store::Store;
+
+use crate::cli::{Directories, Doctor};
+use crate::{explained, listen, socket};
+
+/// Looks at everything and prints it. The exit code is 1 when something must be put right.
+///
+/// # Errors
+/// When no runtime can be started.
+pub(crate) fn run(options: &Doctor) -> anyhow::Result<ExitCode> {
+    let running = socket::daemon_runs(&options.directories.socket());
+    let mut checks = check::run(&netloom_kernel::Config { run_dir: options.directories.run_dir.clone() });
+    checks.push(service(running, &options.directories));
+    checks.push(directory("data directory", &options.directories.data_dir));
+    checks.push(directory("run directory", &options.directories.run_dir));
+    checks.push(port(options.listen, running));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    checks.push(runtime.block_on(store(&options.directories.database())));
+    print!("{}", report(&checks));
+    let bad = checks.iter().any(|check| check.verdict == Verdict::Bad);
+    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Fails with every missing thing that the service can't do without, before it starts.
+///
+/// # Errors
+/// When a check came out bad; the text names all of them with their remedies.
+pub(crate) fn require(run_dir: &Path) -> anyhow::Result<()> {
+    let checks = check::run(&netloom_kernel::Config { run_dir: run_dir.to_owned() });
+    for check in checks.iter().filter(|check| check.verdict == Verdict::Warning) {
+        tracing::warn!("{}: {}{}", check.name, check.found, remedy(check, "; "));
+    }
+    let bad: Vec<String> = checks
+        .iter()
+        .filter(|check| check.verdict == Verdict::Bad)
+        .map(|check| format!("\n  {}: {}{}", check.name, check.found, remedy(check, "\n    help: ")))
+        .collect();
+    if bad.is_empty() {
+        return Ok(());
+    }
+    Err(explained(
+        format_args!("this host lacks what the service needs:{}", bad.concat()),
+        "`netloom doctor` checks everything",
+    ))
+}
+
+fn remedy(check: &Check, before: &str) -> String {
+    check.remedy.as_ref().map_or_else(String::new, |remedy| format!("{before}{remedy}"))
+}
+
+fn found(name: &str, verdict: Verdict, found: impl Into<String>, remedy: Option<&str>) -> Check {
+    Check { name: name.to_owned(), verdict, found: found.into(), remedy: remedy.map(str::to_owned) }
+}
+
+fn service(running: bool, directories: &Directories) -> Check {
+    let at = directories.socket();
+    let text = if running {
+        format!("answers at {}", at.display())
+    } else {
+        format!("not running (nothing answers at {})", at.display())
+    };
+    found("service", Verdict::Good, text, None)
+}
+
+/// A directory can be used when it, or the nearest one above that exists, can be written.
+fn directory(name: &str, path: &Path) -> Check {
+    let there = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
+    if !there.is_dir() {
+        return found(
+            name,
+            Verdict::Bad,
+            format!("{} is not a directory", there.display()),
+            Some("move it, or choose another directory"),
+        );
+    }
+    let text = if there == path {
+        format!("{} can be written", path.display())
+    } else {
+        format!("{} will be made", path.display())
+    };
+    match nix::unistd::access(there, nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK) {
+        Ok(()) => found(name, Verdict::Good, text, None),
+        Err(errno) => found(
+            name,
+            Verdict::Bad,
+            format!("{} can't be written: {}", there.display(), errno.desc()),
+            Some("run as root, or choose another directory with --data-dir or --run-dir"),
+        ),
+    }
+}
+
+fn port(address: SocketAddr, running: bool) -> Check {
+    match TcpListener::bind(address) {
+        Ok(_) => found("port", Verdict::Good, format!("{address} is free"), None),
+        Err(error) if error.kind() == ErrorKind::AddrInUse && running => {
+            found("port", Verdict::Good, format!("{address} is in use, as it should be while the service runs"), None)
+        }
+        Err(error) => {
+            let text = listen::refused(address, &error).to_string();
+            let (what, help) = text.split_once("\n  help: ").unwrap_or((&text, "choose another with --listen"));
+            found("port", Verdict::Bad, what, Some(help))
+        }
+    }
+}
+
+/// Reads the database, when there is one, and checks that ranges and leases make up the pools.
+async fn store(path: &Path) -> Check {
+    const NAME: &str = "database";
+    if !path.exists() {
+        return found(NAME, Verdict::Good, format!("{} will be made at the first start", path.display()), None);
+    }
+    let store = match Store::open(path).await {
+        Ok(store) => store,
+        Err(error) => {
+            return found(
+                NAME,
+                Verdict::Bad,
+                format!("{}: {error}", path.display()),
+                Some("restore a backup, or see docs/operations.md, \"The database\""),
+            );
+        }
+    };
+    let checked = store.read(|tx| Box::pin(netloom_store::integrity::check(tx))).await;
+    store.close().await;
+    match checked {
+        Ok(wrong) if wrong.is_empty() => {
+            found(NAME, Verdict::Good, format!("{}: free ranges and leases make up every pool", path.display()), None)
+        }
+        Ok(wrong) => found(
+            NAME,
+            Verdict::Bad,
+            format!("{} contradictions, the first: {}", wrong.len(), wrong.first().map_or("", String::as_str)),
+            Some("keep a copy of the data directory and report this; then restore a backup"),
+        ),
+        Err(error) => found(
+            NAME,
+            Verdict::Bad,
+            error.to_string(),
+            Some("restore a backup, or see docs/operations.md, \"The database\""),
+        ),
+    }
+}
+
+fn report(checks: &[Check]) -> String {
+    let width = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for check in checks {
+        let verdict = match check.verdict {
+            Verdict::Good => "OK  ",
+            Verdict::Warning => "WARN",
+            Verdict::Bad => "FAIL",
+        };
+        text.push_str(&format!("{verdict}  {:width$}  {}\n", check.name, check.found));
+        if let Some(remedy) = &check.remedy {
+            text.push_str(&format!("      {:width$}  help: {remedy}\n", ""));
+        }
+    }
+    let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
+    let (bad, warnings) = (count(Verdict::Bad), count(Verdict::Warning));
+    text.push_str(&match (bad, warnings) {
+        (0, 0) => "\nThis host has everything.\n".to_owned(),
+        (0, warnings) => format!("\nThis host will do; warnings to know: {warnings}.\n"),
+        (bad, _) => format!("\nTo be put right first: {bad}.\n"),
+    });
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_says_verdict_and_remedy() {
+        let checks =
+            [found("a", Verdict::Good, "fine", None), found("long name", Verdict::Bad, "missing", Some("modprobe it"))];
+        let text = report(&checks);
+        assert!(text.starts_with("OK    a          fine\nFAIL  long name  missing\n"), "{text}");
+        assert!(text.contains("help: modprobe it") && text.ends_with("To be put right first: 1.\n"), "{text}");
+    }
+
+    #[test]
+    fn a_missing_directory_is_judged_by_the_one_above() {
+        assert_eq!(
+            directory("x", Path::new("/proc/no/such")).verdict,
+            Verdict::Bad,
+            "nobody makes directories in /proc"
+        );
+        assert_eq!(directory("x", &std::env::temp_dir().join("a/b/c")).verdict, Verdict::Good);
+    }
+}

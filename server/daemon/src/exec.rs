@@ -1,0 +1,129 @@
+//! `netloom exec`: a command inside a sandbox's network, for root on this host. There is no such thing over the network.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, bail};
+use netloom_model::SandboxId;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, setns, unshare};
+use serde_json::Value;
+
+use crate::cli::Exec;
+use crate::{explained, socket};
+
+/// What a shell gives for a command that can't be run, and for one that isn't there.
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
+
+/// Becomes the command. Returns only when that fails.
+///
+/// # Errors
+/// When the sandbox is not known or has no namespace now, or without the privilege to enter it.
+pub(crate) fn run(options: &Exec) -> anyhow::Result<ExitCode> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(explained("exec needs root on this host", "run it with sudo"));
+    }
+    let path = namespace(options)?;
+    let file = File::open(&path).with_context(|| format!("cannot open the namespace {}", path.display()))?;
+    // This process is still a single thread, so that the whole of it moves.
+    setns(&file, CloneFlags::CLONE_NEWNET).with_context(|| format!("cannot enter the namespace {}", path.display()))?;
+    show_own_sysfs();
+
+    let (program, arguments) = match options.command.split_first() {
+        Some((program, arguments)) => (program.clone(), arguments),
+        None => (options.shell.clone().into_os_string(), &[][..]),
+    };
+    let error = Command::new(&program).args(arguments).exec();
+    eprintln!("netloom: cannot run {}: {error}", program.display());
+    Ok(ExitCode::from(if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE }))
+}
+
+/// A sysfs shows the links of the namespace it was mounted in: without one of its own, tools that read `/sys/class/net`
+/// would see the host's. Best effort, in a mount namespace that ends with the command.
+fn show_own_sysfs() {
+    let none: Option<&str> = None;
+    if unshare(CloneFlags::CLONE_NEWNS).is_ok()
+        && mount(none, "/", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none).is_ok()
+    {
+        let _ = umount2("/sys", MntFlags::MNT_DETACH);
+        let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none);
+    }
+}
+
+/// The path of the sandbox's namespace: asked of the daemon, or by ID in the run directory when none runs.
+fn namespace(options: &Exec) -> anyhow::Result<PathBuf> {
+    let reference = &options.sandbox;
+    let socket = options.directories.socket();
+    if !socket::daemon_runs(&socket) {
+        return without_daemon(&options.directories.run_dir, reference);
+    }
+    let answer = socket::request(&socket, "GET", &format!("/api/v1/sandboxes/{}", socket::segment(reference)))?;
+    match answer.status {
+        200 => from_sandbox(reference, &answer.body),
+        404 => Err(explained(
+            format_args!("there is no sandbox `{reference}`"),
+            "list them: GET /api/v1/sandboxes, or the dashboard",
+        )),
+        _ => bail!(answer.problem()),
+    }
+}
+
+fn from_sandbox(reference: &str, sandbox: &Value) -> anyhow::Result<PathBuf> {
+    let status = &sandbox["status"];
+    if let Some(path) = status["netns"].as_str() {
+        return Ok(path.into());
+    }
+    let state = status["state"].as_str().unwrap_or("unknown");
+    let help = match state {
+        "stopped" => "start it: PATCH /api/v1/sandboxes/{name} with {\"desired_state\":\"running\"}",
+        "pending" => "it is being made: try again in a moment",
+        _ => "its conditions say why: GET /api/v1/sandboxes/{name}, .status.conditions",
+    };
+    Err(explained(format_args!("sandbox `{reference}` has no namespace now: it is {state}"), help))
+}
+
+fn without_daemon(run_dir: &Path, reference: &str) -> anyhow::Result<PathBuf> {
+    let found = reference.parse::<SandboxId>().ok().map(|id| run_dir.join("netns").join(id.to_string()));
+    match found {
+        Some(path) if path.exists() => Ok(path),
+        Some(path) => bail!("no service runs, and there is no namespace at {}", path.display()),
+        None => Err(explained(
+            format_args!(
+                "no service answers at {}, so the name `{reference}` can't be looked up",
+                run_dir.join("netloom.sock").display()
+            ),
+            format_args!(
+                "start `netloom serve`, or give the sandbox's ID: one of those in {}",
+                run_dir.join("netns").display()
+            ),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stopped_sandbox_is_named_as_such() {
+        let sandbox = serde_json::json!({"status": {"state": "stopped"}});
+        let error = from_sandbox("macvlan1", &sandbox).expect_err("no namespace").to_string();
+        assert!(error.contains("it is stopped") && error.contains("desired_state"), "{error}");
+    }
+
+    #[test]
+    fn the_path_comes_from_the_status() {
+        let sandbox = serde_json::json!({"status": {"state": "running", "netns": "/run/netloom/netns/x"}});
+        assert_eq!(from_sandbox("x", &sandbox).expect("a path"), Path::new("/run/netloom/netns/x"));
+    }
+
+    #[test]
+    fn without_a_daemon_only_an_id_will_do() {
+        let error = without_daemon(Path::new("/run/none"), "macvlan1").expect_err("a name").to_string();
+        assert!(error.contains("ID"), "{error}");
+    }
+}

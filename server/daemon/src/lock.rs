@@ -1,0 +1,152 @@
+//! One daemon per data directory, run directory and network namespace. Two would undo each other's work.
+//!
+//! The directories are locked by `flock`, which ends with the process however it ends. The namespace is locked by an
+//! abstract unix socket, whose names the kernel keeps per network namespace.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::path::Path;
+
+use anyhow::Context as _;
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+
+use crate::cli::Directories;
+use crate::explained;
+
+const NAMESPACE_LOCK: &str = "netloom/daemon";
+
+/// The locks; they last as long as this value.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _files: Vec<File>,
+    _namespace: UnixListener,
+}
+
+/// Makes the directories and takes all three locks.
+///
+/// # Errors
+/// When a directory can't be made or somebody holds a lock, with who that is.
+pub(crate) fn acquire(directories: &Directories) -> anyhow::Result<Lock> {
+    // Nobody but root has business with the database; the path to a sandbox's namespace may be shown to anyone.
+    make(&directories.data_dir, 0o700)?;
+    make(&directories.run_dir, 0o755)?;
+    take(directories)
+}
+
+/// Takes the locks of what is there, and makes nothing but the lock files.
+///
+/// # Errors
+/// When somebody holds a lock, with who that is.
+pub(crate) fn take(directories: &Directories) -> anyhow::Result<Lock> {
+    let namespace = namespace()?;
+    let mut files = Vec::new();
+    for directory in [&directories.data_dir, &directories.run_dir] {
+        if directory.is_dir() {
+            files.push(directory_lock(directory)?);
+        }
+    }
+    Ok(Lock { _files: files, _namespace: namespace })
+}
+
+fn make(directory: &Path, mode: u32) -> anyhow::Result<()> {
+    DirBuilder::new().recursive(true).mode(mode).create(directory).map_err(|error| {
+        let help = match error.kind() {
+            ErrorKind::PermissionDenied => {
+                "run as root, or choose directories that you may write with --data-dir and --run-dir"
+            }
+            ErrorKind::ReadOnlyFilesystem => {
+                "the file system is mounted read-only; choose another place with --data-dir and --run-dir"
+            }
+            _ => "choose other places with --data-dir and --run-dir",
+        };
+        explained(format_args!("cannot make the directory {}: {error}", directory.display()), help)
+    })
+}
+
+fn directory_lock(directory: &Path) -> anyhow::Result<File> {
+    let path = directory.join("lock");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("cannot open the lock {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => {
+            file.set_len(0)?;
+            file.rewind()?;
+            writeln!(file, "{}", std::process::id())?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            file.read_to_string(&mut holder)?;
+            Err(explained(
+                format_args!(
+                    "{} is in use by another netloom ({})",
+                    directory.display(),
+                    process(holder.trim().parse().unwrap_or(0))
+                ),
+                "stop that one first, or give this one directories and a network namespace of its own",
+            ))
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    }
+}
+
+fn namespace() -> anyhow::Result<UnixListener> {
+    let address = SocketAddr::from_abstract_name(NAMESPACE_LOCK)?;
+    match UnixListener::bind_addr(&address) {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Err(explained(
+            format_args!("another netloom runs in this network namespace ({})", holder(&address)),
+            "one daemon looks after one network namespace: stop that one first, or start this one in another namespace",
+        )),
+        Err(error) => Err(error).context("cannot lock this network namespace"),
+    }
+}
+
+fn holder(address: &SocketAddr) -> String {
+    let credentials =
+        UnixStream::connect_addr(address).ok().and_then(|stream| getsockopt(&stream, PeerCredentials).ok());
+    // An abstract name is open to every user: say whose it is, so that a squatter is known for one.
+    credentials.map_or_else(
+        || "its process can't be seen from here".to_owned(),
+        |peer| format!("{}, user {}", process(peer.pid()), peer.uid()),
+    )
+}
+
+/// A process, as well as it can be named.
+fn process(pid: i32) -> String {
+    if pid <= 0 {
+        return "a process of another PID namespace".to_owned();
+    }
+    let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let command = String::from_utf8_lossy(&command).replace('\0', " ");
+    match command.trim() {
+        "" => format!("process {pid}"),
+        command => format!("process {pid}: {command}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locked_directory_names_its_holder() {
+        let directory = std::env::temp_dir().join(format!("netloom-lock-{}", std::process::id()));
+        make(&directory, 0o700).expect("a directory");
+        let held = directory_lock(&directory).expect("free");
+        let refused = directory_lock(&directory).expect_err("held").to_string();
+        assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
+        drop(held);
+        directory_lock(&directory).expect("free again");
+        std::fs::remove_dir_all(&directory).expect("cleaned up");
+    }
+}

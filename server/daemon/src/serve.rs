@@ -1,0 +1,154 @@
+//! `netloom serve`: the start order, and what runs until a signal comes. Each step's failure says what helps.
+
+use std::any::Any;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Extensions, Server};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer};
+use anyhow::Context as _;
+use netloom_agent::Agent;
+use netloom_api::{ApiState, PeerUid, Settings};
+use netloom_control::Control;
+use netloom_kernel::Kernel;
+use netloom_store::Store;
+use netloom_web::Dashboard;
+
+use crate::cli::{Directories, Serve};
+use crate::node::{LocalNode, LocalSink, LocalSource};
+use crate::shutdown::{self, Signals};
+use crate::{doctor, explained, greeting, listen, lock, notify, telemetry, token};
+
+/// Threads of the runtime that carries the agent and the store's callers. The work is the kernel's and the disk's.
+const RUNTIME_THREADS: usize = 2;
+
+/// Threads that answer HTTP. Each costs memory even when idle; requests wait for the kernel, not for these.
+const HTTP_THREADS: usize = 2;
+
+/// How long a client may take to send its head, and an idle connection is kept.
+const CLIENT_WAIT: Duration = Duration::from_secs(30);
+
+/// Runs the service until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When it can't start, with the remedy.
+pub(crate) fn run(options: &Serve) -> anyhow::Result<ExitCode> {
+    telemetry::start(&options.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(RUNTIME_THREADS)
+        .thread_name("netloom")
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    actix_web::rt::System::with_tokio_rt(|| runtime).block_on(serve(options))
+}
+
+async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::catch()?;
+    doctor::require(&options.directories.run_dir)?;
+    let _lock = lock::acquire(&options.directories)?;
+    // The listeners come before the store and the kernel: a port in use should cost nothing and change nothing.
+    let tcp = listen::tcp(options.listen, options.allow_remote)?;
+    let unix = listen::unix(&options.directories.socket())?;
+    let address = tcp.local_addr().context("cannot read the listener's address")?;
+
+    let store = open(&options.directories).await?;
+    let (control, agent) = start(&store, &options.directories).await?;
+    let first = token::ensure(&control, &options.directories.token()).await?;
+    let link = if first { Some(control.login_link().await.context("cannot make a login link")?) } else { None };
+
+    let settings = Settings { listen: vec![address.ip()], public_names: options.public_name.clone() };
+    let state = ApiState::new(control, settings);
+    let server = server(&state, tcp, unix)?;
+    let handle = server.handle();
+    let mut serving = tokio::spawn(server);
+    announce(options, address, link.as_deref());
+
+    tokio::select! {
+        signal = signals.wait() => tracing::info!("{signal}: stopping"),
+        ended = &mut serving => ended.context("the HTTP server broke down")?.context("the HTTP server ended")?,
+    }
+    state.close_streams();
+    shutdown::stop(handle, agent, store).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn open(directories: &Directories) -> anyhow::Result<Store> {
+    let path = directories.database();
+    Store::open(&path).await.map_err(|error| {
+        explained(
+            format_args!("cannot open the database {}: {error}", path.display()),
+            "docs/operations.md, \"The database\", says what to do; the sandboxes that run are not affected",
+        )
+    })
+}
+
+/// Joins kernel, control and agent. Control needs a node and the agent needs control: the node is made empty.
+async fn start(store: &Store, directories: &Directories) -> anyhow::Result<(Control, Agent)> {
+    let config = netloom_kernel::Config { run_dir: directories.run_dir.clone() };
+    let kernel = Kernel::start(config).context("cannot reach the kernel")?;
+    let node = Arc::new(LocalNode::default());
+    let control = Control::new(store.clone(), node.clone(), netloom_control::Config::default())
+        .await
+        .context("cannot start the use cases")?;
+    let agent = Agent::start(
+        kernel,
+        Arc::new(LocalSource(control.clone())),
+        Arc::new(LocalSink(control.clone())),
+        netloom_agent::Options::default(),
+    );
+    node.set(agent.clone());
+    Ok((control, agent))
+}
+
+fn server(state: &ApiState, tcp: TcpListener, unix: UnixListener) -> anyhow::Result<Server> {
+    let state = state.clone();
+    let application = move || {
+        let dashboard = Dashboard { control: state.control.clone(), tls: false };
+        App::new()
+            .configure(|config| netloom_api::configure(config, &state))
+            .configure(netloom_web::configure(dashboard))
+            .wrap(from_fn(netloom_api::guard))
+    };
+    let server = HttpServer::new(application)
+        .workers(HTTP_THREADS)
+        .on_connect(remember_peer)
+        .client_request_timeout(CLIENT_WAIT)
+        .keep_alive(CLIENT_WAIT)
+        .shutdown_timeout(shutdown::DRAIN_SECONDS)
+        .disable_signals()
+        // `bind_uds` would never call `on_connect`; a listener handed over does.
+        .listen_uds(unix)
+        .context("cannot serve the unix socket")?
+        .listen(tcp)
+        .context("cannot serve the TCP socket")?;
+    Ok(server.run())
+}
+
+/// Keeps who is at the other end of the unix socket with the connection. The kernel says so; a client can't.
+fn remember_peer(io: &dyn Any, data: &mut Extensions) {
+    if let Some(stream) = io.downcast_ref::<tokio::net::UnixStream>()
+        && let Ok(peer) = stream.peer_cred()
+    {
+        data.insert(PeerUid(peer.uid()));
+    }
+}
+
+fn announce(options: &Serve, address: SocketAddr, link: Option<&str>) {
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "{address} can be reached by other machines without TLS: tokens cross the network in clear text"
+        );
+    }
+    tracing::info!("listening on {} and {}", greeting::base_url(address), options.directories.socket().display());
+    println!("{}", greeting::lines(address, &options.directories, link));
+    if let Some(socket) = &options.notify_socket
+        && let Err(error) = notify::ready(socket)
+    {
+        tracing::warn!("cannot report readiness to {socket}: {error}");
+    }
+}

@@ -1,0 +1,129 @@
+//! Requests to a running daemon through its unix socket, where root needs no token. Blocking and small: the commands that
+//! use it make one request each and must not start a runtime (`exec` has to stay a single thread).
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+use crate::explained;
+
+const WAIT: Duration = Duration::from_secs(10);
+
+/// An answer.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Answer {
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// JSON body; null when there is none.
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The problem's text, for people.
+    pub(crate) fn problem(&self) -> String {
+        let text = |key: &str| self.body.get(key).and_then(Value::as_str);
+        let detail = text("detail").or_else(|| text("title")).unwrap_or("no further explanation");
+        format!("the service answered {}: {detail}", self.status)
+    }
+}
+
+/// Whether a daemon answers at a socket.
+pub(crate) fn daemon_runs(socket: &Path) -> bool {
+    UnixStream::connect(socket).is_ok()
+}
+
+/// Sends one request without a body.
+///
+/// # Errors
+/// When no daemon answers there, with what to do.
+pub(crate) fn request(socket: &Path, method: &str, path: &str) -> anyhow::Result<Answer> {
+    let mut stream = UnixStream::connect(socket).map_err(|error| {
+        let help = match error.kind() {
+            ErrorKind::PermissionDenied => "the socket is root's: run this as root",
+            _ => "is the service running? start it with `netloom serve`, or name its --run-dir",
+        };
+        explained(format_args!("no service answers at {}: {error}", socket.display()), help)
+    })?;
+    stream.set_read_timeout(Some(WAIT))?;
+    stream.set_write_timeout(Some(WAIT))?;
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).context("the service did not answer in full")?;
+    parse(&bytes)
+}
+
+fn parse(bytes: &[u8]) -> anyhow::Result<Answer> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").context("the answer is not HTTP")?;
+    let head = std::str::from_utf8(&bytes[..end]).context("the answer is not HTTP")?;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("the answer has no status")?;
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    let body = if chunked { unchunk(&bytes[end + 4..])? } else { bytes[end + 4..].to_vec() };
+    let body =
+        if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).context("the answer is not JSON")? };
+    Ok(Answer { status, body })
+}
+
+/// Joins the chunks of RFC 9112, section 7.1.
+fn unchunk(mut rest: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut whole = Vec::new();
+    loop {
+        let line = rest.windows(2).position(|two| two == b"\r\n").context("the answer was cut off")?;
+        let size = std::str::from_utf8(&rest[..line])?.split(';').next().unwrap_or_default().trim();
+        let size = usize::from_str_radix(size, 16).context("the answer has a bad chunk")?;
+        rest = &rest[line + 2..];
+        if size == 0 {
+            return Ok(whole);
+        }
+        // `size` is the other side's word: a sum could overflow, a comparison can't.
+        if rest.len() < 2 || size > rest.len() - 2 {
+            bail!("the answer was cut off");
+        }
+        whole.extend_from_slice(&rest[..size]);
+        rest = &rest[size + 2..];
+    }
+}
+
+/// A text as one segment of a path: what isn't unreserved in RFC 3986 is percent-encoded.
+pub(crate) fn segment(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_and_chunked_answers_read_the_same() {
+        let whole = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{\"a\":1}";
+        let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n";
+        let wanted = Answer { status: 200, body: serde_json::json!({"a": 1}) };
+        assert_eq!(parse(whole).expect("whole"), wanted);
+        assert_eq!(parse(chunked).expect("chunked"), wanted);
+    }
+
+    #[test]
+    fn broken_answers_are_errors_not_panics() {
+        for bytes in
+            [&b""[..], b"HTTP/1.1", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx"]
+        {
+            assert!(parse(bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn a_segment_cannot_leave_its_place() {
+        assert_eq!(segment("a/../b?c"), "a%2F..%2Fb%3Fc");
+    }
+}
