@@ -1,1 +1,65 @@
-//! kit
+//! What the suites share: throw-away hosts with the real daemon in them, clients for it, and eyes that are independent of it.
+//!
+//! Nothing here may use Netloom's own code to look at the kernel: the suites check with `ip`, `nft`, `ping` and `arping`.
+//! Everything a test makes lives in its own network and mount namespace and a temporary directory, and goes with them,
+//! also when the test panics. What is missing on the machine fails a test with a clear message; nothing is skipped.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`namespace`] | a network and mount namespace with a process that holds it |
+//! | [`host`] | a host made of one, with links, directories and the daemon |
+//! | [`client`] | HTTP over the unix socket or TCP, with JSON at hand |
+//! | [`stream`] | server-sent events |
+//! | [`snapshot`] | all a host has in its kernel, to compare before and after |
+//! | [`browser`] | a headless browser inside a host |
+//! | [`process`] | running a program, with a message when it fails |
+
+pub mod browser;
+pub mod client;
+pub mod host;
+pub mod namespace;
+pub mod process;
+pub mod snapshot;
+pub mod stream;
+
+use std::time::{Duration, Instant};
+
+pub use client::{Answer, Client};
+pub use host::{Host, Start};
+pub use namespace::Namespace;
+pub use serde_json::{Value, json};
+pub use snapshot::Snapshot;
+
+/// Makes a [`Host`] that runs the daemon of this build.
+#[macro_export]
+macro_rules! host {
+    () => {
+        $crate::Host::new(env!("CARGO_BIN_EXE_netloom-under-test"))
+    };
+}
+
+/// Tries until it gives something or the time is over, looking again every 10 ms.
+///
+/// # Panics
+/// When the time is over, with what was waited for.
+pub fn until<T>(what: &str, within: Duration, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = attempt() {
+            return found;
+        }
+        assert!(begin.elapsed() < within, "waited {within:?} in vain for: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A number from the environment, or the default: the loops that can be made longer.
+///
+/// # Panics
+/// When the variable is set to something else than a number.
+pub fn loops(variable: &str, default: u32) -> u32 {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")),
+        Err(_) => default,
+    }
+}

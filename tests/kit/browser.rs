@@ -1,0 +1,150 @@
+//! A headless Chromium inside a host, driven by chromedriver, with its console and its network log at hand.
+
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use fantoccini::ClientBuilder;
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use crate::host::Host;
+
+/// Where chromedriver listens, inside the host's network namespace.
+const DRIVER: &str = "http://127.0.0.1:9515";
+
+/// What a page complained of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Complaints {
+    /// Console messages of level warning and above; a broken content security policy speaks here.
+    pub console: Vec<String>,
+    /// Requests that failed or were answered with an error status, and requests to another host.
+    pub requests: Vec<String>,
+}
+
+/// A browser with one window.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The window.
+    pub window: fantoccini::Client,
+    http: reqwest::Client,
+    session: String,
+}
+
+impl Page {
+    /// What the page complained of since this was last asked.
+    ///
+    /// # Panics
+    /// When chromedriver doesn't say.
+    pub async fn complaints(&self) -> Complaints {
+        let mut complaints = Complaints::default();
+        for entry in self.log("browser").await {
+            if matches!(entry["level"].as_str(), Some("SEVERE" | "WARNING")) {
+                complaints.console.push(entry["message"].as_str().unwrap_or_default().to_owned());
+            }
+        }
+        for entry in self.log("performance").await {
+            let text = entry["message"].as_str().unwrap_or_default();
+            let message = serde_json::from_str::<Value>(text).unwrap_or_default()["message"].take();
+            complaints.requests.extend(complaint(&message));
+        }
+        complaints
+    }
+
+    async fn log(&self, kind: &str) -> Vec<Value> {
+        let url = format!("{DRIVER}/session/{}/se/log", self.session);
+        let answer = self.http.post(url).json(&json!({"type": kind})).send().await.expect("chromedriver answers");
+        let mut answer: Value = answer.json().await.expect("chromedriver speaks JSON");
+        match answer["value"].take() {
+            Value::Array(entries) => entries,
+            other => panic!("chromedriver gives no {kind} log: {other}"),
+        }
+    }
+}
+
+fn complaint(message: &Value) -> Option<String> {
+    let of = &message["params"];
+    match message["method"].as_str()? {
+        "Network.responseReceived" => {
+            let (url, status) = (of["response"]["url"].as_str()?, of["response"]["status"].as_u64()?);
+            (status >= 400).then(|| format!("{status} {url}"))
+        }
+        // A page that is left cancels its event stream: that is no failure.
+        "Network.loadingFailed" if of["canceled"] != true && of["errorText"] != "net::ERR_ABORTED" => {
+            Some(format!("failed: {of}"))
+        }
+        "Network.requestWillBeSent" => {
+            let url = of["request"]["url"].as_str()?;
+            let ours =
+                url.starts_with("http://127.0.0.1:8080/") || url.starts_with("data:") || url.starts_with("chrome");
+            (!ours).then(|| format!("to another host: {url}"))
+        }
+        _ => None,
+    }
+}
+
+struct Driver(Child);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs something with a browser inside the host, and closes the browser afterwards.
+///
+/// # Panics
+/// When chromedriver or Chromium isn't there or doesn't start.
+pub fn browse(host: &Host, scripts: bool, call: impl AsyncFnOnce(Page) + Send) {
+    let mut command = host.net.command("chromedriver");
+    command.arg("--port=9515").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let driver = Driver(command.spawn().expect("nsenter of util-linux is installed"));
+    let profile = TempDir::with_prefix("netloom-browser-").expect("a temporary directory can be made");
+    host.net.inside(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let window = open(&profile, scripts).await;
+            window.set_window_size(1280, 900).await.expect("the window takes a size");
+            let session = window.session_id().await.expect("the driver answers").expect("there is a session");
+            let page = Page { window: window.clone(), http: reqwest::Client::new(), session };
+            call(page).await;
+            let _ = window.close().await;
+        });
+    });
+    drop(driver);
+}
+
+async fn open(profile: &TempDir, scripts: bool) -> fantoccini::Client {
+    let mut flags = vec![
+        "--headless=new".to_owned(),
+        "--no-sandbox".to_owned(),
+        "--disable-gpu".to_owned(),
+        "--disable-quic".to_owned(),
+        "--no-first-run".to_owned(),
+        "--disable-background-networking".to_owned(),
+        "--disable-component-update".to_owned(),
+        "--disable-sync".to_owned(),
+        "--disable-dev-shm-usage".to_owned(),
+        format!("--user-data-dir={}", profile.path().display()),
+    ];
+    let mut preferences = Map::new();
+    if !scripts {
+        flags.push("--blink-settings=scriptEnabled=false".to_owned());
+        preferences.insert("profile.managed_default_content_settings.javascript".to_owned(), json!(2));
+    }
+    let wanted = json!({
+        "goog:chromeOptions": {"args": flags, "prefs": preferences},
+        "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+    });
+    let Value::Object(wanted) = wanted else { unreachable!("written as an object above") };
+    let mut last = String::new();
+    for _ in 0..100 {
+        match ClientBuilder::new(HttpConnector::new()).capabilities(wanted.clone()).connect(DRIVER).await {
+            Ok(window) => return window,
+            Err(error) => last = error.to_string(),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("no browser within 10 s; are chromium and chromium-driver installed? {last}");
+}

@@ -1,0 +1,89 @@
+//! All that a host has in its kernel, as independent programs see it, to compare before and after.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::host::Host;
+
+/// What a host has: sections of lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    sections: BTreeMap<&'static str, Vec<String>>,
+}
+
+/// Settings that the kernel itself changes, or that can't be read.
+const RESTLESS: &[&str] =
+    &["nf_conntrack_count", "nf_conntrack_buckets", "net.netfilter.nf_hooks_lwtunnel", "stable_secret"];
+
+impl Snapshot {
+    /// Looks at links, addresses, routes, rules, nftables, settings and mounts of a host.
+    pub fn of(host: &Host) -> Self {
+        let mut sections = BTreeMap::new();
+        sections.insert("links", links(&host.net.json("ip -j -d link")));
+        sections.insert("addresses", addresses(&host.net.json("ip -j addr")));
+        sections.insert("routes", lines(&host.net.run("ip -o route show table all"), &[]));
+        sections.insert("routes6", lines(&host.net.run("ip -o -6 route show table all"), &[" expires "]));
+        sections.insert("rules", lines(&host.net.run("ip rule"), &[]));
+        sections.insert("nftables", lines(&host.net.run("nft list ruleset"), &[]));
+        sections.insert("settings", lines(&host.net.try_run("sysctl -a -r ^net[.]").stdout, RESTLESS));
+        let mounts = host.net.run("awk {print$5} /proc/self/mountinfo");
+        sections.insert("mounts", lines(&mounts, &[]));
+        Self { sections }
+    }
+
+    /// Compares with a look before: nothing may have come, gone or changed.
+    ///
+    /// # Panics
+    /// With every difference.
+    #[track_caller]
+    pub fn same_as(&self, before: &Self) {
+        let differences = self.differences(before);
+        assert!(differences.is_empty(), "the host differs from before:\n{}", differences.join("\n"));
+    }
+
+    /// Every line that came or went.
+    pub fn differences(&self, before: &Self) -> Vec<String> {
+        let mut differences = Vec::new();
+        for (name, now) in &self.sections {
+            let then = &before.sections[name];
+            differences.extend(then.iter().filter(|line| !now.contains(line)).map(|line| format!("- {name}: {line}")));
+            differences.extend(now.iter().filter(|line| !then.contains(line)).map(|line| format!("+ {name}: {line}")));
+        }
+        differences
+    }
+}
+
+fn lines(text: &str, without: &[&str]) -> Vec<String> {
+    text.lines().filter(|line| !without.iter().any(|w| line.contains(w))).map(str::to_owned).collect()
+}
+
+fn links(dump: &Value) -> Vec<String> {
+    let fields = [
+        "ifname",
+        "link_type",
+        "address",
+        "mtu",
+        "flags",
+        "operstate",
+        "group",
+        "master",
+        "promiscuity",
+        "allmulti",
+        "ifalias",
+        "linkinfo",
+    ];
+    let list = dump.as_array().expect("ip gives a list");
+    list.iter().map(|link| fields.map(|f| format!("{f}={}", link[f])).join(" ")).collect()
+}
+
+fn addresses(dump: &Value) -> Vec<String> {
+    let fields = ["family", "local", "prefixlen", "broadcast", "scope", "protocol"];
+    let mut all = Vec::new();
+    for link in dump.as_array().expect("ip gives a list") {
+        for address in link["addr_info"].as_array().into_iter().flatten() {
+            all.push(format!("{} {}", link["ifname"], fields.map(|f| format!("{f}={}", address[f])).join(" ")));
+        }
+    }
+    all
+}

@@ -1,0 +1,23 @@
+//! The API against the real daemon and the real kernel, a module per resource or concern.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "api/addresses.rs"]
+mod addresses;
+#[path = "api/dry_run.rs"]
+mod dry_run;
+#[path = "api/events.rs"]
+mod events;
+#[path = "api/fuzz.rs"]
+mod fuzz;
+#[path = "api/leases.rs"]
+mod leases;
+#[path = "api/networks.rs"]
+mod networks;
+#[path = "api/patches.rs"]
+mod patches;
+#[path = "api/problems.rs"]
+mod problems;
+#[path = "api/sandboxes.rs"]
+mod sandboxes;
+#[path = "api/security.rs"]
+mod security;

@@ -1,0 +1,99 @@
+//! Events: numbered without gaps, one per commit, followed over SSE, resumed across a restart.
+
+use std::time::Duration;
+
+use netloom_tests::stream::Stream;
+use netloom_tests::{host, json};
+
+const SOON: Duration = Duration::from_secs(5);
+
+#[test]
+fn events_are_numbered_without_gaps_and_name_who_did_what() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.80.0.0/24");
+    host.sandbox("s", "n");
+    client.patch("sandboxes/s", &json!({"labels": {"a": "b"}})).is(200);
+    client.delete("sandboxes/s").is(204);
+    client.delete("networks/n").is(204);
+    let page = client.get("events?limit=1000").is(200);
+    let events = page["items"].as_array().unwrap();
+    for (index, event) in events.iter().enumerate() {
+        let seq = event["seq"].as_u64().unwrap();
+        assert_eq!(seq, index as u64 + 1, "no gap, from 1");
+        let (store, number) = event["id"].as_str().unwrap().split_once(':').unwrap();
+        assert!(store.starts_with("sto_") && number == seq.to_string(), "{event}");
+        for field in ["time", "kind", "message", "actor"] {
+            assert!(!event[field].as_str().unwrap().is_empty(), "{event}");
+        }
+    }
+    let kinds: Vec<&str> = events.iter().map(|e| e["kind"].as_str().unwrap()).collect();
+    for kind in [
+        "network.created",
+        "sandbox.created",
+        "sandbox.updated",
+        "sandbox.deleting",
+        "sandbox.deleted",
+        "network.deleted",
+    ] {
+        assert!(kinds.contains(&kind), "{kind} is missing in {kinds:?}");
+    }
+    let created = events.iter().find(|e| e["kind"] == "sandbox.created").unwrap();
+    assert_eq!((&created["object"]["name"], &created["actor"]), (&json!("s"), &json!("socket:root")));
+    assert!(created["request_id"].is_string());
+    let some = client.get("events?kinds=network&limit=1000").is(200);
+    assert!(some["items"].as_array().unwrap().iter().all(|e| e["kind"].as_str().unwrap().starts_with("network.")));
+    let of = client.get("events?object=s&limit=1000").is(200);
+    assert!(of["items"].as_array().unwrap().iter().all(|e| e["object"]["name"] == "s"), "{of}");
+}
+
+#[test]
+fn a_stream_resumes_across_a_restart_without_gap_or_repeat() {
+    let host = host!();
+    host.start();
+    let stream = Stream::open(&host.endless(), "events", None);
+    host.macvlan("n", "10.80.0.0/24");
+    let last = stream.wait_for("network.created", SOON);
+    host.sandbox("while-nobody-reads", "n");
+    host.stop();
+    host.start();
+    host.sandbox("after", "n");
+    let stream = Stream::open(&host.endless(), "events", Some(&last.id));
+    let mut expected = last.data["seq"].as_u64().unwrap();
+    let mut seen = Vec::new();
+    while !seen.contains(&"after".to_owned()) {
+        let sent = stream.next(SOON).expect("the events since are sent");
+        expected += 1;
+        assert_eq!(sent.data["seq"].as_u64(), Some(expected), "no gap, no repeat");
+        assert_eq!(sent.id, sent.data["id"].as_str().unwrap(), "the SSE id is where to resume");
+        seen.push(sent.data["object"]["name"].as_str().unwrap().to_owned());
+    }
+    assert!(seen.contains(&"while-nobody-reads".to_owned()), "{seen:?}");
+}
+
+#[test]
+fn a_list_gives_the_number_to_watch_from() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.80.0.0/24");
+    let seq = client.get("networks").is(200)["seq"].as_u64().unwrap();
+    host.sandbox("s", "n");
+    let stream = Stream::open(&host.endless(), &format!("events?since={seq}"), None);
+    assert_eq!(stream.next(SOON).expect("an event").data["seq"].as_u64(), Some(seq + 1));
+    let filtered = Stream::open(&host.endless(), &format!("events?since={seq}&kinds=sandbox.deleted"), None);
+    client.delete("sandboxes/s").is(204);
+    assert_eq!(filtered.next(SOON).expect("an event").data["kind"], "sandbox.deleted");
+}
+
+#[test]
+fn a_cursor_of_another_store_is_refused() {
+    let host = host!();
+    let client = host.start();
+    let foreign = "sto_aaaaaaaaaaaaaaaaaaaaaaaaaa:1";
+    let answer = client.get(&format!("events?since={foreign}"));
+    answer.check_problem();
+    assert!(matches!(answer.status, 400 | 410), "{}", answer.text);
+    client.get("events?since=garbage").refused(400);
+    let future = client.get("events?since=999999");
+    assert!(future.status == 400 || future.json["items"] == json!([]), "{}", future.text);
+}

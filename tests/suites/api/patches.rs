@@ -1,0 +1,115 @@
+//! What can be edited in place, and what says that it can't.
+
+use netloom_tests::host::macvlan;
+use netloom_tests::{host, json};
+
+#[test]
+fn labels_description_reserved_addresses_pools_and_ranges_are_edited_live() {
+    let host = host!();
+    let client = host.start();
+    let mut body = macvlan("n", "10.40.0.0/24");
+    body["pools"]["v4"]["range"] = json!("10.40.0.64/26");
+    body["labels"] = json!({"a": "1", "b": "2"});
+    let created = client.post("networks", &body).is(201);
+    host.sandbox("s", "n");
+    let before = host.json_in_sandbox("s", "ip -j addr show eth0");
+
+    let patched = client.patch("networks/n", &json!({"description": "new", "labels": {"a": null, "c": "3"}})).is(200);
+    assert_eq!((&patched["description"], &patched["labels"]), (&json!("new"), &json!({"b": "2", "c": "3"})));
+    assert!(patched["revision"].as_u64() > created["revision"].as_u64());
+
+    client.patch("networks/n", &json!({"pools": {"v4": {"reserved": {"printer": "10.40.0.70"}}}})).is(200);
+    assert_eq!(client.get("leases?address=10.40.0.70").is(200)["items"][0]["status"]["kind"], "reserved");
+    client.patch("networks/n", &json!({"pools": {"v4": {"reserved": {"printer": null}}}})).is(200);
+    assert_eq!(client.get("leases?address=10.40.0.70").is(200)["items"], json!([]));
+
+    let wider = client.patch("networks/n", &json!({"pools": {"v4": {"range": "10.40.0.0/25"}}})).is(200);
+    assert_eq!(wider["status"]["pools"]["v4"]["range"], "10.40.0.0-10.40.0.127");
+    let added = client.patch("networks/n", &json!({"pools": {"six": {"subnet": "fd00:40::/64"}}})).is(200);
+    assert_eq!(added["status"]["pools"]["six"]["gateway"], "fd00:40::1");
+    assert_eq!(host.json_in_sandbox("s", "ip -j addr show eth0"), before, "who was there is left alone");
+}
+
+#[test]
+fn a_patch_that_changes_nothing_moves_nothing() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.40.0.0/24");
+    client.patch("networks/n", &json!({"labels": {"x": "1"}})).is(200);
+    let before = client.get("networks/n").is(200);
+    let events = client.get("events?limit=1000").is(200)["items"].as_array().unwrap().len();
+    assert_eq!(client.patch("networks/n", &json!({"labels": {"x": "1"}})).is(200), before);
+    assert_eq!(client.patch("networks/n", &json!({})).is(200), before);
+    assert_eq!(
+        client.get("events?limit=1000").is(200)["items"].as_array().unwrap().len(),
+        events,
+        "and makes no event"
+    );
+}
+
+#[test]
+fn an_immutable_field_names_itself() {
+    let host = host!();
+    host.add_parent("parent1", "wire1");
+    let client = host.start();
+    host.macvlan("n", "10.40.0.0/24");
+    let cases = [
+        (json!({"name": "m"}), "/name"),
+        (json!({"driver": "none"}), "/driver"),
+        (json!({"internal": true}), "/internal"),
+        (json!({"mtu": 1400}), "/mtu"),
+        (json!({"macvlan": {"parent": "parent1"}}), "/macvlan/parent"),
+        (json!({"macvlan": {"mode": "vepa"}}), "/macvlan/mode"),
+        (json!({"macvlan": {"vlan_id": 7}}), "/macvlan/vlan_id"),
+        (json!({"pools": {"v4": {"subnet": "10.41.0.0/24"}}}), "/pools/v4/subnet"),
+        (json!({"pools": {"v4": {"gateway": "10.40.0.9"}}}), "/pools/v4/gateway"),
+    ];
+    let before = client.get("networks/n").is(200);
+    for (patch, pointer) in cases {
+        let problem = client.patch("networks/n", &patch).refused(422);
+        let errors = problem["errors"].as_array().unwrap();
+        assert!(
+            errors.iter().any(|e| e["pointer"] == pointer && e["code"] == "immutable-field"),
+            "{patch} names {pointer}: {problem}"
+        );
+    }
+    assert_eq!(client.get("networks/n").is(200), before);
+}
+
+#[test]
+fn a_range_gets_wider_never_narrower_and_a_pool_in_use_stays() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.40.0.0/24");
+    host.sandbox("s", "n");
+    let problem = client.patch("networks/n", &json!({"pools": {"v4": {"range": "10.40.0.128/25"}}})).refused(422);
+    assert_eq!(problem["errors"][0]["pointer"], "/pools/v4/range", "{problem}");
+    let answer = client.patch("networks/n", &json!({"pools": {"v4": null}}));
+    answer.check_problem();
+    assert!(matches!(answer.status, 409 | 422), "{}", answer.text);
+}
+
+#[test]
+fn reserving_an_address_that_is_taken_is_refused() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.40.0.0/24");
+    host.sandbox("s", "n");
+    let patch = json!({"pools": {"v4": {"reserved": {"mine": "10.40.0.2"}}}});
+    let problem = client.patch("networks/n", &patch).problem(409, "address-taken");
+    assert!(problem.to_string().contains("10.40.0.2"), "{problem}");
+}
+
+#[test]
+fn a_sandbox_s_immutable_fields_name_themselves() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.40.0.0/24");
+    host.sandbox("s", "n");
+    for (patch, pointer) in
+        [(json!({"name": "t"}), "/name"), (json!({"netns": "/run/netns/x"}), "/netns"), (json!({"pid": 1}), "/pid")]
+    {
+        let problem = client.patch("sandboxes/s", &patch).problem(422, "immutable-field");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
+}
