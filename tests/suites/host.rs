@@ -1,1 +1,15 @@
-//! host
+//! The daemon against the host's kernel: macvlan on the wire, foreign things beside ours, repair, restart, reboot.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "host/adoption.rs"]
+mod adoption;
+#[path = "host/conflict.rs"]
+mod conflict;
+#[path = "host/macvlan.rs"]
+mod macvlan;
+#[path = "host/probes.rs"]
+mod probes;
+#[path = "host/repair.rs"]
+mod repair;
+#[path = "host/restart.rs"]
+mod restart;

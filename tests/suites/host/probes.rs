@@ -1,0 +1,81 @@
+//! Probes from inside a sandbox: what answers, how fast, and why nothing came.
+
+use std::time::{Duration, Instant};
+
+use netloom_tests::host::macvlan;
+use netloom_tests::{Client, Value, host, json};
+
+fn probe(client: &Client, kind: &str, to: &str, more: Value) -> Value {
+    let mut body = json!({"from": "a", "kind": kind, "to": to, "timeout_ms": 300});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    client.post("probes", &body).is(200)
+}
+
+#[test]
+fn arp_icmp_and_tcp_are_answered() {
+    let host = host!();
+    let client = host.start();
+    let mut body = macvlan("n", "10.120.0.0/24");
+    body["pools"]["six"] = json!({"subnet": "fd00:120::/64"});
+    client.post("networks", &body).is(201);
+    host.sandbox("a", "n");
+    host.sandbox("b", "n");
+    for (kind, to) in [("arp", "10.120.0.3"), ("icmp", "10.120.0.3"), ("arp", "fd00:120::3"), ("icmp", "fd00:120::3")] {
+        let report = probe(&client, kind, to, json!({"count": 2}));
+        assert_eq!((&report["sent"], &report["received"]), (&json!(2), &json!(2)), "{report}");
+        let replies = report["replies"].as_array().unwrap();
+        assert_eq!(replies.len(), 2);
+        assert!(replies.iter().all(|r| r["rtt_us"].as_u64().is_some_and(|us| us < 300_000)), "{report}");
+        if kind == "arp" {
+            assert_eq!(replies[0]["mac"], "02:42:0a:78:00:03", "{report}");
+        } else {
+            assert_eq!(replies[0]["address"], to, "{report}");
+        }
+    }
+    let netns = host.netns("b");
+    let mut server = std::process::Command::new("nsenter")
+        .arg(format!("--net={}", host.net.outside(&netns).display()))
+        .args(["--", "busybox", "nc", "-l", "-p", "7777", "-s", "10.120.0.3"])
+        .spawn()
+        .unwrap();
+    netloom_tests::until("the server listens", Duration::from_secs(5), || {
+        host.in_sandbox("b", "ss -Htln").contains(":7777").then_some(())
+    });
+    let report = probe(&client, "tcp", "10.120.0.3", json!({"port": 7777, "count": 1}));
+    assert_eq!(report["received"], 1, "{report}");
+    let _ = server.kill();
+    let _ = server.wait();
+    let refused = probe(&client, "tcp", "10.120.0.3", json!({"port": 7778, "count": 1}));
+    assert_eq!(refused["received"], 0);
+    assert!(refused["reason"].as_str().unwrap().contains("refused"), "{refused}");
+}
+
+#[test]
+fn silence_is_explained() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.120.0.0/24");
+    host.sandbox("a", "n");
+    let begin = Instant::now();
+    let report = probe(&client, "arp", "10.120.0.99", json!({"count": 3}));
+    assert!(begin.elapsed() < Duration::from_secs(3), "the wait is bounded");
+    assert_eq!((&report["sent"], &report["received"], &report["replies"]), (&json!(3), &json!(0), &json!([])));
+    assert!(report["reason"].as_str().is_some_and(|r| r.len() > 10), "{report}");
+    let nowhere = probe(&client, "icmp", "fd00:dead::1", json!({"count": 1}));
+    assert!(nowhere["reason"].is_string(), "no route is said: {nowhere}");
+    let off_link = probe(&client, "arp", "192.0.2.1", json!({"count": 1}));
+    assert_eq!(off_link["received"], 0, "{off_link}");
+    assert!(off_link["reason"].is_string(), "{off_link}");
+}
+
+#[test]
+fn a_stranger_on_the_wire_answers_too() {
+    let host = host!();
+    let client = host.start();
+    host.lan.run("ip addr add 10.120.0.200/24 dev wire0");
+    let mac = host.lan.json("ip -j link show wire0")[0]["address"].clone();
+    host.macvlan("n", "10.120.0.0/24");
+    host.sandbox("a", "n");
+    let report = probe(&client, "arp", "10.120.0.200", json!({"count": 1}));
+    assert_eq!(report["replies"][0]["mac"], mac, "{report}");
+}

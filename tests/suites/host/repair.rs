@@ -1,0 +1,127 @@
+//! Somebody takes away what is ours: it comes back by itself, with an event, and nothing differs afterwards.
+
+use std::time::Duration;
+
+use netloom_tests::{Client, Host, host, json, until};
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn no_drift(client: &Client) {
+    until("nothing differs", SOON, || (client.get("drift").is(200)["items"] == json!([])).then_some(()));
+}
+
+fn repairs(client: &Client) -> usize {
+    client.get("events?kinds=drift.repaired&limit=1000").is(200)["items"].as_array().unwrap().len()
+}
+
+fn set_up(host: &Host) -> Client {
+    let client = host.start();
+    host.macvlan("n", "10.160.0.0/24");
+    host.sandbox("a", "n");
+    host.sandbox("b", "n");
+    client
+}
+
+fn repaired(damage: &str, check: &str, wanted: &str) {
+    let host = host!();
+    let client = set_up(&host);
+    let before = repairs(&client);
+    host.in_sandbox("a", damage);
+    until(&format!("`{damage}` is repaired"), SOON, || {
+        host.try_in_sandbox("a", check).stdout.contains(wanted).then_some(())
+    });
+    no_drift(&client);
+    until("an event tells of it", SOON, || (repairs(&client) > before).then_some(()));
+    host.in_sandbox("a", "ping -c 1 -W 2 10.160.0.3");
+    let event = client.get("events?kinds=drift.repaired&limit=1000").is(200)["items"][0].clone();
+    assert_eq!((&event["actor"], &event["object"]["name"]), (&json!("agent"), &json!("a")), "{event}");
+}
+
+#[test]
+fn a_deleted_link_comes_back() {
+    repaired("ip link del eth0", "ip -o -4 addr show eth0", "10.160.0.2/24");
+}
+
+#[test]
+fn a_deleted_address_comes_back() {
+    repaired("ip addr del 10.160.0.2/24 dev eth0", "ip -o -4 addr show eth0", "10.160.0.2/24");
+}
+
+#[test]
+fn a_deleted_route_comes_back() {
+    repaired("ip route del default", "ip route show default", "via 10.160.0.1");
+}
+
+#[test]
+fn a_link_set_down_comes_up() {
+    repaired("ip link set eth0 down", "ip -o link show eth0", "UP");
+}
+
+#[test]
+fn a_changed_mac_is_put_right() {
+    repaired("ip link set eth0 address 02:00:00:00:00:99", "ip -o link show eth0", "02:42:0a:a0:00:02");
+}
+
+#[test]
+fn a_changed_setting_is_put_right_by_the_full_pass() {
+    let host = host!();
+    let client = set_up(&host);
+    host.in_sandbox("a", "sysctl -q net.ipv4.ip_forward=1");
+    let drift = client.get("drift").is(200);
+    assert!(drift.to_string().contains("ip_forward") || drift["items"] == json!([]), "{drift}");
+    until("the setting is put right", Duration::from_secs(100), || {
+        (host.in_sandbox("a", "sysctl -n net.ipv4.ip_forward").trim() == "0").then_some(())
+    });
+    no_drift(&client);
+}
+
+#[test]
+fn an_unmounted_namespace_is_made_again() {
+    let host = host!();
+    let client = set_up(&host);
+    let netns = host.netns("a");
+    host.net.run(&format!("umount -l {netns}"));
+    host.in_sandbox("b", "ip link set lo down");
+    until("the sandbox is back", Duration::from_secs(100), || {
+        host.try_in_sandbox("a", "ip -o -4 addr show eth0").stdout.contains("10.160.0.2/24").then_some(())
+    });
+    host.in_sandbox("a", "ping -c 1 -W 2 10.160.0.3");
+    no_drift(&client);
+}
+
+#[test]
+fn a_foreign_address_and_link_inside_a_sandbox_are_reported_and_left_alone() {
+    let host = host!();
+    let client = set_up(&host);
+    host.in_sandbox("a", "ip addr add 192.0.2.9/32 dev eth0");
+    host.in_sandbox("a", "ip link add extra0 type bridge");
+    let drift = until("the foreign things are reported", SOON, || {
+        let drift = client.get("drift").is(200);
+        (drift.to_string().contains("192.0.2.9")).then_some(drift)
+    });
+    let items = drift["items"].as_array().unwrap();
+    assert!(items.iter().all(|d| d["difference"] == "foreign"), "{drift}");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(host.in_sandbox("a", "ip -o addr show eth0").contains("192.0.2.9"));
+    host.in_sandbox("a", "ip link show extra0");
+    client.delete("sandboxes/a").is(204);
+}
+
+#[test]
+fn a_parent_that_vanishes_takes_its_endpoints_and_brings_them_back() {
+    let host = host!();
+    let client = set_up(&host);
+    host.net.run("ip link del parent0");
+    until("the sandbox says so", SOON, || {
+        let sandbox = client.get("sandboxes/a").is(200);
+        (sandbox["status"]["state"] == "failed" || sandbox.to_string().contains("parent")).then_some(())
+    });
+    host.add_parent("parent0", "wire0");
+    until("the sandbox is back", Duration::from_secs(40), || {
+        (client.get("sandboxes/a").is(200)["status"]["state"] == "running"
+            && client.get("sandboxes/b").is(200)["status"]["state"] == "running")
+            .then_some(())
+    });
+    host.in_sandbox("a", "ping -c 1 -W 2 10.160.0.3");
+    no_drift(&client);
+}
