@@ -1,1 +1,33 @@
-//! The reconcile loop: compile, observe, diff, apply, verify.
+//! The reconcile loop of a node: compile, observe, diff, apply, verify, report.
+//!
+//! Level-triggered: a wake names what to look at again, never what to do. Correctness never rests on it: the start, a timer with
+//! jitter and lost notifications look at everything. Nothing is stored here; what the agent knows it finds by looking.
+//! What must not live here: netlink (in `kernel`), what operations are needed (in `plan`), rows and events (in `control`).
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`Agent`] | the handle: what `control` asks of a node |
+//! | `source` | the ports to the one who assigns and the one who is told |
+//! | `state` | what is due, who waits, what is known of each key |
+//! | `schedule` | which pass runs when |
+//! | `pass`, `settle` | one pass, and what it means for each key |
+//! | `probing` | addresses that are asked for on the wire before they are set |
+//! | `host` | the host's facts, and what follows from their change |
+//! | `notify` | kernel notifications to wakes |
+
+mod agent;
+mod backoff;
+mod host;
+mod look;
+mod notify;
+mod outbox;
+mod pass;
+mod probing;
+mod repair;
+mod schedule;
+mod settle;
+mod source;
+mod state;
+
+pub use agent::{Agent, Options};
+pub use source::{AssignmentSource, ReportSink, SinkError, SourceError};

@@ -22,8 +22,6 @@ use crate::object::{AssignedKey, Key, Object, Observed, Place, Scope, shim_name}
 pub struct Gates {
     /// Addresses that were probed and that nobody answered for.
     pub clear: BTreeSet<(EndpointId, IpAddr)>,
-    /// Counts every address as clear: for plans, which set nothing.
-    pub all_clear: bool,
     /// The kernel runs without IPv6, so that its settings do not exist.
     pub without_ipv6: bool,
 }
@@ -113,6 +111,11 @@ pub fn compile(assignment: &Assignment, facts: &Facts, gates: &Gates) -> Compile
     compiled
 }
 
+/// Whether a pass over these objects works on the host's own stack too, where objects belong to several sandboxes at once.
+pub fn uses_host(assignment: &Assignment) -> bool {
+    assignment.networks.values().any(macvlan::has_shim)
+}
+
 impl Compiled {
     /// Adds a wanted object.
     fn want(&mut self, owner: AssignedKey, object: Object) {
@@ -148,6 +151,12 @@ impl Compiled {
         }
     }
 
+    /// Puts a network that the assignment does not hold any more into the scope.
+    pub fn look_for_shim(&mut self, network: NetworkId) {
+        self.scope.host = true;
+        self.scope.host_links.push(shim_name(network));
+    }
+
     /// Makes the scope everything of ours on the node.
     pub fn look_everywhere(&mut self) {
         self.scope.everything = true;
@@ -168,13 +177,27 @@ impl Compiled {
         let mut opened = Vec::new();
         for probe in there {
             opened.push((probe.endpoint, probe.address));
-            for object in probe.objects {
-                let key = object.key();
-                self.tolerated.remove(&key);
-                self.desired.insert(key, object);
-            }
+            self.clear(probe);
         }
         opened
+    }
+
+    /// Wants the addresses that wait for a probe as if nobody will answer for them: for plans, which set nothing.
+    /// Answers the addresses.
+    pub fn assume_clear(&mut self) -> BTreeSet<Key> {
+        let waiting = std::mem::take(&mut self.probes);
+        let key = |probe: &ProbeNeeded| Key::Address(Place::Sandbox(probe.sandbox), probe.link.clone(), probe.address);
+        let keys = waiting.iter().map(key).collect();
+        waiting.into_iter().for_each(|probe| self.clear(probe));
+        keys
+    }
+
+    fn clear(&mut self, probe: ProbeNeeded) {
+        for object in probe.objects {
+            let key = object.key();
+            self.tolerated.remove(&key);
+            self.desired.insert(key, object);
+        }
     }
 
     /// Which assigned object an object belongs to, wanted or not; none when no object claims it.

@@ -14,7 +14,8 @@ use crate::object::{AssignedKey, Key, LinkKind, Object, Observed, Operation, Pla
 /// Lists how what was found differs from what is wanted, foreign objects inside our own stacks included.
 pub fn drift(wanted: &Compiled, observed: &Observed, assignment: &Assignment) -> Vec<Drift> {
     let comparison = diff(wanted, observed);
-    let mut list = differences(&comparison, wanted, observed, assignment);
+    let found = differences(&comparison, wanted, observed, assignment);
+    let mut list: Vec<Drift> = found.into_iter().map(|(_, drift)| drift).collect();
     for (id, found) in &observed.gone {
         let Some(object) = wanted.desired.get(&Key::Namespace(*id)) else { continue };
         let mut drift = entry(Difference::Missing, Some(object), None, object, wanted, assignment);
@@ -30,13 +31,13 @@ pub fn drift(wanted: &Compiled, observed: &Observed, assignment: &Assignment) ->
     list
 }
 
-/// What a comparison found, foreign objects left out: what a repair puts right.
+/// What a comparison found, foreign objects left out: what a repair puts right. With the owner of each, if it has one.
 pub fn differences(
     comparison: &Comparison,
     wanted: &Compiled,
     observed: &Observed,
     assignment: &Assignment,
-) -> Vec<Drift> {
+) -> Vec<(Option<AssignedKey>, Drift)> {
     let mut list = Vec::new();
     for operation in &comparison.operations {
         let object = operation.object();
@@ -50,7 +51,7 @@ pub fn differences(
             // The making that follows says it.
             Operation::Delete(_) => continue,
         };
-        list.push(entry(difference, want, found, object, wanted, assignment));
+        list.push((wanted.owner(object), entry(difference, want, found, object, wanted, assignment)));
     }
     list
 }

@@ -109,7 +109,7 @@ pub(super) fn endpoint(
             }
             objects.push(Object::Route(host_route(network.id, address, source)));
         }
-        let clear = !macvlan.probe || gates.all_clear || gates.clear.contains(&(endpoint.id, address.address));
+        let clear = !macvlan.probe || gates.clear.contains(&(endpoint.id, address.address));
         if clear {
             objects.into_iter().for_each(|object| compiled.want(owner, object));
             continue;

@@ -1,0 +1,186 @@
+//! The handle: everything that `control` asks of a node, and the start and end of the loop.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use netloom_kernel::Kernel;
+use netloom_model::assignment::{Adoption, Assignment, Key};
+use netloom_model::drift::Drift;
+use netloom_model::facts::Facts;
+use netloom_model::plan::{Plan, Refusal};
+use netloom_model::probe::{ProbeReport, ProbeSpec};
+use netloom_model::report::{Counters, Live, Outcome};
+use netloom_model::{Invalid, SandboxId};
+use tokio::sync::{Notify, RwLock, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::source::{AssignmentSource, ReportSink};
+use crate::state::{State, Waiter};
+use crate::{host, look, notify, outbox, schedule};
+
+/// What can be set.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How often everything is looked at, at the longest; jitter shortens it by up to a half.
+    pub full_pass_every: Duration,
+    /// How long after a kernel notification its sandbox is looked at: further ones in that time are one look.
+    pub settle_after: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { full_pass_every: Duration::from_secs(60), settle_after: Duration::from_millis(50) }
+    }
+}
+
+/// The agent of this node. A cheap handle; the work runs in tasks of its own.
+#[derive(Clone)]
+pub struct Agent {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) kernel: Kernel,
+    pub(crate) source: Arc<dyn AssignmentSource>,
+    pub(crate) sink: Arc<dyn ReportSink>,
+    pub(crate) options: Options,
+    pub(crate) outbox: outbox::Outbox,
+    state: Mutex<State>,
+    /// Something is due earlier than it was.
+    pub(crate) changed: Notify,
+    /// Passes over keys read; those over everything write.
+    pub(crate) exclusion: RwLock<()>,
+    /// Held by a pass over keys that works on the host's own stack: its objects belong to several sandboxes at once.
+    pub(crate) host: tokio::sync::Mutex<()>,
+    /// Held while facts are read, so that they are compared in the order they were read in.
+    pub(crate) facts: tokio::sync::Mutex<host::Told>,
+    stopped: watch::Sender<bool>,
+}
+
+impl Inner {
+    /// The state, locked; never across an await.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock can't leave it half-changed in a way that a pass does not put right.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Agent {
+    /// Starts the loop, inside a tokio runtime: everything is looked at once, then whatever is woken.
+    pub fn start(
+        kernel: Kernel,
+        source: Arc<dyn AssignmentSource>,
+        sink: Arc<dyn ReportSink>,
+        options: Options,
+    ) -> Self {
+        let mut state = State::default();
+        state.wake_full(Instant::now());
+        let inner = Arc::new(Inner {
+            kernel,
+            source,
+            sink,
+            options,
+            outbox: outbox::Outbox::default(),
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            exclusion: RwLock::new(()),
+            host: tokio::sync::Mutex::new(()),
+            facts: tokio::sync::Mutex::new(host::Told::default()),
+            stopped: watch::Sender::new(false),
+        });
+        let agent = Self { inner: inner.clone() };
+        tokio::spawn(notify::listen(inner.kernel.subscribe(), Arc::downgrade(&inner)));
+        tokio::spawn(async move {
+            schedule::run(&inner).await;
+            inner.stopped.send_replace(true);
+        });
+        agent
+    }
+
+    /// What would be done to hold these objects as given. Changes nothing.
+    pub async fn plan(&self, assignment: Assignment) -> Result<Plan, Refusal> {
+        look::plan(&self.inner, &assignment).await
+    }
+
+    /// Looks again at these keys and brings them to what is assigned; returns when each is settled at `revision` or later,
+    /// was refused, or the time is over (the work then goes on).
+    pub async fn converge(&self, keys: Vec<Key>, revision: u64, within: Duration) -> BTreeMap<Key, Outcome> {
+        let now = Instant::now();
+        let waiting: Vec<(Key, oneshot::Receiver<Outcome>)> = {
+            let mut state = self.inner.state();
+            let wait = |key: Key| {
+                let (outcome, waiting) = oneshot::channel();
+                state.tracked.entry(key).or_default().waiters.push(Waiter { revision, outcome });
+                state.wake(key, now, true);
+                (key, waiting)
+            };
+            keys.into_iter().map(wait).collect()
+        };
+        self.inner.changed.notify_one();
+        let deadline = now + within;
+        let mut outcomes = BTreeMap::new();
+        for (key, waiting) in waiting {
+            let outcome = tokio::time::timeout_at(deadline, waiting).await;
+            outcomes.insert(key, outcome.ok().and_then(Result::ok).unwrap_or(Outcome::Pending));
+        }
+        outcomes
+    }
+
+    /// Asks it to look again at these keys, without waiting.
+    pub fn wake(&self, keys: Vec<Key>) {
+        let now = Instant::now();
+        let mut state = self.inner.state();
+        keys.into_iter().for_each(|key| state.wake(key, now, true));
+        drop(state);
+        self.inner.changed.notify_one();
+    }
+
+    /// What is known of these keys; with `interfaces`, sandboxes' interfaces are looked at afresh.
+    pub async fn live(&self, keys: Vec<Key>, interfaces: bool) -> Live {
+        look::live(&self.inner, keys, interfaces).await
+    }
+
+    /// Where the kernel differs from what is assigned, by a full look.
+    pub async fn drift(&self) -> Result<Vec<Drift>, Refusal> {
+        look::drift(&self.inner).await
+    }
+
+    /// Sends a probe from a sandbox. `spec.to` has been checked.
+    pub async fn probe(&self, sandbox: SandboxId, spec: ProbeSpec) -> Result<ProbeReport, Refusal> {
+        let to: IpAddr = spec.to.parse().map_err(|_| look::not_an_address(&spec))?;
+        self.inner.kernel.probe(sandbox, &spec, to).await
+    }
+
+    /// The host's own links, routes and nameservers, read now.
+    pub async fn facts(&self) -> Result<Facts, Refusal> {
+        match host::refresh(&self.inner).await {
+            Ok(facts) => Ok((*facts).clone()),
+            Err(error) => Err(look::refusal_of(&error, "the host's links and routes")),
+        }
+    }
+
+    /// Looks at a namespace that is to be adopted, by path or by process; `pointer` names the field in problems.
+    pub async fn identify(&self, pointer: &str, path: Option<&str>, pid: Option<i32>) -> Result<Adoption, Invalid> {
+        self.inner.kernel.identify(pointer, path, pid).await
+    }
+
+    /// What was counted since the start.
+    pub fn counters(&self) -> Counters {
+        self.inner.state().counters
+    }
+
+    /// Whether everything has been looked at once.
+    pub async fn ready(&self) -> bool {
+        self.inner.state().ready
+    }
+
+    /// Lets the running passes end and starts no other; leaves the kernel as it is.
+    pub async fn shutdown(&self) {
+        self.inner.state().stopping = true;
+        self.inner.changed.notify_one();
+        // An error means that the loop is gone already.
+        let _ = self.inner.stopped.subscribe().wait_for(|stopped| *stopped).await;
+    }
+}

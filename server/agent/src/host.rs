@@ -1,0 +1,123 @@
+//! The host's facts: read, kept, compared. A parent that comes or goes wakes what is on it at once.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Weak};
+
+use ipnet::IpNet;
+use netloom_kernel::Error;
+use netloom_model::assignment::Key;
+use netloom_model::facts::{Facts, HostRoute};
+use netloom_model::report::Report;
+use netloom_plan::object::shim_name;
+use tokio::time::{Instant, sleep};
+
+use crate::agent::Inner;
+use crate::backoff::Backoff;
+use crate::state::{Assigned, State};
+
+/// What of the facts was last reported, or was there at the start.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Nothing before the first look.
+    known: Option<Relevant>,
+}
+
+/// What of the facts concerns leases: addresses, routes, nameservers.
+#[derive(Debug, PartialEq, Eq)]
+struct Relevant {
+    addresses: Vec<(String, Vec<IpNet>)>,
+    routes: Vec<HostRoute>,
+    nameservers: Vec<IpAddr>,
+}
+
+impl Relevant {
+    fn of(facts: &Facts) -> Self {
+        let mut addresses: Vec<_> = facts.links.iter().map(|l| (l.name.clone(), l.addresses.clone())).collect();
+        addresses.sort();
+        let mut routes = facts.routes.clone();
+        routes.sort_by_cached_key(|route| format!("{route:?}"));
+        Self { addresses, routes, nameservers: facts.nameservers.clone() }
+    }
+}
+
+/// Reads the facts, keeps them, and acts on what changed.
+pub(crate) async fn refresh(inner: &Arc<Inner>) -> Result<Arc<Facts>, Error> {
+    let mut told = inner.facts.lock().await;
+    let facts = Arc::new(inner.kernel.facts().await?);
+    let relevant = Relevant::of(&facts);
+    let first = told.known.is_none();
+    let changed = told.known.as_ref().is_some_and(|known| *known != relevant);
+    told.known = Some(relevant);
+    {
+        let mut state = inner.state();
+        let links = changed_links(&state.facts, &facts);
+        state.facts = facts.clone();
+        if !links.is_empty() && !first {
+            state.host_generation += 1;
+            wake_dependants(&mut state, &links);
+        }
+    }
+    inner.changed.notify_one();
+    if changed {
+        // Not under the lock, and not in the way of whoever asked: the one told may itself ask for facts.
+        tokio::spawn(tell(Arc::downgrade(inner)));
+    }
+    Ok(facts)
+}
+
+/// Says that the host changed until it is taken; always with the facts as they are by then.
+async fn tell(inner: Weak<Inner>) {
+    let mut backoff = Backoff::default();
+    while let Some(inner) = inner.upgrade() {
+        let facts = inner.state().facts.clone();
+        match inner.sink.report(Report::HostChanged(Box::new((*facts).clone()))).await {
+            Err(error) if error.retry => tracing::warn!(%error, "the host's change was not taken; it is said again"),
+            Err(error) => return tracing::error!(%error, "the host's change was refused"),
+            Ok(()) => return,
+        }
+        drop(inner);
+        sleep(backoff.failed()).await;
+    }
+}
+
+/// Names of links that came, went or changed in what objects on them depend on.
+fn changed_links(before: &Facts, after: &Facts) -> BTreeSet<String> {
+    let differs = |a: &Facts, b: &Facts| {
+        let same = |name: &str| match (a.link(name), b.link(name)) {
+            (Some(x), Some(y)) => x.index == y.index && x.up == y.up && x.mtu == y.mtu && x.addresses == y.addresses,
+            _ => false,
+        };
+        a.links.iter().map(|link| link.name.clone()).filter(|name| !same(name)).collect::<BTreeSet<_>>()
+    };
+    if before == after {
+        return BTreeSet::new();
+    }
+    let mut names = differs(before, after);
+    names.extend(differs(after, before));
+    names
+}
+
+/// Wakes the networks on these links, or whose shim has the name of one, and the sandboxes on those networks.
+fn wake_dependants(state: &mut State, links: &BTreeSet<String>) {
+    let mut networks = BTreeSet::new();
+    for tracked in state.tracked.values() {
+        let Some(Assigned::Network(network)) = &tracked.assigned else { continue };
+        let parent = network.macvlan.as_ref().map(|macvlan| macvlan.parent.as_str());
+        if parent.is_some_and(|parent| links.contains(parent)) || links.contains(&shim_name(network.id)) {
+            networks.insert(network.id);
+        }
+    }
+    let on_them = |assigned: &Assigned| match assigned {
+        Assigned::Network(network) => networks.contains(&network.id),
+        Assigned::Sandbox(sandbox) => sandbox.endpoints.iter().any(|e| networks.contains(&e.network)),
+    };
+    let keys: Vec<Key> = state
+        .tracked
+        .iter()
+        .filter(|(_, tracked)| tracked.assigned.as_ref().is_some_and(on_them))
+        .map(|(key, _)| *key)
+        .collect();
+    let now = Instant::now();
+    keys.into_iter().for_each(|key| state.wake(key, now, false));
+}

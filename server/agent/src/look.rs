@@ -1,0 +1,171 @@
+//! Looking without touching: plans, drift, and what is known of a key.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use netloom_kernel::Error;
+use netloom_model::SandboxId;
+use netloom_model::assignment::{Assignment, Key, NamespaceSource};
+use netloom_model::condition::Condition;
+use netloom_model::drift::Drift;
+use netloom_model::plan::{Plan, PlannedOperation, Refusal};
+use netloom_model::probe::ProbeSpec;
+use netloom_model::report::{Live, LiveObject};
+use netloom_model::sandbox::InterfaceStatus;
+use netloom_plan::{Operation, Place, compile, describe, diff, drift as plan_drift};
+
+use crate::agent::Inner;
+use crate::host;
+use crate::state::{Assigned, Tracked};
+
+/// What would be done for these objects. An address that would be probed first counts as free.
+pub(crate) async fn plan(inner: &Arc<Inner>, assignment: &Assignment) -> Result<Plan, Refusal> {
+    let facts = host::refresh(inner).await.map_err(|error| refusal_of(&error, "the host's links and routes"))?;
+    let gates = inner.state().gates(assignment.sandboxes.keys());
+    let mut wanted = compile(assignment, &facts, &gates);
+    for id in assignment.sandboxes.keys() {
+        inner.state().addresses_of(*id).into_iter().for_each(|address| wanted.claim(*id, address));
+    }
+    if let Some(refusal) = wanted.refusals.values().next() {
+        return Err(refusal.clone());
+    }
+    let observed =
+        inner.kernel.observe(wanted.scope.clone()).await.map_err(|error| refusal_of(&error, "the kernel"))?;
+    wanted.admit(&observed);
+    let probed = wanted.assume_clear();
+    for sandbox in assignment.sandboxes.values().filter(|s| s.running && !s.deleting) {
+        if let Some(found) = observed.gone.get(&sandbox.id) {
+            return Err(namespace_gone(&sandbox.name, found));
+        }
+    }
+    let comparison = diff(&wanted, &observed);
+    if let Some(refusal) = comparison.refusals(&wanted).into_values().next() {
+        return Err(refusal);
+    }
+    let planned = |operation: &Operation| {
+        let mut planned = describe::planned(operation, &wanted.names);
+        if probed.contains(&operation.object().key()) {
+            planned.summary.push_str(" It is asked for on the wire first, and another is taken when somebody answers.");
+        }
+        planned
+    };
+    Ok(Plan { operations: comparison.operations.iter().map(planned).collect::<Vec<PlannedOperation>>() })
+}
+
+/// Where the kernel differs from what is assigned.
+pub(crate) async fn drift(inner: &Arc<Inner>) -> Result<Vec<Drift>, Refusal> {
+    let _alone = inner.exclusion.write().await;
+    let assignment = inner.source.full().await.map_err(|error| Refusal {
+        code: "assignment-unavailable".to_owned(),
+        object: "the assignment".to_owned(),
+        operation: "read".to_owned(),
+        errno: None,
+        message: format!("the assignment can't be read: {error}"),
+        hint: None,
+    })?;
+    let facts = host::refresh(inner).await.map_err(|error| refusal_of(&error, "the host's links and routes"))?;
+    let gates = inner.state().gates(assignment.sandboxes.keys());
+    let mut wanted = compile(&assignment, &facts, &gates);
+    wanted.look_everywhere();
+    let observed =
+        inner.kernel.observe(wanted.scope.clone()).await.map_err(|error| refusal_of(&error, "the kernel"))?;
+    wanted.admit(&observed);
+    Ok(plan_drift::drift(&wanted, &observed, &assignment))
+}
+
+/// What is known of keys.
+pub(crate) async fn live(inner: &Arc<Inner>, keys: Vec<Key>, interfaces: bool) -> Live {
+    let mut live = Live::default();
+    {
+        let state = inner.state();
+        for key in keys {
+            let Some(tracked) = state.tracked.get(&key) else { continue };
+            let Some(assigned) = &tracked.assigned else { continue };
+            live.objects.insert(key, known(inner, tracked, assigned));
+        }
+    }
+    if interfaces {
+        let asked = live.objects.iter().filter(|(_, object)| object.netns.is_some()).filter_map(|(key, _)| match key {
+            Key::Sandbox(id) => Some(*id),
+            Key::Network(_) => None,
+        });
+        let looked = join_all(asked.map(async |id| (id, interfaces_of(inner, id).await))).await;
+        for (id, found) in looked {
+            if let Some(object) = live.objects.get_mut(&Key::Sandbox(id)) {
+                object.interfaces = found;
+            }
+        }
+    }
+    live
+}
+
+fn known(inner: &Inner, tracked: &Tracked, assigned: &Assigned) -> LiveObject {
+    let netns = match assigned {
+        Assigned::Sandbox(sandbox) if tracked.present => Some(match &sandbox.namespace {
+            NamespaceSource::Made => inner.kernel.netns_path(sandbox.id).display().to_string(),
+            NamespaceSource::Adopted(adoption) => adoption.path.clone(),
+            NamespaceSource::Host => format!("/proc/{}/ns/net", std::process::id()),
+        }),
+        Assigned::Sandbox(_) | Assigned::Network(_) => None,
+    };
+    LiveObject {
+        verified: tracked.verified,
+        refusal: tracked.refusal.clone(),
+        conditions: tracked.conditions.clone(),
+        netns,
+        interfaces: None,
+    }
+}
+
+async fn interfaces_of(inner: &Arc<Inner>, sandbox: SandboxId) -> Option<Vec<InterfaceStatus>> {
+    let shares_host = inner.state().source_of(sandbox) == NamespaceSource::Host;
+    let place = if shares_host { Place::Host } else { Place::Sandbox(sandbox) };
+    match inner.kernel.interfaces(place).await {
+        Ok(interfaces) => Some(interfaces),
+        Err(error) => {
+            tracing::debug!(%sandbox, %error, "a sandbox's interfaces can't be read");
+            None
+        }
+    }
+}
+
+/// The kernel could not be asked at all.
+pub(crate) fn refusal_of(error: &Error, object: &str) -> Refusal {
+    Refusal {
+        code: "kernel-refused".to_owned(),
+        object: object.to_owned(),
+        operation: "read".to_owned(),
+        errno: None,
+        message: format!("{object} can't be read: {error}"),
+        hint: None,
+    }
+}
+
+/// A probe's target that was not checked before.
+pub(crate) fn not_an_address(spec: &ProbeSpec) -> Refusal {
+    Refusal {
+        code: "kernel-refused".to_owned(),
+        object: format!("probe to {}", spec.to),
+        operation: "send".to_owned(),
+        errno: Some("EINVAL".to_owned()),
+        message: format!("the probe was not sent: {} is not an IP address", spec.to),
+        hint: None,
+    }
+}
+
+/// The adopted namespace of a sandbox is not there.
+pub(crate) fn namespace_gone(sandbox: &str, found: &str) -> Refusal {
+    Refusal {
+        code: "namespace-gone".to_owned(),
+        object: format!("namespace of sandbox {sandbox}"),
+        operation: "open".to_owned(),
+        errno: None,
+        message: format!("the adopted namespace of sandbox {sandbox} is gone: {found}"),
+        hint: Some("remove the sandbox, and adopt the namespace anew if it was made anew".to_owned()),
+    }
+}
+
+/// The same as a condition.
+pub(crate) fn namespace_gone_condition(found: &str) -> Condition {
+    Condition::new("NamespaceGone", "NotFound", format!("the adopted namespace is gone: {found}"))
+}

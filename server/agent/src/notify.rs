@@ -1,0 +1,91 @@
+//! Kernel notifications to wakes. A notification says where to look; those of our own doing are heard too, and cost one look.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use netloom_kernel::Notification;
+use netloom_model::assignment::Key;
+use netloom_plan::Place;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, sleep_until};
+
+use crate::agent::Inner;
+use crate::host;
+use crate::state::State;
+
+/// A full pass that nobody asked for waits at least this long after the one before.
+const FULL_GAP: Duration = Duration::from_secs(1);
+/// ... and this many times what that one took: notifications of others must not keep the agent busy.
+const FULL_SHARE: u32 = 20;
+
+/// Listens until the kernel or the agent is gone.
+pub(crate) async fn listen(mut heard: UnboundedReceiver<Notification>, inner: Weak<Inner>) {
+    let mut refresh_at: Option<Instant> = None;
+    loop {
+        let refresh = async {
+            match refresh_at {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            notification = heard.recv() => {
+                let (Some(notification), Some(inner)) = (notification, inner.upgrade()) else { return };
+                let due = Instant::now() + inner.options.settle_after;
+                if take(&inner, &notification, due) {
+                    refresh_at.get_or_insert(due);
+                }
+            }
+            () = refresh => {
+                refresh_at = None;
+                let Some(inner) = inner.upgrade() else { return };
+                if let Err(error) = host::refresh(&inner).await {
+                    tracing::warn!(%error, "the host's links and routes can't be read; tried again");
+                    refresh_at = Some(Instant::now() + Duration::from_secs(1));
+                }
+            }
+        }
+    }
+}
+
+/// Turns a notification into wakes; says whether the host's facts are to be read again.
+fn take(inner: &Arc<Inner>, notification: &Notification, due: Instant) -> bool {
+    let mut state = inner.state();
+    state.counters.notifications += 1;
+    let host_changed = match notification {
+        Notification::HostChanged => true,
+        Notification::Overrun => {
+            state.counters.overruns += 1;
+            state.wake_full(Instant::now());
+            true
+        }
+        Notification::Changed { place: Some(Place::Sandbox(id)), .. } => {
+            let key = Key::Sandbox(*id);
+            match state.tracked.get(&key) {
+                None => wake_full_later(&mut state, due),
+                // Half-made objects of a refused try are heard too: only its back-off may try again. A name that a
+                // stranger holds is not tried at all, so that what is heard there may be the stranger's leaving.
+                Some(t) if t.refusal.as_ref().is_some_and(|refusal| refusal.code != "name-conflict") => {}
+                Some(_) => state.wake(key, due, false),
+            }
+            false
+        }
+        // Our own links and routes on the host belong to several objects; a foreign one's name may have become free.
+        Notification::Changed { place: Some(Place::Host), .. } => {
+            wake_full_later(&mut state, due);
+            true
+        }
+        Notification::Changed { place: None, .. } => {
+            wake_full_later(&mut state, due);
+            false
+        }
+    };
+    drop(state);
+    inner.changed.notify_one();
+    host_changed
+}
+
+fn wake_full_later(state: &mut State, due: Instant) {
+    let earliest = state.last_full.map(|(ended, took)| ended + FULL_GAP.max(took * FULL_SHARE));
+    state.wake_full(earliest.map_or(due, |earliest| due.max(earliest)));
+}

@@ -1,0 +1,384 @@
+//! One pass: fetch, compile, observe, diff, apply, and verify by observing again. The same code for some keys and for everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use netloom_fault::{Injected, point};
+use netloom_kernel::Error;
+use netloom_model::assignment::{Assignment, Key};
+use netloom_model::plan::Refusal;
+use netloom_plan::object::{self, Object, Observed, Place};
+use netloom_plan::{Comparison, Compiled, Operation, compile, describe, diff, uses_host};
+use tokio::time::Instant;
+
+use crate::agent::Inner;
+use crate::backoff::jittered;
+use crate::repair::Repairs;
+use crate::source::SourceError;
+use crate::state::Gate;
+use crate::{host, probing, settle};
+
+/// Times that what still differs is applied again within a pass, when nothing was refused: somebody else changes things too.
+const ROUNDS: usize = 3;
+
+/// A pass could not be made. Nothing is lost: the same keys are due again.
+#[derive(Debug, thiserror::Error)]
+enum PassError {
+    #[error("the assignment can't be read: {0}")]
+    Source(#[from] SourceError),
+    #[error("the assignment read is older than what is waited for (revision {read}, wanted {awaited})")]
+    Stale { read: u64, awaited: u64 },
+    #[error("the kernel can't be asked: {0}")]
+    Kernel(#[from] Error),
+    #[error("{0}")]
+    Injected(#[from] Injected),
+}
+
+/// What a pass found and did.
+pub(crate) struct Work {
+    pub(crate) assignment: Assignment,
+    pub(crate) wanted: Compiled,
+    /// As it was at the end.
+    pub(crate) observed: Observed,
+    /// What still differs at the end.
+    pub(crate) remaining: Comparison,
+    /// What was refused, by whose object it was.
+    pub(crate) refused: BTreeMap<Key, Refusal>,
+    /// What was found different at first, and what was done about it.
+    pub(crate) repairs: Repairs,
+    /// The state of the host that it was compiled for.
+    pub(crate) host_generation: u64,
+    /// Whether it looked at everything.
+    pub(crate) everything: bool,
+}
+
+/// Gives back what a pass holds, also when it breaks off.
+struct Hold<'a> {
+    inner: &'a Arc<Inner>,
+    keys: Option<BTreeSet<Key>>,
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        let mut state = self.inner.state();
+        match &self.keys {
+            Some(keys) => state.release(keys),
+            None => state.full_running = false,
+        }
+        drop(state);
+        self.inner.changed.notify_one();
+    }
+}
+
+/// A pass over some keys. The flag of each: see [`crate::state::Wake::afresh`].
+pub(crate) async fn keys(inner: &Arc<Inner>, keys: BTreeMap<Key, bool>) {
+    let asked: BTreeSet<Key> = keys.keys().copied().collect();
+    let _hold = Hold { inner, keys: Some(asked.clone()) };
+    let _shared = inner.exclusion.read().await;
+    retry_addresses(inner, keys.iter().filter(|(_, afresh)| **afresh).map(|(key, _)| key));
+    match work(inner, Some(&asked)).await {
+        Ok(work) => settle::settle(inner, &asked, work).await,
+        Err(error) => put_off(inner, &asked, &error),
+    }
+    inner.state().counters.passes += 1;
+    inner.outbox.flush(&inner.sink).await;
+}
+
+/// A pass over everything.
+pub(crate) async fn full(inner: &Arc<Inner>, afresh: BTreeSet<Key>) {
+    let _hold = Hold { inner, keys: None };
+    let _alone = inner.exclusion.write().await;
+    retry_addresses(inner, afresh.iter());
+    let begun = Instant::now();
+    let done = async {
+        prepare(inner).await?;
+        work(inner, None).await
+    };
+    match done.await {
+        Ok(work) => {
+            let asked = work.assignment.networks.keys().map(|id| Key::Network(*id));
+            let asked: BTreeSet<Key> =
+                asked.chain(work.assignment.sandboxes.keys().map(|id| Key::Sandbox(*id))).chain(afresh).collect();
+            settle::settle(inner, &asked, work).await;
+            let mut state = inner.state();
+            let took = begun.elapsed();
+            state.counters.passes += 1;
+            state.counters.full_passes += 1;
+            state.counters.last_full_pass_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            state.last_full = Some((Instant::now(), took));
+            state.full_backoff.reset();
+            state.ready = true;
+            state.wake_full(Instant::now() + jittered(inner.options.full_pass_every));
+        }
+        Err(error) => {
+            tracing::warn!(%error, "everything could not be looked at; tried again");
+            put_off(inner, &afresh, &error);
+            let mut state = inner.state();
+            state.counters.passes += 1;
+            let wait = state.full_backoff.failed();
+            state.wake_full(Instant::now() + wait);
+        }
+    }
+    inner.outbox.flush(&inner.sink).await;
+}
+
+/// What a full pass reads first: the host's facts, and whether its kernel has IPv6.
+async fn prepare(inner: &Arc<Inner>) -> Result<(), PassError> {
+    host::refresh(inner).await?;
+    if !inner.state().ready {
+        let setting = (Place::Host, "net/ipv6/conf/all/forwarding".to_owned());
+        let mut scope = Compiled::default().scope;
+        scope.sysctls.push(setting.clone());
+        let observed = inner.kernel.observe(scope).await?;
+        inner.state().without_ipv6 = !observed.ours.contains_key(&object::Key::Sysctl(setting.0, setting.1));
+    }
+    Ok(())
+}
+
+/// Lets refused addresses of these sandboxes be probed again.
+fn retry_addresses<'a>(inner: &Inner, keys: impl Iterator<Item = &'a Key>) {
+    let mut state = inner.state();
+    for key in keys {
+        if let Key::Sandbox(id) = key
+            && let Some(gates) = state.gates.get_mut(id)
+        {
+            gates.retain(|_, gate| !matches!(gate, Gate::Refused(_)));
+        }
+    }
+}
+
+/// The pass failed as a whole: the keys are due again, those who wait go on waiting.
+fn put_off(inner: &Inner, asked: &BTreeSet<Key>, error: &PassError) {
+    if !asked.is_empty() {
+        tracing::warn!(%error, keys = asked.len(), "a pass could not be made; tried again");
+    }
+    let mut state = inner.state();
+    let now = Instant::now();
+    for key in asked {
+        let wait = match error {
+            PassError::Stale { .. } => Duration::from_millis(20),
+            _ => state.tracked.entry(*key).or_default().backoff.failed(),
+        };
+        state.wake(*key, now + wait, true);
+    }
+}
+
+/// `None` is everything.
+async fn work(inner: &Arc<Inner>, keys: Option<&BTreeSet<Key>>) -> Result<Work, PassError> {
+    point("agent.pass.before_observe")?;
+    let mut assignment = fetch(inner, keys).await?;
+    let mut host = None;
+    if keys.is_some_and(|keys| touches_host(&assignment, keys)) {
+        host = Some(inner.host.lock().await);
+        // Another pass may have worked on the host since it was read.
+        assignment = fetch(inner, keys).await?;
+    }
+    let mut pass = Pass::compile(inner, assignment, keys);
+    if !pass.wanted.refusals.is_empty() {
+        // The facts may be a little old; nothing is refused on old facts.
+        host::refresh(inner).await?;
+        pass = Pass::compile(inner, pass.assignment, keys);
+    }
+    let work = pass.run().await?;
+    drop(host);
+    probing::start(inner, &work.wanted, &work.observed);
+    Ok(work)
+}
+
+/// Whether a pass shares the host's own stack with others: shims and routes through them.
+fn touches_host(assignment: &Assignment, keys: &BTreeSet<Key>) -> bool {
+    let absent = |key: &Key| matches!(key, Key::Network(id) if !assignment.networks.contains_key(id));
+    uses_host(assignment) || keys.iter().any(absent)
+}
+
+async fn fetch(inner: &Inner, keys: Option<&BTreeSet<Key>>) -> Result<Assignment, PassError> {
+    let (awaited, read) = match keys {
+        Some(keys) => {
+            let awaited = inner.state().awaited(keys.iter().copied());
+            let keys: Vec<Key> = keys.iter().copied().collect();
+            (awaited, inner.source.changed(&keys).await?)
+        }
+        None => {
+            let awaited = {
+                let state = inner.state();
+                state.awaited(state.tracked.keys().copied())
+            };
+            (awaited, inner.source.full().await?)
+        }
+    };
+    if read.revision < awaited {
+        return Err(PassError::Stale { read: read.revision, awaited });
+    }
+    Ok(read)
+}
+
+struct Pass<'a> {
+    inner: &'a Arc<Inner>,
+    keys: Option<&'a BTreeSet<Key>>,
+    assignment: Assignment,
+    wanted: Compiled,
+    host_generation: u64,
+}
+
+impl<'a> Pass<'a> {
+    fn compile(inner: &'a Arc<Inner>, assignment: Assignment, keys: Option<&'a BTreeSet<Key>>) -> Self {
+        let (wanted, host_generation) = compiled(inner, &assignment, keys);
+        Self { inner, keys, assignment, wanted, host_generation }
+    }
+
+    async fn run(mut self) -> Result<Work, PassError> {
+        let mut observed = self.inner.kernel.observe(self.wanted.scope.clone()).await?;
+        let mut comparison = self.compare(&observed);
+        let mut repairs = Repairs::found(&comparison, &self.wanted, &observed, &self.assignment);
+        let mut refused = BTreeMap::new();
+        for _ in 0..ROUNDS {
+            if comparison.operations.is_empty() || !refused.is_empty() {
+                break;
+            }
+            point("agent.pass.before_apply")?;
+            let outcomes = self.inner.kernel.apply(comparison.operations.clone()).await;
+            self.note(&comparison.operations, outcomes, &mut refused, &mut repairs);
+            point("agent.pass.before_verify")?;
+            if !refused.is_empty() {
+                // A parent that vanished meanwhile is the clearer reason.
+                host::refresh(self.inner).await?;
+                (self.wanted, self.host_generation) = compiled(self.inner, &self.assignment, self.keys);
+            }
+            observed = self.inner.kernel.observe(self.wanted.scope.clone()).await?;
+            comparison = self.compare(&observed);
+        }
+        Ok(Work {
+            everything: self.keys.is_none(),
+            assignment: self.assignment,
+            wanted: self.wanted,
+            observed,
+            remaining: comparison,
+            refused,
+            repairs,
+            host_generation: self.host_generation,
+        })
+    }
+
+    /// Compares; an address that waits for a probe but is on our link already needs none.
+    fn compare(&mut self, observed: &Observed) -> Comparison {
+        let opened = self.wanted.admit(observed);
+        if !opened.is_empty() {
+            let mut state = self.inner.state();
+            for sandbox in self.assignment.sandboxes.values() {
+                for endpoint in &sandbox.endpoints {
+                    for (id, address) in opened.iter().filter(|(id, _)| *id == endpoint.id) {
+                        state.gates.entry(sandbox.id).or_default().insert((*id, *address), Gate::Clear);
+                    }
+                }
+            }
+        }
+        diff(&self.wanted, observed)
+    }
+
+    /// Counts outcomes, and keeps the first refusal of each owner: later ones follow from it.
+    fn note(
+        &self,
+        operations: &[Operation],
+        outcomes: Vec<Result<(), Refusal>>,
+        refused: &mut BTreeMap<Key, Refusal>,
+        repairs: &mut Repairs,
+    ) {
+        let mut failed_links = BTreeSet::new();
+        let (mut applied, mut denied) = (0, 0);
+        for (operation, outcome) in operations.iter().zip(outcomes) {
+            let object = operation.object();
+            match outcome {
+                Ok(()) => {
+                    applied += 1;
+                    repairs.done(owner(&self.wanted, object), describe::planned(operation, &self.wanted.names));
+                }
+                Err(refusal) => {
+                    denied += 1;
+                    if let Object::Link(link) = object {
+                        failed_links.insert((link.place, link.name.clone()));
+                    }
+                    let shim = object.link().filter(|link| {
+                        object.place() == Place::Host && failed_links.contains(&(Place::Host, (*link).to_owned()))
+                    });
+                    let key = match shim {
+                        Some(link) => self.wanted.owners.get(&object::Key::Link(Place::Host, link.to_owned())).copied(),
+                        None => owner(&self.wanted, object),
+                    };
+                    tracing::warn!(%refusal, object = refusal.object, "the kernel refused");
+                    if let Some(key) = key {
+                        refused.entry(key).or_insert_with(|| named(refusal, object, &self.wanted));
+                    }
+                }
+            }
+        }
+        let mut state = self.inner.state();
+        state.counters.operations_applied += applied;
+        state.counters.operations_refused += denied;
+    }
+}
+
+/// Whose fault an object's difference is: a route through a shim waits for the shim, which is the network's.
+pub(crate) fn blame(wanted: &Compiled, observed: &Observed, object: &Object) -> Option<Key> {
+    if let Object::Route(route) = object
+        && route.place == Place::Host
+    {
+        let shim = object::Key::Link(Place::Host, route.link.clone());
+        if !observed.ours.contains_key(&shim)
+            && let Some(network) = wanted.owners.get(&shim)
+        {
+            return Some(*network);
+        }
+    }
+    owner(wanted, object)
+}
+
+fn owner(wanted: &Compiled, object: &Object) -> Option<Key> {
+    wanted.owner(object)
+}
+
+/// A refusal with the sandbox's name: the kernel crate may only know its ID.
+fn named(mut refusal: Refusal, object: &Object, wanted: &Compiled) -> Refusal {
+    if let Place::Sandbox(id) = object.place()
+        && let Some(name) = wanted.names.get(&id)
+    {
+        refusal.object = refusal.object.replace(&id.to_string(), name);
+        refusal.message = refusal.message.replace(&id.to_string(), name);
+    }
+    refusal
+}
+
+fn compiled(inner: &Arc<Inner>, assignment: &Assignment, keys: Option<&BTreeSet<Key>>) -> (Compiled, u64) {
+    let (facts, gates, host_generation) = {
+        let state = inner.state();
+        (state.facts.clone(), state.gates(assignment.sandboxes.keys()), state.host_generation)
+    };
+    let mut wanted = compile(assignment, &facts, &gates);
+    let Some(keys) = keys else {
+        // Adopted namespaces that nobody wants any more are under nobody's directory: only memory leads there.
+        let state = inner.state();
+        for key in state.tracked.keys() {
+            if let Key::Sandbox(id) = key
+                && !assignment.sandboxes.contains_key(id)
+            {
+                wanted.look_into(*id, state.source_of(*id));
+            }
+        }
+        wanted.look_everywhere();
+        return (wanted, host_generation);
+    };
+    let state = inner.state();
+    for key in keys {
+        match key {
+            Key::Sandbox(id) => {
+                if !assignment.sandboxes.contains_key(id) {
+                    wanted.look_into(*id, state.source_of(*id));
+                }
+                state.addresses_of(*id).into_iter().for_each(|address| wanted.claim(*id, address));
+            }
+            Key::Network(id) if !assignment.networks.contains_key(id) => wanted.look_for_shim(*id),
+            Key::Network(_) => {}
+        }
+    }
+    (wanted, host_generation)
+}

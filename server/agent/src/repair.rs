@@ -1,0 +1,78 @@
+//! Drift that was found and put right: what differed, by whose object it was, and what was done about it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use netloom_model::assignment::{Assignment, Key};
+use netloom_model::drift::Drift;
+use netloom_model::plan::PlannedOperation;
+use netloom_model::report::Report;
+use netloom_plan::object::Observed;
+use netloom_plan::{Comparison, Compiled, drift};
+
+use crate::agent::Inner;
+use crate::pass::Work;
+use crate::state::Assigned;
+
+/// What a pass found and did, by owner; none for what no object claims.
+#[derive(Debug, Default)]
+pub(crate) struct Repairs {
+    by_owner: BTreeMap<Option<Key>, Repair>,
+}
+
+#[derive(Debug, Default)]
+struct Repair {
+    found: Vec<Drift>,
+    done: Vec<PlannedOperation>,
+}
+
+impl Repairs {
+    /// What the first look found.
+    pub(crate) fn found(
+        comparison: &Comparison,
+        wanted: &Compiled,
+        observed: &Observed,
+        assignment: &Assignment,
+    ) -> Self {
+        let mut repairs = Self::default();
+        for (owner, drift) in drift::differences(comparison, wanted, observed, assignment) {
+            repairs.by_owner.entry(owner).or_default().found.push(drift);
+        }
+        repairs
+    }
+
+    /// An operation the kernel took.
+    pub(crate) fn done(&mut self, owner: Option<Key>, operation: PlannedOperation) {
+        self.by_owner.entry(owner).or_default().done.push(operation);
+    }
+}
+
+/// Reports what was put right. Bringing an object to a new assignment, or to a host that changed, is no repair; nor is
+/// finishing at the start what was under way when the agent ended.
+pub(crate) async fn say(inner: &Arc<Inner>, work: &mut Work) {
+    for (owner, repair) in std::mem::take(&mut work.repairs).by_owner {
+        if repair.found.is_empty() || repair.done.is_empty() || !is_drift(inner, work, owner) {
+            continue;
+        }
+        let found = drift::sentence(&repair.found);
+        tracing::info!(?owner, found, operations = repair.done.len(), "repaired");
+        inner.state().counters.repairs += 1;
+        inner.outbox.push(Report::Repaired { key: owner, found, operations: repair.done }).await;
+    }
+}
+
+fn is_drift(inner: &Inner, work: &Work, owner: Option<Key>) -> bool {
+    let Some(key) = owner else { return true };
+    let Some(assigned) = assigned(&work.assignment, key) else { return true };
+    let state = inner.state();
+    let Some((before, generation)) = state.tracked.get(&key).and_then(|t| t.verified_as.as_ref()) else { return false };
+    *generation == work.host_generation && *before == assigned
+}
+
+/// What an assignment says of a key.
+pub(crate) fn assigned(assignment: &Assignment, key: Key) -> Option<Assigned> {
+    match key {
+        Key::Network(id) => assignment.networks.get(&id).map(|n| Assigned::Network(Arc::new(n.clone()))),
+        Key::Sandbox(id) => assignment.sandboxes.get(&id).map(|s| Assigned::Sandbox(Arc::new(s.clone()))),
+    }
+}

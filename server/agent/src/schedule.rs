@@ -1,0 +1,53 @@
+//! Which pass runs when: due keys at once and several passes side by side, everything alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::agent::Inner;
+use crate::backoff::jittered;
+use crate::pass;
+use crate::state::Step;
+
+/// Runs until the agent is told to stop and the last pass has ended.
+pub(crate) async fn run(inner: &Arc<Inner>) {
+    let mut passes = JoinSet::new();
+    loop {
+        let step = inner.state().step(Instant::now());
+        match step {
+            Step::Stop => break,
+            Step::Pass(keys) => {
+                let inner = inner.clone();
+                passes.spawn(async move { pass::keys(&inner, keys).await });
+            }
+            Step::Full(afresh) => {
+                let inner = inner.clone();
+                passes.spawn(async move { pass::full(&inner, afresh).await });
+            }
+            Step::Wait(until) => wait(inner, &mut passes, until).await,
+        }
+    }
+    inner.outbox.flush(&inner.sink).await;
+}
+
+async fn wait(inner: &Arc<Inner>, passes: &mut JoinSet<()>, until: Option<Instant>) {
+    let timer = async {
+        match until {
+            Some(at) => sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = inner.changed.notified() => {}
+        () = timer => {}
+        Some(ended) = passes.join_next() => {
+            if let Err(panic) = ended {
+                // What it held was let go when it broke off; the full pass looks at all of it again.
+                tracing::error!(%panic, "a pass broke off");
+                inner.state().wake_full(Instant::now() + jittered(Duration::from_secs(1)));
+            }
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! What a pass means for each key: converged, gone, refused, waiting for a probe, or to be looked at again.
+//!
+//! Reports come before answers: whoever waits for a removal is answered when the removal is proven and was told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use netloom_model::assignment::{AssignedSandbox, Key, NamespaceSource};
+use netloom_model::condition::Condition;
+use netloom_model::plan::Refusal;
+use netloom_model::report::{Outcome, Report};
+use netloom_model::{EndpointId, SandboxId};
+use netloom_plan::object;
+use netloom_plan::remains;
+use tokio::time::Instant;
+
+use crate::agent::Inner;
+use crate::look::{namespace_gone, namespace_gone_condition};
+use crate::pass::{Work, blame};
+use crate::repair::{self, assigned};
+use crate::state::{Assigned, Gate, State, Tracked};
+
+/// How long until a key is looked at again that was not refused and is not as wanted either.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Where a key stands after a pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    /// As assigned.
+    Converged,
+    /// Deleting, and nothing of it is left.
+    Gone,
+    /// Not assigned, and nothing of it is left.
+    Absent,
+    /// Refused.
+    Refused(Refusal),
+    /// All is done but addresses that are being probed.
+    Probing,
+    /// Differs still, without a refusal, or a report was not taken.
+    Again,
+}
+
+/// Settles the keys that were asked for, and the networks whose shims the pass worked on.
+pub(crate) async fn settle(inner: &Arc<Inner>, asked: &BTreeSet<Key>, mut work: Work) {
+    repair::say(inner, &mut work).await;
+    let mut verdicts = verdicts(inner, asked, &work);
+    let left = endpoints_gone(&work, &verdicts);
+    let told = say_gone(inner, &verdicts, &left).await;
+    if !told {
+        for (key, verdict) in &mut verdicts {
+            let of_key = |sandbox: &SandboxId| *key == Key::Sandbox(*sandbox);
+            if *verdict == Verdict::Gone || left.keys().any(of_key) {
+                *verdict = Verdict::Again;
+            }
+        }
+    }
+    say_namespaces(inner, &work, &verdicts).await;
+    let failures = record(inner, &work, verdicts, &left, told);
+    for sandbox in failures.forgotten {
+        inner.kernel.forget(sandbox).await;
+    }
+    for (key, refusal) in failures.untold {
+        let cause = cause_of(&refusal);
+        match inner.sink.report(Report::Failed { key, refusal }).await {
+            Ok(()) => {
+                if let Some(tracked) = inner.state().tracked.get_mut(&key) {
+                    tracked.told = Some(cause);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "a failure's report was not taken; it is said with the next try"),
+        }
+    }
+    inner.changed.notify_one();
+}
+
+fn verdicts(inner: &Inner, asked: &BTreeSet<Key>, work: &Work) -> BTreeMap<Key, Verdict> {
+    let conflicts = work.remaining.refusals(&work.wanted);
+    let differing: BTreeSet<Key> = work
+        .remaining
+        .operations
+        .iter()
+        .filter_map(|operation| blame(&work.wanted, &work.observed, operation.object()))
+        .collect();
+    // A network whose shim was worked on for a sandbox's sake is known better now.
+    let shims = work.wanted.shims.iter().map(|id| Key::Network(*id));
+    let shims = shims
+        .filter(|key| matches!(key, Key::Network(id) if work.assignment.networks.get(id).is_some_and(|n| !n.deleting)));
+    let keys: BTreeSet<Key> = asked.iter().copied().chain(shims).chain(untracked(inner, work)).collect();
+    let verdict = |key: Key| {
+        let refusal = work.wanted.refusals.get(&key).or_else(|| conflicts.get(&key)).or_else(|| work.refused.get(&key));
+        let open = || match refusal {
+            Some(refusal) => Verdict::Refused(refusal.clone()),
+            None => Verdict::Again,
+        };
+        let settled = match key {
+            Key::Network(id) => match work.assignment.networks.get(&id) {
+                Some(network) if !network.deleting => None,
+                network if !remains::of_network(id, &work.observed) => {
+                    Some(if network.is_some() { Verdict::Gone } else { Verdict::Absent })
+                }
+                _ => Some(open()),
+            },
+            Key::Sandbox(id) => match work.assignment.sandboxes.get(&id) {
+                Some(sandbox) if !sandbox.deleting => of_sandbox(inner, sandbox, work),
+                sandbox if !remains::of_sandbox(id, &work.wanted, &work.observed) => {
+                    Some(if sandbox.is_some() { Verdict::Gone } else { Verdict::Absent })
+                }
+                _ => Some(open()),
+            },
+        };
+        settled
+            .filter(|settled| *settled != Verdict::Probing || refusal.is_none() && !differing.contains(&key))
+            .unwrap_or_else(|| if refusal.is_some() || differing.contains(&key) { open() } else { Verdict::Converged })
+    };
+    keys.into_iter().map(|key| (key, verdict(key))).collect()
+}
+
+/// Keys that are remembered, but that everything assigned does not name any more.
+fn untracked(inner: &Inner, work: &Work) -> Vec<Key> {
+    if !work.everything {
+        return Vec::new();
+    }
+    let state = inner.state();
+    state.tracked.keys().filter(|key| assigned(&work.assignment, **key).is_none()).copied().collect()
+}
+
+/// What decides about a sandbox that stays, besides operations.
+fn of_sandbox(inner: &Inner, sandbox: &AssignedSandbox, work: &Work) -> Option<Verdict> {
+    if !sandbox.running {
+        return None;
+    }
+    if let Some(found) = work.observed.gone.get(&sandbox.id) {
+        return Some(Verdict::Refused(namespace_gone(&sandbox.name, found)));
+    }
+    let mut waits = work.wanted.probes.iter().filter(|probe| probe.sandbox == sandbox.id).peekable();
+    waits.peek()?;
+    let state = inner.state();
+    let gates = state.gates.get(&sandbox.id);
+    let refused = waits.find_map(|probe| match gates?.get(&(probe.endpoint, probe.address)) {
+        Some(Gate::Refused(refusal)) => Some(refusal.clone()),
+        _ => None,
+    });
+    Some(refused.map_or(Verdict::Probing, Verdict::Refused))
+}
+
+/// Deleting endpoints of sandboxes that stay, of which nothing is left.
+fn endpoints_gone(work: &Work, verdicts: &BTreeMap<Key, Verdict>) -> BTreeMap<SandboxId, Vec<EndpointId>> {
+    let stays =
+        work.assignment.sandboxes.values().filter(|s| !s.deleting && verdicts.contains_key(&Key::Sandbox(s.id)));
+    let gone = stays.map(|sandbox| {
+        let deleting = sandbox.endpoints.iter().filter(|endpoint| endpoint.deleting);
+        let gone = deleting.filter(|e| !remains::of_endpoint(sandbox.id, e, &work.wanted, &work.observed));
+        (sandbox.id, gone.map(|endpoint| endpoint.id).collect::<Vec<_>>())
+    });
+    gone.filter(|(_, endpoints)| !endpoints.is_empty()).collect()
+}
+
+/// Reports what is gone; says whether that was taken (or there was nothing to say).
+async fn say_gone(
+    inner: &Inner,
+    verdicts: &BTreeMap<Key, Verdict>,
+    endpoints: &BTreeMap<SandboxId, Vec<EndpointId>>,
+) -> bool {
+    let (mut networks, mut sandboxes) = (Vec::new(), Vec::new());
+    for (key, _) in verdicts.iter().filter(|(_, verdict)| **verdict == Verdict::Gone) {
+        match key {
+            Key::Network(id) => networks.push(*id),
+            Key::Sandbox(id) => sandboxes.push(*id),
+        }
+    }
+    let endpoints: Vec<EndpointId> = endpoints.values().flatten().copied().collect();
+    if networks.is_empty() && sandboxes.is_empty() && endpoints.is_empty() {
+        return true;
+    }
+    if let Err(injected) = netloom_fault::point("agent.pass.before_report") {
+        tracing::warn!(%injected, "the report was not made; it is made again");
+        return false;
+    }
+    match inner.sink.report(Report::Gone { networks, sandboxes, endpoints }).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(%error, "the report of what is gone was not taken; it is said again");
+            false
+        }
+    }
+}
+
+/// Reports adopted namespaces that went, and those that are there again.
+async fn say_namespaces(inner: &Inner, work: &Work, verdicts: &BTreeMap<Key, Verdict>) {
+    for sandbox in work.assignment.sandboxes.values() {
+        let key = Key::Sandbox(sandbox.id);
+        if sandbox.deleting || !matches!(sandbox.namespace, NamespaceSource::Adopted(_)) || !verdicts.contains_key(&key)
+        {
+            continue;
+        }
+        let (before, first) = {
+            let state = inner.state();
+            (state.tracked.get(&key).is_some_and(|t| t.orphaned), !state.ready)
+        };
+        let (report, now) = match work.observed.gone.get(&sandbox.id) {
+            Some(found) if !before => (Report::Orphaned { sandbox: sandbox.id, reason: found.clone() }, true),
+            // At the start nothing is known of what was said in an earlier life.
+            None if before || first => (Report::Found { sandbox: sandbox.id }, false),
+            _ => continue,
+        };
+        match inner.sink.report(report).await {
+            Ok(()) => inner.state().tracked.entry(key).or_default().orphaned = now,
+            Err(error) => tracing::warn!(%error, "what became of an adopted namespace was not taken; it is said again"),
+        }
+    }
+}
+
+/// What is to be done once the state is unlocked.
+#[derive(Default)]
+struct Failures {
+    untold: Vec<(Key, Refusal)>,
+    forgotten: Vec<SandboxId>,
+}
+
+/// Writes the verdicts into the state and answers those who wait.
+fn record(
+    inner: &Inner,
+    work: &Work,
+    verdicts: BTreeMap<Key, Verdict>,
+    left: &BTreeMap<SandboxId, Vec<EndpointId>>,
+    told: bool,
+) -> Failures {
+    let mut after = Failures::default();
+    let observed_conditions = work.wanted.observed_conditions(&work.observed);
+    let mut state = inner.state();
+    let state = &mut *state;
+    let revision = work.assignment.revision;
+    for (key, verdict) in verdicts {
+        let assigned = assigned(&work.assignment, key);
+        prune_gates(state, key, assigned.as_ref());
+        let tracked = state.tracked.entry(key).or_default();
+        tracked.conditions = conditions(key, work, &observed_conditions, tracked);
+        tracked.present = is_present(key, work);
+        tracked.assigned = assigned.clone();
+        if let (Some(Assigned::Sandbox(sandbox)), Key::Sandbox(id), true) = (&mut tracked.assigned, key, told)
+            && let Some(gone) = left.get(&id)
+        {
+            // Its addresses may be another's from now on: its host routes are no longer this sandbox's to judge.
+            Arc::make_mut(sandbox).endpoints.retain(|endpoint| !gone.contains(&endpoint.id));
+        }
+        match verdict {
+            Verdict::Converged => {
+                tracked.verified = Some(tracked.verified.map_or(revision, |before| before.max(revision)));
+                tracked.verified_as = tracked.assigned.clone().map(|assigned| (assigned, work.host_generation));
+                (tracked.refusal, tracked.told) = (None, None);
+                tracked.backoff.reset();
+                state.answer(key, revision, &Outcome::Converged { revision });
+            }
+            Verdict::Gone | Verdict::Absent => {
+                state.answer(key, revision, &Outcome::Converged { revision });
+                if state.tracked.get(&key).is_some_and(|tracked| tracked.waiters.is_empty()) {
+                    state.tracked.remove(&key);
+                }
+                if let Key::Sandbox(id) = key {
+                    after.forgotten.push(id);
+                }
+            }
+            Verdict::Refused(refusal) => {
+                tracked.verified_as = None;
+                tracked.refusal = Some(refusal.clone());
+                let wait = tracked.backoff.failed();
+                let told = tracked.told.as_ref() == Some(&cause_of(&refusal));
+                state.wake(key, Instant::now() + wait, true);
+                // Whoever waits hears it and decides; the report is for refusals that nobody hears.
+                if !state.answer(key, revision, &Outcome::Refused(refusal.clone())) && !told {
+                    after.untold.push((key, refusal));
+                }
+            }
+            Verdict::Probing => {}
+            Verdict::Again => {
+                let wait = tracked.backoff.failed().min(if told { AGAIN } else { Duration::MAX });
+                state.wake(key, Instant::now() + wait, false);
+            }
+        }
+    }
+    after
+}
+
+fn cause_of(refusal: &Refusal) -> (String, String, Option<String>) {
+    (refusal.code.clone(), refusal.object.clone(), refusal.errno.clone())
+}
+
+/// Closes the gates of addresses that the sandbox has no longer, or has no longer in the kernel: next time they are probed anew.
+fn prune_gates(state: &mut State, key: Key, assigned: Option<&Assigned>) {
+    let Key::Sandbox(id) = key else { return };
+    let Some(gates) = state.gates.get_mut(&id) else { return };
+    match assigned {
+        Some(Assigned::Sandbox(sandbox)) if sandbox.running && !sandbox.deleting => {
+            gates.retain(|(endpoint, address), _| {
+                let mut endpoints = sandbox.endpoints.iter().filter(|e| !e.deleting);
+                endpoints.any(|e| e.id == *endpoint && e.addresses.iter().any(|a| a.address == *address))
+            })
+        }
+        _ => gates.clear(),
+    }
+    if gates.is_empty() {
+        state.gates.remove(&id);
+    }
+}
+
+fn is_present(key: Key, work: &Work) -> bool {
+    let Key::Sandbox(id) = key else { return false };
+    let Some(sandbox) = work.assignment.sandboxes.get(&id) else { return false };
+    match sandbox.namespace {
+        NamespaceSource::Made => work.observed.ours.contains_key(&object::Key::Namespace(id)),
+        NamespaceSource::Host => sandbox.running && !sandbox.deleting,
+        NamespaceSource::Adopted(_) => !work.observed.gone.contains_key(&id),
+    }
+}
+
+fn conditions(key: Key, work: &Work, observed: &[(Key, Condition)], before: &Tracked) -> Vec<Condition> {
+    let mut conditions = work.wanted.conditions.get(&key).cloned().unwrap_or_default();
+    conditions.extend(observed.iter().filter(|(owner, _)| *owner == key).map(|(_, condition)| condition.clone()));
+    match key {
+        Key::Sandbox(id) => {
+            conditions.extend(work.observed.gone.get(&id).map(|found| namespace_gone_condition(found)));
+        }
+        // A network's conditions follow from its endpoints; a pass that held none of them learnt nothing.
+        Key::Network(id) => {
+            let on_it = |s: &AssignedSandbox| s.running && s.endpoints.iter().any(|e| e.network == id);
+            let in_use = work.assignment.networks.get(&id).is_some_and(|network| network.in_use);
+            if in_use && !work.everything && !work.assignment.sandboxes.values().any(on_it) {
+                let kept = before.conditions.iter().filter(|c| c.kind == "HostAccessWithoutAddress");
+                conditions.extend(kept.cloned());
+            }
+        }
+    }
+    conditions
+}

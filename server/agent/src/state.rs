@@ -1,0 +1,240 @@
+//! What the agent remembers between passes: what is due, who waits, what is known of each key. Held under one short lock;
+//! nothing here awaits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use netloom_model::assignment::{AssignedNetwork, AssignedSandbox, Key, NamespaceSource};
+use netloom_model::condition::Condition;
+use netloom_model::facts::Facts;
+use netloom_model::plan::Refusal;
+use netloom_model::report::{Counters, Outcome};
+use netloom_model::{EndpointId, SandboxId};
+use netloom_plan::Gates;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::backoff::Backoff;
+
+/// Most keys that one pass takes.
+const BATCH: usize = 64;
+/// Most passes at once; beyond it, keys gather and go in one pass.
+const PASSES: usize = 4;
+
+/// What was assigned under a key when it was last read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Assigned {
+    /// A network.
+    Network(Arc<AssignedNetwork>),
+    /// A sandbox.
+    Sandbox(Arc<AssignedSandbox>),
+}
+
+/// Work that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wake {
+    /// When.
+    pub(crate) at: Instant,
+    /// Whether somebody asked, or a try is due again: addresses that were refused are then probed anew.
+    pub(crate) afresh: bool,
+}
+
+/// Somebody who waits for a key.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    /// Least revision that settles it.
+    pub(crate) revision: u64,
+    /// Where the outcome goes.
+    pub(crate) outcome: oneshot::Sender<Outcome>,
+}
+
+/// What is known of a key.
+#[derive(Debug, Default)]
+pub(crate) struct Tracked {
+    /// What was last assigned; none once it is gone.
+    pub(crate) assigned: Option<Assigned>,
+    /// The revision last verified.
+    pub(crate) verified: Option<u64>,
+    /// What was assigned, and which state the host was in, when it was last verified: a difference from that is drift.
+    pub(crate) verified_as: Option<(Assigned, u64)>,
+    /// The refusal that stands.
+    pub(crate) refusal: Option<Refusal>,
+    /// Remarkable things.
+    pub(crate) conditions: Vec<Condition>,
+    /// Whether the sandbox's namespace was there at the last look.
+    pub(crate) present: bool,
+    /// Whether `Orphaned` was said and taken.
+    pub(crate) orphaned: bool,
+    /// The cause that `Failed` was said for.
+    pub(crate) told: Option<(String, String, Option<String>)>,
+    /// Tries since it last went well.
+    pub(crate) backoff: Backoff,
+    /// Who waits.
+    pub(crate) waiters: Vec<Waiter>,
+}
+
+/// Where an address stands between being assigned and being set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// Being asked for on the wire, by the probe of this number.
+    Probing(u64),
+    /// Nobody answered for it.
+    Clear,
+    /// It can't be had, or could not be asked for.
+    Refused(Refusal),
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// By key.
+    pub(crate) tracked: BTreeMap<Key, Tracked>,
+    /// Due keys.
+    pub(crate) wakes: BTreeMap<Key, Wake>,
+    /// Keys that a running pass holds.
+    pub(crate) busy: BTreeSet<Key>,
+    /// Passes that run.
+    pub(crate) running: usize,
+    /// When the next full pass is due.
+    pub(crate) full_at: Option<Instant>,
+    /// Whether one runs.
+    pub(crate) full_running: bool,
+    /// When the last one ended, and how long it took.
+    pub(crate) last_full: Option<(Instant, Duration)>,
+    /// Full passes that failed in a row.
+    pub(crate) full_backoff: Backoff,
+    /// By sandbox, then endpoint and address.
+    pub(crate) gates: BTreeMap<SandboxId, BTreeMap<(EndpointId, IpAddr), Gate>>,
+    /// The number of the last probe.
+    pub(crate) probes: u64,
+    /// The host's facts.
+    pub(crate) facts: Arc<Facts>,
+    /// Goes up when a link of the host changed in a way that matters to what is wanted.
+    pub(crate) host_generation: u64,
+    /// Whether the kernel runs without IPv6.
+    pub(crate) without_ipv6: bool,
+    /// Counts.
+    pub(crate) counters: Counters,
+    /// Whether the first full pass is done.
+    pub(crate) ready: bool,
+    /// Whether no pass may start any more.
+    pub(crate) stopping: bool,
+}
+
+/// What the scheduler should do next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Nothing, ever again.
+    Stop,
+    /// A pass over these keys; the flag is [`Wake::afresh`].
+    Pass(BTreeMap<Key, bool>),
+    /// A pass over everything; of these keys the flag is set.
+    Full(BTreeSet<Key>),
+    /// Nothing before this time, or before something changes.
+    Wait(Option<Instant>),
+}
+
+impl State {
+    /// Makes a key due; the earlier time wins.
+    pub(crate) fn wake(&mut self, key: Key, at: Instant, afresh: bool) {
+        let wake = self.wakes.entry(key).or_insert(Wake { at, afresh });
+        wake.at = wake.at.min(at);
+        wake.afresh |= afresh;
+    }
+
+    /// Makes a full pass due; the earlier time wins.
+    pub(crate) fn wake_full(&mut self, at: Instant) {
+        self.full_at = Some(self.full_at.map_or(at, |due| due.min(at)));
+    }
+
+    /// What to do now. A full pass runs alone: its leftovers must not be somebody's work under way.
+    pub(crate) fn step(&mut self, now: Instant) -> Step {
+        if self.stopping {
+            return if self.running == 0 && !self.full_running { Step::Stop } else { Step::Wait(None) };
+        }
+        if self.full_running {
+            return Step::Wait(None);
+        }
+        if self.full_at.is_some_and(|at| at <= now) {
+            if self.running > 0 {
+                return Step::Wait(None);
+            }
+            self.full_at = None;
+            self.full_running = true;
+            // Whoever woke a key before now is served by this pass; it reads the assignment after it.
+            let afresh =
+                self.wakes.iter().filter(|(_, wake)| wake.at <= now && wake.afresh).map(|(key, _)| *key).collect();
+            self.wakes.retain(|_, wake| wake.at > now);
+            return Step::Full(afresh);
+        }
+        let due = |(key, wake): &(&Key, &Wake)| wake.at <= now && !self.busy.contains(key);
+        let taken: BTreeMap<Key, bool> =
+            self.wakes.iter().filter(due).take(BATCH).map(|(key, wake)| (*key, wake.afresh)).collect();
+        if !taken.is_empty() && self.running < PASSES {
+            for key in taken.keys() {
+                self.wakes.remove(key);
+                self.busy.insert(*key);
+            }
+            self.running += 1;
+            return Step::Pass(taken);
+        }
+        let next = self.wakes.iter().filter(|(key, _)| !self.busy.contains(key)).map(|(_, wake)| wake.at).min();
+        let next = next.filter(|at| *at > now || self.running < PASSES);
+        Step::Wait(next.into_iter().chain(self.full_at).min())
+    }
+
+    /// The pass over these keys ended.
+    pub(crate) fn release(&mut self, keys: &BTreeSet<Key>) {
+        self.running -= 1;
+        self.busy.retain(|key| !keys.contains(key));
+    }
+
+    /// The least revision that whoever waits for these keys needs.
+    pub(crate) fn awaited(&self, keys: impl Iterator<Item = Key>) -> u64 {
+        let tracked = keys.filter_map(|key| self.tracked.get(&key));
+        tracked.flat_map(|t| t.waiters.iter()).filter(|w| !w.outcome.is_closed()).map(|w| w.revision).max().unwrap_or(0)
+    }
+
+    /// Answers those who wait for a key at this revision or an earlier one; says whether anybody did.
+    pub(crate) fn answer(&mut self, key: Key, revision: u64, outcome: &Outcome) -> bool {
+        let Some(tracked) = self.tracked.get_mut(&key) else { return false };
+        let (ready, waiting) = std::mem::take(&mut tracked.waiters).into_iter().partition(|w| w.revision <= revision);
+        tracked.waiters = waiting;
+        // `send` fails when the deadline of the one who waited came first.
+        ready.into_iter().fold(false, |any, waiter: Waiter| waiter.outcome.send(outcome.clone()).is_ok() || any)
+    }
+
+    /// The gates as `plan` wants them, of these sandboxes.
+    pub(crate) fn gates<'a>(&self, sandboxes: impl Iterator<Item = &'a SandboxId>) -> Gates {
+        let clear = sandboxes
+            .filter_map(|id| self.gates.get(id))
+            .flatten()
+            .filter(|(_, gate)| **gate == Gate::Clear)
+            .map(|(address, _)| *address)
+            .collect();
+        Gates { clear, without_ipv6: self.without_ipv6 }
+    }
+
+    /// Where a sandbox's namespace comes from, as far as is remembered; one that nobody remembers can only be our own.
+    pub(crate) fn source_of(&self, sandbox: SandboxId) -> NamespaceSource {
+        match self.tracked.get(&Key::Sandbox(sandbox)).and_then(|t| t.assigned.as_ref()) {
+            Some(Assigned::Sandbox(sandbox)) => sandbox.namespace.clone(),
+            _ => NamespaceSource::Made,
+        }
+    }
+
+    /// Addresses a sandbox was last seen with.
+    pub(crate) fn addresses_of(&self, sandbox: SandboxId) -> Vec<IpAddr> {
+        match self.tracked.get(&Key::Sandbox(sandbox)).and_then(|t| t.assigned.as_ref()) {
+            Some(Assigned::Sandbox(sandbox)) => {
+                sandbox.endpoints.iter().flat_map(|e| e.addresses.iter().map(|a| a.address)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
