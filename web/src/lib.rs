@@ -1,1 +1,36 @@
-//! The dashboard: server-rendered pages, readable without JavaScript.
+//! The dashboard: server-rendered pages over the use cases of control, readable without JavaScript, read-only.
+//!
+//! A page is a URL under `/ui` that mirrors the API's path. Its handler (`pages`) authorises and runs one or two use cases,
+//! hands the answer to a view model (`view`: text and numbers already formatted, nothing left to decide) and renders one template.
+//! What must not live here: rules about networks, SQL, JSON endpoints, inline style or script of any kind.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`pages`] | a handler per page |
+//! | [`view`] | a view model per page, and the small components they are made of |
+//! | `visit` | who looks, with which request; how an answer leaves |
+//! | `session` | the cookie, where to go after login, the check of where a form came from |
+//! | `assets` | the embedded stylesheet, script and pictures |
+//! | `error` | a failure as a page |
+
+pub mod pages;
+pub mod view;
+
+mod assets;
+mod error;
+mod routes;
+mod session;
+mod visit;
+
+use netloom_control::Control;
+
+pub use routes::configure;
+
+/// What the dashboard needs from the one who runs it.
+#[derive(Clone)]
+pub struct Dashboard {
+    /// All use cases.
+    pub control: Control,
+    /// Whether the browser reaches us by TLS: the session cookie is then marked `Secure`.
+    pub tls: bool,
+}

@@ -1,0 +1,73 @@
+//! `/ui/addresses/{address}`: all about one address, also one that nobody has.
+
+use std::net::IpAddr;
+
+use actix_web::HttpResponse;
+use ipnet::IpNet;
+use netloom_control::Error;
+use netloom_control::command::{GetAddress, ListLeases};
+use netloom_model::invalid::Code;
+use netloom_model::lease::Lease;
+use netloom_model::{Invalid, Timestamp, net};
+use serde::Deserialize;
+
+use super::{part, text};
+use crate::view::address::{AddressPage, surroundings};
+use crate::view::frame::Section;
+use crate::visit::Visit;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    at: String,
+}
+
+/// All about one address.
+pub async fn page(visit: Visit) -> HttpResponse {
+    visit.answer(show(&visit).await)
+}
+
+async fn show(visit: &Visit) -> Result<AddressPage, Error> {
+    let address = net::parse_address("/address", &visit.segment("address"))?;
+    let asked: Asked = visit.query()?;
+    let at = text(&asked.at).map(|at| time(&at)).transpose()?;
+    let reports = visit.control.get_address(visit.authorize(GetAddress { address, at })?).await?;
+    let subnet = reports.iter().find_map(|report| report.subnet.as_ref()?.parse().ok());
+    let around = around(visit, address, subnet).await?;
+    let frame = visit.frame(address.to_string(), Section::Leases);
+    Ok(AddressPage::new(frame, address, &reports, &around, &at.map(|at| at.to_string()).unwrap_or_default()))
+}
+
+/// The leases of the map's row that the address is in.
+async fn around(visit: &Visit, address: IpAddr, subnet: Option<IpNet>) -> Result<Vec<Lease>, Error> {
+    let Some(within) = subnet.and_then(|subnet| surroundings(address, subnet)) else { return Ok(Vec::new()) };
+    let command = ListLeases { within: Some(within), page: part(""), ..ListLeases::default() };
+    Ok(visit.control.list_leases(visit.authorize(command)?).await?.items)
+}
+
+/// A time as the API takes it, or as a browser's form writes it: without seconds or zone, then taken as UTC.
+fn time(text: &str) -> Result<Timestamp, Invalid> {
+    let filled = match text.len() {
+        10 => format!("{text}T00:00:00Z"),
+        16 => format!("{text}:00Z"),
+        19 => format!("{text}Z"),
+        _ => text.to_owned(),
+    };
+    filled
+        .parse()
+        .map_err(|_| Invalid::new("?at", Code::Format, text, "not a time").hint("for example 2026-01-31T12:00:00Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_and_browsers_write_them() {
+        for text in ["2026-01-31T12:00:00.000Z", "2026-01-31T12:00", "2026-01-31T12:00:00"] {
+            assert_eq!(time(text).map(|time| time.to_string()).as_deref(), Ok("2026-01-31T12:00:00.000Z"), "{text}");
+        }
+        assert!(time("2026-01-31").is_ok());
+        assert!(time("yesterday").is_err());
+    }
+}

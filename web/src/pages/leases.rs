@@ -1,0 +1,79 @@
+//! `/ui/leases`: leases of all networks, searched.
+
+use std::str::FromStr;
+
+use actix_web::HttpResponse;
+use netloom_control::Error;
+use netloom_control::command::ListLeases;
+use netloom_model::invalid::Code;
+use netloom_model::lease::{LeaseKind, LeaseState};
+use netloom_model::{Invalid, net};
+
+use super::{part, text};
+use crate::view::frame::Section;
+use crate::view::leases::{LeaseFilter, LeasesPage};
+use crate::visit::Visit;
+
+/// Leases of all networks.
+pub async fn page(visit: Visit) -> HttpResponse {
+    visit.answer(show(&visit).await)
+}
+
+async fn show(visit: &Visit) -> Result<LeasesPage, Error> {
+    let filter: LeaseFilter = visit.query()?;
+    let page = visit.control.list_leases(visit.authorize(command(&filter)?)?).await?;
+    Ok(LeasesPage::new(visit.frame("Leases", Section::Leases), filter, &page))
+}
+
+fn command(filter: &LeaseFilter) -> Result<ListLeases, Error> {
+    Ok(ListLeases {
+        network: text(&filter.network),
+        address: text(&filter.address).map(|address| net::parse_address("?address", &address)).transpose()?,
+        within: text(&filter.within).map(|subnet| net::parse_subnet("?within", &subnet)).transpose()?,
+        mac: text(&filter.mac).map(|mac| parse("?mac", &mac)).transpose()?,
+        owner: text(&filter.owner),
+        state: word("?state", &filter.state, &LeaseState::ALL, LeaseState::as_str)?,
+        kind: word("?kind", &filter.kind, &LeaseKind::ALL, LeaseKind::as_str)?,
+        page: part(&filter.page_token),
+    })
+}
+
+fn parse<T: FromStr>(pointer: &str, value: &str) -> Result<T, Invalid>
+where
+    T::Err: std::fmt::Display,
+{
+    value.parse().map_err(|cause: T::Err| Invalid::new(pointer, Code::Format, value, cause.to_string()))
+}
+
+/// One of a few words, or nothing.
+fn word<T: Copy>(pointer: &str, value: &str, all: &[T], name: fn(T) -> &'static str) -> Result<Option<T>, Invalid> {
+    let Some(value) = text(value) else { return Ok(None) };
+    let known = || all.iter().map(|one| name(*one)).collect::<Vec<_>>().join(", ");
+    let found = all.iter().copied().find(|one| name(*one) == value);
+    found
+        .map(Some)
+        .ok_or_else(|| Invalid::new(pointer, Code::Format, &value, "not one of the known words").hint(known()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_read_or_refused_by_name() {
+        let read =
+            command(&LeaseFilter { mac: "0242.c0a8.7a02".into(), state: "held".into(), ..LeaseFilter::default() });
+        let read = read.expect("good filters");
+        assert_eq!(read.mac.map(|mac| mac.to_string()).as_deref(), Some("02:42:c0:a8:7a:02"));
+        assert_eq!(read.state, Some(LeaseState::Held));
+        for (filter, field) in [
+            (LeaseFilter { address: "x".into(), ..LeaseFilter::default() }, "?address"),
+            (LeaseFilter { within: "10.0.0.1/8".into(), ..LeaseFilter::default() }, "?within"),
+            (LeaseFilter { mac: "02".into(), ..LeaseFilter::default() }, "?mac"),
+            (LeaseFilter { kind: "vip".into(), ..LeaseFilter::default() }, "?kind"),
+        ] {
+            let refused = command(&filter).expect_err("a bad filter");
+            assert_eq!(refused.errors[0].pointer, field);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `/ui/login` and `/ui/logout`. A login link's GET changes nothing, so that a preview of the link doesn't use it up;
+//! its POST does. Tokens and secrets come in bodies and in that one query, and go into no page but the form itself.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Data, Form, FormConfig, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use netloom_control::{Error, ErrorKind};
+use serde::Deserialize;
+
+use crate::view::frame::Section;
+use crate::view::login::LoginPage;
+use crate::visit::{fail_outside, outer_frame, render, request_id};
+use crate::{Dashboard, session};
+
+/// Largest login form, in bytes: a token or a secret, and where to go.
+const FORM_MAX: usize = 8192;
+
+/// What the login page's address may carry.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    next: Option<String>,
+    link: Option<String>,
+}
+
+/// What the login form sends.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Given {
+    token: Option<String>,
+    link: Option<String>,
+    next: Option<String>,
+}
+
+/// How the login form is read: bounded, and refused as a page.
+pub(crate) fn form_config() -> FormConfig {
+    FormConfig::default().limit(FORM_MAX).error_handler(|cause, request| {
+        let failure = Error::new(ErrorKind::Malformed, "malformed-form", format!("the form can't be read: {cause}"));
+        let answer = fail_outside(request, &failure, &request_id(request));
+        actix_web::error::InternalError::from_response(cause, answer).into()
+    })
+}
+
+/// The form; with a link's secret, one button.
+pub async fn form(request: HttpRequest, asked: Option<Query<Asked>>) -> HttpResponse {
+    let asked = asked.map(Query::into_inner).unwrap_or_default();
+    let next = session::destination(asked.next.as_deref());
+    let link = asked.link.as_deref().filter(|secret| !secret.is_empty());
+    show(&request, StatusCode::OK, next, link, None)
+}
+
+/// Opens a session, and goes on to where the visitor wanted to be.
+pub async fn submit(request: HttpRequest, dashboard: Data<Dashboard>, given: Form<Given>) -> HttpResponse {
+    if !session::same_origin(&request) {
+        return fail_outside(&request, &foreign_form(), &request_id(&request));
+    }
+    let given = given.into_inner();
+    let next = session::destination(given.next.as_deref());
+    let opened = match (&given.link, &given.token) {
+        (Some(secret), _) => dashboard.control.login_with_link(secret).await,
+        (None, token) => dashboard.control.login_with_token(token.as_deref().unwrap_or_default().trim()).await,
+    };
+    match opened {
+        Ok(opened) => HttpResponse::SeeOther()
+            .insert_header((header::SET_COOKIE, session::cookie(&opened.secret, dashboard.tls)))
+            .insert_header((header::LOCATION, next))
+            .finish(),
+        Err(failure)
+            if matches!(failure.kind, ErrorKind::Unauthenticated | ErrorKind::Malformed | ErrorKind::Invalid) =>
+        {
+            show(&request, StatusCode::UNAUTHORIZED, next, None, Some(refused(&failure)))
+        }
+        Err(failure) => fail_outside(&request, &failure, &request_id(&request)),
+    }
+}
+
+/// Ends the session.
+pub async fn logout(request: HttpRequest, dashboard: Data<Dashboard>) -> HttpResponse {
+    if !session::same_origin(&request) {
+        return fail_outside(&request, &foreign_form(), &request_id(&request));
+    }
+    if let Some(secret) = session::secret(&request)
+        && let Err(failure) = dashboard.control.logout(&secret).await
+        && failure.kind != ErrorKind::Unauthenticated
+    {
+        return fail_outside(&request, &failure, &request_id(&request));
+    }
+    HttpResponse::SeeOther()
+        .insert_header((header::SET_COOKIE, session::ended(dashboard.tls)))
+        .insert_header((header::LOCATION, "/ui/login"))
+        .finish()
+}
+
+fn show(
+    request: &HttpRequest,
+    status: StatusCode,
+    next: &str,
+    link: Option<&str>,
+    problem: Option<String>,
+) -> HttpResponse {
+    let frame = outer_frame(request, "Sign in", Section::None, &request_id(request));
+    render(status, &LoginPage::new(frame, next, link, problem))
+}
+
+fn refused(failure: &Error) -> String {
+    match &failure.hint {
+        Some(hint) => format!("{}: {hint}", failure.detail),
+        None => failure.detail.clone(),
+    }
+}
+
+fn foreign_form() -> Error {
+    Error::new(ErrorKind::Forbidden, "cross-site-request", "this form was not sent by a page of the dashboard")
+        .hint("open the dashboard by the address it has in your browser, and sign in there")
+}

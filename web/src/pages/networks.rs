@@ -1,0 +1,45 @@
+//! `/ui/networks`: all networks.
+
+use actix_web::HttpResponse;
+use netloom_control::Error;
+use netloom_control::command::{GetFacts, ListNetworks};
+use netloom_model::Invalid;
+use netloom_model::invalid::Code;
+use netloom_model::network::Driver;
+
+use super::{part, text};
+use crate::view::frame::Section;
+use crate::view::networks::{NetworkFilter, NetworksPage};
+use crate::visit::Visit;
+
+/// All networks.
+pub async fn page(visit: Visit) -> HttpResponse {
+    visit.answer(show(&visit).await)
+}
+
+async fn show(visit: &Visit) -> Result<NetworksPage, Error> {
+    let filter: NetworkFilter = visit.query()?;
+    let command = ListNetworks {
+        driver: driver(&filter.driver)?,
+        q: text(&filter.q),
+        page: part(&filter.page_token),
+        ..ListNetworks::default()
+    };
+    let page = visit.control.list_networks(visit.authorize(command)?).await?;
+    let facts = match page.items.iter().all(|network| network.status.predefined) {
+        true => visit.control.facts(visit.authorize(GetFacts)?).await.ok(),
+        false => None,
+    };
+    Ok(NetworksPage::new(visit.frame("Networks", Section::Networks), filter, &page, facts.as_ref()))
+}
+
+fn driver(word: &str) -> Result<Option<Driver>, Error> {
+    let known = [Driver::Bridge, Driver::Host, Driver::None, Driver::Macvlan, Driver::Ipvlan, Driver::Overlay];
+    match (word, known.into_iter().find(|driver| driver.as_str() == word)) {
+        ("", _) => Ok(None),
+        (_, Some(driver)) => Ok(Some(driver)),
+        (_, None) => Err(Invalid::new("?driver", Code::Format, word, "not a driver")
+            .hint("bridge, host, none, macvlan, ipvlan or overlay")
+            .into()),
+    }
+}

@@ -1,0 +1,48 @@
+//! `/ui/sandboxes`: all sandboxes.
+
+use actix_web::HttpResponse;
+use netloom_control::Error;
+use netloom_control::command::{ListNetworks, ListSandboxes};
+use netloom_model::Invalid;
+use netloom_model::invalid::Code;
+
+use super::{part, text};
+use crate::view::frame::Section;
+use crate::view::sandboxes::{SandboxFilter, SandboxesPage};
+use crate::visit::Visit;
+
+/// All sandboxes.
+pub async fn page(visit: Visit) -> HttpResponse {
+    visit.answer(show(&visit).await)
+}
+
+async fn show(visit: &Visit) -> Result<SandboxesPage, Error> {
+    let filter: SandboxFilter = visit.query()?;
+    let command = ListSandboxes {
+        network: text(&filter.network),
+        running: running(&filter.state)?,
+        q: text(&filter.q),
+        page: part(&filter.page_token),
+        ..ListSandboxes::default()
+    };
+    let page = visit.control.list_sandboxes(visit.authorize(command)?).await?;
+    let network = if page.items.is_empty() { some_network(visit).await? } else { None };
+    Ok(SandboxesPage::new(visit.frame("Sandboxes", Section::Sandboxes), filter, &page, network.as_deref()))
+}
+
+/// A network of the user's own, for the example on an empty page.
+async fn some_network(visit: &Visit) -> Result<Option<String>, Error> {
+    let networks = visit.control.list_networks(visit.authorize(ListNetworks::default())?).await?;
+    Ok(networks.items.into_iter().find(|network| !network.status.predefined).map(|network| network.spec.name))
+}
+
+fn running(word: &str) -> Result<Option<bool>, Error> {
+    match word {
+        "" => Ok(None),
+        "running" => Ok(Some(true)),
+        "stopped" => Ok(Some(false)),
+        _ => Err(Invalid::new("?state", Code::Format, word, "not a state that can be wanted")
+            .hint("running or stopped")
+            .into()),
+    }
+}

@@ -1,0 +1,79 @@
+//! Every URL of the dashboard, and the headers that each of its answers carries.
+
+use actix_web::dev::Handler;
+use actix_web::http::header;
+use actix_web::middleware::DefaultHeaders;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{FromRequest, HttpResponse, Resource, Responder, guard};
+
+use crate::{Dashboard, assets, pages};
+
+/// What a page may load and do: its own stylesheet, script and pictures, nothing inline, nobody's frame.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Adds the dashboard to an application: `/` and everything under `/ui`.
+pub fn configure(dashboard: Dashboard) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        config.service(page("/", home)).service(
+            web::scope("/ui")
+                .app_data(Data::new(dashboard))
+                .app_data(pages::login::form_config())
+                .wrap(headers())
+                .service(page("", pages::overview::page))
+                .service(page("/", home))
+                .service(page("/networks", pages::networks::page))
+                .service(page("/networks/{network}", pages::network::summary))
+                .service(page("/networks/{network}/leases", pages::network::leases))
+                .service(page("/networks/{network}/endpoints", pages::network::endpoints))
+                .service(page("/networks/{network}/json", pages::network::json))
+                .service(page("/sandboxes", pages::sandboxes::page))
+                .service(page("/sandboxes/{sandbox}", pages::sandbox::summary))
+                .service(page("/sandboxes/{sandbox}/json", pages::sandbox::json))
+                .service(page("/leases", pages::leases::page))
+                .service(page("/addresses/{address}", pages::address::page))
+                .service(page("/events", pages::events::page))
+                .service(page("/search", pages::search::page))
+                .service(
+                    web::resource("/login")
+                        .route(web::get().to(pages::login::form))
+                        .route(web::post().to(pages::login::submit))
+                        .default_service(web::to(pages::missing::method)),
+                )
+                .service(
+                    web::resource("/logout")
+                        .route(web::post().to(pages::login::logout))
+                        .default_service(web::to(pages::missing::method)),
+                )
+                .service(page("/static/{file:.*}", assets::serve))
+                .default_service(web::to(pages::missing::page)),
+        );
+    }
+}
+
+/// A page that is only read.
+fn page<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let reads = guard::Any(guard::Get()).or(guard::Head());
+    web::resource(path).route(web::route().guard(reads).to(handler)).default_service(web::to(pages::missing::method))
+}
+
+fn headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((header::REFERRER_POLICY, "same-origin"))
+        .add((header::X_FRAME_OPTIONS, "DENY"))
+        .add(("Cross-Origin-Opener-Policy", "same-origin"))
+        .add(("Cross-Origin-Resource-Policy", "same-origin"))
+        .add(("Permissions-Policy", "camera=(), geolocation=(), microphone=()"))
+        .add((header::CACHE_CONTROL, "no-store"))
+}
+
+async fn home() -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/ui")).finish()
+}

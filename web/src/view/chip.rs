@@ -1,0 +1,123 @@
+//! A state as a word in a chip. The tone is shown by colour and by the shape of a sign, so that neither is needed alone.
+
+use askama::Template;
+use netloom_model::drift::Difference;
+use netloom_model::lease::{AddressState, LeaseState};
+use netloom_model::network::NetworkState;
+use netloom_model::sandbox::{EndpointState, SandboxState};
+
+/// How a state should be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// As it should be.
+    Good,
+    /// Under way.
+    Busy,
+    /// Deliberately at rest.
+    Quiet,
+    /// Worth a look.
+    Warn,
+    /// Wrong.
+    Bad,
+}
+
+impl Tone {
+    /// The class that the stylesheet knows.
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Busy => "busy",
+            Self::Quiet => "quiet",
+            Self::Warn => "warn",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// A state on a page.
+#[derive(Debug, Clone, Template)]
+#[template(path = "component/chip.html")]
+pub struct Chip {
+    tone: &'static str,
+    word: String,
+}
+
+impl askama::filters::HtmlSafe for Chip {}
+
+impl Chip {
+    /// A word with a tone.
+    pub fn new(tone: Tone, word: impl Into<String>) -> Self {
+        Self { tone: tone.class(), word: word.into() }
+    }
+}
+
+impl From<NetworkState> for Chip {
+    fn from(state: NetworkState) -> Self {
+        match state {
+            NetworkState::Pending => Self::new(Tone::Busy, "pending"),
+            NetworkState::Ready => Self::new(Tone::Good, "ready"),
+            NetworkState::Degraded => Self::new(Tone::Warn, "degraded"),
+            NetworkState::Failed => Self::new(Tone::Bad, "failed"),
+            NetworkState::Deleting => Self::new(Tone::Busy, "deleting"),
+        }
+    }
+}
+
+impl From<SandboxState> for Chip {
+    fn from(state: SandboxState) -> Self {
+        match state {
+            SandboxState::Pending => Self::new(Tone::Busy, "pending"),
+            SandboxState::Running => Self::new(Tone::Good, "running"),
+            SandboxState::Stopped => Self::new(Tone::Quiet, "stopped"),
+            SandboxState::Failed => Self::new(Tone::Bad, "failed"),
+            SandboxState::Deleting => Self::new(Tone::Busy, "deleting"),
+            SandboxState::Orphaned => Self::new(Tone::Bad, "orphaned"),
+        }
+    }
+}
+
+impl From<EndpointState> for Chip {
+    fn from(state: EndpointState) -> Self {
+        match state {
+            EndpointState::Pending => Self::new(Tone::Busy, "pending"),
+            EndpointState::Attached => Self::new(Tone::Good, "attached"),
+            EndpointState::Held => Self::new(Tone::Quiet, "held"),
+            EndpointState::Failed => Self::new(Tone::Bad, "failed"),
+            EndpointState::Detaching => Self::new(Tone::Busy, "detaching"),
+        }
+    }
+}
+
+impl From<LeaseState> for Chip {
+    fn from(state: LeaseState) -> Self {
+        let tone = match state {
+            LeaseState::Bound => Tone::Good,
+            LeaseState::Held => Tone::Quiet,
+            LeaseState::Releasing => Tone::Busy,
+            LeaseState::Quarantined => Tone::Bad,
+            LeaseState::Orphaned => Tone::Warn,
+        };
+        Self::new(tone, state.as_str())
+    }
+}
+
+impl From<AddressState> for Chip {
+    fn from(state: AddressState) -> Self {
+        match state {
+            AddressState::Held => Self::new(Tone::Good, "taken"),
+            AddressState::Free => Self::new(Tone::Quiet, "free"),
+            AddressState::Unmanaged => Self::new(Tone::Quiet, "in no pool"),
+        }
+    }
+}
+
+impl From<Difference> for Chip {
+    fn from(difference: Difference) -> Self {
+        match difference {
+            Difference::Missing => Self::new(Tone::Bad, "missing"),
+            Difference::Changed => Self::new(Tone::Warn, "changed"),
+            Difference::Leftover => Self::new(Tone::Warn, "leftover"),
+            Difference::Foreign => Self::new(Tone::Quiet, "foreign"),
+        }
+    }
+}

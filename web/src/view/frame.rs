@@ -1,0 +1,194 @@
+//! What surrounds every page: title, place in the dashboard, who looks, and the same by the API.
+
+use netloom_model::Timestamp;
+
+use super::link::shell_quote;
+use super::when::When;
+use crate::assets;
+
+/// The part of the dashboard that a page belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// The front page.
+    Overview,
+    /// Networks.
+    Networks,
+    /// Sandboxes.
+    Sandboxes,
+    /// Leases and addresses.
+    Leases,
+    /// Events.
+    Events,
+    /// None of these: login, search, failures.
+    None,
+}
+
+/// One step of the way to a page.
+#[derive(Debug, Clone)]
+pub struct Crumb {
+    pub(crate) label: String,
+    pub(crate) href: String,
+}
+
+/// Who looks.
+#[derive(Debug, Clone)]
+pub struct Viewer {
+    /// The principal's name.
+    pub name: String,
+    /// Its role.
+    pub role: &'static str,
+    /// Whether there is a session to end.
+    pub can_leave: bool,
+}
+
+/// The request that gives the same from the API.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub(crate) label: &'static str,
+    pub(crate) path: String,
+    pub(crate) curl: String,
+}
+
+/// An entry of the navigation.
+pub(crate) struct Entry {
+    pub(crate) section: Section,
+    pub(crate) label: &'static str,
+    pub(crate) href: &'static str,
+    pub(crate) icon: &'static str,
+}
+
+/// The navigation: one line per part of the dashboard. Icons are paths on a 16 x 16 grid.
+const ENTRIES: [Entry; 5] = [
+    Entry {
+        section: Section::Overview,
+        label: "Overview",
+        href: "/ui",
+        icon: "M2 2h5v7H2zM9 2h5v4H9zM9 8h5v6H9zM2 11h5v3H2z",
+    },
+    Entry {
+        section: Section::Networks,
+        label: "Networks",
+        href: "/ui/networks",
+        icon: "M8 5.5v5M3.5 10.5v-2h9v2M6 1.5h4v4H6zM1.5 10.5h4v4h-4zM10.5 10.5h4v4h-4z",
+    },
+    Entry {
+        section: Section::Sandboxes,
+        label: "Sandboxes",
+        href: "/ui/sandboxes",
+        icon: "M8 1.5 14 4.7v6.6L8 14.5 2 11.3V4.7zM2 4.7l6 3.2 6-3.2M8 7.9v6.6",
+    },
+    Entry {
+        section: Section::Leases,
+        label: "Leases",
+        href: "/ui/leases",
+        icon: "M2 2h12v12H2zM2 6h12M2 10h12M6 2v12M10 2v12",
+    },
+    Entry { section: Section::Events, label: "Events", href: "/ui/events", icon: "M1.5 8.5h3l2-6 3 11 2-5h3" },
+];
+
+/// What surrounds a page.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    pub(crate) title: String,
+    pub(crate) section: Section,
+    pub(crate) base: String,
+    pub(crate) now: Timestamp,
+    pub(crate) request_id: String,
+    pub(crate) crumbs: Vec<Crumb>,
+    pub(crate) api: Option<Call>,
+    /// Who looks; absent before login.
+    pub viewer: Option<Viewer>,
+    pub(crate) query: String,
+}
+
+impl Frame {
+    /// Surroundings of a page. `base` is where the API is reached, such as `http://127.0.0.1:8080`.
+    pub fn new(
+        title: impl Into<String>,
+        section: Section,
+        base: impl Into<String>,
+        now: Timestamp,
+        request_id: impl Into<String>,
+    ) -> Self {
+        Self {
+            title: title.into(),
+            section,
+            base: base.into(),
+            now,
+            request_id: request_id.into(),
+            crumbs: Vec::new(),
+            api: None,
+            viewer: None,
+            query: String::new(),
+        }
+    }
+
+    /// Adds a step of the way here.
+    #[must_use]
+    pub fn crumb(mut self, label: impl Into<String>, href: impl Into<String>) -> Self {
+        self.crumbs.push(Crumb { label: label.into(), href: href.into() });
+        self
+    }
+
+    /// Names the API's URL for the same, such as `/api/v1/networks`.
+    #[must_use]
+    pub fn api(self, path: impl Into<String>) -> Self {
+        self.api_as("The same from the API", path)
+    }
+
+    /// Names the API's URL that comes nearest, and what it gives.
+    #[must_use]
+    pub fn api_as(mut self, label: &'static str, path: impl Into<String>) -> Self {
+        let path = path.into();
+        let curl = self.curl(&path);
+        self.api = Some(Call { label, path, curl });
+        self
+    }
+
+    /// Keeps what was searched for in the search box.
+    #[must_use]
+    pub fn searched(mut self, query: &str) -> Self {
+        query.clone_into(&mut self.query);
+        self
+    }
+
+    /// A time, told from when the page was made.
+    pub fn when(&self, then: Timestamp) -> When {
+        When::new(self.now, then)
+    }
+
+    /// The command that reads a URL of the API.
+    pub fn curl(&self, path: &str) -> String {
+        let url = shell_quote(&format!("{}{path}", self.base));
+        format!("curl -sS -H \"Authorization: Bearer $NETLOOM_TOKEN\" {url}")
+    }
+
+    /// The command that posts a document to a URL of the API.
+    pub fn curl_post(&self, path: &str, body: &serde_json::Value) -> String {
+        let body = shell_quote(&body.to_string());
+        let url = shell_quote(&format!("{}{path}", self.base));
+        format!(
+            "curl -sS -H \"Authorization: Bearer $NETLOOM_TOKEN\" -H 'Content-Type: application/json' {url} -d {body}"
+        )
+    }
+
+    pub(crate) fn asset(&self, file: &str) -> String {
+        assets::url(file)
+    }
+
+    pub(crate) fn entries(&self) -> &'static [Entry] {
+        &ENTRIES
+    }
+
+    pub(crate) fn is_here(&self, section: &Section) -> bool {
+        self.section == *section
+    }
+
+    pub(crate) fn made(&self) -> String {
+        self.now.to_string()
+    }
+
+    pub(crate) fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+}

@@ -1,0 +1,180 @@
+//! A small subnet as a grid, sixteen addresses a row: each cell says by colour and by letter how its address is used, and leads to it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use askama::Template;
+use ipnet::IpNet;
+use netloom_model::lease::{Lease, LeaseKind, LeaseState};
+use netloom_model::net::{Span, from_number, to_number, usable};
+
+use super::link;
+
+/// Largest subnet that is drawn, in addresses: an IPv4 /24, an IPv6 /120.
+pub const CELLS_MAX: u128 = 256;
+
+/// One address.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    pub(crate) class: &'static str,
+    pub(crate) letter: &'static str,
+    pub(crate) label: String,
+    /// Absent for what can't be given out at all.
+    pub(crate) href: Option<String>,
+    pub(crate) here: bool,
+}
+
+/// Sixteen addresses, or what there is.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub(crate) label: String,
+    pub(crate) cells: Vec<Cell>,
+}
+
+/// An explanation of a letter, with how often it stands in the grid.
+#[derive(Debug, Clone)]
+pub struct Legend {
+    pub(crate) class: &'static str,
+    pub(crate) letter: &'static str,
+    pub(crate) word: &'static str,
+    pub(crate) count: usize,
+}
+
+/// A subnet as a grid.
+#[derive(Debug, Clone, Template)]
+#[template(path = "component/map.html")]
+pub struct AddressMap {
+    subnet: String,
+    columns: Vec<String>,
+    rows: Vec<Row>,
+    legend: Vec<Legend>,
+}
+
+impl askama::filters::HtmlSafe for AddressMap {}
+
+/// Class and letter of every use, in the order of the legend.
+const USES: [(&str, &str); 12] = [
+    ("dynamic", "D"),
+    ("requested", "R"),
+    ("held", "K"),
+    ("reserved", "V"),
+    ("gateway", "G"),
+    ("host", "H"),
+    ("releasing", "L"),
+    ("quarantined", "Q"),
+    ("orphaned", "O"),
+    ("free", "·"),
+    ("outside", "∘"),
+    ("unusable", "–"),
+];
+
+fn letter(class: &str) -> &'static str {
+    USES.iter().find(|(word, _)| *word == class).map_or("?", |(_, letter)| letter)
+}
+
+/// How a lease uses its address: its state before its kind, as in the pool's numbers.
+pub fn class_of(kind: LeaseKind, state: LeaseState) -> &'static str {
+    match state {
+        LeaseState::Bound => kind.as_str(),
+        LeaseState::Held | LeaseState::Releasing | LeaseState::Quarantined | LeaseState::Orphaned => state.as_str(),
+    }
+}
+
+impl AddressMap {
+    /// Draws `subnet`, at most [`CELLS_MAX`] addresses of it, else nothing. `pool` is the whole pool (its ends can't be given out),
+    /// `range` where dynamic addresses come from, `here` an address to point at.
+    pub fn new(
+        subnet: IpNet,
+        pool: IpNet,
+        range: Option<Span>,
+        leases: &[Lease],
+        here: Option<IpAddr>,
+    ) -> Option<Self> {
+        let span = Span::of(subnet);
+        let size = usize::try_from(span.len()).ok().filter(|_| span.len() <= CELLS_MAX)?;
+        let taken: BTreeMap<IpAddr, &Lease> =
+            leases.iter().filter_map(|lease| Some((lease.status.address.parse().ok()?, lease))).collect();
+        let usable = usable(pool);
+        let low = to_number(span.low);
+        let cells: Vec<Cell> = (0..size)
+            .map(|at| from_number(low + at as u128))
+            .map(|address| cell(address, taken.get(&address).copied(), usable, range, here == Some(address)))
+            .collect();
+        let legend = USES
+            .iter()
+            .map(|(word, letter)| Legend {
+                class: word,
+                letter,
+                word,
+                count: cells.iter().filter(|c| c.class == *word).count(),
+            })
+            .filter(|entry| entry.count > 0)
+            .collect();
+        let rows = cells
+            .chunks(16)
+            .enumerate()
+            .map(|(at, cells)| Row { label: row_label(from_number(low + 16 * at as u128)), cells: cells.to_vec() })
+            .collect();
+        let columns = (0..size.min(16)).map(|at| format!("+{at}")).collect();
+        Some(Self { subnet: subnet.to_string(), columns, rows, legend })
+    }
+}
+
+fn cell(address: IpAddr, lease: Option<&Lease>, usable: Span, range: Option<Span>, here: bool) -> Cell {
+    let (class, label) = match lease {
+        Some(lease) => {
+            let class = class_of(lease.status.kind, lease.status.state);
+            (class, format!("{address} {class}, {}", lease.status.owner.name))
+        }
+        None if !usable.contains(address) => ("unusable", format!("{address} can't be given out")),
+        None if range.is_some_and(|range| !range.contains(address)) => {
+            ("outside", format!("{address} free, outside the dynamic range"))
+        }
+        None => ("free", format!("{address} free")),
+    };
+    let href = (class != "unusable").then(|| link::address(&address.to_string()));
+    Cell { class, letter: letter(class), label, href, here }
+}
+
+/// The part of a row's first address that differs between rows.
+fn row_label(first: IpAddr) -> String {
+    match first {
+        IpAddr::V4(address) => format!(".{}", address.octets()[3]),
+        IpAddr::V6(address) => format!(":{:x}", address.segments()[7]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_24_has_sixteen_rows_and_its_ends_lead_nowhere() {
+        let subnet: IpNet = "192.168.122.0/24".parse().expect("a subnet");
+        let map = AddressMap::new(subnet, subnet, None, &[], None).expect("small enough");
+        assert_eq!((map.rows.len(), map.columns.len()), (16, 16));
+        assert_eq!(map.rows[1].label, ".16");
+        assert!(map.rows[0].cells[0].href.is_none());
+        assert!(map.rows[15].cells[15].href.is_none());
+        assert_eq!(map.rows[0].cells[2].href.as_deref(), Some("/ui/addresses/192.168.122.2"));
+    }
+
+    #[test]
+    fn small_and_large_subnets() {
+        let map = |text: &str| {
+            let subnet: IpNet = text.parse().expect("a subnet");
+            AddressMap::new(subnet, subnet, None, &[], None).map(|map| (map.rows.len(), map.columns.len()))
+        };
+        assert_eq!(map("10.0.0.8/29"), Some((1, 8)));
+        assert_eq!(map("10.0.0.7/32"), Some((1, 1)));
+        assert_eq!(map("fd00::/120"), Some((16, 16)));
+        assert_eq!(map("10.0.0.0/23"), None);
+        assert_eq!(map("::/0"), None);
+    }
+
+    #[test]
+    fn no_two_uses_share_a_letter() {
+        let letters: std::collections::BTreeSet<&str> = USES.iter().map(|(_, letter)| *letter).collect();
+        assert_eq!(letters.len(), USES.len());
+    }
+}

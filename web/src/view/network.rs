@@ -1,0 +1,250 @@
+//! One network: summary with its pools and their address maps, leases, endpoints, JSON. Each is a page of its own under one heading.
+
+use askama::Template;
+use netloom_control::command::Page;
+use netloom_model::lease::Lease;
+use netloom_model::net::parse_span;
+use netloom_model::network::{Network, PoolStatus};
+use netloom_model::sandbox::{EndpointStatus, Sandbox};
+
+use super::chip::Chip;
+use super::format;
+use super::frame::Frame;
+use super::json::Json;
+use super::leases::LeaseRow;
+use super::link;
+use super::map::AddressMap;
+use super::networks::scope;
+use super::object::{Notices, pairs};
+use super::pool::PoolView;
+use super::when::When;
+
+/// What stands at the top of each of a network's pages.
+#[derive(Debug, Clone)]
+pub struct Head {
+    pub(crate) state: Chip,
+    pub(crate) reconciling: bool,
+    pub(crate) driver: &'static str,
+    pub(crate) scope: &'static str,
+    pub(crate) predefined: bool,
+    pub(crate) href: String,
+    pub(crate) tab: &'static str,
+    pub(crate) endpoints: String,
+}
+
+impl Head {
+    fn new(network: &Network, tab: &'static str) -> Self {
+        Self {
+            state: Chip::from(network.status.state),
+            reconciling: network.status.reconciling,
+            driver: network.spec.driver.as_str(),
+            scope: scope(network.status.scope),
+            predefined: network.status.predefined,
+            href: link::network(&network.spec.name),
+            tab,
+            endpoints: format::count(network.status.endpoints),
+        }
+    }
+
+    pub(crate) fn is_tab(&self, tab: &str) -> bool {
+        self.tab == tab
+    }
+}
+
+fn framed(frame: Frame, network: &Network) -> Frame {
+    frame.crumb("Networks", "/ui/networks").api(format!("/api/v1/networks/{}", link::encode(&network.spec.name)))
+}
+
+/// A pool with its map, where it is small enough to be drawn.
+#[derive(Debug, Clone)]
+pub struct MappedPool {
+    pub(crate) pool: PoolView,
+    pub(crate) map: Option<AddressMap>,
+    pub(crate) leases_href: String,
+}
+
+/// `/ui/networks/{network}`.
+#[derive(Debug, Template)]
+#[template(path = "network.html")]
+pub struct NetworkPage {
+    frame: Frame,
+    head: Head,
+    notices: Notices,
+    pools: Vec<MappedPool>,
+    facts: Vec<(&'static str, String)>,
+    labels: Vec<(String, String)>,
+    annotations: Vec<(String, String)>,
+    id: String,
+    description: Option<String>,
+    created: When,
+    updated: When,
+    attach: Option<String>,
+}
+
+impl NetworkPage {
+    /// The page of a network. `leases` are the first thousand of its leases; `complete` says that there are no more, so that a map tells the truth.
+    pub fn new(frame: Frame, network: &Network, leases: &[Lease], complete: bool) -> Self {
+        let frame = framed(frame, network);
+        let pools =
+            network.status.pools.iter().map(|(key, pool)| mapped(network, key, pool, leases, complete)).collect();
+        let sandbox = serde_json::json!({"name": "macvlan1", "networks": {network.spec.name.as_str(): {}}});
+        let attachable = network.status.endpoints == 0 && !network.status.predefined;
+        Self {
+            head: Head::new(network, "summary"),
+            notices: Notices::new(&frame, &network.status.conditions),
+            pools,
+            facts: facts(network),
+            labels: pairs(network.spec.labels.as_ref()),
+            annotations: pairs(network.spec.annotations.as_ref()),
+            id: network.id.to_string(),
+            description: network.spec.description.clone(),
+            created: frame.when(network.created_at),
+            updated: frame.when(network.updated_at),
+            attach: attachable.then(|| frame.curl_post("/api/v1/sandboxes", &sandbox)),
+            frame,
+        }
+    }
+}
+
+fn mapped(network: &Network, key: &str, pool: &PoolStatus, leases: &[Lease], complete: bool) -> MappedPool {
+    let subnet: Option<ipnet::IpNet> = pool.subnet.parse().ok().filter(|_| complete);
+    let range = parse_span("", &pool.range).ok();
+    let map = subnet.and_then(|subnet| AddressMap::new(subnet, subnet, range, leases, None));
+    let query = link::query(&[("network", &network.spec.name), ("within", &pool.subnet)]);
+    MappedPool { pool: PoolView::new(key, pool), map, leases_href: format!("/ui/leases{query}") }
+}
+
+/// What is set, in the order that people ask for it.
+fn facts(network: &Network) -> Vec<(&'static str, String)> {
+    let spec = &network.spec;
+    let on = |set: bool| if set { "on" } else { "off" }.to_owned();
+    let mut facts = Vec::new();
+    if let Some(macvlan) = &spec.macvlan {
+        facts.push(("Parent", macvlan.parent.clone()));
+        facts.push(("Mode", macvlan.mode.unwrap_or_default().as_str().to_owned()));
+        facts.extend(macvlan.vlan_id.map(|vlan| ("VLAN", vlan.to_string())));
+        facts.push(("Probe before use", on(macvlan.probe.unwrap_or(true))));
+        facts.push(("Host access", on(macvlan.host_access.unwrap_or(false))));
+    }
+    facts.extend(spec.mtu.map(|mtu| ("MTU", format!("{mtu} bytes"))));
+    facts.push(("Internal", if spec.internal == Some(true) { "yes, no way out" } else { "no" }.to_owned()));
+    facts.push(("Deletion protection", on(spec.deletion_protection == Some(true))));
+    facts.extend(spec.managed_by.clone().map(|who| ("Managed by", who)));
+    facts.push(("Endpoints", format::count(network.status.endpoints)));
+    facts.push(("Node", network.status.node.to_string()));
+    facts.push(("Revision", format::count(network.revision)));
+    facts
+}
+
+/// `/ui/networks/{network}/leases`.
+#[derive(Debug, Template)]
+#[template(path = "network_leases.html")]
+pub struct NetworkLeasesPage {
+    frame: Frame,
+    head: Head,
+    rows: Vec<LeaseRow>,
+    first: Option<String>,
+    next: Option<String>,
+}
+
+impl NetworkLeasesPage {
+    /// The page of a network's leases, from `token` on.
+    pub fn new(frame: Frame, network: &Network, page: &Page<Lease>, token: &str) -> Self {
+        let name = network.spec.name.as_str();
+        let query = link::query(&[("page_token", token)]);
+        let path = format!("/api/v1/networks/{}/leases{query}", link::encode(name));
+        let frame = frame.crumb("Networks", "/ui/networks").api(path);
+        let head = Head::new(network, "leases");
+        let link = |token: &str| format!("{}/leases{}", head.href, link::query(&[("page_token", token)]));
+        Self {
+            rows: page.items.iter().map(|lease| LeaseRow::new(&frame, lease)).collect(),
+            first: (!token.is_empty()).then(|| link("")),
+            next: page.next_page_token.as_deref().map(link),
+            head,
+            frame,
+        }
+    }
+}
+
+/// A sandbox's place on the network, as a row.
+#[derive(Debug, Clone)]
+pub struct EndpointRow {
+    pub(crate) sandbox: String,
+    pub(crate) href: String,
+    pub(crate) interface: Option<String>,
+    pub(crate) mac: Option<String>,
+    pub(crate) addresses: Vec<(String, String)>,
+    pub(crate) state: Chip,
+    pub(crate) id: String,
+}
+
+impl EndpointRow {
+    fn new(sandbox: &Sandbox, endpoint: &EndpointStatus) -> Self {
+        Self {
+            sandbox: sandbox.spec.name.clone(),
+            href: link::sandbox(&sandbox.spec.name),
+            interface: endpoint.interface.clone(),
+            mac: endpoint.mac.map(|mac| mac.to_string()),
+            addresses: addresses(endpoint),
+            state: Chip::from(endpoint.state),
+            id: endpoint.endpoint_id.to_string(),
+        }
+    }
+}
+
+/// The addresses of an endpoint with their prefix, each with its page.
+pub fn addresses(endpoint: &EndpointStatus) -> Vec<(String, String)> {
+    let v4 = endpoint.address.iter().zip(endpoint.prefix_length);
+    let v6 = endpoint.address6.iter().zip(endpoint.prefix_length6);
+    v4.chain(v6).map(|(address, prefix)| (link::address(address), format!("{address}/{prefix}"))).collect()
+}
+
+/// `/ui/networks/{network}/endpoints`.
+#[derive(Debug, Template)]
+#[template(path = "network_endpoints.html")]
+pub struct NetworkEndpointsPage {
+    frame: Frame,
+    head: Head,
+    rows: Vec<EndpointRow>,
+    first: Option<String>,
+    next: Option<String>,
+}
+
+impl NetworkEndpointsPage {
+    /// The page of a network's endpoints, by the sandboxes on it, from `token` on.
+    pub fn new(frame: Frame, network: &Network, page: &Page<Sandbox>, token: &str) -> Self {
+        let name = network.spec.name.as_str();
+        let query = link::query(&[("network", name), ("page_token", token)]);
+        let frame = frame.crumb("Networks", "/ui/networks").api(format!("/api/v1/sandboxes{query}"));
+        let head = Head::new(network, "endpoints");
+        let link = |token: &str| format!("{}/endpoints{}", head.href, link::query(&[("page_token", token)]));
+        let row = |sandbox: &Sandbox| {
+            let here = sandbox.status.endpoints.values().find(|endpoint| endpoint.network_id == network.id)?;
+            Some(EndpointRow::new(sandbox, here))
+        };
+        Self {
+            rows: page.items.iter().filter_map(row).collect(),
+            first: (!token.is_empty()).then(|| link("")),
+            next: page.next_page_token.as_deref().map(link),
+            head,
+            frame,
+        }
+    }
+}
+
+/// `/ui/networks/{network}/json`.
+#[derive(Debug, Template)]
+#[template(path = "network_json.html")]
+pub struct NetworkJsonPage {
+    frame: Frame,
+    head: Head,
+    json: Json,
+}
+
+impl NetworkJsonPage {
+    /// The page of a network's JSON, as the API answers it.
+    pub fn new(frame: Frame, network: &Network) -> Self {
+        let frame = framed(frame, network);
+        Self { head: Head::new(network, "json"), json: Json::of(network), frame }
+    }
+}

@@ -1,0 +1,74 @@
+//! An object as a link, and what is remarkable about it.
+
+use askama::Template;
+use netloom_model::condition::Condition;
+use netloom_model::event::ObjectRef;
+use netloom_model::lease::{Owner, OwnerKind};
+
+use super::frame::Frame;
+use super::link;
+use super::when::When;
+
+/// An object's name, linked where it has a page, with its kind.
+#[derive(Debug, Clone, Template)]
+#[template(path = "component/object.html")]
+pub struct ObjectLink {
+    kind: String,
+    name: String,
+    href: Option<String>,
+}
+
+impl askama::filters::HtmlSafe for ObjectLink {}
+
+impl From<&ObjectRef> for ObjectLink {
+    fn from(object: &ObjectRef) -> Self {
+        Self { kind: object.kind.as_str().to_owned(), name: object.name.clone(), href: link::object(object) }
+    }
+}
+
+impl From<&Owner> for ObjectLink {
+    fn from(owner: &Owner) -> Self {
+        let reference = owner.id.as_deref().unwrap_or(&owner.name);
+        let href = match owner.kind {
+            OwnerKind::Sandbox => Some(link::sandbox(reference)),
+            OwnerKind::Network | OwnerKind::Reservation | OwnerKind::Host | OwnerKind::Stranger => None,
+        };
+        Self { kind: owner.kind.as_str().to_owned(), name: owner.name.clone(), href }
+    }
+}
+
+/// One remarkable thing about an object.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    pub(crate) kind: String,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+    pub(crate) since: Option<When>,
+}
+
+/// What is remarkable about an object; nothing is drawn when all is well.
+#[derive(Debug, Clone, Default, Template)]
+#[template(path = "component/notices.html")]
+pub struct Notices {
+    items: Vec<Notice>,
+}
+
+impl askama::filters::HtmlSafe for Notices {}
+
+impl Notices {
+    /// The conditions of an object.
+    pub fn new(frame: &Frame, conditions: &[Condition]) -> Self {
+        let item = |condition: &Condition| Notice {
+            kind: condition.kind.clone(),
+            reason: condition.reason.clone(),
+            message: condition.message.clone(),
+            since: condition.since.map(|since| frame.when(since)),
+        };
+        Self { items: conditions.iter().map(item).collect() }
+    }
+}
+
+/// Text by key, such as labels.
+pub fn pairs(map: Option<&netloom_model::name::Labels>) -> Vec<(String, String)> {
+    map.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
+}

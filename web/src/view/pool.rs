@@ -1,0 +1,168 @@
+//! A pool's use: a bar drawn by SVG attributes, the same in numbers, the same in words.
+
+use askama::Template;
+use netloom_model::network::{Capacity, PoolStatus};
+
+use super::format;
+
+/// One piece of the bar, in thousandths of its width.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    pub(crate) class: &'static str,
+    pub(crate) at: String,
+    pub(crate) width: String,
+}
+
+/// How many addresses are used in one way.
+#[derive(Debug, Clone)]
+pub struct Part {
+    pub(crate) class: &'static str,
+    pub(crate) word: &'static str,
+    pub(crate) count: String,
+}
+
+/// A pool's use as a bar with its numbers.
+#[derive(Debug, Clone, Template)]
+#[template(path = "component/usage.html")]
+pub struct Usage {
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) percent: String,
+    pub(crate) taken: String,
+    pub(crate) total: String,
+    pub(crate) free: String,
+    pub(crate) tight: bool,
+}
+
+impl askama::filters::HtmlSafe for Usage {}
+
+/// From this share on a pool is called nearly full.
+const TIGHT: f64 = 0.9;
+/// The least width that can be seen, in parts of the bar's 1000.
+const LEAST: f64 = 6.0;
+/// What is left open between two pieces.
+const GAP: f64 = 1.5;
+
+impl Usage {
+    /// The use of a pool.
+    pub fn new(capacity: &Capacity) -> Self {
+        let uses = uses(capacity);
+        let total: f64 = capacity.total.parse().unwrap_or(0.0);
+        let taken: u64 = uses.iter().map(|(_, count)| count).sum();
+        let segments = segments(&uses, total);
+        let parts = uses
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(word, number)| Part { class: word, word, count: format::count(*number) })
+            .collect();
+        Self {
+            segments,
+            parts,
+            percent: format::percent(taken as f64, total),
+            taken: format::count(taken),
+            total: format::decimal(&capacity.total),
+            free: format::decimal(&capacity.free),
+            tight: total > 0.0 && taken as f64 / total >= TIGHT,
+        }
+    }
+}
+
+/// Pieces side by side, each wide enough to be seen, together never wider than the bar.
+fn segments(uses: &[(&'static str, u64)], total: f64) -> Vec<Segment> {
+    let wanted: Vec<(&'static str, f64)> = uses
+        .iter()
+        .filter(|(_, count)| *count > 0 && total > 0.0)
+        .map(|(word, count)| (*word, (*count as f64 / total * 1000.0).max(LEAST)))
+        .collect();
+    let sum: f64 = wanted.iter().map(|(_, width)| width).sum();
+    let scale = if sum > 1000.0 { 1000.0 / sum } else { 1.0 };
+    let mut at = 0.0;
+    let piece = |(class, width): (&'static str, f64)| {
+        let (from, width) = (at, width * scale);
+        at += width;
+        Segment { class, at: format!("{from:.1}"), width: format!("{:.1}", width - GAP) }
+    };
+    wanted.into_iter().map(piece).collect()
+}
+
+/// Each way an address is used, with its number. The words are those of the leases and the stylesheet's classes.
+fn uses(capacity: &Capacity) -> [(&'static str, u64); 9] {
+    [
+        ("dynamic", capacity.dynamic),
+        ("requested", capacity.requested),
+        ("held", capacity.held),
+        ("reserved", capacity.reserved),
+        ("gateway", capacity.gateway),
+        ("host", capacity.host),
+        ("releasing", capacity.releasing),
+        ("quarantined", capacity.quarantined),
+        ("orphaned", capacity.orphaned),
+    ]
+}
+
+/// A pool with its use.
+#[derive(Debug, Clone)]
+pub struct PoolView {
+    pub(crate) key: String,
+    pub(crate) family: u8,
+    pub(crate) subnet: String,
+    pub(crate) range: String,
+    pub(crate) gateway: Option<String>,
+    pub(crate) automatic: bool,
+    pub(crate) free_in_range: String,
+    pub(crate) usage: Usage,
+}
+
+impl PoolView {
+    /// A pool of a network, by its key.
+    pub fn new(key: &str, pool: &PoolStatus) -> Self {
+        Self {
+            key: key.to_owned(),
+            family: pool.family,
+            subnet: pool.subnet.clone(),
+            range: pool.range.replace('-', " – "),
+            gateway: pool.gateway.clone(),
+            automatic: pool.automatic,
+            free_in_range: format::decimal(&pool.capacity.free_in_range),
+            usage: Usage::new(&pool.capacity),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_never_leaves_its_frame() {
+        let full = Capacity {
+            total: "254".into(),
+            free: "0".into(),
+            dynamic: 250,
+            gateway: 1,
+            host: 3,
+            ..Capacity::default()
+        };
+        let usage = Usage::new(&full);
+        let end: f64 = usage
+            .segments
+            .iter()
+            .map(|s| s.at.parse::<f64>().unwrap_or(0.0) + s.width.parse::<f64>().unwrap_or(0.0))
+            .fold(0.0, f64::max);
+        assert!(end <= 1000.0, "{end}");
+        assert_eq!((usage.percent.as_str(), usage.taken.as_str(), usage.tight), ("100 %", "254", true));
+    }
+
+    #[test]
+    fn one_address_of_an_ipv6_pool_is_seen() {
+        let wide = Capacity {
+            total: "18446744073709551615".into(),
+            free: "18446744073709551614".into(),
+            dynamic: 1,
+            ..Capacity::default()
+        };
+        let usage = Usage::new(&wide);
+        assert_eq!(usage.segments.len(), 1);
+        assert_eq!(usage.percent, "< 1 %");
+    }
+}

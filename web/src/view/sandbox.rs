@@ -1,0 +1,263 @@
+//! One sandbox: what is wanted of it, and what its interfaces look like now, side by side.
+
+use askama::Template;
+use netloom_model::lease::Lease;
+use netloom_model::sandbox::{DesiredState, EndpointStatus, InterfaceAddress, InterfaceStatus, Sandbox};
+
+use super::chip::{Chip, Tone};
+use super::format;
+use super::frame::Frame;
+use super::json::Json;
+use super::leases::LeaseRow;
+use super::link;
+use super::networks::scope;
+use super::object::{Notices, pairs};
+use super::when::When;
+
+/// An address of an interface, as the kernel has it.
+#[derive(Debug, Clone)]
+pub struct LiveAddress {
+    pub(crate) address: String,
+    pub(crate) href: String,
+    pub(crate) broadcast: Option<String>,
+    pub(crate) mask: Option<String>,
+    pub(crate) foreign: bool,
+}
+
+impl LiveAddress {
+    fn new(address: &InterfaceAddress, loopback: bool) -> Self {
+        Self {
+            address: format!("{}/{}", address.address, address.prefix_length),
+            href: link::address(&address.address),
+            broadcast: address.broadcast.clone(),
+            mask: address.mask.clone(),
+            foreign: !address.managed && !loopback && !address.address.starts_with("fe80:"),
+        }
+    }
+}
+
+/// An interface, as the kernel has it.
+#[derive(Debug, Clone)]
+pub struct LiveInterface {
+    pub(crate) name: String,
+    pub(crate) network: Option<(String, String)>,
+    pub(crate) mac: Option<String>,
+    pub(crate) mtu: u32,
+    pub(crate) flags: Vec<String>,
+    pub(crate) addresses: Vec<LiveAddress>,
+    pub(crate) received: Counter,
+    pub(crate) sent: Counter,
+    pub(crate) verdict: Option<Chip>,
+}
+
+/// Packets and bytes of one direction.
+#[derive(Debug, Clone)]
+pub struct Counter {
+    pub(crate) packets: String,
+    pub(crate) bytes: String,
+    pub(crate) exact: String,
+}
+
+impl Counter {
+    fn new(packets: u64, bytes: u64) -> Self {
+        Self {
+            packets: format::counted(packets, "packet", "packets"),
+            bytes: format::bytes(bytes),
+            exact: format!("{} bytes", format::count(bytes)),
+        }
+    }
+}
+
+impl LiveInterface {
+    fn new(live: &InterfaceStatus, sandbox: &Sandbox) -> Self {
+        let wanted =
+            sandbox.status.endpoints.iter().find(|(_, endpoint)| endpoint.interface.as_ref() == Some(&live.name));
+        let loopback = live.flags.iter().any(|flag| flag == "LOOPBACK");
+        Self {
+            name: live.name.clone(),
+            network: wanted.map(|(network, _)| (link::network(network), network.clone())),
+            mac: live.mac.map(|mac| mac.to_string()),
+            mtu: live.mtu,
+            flags: live.flags.clone(),
+            addresses: live.addresses.iter().map(|address| LiveAddress::new(address, loopback)).collect(),
+            received: Counter::new(live.rx_packets, live.rx_bytes),
+            sent: Counter::new(live.tx_packets, live.tx_bytes),
+            verdict: wanted.map(|(_, endpoint)| verdict(live, endpoint)),
+        }
+    }
+}
+
+/// Whether an interface is as it is wanted: MAC, every wanted address, up.
+fn verdict(live: &InterfaceStatus, wanted: &EndpointStatus) -> Chip {
+    let has = |address: &Option<String>| {
+        address.as_ref().is_none_or(|wanted| live.addresses.iter().any(|live| live.address == *wanted))
+    };
+    let up = live.flags.iter().any(|flag| flag == "UP");
+    if wanted.mac.is_some() && live.mac != wanted.mac {
+        Chip::new(Tone::Bad, "another MAC than wanted")
+    } else if !has(&wanted.address) || !has(&wanted.address6) {
+        Chip::new(Tone::Bad, "a wanted address is missing")
+    } else if !up {
+        Chip::new(Tone::Bad, "down")
+    } else {
+        Chip::new(Tone::Good, "as wanted")
+    }
+}
+
+/// A place on a network, as wanted.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub(crate) network: String,
+    pub(crate) href: String,
+    pub(crate) state: Chip,
+    pub(crate) interface: Option<String>,
+    pub(crate) mac: Option<String>,
+    pub(crate) addresses: Vec<(String, String)>,
+    pub(crate) gateways: String,
+    pub(crate) notices: Vec<String>,
+    pub(crate) id: String,
+}
+
+impl Wanted {
+    fn new(network: &str, endpoint: &EndpointStatus) -> Self {
+        let gateways: Vec<&str> = endpoint.gateway.iter().chain(&endpoint.gateway6).map(String::as_str).collect();
+        Self {
+            network: network.to_owned(),
+            href: link::network(network),
+            state: Chip::from(endpoint.state),
+            interface: endpoint.interface.clone(),
+            mac: endpoint.mac.map(|mac| mac.to_string()),
+            addresses: super::network::addresses(endpoint),
+            gateways: gateways.join(", "),
+            notices: endpoint.conditions.iter().map(|condition| condition.message.clone()).collect(),
+            id: endpoint.endpoint_id.to_string(),
+        }
+    }
+}
+
+/// What stands at the top of each of a sandbox's pages.
+#[derive(Debug, Clone)]
+pub struct Head {
+    pub(crate) state: Chip,
+    pub(crate) reconciling: bool,
+    pub(crate) href: String,
+    pub(crate) tab: &'static str,
+}
+
+impl Head {
+    fn new(sandbox: &Sandbox, tab: &'static str) -> Self {
+        Self {
+            state: Chip::from(sandbox.status.state),
+            reconciling: sandbox.status.reconciling,
+            href: link::sandbox(&sandbox.spec.name),
+            tab,
+        }
+    }
+
+    pub(crate) fn is_tab(&self, tab: &str) -> bool {
+        self.tab == tab
+    }
+}
+
+fn framed(frame: Frame, sandbox: &Sandbox) -> Frame {
+    let name = link::encode(&sandbox.spec.name);
+    frame.crumb("Sandboxes", "/ui/sandboxes").api(format!("/api/v1/sandboxes/{name}"))
+}
+
+/// `/ui/sandboxes/{sandbox}`.
+#[derive(Debug, Template)]
+#[template(path = "sandbox.html")]
+pub struct SandboxPage {
+    frame: Frame,
+    head: Head,
+    notices: Notices,
+    wanted: Vec<Wanted>,
+    live: Vec<LiveInterface>,
+    looked: bool,
+    stopped: bool,
+    leases: Vec<LeaseRow>,
+    netns: Option<String>,
+    commands: Vec<String>,
+    facts: Vec<(&'static str, String)>,
+    labels: Vec<(String, String)>,
+    annotations: Vec<(String, String)>,
+    id: String,
+    description: Option<String>,
+    created: When,
+    updated: When,
+    events_href: String,
+}
+
+impl SandboxPage {
+    /// The page of a sandbox with its leases.
+    pub fn new(frame: Frame, sandbox: &Sandbox, leases: &[Lease]) -> Self {
+        let frame = framed(frame, sandbox);
+        let status = &sandbox.status;
+        let stopped = sandbox.spec.desired_state == Some(DesiredState::Stopped);
+        let interfaces = status.interfaces.as_deref().unwrap_or_default();
+        Self {
+            head: Head::new(sandbox, "summary"),
+            notices: Notices::new(&frame, &status.conditions),
+            wanted: status.endpoints.iter().map(|(network, endpoint)| Wanted::new(network, endpoint)).collect(),
+            live: interfaces.iter().map(|live| LiveInterface::new(live, sandbox)).collect(),
+            looked: status.interfaces.is_some(),
+            stopped,
+            leases: leases.iter().map(|lease| LeaseRow::new(&frame, lease)).collect(),
+            netns: status.netns.clone(),
+            commands: if stopped { Vec::new() } else { commands(&frame, sandbox) },
+            facts: facts(sandbox),
+            labels: pairs(sandbox.spec.labels.as_ref()),
+            annotations: pairs(sandbox.spec.annotations.as_ref()),
+            id: sandbox.id.to_string(),
+            description: sandbox.spec.description.clone(),
+            created: frame.when(sandbox.created_at),
+            updated: frame.when(sandbox.updated_at),
+            events_href: format!("/ui/events{}", link::query(&[("object", &sandbox.id.to_string())])),
+            frame,
+        }
+    }
+}
+
+/// What a person would type next: look around inside, and ask a neighbour at layer 2.
+fn commands(frame: &Frame, sandbox: &Sandbox) -> Vec<String> {
+    let name = link::shell_quote(&sandbox.spec.name);
+    let mut commands = vec![format!("netloom exec {name} -- ip addr"), format!("netloom exec {name} -- ip route")];
+    if let Some(gateway) = sandbox.status.endpoints.values().find_map(|endpoint| endpoint.gateway.as_ref()) {
+        let probe = serde_json::json!({"from": sandbox.spec.name, "kind": "arp", "to": gateway, "count": 3});
+        commands.push(frame.curl_post("/api/v1/probes", &probe));
+    }
+    commands
+}
+
+fn facts(sandbox: &Sandbox) -> Vec<(&'static str, String)> {
+    let spec = &sandbox.spec;
+    let wanted = match spec.desired_state.unwrap_or_default() {
+        DesiredState::Running => "running",
+        DesiredState::Stopped => "stopped",
+    };
+    let mut facts = vec![("Wanted", wanted.to_owned())];
+    facts.extend(spec.netns.clone().map(|path| ("Adopted namespace", path)));
+    facts.extend(spec.pid.map(|pid| ("Adopted from process", pid.to_string())));
+    facts.extend(spec.managed_by.clone().map(|who| ("Managed by", who)));
+    facts.push(("Scope", scope(sandbox.status.scope).to_owned()));
+    facts.push(("Node", sandbox.status.node.to_string()));
+    facts.push(("Revision", format::count(sandbox.revision)));
+    facts
+}
+
+/// `/ui/sandboxes/{sandbox}/json`.
+#[derive(Debug, Template)]
+#[template(path = "sandbox_json.html")]
+pub struct SandboxJsonPage {
+    frame: Frame,
+    head: Head,
+    json: Json,
+}
+
+impl SandboxJsonPage {
+    /// The page of a sandbox's JSON, as the API answers it.
+    pub fn new(frame: Frame, sandbox: &Sandbox) -> Self {
+        let frame = framed(frame, sandbox);
+        Self { head: Head::new(sandbox, "json"), json: Json::of(sandbox), frame }
+    }
+}

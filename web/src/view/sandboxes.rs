@@ -1,0 +1,124 @@
+//! All sandboxes, running and stopped.
+
+use askama::Template;
+use netloom_control::command::Page;
+use netloom_model::sandbox::Sandbox;
+use serde::Deserialize;
+
+use super::chip::Chip;
+use super::frame::Frame;
+use super::link;
+use super::network::addresses;
+use super::when::When;
+
+/// What the form asks for; an empty text asks for nothing.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct SandboxFilter {
+    /// A network's name or ID.
+    pub network: String,
+    /// `running` or `stopped`.
+    pub state: String,
+    /// Text in the name or the description.
+    pub q: String,
+    /// Where to go on.
+    pub page_token: String,
+}
+
+impl SandboxFilter {
+    fn query(&self, token: &str) -> String {
+        link::query(&[("network", &self.network), ("state", &self.state), ("q", &self.q), ("page_token", token)])
+    }
+
+    /// The same for the API, which has `running=true|false` for the state.
+    fn api_query(&self) -> String {
+        let running = match self.state.as_str() {
+            "running" => "true",
+            "stopped" => "false",
+            _ => "",
+        };
+        link::query(&[
+            ("network", &self.network),
+            ("running", running),
+            ("q", &self.q),
+            ("page_token", &self.page_token),
+        ])
+    }
+}
+
+/// A place on a network, in a row.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub(crate) network: String,
+    pub(crate) href: String,
+    pub(crate) addresses: Vec<(String, String)>,
+    pub(crate) mac: Option<String>,
+}
+
+/// A sandbox as a row.
+#[derive(Debug, Clone)]
+pub struct SandboxRow {
+    pub(crate) name: String,
+    pub(crate) href: String,
+    pub(crate) state: Chip,
+    pub(crate) places: Vec<Place>,
+    pub(crate) adopted: bool,
+    pub(crate) managed_by: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) notice: Option<String>,
+    pub(crate) created: When,
+}
+
+impl SandboxRow {
+    /// A sandbox as a row.
+    pub fn new(frame: &Frame, sandbox: &Sandbox) -> Self {
+        let places = sandbox.status.endpoints.iter().map(|(network, endpoint)| Place {
+            network: network.clone(),
+            href: link::network(network),
+            addresses: addresses(endpoint),
+            mac: endpoint.mac.map(|mac| mac.to_string()),
+        });
+        Self {
+            name: sandbox.spec.name.clone(),
+            href: link::sandbox(&sandbox.spec.name),
+            state: Chip::from(sandbox.status.state),
+            places: places.collect(),
+            adopted: sandbox.spec.netns.is_some() || sandbox.spec.pid.is_some(),
+            managed_by: sandbox.spec.managed_by.clone(),
+            description: sandbox.spec.description.clone(),
+            notice: sandbox.status.conditions.first().map(|condition| condition.message.clone()),
+            created: frame.when(sandbox.created_at),
+        }
+    }
+}
+
+/// `/ui/sandboxes`.
+#[derive(Debug, Template)]
+#[template(path = "sandboxes.html")]
+pub struct SandboxesPage {
+    frame: Frame,
+    filter: SandboxFilter,
+    filtered: bool,
+    rows: Vec<SandboxRow>,
+    create: String,
+    first: Option<String>,
+    next: Option<String>,
+}
+
+impl SandboxesPage {
+    /// The page of a list that was asked for with `filter`; `network` is one that a first sandbox could be on.
+    pub fn new(frame: Frame, filter: SandboxFilter, page: &Page<Sandbox>, network: Option<&str>) -> Self {
+        let frame = frame.api(format!("/api/v1/sandboxes{}", filter.api_query()));
+        let link = |token: &str| format!("/ui/sandboxes{}", filter.query(token));
+        let body = serde_json::json!({"name": "macvlan1", "networks": {network.unwrap_or("none"): {}}});
+        Self {
+            filtered: [&filter.network, &filter.state, &filter.q].iter().any(|text| !text.is_empty()),
+            rows: page.items.iter().map(|sandbox| SandboxRow::new(&frame, sandbox)).collect(),
+            create: frame.curl_post("/api/v1/sandboxes", &body),
+            first: (!filter.page_token.is_empty()).then(|| link("")),
+            next: page.next_page_token.as_deref().map(link),
+            filter,
+            frame,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! One look at a page: who looks, with which request, at what time; and how an answer leaves.
+
+use std::fmt;
+
+use actix_web::dev::Payload;
+use actix_web::http::{StatusCode, header};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
+use askama::Template;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use netloom_control::command::Command;
+use netloom_control::{Authorized, Context, Control, Error, ErrorKind};
+use netloom_model::Timestamp;
+use serde::de::DeserializeOwned;
+
+use crate::view::failure::FailurePage;
+use crate::view::frame::{Frame, Section, Viewer};
+use crate::view::link::encode_query;
+use crate::{Dashboard, error, session};
+
+/// A request by somebody who is known.
+pub struct Visit {
+    request: HttpRequest,
+    context: Context,
+    by_session: bool,
+    pub(crate) control: Control,
+}
+
+impl Visit {
+    /// Authorises a command for whoever looks.
+    ///
+    /// # Errors
+    /// `forbidden`, when the role lacks the permission.
+    pub(crate) fn authorize<C: Command>(&self, command: C) -> Result<Authorized<C>, Error> {
+        self.context.authorize(command)
+    }
+
+    /// The query string as a type of its own.
+    ///
+    /// # Errors
+    /// Malformed, when it can't be read as that.
+    pub(crate) fn query<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        web::Query::<T>::from_query(self.request.query_string()).map(web::Query::into_inner).map_err(|cause| {
+            Error::new(ErrorKind::Malformed, "malformed-query", format!("the query can't be read: {cause}"))
+        })
+    }
+
+    /// A segment of the path, decoded.
+    pub(crate) fn segment(&self, name: &str) -> String {
+        self.request.match_info().query(name).to_owned()
+    }
+
+    /// What surrounds the page.
+    pub(crate) fn frame(&self, title: impl Into<String>, section: Section) -> Frame {
+        let mut frame = outer_frame(&self.request, title, section, &self.context.request_id);
+        frame.viewer = Some(Viewer {
+            name: self.context.principal.name.clone(),
+            role: self.context.principal.role.as_str(),
+            can_leave: self.by_session,
+        });
+        frame
+    }
+
+    /// The page, or the failure as a page.
+    pub(crate) fn answer<T: Template>(&self, result: Result<T, Error>) -> HttpResponse {
+        match result {
+            Ok(page) => render(StatusCode::OK, &page),
+            Err(failure) => self.fail(&failure),
+        }
+    }
+
+    /// A failure as a page.
+    pub(crate) fn fail(&self, failure: &Error) -> HttpResponse {
+        error::log(failure, &self.context.request_id);
+        let frame = self.frame(error::title(failure.kind), Section::None);
+        render(error::status(failure.kind), &FailurePage::new(frame, failure))
+    }
+}
+
+/// Why there is no visit: nobody is signed in, or it could not be found out.
+#[derive(Debug)]
+pub struct Turned {
+    request: HttpRequest,
+    request_id: String,
+    failure: Option<Error>,
+}
+
+impl fmt::Display for Turned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the page needs somebody who is signed in")
+    }
+}
+
+impl ResponseError for Turned {
+    fn error_response(&self) -> HttpResponse {
+        match &self.failure {
+            Some(failure) => fail_outside(&self.request, failure, &self.request_id),
+            None => to_login(&self.request),
+        }
+    }
+}
+
+impl FromRequest for Visit {
+    type Error = Turned;
+    type Future = LocalBoxFuture<'static, Result<Self, Turned>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        async move {
+            let request_id = request_id(&request);
+            let turned = |failure| Turned { request: request.clone(), request_id: request_id.clone(), failure };
+            let Some(dashboard) = request.app_data::<web::Data<Dashboard>>() else { return Err(turned(None)) };
+            let control = dashboard.control.clone();
+            let bearer = bearer(&request);
+            let secret = session::secret(&request);
+            let by_session = bearer.is_none();
+            let known = match (bearer, secret) {
+                (Some(token), _) => control.authenticate_token(&token, &request_id).await.map_err(Some),
+                (None, Some(secret)) => match control.authenticate_session(&secret, &request_id).await {
+                    Err(failure) if failure.kind == ErrorKind::Unauthenticated => Err(None),
+                    other => other.map_err(Some),
+                },
+                (None, None) => Err(None),
+            };
+            match known {
+                Ok(context) => Ok(Self { request, context, by_session, control }),
+                Err(failure) => Err(turned(failure)),
+            }
+        }
+        .boxed_local()
+    }
+}
+
+/// The token of an `Authorization: Bearer` header.
+fn bearer(request: &HttpRequest) -> Option<String> {
+    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// The request's ID: the one it was given on the way in, else a fresh one.
+pub(crate) fn request_id(request: &HttpRequest) -> String {
+    let given = request.headers().get("x-request-id").and_then(|value| value.to_str().ok());
+    if let Some(id) = given.filter(|id| !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_graphic())) {
+        return id.to_owned();
+    }
+    let mut bytes = [0_u8; 8];
+    // An ID that repeats would only make a log line harder to find.
+    let _ = getrandom::fill(&mut bytes);
+    bytes.iter().fold(String::from("req-"), |id, byte| format!("{id}{byte:02x}"))
+}
+
+/// Surroundings without a viewer.
+pub(crate) fn outer_frame(
+    request: &HttpRequest,
+    title: impl Into<String>,
+    section: Section,
+    request_id: &str,
+) -> Frame {
+    let info = request.connection_info();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':' | b'-' | b'[' | b']');
+    let host = Some(info.host()).filter(|host| !host.is_empty() && host.bytes().all(plain));
+    let base =
+        format!("{}://{}", if info.scheme() == "https" { "https" } else { "http" }, host.unwrap_or("127.0.0.1:8080"));
+    Frame::new(title, section, base, now(), request_id)
+}
+
+/// A failure as a page, for somebody unknown.
+pub(crate) fn fail_outside(request: &HttpRequest, failure: &Error, request_id: &str) -> HttpResponse {
+    error::log(failure, request_id);
+    let frame = outer_frame(request, error::title(failure.kind), Section::None, request_id);
+    let mut answer = render(error::status(failure.kind), &FailurePage::new(frame, failure));
+    if failure.kind == ErrorKind::Unauthenticated {
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    }
+    answer
+}
+
+/// To the login page, and back here afterwards.
+fn to_login(request: &HttpRequest) -> HttpResponse {
+    let here = request.uri().path_and_query().map_or("/ui", |here| here.as_str());
+    let login = if here == "/ui" { "/ui/login".to_owned() } else { format!("/ui/login?next={}", encode_query(here)) };
+    HttpResponse::SeeOther().insert_header((header::LOCATION, login)).finish()
+}
+
+/// To another page.
+pub(crate) fn to(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish()
+}
+
+/// A template as an answer.
+pub(crate) fn render<T: Template>(status: StatusCode, page: &T) -> HttpResponse {
+    match page.render() {
+        Ok(html) => HttpResponse::build(status).content_type("text/html; charset=utf-8").body(html),
+        Err(cause) => {
+            tracing::error!("a template failed: {cause}");
+            HttpResponse::InternalServerError()
+                .content_type("text/plain; charset=utf-8")
+                .body("the page can't be drawn\n")
+        }
+    }
+}
+
+/// The wall clock, for `3 minutes ago`.
+fn now() -> Timestamp {
+    let millis = time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
+    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
