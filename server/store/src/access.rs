@@ -1,33 +1,54 @@
-//! Tokens, sessions, login links.
+//! Tables `token`, `session` and `login_link`. Of every secret only the hash is here.
 
-#![allow(unused)] // Signatures first; the bodies follow.
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use netloom_model::{Timestamp, TokenId};
 
-use netloom_model::event::Event;
-use netloom_model::lease::{Holding, LeaseKind, LeaseState};
-use netloom_model::net::Span;
-use netloom_model::network::Driver;
-use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, SandboxId, Timestamp, TokenId};
-
+use crate::column::Columns;
 use crate::error::Error;
-use crate::query::{FreeSummary, LeaseQuery, NetworkQuery, PoolUse, SandboxQuery};
-use crate::row::{EndpointRow, LeaseRow, NetworkRow, NewEvent, PoolRow, SandboxRow, SessionRow, TokenRow};
-use crate::tx::{ReadTx, WriteTx};
+use crate::row::{SessionRow, TokenRow};
+use crate::tx::{ReadTx, WriteTx, sql};
 
-/// insert_token.
+fn token(columns: &mut Columns<'_>) -> Result<TokenRow, Error> {
+    Ok(TokenRow {
+        id: columns.parsed()?,
+        name: columns.plain()?,
+        role: columns.plain()?,
+        hash: columns.hash()?,
+        created_at: columns.time()?,
+        expires_at: columns.time_option()?,
+    })
+}
+
+/// Adds a token.
+///
+/// # Errors
+/// [`Error::Duplicate`] with [`crate::constraint::TOKEN_NAME`].
 pub async fn insert_token(tx: &mut WriteTx<'_>, row: &TokenRow) -> Result<(), Error> {
-    unimplemented!()
+    let statement =
+        sql("INSERT INTO token (id, name, role, hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(row.id.to_string())
+            .bind(row.name.clone())
+            .bind(row.role.clone())
+            .bind(row.hash.to_vec())
+            .bind(row.created_at.millis())
+            .bind(row.expires_at.map(Timestamp::millis));
+    tx.execute(statement).await.map(drop)
 }
-/// remove_token_by_name.
+
+/// Removes a token and the sessions that stand for it; whether there was one.
 pub async fn remove_token_by_name(tx: &mut WriteTx<'_>, name: &str) -> Result<bool, Error> {
-    unimplemented!()
+    Ok(tx.execute(sql("DELETE FROM token WHERE name = $1").bind(name.to_owned())).await? > 0)
 }
-/// token_by_id.
+
+/// The token with this ID, expired or not.
 pub async fn token_by_id(tx: &mut ReadTx<'_>, id: TokenId) -> Result<Option<TokenRow>, Error> {
-    unimplemented!()
+    let statement = sql("SELECT id, name, role, hash, created_at, expires_at FROM token WHERE id = $1");
+    tx.row(statement.bind(id.to_string()), token).await
 }
-/// insert_session.
+
+/// Adds a login session, by the hash of its secret.
+///
+/// # Errors
+/// [`Error::Constraint`] when the token does not exist.
 pub async fn insert_session(
     tx: &mut WriteTx<'_>,
     hash: [u8; 32],
@@ -35,25 +56,43 @@ pub async fn insert_session(
     created_at: Timestamp,
     expires_at: Timestamp,
 ) -> Result<(), Error> {
-    unimplemented!()
+    let statement = sql("INSERT INTO session (hash, token_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
+        .bind(hash.to_vec())
+        .bind(token_id.to_string())
+        .bind(created_at.millis())
+        .bind(expires_at.millis());
+    tx.execute(statement).await.map(drop)
 }
-/// session.
+
+/// The session with this hash, expired or not, and its token.
 pub async fn session(tx: &mut ReadTx<'_>, hash: [u8; 32]) -> Result<Option<SessionRow>, Error> {
-    unimplemented!()
+    let statement = sql("SELECT t.id, t.name, t.role, t.hash, t.created_at, t.expires_at, s.created_at, s.expires_at
+        FROM session AS s JOIN token AS t ON t.id = s.token_id WHERE s.hash = $1");
+    tx.row(statement.bind(hash.to_vec()), |c| {
+        Ok(SessionRow { token: token(c)?, created_at: c.time()?, expires_at: c.time()? })
+    })
+    .await
 }
-/// remove_session.
+
+/// Removes a session, if it is there.
 pub async fn remove_session(tx: &mut WriteTx<'_>, hash: [u8; 32]) -> Result<(), Error> {
-    unimplemented!()
+    tx.execute(sql("DELETE FROM session WHERE hash = $1").bind(hash.to_vec())).await.map(drop)
 }
-/// insert_link.
+
+/// Adds a login link, by the hash of its secret.
 pub async fn insert_link(tx: &mut WriteTx<'_>, hash: [u8; 32], expires_at: Timestamp) -> Result<(), Error> {
-    unimplemented!()
+    let statement = sql("INSERT INTO login_link (hash, expires_at) VALUES ($1, $2)");
+    tx.execute(statement.bind(hash.to_vec()).bind(expires_at.millis())).await.map(drop)
 }
-/// use_link.
+
+/// Uses a login link up; whether it was there and had not expired.
 pub async fn use_link(tx: &mut WriteTx<'_>, hash: [u8; 32], now: Timestamp) -> Result<bool, Error> {
-    unimplemented!()
+    let statement = sql("DELETE FROM login_link WHERE hash = $1 AND expires_at > $2");
+    Ok(tx.execute(statement.bind(hash.to_vec()).bind(now.millis())).await? > 0)
 }
-/// prune.
+
+/// Removes sessions and login links that have expired.
 pub async fn prune(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), Error> {
-    unimplemented!()
+    let statement = sql("DELETE FROM session WHERE expires_at <= $1; DELETE FROM login_link WHERE expires_at <= $1");
+    tx.execute(statement.bind(now.millis())).await.map(drop)
 }

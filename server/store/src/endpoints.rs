@@ -1,61 +1,121 @@
-//! Endpoints.
+//! Table `endpoint`.
 
-#![allow(unused)] // Signatures first; the bodies follow.
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
 
-use netloom_model::event::Event;
-use netloom_model::lease::{Holding, LeaseKind, LeaseState};
-use netloom_model::net::Span;
-use netloom_model::network::Driver;
-use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, SandboxId, Timestamp, TokenId};
-
+use crate::column::{self, Columns};
 use crate::error::Error;
-use crate::query::{FreeSummary, LeaseQuery, NetworkQuery, PoolUse, SandboxQuery};
-use crate::row::{EndpointRow, LeaseRow, NetworkRow, NewEvent, PoolRow, SandboxRow, SessionRow, TokenRow};
-use crate::tx::{ReadTx, WriteTx};
+use crate::row::EndpointRow;
+use crate::tx::{ReadTx, WriteTx, sql};
 
-/// insert.
+// CROSS JOIN keeps the order of the loops: from the endpoint to its network and sandbox, never the other way.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT e.id, e.sandbox_id, e.network_id, e.position, e.interface, e.mac, e.spec, e.deleting, ",
+            "n.name, n.driver, s.name FROM endpoint AS e CROSS JOIN network AS n CROSS JOIN sandbox AS s ",
+            "WHERE n.id = e.network_id AND s.id = e.sandbox_id AND ",
+            $rest
+        )
+    };
+}
+
+fn row(columns: &mut Columns<'_>) -> Result<EndpointRow, Error> {
+    Ok(EndpointRow {
+        id: columns.parsed()?,
+        sandbox_id: columns.parsed()?,
+        network_id: columns.parsed()?,
+        position: columns.small()?,
+        interface: columns.plain()?,
+        mac: columns.parsed_option()?,
+        spec: columns.json()?,
+        deleting: columns.plain()?,
+        network_name: columns.plain()?,
+        driver: columns.driver()?,
+        sandbox_name: columns.plain()?,
+    })
+}
+
+/// Adds an endpoint.
+///
+/// # Errors
+/// [`Error::Duplicate`] with one of the `ENDPOINT_*` names in [`crate::constraint`]; [`Error::Constraint`] when the
+/// sandbox or the network does not exist.
 pub async fn insert(tx: &mut WriteTx<'_>, row: &EndpointRow) -> Result<(), Error> {
-    unimplemented!()
+    let statement = sql("INSERT INTO endpoint (id, sandbox_id, network_id, position, interface, mac, spec, deleting)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+    .bind(row.id.to_string())
+    .bind(row.sandbox_id.to_string())
+    .bind(row.network_id.to_string())
+    .bind(i64::from(row.position))
+    .bind(row.interface.clone())
+    .bind(row.mac.map(|mac| mac.to_string()))
+    .bind(column::json(&row.spec)?)
+    .bind(row.deleting);
+    tx.execute(statement).await.map(drop)
 }
-/// of_sandboxes.
-pub async fn of_sandboxes(tx: &mut ReadTx<'_>, ids: &[SandboxId]) -> Result<Vec<EndpointRow>, Error> {
-    unimplemented!()
-}
-/// of_network.
-pub async fn of_network(tx: &mut ReadTx<'_>, id: NetworkId, limit: u32) -> Result<Vec<EndpointRow>, Error> {
-    unimplemented!()
-}
-/// by_id.
-pub async fn by_id(tx: &mut ReadTx<'_>, id: EndpointId) -> Result<Option<EndpointRow>, Error> {
-    unimplemented!()
-}
-/// by_ids.
-pub async fn by_ids(tx: &mut ReadTx<'_>, ids: &[EndpointId]) -> Result<Vec<EndpointRow>, Error> {
-    unimplemented!()
-}
-/// mark_deleting.
-pub async fn mark_deleting(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(), Error> {
-    unimplemented!()
-}
-/// update.
+
+/// Writes what can change of an endpoint: interface, Ethernet address, spec.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Duplicate`] as [`insert`].
 pub async fn update(tx: &mut WriteTx<'_>, row: &EndpointRow) -> Result<(), Error> {
-    unimplemented!()
+    let statement = sql("UPDATE endpoint SET interface = $2, mac = $3, spec = $4 WHERE id = $1")
+        .bind(row.id.to_string())
+        .bind(row.interface.clone())
+        .bind(row.mac.map(|mac| mac.to_string()))
+        .bind(column::json(&row.spec)?);
+    tx.change_one(statement).await
 }
-/// purge.
+
+/// Marks endpoints as being detached. Unknown IDs are passed over.
+pub async fn mark_deleting(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(), Error> {
+    let statement = sql("UPDATE endpoint SET deleting = 1 WHERE id IN (SELECT value FROM json_each($1))");
+    tx.execute(statement.bind(column::list(ids))).await.map(drop)
+}
+
+/// Removes the rows of endpoints. Unknown IDs are passed over.
 pub async fn purge(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(), Error> {
-    unimplemented!()
+    let statement = sql("DELETE FROM endpoint WHERE id IN (SELECT value FROM json_each($1))");
+    tx.execute(statement.bind(column::list(ids))).await.map(drop)
 }
-/// mac_taken.
+
+/// The endpoints of sandboxes, by sandbox, then by position.
+pub async fn of_sandboxes(tx: &mut ReadTx<'_>, ids: &[SandboxId]) -> Result<Vec<EndpointRow>, Error> {
+    let statement = sql(select!("e.sandbox_id IN (SELECT value FROM json_each($1)) ORDER BY e.sandbox_id, e.position"));
+    tx.rows(statement.bind(column::list(ids)), row).await
+}
+
+/// Endpoints on a network, by the name of their sandbox; at most `limit`.
+pub async fn of_network(tx: &mut ReadTx<'_>, id: NetworkId, limit: u32) -> Result<Vec<EndpointRow>, Error> {
+    let statement = sql(select!("e.network_id = $1 ORDER BY s.name, e.position LIMIT $2"));
+    tx.rows(statement.bind(id.to_string()).bind(column::limit(limit)), row).await
+}
+
+/// The endpoint with this ID.
+pub async fn by_id(tx: &mut ReadTx<'_>, id: EndpointId) -> Result<Option<EndpointRow>, Error> {
+    tx.row(sql(select!("e.id = $1")).bind(id.to_string()), row).await
+}
+
+/// The endpoints with these IDs, by sandbox, then by position. Unknown IDs are passed over.
+pub async fn by_ids(tx: &mut ReadTx<'_>, ids: &[EndpointId]) -> Result<Vec<EndpointRow>, Error> {
+    let statement = sql(select!("e.id IN (SELECT value FROM json_each($1)) ORDER BY e.sandbox_id, e.position"));
+    tx.rows(statement.bind(column::list(ids)), row).await
+}
+
+/// The endpoint that has an Ethernet address, if any has.
 pub async fn mac_taken(tx: &mut ReadTx<'_>, mac: MacAddr) -> Result<Option<EndpointRow>, Error> {
-    unimplemented!()
+    tx.row(sql(select!("e.mac = $1")).bind(mac.to_string()), row).await
 }
-/// next_position.
+
+/// The position after the last one in a sandbox; 0 in an empty one.
 pub async fn next_position(tx: &mut ReadTx<'_>, id: SandboxId) -> Result<u32, Error> {
-    unimplemented!()
+    let statement = sql("SELECT COALESCE(MAX(position) + 1, 0) FROM endpoint WHERE sandbox_id = $1");
+    tx.only(statement.bind(id.to_string()), |c| c.small()).await
 }
-/// running_on.
+
+/// Whether an endpoint that stays, of a sandbox that runs and stays, is on a network.
 pub async fn running_on(tx: &mut ReadTx<'_>, id: NetworkId) -> Result<bool, Error> {
-    unimplemented!()
+    let statement = sql("SELECT EXISTS (SELECT 1 FROM endpoint AS e CROSS JOIN sandbox AS s WHERE e.network_id = $1
+        AND e.deleting = 0 AND s.id = e.sandbox_id AND s.running = 1 AND s.deleting = 0)");
+    tx.only(statement.bind(id.to_string()), |c| c.plain()).await
 }

@@ -14,7 +14,7 @@ pub enum Error {
         /// Stable name of the rule: one of [`crate::constraint`].
         constraint: String,
     },
-    /// Another rule of the schema forbids the change: a row that others refer to, a value out of bounds.
+    /// Another rule of the schema forbids the change: other rows refer to this one, or a value is out of bounds.
     #[error("the schema forbids it: {rule}")]
     Constraint {
         /// The rule, in the database's words.
@@ -31,7 +31,7 @@ pub enum Error {
     ReadOnly,
     /// A newer Netloom made the database.
     #[error(
-        "the database has schema {found}, this Netloom knows up to {known}: use the newer Netloom again, or another data directory"
+        "the database has schema {found}, this Netloom knows up to {known}: use the newer Netloom, or another data directory"
     )]
     Newer {
         /// Schema of the database.
@@ -53,9 +53,91 @@ pub enum Error {
     },
 }
 
+// SQLite's result codes (sqlite.org/rescode.html). The low byte is the primary code.
+const BUSY: u32 = 5;
+const LOCKED: u32 = 6;
+const READONLY: u32 = 8;
+const CORRUPT: u32 = 11;
+const FULL: u32 = 13;
+const CONSTRAINT: u32 = 19;
+const NOT_A_DATABASE: u32 = 26;
+/// The shared index of the WAL could not be made larger: only a full disk does that.
+const IOERR_SHMSIZE: u32 = 4874;
+
 impl Error {
     /// Whether the same job may succeed later, unchanged, once the disk or the other process lets it.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Busy | Self::Full | Self::ReadOnly | Self::Backend { .. })
+    }
+
+    /// Whether the error concerns the statement alone. After any other error the whole transaction is lost:
+    /// SQLite may have rolled it back by itself, savepoints included.
+    pub(crate) const fn is_local(&self) -> bool {
+        matches!(self, Self::NotFound | Self::Duplicate { .. } | Self::Constraint { .. })
+    }
+
+    /// A failure without a cause of its own.
+    pub(crate) fn backend(message: impl Into<String>) -> Self {
+        Self::Backend { message: message.into(), source: None }
+    }
+
+    /// A failure with its cause.
+    pub(crate) fn caused(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Backend { message: source.to_string(), source: Some(Arc::new(source)) }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let Some(refusal) = error.as_database_error() else {
+            return match error {
+                sqlx::Error::PoolTimedOut => Self::Busy,
+                other => Self::caused(other),
+            };
+        };
+        let code = refusal.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default();
+        match code & 0xff {
+            _ if refusal.is_unique_violation() => Self::Duplicate { constraint: constraint(refusal.message()) },
+            CONSTRAINT => Self::Constraint { rule: refusal.message().to_owned() },
+            BUSY | LOCKED => Self::Busy,
+            READONLY => Self::ReadOnly,
+            FULL => Self::Full,
+            _ if code == IOERR_SHMSIZE => Self::Full,
+            CORRUPT | NOT_A_DATABASE => Self::Corrupt(refusal.message().to_owned()),
+            _ => Self::caused(error),
+        }
+    }
+}
+
+/// The name of a unique index, from SQLite's `UNIQUE constraint failed: endpoint.sandbox_id, endpoint.network_id`.
+fn constraint(message: &str) -> String {
+    let columns = message.rsplit_once(": ").map_or(message, |(_, columns)| columns);
+    let mut name = String::new();
+    for column in columns.split(", ") {
+        let (table, column) = column.split_once('.').unwrap_or(("", column));
+        if name.is_empty() {
+            name.push_str(table);
+        }
+        name.push('_');
+        name.push_str(column.strip_suffix("_id").unwrap_or(column));
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::constraint;
+
+    #[test]
+    fn constraints_are_named_after_table_and_columns() {
+        for (message, name) in [
+            ("UNIQUE constraint failed: network.name", crate::constraint::NETWORK_NAME),
+            ("UNIQUE constraint failed: lease.address", crate::constraint::LEASE_ADDRESS),
+            ("UNIQUE constraint failed: lease.network_id, lease.key", crate::constraint::LEASE_KEY),
+            ("UNIQUE constraint failed: endpoint.sandbox_id, endpoint.network_id", crate::constraint::ENDPOINT_NETWORK),
+            ("UNIQUE constraint failed: lease.id", "lease_id"),
+        ] {
+            assert_eq!(constraint(message), name);
+        }
     }
 }

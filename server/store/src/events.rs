@@ -1,25 +1,62 @@
-//! Events.
+//! Table `event`, and the counter that numbers it.
 
-#![allow(unused)] // Signatures first; the bodies follow.
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use netloom_model::event::{Event, ObjectRef};
 
-use netloom_model::event::Event;
-use netloom_model::lease::{Holding, LeaseKind, LeaseState};
-use netloom_model::net::Span;
-use netloom_model::network::Driver;
-use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, SandboxId, Timestamp, TokenId};
-
+use crate::column::{self, Columns};
 use crate::error::Error;
-use crate::query::{FreeSummary, LeaseQuery, NetworkQuery, PoolUse, SandboxQuery};
-use crate::row::{EndpointRow, LeaseRow, NetworkRow, NewEvent, PoolRow, SandboxRow, SessionRow, TokenRow};
-use crate::tx::{ReadTx, WriteTx};
+use crate::row::NewEvent;
+use crate::select::Select;
+use crate::tx::{ReadTx, WriteTx, sql};
 
-/// append.
-pub async fn append(tx: &mut WriteTx<'_>, event: &NewEvent) -> Result<u64, Error> {
-    unimplemented!()
+/// Most events that one call of [`prune`] removes: the writer is not to be held for long.
+pub const PRUNED_AT_ONCE: u64 = 10_000;
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT (SELECT store_id FROM meta), e.seq, e.time, e.kind, e.object_kind, e.object_id, e.object_name, ",
+            "e.message, e.data, e.actor, e.request_id FROM event AS e ",
+            $rest
+        )
+    };
 }
-/// after.
+
+fn row(columns: &mut Columns<'_>) -> Result<Event, Error> {
+    let (store, seq) = (columns.plain::<&str>()?, columns.count()?);
+    Ok(Event {
+        id: format!("{store}:{seq}"),
+        seq,
+        time: columns.time()?,
+        kind: columns.plain()?,
+        object: ObjectRef { kind: columns.object_kind()?, id: columns.plain()?, name: columns.plain()? },
+        message: columns.plain()?,
+        data: columns.json()?,
+        actor: columns.plain()?,
+        request_id: columns.plain()?,
+    })
+}
+
+/// Numbers an event and adds it. The counter is a row changed in the same transaction: what is rolled back leaves no gap.
+pub async fn append(tx: &mut WriteTx<'_>, event: &NewEvent) -> Result<u64, Error> {
+    let statement = sql("UPDATE meta SET event_seq = event_seq + 1;
+        INSERT INTO event (seq, time, kind, object_kind, object_id, object_name, message, data, actor, request_id)
+        SELECT event_seq, $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM meta RETURNING seq")
+    .bind(event.time.millis())
+    .bind(event.kind.clone())
+    .bind(event.object.kind.as_str())
+    .bind(event.object.id.clone())
+    .bind(event.object.name.clone())
+    .bind(event.message.clone())
+    .bind(column::json(&event.data)?)
+    .bind(event.actor.clone())
+    .bind(event.request_id.clone());
+    let seq = tx.only(statement, |c| c.count()).await?;
+    tx.appended = Some(seq);
+    Ok(seq)
+}
+
+/// Events after a number, oldest first. `kinds` keeps those of one of these kinds, or that start with one of them and a
+/// dot; none keeps all. `object` keeps those of the object with this ID or name.
 pub async fn after(
     tx: &mut ReadTx<'_>,
     seq: u64,
@@ -27,17 +64,34 @@ pub async fn after(
     object: Option<&str>,
     limit: u32,
 ) -> Result<Vec<Event>, Error> {
-    unimplemented!()
+    let mut select = Select::new(select!("WHERE e.seq > "));
+    select.with("", column::integer(seq));
+    if !kinds.is_empty() {
+        select.with(" AND EXISTS (SELECT 1 FROM json_each(", column::list(kinds));
+        select.text(") AS k WHERE e.kind = k.value OR substr(e.kind, 1, length(k.value) + 1) = k.value || '.')");
+    }
+    if let Some(object) = object {
+        select.with(" AND e.seq IN (SELECT seq FROM event WHERE object_id = ", object.to_owned());
+        select.with(" UNION SELECT seq FROM event WHERE object_name = ", object.to_owned()).text(")");
+    }
+    select.with(" ORDER BY e.seq LIMIT ", column::limit(limit));
+    tx.rows(select.statement(), row).await
 }
-/// latest.
+
+/// The latest events, latest first.
 pub async fn latest(tx: &mut ReadTx<'_>, limit: u32) -> Result<Vec<Event>, Error> {
-    unimplemented!()
+    tx.rows(sql(select!("ORDER BY e.seq DESC LIMIT $1")).bind(column::limit(limit)), row).await
 }
-/// bounds.
+
+/// Numbers of the oldest event kept and of the latest. Without any kept, the oldest is the next that will come.
 pub async fn bounds(tx: &mut ReadTx<'_>) -> Result<(u64, u64), Error> {
-    unimplemented!()
+    let statement = sql("SELECT COALESCE((SELECT MIN(seq) FROM event), event_seq + 1), event_seq FROM meta");
+    tx.only(statement, |c| Ok((c.count()?, c.count()?))).await
 }
-/// prune.
+
+/// Removes the oldest events beyond the `keep` latest, at most [`PRUNED_AT_ONCE`]; how many.
 pub async fn prune(tx: &mut WriteTx<'_>, keep: u64) -> Result<u64, Error> {
-    unimplemented!()
+    let (oldest, latest) = bounds(tx).await?;
+    let below = latest.saturating_sub(keep).saturating_add(1).min(oldest.saturating_add(PRUNED_AT_ONCE));
+    tx.execute(sql("DELETE FROM event WHERE seq < $1").bind(column::integer(below))).await
 }

@@ -1,41 +1,89 @@
-//! Free ranges.
+//! Table `free_range`: runs of addresses that nobody has. Runs of one pool never touch or overlap.
 
-#![allow(unused)] // Signatures first; the bodies follow.
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use netloom_model::event::Event;
-use netloom_model::lease::{Holding, LeaseKind, LeaseState};
-use netloom_model::net::Span;
-use netloom_model::network::Driver;
-use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, SandboxId, Timestamp, TokenId};
+use netloom_model::net::{Span, from_number, to_number};
 
+use crate::column::{self, Columns};
 use crate::error::Error;
-use crate::query::{FreeSummary, LeaseQuery, NetworkQuery, PoolUse, SandboxQuery};
-use crate::row::{EndpointRow, LeaseRow, NetworkRow, NewEvent, PoolRow, SandboxRow, SessionRow, TokenRow};
-use crate::tx::{ReadTx, WriteTx};
+use crate::tx::{ReadTx, WriteTx, sql};
 
-/// lowest_in.
+fn row(columns: &mut Columns<'_>) -> Result<Span, Error> {
+    columns.span()
+}
+
+/// The first run that ends at or above an address: every question about one place is this seek.
+async fn first_from(tx: &mut ReadTx<'_>, pool_id: i64, address: IpAddr) -> Result<Option<Span>, Error> {
+    let statement = sql("SELECT low, high FROM free_range WHERE pool_id = $1 AND high >= $2 ORDER BY high LIMIT 1");
+    tx.row(statement.bind(pool_id).bind(column::address(address)), row).await
+}
+
+/// The lowest run that shares an address with `span`, whole (it may reach out of it on both sides).
 pub async fn lowest_in(tx: &mut ReadTx<'_>, pool_id: i64, span: Span) -> Result<Option<Span>, Error> {
-    unimplemented!()
+    Ok(first_from(tx, pool_id, span.low).await?.filter(|run| run.overlaps(&span)))
 }
-/// containing.
+
+/// The run that contains an address, if it is free.
 pub async fn containing(tx: &mut ReadTx<'_>, pool_id: i64, address: IpAddr) -> Result<Option<Span>, Error> {
-    unimplemented!()
+    Ok(first_from(tx, pool_id, address).await?.filter(|run| run.contains(address)))
 }
-/// neighbours.
+
+/// The runs next to an address that is not free: the one that ends just below, the one that starts just above.
 pub async fn neighbours(
     tx: &mut ReadTx<'_>,
     pool_id: i64,
     address: IpAddr,
 ) -> Result<(Option<Span>, Option<Span>), Error> {
-    unimplemented!()
+    let statement = sql("SELECT low, high FROM free_range WHERE pool_id = $1 AND high >= $2 ORDER BY high LIMIT 2");
+    let number = to_number(address);
+    let below = from_number(number.saturating_sub(1));
+    let runs = tx.rows(statement.bind(pool_id).bind(column::address(below)), row).await?;
+    let ends = runs.iter().copied().find(|run| to_number(run.high).checked_add(1) == Some(number));
+    let starts = runs.iter().copied().find(|run| to_number(run.low).checked_sub(1) == Some(number));
+    Ok((ends, starts))
 }
-/// replace.
+
+/// Takes runs away and puts others in their place. A run that only changes at its low end is changed where it stands.
+///
+/// # Errors
+/// [`Error::NotFound`] when a run to remove is not there as given.
 pub async fn replace(tx: &mut WriteTx<'_>, pool_id: i64, remove: &[Span], insert: &[Span]) -> Result<(), Error> {
-    unimplemented!()
+    let shrunk = |old: &Span| insert.iter().find(|new| new.high == old.high);
+    for old in remove {
+        if let Some(new) = shrunk(old) {
+            let statement =
+                sql("UPDATE free_range SET low = $4, size = $5 WHERE pool_id = $1 AND high = $2 AND low = $3")
+                    .bind(pool_id)
+                    .bind(column::address(old.high))
+                    .bind(column::address(old.low))
+                    .bind(column::address(new.low))
+                    .bind(column::size(new));
+            tx.change_one(statement).await?;
+        } else {
+            let statement = sql("DELETE FROM free_range WHERE pool_id = $1 AND high = $2 AND low = $3")
+                .bind(pool_id)
+                .bind(column::address(old.high))
+                .bind(column::address(old.low));
+            tx.change_one(statement).await?;
+        }
+    }
+    for new in insert.iter().filter(|new| !remove.iter().any(|old| old.high == new.high)) {
+        add(tx, pool_id, new).await?;
+    }
+    Ok(())
 }
-/// of_pool.
+
+pub(crate) async fn add(tx: &mut WriteTx<'_>, pool_id: i64, run: &Span) -> Result<(), Error> {
+    let statement = sql("INSERT INTO free_range (pool_id, low, high, size) VALUES ($1, $2, $3, $4)")
+        .bind(pool_id)
+        .bind(column::address(run.low))
+        .bind(column::address(run.high))
+        .bind(column::size(run));
+    tx.execute(statement).await.map(drop)
+}
+
+/// The first runs of a pool, lowest first; at most `limit`.
 pub async fn of_pool(tx: &mut ReadTx<'_>, pool_id: i64, limit: u32) -> Result<Vec<Span>, Error> {
-    unimplemented!()
+    let statement = sql("SELECT low, high FROM free_range WHERE pool_id = $1 ORDER BY high LIMIT $2");
+    tx.rows(statement.bind(pool_id).bind(column::limit(limit)), row).await
 }

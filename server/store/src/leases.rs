@@ -1,49 +1,102 @@
-//! Leases.
+//! Table `lease`, and with every change the counters in `pool_count`.
+//!
+//! What an address costs is the same at one lease and at a million: every statement here is a seek. Free ranges are the
+//! caller's to change, in the same job ([`crate::free_ranges`]).
 
-#![allow(unused)] // Signatures first; the bodies follow.
-use std::collections::BTreeMap;
+mod history;
+mod search;
+
 use std::net::IpAddr;
 
-use netloom_model::event::Event;
-use netloom_model::lease::{Holding, LeaseKind, LeaseState};
-use netloom_model::net::Span;
-use netloom_model::network::Driver;
-use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, SandboxId, Timestamp, TokenId};
+use netloom_model::lease::{LeaseKind, LeaseState, Owner};
+use netloom_model::{EndpointId, LeaseId, NetworkId, Timestamp};
 
+use crate::column::{self, Columns};
 use crate::error::Error;
-use crate::query::{FreeSummary, LeaseQuery, NetworkQuery, PoolUse, SandboxQuery};
-use crate::row::{EndpointRow, LeaseRow, NetworkRow, NewEvent, PoolRow, SandboxRow, SessionRow, TokenRow};
-use crate::tx::{ReadTx, WriteTx};
+use crate::row::LeaseRow;
+use crate::tx::{ReadTx, WriteTx, sql};
 
-/// insert.
+pub use history::{held_at, history};
+pub use search::list;
+
+// CROSS JOIN keeps the order of the loops: from the lease to its network and pool, never the other way.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT l.id, l.network_id, l.pool_id, l.address, l.mac, l.kind, l.state, l.owner_kind, l.owner_id, ",
+            "l.owner_name, l.node, l.endpoint_id, l.key, l.spec, l.until, l.revision, l.created_at, l.updated_at, ",
+            "n.name, p.key, p.prefix_length FROM lease AS l CROSS JOIN network AS n CROSS JOIN pool AS p ",
+            "WHERE n.id = l.network_id AND p.id = l.pool_id",
+            $rest
+        )
+    };
+}
+pub(crate) use select;
+
+pub(crate) fn row(columns: &mut Columns<'_>) -> Result<LeaseRow, Error> {
+    Ok(LeaseRow {
+        id: columns.parsed()?,
+        network_id: columns.parsed()?,
+        pool_id: columns.plain()?,
+        address: columns.address()?,
+        mac: columns.parsed_option()?,
+        kind: columns.lease_kind()?,
+        state: columns.lease_state()?,
+        owner: owner(columns)?,
+        endpoint_id: columns.parsed_option()?,
+        key: columns.plain()?,
+        spec: columns.json_option()?,
+        until: columns.time_option()?,
+        revision: columns.count()?,
+        created_at: columns.time()?,
+        updated_at: columns.time()?,
+        network_name: columns.plain()?,
+        pool_key: columns.plain()?,
+        prefix_length: columns.small()?,
+    })
+}
+
+fn owner(columns: &mut Columns<'_>) -> Result<Owner, Error> {
+    Ok(Owner { kind: columns.owner_kind()?, id: columns.plain()?, name: columns.plain()?, node: columns.parsed()? })
+}
+
+/// Adds a lease and counts it. The caller takes the address out of the free ranges.
+///
+/// # Errors
+/// [`Error::Duplicate`] with [`crate::constraint::LEASE_ADDRESS`] or [`crate::constraint::LEASE_KEY`].
 pub async fn insert(tx: &mut WriteTx<'_>, row: &LeaseRow) -> Result<(), Error> {
-    unimplemented!()
+    let statement = sql("INSERT INTO lease (id, network_id, pool_id, scope, address, mac, kind, state, owner_kind, owner_id, owner_name, node,
+            endpoint_id, key, spec, until, revision, created_at, updated_at)
+        VALUES ($4, $5, $1, 'local', $6, $7, $2, $3, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18);
+        INSERT INTO pool_count (pool_id, kind, state, leases, in_range)
+        SELECT id, $2, $3, 1, CASE WHEN $6 BETWEEN range_low AND range_high THEN 1 ELSE 0 END FROM pool WHERE id = $1
+        ON CONFLICT (pool_id, kind, state)
+        DO UPDATE SET leases = pool_count.leases + 1, in_range = pool_count.in_range + excluded.in_range")
+    .bind(row.pool_id)
+    .bind(row.kind.as_str())
+    .bind(row.state.as_str())
+    .bind(row.id.to_string())
+    .bind(row.network_id.to_string())
+    .bind(column::address(row.address))
+    .bind(row.mac.map(|mac| mac.to_string()))
+    .bind(row.owner.kind.as_str())
+    .bind(row.owner.id.clone())
+    .bind(row.owner.name.clone())
+    .bind(row.owner.node.to_string())
+    .bind(row.endpoint_id.map(|id| id.to_string()))
+    .bind(row.key.clone())
+    .bind(row.spec.as_ref().map(column::json).transpose()?)
+    .bind(row.until.map(Timestamp::millis))
+    .bind(column::integer(row.revision))
+    .bind(row.created_at.millis())
+    .bind(row.updated_at.millis());
+    tx.execute(statement).await.map(drop)
 }
-/// by_id.
-pub async fn by_id(tx: &mut ReadTx<'_>, id: LeaseId) -> Result<Option<LeaseRow>, Error> {
-    unimplemented!()
-}
-/// by_address.
-pub async fn by_address(tx: &mut ReadTx<'_>, address: IpAddr) -> Result<Option<LeaseRow>, Error> {
-    unimplemented!()
-}
-/// by_key.
-pub async fn by_key(tx: &mut ReadTx<'_>, network: NetworkId, key: &str) -> Result<Option<LeaseRow>, Error> {
-    unimplemented!()
-}
-/// of_endpoints.
-pub async fn of_endpoints(tx: &mut ReadTx<'_>, ids: &[EndpointId]) -> Result<Vec<LeaseRow>, Error> {
-    unimplemented!()
-}
-/// in_state.
-pub async fn in_state(tx: &mut ReadTx<'_>, state: LeaseState, limit: u32) -> Result<Vec<LeaseRow>, Error> {
-    unimplemented!()
-}
-/// list.
-pub async fn list(tx: &mut ReadTx<'_>, query: &LeaseQuery) -> Result<Vec<LeaseRow>, Error> {
-    unimplemented!()
-}
-/// set_state.
+
+/// Changes the state of a lease as it was read.
+///
+/// # Errors
+/// [`Error::NotFound`] when it is gone or in another state by now.
 pub async fn set_state(
     tx: &mut WriteTx<'_>,
     row: &LeaseRow,
@@ -52,33 +105,132 @@ pub async fn set_state(
     revision: u64,
     now: Timestamp,
 ) -> Result<(), Error> {
-    unimplemented!()
+    let new = LeaseRow { state, until, revision, updated_at: now, ..row.clone() };
+    change(tx, row, &new).await
 }
-/// change.
+
+/// Writes what can change of a lease as it was read: everything but ID, network, pool, address and key. When the holder
+/// changes, set `created_at` of `new` to now: the former holding then goes into the history.
+///
+/// # Errors
+/// [`Error::NotFound`] when it is gone or of another kind or state by now.
 pub async fn change(tx: &mut WriteTx<'_>, old: &LeaseRow, new: &LeaseRow) -> Result<(), Error> {
-    unimplemented!()
+    let statement = sql(
+        "UPDATE lease SET mac = $4, kind = $5, state = $6, owner_kind = $7, owner_id = $8, owner_name = $9, node = $10,
+            endpoint_id = $11, spec = $12, until = $13, revision = $14, created_at = $15, updated_at = $16
+        WHERE id = $1 AND kind = $2 AND state = $3",
+    )
+    .bind(old.id.to_string())
+    .bind(old.kind.as_str())
+    .bind(old.state.as_str())
+    .bind(new.mac.map(|mac| mac.to_string()))
+    .bind(new.kind.as_str())
+    .bind(new.state.as_str())
+    .bind(new.owner.kind.as_str())
+    .bind(new.owner.id.clone())
+    .bind(new.owner.name.clone())
+    .bind(new.owner.node.to_string())
+    .bind(new.endpoint_id.map(|id| id.to_string()))
+    .bind(new.spec.as_ref().map(column::json).transpose()?)
+    .bind(new.until.map(Timestamp::millis))
+    .bind(column::integer(new.revision))
+    .bind(new.created_at.millis())
+    .bind(new.updated_at.millis());
+    tx.change_one(statement).await?;
+    if (old.kind, old.state) != (new.kind, new.state) {
+        count(tx, old, old.kind, old.state, -1).await?;
+        count(tx, old, new.kind, new.state, 1).await?;
+    }
+    let holder = |row: &LeaseRow| (row.owner.kind, row.owner.id.clone(), row.created_at);
+    if holder(old) != holder(new) {
+        history::insert(tx, old, new.updated_at).await?;
+    }
+    Ok(())
 }
-/// remove.
+
+/// Removes a lease as it was read, counts it out and writes the holding into the history. The caller gives the address
+/// back to the free ranges.
+///
+/// # Errors
+/// [`Error::NotFound`] when it is gone or of another kind or state by now.
 pub async fn remove(tx: &mut WriteTx<'_>, row: &LeaseRow, now: Timestamp) -> Result<(), Error> {
-    unimplemented!()
+    let statement = sql("DELETE FROM lease WHERE id = $1 AND kind = $2 AND state = $3")
+        .bind(row.id.to_string())
+        .bind(row.kind.as_str())
+        .bind(row.state.as_str());
+    tx.change_one(statement).await?;
+    count(tx, row, row.kind, row.state, -1).await?;
+    history::insert(tx, row, now).await
 }
-/// history.
-pub async fn history(tx: &mut ReadTx<'_>, address: IpAddr, limit: u32) -> Result<Vec<Holding>, Error> {
-    unimplemented!()
+
+/// Moves the counter of a kind and state by one.
+async fn count(tx: &mut WriteTx<'_>, row: &LeaseRow, kind: LeaseKind, state: LeaseState, by: i64) -> Result<(), Error> {
+    let statement = sql(
+        "INSERT INTO pool_count (pool_id, kind, state, leases, in_range)
+        SELECT id, $2, $3, $5, CASE WHEN $4 BETWEEN range_low AND range_high THEN $5 ELSE 0 END FROM pool WHERE id = $1
+        ON CONFLICT (pool_id, kind, state)
+        DO UPDATE SET leases = pool_count.leases + excluded.leases, in_range = pool_count.in_range + excluded.in_range",
+    )
+    .bind(row.pool_id)
+    .bind(kind.as_str())
+    .bind(state.as_str())
+    .bind(column::address(row.address))
+    .bind(by);
+    tx.execute(statement).await.map(drop)
 }
-/// held_at.
-pub async fn held_at(tx: &mut ReadTx<'_>, address: IpAddr, at: Timestamp) -> Result<Option<Holding>, Error> {
-    unimplemented!()
+
+/// The lease with this ID.
+pub async fn by_id(tx: &mut ReadTx<'_>, id: LeaseId) -> Result<Option<LeaseRow>, Error> {
+    tx.row(sql(select!(" AND l.id = $1")).bind(id.to_string()), row).await
 }
-/// of_kind.
+
+/// The lease of an address.
+pub async fn by_address(tx: &mut ReadTx<'_>, address: IpAddr) -> Result<Option<LeaseRow>, Error> {
+    tx.row(sql(select!(" AND l.address = $1")).bind(column::address(address)), row).await
+}
+
+/// The lease without sandbox that a user gave this key.
+pub async fn by_key(tx: &mut ReadTx<'_>, network: NetworkId, key: &str) -> Result<Option<LeaseRow>, Error> {
+    let statement = sql(select!(" AND l.network_id = $1 AND l.key = $2"));
+    tx.row(statement.bind(network.to_string()).bind(key.to_owned()), row).await
+}
+
+/// The leases that endpoints carry, by address.
+pub async fn of_endpoints(tx: &mut ReadTx<'_>, ids: &[EndpointId]) -> Result<Vec<LeaseRow>, Error> {
+    let statement = sql(select!(
+        " AND l.endpoint_id IN (SELECT value FROM json_each($1)) AND l.endpoint_id IS NOT NULL ORDER BY l.address"
+    ));
+    tx.rows(statement.bind(column::list(ids)), row).await
+}
+
+/// Leases in a state, by address; at most `limit`.
+pub async fn in_state(tx: &mut ReadTx<'_>, state: LeaseState, limit: u32) -> Result<Vec<LeaseRow>, Error> {
+    // The index holds what is not bound, and is used only where the statement says so too.
+    let statement = match state {
+        LeaseState::Bound => sql(select!(" AND l.state = $1 ORDER BY l.address LIMIT $2")),
+        _ => sql(select!(" AND l.state = $1 AND l.state <> 'bound' ORDER BY l.address LIMIT $2")),
+    };
+    tx.rows(statement.bind(state.as_str()).bind(column::limit(limit)), row).await
+}
+
+/// The leases of a network of one kind, by address.
 pub async fn of_kind(tx: &mut ReadTx<'_>, network: NetworkId, kind: LeaseKind) -> Result<Vec<LeaseRow>, Error> {
-    unimplemented!()
+    let statement = match kind {
+        LeaseKind::Dynamic => sql(select!(" AND l.kind = $1 AND l.network_id = $2 ORDER BY l.address")),
+        _ => sql(select!(" AND l.kind = $1 AND l.kind <> 'dynamic' AND l.network_id = $2 ORDER BY l.address")),
+    };
+    tx.rows(statement.bind(kind.as_str()).bind(network.to_string()), row).await
 }
-/// count_by_kind_state.
+
+/// How many leases there are of each kind and state, from the counters.
 pub async fn count_by_kind_state(tx: &mut ReadTx<'_>) -> Result<Vec<(LeaseKind, LeaseState, u64)>, Error> {
-    unimplemented!()
+    let statement = sql("SELECT kind, state, SUM(leases) FROM pool_count GROUP BY kind, state
+        HAVING SUM(leases) > 0 ORDER BY kind, state");
+    tx.rows(statement, |c| Ok((c.lease_kind()?, c.lease_state()?, c.count()?))).await
 }
-/// expired.
+
+/// Leases whose time is over, by address.
 pub async fn expired(tx: &mut ReadTx<'_>, now: Timestamp) -> Result<Vec<LeaseRow>, Error> {
-    unimplemented!()
+    let statement = sql(select!(" AND l.until IS NOT NULL AND l.until <= $1 ORDER BY l.address"));
+    tx.rows(statement.bind(now.millis()), row).await
 }

@@ -14,20 +14,26 @@
 //! | [`error`], [`constraint`] | what can go wrong |
 
 pub mod access;
+mod column;
 pub mod constraint;
 pub mod endpoints;
 pub mod error;
 pub mod events;
 pub mod free_ranges;
 pub mod integrity;
+mod job;
+mod labels;
 pub mod leases;
 pub mod networks;
 pub mod pools;
 pub mod query;
 pub mod row;
 pub mod sandboxes;
+mod schema;
+mod select;
 pub mod store;
 pub mod tx;
+mod writer;
 
 pub use error::Error;
 pub use query::{FreeSummary, LeaseQuery, NetworkQuery, PoolUse, SandboxQuery};

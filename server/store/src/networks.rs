@@ -1,69 +1,177 @@
-//! Networks.
+//! Table `network`, with its labels.
 
-#![allow(unused)] // Signatures first; the bodies follow.
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
-use netloom_model::event::Event;
-use netloom_model::lease::{Holding, LeaseKind, LeaseState};
-use netloom_model::net::Span;
 use netloom_model::network::Driver;
-use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, SandboxId, Timestamp, TokenId};
+use netloom_model::{NetworkId, Timestamp};
 
+use crate::column::{self, Columns};
 use crate::error::Error;
-use crate::query::{FreeSummary, LeaseQuery, NetworkQuery, PoolUse, SandboxQuery};
-use crate::row::{EndpointRow, LeaseRow, NetworkRow, NewEvent, PoolRow, SandboxRow, SessionRow, TokenRow};
-use crate::tx::{ReadTx, WriteTx};
+use crate::labels;
+use crate::query::NetworkQuery;
+use crate::row::NetworkRow;
+use crate::select::Select;
+use crate::tx::{ReadTx, WriteTx, sql};
 
-/// insert.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT n.id, n.name, n.driver, n.predefined, n.deleting, n.parent, n.spec, n.revision, n.created_at, ",
+            "n.updated_at FROM network AS n ",
+            $rest
+        )
+    };
+}
+
+fn row(columns: &mut Columns<'_>) -> Result<NetworkRow, Error> {
+    Ok(NetworkRow {
+        id: columns.parsed()?,
+        name: columns.plain()?,
+        driver: columns.driver()?,
+        predefined: columns.plain()?,
+        deleting: columns.plain()?,
+        parent: columns.plain()?,
+        spec: columns.json()?,
+        revision: columns.count()?,
+        created_at: columns.time()?,
+        updated_at: columns.time()?,
+    })
+}
+
+/// Adds a network, local to this node.
+///
+/// # Errors
+/// [`Error::Duplicate`] with [`crate::constraint::NETWORK_NAME`].
 pub async fn insert(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error> {
-    unimplemented!()
+    let node = tx.identity.node.to_string();
+    let statement = sql("INSERT INTO network (id, name, driver, scope, node, predefined, deleting, parent, spec, revision, created_at, updated_at)
+        VALUES ($1, $2, $3, 'local', $4, $5, $6, $7, $8, $9, $10, $11)")
+    .bind(row.id.to_string())
+    .bind(row.name.clone())
+    .bind(row.driver.as_str())
+    .bind(node)
+    .bind(row.predefined)
+    .bind(row.deleting)
+    .bind(row.parent.clone())
+    .bind(column::json(&row.spec)?)
+    .bind(column::integer(row.revision))
+    .bind(row.created_at.millis())
+    .bind(row.updated_at.millis());
+    tx.execute(statement).await?;
+    if row.spec.labels.is_some() {
+        labels::NETWORK.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await?;
+    }
+    Ok(())
 }
-/// update.
+
+/// Writes what can change of a network: spec with its labels, revision, time.
+///
+/// # Errors
+/// [`Error::NotFound`].
 pub async fn update(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error> {
-    unimplemented!()
+    let statement = sql("UPDATE network SET spec = $2, revision = $3, updated_at = $4 WHERE id = $1")
+        .bind(row.id.to_string())
+        .bind(column::json(&row.spec)?)
+        .bind(column::integer(row.revision))
+        .bind(row.updated_at.millis());
+    tx.change_one(statement).await?;
+    labels::NETWORK.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await
 }
-/// mark_deleting.
+
+/// Marks a network as being removed.
+///
+/// # Errors
+/// [`Error::NotFound`].
 pub async fn mark_deleting(tx: &mut WriteTx<'_>, id: NetworkId, revision: u64, now: Timestamp) -> Result<(), Error> {
-    unimplemented!()
+    let statement = sql("UPDATE network SET deleting = 1, revision = $2, updated_at = $3 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(column::integer(revision))
+        .bind(now.millis());
+    tx.change_one(statement).await
 }
-/// purge.
+
+/// Removes a network's row with its pools, their free ranges and counters, and its labels. Its leases and endpoints must be gone.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Constraint`] while a lease or an endpoint refers to it.
 pub async fn purge(tx: &mut WriteTx<'_>, id: NetworkId) -> Result<(), Error> {
-    unimplemented!()
+    let id = id.to_string();
+    let pools = sql("DELETE FROM free_range WHERE pool_id IN (SELECT id FROM pool WHERE network_id = $1);
+        DELETE FROM pool_count WHERE pool_id IN (SELECT id FROM pool WHERE network_id = $1);
+        DELETE FROM pool WHERE network_id = $1");
+    tx.execute(pools.bind(id.clone())).await?;
+    tx.change_one(sql("DELETE FROM network WHERE id = $1").bind(id)).await
 }
-/// by_id.
+
+/// The network with this ID.
 pub async fn by_id(tx: &mut ReadTx<'_>, id: NetworkId) -> Result<Option<NetworkRow>, Error> {
-    unimplemented!()
+    tx.row(sql(select!("WHERE n.id = $1")).bind(id.to_string()), row).await
 }
-/// by_name.
+
+/// The network with this name.
 pub async fn by_name(tx: &mut ReadTx<'_>, name: &str) -> Result<Option<NetworkRow>, Error> {
-    unimplemented!()
+    tx.row(sql(select!("WHERE n.name = $1")).bind(name.to_owned()), row).await
 }
-/// by_ids.
+
+/// The networks with these IDs, by name. Unknown IDs are passed over.
 pub async fn by_ids(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<Vec<NetworkRow>, Error> {
-    unimplemented!()
+    let statement = sql(select!("WHERE n.id IN (SELECT value FROM json_each($1)) ORDER BY n.name"));
+    tx.rows(statement.bind(column::list(ids)), row).await
 }
-/// list.
+
+/// A page of networks, by name.
 pub async fn list(tx: &mut ReadTx<'_>, query: &NetworkQuery) -> Result<Vec<NetworkRow>, Error> {
-    unimplemented!()
+    let mut select = Select::new(select!("WHERE 1 = 1"));
+    if let Some(driver) = query.driver {
+        select.with(" AND n.driver = ", driver.as_str());
+    }
+    labels::NETWORK.select(&mut select, &query.labels);
+    if let Some(address) = query.contains {
+        let address = column::address(address);
+        select.with(" AND n.id IN (SELECT network_id FROM pool WHERE high >= ", address.clone());
+        select.with(" AND low <= ", address).text(")");
+    }
+    if let Some(text) = &query.text {
+        let text = text.to_ascii_lowercase();
+        select.with(" AND (instr(lower(n.name), ", text.clone());
+        select.with(") > 0 OR instr(lower(COALESCE(json_extract(n.spec, '$.description'), '')), ", text).text(") > 0)");
+    }
+    if let Some(after) = &query.after {
+        select.with(" AND n.name > ", after.clone());
+    }
+    select.with(" ORDER BY n.name LIMIT ", column::limit(query.limit));
+    tx.rows(select.statement(), row).await
 }
-/// on_parent.
+
+/// The networks on one of the host's links, by name.
 pub async fn on_parent(tx: &mut ReadTx<'_>, parent: &str) -> Result<Vec<NetworkRow>, Error> {
-    unimplemented!()
+    tx.rows(sql(select!("WHERE n.parent = $1 ORDER BY n.name")).bind(parent.to_owned()), row).await
 }
-/// all.
+
+/// Every network, by name.
 pub async fn all(tx: &mut ReadTx<'_>) -> Result<Vec<NetworkRow>, Error> {
-    unimplemented!()
+    tx.rows(sql(select!("ORDER BY n.name")), row).await
 }
-/// endpoint_counts.
+
+/// How many endpoints are on these networks, those on their way out included. Networks without any are absent.
 pub async fn endpoint_counts(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<BTreeMap<NetworkId, u64>, Error> {
-    unimplemented!()
+    let statement = sql("SELECT network_id, COUNT(*) FROM endpoint
+        WHERE network_id IN (SELECT value FROM json_each($1)) GROUP BY network_id");
+    let counts = tx.rows(statement.bind(column::list(ids)), |c| Ok((c.parsed()?, c.count()?))).await?;
+    Ok(counts.into_iter().collect())
 }
-/// count_by_driver.
+
+/// How many networks there are of each driver that has any.
 pub async fn count_by_driver(tx: &mut ReadTx<'_>) -> Result<Vec<(Driver, u64)>, Error> {
-    unimplemented!()
+    let statement = sql("SELECT driver, COUNT(*) FROM network GROUP BY driver ORDER BY driver");
+    tx.rows(statement, |c| Ok((c.driver()?, c.count()?))).await
 }
-/// unused.
+
+/// Networks that nothing is on: not predefined, not being removed, without endpoints. By name.
 pub async fn unused(tx: &mut ReadTx<'_>) -> Result<Vec<NetworkRow>, Error> {
-    unimplemented!()
+    let statement = sql(select!(
+        "WHERE n.predefined = 0 AND n.deleting = 0
+         AND NOT EXISTS (SELECT 1 FROM endpoint AS e WHERE e.network_id = n.id) ORDER BY n.name"
+    ));
+    tx.rows(statement, row).await
 }

@@ -1,56 +1,233 @@
-//! Pools.
+//! Tables `pool` and `pool_count`.
 
-#![allow(unused)] // Signatures first; the bodies follow.
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use netloom_model::event::Event;
-use netloom_model::lease::{Holding, LeaseKind, LeaseState};
-use netloom_model::net::Span;
-use netloom_model::network::Driver;
-use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, SandboxId, Timestamp, TokenId};
+use netloom_model::NetworkId;
+use netloom_model::lease::{LeaseKind, LeaseState};
+use netloom_model::net::{Span, from_number, to_number, usable};
 
+use crate::column::{self, Columns};
 use crate::error::Error;
-use crate::query::{FreeSummary, LeaseQuery, NetworkQuery, PoolUse, SandboxQuery};
-use crate::row::{EndpointRow, LeaseRow, NetworkRow, NewEvent, PoolRow, SandboxRow, SessionRow, TokenRow};
-use crate::tx::{ReadTx, WriteTx};
+use crate::free_ranges;
+use crate::query::{FreeSummary, PoolUse};
+use crate::row::PoolRow;
+use crate::tx::{ReadTx, WriteTx, sql};
 
-/// insert.
+macro_rules! columns {
+    ($rest:literal) => {
+        concat!(
+            "SELECT p.id, p.network_id, p.key, p.position, p.low, p.prefix_length, p.range_low, p.range_high, ",
+            "p.gateway, p.automatic",
+            $rest
+        )
+    };
+}
+
+fn row(columns: &mut Columns<'_>) -> Result<PoolRow, Error> {
+    Ok(PoolRow {
+        id: columns.plain()?,
+        network_id: columns.parsed()?,
+        key: columns.plain()?,
+        position: columns.small()?,
+        subnet: columns.subnet()?,
+        range: columns.span()?,
+        gateway: columns.address_option()?,
+        automatic: columns.plain()?,
+    })
+}
+
+fn row_with_network(columns: &mut Columns<'_>) -> Result<(PoolRow, String), Error> {
+    Ok((row(columns)?, columns.plain()?))
+}
+
+/// Adds a pool, all of whose usable addresses are free; its number.
+///
+/// # Errors
+/// [`Error::Duplicate`] with [`crate::constraint::POOL_KEY`]; [`Error::Constraint`] when the network does not exist or
+/// the range reaches out of the subnet.
 pub async fn insert(tx: &mut WriteTx<'_>, row: &PoolRow) -> Result<i64, Error> {
-    unimplemented!()
+    let whole = Span::of(row.subnet);
+    let statement = sql("INSERT INTO pool (network_id, key, position, low, high, prefix_length, range_low, range_high, gateway, automatic)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id")
+    .bind(row.network_id.to_string())
+    .bind(row.key.clone())
+    .bind(i64::from(row.position))
+    .bind(column::address(whole.low))
+    .bind(column::address(whole.high))
+    .bind(i64::from(row.subnet.prefix_len()))
+    .bind(column::address(row.range.low))
+    .bind(column::address(row.range.high))
+    .bind(row.gateway.map(column::address))
+    .bind(row.automatic);
+    let id = tx.only(statement, |c| c.plain()).await?;
+    free_ranges::add(tx, id, &usable(row.subnet)).await?;
+    Ok(id)
 }
-/// of_networks.
+
+/// The pools of networks, by network, then by position.
 pub async fn of_networks(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<Vec<PoolRow>, Error> {
-    unimplemented!()
+    let statement = sql(columns!(
+        " FROM pool AS p WHERE p.network_id IN (SELECT value FROM json_each($1)) ORDER BY p.network_id, p.position"
+    ));
+    tx.rows(statement.bind(column::list(ids)), row).await
 }
-/// overlapping.
+
+/// The pools that share an address with a span, lowest first, with the names of their networks.
 pub async fn overlapping(tx: &mut ReadTx<'_>, span: Span) -> Result<Vec<(PoolRow, String)>, Error> {
-    unimplemented!()
+    let statement = sql(columns!(
+        ", n.name FROM pool AS p CROSS JOIN network AS n
+        WHERE p.high >= $1 AND p.low <= $2 AND n.id = p.network_id ORDER BY p.high"
+    ));
+    let (low, high) = (column::address(span.low), column::address(span.high));
+    tx.rows(statement.bind(low).bind(high), row_with_network).await
 }
-/// containing.
+
+/// The pool that contains an address, with the name of its network.
 pub async fn containing(tx: &mut ReadTx<'_>, address: IpAddr) -> Result<Option<(PoolRow, String)>, Error> {
-    unimplemented!()
+    let statement = sql(columns!(
+        ", n.name FROM pool AS p CROSS JOIN network AS n
+        WHERE p.high >= $1 AND p.low <= $1 AND n.id = p.network_id ORDER BY p.high LIMIT 1"
+    ));
+    tx.row(statement.bind(column::address(address)), row_with_network).await
 }
-/// all_spans.
+
+/// The subnets of all pools, lowest first.
 pub async fn all_spans(tx: &mut ReadTx<'_>) -> Result<Vec<Span>, Error> {
-    unimplemented!()
+    tx.rows(sql("SELECT low, high FROM pool ORDER BY high"), |c| c.span()).await
 }
-/// set_range.
+
+/// Moves the ends of the range that dynamic addresses come from. Leases are counted only where it grew or shrank.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Constraint`] when the range reaches out of the subnet.
 pub async fn set_range(tx: &mut WriteTx<'_>, pool_id: i64, range: Span) -> Result<(), Error> {
-    unimplemented!()
+    let former = sql("SELECT range_low, range_high FROM pool WHERE id = $1").bind(pool_id);
+    let former = tx.row(former, |c| c.span()).await?.ok_or(Error::NotFound)?;
+    let statement = sql("UPDATE pool SET range_low = $2, range_high = $3 WHERE id = $1")
+        .bind(pool_id)
+        .bind(column::address(range.low))
+        .bind(column::address(range.high));
+    tx.change_one(statement).await?;
+    let grown = without(range, former).into_iter().map(|span| (span, 1));
+    let shrunk = without(former, range).into_iter().map(|span| (span, -1));
+    for (span, sign) in grown.chain(shrunk) {
+        let statement = sql("INSERT INTO pool_count (pool_id, kind, state, leases, in_range)
+            SELECT $1, kind, state, 0, $4 * COUNT(*) FROM lease WHERE address BETWEEN $2 AND $3 GROUP BY kind, state
+            ON CONFLICT (pool_id, kind, state) DO UPDATE SET in_range = pool_count.in_range + excluded.in_range")
+        .bind(pool_id)
+        .bind(column::address(span.low))
+        .bind(column::address(span.high))
+        .bind(sign);
+        tx.execute(statement).await?;
+    }
+    Ok(())
 }
-/// counts.
+
+/// What is in `span` and not in `other`.
+fn without(span: Span, other: Span) -> Vec<Span> {
+    if !span.overlaps(&other) {
+        return vec![span];
+    }
+    let (low, high) = (to_number(span.low), to_number(span.high));
+    let (other_low, other_high) = (to_number(other.low), to_number(other.high));
+    let mut rest = Vec::new();
+    if low < other_low {
+        rest.push(Span { low: span.low, high: from_number(other_low - 1) });
+    }
+    if other_high < high {
+        rest.push(Span { low: from_number(other_high + 1), high: span.high });
+    }
+    rest
+}
+
+/// How many leases of each kind and state pools have, from the counters. Pools and pairs without any are absent.
 pub async fn counts(
     tx: &mut ReadTx<'_>,
     ids: &[i64],
 ) -> Result<BTreeMap<i64, Vec<(LeaseKind, LeaseState, u64)>>, Error> {
-    unimplemented!()
+    let statement = sql("SELECT pool_id, kind, state, leases FROM pool_count
+        WHERE pool_id IN (SELECT CAST(value AS INTEGER) FROM json_each($1)) AND leases > 0 ORDER BY pool_id, kind, state");
+    let rows = tx
+        .rows(statement.bind(column::list(ids)), |c| {
+            Ok((c.plain::<i64>()?, (c.lease_kind()?, c.lease_state()?, c.count()?)))
+        })
+        .await?;
+    let mut counts: BTreeMap<i64, Vec<_>> = BTreeMap::new();
+    for (pool, count) in rows {
+        counts.entry(pool).or_default().push(count);
+    }
+    Ok(counts)
 }
-/// free.
+
+/// What is free in pools, from the counters and one seek for the largest run. Unknown pools are absent.
 pub async fn free(tx: &mut ReadTx<'_>, ids: &[i64]) -> Result<BTreeMap<i64, FreeSummary>, Error> {
-    unimplemented!()
+    let statement = sql(columns!(
+        ", COALESCE((SELECT SUM(c.leases) FROM pool_count AS c WHERE c.pool_id = p.id), 0),
+        COALESCE((SELECT SUM(c.in_range) FROM pool_count AS c WHERE c.pool_id = p.id), 0), f.low, f.high
+        FROM pool AS p LEFT JOIN free_range AS f ON f.pool_id = p.id AND f.high =
+            (SELECT g.high FROM free_range AS g WHERE g.pool_id = p.id ORDER BY g.size DESC LIMIT 1)
+        WHERE p.id IN (SELECT CAST(value AS INTEGER) FROM json_each($1))"
+    ));
+    let rows = tx
+        .rows(statement.bind(column::list(ids)), |c| {
+            let (pool, leases, in_range) = (row(c)?, c.count()?, c.count()?);
+            let all = usable(pool.subnet);
+            let summary = FreeSummary {
+                total: all.len().saturating_sub(leases.into()),
+                in_range: shared(all, pool.range).saturating_sub(in_range.into()),
+                largest: c.span_option()?,
+            };
+            Ok((pool.id, summary))
+        })
+        .await?;
+    Ok(rows.into_iter().collect())
 }
-/// fullest.
+
+/// How many addresses two spans share.
+fn shared(a: Span, b: Span) -> u128 {
+    let low = to_number(a.low).max(to_number(b.low));
+    let high = to_number(a.high).min(to_number(b.high));
+    high.checked_sub(low).map_or(0, |distance| distance.saturating_add(1))
+}
+
+/// The `n` pools with the largest part of their addresses leased, fullest first, then by address.
 pub async fn fullest(tx: &mut ReadTx<'_>, n: u32) -> Result<Vec<PoolUse>, Error> {
-    unimplemented!()
+    let statement = sql(columns!(
+        ", n.name, COALESCE((SELECT SUM(c.leases) FROM pool_count AS c WHERE c.pool_id = p.id), 0)
+        FROM pool AS p CROSS JOIN network AS n WHERE n.id = p.network_id ORDER BY p.high"
+    ));
+    let mut pools = tx
+        .rows(statement, |c| {
+            let (pool, network_name) = row_with_network(c)?;
+            let usable = usable(pool.subnet).len();
+            Ok(PoolUse { pool, network_name, leased: c.count()?, usable })
+        })
+        .await?;
+    // In millionths: subnets of IPv6 are too large for more.
+    let part = |pool: &PoolUse| u128::from(pool.leased).saturating_mul(1_000_000) / pool.usable.max(1);
+    pools.sort_by_key(|pool| std::cmp::Reverse(part(pool)));
+    pools.truncate(usize::try_from(n).unwrap_or(usize::MAX));
+    Ok(pools)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{shared, without};
+    use netloom_model::net::{Span, parse_span};
+
+    fn span(text: &str) -> Span {
+        parse_span("/", text).expect("a span")
+    }
+
+    #[test]
+    fn differences_of_spans_are_what_is_left_on_both_sides() {
+        let texts = |spans: Vec<Span>| spans.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (wide, narrow) = (span("10.0.0.0/24"), span("10.0.0.64-10.0.0.127"));
+        assert_eq!(texts(without(wide, narrow)), ["10.0.0.0-10.0.0.63", "10.0.0.128-10.0.0.255"]);
+        assert_eq!(texts(without(narrow, wide)), Vec::<String>::new());
+        assert_eq!(texts(without(narrow, span("10.0.1.0/24"))), ["10.0.0.64-10.0.0.127"]);
+        assert_eq!(shared(wide, narrow), 64);
+        assert_eq!(shared(wide, span("10.0.1.0/24")), 0);
+    }
 }

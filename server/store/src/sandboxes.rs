@@ -1,65 +1,164 @@
-//! Sandboxes.
+//! Table `sandbox`, with its labels.
 
-#![allow(unused)] // Signatures first; the bodies follow.
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use netloom_model::{SandboxId, Timestamp};
 
-use netloom_model::event::Event;
-use netloom_model::lease::{Holding, LeaseKind, LeaseState};
-use netloom_model::net::Span;
-use netloom_model::network::Driver;
-use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, SandboxId, Timestamp, TokenId};
-
+use crate::column::{self, Columns};
 use crate::error::Error;
-use crate::query::{FreeSummary, LeaseQuery, NetworkQuery, PoolUse, SandboxQuery};
-use crate::row::{EndpointRow, LeaseRow, NetworkRow, NewEvent, PoolRow, SandboxRow, SessionRow, TokenRow};
-use crate::tx::{ReadTx, WriteTx};
+use crate::labels;
+use crate::query::SandboxQuery;
+use crate::row::SandboxRow;
+use crate::select::Select;
+use crate::tx::{ReadTx, WriteTx, sql};
 
-/// insert.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT s.id, s.name, s.namespace, s.running, s.deleting, s.orphaned, s.spec, s.revision, s.created_at, ",
+            "s.updated_at FROM sandbox AS s ",
+            $rest
+        )
+    };
+}
+
+fn row(columns: &mut Columns<'_>) -> Result<SandboxRow, Error> {
+    Ok(SandboxRow {
+        id: columns.parsed()?,
+        name: columns.plain()?,
+        namespace: columns.json()?,
+        running: columns.plain()?,
+        deleting: columns.plain()?,
+        orphaned: columns.plain()?,
+        spec: columns.json()?,
+        revision: columns.count()?,
+        created_at: columns.time()?,
+        updated_at: columns.time()?,
+    })
+}
+
+/// Adds a sandbox, local to this node.
+///
+/// # Errors
+/// [`Error::Duplicate`] with [`crate::constraint::SANDBOX_NAME`].
 pub async fn insert(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error> {
-    unimplemented!()
+    let node = tx.identity.node.to_string();
+    let statement = sql("INSERT INTO sandbox (id, name, scope, node, namespace, running, deleting, orphaned, spec, revision, created_at, updated_at)
+        VALUES ($1, $2, 'local', $3, $4, $5, $6, $7, $8, $9, $10, $11)")
+    .bind(row.id.to_string())
+    .bind(row.name.clone())
+    .bind(node)
+    .bind(column::json(&row.namespace)?)
+    .bind(row.running)
+    .bind(row.deleting)
+    .bind(row.orphaned.clone())
+    .bind(column::json(&row.spec)?)
+    .bind(column::integer(row.revision))
+    .bind(row.created_at.millis())
+    .bind(row.updated_at.millis());
+    tx.execute(statement).await?;
+    if row.spec.labels.is_some() {
+        labels::SANDBOX.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await?;
+    }
+    Ok(())
 }
-/// update.
+
+/// Writes what can change of a sandbox: namespace, whether it should run, why it is orphaned, spec with its labels, revision, time.
+///
+/// # Errors
+/// [`Error::NotFound`].
 pub async fn update(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error> {
-    unimplemented!()
+    let statement =
+        sql("UPDATE sandbox SET namespace = $2, running = $3, orphaned = $4, spec = $5, revision = $6, updated_at = $7
+        WHERE id = $1")
+        .bind(row.id.to_string())
+        .bind(column::json(&row.namespace)?)
+        .bind(row.running)
+        .bind(row.orphaned.clone())
+        .bind(column::json(&row.spec)?)
+        .bind(column::integer(row.revision))
+        .bind(row.updated_at.millis());
+    tx.change_one(statement).await?;
+    labels::SANDBOX.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await
 }
-/// mark_deleting.
+
+/// Marks a sandbox as being removed.
+///
+/// # Errors
+/// [`Error::NotFound`].
 pub async fn mark_deleting(tx: &mut WriteTx<'_>, id: SandboxId, revision: u64, now: Timestamp) -> Result<(), Error> {
-    unimplemented!()
+    let statement = sql("UPDATE sandbox SET deleting = 1, revision = $2, updated_at = $3 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(column::integer(revision))
+        .bind(now.millis());
+    tx.change_one(statement).await
 }
-/// purge.
+
+/// Removes a sandbox's row and its labels. Its endpoints must be gone.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Constraint`] while an endpoint refers to it.
 pub async fn purge(tx: &mut WriteTx<'_>, id: SandboxId) -> Result<(), Error> {
-    unimplemented!()
+    tx.change_one(sql("DELETE FROM sandbox WHERE id = $1").bind(id.to_string())).await
 }
-/// by_id.
+
+/// The sandbox with this ID.
 pub async fn by_id(tx: &mut ReadTx<'_>, id: SandboxId) -> Result<Option<SandboxRow>, Error> {
-    unimplemented!()
+    tx.row(sql(select!("WHERE s.id = $1")).bind(id.to_string()), row).await
 }
-/// by_name.
+
+/// The sandbox with this name.
 pub async fn by_name(tx: &mut ReadTx<'_>, name: &str) -> Result<Option<SandboxRow>, Error> {
-    unimplemented!()
+    tx.row(sql(select!("WHERE s.name = $1")).bind(name.to_owned()), row).await
 }
-/// by_ids.
+
+/// The sandboxes with these IDs, by name. Unknown IDs are passed over.
 pub async fn by_ids(tx: &mut ReadTx<'_>, ids: &[SandboxId]) -> Result<Vec<SandboxRow>, Error> {
-    unimplemented!()
+    let statement = sql(select!("WHERE s.id IN (SELECT value FROM json_each($1)) ORDER BY s.name"));
+    tx.rows(statement.bind(column::list(ids)), row).await
 }
-/// list.
+
+/// A page of sandboxes, by name.
 pub async fn list(tx: &mut ReadTx<'_>, query: &SandboxQuery) -> Result<Vec<SandboxRow>, Error> {
-    unimplemented!()
+    let mut select = Select::new(select!("WHERE 1 = 1"));
+    if let Some(network) = query.network {
+        select.with(" AND s.id IN (SELECT sandbox_id FROM endpoint WHERE network_id = ", network.to_string()).text(")");
+    }
+    labels::SANDBOX.select(&mut select, &query.labels);
+    if let Some(running) = query.running {
+        select.with(" AND s.running = ", running);
+    }
+    if let Some(text) = &query.text {
+        let text = text.to_ascii_lowercase();
+        select.with(" AND (instr(lower(s.name), ", text.clone());
+        select.with(") > 0 OR instr(lower(COALESCE(json_extract(s.spec, '$.description'), '')), ", text).text(") > 0)");
+    }
+    if let Some(after) = &query.after {
+        select.with(" AND s.name > ", after.clone());
+    }
+    select.with(" ORDER BY s.name LIMIT ", column::limit(query.limit));
+    tx.rows(select.statement(), row).await
 }
-/// all.
+
+/// Every sandbox, by name.
 pub async fn all(tx: &mut ReadTx<'_>) -> Result<Vec<SandboxRow>, Error> {
-    unimplemented!()
+    tx.rows(sql(select!("ORDER BY s.name")), row).await
 }
-/// count_by_running.
+
+/// How many sandboxes should run, and how many should not.
 pub async fn count_by_running(tx: &mut ReadTx<'_>) -> Result<(u64, u64), Error> {
-    unimplemented!()
+    let statement = sql("SELECT COUNT(*) FILTER (WHERE running = 1), COUNT(*) FILTER (WHERE running = 0) FROM sandbox");
+    tx.only(statement, |c| Ok((c.count()?, c.count()?))).await
 }
-/// set_orphaned.
+
+/// Says why a sandbox's adopted namespace is given up, or that it is not any more.
+///
+/// # Errors
+/// [`Error::NotFound`].
 pub async fn set_orphaned(tx: &mut WriteTx<'_>, id: SandboxId, reason: Option<&str>) -> Result<(), Error> {
-    unimplemented!()
+    let statement = sql("UPDATE sandbox SET orphaned = $2 WHERE id = $1").bind(id.to_string());
+    tx.change_one(statement.bind(reason.map(str::to_owned))).await
 }
-/// stopped.
+
+/// Sandboxes that should not run and are not being removed, by name.
 pub async fn stopped(tx: &mut ReadTx<'_>) -> Result<Vec<SandboxRow>, Error> {
-    unimplemented!()
+    tx.rows(sql(select!("WHERE s.running = 0 AND s.deleting = 0 ORDER BY s.name")), row).await
 }

@@ -1,64 +1,200 @@
 //! The handle to one database: open, read, write, dry run, close.
 
+use std::fmt;
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use netloom_model::{NodeId, StoreId};
-use tokio::sync::watch;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::error::Error;
-use crate::tx::{ReadTx, WriteTx};
+use crate::job::{Job, Pending};
+use crate::schema;
+use crate::tx::{Identity, ReadTx, WriteTx};
+use crate::writer::{BATCH, Writer};
+
+/// Readers that work side by side. More gain nothing: reading is short, and every one has its own thread and cache.
+const READERS: u32 = 4;
+/// Jobs that may wait; whoever comes later waits to get in.
+const QUEUE: usize = 4 * BATCH;
+/// How long a lock of another process is waited for.
+const BUSY: Duration = Duration::from_secs(5);
 
 /// One database. Clones share it.
 #[derive(Clone)]
-pub struct Store {}
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    identity: Identity,
+    readers: SqlitePool,
+    /// Absent once the store is closed.
+    queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    writer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    committed: watch::Receiver<u64>,
+}
 
 impl Store {
-    /// Opens the database at `path`.
+    /// Opens the database at `path`; makes it (mode 0600), and the directories above it (0700), where they are missing.
+    /// Brings an older schema up to date.
+    ///
+    /// # Errors
+    /// [`Error::Newer`] when a newer program made it; [`Error::Corrupt`] when it is no database.
     pub async fn open(path: &Path) -> Result<Self, Error> {
-        unimplemented!("{path:?}")
+        create(path).map_err(|error| named(path, error))?;
+        let options = options(path);
+        let mut connection =
+            SqliteConnection::connect_with(&options.clone().journal_mode(SqliteJournalMode::Wal)).await?;
+        schema::migrate(&mut connection).await?;
+        let (identity, last) = schema::identity(&mut connection).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .test_before_acquire(false)
+            .max_lifetime(None)
+            .connect_lazy_with(options.clone().pragma("query_only", "ON"));
+        let (committed, watched) = watch::channel(last);
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let writer = Writer::new(path.to_owned(), options, connection, identity, committed);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                identity,
+                readers,
+                queue: Mutex::new(Some(queue)),
+                writer: tokio::sync::Mutex::new(Some(tokio::spawn(writer.run(jobs)))),
+                committed: watched,
+            }),
+        })
     }
-    /// ID of this database, made when it was.
+
+    /// ID of this database, made when it was. A restored copy gets another, so that event numbers are never confused.
     pub fn id(&self) -> StoreId {
-        unimplemented!()
+        self.inner.identity.store
     }
+
     /// ID of the node, made at the first start.
     pub fn node_id(&self) -> NodeId {
-        unimplemented!()
+        self.inner.identity.node
     }
-    /// Runs a job on one snapshot.
+
+    /// Runs a job on one snapshot. Readers never wait for the writer, nor it for them.
+    ///
+    /// # Errors
+    /// The job's own, or the store's.
     pub async fn read<T, E, F>(&self, job: F) -> Result<T, E>
     where
         F: for<'t> FnOnce(&'t mut ReadTx<'_>) -> BoxFuture<'t, Result<T, E>> + Send,
         E: From<Error>,
     {
-        let _ = job;
-        unimplemented!()
+        // Dropped on the way out, also by a caller that gives up: the pool takes a connection back only after its ROLLBACK.
+        let mut transaction = self.inner.readers.begin().await.map_err(Error::from)?;
+        let outcome = job(&mut ReadTx::new(&mut transaction, self.inner.identity)).await;
+        drop(transaction);
+        outcome
     }
-    /// Runs a job in the writer.
+
+    /// Hands a job to the one writer and returns once it is durable. The job may be run more than once, and shares its
+    /// transaction with others: it must do nothing but read and write through `tx`. A caller that stops waiting
+    /// does not stop the job.
+    ///
+    /// # Errors
+    /// The job's own (its writes are then taken back), or the store's.
     pub async fn write<T, E, F>(&self, job: F) -> Result<T, E>
     where
         F: for<'t> Fn(&'t mut WriteTx<'_>) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let _ = job;
-        unimplemented!()
+        self.queue(job, true).await
     }
-    /// Runs a job in the writer and takes back what it wrote.
+
+    /// Runs a job as [`Self::write`] does, among the others, and takes back what it wrote.
+    ///
+    /// # Errors
+    /// The job's own, or the store's.
     pub async fn dry_run<T, E, F>(&self, job: F) -> Result<T, E>
     where
         F: for<'t> Fn(&'t mut WriteTx<'_>) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let _ = job;
-        unimplemented!()
+        self.queue(job, false).await
     }
-    /// Number of the last committed event.
+
+    /// Number of the last committed event. Changes only after COMMIT.
     pub fn committed(&self) -> watch::Receiver<u64> {
-        unimplemented!()
+        self.inner.committed.clone()
     }
-    /// Finishes what waits, then closes the database.
-    pub async fn close(&self) {}
+
+    /// Finishes the jobs that wait, then closes the database. Later jobs are refused.
+    pub async fn close(&self) {
+        drop(self.inner.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.inner.readers.close().await;
+        if let Some(writer) = self.inner.writer.lock().await.take()
+            && let Err(error) = writer.await
+        {
+            tracing::error!(%error, "the writer ended badly");
+        }
+    }
+
+    async fn queue<T, E, F>(&self, job: F, keep: bool) -> Result<T, E>
+    where
+        F: for<'t> Fn(&'t mut WriteTx<'_>) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let closed = || E::from(Error::backend("the store is closed"));
+        let queue = self.inner.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (pending, answer) = Pending::new(job, keep);
+        queue.ok_or_else(closed)?.send(Box::new(pending)).await.map_err(|_| closed())?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("identity", &self.inner.identity).finish_non_exhaustive()
+    }
+}
+
+/// Makes an empty file for SQLite to fill. It gives its own files beside it (`-wal`, `-shm`) the same mode.
+fn create(path: &Path) -> std::io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
+}
+
+fn named(path: &Path, error: std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => Error::Full,
+        std::io::ErrorKind::ReadOnlyFilesystem => Error::ReadOnly,
+        _ => Error::Backend { message: format!("{}: {error}", path.display()), source: Some(Arc::new(error)) },
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY)
+        .foreign_keys(true)
+        // Room for every statement of this crate.
+        .statement_cache_capacity(256)
+        // Statement journals of savepoints stay off the disk that may be full.
+        .pragma("temp_store", "MEMORY")
+        // The log is cut back to this after a burst, in bytes.
+        .pragma("journal_size_limit", "67108864")
+        .thread_name(|number| format!("store-{number}"))
+        .disable_statement_logging()
 }

@@ -1,0 +1,83 @@
+//! Table `lease_history`: who had an address before.
+
+use std::net::IpAddr;
+
+use netloom_model::Timestamp;
+use netloom_model::lease::Holding;
+
+use crate::column::{self, Columns};
+use crate::error::Error;
+use crate::row::LeaseRow;
+use crate::tx::{ReadTx, WriteTx, sql};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT lease_id, network_id, network, pool, kind, mac, owner_kind, owner_id, owner_name, node, ",
+            "held_from, held_to FROM lease_history ",
+            $rest
+        )
+    };
+}
+
+fn row(columns: &mut Columns<'_>) -> Result<Holding, Error> {
+    Ok(Holding {
+        lease_id: columns.parsed()?,
+        network_id: columns.parsed()?,
+        network: columns.plain()?,
+        pool: columns.plain()?,
+        kind: columns.lease_kind()?,
+        mac: columns.parsed_option()?,
+        owner: super::owner(columns)?,
+        from: columns.time()?,
+        to: columns.time_option()?,
+    })
+}
+
+/// Writes down a holding that ends.
+pub(super) async fn insert(tx: &mut WriteTx<'_>, row: &LeaseRow, to: Timestamp) -> Result<(), Error> {
+    let statement = sql("INSERT INTO lease_history (address, lease_id, network_id, network, pool, kind, mac,
+            owner_kind, owner_id, owner_name, node, held_from, held_to)
+        SELECT $1, $2, $3, n.name, p.key, $4, $5, $6, $7, $8, $9, $10, $11 FROM network AS n, pool AS p
+        WHERE n.id = $3 AND p.id = $12")
+    .bind(column::address(row.address))
+    .bind(row.id.to_string())
+    .bind(row.network_id.to_string())
+    .bind(row.kind.as_str())
+    .bind(row.mac.map(|mac| mac.to_string()))
+    .bind(row.owner.kind.as_str())
+    .bind(row.owner.id.clone())
+    .bind(row.owner.name.clone())
+    .bind(row.owner.node.to_string())
+    .bind(row.created_at.millis())
+    .bind(to.millis())
+    .bind(row.pool_id);
+    tx.execute(statement).await.map(drop)
+}
+
+/// Holdings of an address that are over, latest first. The present one is [`super::by_address`]'s.
+pub async fn history(tx: &mut ReadTx<'_>, address: IpAddr, limit: u32) -> Result<Vec<Holding>, Error> {
+    let statement = sql(select!("WHERE address = $1 ORDER BY held_to DESC, id DESC LIMIT $2"));
+    tx.rows(statement.bind(column::address(address)).bind(column::limit(limit)), row).await
+}
+
+/// Who had an address at a point in time; the present holder counts from when it got it.
+pub async fn held_at(tx: &mut ReadTx<'_>, address: IpAddr, at: Timestamp) -> Result<Option<Holding>, Error> {
+    if let Some(lease) = super::by_address(tx, address).await?.filter(|lease| lease.created_at <= at) {
+        return Ok(Some(Holding {
+            lease_id: lease.id,
+            network_id: lease.network_id,
+            network: lease.network_name,
+            pool: lease.pool_key,
+            kind: lease.kind,
+            mac: lease.mac,
+            owner: lease.owner,
+            from: lease.created_at,
+            to: None,
+        }));
+    }
+    // Holdings of one address follow each other: the first that ends later is the only one that can contain the moment.
+    let statement = sql(select!("WHERE address = $1 AND held_to > $2 ORDER BY held_to, id LIMIT 1"));
+    let next = tx.row(statement.bind(column::address(address)).bind(at.millis()), row).await?;
+    Ok(next.filter(|holding| holding.from <= at))
+}

@@ -1,0 +1,55 @@
+//! Search over all leases. Every condition that narrows has an index of its own, and pages go by address.
+
+use netloom_model::lease::{LeaseKind, LeaseState};
+
+use super::{row, select};
+use crate::column;
+use crate::error::Error;
+use crate::query::LeaseQuery;
+use crate::row::LeaseRow;
+use crate::select::Select;
+use crate::tx::ReadTx;
+
+/// A page of leases, by address. An address has one lease, so that the address alone says where a page ends.
+pub async fn list(tx: &mut ReadTx<'_>, query: &LeaseQuery) -> Result<Vec<LeaseRow>, Error> {
+    tx.rows(build(query).statement(), row).await
+}
+
+fn build(query: &LeaseQuery) -> Select {
+    let mut select = Select::new(select!(""));
+    if let Some(network) = query.network {
+        select.with(" AND l.network_id = ", network.to_string());
+    }
+    if let Some(address) = query.address {
+        select.with(" AND l.address = ", column::address(address));
+    }
+    if let Some(within) = query.within {
+        select.with(" AND l.address >= ", column::address(within.low));
+        select.with(" AND l.address <= ", column::address(within.high));
+    }
+    if let Some(mac) = query.mac {
+        select.with(" AND l.mac = ", mac.to_string());
+    }
+    if let Some(owner) = &query.owner {
+        select.with(" AND l.id IN (SELECT id FROM lease WHERE owner_name = ", owner.clone());
+        select.with(" UNION SELECT id FROM lease WHERE owner_id = ", owner.clone()).text(")");
+    }
+    // These two indexes hold the exceptions, and are used only where the statement says so too.
+    if let Some(state) = query.state {
+        select.with(" AND l.state = ", state.as_str());
+        if state != LeaseState::Bound {
+            select.text(" AND l.state <> 'bound'");
+        }
+    }
+    if let Some(kind) = query.kind {
+        select.with(" AND l.kind = ", kind.as_str());
+        if kind != LeaseKind::Dynamic {
+            select.text(" AND l.kind <> 'dynamic'");
+        }
+    }
+    if let Some((address, _)) = query.after {
+        select.with(" AND l.address > ", column::address(address));
+    }
+    select.with(" ORDER BY l.address LIMIT ", column::limit(query.limit));
+    select
+}

@@ -1,0 +1,202 @@
+//! The one writer: takes whatever waits into one transaction, each job in a savepoint, and answers after COMMIT.
+//!
+//! A job that fails by its own word, or by a constraint, loses its savepoint only. After any other error of the database
+//! the batch is rolled back (a full disk ends the transaction with every savepoint in it, whatever the job thinks)
+//! and its jobs are run again, one per transaction, so that each gets the answer that is its own. Nobody is answered,
+//! and no event number shows, before the COMMIT that holds it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{mpsc, watch};
+
+use crate::error::Error;
+use crate::job::Job;
+use crate::tx::{Identity, WriteTx, sql};
+
+/// Most jobs in one transaction.
+pub(crate) const BATCH: usize = 256;
+/// Quiet time after which the write-ahead log is copied into the database.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// A transaction that did not come about, or of which nobody may be told that it did.
+struct Failure {
+    error: Error,
+    /// Whether nothing of it is in the database and the jobs may be run again by themselves.
+    again: bool,
+}
+
+/// The writer's state.
+pub(crate) struct Writer {
+    path: PathBuf,
+    options: SqliteConnectOptions,
+    /// Absent after an error that a fresh connection may not have: one opened while the file could not be written
+    /// stays read-only for ever.
+    connection: Option<SqliteConnection>,
+    identity: Identity,
+    committed: watch::Sender<u64>,
+    /// Whether something was committed since the log was last copied.
+    dirty: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        path: PathBuf,
+        options: SqliteConnectOptions,
+        connection: SqliteConnection,
+        identity: Identity,
+        committed: watch::Sender<u64>,
+    ) -> Self {
+        Self { path, options, connection: Some(connection), identity, committed, dirty: true }
+    }
+
+    /// Works until the last sender is gone and the queue is empty, then closes the database.
+    pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+        let mut jobs = Vec::with_capacity(BATCH);
+        loop {
+            let received = match tokio::time::timeout(IDLE, queue.recv_many(&mut jobs, BATCH)).await {
+                Ok(received) => received,
+                Err(_) => {
+                    self.checkpoint().await;
+                    queue.recv_many(&mut jobs, BATCH).await
+                }
+            };
+            if received == 0 {
+                break;
+            }
+            self.batch(std::mem::take(&mut jobs)).await;
+        }
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "closing the database");
+        }
+    }
+
+    async fn batch(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        let failure = match self.attempt(&mut jobs).await {
+            Ok(()) => return jobs.into_iter().for_each(|job| job.answer(Ok(()))),
+            Err(failure) => failure,
+        };
+        tracing::warn!(error = %failure.error, jobs = jobs.len(), "a transaction failed");
+        if !failure.again || jobs.len() == 1 {
+            return jobs.into_iter().for_each(|job| job.answer(Err(failure.error.clone())));
+        }
+        let mut hopeless: Option<Error> = None;
+        for job in jobs {
+            if let Some(error) = &hopeless {
+                job.answer(Err(error.clone()));
+                continue;
+            }
+            let mut alone = [job];
+            let outcome = self.attempt(&mut alone).await;
+            if let Err(Failure { error: Error::Busy, .. }) = &outcome {
+                // Each try waits out the whole time allowed for the lock: the others need not.
+                hopeless = Some(Error::Busy);
+            }
+            let [job] = alone;
+            job.answer(outcome.map_err(|failure| failure.error));
+        }
+    }
+
+    /// Runs the jobs in one transaction.
+    async fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        jobs.iter_mut().for_each(|job| job.reset());
+        let again = |error| Failure { error, again: true };
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => SqliteConnection::connect_with(&self.options).await.map_err(|error| again(error.into()))?,
+        };
+        match group(&mut connection, self.identity, jobs).await {
+            Ok(last) => {
+                self.connection = Some(connection);
+                if let Some(last) = last {
+                    self.dirty = true;
+                    self.committed.send_if_modified(|seq| std::mem::replace(seq, last.max(*seq)) < last);
+                }
+                netloom_fault::point("store.commit.after")
+                    .map_err(|fault| Failure { error: Error::caused(fault), again: false })
+            }
+            Err(failed) => {
+                let error = self.named(failed.error);
+                // "No transaction is active" is what SQLite says when it has rolled back by itself.
+                let _ = sql("ROLLBACK").execute(&mut connection).await;
+                if matches!(error, Error::Full | Error::Busy) {
+                    self.connection = Some(connection);
+                } else if let Err(error) = connection.close().await {
+                    tracing::debug!(%error, "closing a connection that failed");
+                }
+                Err(Failure { error, again: failed.began })
+            }
+        }
+    }
+
+    /// An input or output error on a file system that has become read-only, by the name that helps. `access` asks without
+    /// opening: closing a second descriptor of the database would drop SQLite's locks on it.
+    fn named(&self, error: Error) -> Error {
+        let unwritable = matches!(error, Error::Backend { .. })
+            && nix::unistd::access(&self.path, nix::unistd::AccessFlags::W_OK).is_err();
+        if unwritable { Error::ReadOnly } else { error }
+    }
+
+    /// Copies what the readers have done with from the write-ahead log into the database. Waits for nobody.
+    async fn checkpoint(&mut self) {
+        if !std::mem::take(&mut self.dirty) {
+            return;
+        }
+        if let Some(connection) = &mut self.connection
+            && let Err(error) = sql("PRAGMA wal_checkpoint(PASSIVE)").execute(connection).await
+        {
+            tracing::debug!(%error, "copying the write-ahead log");
+        }
+    }
+}
+
+/// A transaction that failed.
+struct Failed {
+    error: Error,
+    /// Whether it had begun at all.
+    began: bool,
+}
+
+/// Runs the jobs, each in a savepoint, and commits. The number of the last event when something was kept, 0 without events.
+async fn group(
+    connection: &mut SqliteConnection,
+    identity: Identity,
+    jobs: &mut [Box<dyn Job>],
+) -> Result<Option<u64>, Failed> {
+    let failed = |error: Error| Failed { error, began: true };
+    sql("BEGIN IMMEDIATE; SAVEPOINT job")
+        .execute(&mut *connection)
+        .await
+        .map_err(|error| Failed { error: error.into(), began: false })?;
+    let (mut last, mut first) = (None, true);
+    let mut kept_before = false;
+    for job in jobs {
+        if !first {
+            let next = if kept_before { "RELEASE job; SAVEPOINT job" } else { "ROLLBACK TO job" };
+            sql(next).execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
+        }
+        first = false;
+        let mut tx = WriteTx::new(&mut *connection, identity);
+        kept_before = job.run(&mut tx).await;
+        if let Some(error) = tx.broken.take() {
+            return Err(failed(error));
+        }
+        if kept_before {
+            last = Some(tx.appended.or(last).unwrap_or_default());
+        }
+    }
+    if last.is_none() {
+        sql("ROLLBACK").execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
+        return Ok(None);
+    }
+    if !kept_before {
+        sql("ROLLBACK TO job").execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
+    }
+    netloom_fault::point("store.commit.before").map_err(|fault| failed(Error::caused(fault)))?;
+    sql("COMMIT").execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
+    Ok(last)
+}
