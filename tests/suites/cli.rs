@@ -1,1 +1,224 @@
-//! cli
+//! The command line: help that teaches, doctor, exec, purge, the OpenAPI document, what a start says.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::Path;
+
+use netloom_tests::process::run;
+use netloom_tests::{Host, Snapshot, Value, host, json};
+
+fn directories(host: &Host) -> String {
+    format!("--data-dir {} --run-dir {}", host.data_dir().display(), host.run_dir().display())
+}
+
+#[test]
+fn help_teaches() {
+    let host = host!();
+    let help = host.netloom("--help").ok();
+    for command in ["serve", "doctor", "purge", "exec", "openapi"] {
+        assert!(help.contains(command), "{command} is missing:\n{help}");
+        let own = host.netloom(&format!("{command} --help")).ok();
+        assert!(own.lines().count() > 5, "{own}");
+    }
+    let serve = host.netloom("serve --help").ok();
+    for word in ["--listen", "--data-dir", "--run-dir", "NETLOOM_LISTEN", "NETLOOM_DATA_DIR", "127.0.0.1:8080"] {
+        assert!(serve.contains(word), "{word} is missing:\n{serve}");
+    }
+    let wrong = host.netloom("serv").failed();
+    assert!(wrong.contains("serve"), "a slip is corrected:\n{wrong}");
+    assert!(host.netloom("--version").ok().contains(env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn doctor_gives_verdicts_and_changes_nothing() {
+    let host = host!();
+    let before = Snapshot::of(&host);
+    let said = host.netloom(&format!("doctor {}", directories(&host)));
+    let text = format!("{}{}", said.stdout, said.stderr);
+    assert_eq!(said.code, 0, "this host can run it:\n{text}");
+    for word in ["OK", "macvlan", "veth", "bridge", "nftables"] {
+        assert!(text.contains(word), "{word} is missing:\n{text}");
+    }
+    Snapshot::of(&host).same_as(&before);
+}
+
+#[test]
+fn doctor_finds_a_foreign_chain_that_drops_and_a_missing_privilege() {
+    let host = host!();
+    host.net.run("nft add table ip other");
+    host.net.shell("nft 'add chain ip other forward { type filter hook forward priority 0; policy drop; }'");
+    let text = host.netloom(&format!("doctor {}", directories(&host)));
+    let text = format!("{}{}", text.stdout, text.stderr);
+    assert!(text.contains("other") && text.contains("drop"), "{text}");
+    let line = format!(
+        "setpriv --bounding-set -net_admin --inh-caps -net_admin {} doctor {}",
+        host.binary().display(),
+        directories(&host)
+    );
+    let said = run(host.net.command("setpriv").args(line.split_whitespace().skip(1)));
+    let text = format!("{}{}", said.stdout, said.stderr);
+    assert!(said.code != 0 && text.contains("NET_ADMIN"), "the missing privilege is named:\n{text}");
+}
+
+#[test]
+fn serve_without_privilege_names_it_and_the_remedy() {
+    let host = host!();
+    host.net.run(&format!("chmod 777 {}", host.dir().display()));
+    let line = format!(
+        "--reuid 65534 --regid 65534 --clear-groups {} serve --listen 127.0.0.1:8080 {}",
+        host.binary().display(),
+        directories(&host)
+    );
+    let said = run(host.net.command("setpriv").args(line.split_whitespace()));
+    let text = format!("{}{}", said.stdout, said.stderr);
+    assert_ne!(said.code, 0);
+    assert!(text.contains("root") || text.contains("CAP_NET_ADMIN"), "{text}");
+    assert!(!text.contains("panicked"), "{text}");
+}
+
+#[test]
+fn a_port_in_use_and_a_bad_address_are_explained() {
+    let host = host!();
+    host.start();
+    let line = format!("serve --listen 127.0.0.1:8080 --data-dir {0}/d --run-dir {0}/r", host.dir().display());
+    let said = host.netloom(&line).failed();
+    assert!(!said.contains("panicked") && said.len() > 20, "{said}");
+    let said = host.netloom("serve --listen nonsense").failed();
+    assert!(said.contains("nonsense"), "{said}");
+    let said = host
+        .netloom(&format!("serve --listen 0.0.0.0:9090 --data-dir {0}/d --run-dir {0}/r", host.dir().display()))
+        .failed();
+    assert!(said.contains("allow-remote") || said.contains("another"), "a wide listener must be asked for: {said}");
+}
+
+#[test]
+fn the_first_start_prints_a_link_that_logs_in_once() {
+    let host = host!();
+    host.start();
+    let log = host.log_text();
+    let link = log
+        .split_whitespace()
+        .find(|w| w.starts_with("http://127.0.0.1:8080/") && w.len() > 40)
+        .expect("the dashboard link");
+    let path = link.trim_start_matches("http://127.0.0.1:8080");
+    let tcp = host.tcp();
+    let page = tcp.get(path);
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert!(
+        page.text.contains("<form") && page.header("set-cookie").is_none(),
+        "GET shows a button and logs nobody in"
+    );
+    assert_eq!(tcp.get(path).status, 200, "and uses nothing up");
+    let again = host.netloom(&format!("login-link {}", directories(&host))).ok();
+    assert!(again.contains("http://127.0.0.1:8080/"), "{again}");
+}
+
+#[test]
+fn exec_enters_a_sandbox() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.195.0.0/24");
+    host.sandbox("s", "n");
+    let exec = |rest: &str| host.netloom(&format!("exec {} {rest}", directories(&host)));
+    assert!(exec("s -- ip -o -4 addr show eth0").ok().contains("10.195.0.2/24"));
+    assert_eq!(exec("s -- ls /sys/class/net").ok().split_whitespace().collect::<Vec<_>>(), ["eth0", "lo"]);
+    assert_eq!(exec("s -- false").code, 1, "the exit code is the command's");
+    let said = exec("missing -- true").failed();
+    assert!(said.contains("missing"), "{said}");
+    client.patch("sandboxes/s", &json!({"desired_state": "stopped"})).is(200);
+    let said = exec("s -- true").failed();
+    assert!(said.contains("stopped"), "{said}");
+}
+
+#[test]
+fn purge_shows_first_removes_all_of_ours_and_nothing_else() {
+    let host = host!();
+    host.net.run("ip addr add 10.196.0.9/24 dev parent0");
+    host.net.run("ip link add mine0 type bridge");
+    let before = Snapshot::of(&host);
+    let client = host.start();
+    let mut body = netloom_tests::host::macvlan("n", "10.196.0.0/24");
+    body["macvlan"]["host_access"] = json!(true);
+    client.post("networks", &body).is(201);
+    for name in ["a", "b"] {
+        host.sandbox(name, "n");
+    }
+    let refused = host.netloom(&format!("purge --yes {}", directories(&host))).failed();
+    assert!(refused.contains("daemon"), "it refuses while a daemon runs: {refused}");
+    host.kill();
+    let with = Snapshot::of(&host);
+    let shown = host.netloom(&format!("purge {}", directories(&host))).ok();
+    assert!(shown.contains("--yes") && shown.matches("namespace").count() >= 2, "{shown}");
+    Snapshot::of(&host).same_as(&with);
+    host.netloom(&format!("purge --yes {}", directories(&host))).ok();
+    Snapshot::of(&host).same_as(&before);
+    assert!(host.data_dir().join("netloom.db").exists(), "the store only with --data");
+    host.netloom(&format!("purge --yes --data {}", directories(&host))).ok();
+    assert!(!host.data_dir().join("netloom.db").exists() && !host.data_dir().join("admin.token").exists());
+    Snapshot::of(&host).same_as(&before);
+    host.start();
+}
+
+#[test]
+fn a_purged_host_is_rebuilt_from_its_store() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.196.0.0/24");
+    host.sandbox("a", "n");
+    host.stop();
+    host.netloom(&format!("purge --yes {}", directories(&host))).ok();
+    host.start();
+    assert_eq!(client.get("sandboxes/a").is(200)["status"]["state"], "running");
+    assert!(host.in_sandbox("a", "ip -o -4 addr show eth0").contains("10.196.0.2/24"));
+}
+
+#[test]
+fn the_openapi_document_is_the_one_in_the_repository_and_the_one_that_is_served() {
+    let host = host!();
+    let client = host.start();
+    let printed: Value = serde_json::from_str(&host.netloom("openapi").ok()).expect("JSON");
+    assert_eq!(client.get("/openapi.json").is(200), printed);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../openapi/netloom-v1.json");
+    let text = std::fs::read_to_string(&path).expect("openapi/netloom-v1.json is checked in");
+    let stored: Value = serde_json::from_str(&text).expect("JSON");
+    assert!(
+        stored == printed,
+        "openapi/netloom-v1.json is out of date: cargo run -- openapi > openapi/netloom-v1.json"
+    );
+    assert!(printed["openapi"].as_str().unwrap().starts_with("3.1"));
+    let docs = client.get("/docs/");
+    assert_eq!(docs.status, 200);
+    assert!(!docs.text.contains("https://") && !docs.text.contains("//cdn"), "Swagger UI works offline: {}", docs.text);
+}
+
+#[test]
+fn every_documented_path_is_served() {
+    let host = host!();
+    let client = host.start();
+    let document = client.get("/openapi.json").is(200);
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let path = path
+            .split('/')
+            .map(|part| if part.starts_with('{') { "missing" } else { part })
+            .collect::<Vec<_>>()
+            .join("/");
+        for method in
+            operations.as_object().unwrap().keys().filter(|m| matches!(m.as_str(), "get" | "post" | "patch" | "delete"))
+        {
+            if path.ends_with("/events") && method == "get" {
+                continue;
+            }
+            let body = (method == "post" || method == "patch").then(|| ("application/json", b"{}".to_vec()));
+            let dry = if method == "post" && path.ends_with("/prune") {
+                format!("{path}?dry_run=true")
+            } else {
+                path.clone()
+            };
+            let answer = client.send(&method.to_uppercase(), &dry, body).expect("an answer");
+            assert!(
+                answer.status < 500 && answer.json["code"] != "route-not-found" && answer.status != 405,
+                "{method} {path}: {}",
+                answer.text
+            );
+        }
+    }
+}

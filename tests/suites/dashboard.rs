@@ -1,1 +1,197 @@
-//! dashboard
+//! The dashboard in a real browser: login by link, every page, nothing broken on it, readable without scripts.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::{Path, PathBuf};
+
+use fantoccini::Locator;
+use netloom_tests::browser::{Complaints, Page, browse};
+use netloom_tests::{Host, host, json};
+
+/// Where the pictures go: they are not compared, they are for people.
+fn screenshots() -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screenshots");
+    std::fs::create_dir_all(&path).expect("target is writable");
+    path
+}
+
+async fn picture(page: &Page, name: &str) {
+    let bytes = page.window.screenshot().await.expect("a screenshot");
+    std::fs::write(screenshots().join(format!("{name}.png")), bytes).expect("target is writable");
+}
+
+/// A host with something to see on every page.
+fn furnished() -> Host {
+    let host = host!();
+    host.net.run("ip addr add 192.168.122.185/24 dev parent0");
+    let client = host.start();
+    let network = json!({
+        "name": "macvlan-net1", "driver": "macvlan", "description": "The exercise's network",
+        "pools": {"v4": {"subnet": "192.168.122.0/24", "gateway": "192.168.122.1", "reserved": {"printer": "192.168.122.9"}}},
+        "macvlan": {"parent": "parent0", "mode": "bridge", "probe": false},
+    });
+    client.post("networks", &network).is(201);
+    for name in ["macvlan1", "macvlan2"] {
+        host.sandbox(name, "macvlan-net1");
+    }
+    client
+        .post("sandboxes", &json!({"name": "macvlan3", "desired_state": "stopped", "networks": {"macvlan-net1": {}}}))
+        .is(201);
+    host
+}
+
+/// The one-time link that the first start printed.
+fn link(host: &Host) -> String {
+    let log = host.log_text();
+    let found = log.split_whitespace().find(|w| w.starts_with("http://127.0.0.1:8080/") && w.len() > 40);
+    found.expect("the first start prints the dashboard link").to_owned()
+}
+
+async fn log_in(page: &Page, link: &str) {
+    page.window.goto(link).await.expect("the login page opens");
+    page.window.find(Locator::Css("form button")).await.expect("a button").click().await.expect("it can be clicked");
+    page.window.wait().for_element(Locator::Css("main h1")).await.expect("the overview opens");
+}
+
+const PAGES: &[(&str, &str, &str)] = &[
+    ("overview", "/ui", "macvlan-net1"),
+    ("networks", "/ui/networks", "192.168.122.0/24"),
+    ("network", "/ui/networks/macvlan-net1", "192.168.122.1"),
+    ("network-leases", "/ui/networks/macvlan-net1/leases", "02:42:c0:a8:7a:02"),
+    ("network-endpoints", "/ui/networks/macvlan-net1/endpoints", "macvlan2"),
+    ("network-json", "/ui/networks/macvlan-net1/json", "macvlan-net1"),
+    ("leases", "/ui/leases", "192.168.122.3"),
+    ("leases-search", "/ui/leases?q=192.168.122.3", "macvlan2"),
+    ("address", "/ui/addresses/192.168.122.2", "macvlan1"),
+    ("address-free", "/ui/addresses/192.168.122.77", "macvlan-net1"),
+    ("sandboxes", "/ui/sandboxes", "macvlan3"),
+    ("sandbox", "/ui/sandboxes/macvlan1", "02:42:c0:a8:7a:02"),
+    ("sandbox-stopped", "/ui/sandboxes/macvlan3", "stopped"),
+    ("sandbox-json", "/ui/sandboxes/macvlan1/json", "macvlan1"),
+    ("events", "/ui/events", "sandbox.created"),
+];
+
+async fn every_page(page: &Page, prefix: &str) {
+    let mut broken = Vec::new();
+    for (name, path, fact) in PAGES {
+        page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.expect("the page opens");
+        let text = page.window.find(Locator::Css("body")).await.expect("a body").text().await.expect("text");
+        let headings = page.window.find_all(Locator::Css("h1")).await.expect("headings").len();
+        if !text.contains(fact) {
+            broken.push(format!("{path}: `{fact}` is not on it:\n{text}"));
+        }
+        if headings != 1 {
+            broken.push(format!("{path}: {headings} main headings"));
+        }
+        for what in ["[style]", "style", "script:not([src])", "[onclick]"] {
+            if !page.window.find_all(Locator::Css(what)).await.expect("a selector").is_empty() {
+                broken.push(format!("{path}: `{what}` stands inline"));
+            }
+        }
+        let complaints = page.complaints().await;
+        if complaints != Complaints::default() {
+            broken.push(format!("{path}: {complaints:?}"));
+        }
+        picture(page, &format!("{prefix}{name}")).await;
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_page_works_in_a_browser() {
+    let host = furnished();
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        page.complaints().await;
+        every_page(&page, "").await;
+    });
+}
+
+#[test]
+fn every_page_works_without_scripts() {
+    let host = furnished();
+    let link = link(&host);
+    browse(&host, false, async |page: Page| {
+        log_in(&page, &link).await;
+        page.complaints().await;
+        every_page(&page, "noscript-").await;
+    });
+}
+
+#[test]
+fn links_lead_from_the_overview_to_an_address() {
+    let host = furnished();
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        for (text, ends_in) in [("Networks", "/ui/networks"), ("macvlan-net1", "macvlan-net1")] {
+            page.window
+                .find(Locator::LinkText(text))
+                .await
+                .unwrap_or_else(|_| panic!("no link `{text}`"))
+                .click()
+                .await
+                .unwrap();
+            let url = page.window.current_url().await.unwrap();
+            assert!(url.path().contains(ends_in) || url.path().contains("net_"), "{text} leads to {url}");
+        }
+        page.window.goto("http://127.0.0.1:8080/ui/sandboxes/macvlan1").await.unwrap();
+        page.window
+            .find(Locator::LinkText("192.168.122.2"))
+            .await
+            .expect("the address is a link")
+            .click()
+            .await
+            .unwrap();
+        assert_eq!(page.window.current_url().await.unwrap().path(), "/ui/addresses/192.168.122.2");
+    });
+}
+
+#[test]
+fn the_link_works_once_and_the_token_always() {
+    let host = furnished();
+    let (link, token) = (link(&host), host.token());
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        page.window.delete_all_cookies().await.unwrap();
+        page.window.goto("http://127.0.0.1:8080/ui/networks").await.unwrap();
+        assert!(
+            page.window.current_url().await.unwrap().path().contains("login"),
+            "without a session there is the login page"
+        );
+        page.window.goto(&link).await.unwrap();
+        if let Ok(button) = page.window.find(Locator::Css("form button")).await {
+            let _ = button.click().await;
+        }
+        page.window.goto("http://127.0.0.1:8080/ui/networks").await.unwrap();
+        assert!(page.window.current_url().await.unwrap().path().contains("login"), "the link was used up");
+        let field = page.window.find(Locator::Css("input[type=password]")).await.expect("a field for the token");
+        field.send_keys(&token).await.unwrap();
+        page.window.find(Locator::Css("form button")).await.unwrap().click().await.unwrap();
+        page.window.goto("http://127.0.0.1:8080/ui/networks").await.unwrap();
+        assert_eq!(page.window.current_url().await.unwrap().path(), "/ui/networks");
+    });
+}
+
+#[test]
+fn what_users_write_is_shown_and_never_run() {
+    let host = host!();
+    let client = host.start();
+    let evil = "<script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\">";
+    let body = json!({"name": "s", "description": evil, "labels": {"x": evil}, "networks": {}});
+    client.post("sandboxes", &body).is(201);
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        for path in [
+            "/ui/sandboxes",
+            "/ui/sandboxes/s",
+            "/ui/sandboxes/s/json",
+            "/ui/leases?q=%3Cscript%3Ealert(1)%3C/script%3E",
+            "/ui/networks/%3Cscript%3E",
+        ] {
+            page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.unwrap();
+            assert_ne!(page.window.title().await.unwrap(), "pwned", "{path}");
+        }
+    });
+}

@@ -1,0 +1,142 @@
+//! The check after every fault: what the API says, what `ip` sees, and what the leases add up to are one and the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use netloom_tests::{Client, Host, Value, json, until};
+
+const SETTLED: Duration = Duration::from_secs(20);
+
+/// Waits until nothing is under way, then compares everything with everything.
+///
+/// # Panics
+/// With the first thing that doesn't agree.
+#[track_caller]
+pub(crate) fn agree(host: &Host, after: &str) {
+    let client = host.client();
+    until(&format!("nothing is under way after {after}"), SETTLED, || {
+        let restless = |list: &str| {
+            client.all(&format!("{list}?limit=1000")).iter().any(|object| {
+                let status = &object["status"];
+                status["reconciling"] == true || matches!(status["state"].as_str(), Some("pending" | "deleting"))
+            })
+        };
+        let releasing = client.get("leases?state=releasing").is(200)["items"] != json!([]);
+        (!restless("sandboxes") && !restless("networks") && !releasing).then_some(())
+    });
+    assert_eq!(client.get("drift").is(200)["items"], json!([]), "after {after} the kernel differs from what is wanted");
+    let sandboxes = client.all("sandboxes?limit=1000");
+    namespaces(host, &sandboxes, after);
+    let mut endpoints = BTreeMap::new();
+    for sandbox in &sandboxes {
+        links(host, sandbox, after);
+        for endpoint in sandbox["status"]["endpoints"].as_object().unwrap().values() {
+            for field in ["address", "address6"] {
+                if let Some(address) = endpoint[field].as_str() {
+                    let taken = endpoints.insert(address.to_owned(), sandbox["name"].as_str().unwrap().to_owned());
+                    assert_eq!(taken, None, "after {after} {address} has two holders");
+                }
+            }
+        }
+    }
+    leases(&client, &endpoints, after);
+    for network in client.all("networks?limit=1000") {
+        for (key, pool) in network["status"]["pools"].as_object().unwrap() {
+            adds_up(&pool["capacity"], &format!("{}/{key} after {after}", network["name"]));
+        }
+    }
+}
+
+/// The files and mounts under the run directory are those of the sandboxes that run, and no others.
+fn namespaces(host: &Host, sandboxes: &[Value], after: &str) {
+    let prefix = format!("{}/netns/", host.run_dir().display());
+    let wanted: BTreeSet<String> = sandboxes
+        .iter()
+        .filter_map(|s| s["status"]["netns"].as_str())
+        .filter(|path| path.starts_with(&prefix))
+        .map(str::to_owned)
+        .collect();
+    let listed = host.net.try_run(&format!("ls {prefix}")).stdout;
+    let files: BTreeSet<String> = listed.lines().map(|name| format!("{prefix}{name}")).collect();
+    assert_eq!(files, wanted, "after {after}: files under the run directory");
+    let mounts = host.net.run("awk {print$5} /proc/self/mountinfo");
+    let mut mounts: Vec<&str> = mounts.lines().filter(|mount| mount.starts_with(&prefix)).collect();
+    mounts.sort_unstable();
+    assert_eq!(mounts, wanted.iter().map(String::as_str).collect::<Vec<_>>(), "after {after}: mounted namespaces");
+}
+
+/// `ip` sees in the sandbox exactly what its endpoints say.
+fn links(host: &Host, sandbox: &Value, after: &str) {
+    let Some(netns) = sandbox["status"]["netns"].as_str() else {
+        assert_eq!(sandbox["status"]["state"], "stopped", "after {after}: {sandbox}");
+        return;
+    };
+    if sandbox["networks"].get("host").is_some() {
+        return;
+    }
+    assert_eq!(sandbox["status"]["state"], "running", "after {after}: {sandbox}");
+    let dump = host.net.json_in(netns, "ip -j addr");
+    let seen: BTreeSet<String> = dump
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|link| link["ifname"] != "lo")
+        .map(|link| {
+            let inet: Vec<String> = link["addr_info"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|a| a["scope"] == "global")
+                .map(|a| format!("{}/{}", a["local"], a["prefixlen"]))
+                .collect();
+            format!("{} {} {}", link["ifname"], link["address"], inet.join(" "))
+        })
+        .collect();
+    let said: BTreeSet<String> = sandbox["status"]["endpoints"]
+        .as_object()
+        .unwrap()
+        .values()
+        .filter(|e| e["interface"].is_string() && e["mac"].is_string())
+        .map(|e| {
+            let mut inet = vec![format!("{}/{}", e["address"], e["prefix_length"])];
+            if e["address6"].is_string() {
+                inet.push(format!("{}/{}", e["address6"], e["prefix_length6"]));
+            }
+            format!("{} {} {}", e["interface"], e["mac"], inet.join(" "))
+        })
+        .collect();
+    assert_eq!(seen, said, "after {after}: {} as `ip` sees it, and as the API says", sandbox["name"]);
+}
+
+/// Every endpoint's address has its lease, and no lease of a sandbox is without an endpoint.
+fn leases(client: &Client, endpoints: &BTreeMap<String, String>, after: &str) {
+    let held: BTreeMap<String, String> = client
+        .all("leases?limit=1000")
+        .iter()
+        .filter(|lease| lease["status"]["owner"]["kind"] == "sandbox")
+        .map(|lease| {
+            let status = &lease["status"];
+            assert!(matches!(status["state"].as_str(), Some("bound" | "held")), "after {after}: {lease}");
+            (status["address"].as_str().unwrap().to_owned(), status["owner"]["name"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    assert_eq!(&held, endpoints, "after {after}: leases, and endpoints");
+}
+
+/// The parts of a pool make up the whole.
+fn adds_up(capacity: &Value, what: &str) {
+    let number = |field: &str| match &capacity[field] {
+        Value::String(text) => text.parse::<u128>().unwrap(),
+        other => u128::from(other.as_u64().unwrap()),
+    };
+    let parts =
+        ["free", "dynamic", "requested", "reserved", "gateway", "host", "held", "releasing", "quarantined", "orphaned"];
+    assert_eq!(number("total"), parts.into_iter().map(number).sum::<u128>(), "{what}: {capacity}");
+}
+
+/// Nobody but its holder answers for an address: every broadcast request gets exactly one reply.
+#[track_caller]
+pub(crate) fn one_answers(host: &Host, from: &str, address: &str) {
+    let said = host.in_sandbox(from, &format!("busybox arping -b -c 3 -w 4 -I eth0 {address}"));
+    assert_eq!(said.matches("reply from").count(), 3, "{said}");
+}
