@@ -109,8 +109,8 @@ pub(crate) struct Serve {
     #[arg(long, env = "NETLOOM_ALLOW_REMOTE")]
     pub(crate) allow_remote: bool,
     /// A further name that requests may have in their Host header, such as the name a proxy passes on; may be repeated
-    #[arg(long, env = "NETLOOM_PUBLIC_NAMES", value_name = "NAME", value_delimiter = ',')]
-    pub(crate) public_name: Vec<String>,
+    #[arg(long, env = "NETLOOM_ALLOWED_HOSTS", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) allowed_host: Vec<String>,
     /// The service manager's socket to report readiness to; set by systemd
     #[arg(long, env = "NOTIFY_SOCKET", hide = true)]
     pub(crate) notify_socket: Option<String>,

@@ -13,7 +13,7 @@ use crate::{greeting, socket};
 /// When no service answers, or it refuses.
 pub(crate) fn run(options: &LoginLink) -> anyhow::Result<ExitCode> {
     let answer = socket::request(&options.directories.socket(), "POST", "/api/v1/login-links")?;
-    if answer.status != 201 {
+    if answer.status != 200 {
         bail!(answer.problem());
     }
     let path = answer.body["path"].as_str().context("the service's answer has no path")?;

@@ -61,7 +61,7 @@ async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     let first = token::ensure(&control, &options.directories.token()).await?;
     let link = if first { Some(control.login_link().await.context("cannot make a login link")?) } else { None };
 
-    let settings = Settings { listen: vec![address.ip()], public_names: options.public_name.clone() };
+    let settings = Settings { listen: vec![address.ip()], allowed_hosts: options.allowed_host.clone() };
     let state = ApiState::new(control, settings);
     let server = server(&state, tcp, unix)?;
     let handle = server.handle();
