@@ -33,6 +33,7 @@ commands! {
     ListSandboxes => Read, GetSandbox => Read, UpdateSandbox => Write, RemoveSandbox => Write,
     ListLeases => Read, GetLease => Read, ReserveLease => Write, ReleaseLease => Write, GetAddress => Read,
     Prune => Write, Probe => Write, GetDrift => Read, GetFacts => Read, ListEvents => Read, WatchEvents => Read, GetOverview => Read,
+    CreateLoginLink => Administer,
 }
 
 /// An object by ID or name, as it stands in a path.
@@ -281,3 +282,7 @@ pub struct WatchEvents {
 /// Asks for the numbers on the front page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetOverview;
+
+/// Makes a link that logs a browser in, once, with the rights of the administrator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreateLoginLink;

@@ -9,16 +9,46 @@
 //! |---|---|
 //! | [`control`] | the handle: one method per command |
 //! | [`command`] | every command, with the permission it needs |
-//! | [`principal`], [`identity`] | who asks; tokens, sessions, login links |
+//! | [`principal`], `identity` | who asks; tokens, sessions, login links |
 //! | [`error`] | what can go wrong, neutral of any transport |
 //! | [`node`] | the port to a node: plan, converge, live, drift, probe, facts |
+//! | `networks`, `sandboxes`, `leases`, `addresses`, `prune`, `probes`, `events`, `overview` | the use cases |
+//! | `validate` | what may be written, all refusals at once |
+//! | `allocation` | who gets which address |
+//! | `commit`, `settle`, `queue` | the write path: one transaction, then the node, one write per object at a time |
+//! | `assignments`, `reports` | what the node is told, and what it found |
+//! | `background` | what happens by itself |
 
+mod addresses;
+mod allocation;
+mod assignments;
+mod background;
+mod clock;
 pub mod command;
+mod commit;
+mod conditions;
+pub mod config;
 pub mod control;
 pub mod error;
+mod events;
+mod identity;
+mod journal;
+mod leases;
+mod networks;
 pub mod node;
+mod overview;
+mod page;
 pub mod principal;
+mod probes;
+mod prune;
+mod queue;
+mod reports;
+mod sandboxes;
+mod settle;
+mod store_error;
+mod validate;
 
+pub use config::Config;
 pub use control::Control;
 pub use error::{Error, ErrorKind};
 pub use node::Node;

@@ -45,6 +45,12 @@ pub async fn token_by_id(tx: &mut ReadTx<'_>, id: TokenId) -> Result<Option<Toke
     tx.row(statement.bind(id.to_string()), token).await
 }
 
+/// The token with this name, expired or not.
+pub async fn token_by_name(tx: &mut ReadTx<'_>, name: &str) -> Result<Option<TokenRow>, Error> {
+    let statement = sql("SELECT id, name, role, hash, created_at, expires_at FROM token WHERE name = $1");
+    tx.row(statement.bind(name.to_owned()), token).await
+}
+
 /// Adds a login session, by the hash of its secret.
 ///
 /// # Errors

@@ -1,0 +1,255 @@
+//! Who gets which address: taking from and giving back to a pool's free ranges, within the transaction that writes the lease.
+//!
+//! What must not live here: arithmetic on spans (ipam), and the leases of a network's own (`networks::fixed`).
+
+use std::net::IpAddr;
+
+use netloom_ipam::{capacity, spans};
+use netloom_model::event::{ObjectKind, ObjectRef};
+use netloom_model::invalid::Code;
+use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
+use netloom_model::net::{Family, Span, to_number};
+use netloom_model::{Invalid, LeaseId, MacAddr, Timestamp};
+use netloom_store::{
+    FreeSummary, LeaseRow, NetworkRow, PoolRow, ReadTx, WriteTx, endpoints, free_ranges, leases, pools,
+};
+
+use crate::clock::random;
+use crate::error::{Error, ErrorKind};
+use crate::validate::pool::usable_address;
+
+/// How many random Ethernet addresses are tried before giving up; two in 2^46 ever meeting is already unlikely.
+const MAC_TRIES: usize = 16;
+
+/// An address that was taken out of its pool's free ranges, and needs its lease now.
+pub(crate) struct Taken<'p> {
+    pub(crate) pool: &'p PoolRow,
+    pub(crate) address: IpAddr,
+    pub(crate) kind: LeaseKind,
+}
+
+/// Takes the lowest free address of the first pool with room, of those given.
+pub(crate) async fn lowest<'p>(tx: &mut WriteTx<'_>, of: &[&'p PoolRow]) -> Result<Option<Taken<'p>>, Error> {
+    for &pool in of {
+        let free = free_ranges::lowest_in(tx, pool.id, pool.range).await?;
+        let Some((free, address)) = free.and_then(|free| Some((free, spans::lowest(free, pool.range)?))) else {
+            continue;
+        };
+        take_from(tx, pool.id, free, spans::single(address)).await?;
+        return Ok(Some(Taken { pool, address, kind: LeaseKind::Dynamic }));
+    }
+    Ok(None)
+}
+
+/// Takes a certain address, which may lie outside the dynamic range.
+///
+/// # Errors
+/// Invalid, when no pool of these can give it; `address-taken` with the holder, when somebody has it.
+pub(crate) async fn certain<'p>(
+    tx: &mut WriteTx<'_>,
+    network: &NetworkRow,
+    of: &'p [PoolRow],
+    address: IpAddr,
+    pointer: &str,
+) -> Result<Taken<'p>, Error> {
+    let text = address.to_string();
+    let Some(pool) = of.iter().find(|pool| Span::of(pool.subnet).contains(address)) else {
+        let subnets: Vec<String> = of.iter().map(|pool| pool.subnet.to_string()).collect();
+        let message = format!("no pool of network `{}` contains {address}", network.name);
+        let hint = if subnets.is_empty() {
+            format!("the network has no {} pool", Family::of(address))
+        } else {
+            format!("its pools: {}", subnets.join(", "))
+        };
+        return Err(Invalid::new(pointer, Code::OutOfRange, &text, message).hint(hint).into());
+    };
+    usable_address(pointer, &text, pool.subnet, address)?;
+    let Some(free) = free_ranges::containing(tx, pool.id, address).await? else {
+        return Err(taken(tx, address).await?);
+    };
+    take_from(tx, pool.id, free, spans::single(address)).await?;
+    Ok(Taken { pool, address, kind: LeaseKind::Requested })
+}
+
+/// Takes a part out of one free span.
+pub(crate) async fn take_from(tx: &mut WriteTx<'_>, pool_id: i64, free: Span, part: Span) -> Result<(), Error> {
+    let change = spans::take(free, part).ok_or_else(|| {
+        Error::new(ErrorKind::Internal, "internal", format!("{part} is not within the free span {free}"))
+    })?;
+    free_ranges::replace(tx, pool_id, &change.remove, &change.insert).await?;
+    Ok(())
+}
+
+/// Gives an address back to its pool. Its lease is gone, or goes in the same transaction.
+pub(crate) async fn give_back(tx: &mut WriteTx<'_>, pool_id: i64, address: IpAddr) -> Result<(), Error> {
+    let (below, above) = free_ranges::neighbours(tx, pool_id, address).await?;
+    let change = spans::give_back(spans::single(address), below, above);
+    free_ranges::replace(tx, pool_id, &change.remove, &change.insert).await?;
+    Ok(())
+}
+
+/// Ends a lease: history, then the address is free again.
+pub(crate) async fn release(tx: &mut WriteTx<'_>, lease: &LeaseRow, now: Timestamp) -> Result<(), Error> {
+    leases::remove(tx, lease, now).await?;
+    give_back(tx, lease.pool_id, lease.address).await
+}
+
+/// What a new lease is made of, besides its address.
+pub(crate) struct NewLease<'a> {
+    pub(crate) network: &'a NetworkRow,
+    pub(crate) pool: &'a PoolRow,
+    pub(crate) address: IpAddr,
+    pub(crate) kind: LeaseKind,
+    pub(crate) state: LeaseState,
+    pub(crate) owner: Owner,
+    pub(crate) revision: u64,
+    pub(crate) now: Timestamp,
+}
+
+impl NewLease<'_> {
+    /// The row, without Ethernet address, endpoint, key or end.
+    pub(crate) fn row(&self) -> Result<LeaseRow, Error> {
+        Ok(LeaseRow {
+            id: LeaseId::from_random(random()?),
+            network_id: self.network.id,
+            pool_id: self.pool.id,
+            address: self.address,
+            mac: None,
+            kind: self.kind,
+            state: self.state,
+            owner: self.owner.clone(),
+            endpoint_id: None,
+            key: None,
+            spec: None,
+            until: None,
+            revision: self.revision,
+            created_at: self.now,
+            updated_at: self.now,
+            network_name: self.network.name.clone(),
+            pool_key: self.pool.key.clone(),
+            prefix_length: self.pool.subnet.prefix_len(),
+        })
+    }
+}
+
+/// The Ethernet address of a new endpoint: the one asked for, else the one derived from its IPv4 address, else a random one.
+///
+/// # Errors
+/// `mac-taken` with the holder, when somebody has the one asked for.
+pub(crate) async fn mac(
+    tx: &mut ReadTx<'_>,
+    asked: Option<MacAddr>,
+    address4: Option<IpAddr>,
+) -> Result<MacAddr, Error> {
+    if let Some(mac) = asked {
+        let Some(holder) = endpoints::mac_taken(tx, mac).await? else { return Ok(mac) };
+        let detail = format!(
+            "{mac} is the Ethernet address of sandbox `{}` on network `{}`",
+            holder.sandbox_name, holder.network_name
+        );
+        let blocker =
+            ObjectRef { kind: ObjectKind::Sandbox, id: holder.sandbox_id.to_string(), name: holder.sandbox_name };
+        return Err(Error::conflict("mac-taken", detail)
+            .blockers(vec![blocker])
+            .hint("leave `mac` out, and a free one is chosen"));
+    }
+    if let Some(IpAddr::V4(address)) = address4 {
+        let mac = MacAddr::from_ipv4(address);
+        if endpoints::mac_taken(tx, mac).await?.is_none() {
+            return Ok(mac);
+        }
+    }
+    for _ in 0..MAC_TRIES {
+        let mac = MacAddr::from_random(random()?);
+        if endpoints::mac_taken(tx, mac).await?.is_none() {
+            return Ok(mac);
+        }
+    }
+    Err(Error::new(ErrorKind::Internal, "internal", "no free Ethernet address was found"))
+}
+
+/// `address-taken`, with who has it.
+pub(crate) async fn taken(tx: &mut ReadTx<'_>, address: IpAddr) -> Result<Error, Error> {
+    let Some(holder) = leases::by_address(tx, address).await? else {
+        let detail = format!("{address} is neither free nor leased: the store contradicts itself");
+        return Err(Error::new(ErrorKind::Internal, "store-inconsistent", detail).hint("run `netloom doctor`"));
+    };
+    Ok(held_by(&holder))
+}
+
+/// `address-taken`, by this lease.
+pub(crate) fn held_by(holder: &LeaseRow) -> Error {
+    let (address, name) = (holder.address, &holder.owner.name);
+    let detail = match (holder.state, holder.kind, holder.owner.kind) {
+        (LeaseState::Quarantined, ..) => {
+            let mac = holder.mac.map_or_else(|| "a stranger".to_owned(), |mac| mac.to_string());
+            format!("{address} is in quarantine: {mac}, which Netloom does not know, answered for it")
+        }
+        (_, LeaseKind::Reserved, _) => format!("{address} is reserved as `{name}`"),
+        (_, LeaseKind::Gateway, _) => format!("{address} is the gateway of network `{}`", holder.network_name),
+        (_, LeaseKind::Host, _) => format!("{address} is the host's own ({name})"),
+        (state, _, kind) => format!("{address} is taken by {} `{name}` ({})", kind.as_str(), state.as_str()),
+    };
+    let kind = match holder.owner.kind {
+        OwnerKind::Sandbox => ObjectKind::Sandbox,
+        OwnerKind::Network => ObjectKind::Network,
+        OwnerKind::Reservation | OwnerKind::Host | OwnerKind::Stranger => ObjectKind::Lease,
+    };
+    let id = holder.owner.id.clone().unwrap_or_else(|| holder.id.to_string());
+    Error::conflict("address-taken", detail)
+        .blockers(vec![ObjectRef { kind, id, name: name.clone() }])
+        .fact("address", address)
+        .fact("holder", name)
+        .fact("holder_kind", holder.owner.kind.as_str())
+        .fact("kind", holder.kind.as_str())
+        .fact("state", holder.state.as_str())
+        .hint("ask for another address, or for none")
+        .retryable(holder.state == LeaseState::Releasing)
+}
+
+/// `pool-exhausted`, with who uses what in the pools of a network that were asked.
+pub(crate) async fn exhausted(tx: &mut ReadTx<'_>, network: &NetworkRow, of: &[&PoolRow]) -> Result<Error, Error> {
+    let ids: Vec<i64> = of.iter().map(|pool| pool.id).collect();
+    let counts = pools::counts(tx, &ids).await?;
+    let free = pools::free(tx, &ids).await?;
+    let sum = free.values().fold(FreeSummary::default(), |sum, one| FreeSummary {
+        total: sum.total.saturating_add(one.total),
+        in_range: sum.in_range.saturating_add(one.in_range),
+        largest: None,
+    });
+    let total = of.iter().fold(0u128, |sum, pool| sum.saturating_add(netloom_model::net::usable(pool.subnet).len()));
+    let counts: Vec<_> = counts.into_values().flatten().collect();
+    let capacity = capacity::capacity(total, sum.total, sum.in_range, &counts);
+    let used = capacity::used(&capacity);
+    let words: Vec<String> = used.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let family = of.first().map_or(Family::V4, |pool| Family::of(pool.subnet.network()));
+    let detail = format!(
+        "network `{}` has no free {family} address left to choose: of {total}, {}",
+        network.name,
+        words.join(", ")
+    );
+    let hint = if sum.total > 0 {
+        format!("{} addresses outside the dynamic range are free: widen `range`, or ask for one of them", sum.total)
+    } else if capacity.held > 0 {
+        format!("stopped sandboxes hold {}: remove them (POST /api/v1/prune), or add a pool", capacity.held)
+    } else {
+        "remove sandboxes that are no longer needed, or add a pool to the network".to_owned()
+    };
+    let mut error = Error::conflict("pool-exhausted", detail)
+        .hint(hint)
+        .fact("network", &network.name)
+        .fact("total", total)
+        .fact("free_outside_range", sum.total)
+        .retryable(capacity.releasing > 0);
+    for (word, count) in used {
+        error = error.fact(word, count);
+    }
+    Ok(error)
+}
+
+/// The order of addresses, for answers.
+pub(crate) fn by_address(a: &LeaseRow, b: &LeaseRow) -> std::cmp::Ordering {
+    // IPv4 before IPv6, as the wanted order of an endpoint's addresses; within a family by number.
+    let key = |row: &LeaseRow| (Family::of(row.address), to_number(row.address));
+    key(a).cmp(&key(b))
+}

@@ -1,0 +1,105 @@
+//! What happens by itself: quarantines end, sessions and login links expire, old events go, the host is looked at once at the start.
+
+use std::future::Future;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use netloom_model::lease::LeaseState;
+use netloom_store::{WriteTx, access, events, leases};
+
+use crate::allocation;
+use crate::clock::now;
+use crate::commit::Job;
+use crate::control::Control;
+use crate::error::Error;
+use crate::journal::{Actor, lease_ref, with};
+
+/// How often quarantines are looked at.
+const QUARANTINES: Duration = Duration::from_secs(5);
+/// How often expired sessions and old events are removed, in rounds of the above.
+const TIDY_EVERY: u32 = 60;
+
+impl Control {
+    /// Runs until `shutdown` is done: the daemon spawns it once the node answers.
+    pub async fn background(&self, shutdown: impl Future<Output = ()> + Send) {
+        tokio::pin!(shutdown);
+        self.look_at_host().await;
+        let mut ticks = tokio::time::interval(QUARANTINES);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut round = 0u32;
+        loop {
+            tokio::select! {
+                () = &mut shutdown => return,
+                _ = ticks.tick() => {}
+            }
+            if let Err(error) = self.end_quarantines().await {
+                tracing::warn!(%error, "quarantines could not be ended");
+            }
+            if round.is_multiple_of(TIDY_EVERY)
+                && let Err(error) = self.inner.commit(false, Tidy { keep: self.inner.config.event_retention }).await
+            {
+                tracing::warn!(%error, "old events and sessions could not be removed");
+            }
+            round = round.wrapping_add(1);
+        }
+    }
+
+    /// The host may have changed while nobody looked.
+    async fn look_at_host(&self) {
+        let looked = match self.inner.host_facts().await {
+            Ok(facts) => self.host_changed(facts).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = looked {
+            tracing::warn!(%error, "the host could not be looked at; the node reports when it changes");
+        }
+    }
+
+    /// Gives back the addresses whose quarantine is over. The store is only written when there are some.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn end_quarantines(&self) -> Result<(), Error> {
+        let read = self
+            .inner
+            .store
+            .read(|tx| Box::pin(async move { Ok::<_, Error>(!leases::expired(tx, now()).await?.is_empty()) }));
+        if read.await? { self.inner.commit(false, EndQuarantines).await } else { Ok(()) }
+    }
+}
+
+struct EndQuarantines;
+
+#[async_trait]
+impl Job for EndQuarantines {
+    type Output = ();
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+        let now = now();
+        for lease in leases::expired(tx, now).await? {
+            if lease.state != LeaseState::Quarantined {
+                continue;
+            }
+            let message = format!("the quarantine of {} on network `{}` is over", lease.address, lease.network_name);
+            let event = Actor::netloom().event("lease.released", lease_ref(&lease), message, now);
+            events::append(tx, &with(event, "address", lease.address)).await?;
+            allocation::release(tx, &lease, now).await?;
+        }
+        Ok(())
+    }
+}
+
+struct Tidy {
+    keep: u64,
+}
+
+#[async_trait]
+impl Job for Tidy {
+    type Output = ();
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+        access::prune(tx, now()).await?;
+        events::prune(tx, self.keep).await?;
+        Ok(())
+    }
+}

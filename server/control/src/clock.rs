@@ -1,0 +1,27 @@
+//! The time and random bytes: the two things that use cases take from outside besides the store and the node.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use netloom_model::Timestamp;
+
+use crate::error::{Error, ErrorKind};
+
+/// Now, to the millisecond.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Random bytes from the kernel: for IDs, Ethernet addresses and secrets.
+///
+/// # Errors
+/// Internal, when the kernel gives none.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|source| {
+        let mut error = Error::new(ErrorKind::Internal, "no-randomness", "the kernel gave no random bytes");
+        error.source = Some(Box::new(source));
+        error
+    })?;
+    Ok(bytes)
+}

@@ -1,0 +1,54 @@
+//! What the operator can set of the use cases. Values only; the daemon reads them from its flags.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use netloom_ipam::defaults;
+use netloom_model::net::Family;
+
+/// Settings of the use cases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where automatic IPv4 subnets are cut from, in order.
+    pub default_pools4: Vec<IpNet>,
+    /// Where automatic IPv6 subnets are cut from, in order.
+    pub default_pools6: Vec<IpNet>,
+    /// How many events are kept.
+    pub event_retention: u64,
+    /// How long an address that a stranger answered for is kept out of use.
+    pub quarantine: Duration,
+    /// How many addresses an attach tries before it is refused because strangers answer for all of them.
+    pub conflict_candidates: u32,
+    /// How long an unused session lasts.
+    pub session_idle: Duration,
+    /// How long a session lasts at most.
+    pub session_max: Duration,
+    /// How long a login link is good.
+    pub link_life: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        const HOUR: u64 = 3600;
+        Self {
+            default_pools4: defaults::POOLS4.to_vec(),
+            default_pools6: defaults::POOLS6.to_vec(),
+            event_retention: 100_000,
+            quarantine: Duration::from_secs(600),
+            conflict_candidates: 8,
+            session_idle: Duration::from_secs(12 * HOUR),
+            session_max: Duration::from_secs(7 * 24 * HOUR),
+            link_life: Duration::from_secs(HOUR),
+        }
+    }
+}
+
+impl Config {
+    /// The default pools of a family.
+    pub(crate) fn default_pools(&self, family: Family) -> &[IpNet] {
+        match family {
+            Family::V4 => &self.default_pools4,
+            Family::V6 => &self.default_pools6,
+        }
+    }
+}

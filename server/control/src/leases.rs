@@ -1,0 +1,135 @@
+//! Leases: searching and getting them here; reserving and releasing without a sandbox in the module below.
+
+pub(crate) mod reserve;
+
+use std::net::IpAddr;
+
+use netloom_model::LeaseId;
+use netloom_model::lease::{Lease, LeaseStatus};
+use netloom_model::net::{Span, from_number, to_number};
+use netloom_model::network::Scope;
+use netloom_store::{LeaseQuery, LeaseRow, ReadTx, events, leases};
+
+use crate::command::{GetLease, ListLeases, Page};
+use crate::control::Control;
+use crate::error::{Error, ErrorKind};
+use crate::networks;
+use crate::page::Part;
+use crate::principal::Authorized;
+
+impl Control {
+    /// Lists leases of all networks, by address.
+    ///
+    /// # Errors
+    /// A bad page request; a network that does not exist.
+    pub async fn list_leases(&self, c: Authorized<ListLeases>) -> Result<Page<Lease>, Error> {
+        let (c, _) = c.into_parts();
+        let filters = format!(
+            "leases {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            c.network, c.address, c.within, c.mac, c.owner, c.state, c.kind
+        );
+        let part = Part::new(&c.page, &filters)?;
+        let after = part.after.as_deref().map(place).transpose()?;
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let network = match &c.network {
+                    Some(reference) => Some(networks::find(tx, reference).await?.id),
+                    None => None,
+                };
+                let query = LeaseQuery {
+                    network,
+                    address: c.address,
+                    within: c.within.map(Span::of),
+                    mac: c.mac,
+                    owner: c.owner,
+                    state: c.state,
+                    kind: c.kind,
+                    after,
+                    limit: part.read(),
+                };
+                let mut rows = leases::list(tx, &query).await?;
+                let next = part.cut(&mut rows, |row| format!("{:x} {}", to_number(row.address), row.id));
+                Ok::<_, Error>((rows, next, events::bounds(tx).await?.1))
+            })
+        });
+        let (rows, next_page_token, seq) = read.await?;
+        Ok(Page { items: rows.into_iter().map(answered).collect(), next_page_token, seq })
+    }
+
+    /// Gets a lease.
+    ///
+    /// # Errors
+    /// There is none of this ID, key or address.
+    pub async fn get_lease(&self, c: Authorized<GetLease>) -> Result<Lease, Error> {
+        let (c, _) = c.into_parts();
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                match &c.network {
+                    Some(network) => {
+                        let network = networks::find(tx, network).await?;
+                        find(tx, network.id, &c.lease).await
+                    }
+                    None => {
+                        let refused = || Error::not_found("lease", &c.lease);
+                        let id: LeaseId = c.lease.parse().map_err(|_| refused())?;
+                        leases::by_id(tx, id).await?.ok_or_else(refused)
+                    }
+                }
+            })
+        });
+        Ok(answered(read.await?))
+    }
+}
+
+/// A lease of a network, by ID, key or address.
+///
+/// # Errors
+/// There is none.
+pub(crate) async fn find(
+    tx: &mut ReadTx<'_>,
+    network: netloom_model::NetworkId,
+    reference: &str,
+) -> Result<LeaseRow, Error> {
+    let row = if let Ok(id) = reference.parse::<LeaseId>() {
+        leases::by_id(tx, id).await?
+    } else if let Ok(address) = reference.parse::<IpAddr>() {
+        leases::by_address(tx, address).await?
+    } else {
+        leases::by_key(tx, network, reference).await?
+    };
+    row.filter(|row| row.network_id == network).ok_or_else(|| Error::not_found("lease", reference))
+}
+
+/// A place in the order of leases, as page tokens hold it.
+fn place(text: &str) -> Result<(IpAddr, LeaseId), Error> {
+    let read = || {
+        let (number, id) = text.split_once(' ')?;
+        Some((from_number(u128::from_str_radix(number, 16).ok()?), id.parse().ok()?))
+    };
+    read().ok_or_else(|| Error::new(ErrorKind::Malformed, "invalid-page-token", "the page token names no lease"))
+}
+
+/// A lease as answered.
+pub(crate) fn answered(row: LeaseRow) -> Lease {
+    Lease {
+        spec: row.spec,
+        id: row.id,
+        revision: row.revision,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        status: LeaseStatus {
+            address: row.address.to_string(),
+            prefix_length: row.prefix_length,
+            mac: row.mac,
+            network_id: row.network_id,
+            network: row.network_name,
+            pool: row.pool_key,
+            kind: row.kind,
+            state: row.state,
+            owner: row.owner,
+            endpoint_id: row.endpoint_id,
+            scope: Scope::Local,
+            until: row.until,
+        },
+    }
+}

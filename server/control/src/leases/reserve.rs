@@ -1,0 +1,176 @@
+//! Addresses kept out of use without a sandbox, and letting go of them. Nothing of it is in the kernel.
+
+use async_trait::async_trait;
+use netloom_model::NodeId;
+use netloom_model::invalid::Code;
+use netloom_model::lease::{Lease, LeaseKind, LeaseSpec, LeaseState, Owner, OwnerKind};
+use netloom_model::plan::Plan;
+use netloom_model::{Invalid, net::Family};
+use netloom_store::{LeaseRow, NetworkRow, PoolRow, WriteTx, events, leases, pools};
+
+use super::{answered, find};
+use crate::allocation::{self, NewLease, Taken};
+use crate::clock::now;
+use crate::command::{ReleaseLease, ReserveLease, WriteOptions, Written};
+use crate::commit::{Job, fault};
+use crate::control::Control;
+use crate::error::Error;
+use crate::journal::{Actor, lease_ref, with};
+use crate::networks::{self, not_deleting};
+use crate::principal::Authorized;
+use crate::settle::detached;
+use crate::validate::lease::{WantedLease, reserve};
+
+impl Control {
+    /// Reserves an address without a sandbox.
+    ///
+    /// # Errors
+    /// Everything wrong with the spec; `name-taken`, `address-taken`, `pool-exhausted`.
+    pub async fn reserve_lease(
+        &self,
+        c: Authorized<ReserveLease>,
+        options: WriteOptions,
+    ) -> Result<Written<Lease>, Error> {
+        let (command, context) = c.into_parts();
+        let wanted = reserve(&command.spec)?;
+        let job = Reserve {
+            network: command.network,
+            spec: command.spec,
+            wanted,
+            node: self.inner.store.node_id(),
+            actor: Actor::from(&context),
+        };
+        self.write_lease(job, options.dry_run).await
+    }
+
+    /// Releases a reservation, or ends a quarantine. The answer is the lease as it was.
+    ///
+    /// # Errors
+    /// There is none; `lease-in-use`, when it belongs to something.
+    pub async fn release_lease(
+        &self,
+        c: Authorized<ReleaseLease>,
+        options: WriteOptions,
+    ) -> Result<Written<Lease>, Error> {
+        let (command, context) = c.into_parts();
+        let job = Release { network: command.network, lease: command.lease, actor: Actor::from(&context) };
+        self.write_lease(job, options.dry_run).await
+    }
+
+    async fn write_lease<J: Job<Output = LeaseRow>>(&self, job: J, dry_run: bool) -> Result<Written<Lease>, Error> {
+        let inner = self.inner.clone();
+        let lease = answered(detached(async move { inner.commit(dry_run, job).await }).await?);
+        Ok(if dry_run { Written::Planned(lease, Plan::default()) } else { Written::Done(lease) })
+    }
+}
+
+struct Reserve {
+    network: String,
+    spec: LeaseSpec,
+    wanted: WantedLease,
+    node: NodeId,
+    actor: Actor,
+}
+
+#[async_trait]
+impl Job for Reserve {
+    type Output = LeaseRow;
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<LeaseRow, Error> {
+        let network = networks::find(tx, &self.network).await?;
+        not_deleting(&network)?;
+        let key = &self.spec.key;
+        if let Some(other) = leases::by_key(tx, network.id, key).await? {
+            let detail = format!("network `{}` has a lease `{key}` already, of {}", network.name, other.address);
+            return Err(Error::conflict("name-taken", detail).blockers(vec![lease_ref(&other)]));
+        }
+        let pools = pools::of_networks(tx, &[network.id]).await?;
+        let taken = self.take(tx, &network, &pools).await?;
+        let now = now();
+        let owner = Owner { kind: OwnerKind::Reservation, id: None, name: key.clone(), node: self.node };
+        let (pool, address) = (taken.pool, taken.address);
+        let (kind, state) = (LeaseKind::Reserved, LeaseState::Bound);
+        let new = NewLease { network: &network, pool, address, kind, state, owner, revision: 0, now };
+        let mut row = new.row()?;
+        row.owner.id = Some(row.id.to_string());
+        row.key = Some(key.clone());
+        row.mac = self.wanted.mac;
+        row.spec = Some(self.spec.clone());
+        let message = format!("{address} reserved as `{key}` on network `{}`", network.name);
+        let event = with(self.actor.event("lease.reserved", lease_ref(&row), message, now), "address", address);
+        row.revision = events::append(tx, &with(event, "network", &network.name)).await?;
+        leases::insert(tx, &row).await?;
+        fault("control.create.before_commit")?;
+        Ok(row)
+    }
+}
+
+impl Reserve {
+    async fn take<'p>(
+        &self,
+        tx: &mut WriteTx<'_>,
+        network: &NetworkRow,
+        pools: &'p [PoolRow],
+    ) -> Result<Taken<'p>, Error> {
+        if pools.is_empty() {
+            let message = format!("network `{}` has no pools, so it has no addresses to reserve", network.name);
+            return Err(Invalid::new("/key", Code::NotAllowedHere, &self.spec.key, message).into());
+        }
+        let of = match &self.spec.pool {
+            None => pools,
+            Some(key) => {
+                let Some(at) = pools.iter().position(|pool| pool.key == *key) else {
+                    let keys: Vec<&str> = pools.iter().map(|pool| pool.key.as_str()).collect();
+                    let message = format!("network `{}` has no pool `{key}`", network.name);
+                    return Err(Invalid::new("/pool", Code::NotFound, key, message)
+                        .hint(format!("its pools: {}", keys.join(", ")))
+                        .into());
+                };
+                pools.get(at..=at).unwrap_or_default()
+            }
+        };
+        if let Some(address) = self.wanted.address {
+            return allocation::certain(tx, network, of, address, "/address").await;
+        }
+        // The first pool's family, unless a pool was named: an address of another family is no substitute.
+        let family = of.first().map(|pool| Family::of(pool.subnet.network()));
+        let of: Vec<&PoolRow> = of.iter().filter(|pool| Some(Family::of(pool.subnet.network())) == family).collect();
+        match allocation::lowest(tx, &of).await? {
+            Some(taken) => Ok(taken),
+            None => Err(allocation::exhausted(tx, network, &of).await?),
+        }
+    }
+}
+
+struct Release {
+    network: String,
+    lease: String,
+    actor: Actor,
+}
+
+#[async_trait]
+impl Job for Release {
+    type Output = LeaseRow;
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<LeaseRow, Error> {
+        let network = networks::find(tx, &self.network).await?;
+        let row = find(tx, network.id, &self.lease).await?;
+        if row.owner.kind != OwnerKind::Reservation && row.state != LeaseState::Quarantined {
+            let holder = allocation::held_by(&row);
+            let hint = match row.owner.kind {
+                OwnerKind::Sandbox => "detach the sandbox from the network, or remove it",
+                OwnerKind::Network => "change the network's `reserved` map; a gateway stays as long as its network",
+                _ => "it ends when the host no longer has the address",
+            };
+            let mut error = Error::conflict("lease-in-use", holder.detail).hint(hint);
+            error.blockers = holder.blockers;
+            return Err(error);
+        }
+        let now = now();
+        let message = format!("{} released on network `{}`", row.address, network.name);
+        let event = with(self.actor.event("lease.released", lease_ref(&row), message, now), "address", row.address);
+        events::append(tx, &with(event, "network", &network.name)).await?;
+        allocation::release(tx, &row, now).await?;
+        Ok(row)
+    }
+}

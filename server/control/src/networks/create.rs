@@ -1,0 +1,178 @@
+//! Making a network: checked against the host, its subnets chosen, its own leases written, then looked at by the node.
+
+use async_trait::async_trait;
+use ipnet::IpNet;
+use netloom_model::assignment::Key;
+use netloom_model::facts::Facts;
+use netloom_model::network::{Driver, Network, NetworkSpec};
+use netloom_model::{NetworkId, NodeId};
+use netloom_store::{NetworkRow, PoolRow, WriteTx, events, networks, pools};
+
+use super::fixed::{self, Stamp};
+use super::view::{self, NetworkParts};
+use super::{one, overlap};
+use crate::clock::{now, random};
+use crate::command::{CreateNetwork, WriteOptions, Written};
+use crate::commit::{Change, Job, fault, tried};
+use crate::config::Config;
+use crate::control::Control;
+use crate::error::Error;
+use crate::journal::{Actor, network_ref};
+use crate::principal::{Authorized, Context};
+use crate::settle::{Deadline, Settled, detached};
+use crate::validate::network as validate;
+use crate::validate::pool::WantedPool;
+
+impl Control {
+    /// Creates a network.
+    ///
+    /// # Errors
+    /// Everything wrong with the spec; `name-taken`, `subnet-overlap`; the node's refusal, after which nothing is left.
+    pub async fn create_network(
+        &self,
+        c: Authorized<CreateNetwork>,
+        options: WriteOptions,
+    ) -> Result<Written<Network>, Error> {
+        let (CreateNetwork(spec), context) = c.into_parts();
+        let this = self.clone();
+        detached(async move { this.create_network_now(spec, context, options).await }).await
+    }
+
+    async fn create_network_now(
+        self,
+        spec: NetworkSpec,
+        context: Context,
+        options: WriteOptions,
+    ) -> Result<Written<Network>, Error> {
+        let deadline = Deadline::new(options.wait);
+        let facts = match spec.driver {
+            Driver::Macvlan => self.inner.host_facts().await?,
+            _ => Facts::default(),
+        };
+        let pools = validate::create(&spec, &facts)?;
+        let id = NetworkId::from_random(random()?);
+        let _turn = self.inner.queues.turn(Key::Network(id), &deadline).await?;
+        let job = Create {
+            id,
+            node: self.inner.store.node_id(),
+            spec,
+            pools,
+            facts,
+            config: self.inner.config.clone(),
+            actor: Actor::from(&context),
+            dry_run: options.dry_run,
+        };
+        let change = self.inner.commit(options.dry_run, job).await?;
+        if options.dry_run {
+            return self.network_planned(change).await;
+        }
+        fault("control.create.after_commit")?;
+        match self.inner.settle(&change.keys, change.revision, &deadline).await {
+            Settled::Done => Ok(Written::Done(self.network_now(change.parts).await?)),
+            Settled::Refused(refusal) if !options.keep_on_failure => {
+                self.undo_network(id, Actor::from(&context), &refusal).await;
+                Err(refusal.into())
+            }
+            Settled::Pending | Settled::Refused(_) => Ok(Written::Pending(self.network_now(change.parts).await?)),
+        }
+    }
+}
+
+struct Create {
+    id: NetworkId,
+    node: NodeId,
+    spec: NetworkSpec,
+    pools: Vec<WantedPool>,
+    facts: Facts,
+    config: Config,
+    actor: Actor,
+    dry_run: bool,
+}
+
+#[async_trait]
+impl Job for Create {
+    type Output = Change<NetworkParts>;
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
+        if let Some(other) = networks::by_name(tx, &self.spec.name).await? {
+            return Err(Error::conflict("name-taken", format!("there is a network `{}` already", other.name))
+                .blockers(vec![network_ref(&other)]));
+        }
+        let now = now();
+        let mut row = NetworkRow {
+            id: self.id,
+            name: self.spec.name.clone(),
+            driver: self.spec.driver,
+            predefined: false,
+            deleting: false,
+            parent: self.spec.macvlan.as_ref().map(|macvlan| macvlan.parent.clone()),
+            spec: self.spec.clone(),
+            revision: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        let message = format!("network `{}` created", row.name);
+        let event = self.actor.event("network.created", network_ref(&row), message, now);
+        row.revision = events::append(tx, &event).await?;
+        networks::insert(tx, &row).await?;
+        let adding = Adding {
+            node: self.node,
+            network: &row,
+            facts: &self.facts,
+            config: &self.config,
+            stamp: Stamp { revision: row.revision, now },
+        };
+        add_pools(tx, &adding, &self.pools, 0).await?;
+        let keys = vec![Key::Network(self.id)];
+        let revision = row.revision;
+        let assignment = tried(tx, self.dry_run, &keys).await?;
+        let parts = one(view::parts(tx, vec![row]).await?, &self.spec.name)?;
+        fault("control.create.before_commit")?;
+        Ok(Change { parts, keys, revision, assignment })
+    }
+}
+
+/// What pools are added to, and with which knowledge of the host.
+pub(super) struct Adding<'a> {
+    pub(super) node: NodeId,
+    pub(super) network: &'a NetworkRow,
+    pub(super) facts: &'a Facts,
+    pub(super) config: &'a Config,
+    pub(super) stamp: Stamp,
+}
+
+/// Adds pools to a network, the first at this position: chooses the automatic subnets, refuses overlaps, writes the
+/// leases of the network's own.
+pub(super) async fn add_pools(
+    tx: &mut WriteTx<'_>,
+    to: &Adding<'_>,
+    wanted: &[WantedPool],
+    first_position: u32,
+) -> Result<(), Error> {
+    // Given subnets first: an automatic one must keep clear of them, wherever its key sorts.
+    let given: Vec<IpNet> = wanted.iter().filter_map(|pool| pool.subnet).collect();
+    let internal = to.network.spec.internal.unwrap_or(false);
+    for (position, pool) in (first_position..).zip(wanted) {
+        let subnet = match pool.subnet {
+            Some(subnet) => {
+                overlap::check(tx, subnet, to.facts, to.network.parent.as_deref()).await?;
+                subnet
+            }
+            None => overlap::cut(tx, to.config, pool, to.facts, &given).await?,
+        };
+        let mut row = PoolRow {
+            id: 0,
+            network_id: to.network.id,
+            key: pool.key.clone(),
+            position,
+            subnet,
+            range: pool.range_in(subnet),
+            gateway: pool.gateway_in(subnet, internal),
+            automatic: pool.subnet.is_none(),
+        };
+        row.id = pools::insert(tx, &row).await?;
+        let own = fixed::wanted(to.node, to.network, &row, &pool.reserved, to.facts);
+        fixed::apply(tx, to.network, &row, &[], &own, to.stamp).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! The leases of a network's own: its gateways, its reserved maps, and what the host has inside its pools. One function
+//! says which there should be, one makes it so; creation, a change of the network and a change of the host all use the two.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use netloom_ipam::spans;
+use netloom_model::facts::Facts;
+use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
+use netloom_model::net::{Span, from_number, to_number, usable};
+use netloom_model::{NodeId, Timestamp};
+use netloom_store::{LeaseRow, NetworkRow, PoolRow, ReadTx, WriteTx, free_ranges, leases};
+
+use crate::allocation::{self, NewLease};
+use crate::error::Error;
+
+/// The leases a pool should have of its own, by address.
+pub(crate) type Fixed = BTreeMap<IpAddr, (LeaseKind, Owner)>;
+
+/// Which leases of its own a pool should have. Where several reasons meet at one address, the gateway wins over the
+/// reserved map, and both over the host: each keeps the address out of use.
+pub(crate) fn wanted(
+    node: NodeId,
+    network: &NetworkRow,
+    pool: &PoolRow,
+    reserved: &[(String, Span)],
+    facts: &Facts,
+) -> Fixed {
+    let mut fixed = of_host(node, network, pool, facts);
+    let own =
+        |name: &str| Owner { kind: OwnerKind::Network, id: Some(network.id.to_string()), name: name.to_owned(), node };
+    for (name, span) in reserved {
+        let within = spans::intersection(*span, usable(pool.subnet));
+        for address in within.into_iter().flat_map(spans::addresses) {
+            fixed.insert(address, (LeaseKind::Reserved, own(name)));
+        }
+    }
+    if let Some(gateway) = pool.gateway {
+        fixed.insert(gateway, (LeaseKind::Gateway, own(&network.name)));
+    }
+    fixed
+}
+
+/// What the host has inside a pool of a macvlan network: addresses on the parent, the router behind it, nameservers.
+fn of_host(node: NodeId, network: &NetworkRow, pool: &PoolRow, facts: &Facts) -> Fixed {
+    let Some(parent) = &network.parent else { return Fixed::new() };
+    let usable = usable(pool.subnet);
+    let mut fixed = Fixed::new();
+    let mut add = |address: IpAddr, name: &str| {
+        if usable.contains(address) {
+            let owner = Owner { kind: OwnerKind::Host, id: None, name: name.to_owned(), node };
+            fixed.insert(address, (LeaseKind::Host, owner));
+        }
+    };
+    for address in &facts.nameservers {
+        add(*address, "nameserver");
+    }
+    for route in facts.routes.iter().filter(|r| r.is_default() && r.interface.as_ref() == Some(parent)) {
+        if let Some(router) = route.gateway {
+            add(router, "router");
+        }
+    }
+    for address in facts.link(parent).into_iter().flat_map(|link| &link.addresses) {
+        add(address.addr(), parent);
+    }
+    fixed
+}
+
+/// The leases of its own that a network has now.
+pub(crate) async fn current(tx: &mut ReadTx<'_>, network: &NetworkRow) -> Result<Vec<LeaseRow>, Error> {
+    let mut rows = leases::of_kind(tx, network.id, LeaseKind::Gateway).await?;
+    rows.extend(leases::of_kind(tx, network.id, LeaseKind::Host).await?);
+    let reserved = leases::of_kind(tx, network.id, LeaseKind::Reserved).await?;
+    rows.extend(reserved.into_iter().filter(|row| row.owner.kind == OwnerKind::Network));
+    Ok(rows)
+}
+
+/// What bringing a pool's own leases up to date came to.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// How many leases were made or ended.
+    pub(crate) changed: usize,
+    /// Leases of others that stand at an address that should be the pool's own. They stay.
+    pub(crate) in_the_way: Vec<LeaseRow>,
+}
+
+/// When and under which number leases are written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stamp {
+    pub(crate) revision: u64,
+    pub(crate) now: Timestamp,
+}
+
+/// Makes a pool's own leases what they should be, as far as nobody else has the addresses. `current` are those of this pool.
+pub(crate) async fn apply(
+    tx: &mut WriteTx<'_>,
+    network: &NetworkRow,
+    pool: &PoolRow,
+    current: &[LeaseRow],
+    wanted: &Fixed,
+    stamp: Stamp,
+) -> Result<Applied, Error> {
+    let mut applied = Applied::default();
+    let mut missing = wanted.clone();
+    for row in current {
+        match wanted.get(&row.address) {
+            Some((kind, owner)) if *kind == row.kind && *owner == row.owner => {
+                missing.remove(&row.address);
+            }
+            _ => {
+                allocation::release(tx, row, stamp.now).await?;
+                applied.changed += 1;
+            }
+        }
+    }
+    for span in spans::consecutive(missing.keys().copied()) {
+        applied.in_the_way.extend(take(tx, pool.id, span).await?);
+    }
+    for row in &applied.in_the_way {
+        missing.remove(&row.address);
+    }
+    for (address, (kind, owner)) in missing {
+        let Stamp { revision, now } = stamp;
+        let new = NewLease { network, pool, address, kind, state: LeaseState::Bound, owner, revision, now };
+        leases::insert(tx, &new.row()?).await?;
+        applied.changed += 1;
+    }
+    Ok(applied)
+}
+
+/// Leases of others at addresses that should be the pool's own and are not yet.
+pub(crate) async fn held_by_others(
+    tx: &mut ReadTx<'_>,
+    current: &[LeaseRow],
+    wanted: &Fixed,
+) -> Result<Vec<LeaseRow>, Error> {
+    let mut held = Vec::new();
+    for address in wanted.keys() {
+        if current.iter().all(|row| row.address != *address) {
+            held.extend(leases::by_address(tx, *address).await?);
+        }
+    }
+    Ok(held)
+}
+
+/// Takes the free part of a span; answers the leases that hold the rest.
+async fn take(tx: &mut WriteTx<'_>, pool_id: i64, span: Span) -> Result<Vec<LeaseRow>, Error> {
+    let mut in_the_way = Vec::new();
+    let mut low = to_number(span.low);
+    while low <= to_number(span.high) {
+        let address = from_number(low);
+        let end = match free_ranges::containing(tx, pool_id, address).await? {
+            Some(free) => {
+                let end = to_number(free.high).min(to_number(span.high));
+                allocation::take_from(tx, pool_id, free, Span { low: address, high: from_number(end) }).await?;
+                end
+            }
+            None => {
+                in_the_way.extend(leases::by_address(tx, address).await?);
+                low
+            }
+        };
+        low = end + 1;
+    }
+    Ok(in_the_way)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netloom_model::NetworkId;
+    use netloom_model::facts::{HostLink, HostRoute};
+    use netloom_model::network::Driver;
+
+    fn network() -> NetworkRow {
+        let spec = serde_json::json!({"name": "n", "driver": "macvlan", "macvlan": {"parent": "parent0"}});
+        NetworkRow {
+            id: NetworkId::from_random([1; 16]),
+            name: "n".into(),
+            driver: Driver::Macvlan,
+            predefined: false,
+            deleting: false,
+            parent: Some("parent0".into()),
+            spec: netloom_model::document::parse(spec).expect("a spec"),
+            revision: 1,
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+        }
+    }
+
+    fn facts() -> Facts {
+        let net = |text: &str| text.parse().expect("an address with prefix");
+        Facts {
+            links: vec![HostLink {
+                name: "parent0".into(),
+                index: 2,
+                kind: None,
+                mac: None,
+                mtu: 1500,
+                up: true,
+                loopback: false,
+                controller: None,
+                addresses: vec![net("192.168.122.185/24"), net("10.9.9.9/24"), net("fe80::1/64")],
+            }],
+            routes: vec![
+                HostRoute {
+                    destination: net("0.0.0.0/0"),
+                    gateway: "192.168.122.254".parse().ok(),
+                    interface: Some("parent0".into()),
+                    table: 254,
+                },
+                HostRoute {
+                    destination: net("0.0.0.0/0"),
+                    gateway: "192.168.122.77".parse().ok(),
+                    interface: Some("other0".into()),
+                    table: 254,
+                },
+            ],
+            nameservers: vec!["192.168.122.53".parse().expect("an address"), "9.9.9.9".parse().expect("an address")],
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn the_host_inside_the_subnet_becomes_leases_and_the_gateway_wins() {
+        let span = |text: &str| netloom_model::net::parse_span("", text).expect("a span");
+        let subnet = "192.168.122.0/24".parse().expect("a subnet");
+        let pool = PoolRow {
+            id: 1,
+            network_id: network().id,
+            key: "v4".into(),
+            position: 0,
+            subnet,
+            range: usable(subnet),
+            gateway: "192.168.122.254".parse().ok(),
+            automatic: false,
+        };
+        let reserved = [("low".to_owned(), span("192.168.122.0/30")), ("dns".to_owned(), span("192.168.122.53"))];
+        let fixed = wanted(NodeId::from_random([0; 16]), &network(), &pool, &reserved, &facts());
+        let words: Vec<String> =
+            fixed.iter().map(|(a, (kind, owner))| format!("{a} {} {}", kind.as_str(), owner.name)).collect();
+        assert_eq!(
+            words,
+            [
+                "192.168.122.1 reserved low",
+                "192.168.122.2 reserved low",
+                "192.168.122.3 reserved low",
+                "192.168.122.53 reserved dns",
+                "192.168.122.185 host parent0",
+                "192.168.122.254 gateway n",
+            ]
+        );
+    }
+}

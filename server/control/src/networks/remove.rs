@@ -1,0 +1,224 @@
+//! Removing a network: marked, let go by the node, then purged with the node's report.
+
+use async_trait::async_trait;
+use netloom_model::assignment::Key;
+use netloom_model::event::{ObjectKind, ObjectRef};
+use netloom_model::network::Network;
+use netloom_model::plan::Refusal;
+use netloom_model::{NetworkId, SandboxId};
+use netloom_store::{EndpointRow, NetworkRow, WriteTx, endpoints, events, networks, sandboxes};
+
+use super::one;
+use super::view::{self, NetworkParts};
+use crate::clock::now;
+use crate::command::{RemoveNetwork, WriteOptions, Written};
+use crate::commit::{Change, Job, fault, tried};
+use crate::control::Control;
+use crate::error::Error;
+use crate::journal::{Actor, network_ref, with};
+use crate::principal::{Authorized, Context};
+use crate::sandboxes::attach;
+use crate::settle::{Deadline, Settled, UNDO, detached};
+
+/// Most endpoints that one removal detaches or names.
+const ENDPOINTS_MAX: u32 = 10_000;
+/// Most blockers that a problem names.
+const BLOCKERS_MAX: usize = 50;
+
+impl Control {
+    /// Removes a network. `Done` holds it as it was; `Pending` as it is while it goes.
+    ///
+    /// # Errors
+    /// `in-use` with the sandboxes on it, `deletion-protection`, `predefined`; the node's refusal, while the removal goes on.
+    pub async fn remove_network(
+        &self,
+        c: Authorized<RemoveNetwork>,
+        options: WriteOptions,
+    ) -> Result<Written<Network>, Error> {
+        let (command, context) = c.into_parts();
+        let this = self.clone();
+        detached(async move { this.remove_network_now(command, context, options).await }).await
+    }
+
+    async fn remove_network_now(
+        self,
+        command: RemoveNetwork,
+        context: Context,
+        options: WriteOptions,
+    ) -> Result<Written<Network>, Error> {
+        let deadline = Deadline::new(options.wait);
+        let id = self.network_id(&command.network).await?;
+        let before = match self.network_row(id).await? {
+            Some(row) => self.network_now(row).await?,
+            None => return Err(Error::not_found("network", &command.network)),
+        };
+        let cascade = if command.cascade { self.sandboxes_on(id).await? } else { Vec::new() };
+        let mut keys = vec![Key::Network(id)];
+        keys.extend(cascade.iter().copied().map(Key::Sandbox));
+        let _turns = self.inner.queues.turns(&keys, &deadline).await?;
+        let job = Remove {
+            id,
+            cascade: command.cascade.then_some(cascade),
+            actor: Actor::from(&context),
+            event: "network.deleting",
+            reason: None,
+            dry_run: options.dry_run,
+        };
+        let change = self.inner.commit(options.dry_run, job).await?;
+        if options.dry_run {
+            return self.network_planned(change).await;
+        }
+        fault("control.remove.after_mark")?;
+        match self.inner.settle(&change.keys, change.revision, &deadline).await {
+            Settled::Refused(refusal) => Err(refusal.into()),
+            Settled::Done if self.network_row(id).await?.is_none() => Ok(Written::Done(before)),
+            Settled::Done | Settled::Pending => Ok(Written::Pending(self.network_now(change.parts).await?)),
+        }
+    }
+
+    /// Undoes the making of a network that the node refused, by the ordinary removal.
+    pub(crate) async fn undo_network(&self, id: NetworkId, actor: Actor, refusal: &Refusal) {
+        let reason = Some(refusal.message.clone());
+        let job = Remove { id, cascade: None, actor, event: "network.create_failed", reason, dry_run: false };
+        match self.inner.commit(false, job).await {
+            Ok(change) => {
+                self.inner.settle(&change.keys, change.revision, &Deadline::new(UNDO)).await;
+            }
+            Err(error) => tracing::warn!(network = %id, %error, "a refused network could not be marked for removal"),
+        }
+    }
+
+    async fn network_row(&self, id: NetworkId) -> Result<Option<NetworkParts>, Error> {
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let row = networks::by_id(tx, id).await?;
+                Ok::<_, Error>(view::parts(tx, row.into_iter().collect()).await?.pop())
+            })
+        });
+        read.await
+    }
+
+    async fn sandboxes_on(&self, id: NetworkId) -> Result<Vec<SandboxId>, Error> {
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move { Ok::<_, Error>(endpoints::of_network(tx, id, ENDPOINTS_MAX).await?) })
+        });
+        Ok(read.await?.into_iter().map(|endpoint| endpoint.sandbox_id).collect())
+    }
+}
+
+/// Marks a network as on its way out.
+pub(crate) struct Remove {
+    pub(crate) id: NetworkId,
+    /// Sandboxes whose turn this write has, when it may detach.
+    pub(crate) cascade: Option<Vec<SandboxId>>,
+    pub(crate) actor: Actor,
+    pub(crate) event: &'static str,
+    pub(crate) reason: Option<String>,
+    pub(crate) dry_run: bool,
+}
+
+#[async_trait]
+impl Job for Remove {
+    type Output = Change<NetworkParts>;
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
+        let Some(mut row) = networks::by_id(tx, self.id).await? else {
+            return Err(Error::not_found("network", &self.id.to_string()));
+        };
+        let mut keys = vec![Key::Network(self.id)];
+        if !row.deleting {
+            removable(&row)?;
+            let users = endpoints::of_network(tx, self.id, ENDPOINTS_MAX).await?;
+            let now = now();
+            let event = self.actor.event(self.event, network_ref(&row), self.message(&row), now);
+            let event = match &self.reason {
+                Some(reason) => with(event, "reason", reason),
+                None => event,
+            };
+            row.revision = events::append(tx, &event).await?;
+            match &self.cascade {
+                Some(turns) => keys.extend(detach_all(tx, &row, users, turns).await?),
+                None if users.is_empty() => {}
+                None => return Err(in_use(&row, &users)),
+            }
+            networks::mark_deleting(tx, self.id, row.revision, now).await?;
+            row.deleting = true;
+        }
+        let revision = row.revision;
+        let assignment = tried(tx, self.dry_run, &keys).await?;
+        let parts = one(view::parts(tx, vec![row]).await?, &self.id.to_string())?;
+        Ok(Change { parts, keys, revision, assignment })
+    }
+}
+
+impl Remove {
+    fn message(&self, row: &NetworkRow) -> String {
+        match &self.reason {
+            Some(reason) => format!("network `{}` could not be made: {reason}", row.name),
+            None => format!("network `{}` is being removed", row.name),
+        }
+    }
+}
+
+/// Whether a network may be removed at all.
+fn removable(row: &NetworkRow) -> Result<(), Error> {
+    if row.predefined {
+        let detail = format!("network `{}` exists from the start and can't be removed", row.name);
+        return Err(Error::conflict("predefined", detail));
+    }
+    if row.spec.deletion_protection == Some(true) {
+        let detail = format!("network `{}` is protected from removal", row.name);
+        return Err(Error::conflict("deletion-protection", detail)
+            .hint("set `deletion_protection` to false first")
+            .blockers(vec![network_ref(row)]));
+    }
+    Ok(())
+}
+
+fn in_use(row: &NetworkRow, users: &[EndpointRow]) -> Error {
+    let mut blockers: Vec<ObjectRef> = Vec::new();
+    for user in users {
+        let id = user.sandbox_id.to_string();
+        if blockers.iter().all(|blocker| blocker.id != id) {
+            blockers.push(ObjectRef { kind: ObjectKind::Sandbox, id, name: user.sandbox_name.clone() });
+        }
+    }
+    let detail = format!("network `{}` is in use by {} sandboxes", row.name, blockers.len());
+    let leaving = users.iter().all(|user| user.deleting);
+    let count = blockers.len();
+    blockers.truncate(BLOCKERS_MAX);
+    Error::conflict("in-use", detail)
+        .blockers(blockers)
+        .fact("sandboxes", count)
+        .hint("detach them first, or remove the network with `?cascade=endpoints`")
+        .retryable(leaving)
+}
+
+/// Detaches every sandbox from the network, in the spec as in the rows.
+async fn detach_all(
+    tx: &mut WriteTx<'_>,
+    network: &NetworkRow,
+    users: Vec<EndpointRow>,
+    turns: &[SandboxId],
+) -> Result<Vec<Key>, Error> {
+    let now = now();
+    let mut keys = Vec::new();
+    for endpoint in users {
+        let id = endpoint.sandbox_id;
+        if !turns.contains(&id) {
+            // Attached after this write asked for its turns.
+            return Err(Error::conflict("busy", "a sandbox was attached while the removal began").retryable(true));
+        }
+        keys.push(Key::Sandbox(id));
+        attach::detach(tx, &[endpoint], network.revision, now).await?;
+        let Some(mut sandbox) = sandboxes::by_id(tx, id).await? else { continue };
+        let named = sandbox.spec.networks.as_mut().and_then(|networks| networks.remove(&network.name));
+        if named.is_some() {
+            sandbox.revision = network.revision;
+            sandbox.updated_at = now;
+            sandboxes::update(tx, &sandbox).await?;
+        }
+    }
+    keys.dedup();
+    Ok(keys)
+}

@@ -1,0 +1,120 @@
+//! Networks as answered: rows, counts, what the node says and what control itself found, put together.
+
+use std::collections::BTreeMap;
+
+use netloom_ipam::capacity;
+use netloom_model::NodeId;
+use netloom_model::condition::Condition;
+use netloom_model::net::{Family, usable};
+use netloom_model::network::{Network, NetworkState, NetworkStatus, PoolStatus, Scope};
+use netloom_model::report::LiveObject;
+use netloom_store::{FreeSummary, NetworkRow, PoolRow, ReadTx, networks, pools};
+
+use crate::conditions;
+use crate::error::Error;
+
+type Counts = Vec<(netloom_model::lease::LeaseKind, netloom_model::lease::LeaseState, u64)>;
+
+/// All that the store holds of one network.
+#[derive(Debug, Clone)]
+pub(crate) struct NetworkParts {
+    pub(crate) row: NetworkRow,
+    pub(crate) pools: Vec<(PoolRow, Counts, FreeSummary)>,
+    pub(crate) endpoints: u64,
+}
+
+/// Reads what belongs to these networks, in a constant number of queries.
+pub(crate) async fn parts(tx: &mut ReadTx<'_>, rows: Vec<NetworkRow>) -> Result<Vec<NetworkParts>, Error> {
+    let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+    let pool_rows = pools::of_networks(tx, &ids).await?;
+    let pool_ids: Vec<i64> = pool_rows.iter().map(|pool| pool.id).collect();
+    let mut counts = pools::counts(tx, &pool_ids).await?;
+    let free = pools::free(tx, &pool_ids).await?;
+    let endpoints = networks::endpoint_counts(tx, &ids).await?;
+    let mut by_network: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for pool in pool_rows {
+        let counted = counts.remove(&pool.id).unwrap_or_default();
+        let free = free.get(&pool.id).copied().unwrap_or_default();
+        by_network.entry(pool.network_id).or_default().push((pool, counted, free));
+    }
+    let part = |row: NetworkRow| NetworkParts {
+        pools: by_network.remove(&row.id).unwrap_or_default(),
+        endpoints: endpoints.get(&row.id).copied().unwrap_or(0),
+        row,
+    };
+    Ok(rows.into_iter().map(part).collect())
+}
+
+/// One network as answered.
+pub(crate) fn compose(parts: NetworkParts, live: Option<&LiveObject>, found: Vec<Condition>, node: NodeId) -> Network {
+    let mut conditions = conditions::of(live);
+    let sound = conditions.is_empty() && found.is_empty();
+    conditions.extend(found);
+    conditions.extend(parts.pools.iter().filter_map(|(pool, _, free)| nearly_full(pool, free)));
+    let row = parts.row;
+    let state = state(&row, live, sound);
+    let pools =
+        parts.pools.into_iter().map(|(pool, counts, free)| (pool.key.clone(), pool_status(&pool, &counts, &free)));
+    Network {
+        id: row.id,
+        revision: row.revision,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        status: NetworkStatus {
+            state,
+            reconciling: matches!(state, NetworkState::Pending | NetworkState::Failed | NetworkState::Deleting),
+            conditions,
+            scope: Scope::Local,
+            node,
+            predefined: row.predefined,
+            pools: pools.collect(),
+            endpoints: parts.endpoints,
+        },
+        spec: row.spec,
+    }
+}
+
+fn state(row: &NetworkRow, live: Option<&LiveObject>, sound: bool) -> NetworkState {
+    if row.deleting {
+        NetworkState::Deleting
+    } else if row.predefined {
+        NetworkState::Ready
+    } else if live.is_some_and(|live| live.refusal.is_some()) {
+        NetworkState::Failed
+    } else if live.and_then(|live| live.verified).is_none_or(|verified| verified < row.revision) {
+        NetworkState::Pending
+    } else if sound {
+        NetworkState::Ready
+    } else {
+        NetworkState::Degraded
+    }
+}
+
+/// How a pool is used.
+pub(crate) fn pool_capacity(pool: &PoolRow, counts: &Counts, free: &FreeSummary) -> netloom_model::network::Capacity {
+    capacity::capacity(usable(pool.subnet).len(), free.total, free.in_range, counts)
+}
+
+fn pool_status(pool: &PoolRow, counts: &Counts, free: &FreeSummary) -> PoolStatus {
+    PoolStatus {
+        family: Family::of(pool.subnet.network()).number(),
+        subnet: pool.subnet.to_string(),
+        range: pool.range.to_string(),
+        gateway: pool.gateway.map(|gateway| gateway.to_string()),
+        automatic: pool.automatic,
+        capacity: pool_capacity(pool, counts, free),
+    }
+}
+
+fn nearly_full(pool: &PoolRow, free: &FreeSummary) -> Option<Condition> {
+    let size = pool.range.len();
+    if !capacity::nearly_full(size, free.in_range) {
+        return None;
+    }
+    let reason = if free.in_range == 0 { "Full" } else { "NinetyPercentUsed" };
+    let message = format!(
+        "pool `{}` has {} of {size} dynamic addresses left: widen its range or add a pool",
+        pool.key, free.in_range
+    );
+    Some(Condition::new("PoolNearlyFull", reason, message))
+}

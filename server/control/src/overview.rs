@@ -1,0 +1,187 @@
+//! The whole at a glance: the front page's numbers, the metrics, whether the service is ready, and where the kernel differs.
+
+use async_trait::async_trait;
+use netloom_model::assignment::Key;
+use netloom_model::drift::Drift;
+use netloom_model::event::{ObjectKind, ObjectRef};
+use netloom_model::facts::Facts;
+use netloom_model::lease::{LeaseKind, LeaseState};
+use netloom_store::{NetworkRow, SandboxRow, WriteTx, events, leases, networks, pools, sandboxes};
+
+use crate::clock::now;
+use crate::command::{GetDrift, GetFacts, GetOverview};
+use crate::commit::Job;
+use crate::conditions;
+use crate::control::{Control, Metrics, Overview};
+use crate::error::Error;
+use crate::journal::{Actor, network_ref, sandbox_ref};
+use crate::networks::view::pool_capacity;
+use crate::principal::Authorized;
+use crate::settle::answered;
+
+/// Most lines of what needs attention.
+const ATTENTION: usize = 20;
+/// How many of the fullest pools, and of the last events.
+const TOP: u32 = 10;
+
+impl Control {
+    /// The numbers of the front page.
+    ///
+    /// # Errors
+    /// An unreadable store.
+    pub async fn overview(&self, c: Authorized<GetOverview>) -> Result<Overview, Error> {
+        drop(c);
+        let mut overview = self.inner.store.read(|tx| Box::pin(async move { read_overview(tx).await })).await?;
+        overview.node = self.inner.store.node_id();
+        if let Ok(facts) = self.inner.host_facts().await {
+            overview.hostname = facts.hostname;
+        }
+        overview.attention = self.attention().await?;
+        Ok(overview)
+    }
+
+    /// Objects with something remarkable: refused first, then conditions, then full pools.
+    async fn attention(&self) -> Result<Vec<(ObjectRef, String)>, Error> {
+        let read = self
+            .inner
+            .store
+            .read(|tx| Box::pin(async move { Ok::<_, Error>((networks::all(tx).await?, sandboxes::all(tx).await?)) }));
+        let (network_rows, sandbox_rows): (Vec<NetworkRow>, Vec<SandboxRow>) = read.await?;
+        let keys = network_rows.iter().filter(|row| !row.predefined).map(|row| Key::Network(row.id));
+        let keys = keys.chain(sandbox_rows.iter().map(|row| Key::Sandbox(row.id))).collect();
+        let live = self.inner.live(keys, false).await;
+        let mut ranked: Vec<(u8, ObjectRef, String)> = Vec::new();
+        let mut look = |key: Key, object: ObjectRef, found: Vec<netloom_model::condition::Condition>| {
+            let known = live.objects.get(&key);
+            let rank = if known.is_some_and(|live| live.refusal.is_some()) { 0 } else { 1 };
+            let all = conditions::of(known).into_iter().chain(found);
+            ranked.extend(all.map(|condition| (rank, object.clone(), condition.message)));
+        };
+        for row in &network_rows {
+            look(Key::Network(row.id), network_ref(row), self.inner.findings.of_network(row.id));
+        }
+        for row in &sandbox_rows {
+            look(Key::Sandbox(row.id), sandbox_ref(row), Vec::new());
+        }
+        for row in &sandbox_rows {
+            if let Some(reason) = &row.orphaned {
+                ranked.push((1, sandbox_ref(row), format!("its namespace is gone: {reason}")));
+            }
+        }
+        ranked.sort_by_key(|(rank, ..)| *rank);
+        ranked.dedup();
+        ranked.truncate(ATTENTION);
+        Ok(ranked.into_iter().map(|(_, object, sentence)| (object, sentence)).collect())
+    }
+
+    /// Counts for the metrics page.
+    ///
+    /// # Errors
+    /// An unreadable store.
+    pub async fn metrics(&self, c: Authorized<GetOverview>) -> Result<Metrics, Error> {
+        drop(c);
+        let mut metrics = self.inner.store.read(|tx| Box::pin(async move { read_metrics(tx).await })).await?;
+        metrics.node = self.inner.node.counters();
+        Ok(metrics)
+    }
+
+    /// Where the kernel differs from what is wanted.
+    ///
+    /// # Errors
+    /// The node's refusal to look.
+    pub async fn drift(&self, c: Authorized<GetDrift>) -> Result<Vec<Drift>, Error> {
+        drop(c);
+        Ok(self.inner.node.drift().await?)
+    }
+
+    /// What the host offers: its links and routes.
+    ///
+    /// # Errors
+    /// The node's refusal to look.
+    pub async fn facts(&self, c: Authorized<GetFacts>) -> Result<Facts, Error> {
+        drop(c);
+        self.inner.host_facts().await
+    }
+
+    /// What keeps the service from answering well: empty when it is ready.
+    pub async fn readiness(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        let read = self.inner.store.read(|tx| Box::pin(async move { Ok::<_, Error>(events::bounds(tx).await?) }));
+        if let Err(error) = read.await {
+            reasons.push(format!("the store can't be read: {error}"));
+        }
+        if let Err(error) = self.inner.commit(true, TryWrite).await {
+            reasons.push(format!("the store can't be written: {error}"));
+        }
+        if let Err(refusal) = answered(self.inner.node.facts()).await.and_then(|facts| facts.map_err(Error::from)) {
+            reasons.push(format!("the node does not answer: {refusal}"));
+        }
+        reasons
+    }
+}
+
+/// A write that is taken back: whether the store takes one.
+struct TryWrite;
+
+#[async_trait]
+impl Job for TryWrite {
+    type Output = ();
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+        let object = ObjectRef { kind: ObjectKind::Node, id: String::new(), name: String::new() };
+        events::append(tx, &Actor::netloom().event("node.ready", object, "", now())).await?;
+        Ok(())
+    }
+}
+
+async fn read_overview(tx: &mut netloom_store::ReadTx<'_>) -> Result<Overview, Error> {
+    let (sandboxes_running, sandboxes_stopped) = sandboxes::count_by_running(tx).await?;
+    let fullest = pools::fullest(tx, TOP).await?;
+    let ids: Vec<i64> = fullest.iter().map(|used| used.pool.id).collect();
+    let (mut counts, free) = (pools::counts(tx, &ids).await?, pools::free(tx, &ids).await?);
+    let pools = fullest.into_iter().map(|used| {
+        let counts = counts.remove(&used.pool.id).unwrap_or_default();
+        let free = free.get(&used.pool.id).copied().unwrap_or_default();
+        let capacity = pool_capacity(&used.pool, &counts, &free);
+        let id = used.pool.network_id.to_string();
+        let network = ObjectRef { kind: ObjectKind::Network, id, name: used.network_name };
+        (network, used.pool.key, used.pool.subnet.to_string(), capacity)
+    });
+    let pools = pools.collect();
+    Ok(Overview {
+        hostname: String::new(),
+        node: netloom_model::NodeId::from_random([0; 16]),
+        networks: networks_by_driver(tx).await?,
+        sandboxes_running,
+        sandboxes_stopped,
+        leases: by_state(&leases::count_by_kind_state(tx).await?),
+        attention: Vec::new(),
+        pools,
+        events: events::latest(tx, TOP).await?,
+    })
+}
+
+async fn networks_by_driver(tx: &mut netloom_store::ReadTx<'_>) -> Result<Vec<(String, u64)>, Error> {
+    let counts = networks::count_by_driver(tx).await?;
+    Ok(counts.into_iter().map(|(driver, count)| (driver.as_str().to_owned(), count)).collect())
+}
+
+fn by_state(counts: &[(LeaseKind, LeaseState, u64)]) -> Vec<(String, u64)> {
+    let sum = |state: LeaseState| counts.iter().filter(|(_, of, _)| *of == state).map(|(.., count)| count).sum();
+    LeaseState::ALL.into_iter().map(|state| (state.as_str().to_owned(), sum(state))).collect()
+}
+
+async fn read_metrics(tx: &mut netloom_store::ReadTx<'_>) -> Result<Metrics, Error> {
+    let (running, stopped) = sandboxes::count_by_running(tx).await?;
+    let counts = leases::count_by_kind_state(tx).await?;
+    let word = |(kind, state, count): (LeaseKind, LeaseState, u64)| {
+        (kind.as_str().to_owned(), state.as_str().to_owned(), count)
+    };
+    Ok(Metrics {
+        networks: networks_by_driver(tx).await?,
+        sandboxes: vec![("running".to_owned(), running), ("stopped".to_owned(), stopped)],
+        leases: counts.into_iter().map(word).collect(),
+        event_seq: events::bounds(tx).await?.1,
+        node: netloom_model::report::Counters::default(),
+    })
+}

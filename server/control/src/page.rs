@@ -1,0 +1,127 @@
+//! Parts of lists: limits, and page tokens that hold a place in an order and the filters they belong to.
+//!
+//! A token is a key, not a snapshot: it never expires. It is opaque to clients.
+
+use data_encoding::BASE64URL_NOPAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use netloom_model::Invalid;
+use netloom_model::invalid::Code;
+
+use crate::command::PageRequest;
+use crate::error::{Error, ErrorKind};
+
+/// Items per page unless said.
+pub(crate) const LIMIT_DEFAULT: u32 = 100;
+/// Most items per page.
+const LIMIT_MAX: u32 = 1000;
+
+#[derive(Serialize, Deserialize)]
+struct Token {
+    /// Version of this form.
+    v: u8,
+    /// Place in the order.
+    after: String,
+    /// Digest of the filters.
+    filters: String,
+}
+
+/// The limit asked for.
+///
+/// # Errors
+/// `?limit` out of range.
+pub(crate) fn limit(asked: Option<u32>) -> Result<u32, Error> {
+    match asked {
+        None => Ok(LIMIT_DEFAULT),
+        Some(limit) if (1..=LIMIT_MAX).contains(&limit) => Ok(limit),
+        Some(limit) => {
+            let message = format!("a page has 1 to {LIMIT_MAX} items");
+            Err(Invalid::new("?limit", Code::OutOfRange, &limit.to_string(), message).into())
+        }
+    }
+}
+
+/// Which part of a list with these filters.
+pub(crate) struct Part {
+    /// How many items.
+    pub(crate) limit: u32,
+    /// The last key of the page before.
+    pub(crate) after: Option<String>,
+    filters: String,
+}
+
+impl Part {
+    /// Reads a request for a part. `filters` is any text that is the same for the same filters.
+    ///
+    /// # Errors
+    /// A bad limit; a token that is none, or belongs to other filters.
+    pub(crate) fn new(request: &PageRequest, filters: &str) -> Result<Self, Error> {
+        let limit = limit(request.limit)?;
+        let digest = Sha256::digest(filters.as_bytes());
+        let filters = BASE64URL_NOPAD.encode(digest.get(..9).unwrap_or_default());
+        let Some(text) = &request.token else { return Ok(Self { limit, after: None, filters }) };
+        let refused = |detail: &str| {
+            Error::new(ErrorKind::Malformed, "invalid-page-token", detail)
+                .hint("start again without a page token, then pass each `next_page_token` with the same filters")
+        };
+        let token: Token = BASE64URL_NOPAD
+            .decode(text.as_bytes())
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .filter(|token: &Token| token.v == 1)
+            .ok_or_else(|| refused("the page token is not one that this service gave"))?;
+        if token.filters != filters {
+            return Err(refused("the page token belongs to a list with other filters"));
+        }
+        Ok(Self { limit, after: Some(token.after), filters })
+    }
+
+    /// How many to read: one more than asked for shows whether there is a next page.
+    pub(crate) const fn read(&self) -> u32 {
+        self.limit + 1
+    }
+
+    /// Cuts what was read to the page, and makes the token for the next one.
+    pub(crate) fn cut<T>(&self, rows: &mut Vec<T>, key: impl Fn(&T) -> String) -> Option<String> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        if rows.len() <= limit {
+            return None;
+        }
+        rows.truncate(limit);
+        let token = Token { v: 1, after: key(rows.last()?), filters: self.filters.clone() };
+        serde_json::to_vec(&token).ok().map(|bytes| BASE64URL_NOPAD.encode(&bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(limit: Option<u32>, token: Option<String>) -> PageRequest {
+        PageRequest { limit, token }
+    }
+
+    #[test]
+    fn a_token_goes_on_where_the_page_ended() {
+        let part = Part::new(&request(Some(2), None), "driver=macvlan").expect("good");
+        let mut rows = vec!["a", "b", "c"];
+        let token = part.cut(&mut rows, |row| (*row).to_owned()).expect("there is more");
+        assert_eq!(rows, ["a", "b"]);
+        let next = Part::new(&request(Some(2), Some(token.clone())), "driver=macvlan").expect("good");
+        assert_eq!(next.after.as_deref(), Some("b"));
+        let refused = Part::new(&request(Some(2), Some(token)), "driver=host").err().expect("other filters");
+        assert_eq!((refused.kind, refused.code), (ErrorKind::Malformed, "invalid-page-token"));
+    }
+
+    #[test]
+    fn nonsense_and_bad_limits_are_refused() {
+        for text in ["", "x", "e30", "%%"] {
+            assert!(Part::new(&request(None, Some(text.to_owned())), "").is_err(), "{text}");
+        }
+        for limit in [0, 1001] {
+            let refused = super::limit(Some(limit)).expect_err("out of range");
+            assert_eq!(refused.errors[0].pointer, "?limit");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! A stranger answered for an address that an endpoint was about to take: the address goes into quarantine, the endpoint
+//! gets the next one. Nobody is evicted, and nobody gets an address that was asked for by name replaced.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
+use netloom_model::net::Family;
+use netloom_model::{EndpointId, MacAddr, NodeId, Timestamp};
+use netloom_store::{EndpointRow, LeaseRow, NetworkRow, PoolRow, WriteTx, endpoints, events, leases, networks, pools};
+use tokio::time::Instant;
+
+use crate::allocation::{self, NewLease};
+use crate::clock::now;
+use crate::commit::{Job, fault};
+use crate::control::Control;
+use crate::error::Error;
+use crate::journal::{Actor, lease_ref, with};
+
+/// After this long without a conflict an endpoint's count of tried addresses begins anew.
+const FORGET: Duration = Duration::from_secs(60);
+
+/// How many addresses each endpoint has tried lately. In memory: a restart probes again anyway.
+#[derive(Default)]
+pub(crate) struct Attempts {
+    by_endpoint: Mutex<HashMap<EndpointId, (u32, Instant)>>,
+}
+
+impl Attempts {
+    /// Counts one more address tried, and answers how many those are.
+    fn count(&self, endpoint: EndpointId) -> u32 {
+        let mut all = self.by_endpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, (_, last)| last.elapsed() < FORGET);
+        let (count, last) = all.entry(endpoint).or_insert((0, Instant::now()));
+        *count += 1;
+        *last = Instant::now();
+        *count
+    }
+}
+
+impl Control {
+    /// Gives an endpoint another address.
+    pub(super) async fn address_conflict(
+        &self,
+        endpoint: EndpointId,
+        address: IpAddr,
+        stranger: MacAddr,
+    ) -> Result<(), Error> {
+        let tried = self.inner.attempts.count(endpoint);
+        let config = &self.inner.config;
+        let job = Conflict {
+            node: self.inner.store.node_id(),
+            endpoint,
+            address,
+            stranger,
+            tried,
+            candidates: config.conflict_candidates,
+            quarantine_millis: i64::try_from(config.quarantine.as_millis()).unwrap_or(i64::MAX),
+        };
+        self.inner.commit(false, job).await
+    }
+}
+
+struct Conflict {
+    node: NodeId,
+    endpoint: EndpointId,
+    address: IpAddr,
+    stranger: MacAddr,
+    tried: u32,
+    candidates: u32,
+    quarantine_millis: i64,
+}
+
+#[async_trait]
+impl Job for Conflict {
+    type Output = ();
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+        let Some(endpoint) = endpoints::by_id(tx, self.endpoint).await?.filter(|endpoint| !endpoint.deleting) else {
+            return Ok(());
+        };
+        let own = leases::of_endpoints(tx, &[self.endpoint]).await?;
+        // Another address took its place already: the node looks again and sees it.
+        let Some(old) = own.into_iter().find(|lease| lease.address == self.address) else { return Ok(()) };
+        self.may_move(&old)?;
+        let Some(network) = networks::by_id(tx, old.network_id).await? else { return Ok(()) };
+        let family = Family::of(self.address);
+        let pools: Vec<PoolRow> = pools::of_networks(tx, &[network.id])
+            .await?
+            .into_iter()
+            .filter(|pool| Family::of(pool.subnet.network()) == family)
+            .collect();
+        let Some(taken) = allocation::lowest(tx, &pools.iter().collect::<Vec<_>>()).await? else {
+            return Err(self.refused(format!("no other address of network `{}` is free", network.name)));
+        };
+        let now = now();
+        let message = format!(
+            "{} answered for {}, which sandbox `{}` was about to take on network `{}`; it gets {}",
+            self.stranger, self.address, endpoint.sandbox_name, network.name, taken.address
+        );
+        let event = Actor::agent().event("lease.quarantined", lease_ref(&old), message, now);
+        let event = with(with(event, "address", self.address), "mac", self.stranger);
+        let event = with(with(event, "sandbox", &endpoint.sandbox_name), "next", taken.address);
+        let revision = events::append(tx, &event).await?;
+        let mac = self.change_mac(tx, &endpoint, taken.address).await?;
+        self.quarantine(tx, &network, &old, revision, now).await?;
+        let mut new = NewLease {
+            network: &network,
+            pool: taken.pool,
+            address: taken.address,
+            kind: LeaseKind::Dynamic,
+            state: old.state,
+            owner: old.owner.clone(),
+            revision,
+            now,
+        }
+        .row()?;
+        new.endpoint_id = old.endpoint_id;
+        new.mac = mac;
+        leases::insert(tx, &new).await?;
+        fault("control.conflict.before_commit")
+    }
+}
+
+impl Conflict {
+    fn refused(&self, why: String) -> Error {
+        let detail = format!("{} answers for {} on the wire, and {why}", self.stranger, self.address);
+        Error::conflict("address-conflict", detail)
+            .hint("find the station with this Ethernet address, reserve its address, or ask for another one")
+            .fact("address", self.address)
+            .fact("mac", self.stranger)
+    }
+
+    fn may_move(&self, old: &LeaseRow) -> Result<(), Error> {
+        if old.kind == LeaseKind::Requested {
+            return Err(self.refused("the address was asked for, so no other takes its place".to_owned()));
+        }
+        if self.tried >= self.candidates {
+            return Err(self.refused(format!("it is the {}th address in a row that a stranger has", self.tried)));
+        }
+        Ok(())
+    }
+
+    /// Derives the Ethernet address again, if it was derived from the old address. Answers the endpoint's.
+    async fn change_mac(
+        &self,
+        tx: &mut WriteTx<'_>,
+        endpoint: &EndpointRow,
+        next: IpAddr,
+    ) -> Result<Option<MacAddr>, Error> {
+        let derived = match self.address {
+            IpAddr::V4(address) => Some(MacAddr::from_ipv4(address)),
+            IpAddr::V6(_) => None,
+        };
+        if endpoint.spec.mac.is_some() || derived.is_none() || endpoint.mac != derived {
+            return Ok(endpoint.mac);
+        }
+        let mac = Some(allocation::mac(tx, None, Some(next)).await?);
+        endpoints::update(tx, &EndpointRow { mac, ..endpoint.clone() }).await?;
+        for lease in leases::of_endpoints(tx, &[endpoint.id]).await? {
+            leases::change(tx, &lease, &LeaseRow { mac, ..lease.clone() }).await?;
+        }
+        Ok(mac)
+    }
+
+    /// The address belongs to the stranger, as far as Netloom can tell, until the quarantine ends.
+    async fn quarantine(
+        &self,
+        tx: &mut WriteTx<'_>,
+        network: &NetworkRow,
+        old: &LeaseRow,
+        revision: u64,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        // As it is now: its Ethernet address may have changed a moment ago.
+        let Some(old) = leases::by_id(tx, old.id).await? else { return Ok(()) };
+        leases::remove(tx, &old, now).await?;
+        let pool = pools::of_networks(tx, &[network.id]).await?.into_iter().find(|pool| pool.id == old.pool_id);
+        let Some(pool) = pool else { return Ok(()) };
+        let name = self.stranger.to_string();
+        let owner = Owner { kind: OwnerKind::Stranger, id: None, name, node: self.node };
+        let (kind, state) = (LeaseKind::Dynamic, LeaseState::Quarantined);
+        let new = NewLease { network, pool: &pool, address: self.address, kind, state, owner, revision, now };
+        let mut row = new.row()?;
+        row.mac = Some(self.stranger);
+        row.until = Some(now.plus_millis(self.quarantine_millis));
+        leases::insert(tx, &row).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! The host changed: its addresses, routers and nameservers inside macvlan networks are taken up as leases, or let go.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use netloom_model::event::{ObjectKind, ObjectRef};
+use netloom_model::facts::Facts;
+use netloom_model::lease::{LeaseKind, OwnerKind};
+use netloom_model::network::Driver;
+use netloom_model::{NetworkId, NodeId};
+use netloom_store::{LeaseRow, NetworkRow, WriteTx, events, networks, pools};
+
+use super::findings::Finding;
+use crate::clock::now;
+use crate::commit::Job;
+use crate::control::Control;
+use crate::error::Error;
+use crate::journal::{Actor, with};
+use crate::networks::fixed::{self, Fixed, Stamp};
+use crate::networks::reserved_of;
+
+impl Control {
+    /// Takes up what the host has now.
+    pub(crate) async fn host_changed(&self, facts: Facts) -> Result<(), Error> {
+        let node = self.inner.store.node_id();
+        let in_the_way = self.inner.commit(false, Refresh { node, facts }).await?;
+        let mut by_network: BTreeMap<NetworkId, Vec<Finding>> = BTreeMap::new();
+        for (lease, host) in in_the_way {
+            by_network.entry(lease.network_id).or_default().push(finding(&lease, host));
+        }
+        let new = self.inner.findings.replace(by_network);
+        if new.is_empty() { Ok(()) } else { self.inner.commit(false, Found(new)).await }
+    }
+}
+
+fn finding(lease: &LeaseRow, host: String) -> Finding {
+    Finding {
+        address: lease.address,
+        host,
+        sandbox: lease.owner.id.as_deref().and_then(|id| id.parse().ok()),
+        sandbox_name: lease.owner.name.clone(),
+        endpoint: lease.endpoint_id,
+        since: now(),
+    }
+}
+
+struct Refresh {
+    node: NodeId,
+    facts: Facts,
+}
+
+#[async_trait]
+impl Job for Refresh {
+    /// Leases of sandboxes at addresses that are the host's now, with what of the host's they are.
+    type Output = Vec<(LeaseRow, String)>;
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
+        let rows: Vec<NetworkRow> =
+            networks::all(tx).await?.into_iter().filter(|row| row.driver == Driver::Macvlan && !row.deleting).collect();
+        let ids: Vec<NetworkId> = rows.iter().map(|row| row.id).collect();
+        let all_pools = pools::of_networks(tx, &ids).await?;
+        let now = now();
+        let mut stamp = None;
+        let mut conflicts = Vec::new();
+        for row in &rows {
+            let own: Vec<_> = all_pools.iter().filter(|pool| pool.network_id == row.id).cloned().collect();
+            let reserved = reserved_of(row, &own);
+            let current = fixed::current(tx, row).await?;
+            for pool in &own {
+                let empty = Vec::new();
+                let wanted =
+                    fixed::wanted(self.node, row, pool, reserved.get(&pool.key).unwrap_or(&empty), &self.facts);
+                let current: Vec<LeaseRow> = current.iter().filter(|lease| lease.pool_id == pool.id).cloned().collect();
+                let in_the_way = fixed::held_by_others(tx, &current, &wanted).await?;
+                let mut possible = wanted.clone();
+                possible.retain(|address, _| in_the_way.iter().all(|lease| lease.address != *address));
+                conflicts.extend(in_the_way.into_iter().filter_map(|lease| conflict(lease, &wanted)));
+                if same(&current, &possible) {
+                    continue;
+                }
+                let stamp = match stamp {
+                    Some(stamp) => stamp,
+                    None => *stamp.insert(Stamp { revision: self.event(tx, now).await?, now }),
+                };
+                fixed::apply(tx, row, pool, &current, &possible, stamp).await?;
+            }
+        }
+        Ok(conflicts)
+    }
+}
+
+/// Whether nothing is to be changed.
+fn same(current: &[LeaseRow], wanted: &Fixed) -> bool {
+    current.len() == wanted.len()
+        && current
+            .iter()
+            .all(|row| wanted.get(&row.address).is_some_and(|(kind, owner)| *kind == row.kind && *owner == row.owner))
+}
+
+fn conflict(lease: LeaseRow, wanted: &Fixed) -> Option<(LeaseRow, String)> {
+    let (kind, owner) = wanted.get(&lease.address)?;
+    (lease.owner.kind == OwnerKind::Sandbox && *kind == LeaseKind::Host).then(|| (lease, owner.name.clone()))
+}
+
+impl Refresh {
+    async fn event(&self, tx: &mut WriteTx<'_>, now: netloom_model::Timestamp) -> Result<u64, Error> {
+        let id = self.node.to_string();
+        let object = ObjectRef { kind: ObjectKind::Node, name: self.facts.hostname.clone(), id };
+        let message = "the host's addresses, routers or nameservers changed inside a network";
+        Ok(events::append(tx, &Actor::agent().event("host.changed", object, message, now)).await?)
+    }
+}
+
+/// New conflicts between the host and sandboxes, for the record.
+struct Found(Vec<(NetworkId, Finding)>);
+
+#[async_trait]
+impl Job for Found {
+    type Output = ();
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+        for (network, finding) in &self.0 {
+            let id = finding.sandbox.map_or_else(|| network.to_string(), |id| id.to_string());
+            let object = ObjectRef { kind: ObjectKind::Sandbox, id, name: finding.sandbox_name.clone() };
+            let message = finding.condition().message;
+            let event = Actor::agent().event("host.address_conflict", object, message, now());
+            events::append(tx, &with(with(event, "address", finding.address), "host", &finding.host)).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! Sandboxes: listing and getting them here; making, changing and removing them in the modules below.
+
+pub(crate) mod attach;
+pub(crate) mod create;
+pub(crate) mod remove;
+pub(crate) mod update;
+pub(crate) mod view;
+
+use netloom_model::SandboxId;
+use netloom_model::assignment::Key;
+use netloom_model::report::Live;
+use netloom_model::sandbox::Sandbox;
+use netloom_store::{ReadTx, SandboxQuery, SandboxRow, events, sandboxes};
+
+use crate::command::{GetSandbox, ListSandboxes, Page, Written};
+use crate::commit::Change;
+use crate::control::Control;
+use crate::error::Error;
+use crate::networks;
+use crate::page::Part;
+use crate::principal::Authorized;
+use view::SandboxParts;
+
+impl Control {
+    /// Lists sandboxes by name.
+    ///
+    /// # Errors
+    /// A bad page request; a network that does not exist.
+    pub async fn list_sandboxes(&self, c: Authorized<ListSandboxes>) -> Result<Page<Sandbox>, Error> {
+        let (c, _) = c.into_parts();
+        let filters = format!("sandboxes {:?} {:?} {:?} {:?}", c.network, c.labels, c.running, c.q);
+        let part = Part::new(&c.page, &filters)?;
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let network = match &c.network {
+                    Some(reference) => Some(networks::find(tx, reference).await?.id),
+                    None => None,
+                };
+                let query = SandboxQuery {
+                    network,
+                    labels: c.labels,
+                    running: c.running,
+                    text: c.q,
+                    after: part.after.clone(),
+                    limit: part.read(),
+                };
+                let mut rows = sandboxes::list(tx, &query).await?;
+                let next = part.cut(&mut rows, |row| row.name.clone());
+                let parts = view::parts(tx, rows).await?;
+                Ok::<_, Error>((parts, next, events::bounds(tx).await?.1))
+            })
+        });
+        let (parts, next_page_token, seq) = read.await?;
+        let keys = parts.iter().map(|part| Key::Sandbox(part.row.id)).collect();
+        let live = self.inner.live(keys, false).await;
+        let items = parts.into_iter().map(|part| self.compose_sandbox(part, &live)).collect();
+        Ok(Page { items, next_page_token, seq })
+    }
+
+    /// Gets a sandbox, with its interfaces as they are now.
+    ///
+    /// # Errors
+    /// There is none of this ID or name.
+    pub async fn get_sandbox(&self, c: Authorized<GetSandbox>) -> Result<Sandbox, Error> {
+        let GetSandbox(reference) = c.into_parts().0;
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let row = find(tx, &reference).await?;
+                networks::one(view::parts(tx, vec![row]).await?, &reference)
+            })
+        });
+        let parts = read.await?;
+        Ok(self.sandbox_as_answered(parts).await)
+    }
+
+    /// One sandbox, with what the node says of it.
+    pub(crate) async fn sandbox_as_answered(&self, parts: SandboxParts) -> Sandbox {
+        let live = self.inner.live(vec![Key::Sandbox(parts.row.id)], true).await;
+        self.compose_sandbox(parts, &live)
+    }
+
+    fn compose_sandbox(&self, parts: SandboxParts, live: &Live) -> Sandbox {
+        let id = parts.row.id;
+        let found = self.inner.findings.of_sandbox(id);
+        view::compose(parts, live.objects.get(&Key::Sandbox(id)), &found, self.inner.store.node_id())
+    }
+
+    /// A sandbox as it is now in the store; as given, when it is gone.
+    pub(crate) async fn sandbox_now(&self, given: SandboxParts) -> Result<Sandbox, Error> {
+        let parts = self.sandbox_parts(given.row.id).await?.unwrap_or(given);
+        Ok(self.sandbox_as_answered(parts).await)
+    }
+
+    /// All that the store holds of a sandbox, if it is there.
+    pub(crate) async fn sandbox_parts(&self, id: SandboxId) -> Result<Option<SandboxParts>, Error> {
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let row = sandboxes::by_id(tx, id).await?;
+                Ok::<_, Error>(view::parts(tx, row.into_iter().collect()).await?.pop())
+            })
+        });
+        read.await
+    }
+
+    /// The ID of a sandbox by ID or name.
+    pub(crate) async fn sandbox_id(&self, reference: &str) -> Result<SandboxId, Error> {
+        let reference = reference.to_owned();
+        self.inner.store.read(move |tx| Box::pin(async move { Ok(find(tx, &reference).await?.id) })).await
+    }
+
+    /// What a dry run on a sandbox answers.
+    pub(crate) async fn sandbox_planned(&self, change: Change<SandboxParts>) -> Result<Written<Sandbox>, Error> {
+        let plan = self.inner.plan(change.assignment).await?;
+        let sandbox = view::compose(change.parts, None, &[], self.inner.store.node_id());
+        Ok(Written::Planned(sandbox, plan))
+    }
+}
+
+/// The sandbox of an ID or a name.
+///
+/// # Errors
+/// There is none.
+pub(crate) async fn find(tx: &mut ReadTx<'_>, reference: &str) -> Result<SandboxRow, Error> {
+    let row = match reference.parse::<SandboxId>() {
+        Ok(id) => sandboxes::by_id(tx, id).await?,
+        Err(_) => sandboxes::by_name(tx, reference).await?,
+    };
+    row.ok_or_else(|| Error::not_found("sandbox", reference))
+}

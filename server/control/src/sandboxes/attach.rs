@@ -1,0 +1,243 @@
+//! Attaching a sandbox to a network and detaching it: the endpoint, its addresses and its Ethernet address, within the
+//! transaction of the use case.
+
+use std::collections::BTreeSet;
+
+use netloom_model::assignment::NamespaceSource;
+use netloom_model::invalid::Code;
+use netloom_model::lease::{LeaseState, Owner, OwnerKind};
+use netloom_model::net::Family;
+use netloom_model::network::Driver;
+use netloom_model::{EndpointId, Invalid, NodeId, Timestamp};
+use netloom_store::{EndpointRow, NetworkRow, PoolRow, SandboxRow, WriteTx, endpoints, leases, networks, pools};
+
+use crate::allocation::{self, NewLease, Taken};
+use crate::clock::random;
+use crate::error::Error;
+use crate::networks::not_deleting;
+use crate::validate::sandbox::{WantedAttachment, entry};
+
+/// Attaches a sandbox to networks, in the order given. The sandbox's row is there already.
+///
+/// # Errors
+/// A network that does not exist or can't be attached to; an address or Ethernet address that is taken; a full pool.
+pub(crate) async fn attach_all(
+    tx: &mut WriteTx<'_>,
+    node: NodeId,
+    sandbox: &SandboxRow,
+    wanted: &[WantedAttachment],
+    now: Timestamp,
+) -> Result<(), Error> {
+    let existing = endpoints::of_sandboxes(tx, &[sandbox.id]).await?;
+    let mut names = interface_names(&existing, wanted);
+    let mut position = endpoints::next_position(tx, sandbox.id).await?;
+    for attachment in wanted {
+        let Some(network) = networks::by_name(tx, &attachment.network).await? else {
+            let message = format!("there is no network `{}`", attachment.network);
+            let pointer = entry(&attachment.network);
+            return Err(Invalid::new(&pointer, Code::NotFound, &attachment.network, message)
+                .hint("make it first, with POST /api/v1/networks")
+                .into());
+        };
+        not_deleting(&network)?;
+        let endpoint = EndpointRow {
+            id: EndpointId::from_random(random()?),
+            sandbox_id: sandbox.id,
+            network_id: network.id,
+            position,
+            interface: None,
+            mac: None,
+            spec: attachment.spec.clone(),
+            deleting: false,
+            network_name: network.name.clone(),
+            driver: network.driver,
+            sandbox_name: sandbox.name.clone(),
+        };
+        match network.driver {
+            Driver::Host | Driver::None => endpoints::insert(tx, &endpoint).await?,
+            Driver::Macvlan => {
+                let interface = Some(names.next(attachment));
+                let place = Place { node, sandbox, network: &network, wanted: attachment, now };
+                attach(tx, &place, EndpointRow { interface, ..endpoint }).await?;
+            }
+            Driver::Bridge | Driver::Ipvlan | Driver::Overlay => return Err(not_yet(&network)),
+        }
+        position += 1;
+    }
+    Ok(())
+}
+
+/// Attaching to `bridge` is refused by name until bridges are there.
+fn not_yet(network: &NetworkRow) -> Error {
+    let message = format!("attaching to `{}` comes with bridge networking, in a later version", network.name);
+    Invalid::new(&entry(&network.name), Code::NotAvailable, &network.name, message)
+        .hint("make a network of driver `macvlan`, or use `host` or `none`")
+        .into()
+}
+
+struct Place<'a> {
+    node: NodeId,
+    sandbox: &'a SandboxRow,
+    network: &'a NetworkRow,
+    wanted: &'a WantedAttachment,
+    now: Timestamp,
+}
+
+async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointRow) -> Result<(), Error> {
+    let all = pools::of_networks(tx, &[place.network.id]).await?;
+    let of = |family: Family| -> Vec<PoolRow> {
+        all.iter().filter(|pool| Family::of(pool.subnet.network()) == family).cloned().collect()
+    };
+    let (four, six) = (of(Family::V4), of(Family::V6));
+    let mut taken = Vec::with_capacity(2);
+    for (pools, asked, field) in [(&four, place.wanted.address4, "address4"), (&six, place.wanted.address6, "address6")]
+    {
+        let one = match asked {
+            Some(address) => {
+                Some(allocation::certain(tx, place.network, pools, address, &place.wanted.at(field)).await?)
+            }
+            None if pools.is_empty() => None,
+            None => {
+                let of: Vec<&PoolRow> = pools.iter().collect();
+                match allocation::lowest(tx, &of).await? {
+                    Some(taken) => Some(taken),
+                    None => return Err(allocation::exhausted(tx, place.network, &of).await?),
+                }
+            }
+        };
+        taken.extend(one);
+    }
+    let address4 = taken.iter().map(|one| one.address).find(|address| Family::of(*address) == Family::V4);
+    endpoint.mac = Some(allocation::mac(tx, place.wanted.mac, address4).await?);
+    endpoints::insert(tx, &endpoint).await?;
+    for one in taken {
+        lease(tx, place, &endpoint, &one).await?;
+    }
+    Ok(())
+}
+
+async fn lease(
+    tx: &mut WriteTx<'_>,
+    place: &Place<'_>,
+    endpoint: &EndpointRow,
+    taken: &Taken<'_>,
+) -> Result<(), Error> {
+    let new = NewLease {
+        network: place.network,
+        pool: taken.pool,
+        address: taken.address,
+        kind: taken.kind,
+        state: if place.sandbox.running { LeaseState::Bound } else { LeaseState::Held },
+        owner: Owner {
+            kind: OwnerKind::Sandbox,
+            id: Some(place.sandbox.id.to_string()),
+            name: place.sandbox.name.clone(),
+            node: place.node,
+        },
+        revision: place.sandbox.revision,
+        now: place.now,
+    };
+    let mut row = new.row()?;
+    row.mac = endpoint.mac;
+    row.endpoint_id = Some(endpoint.id);
+    leases::insert(tx, &row).await?;
+    Ok(())
+}
+
+/// Marks endpoints as on their way out, and their leases as `releasing`: nobody gets the addresses until the kernel is proven clean.
+pub(crate) async fn detach(
+    tx: &mut WriteTx<'_>,
+    going: &[EndpointRow],
+    revision: u64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let ids: Vec<EndpointId> = going.iter().filter(|endpoint| !endpoint.deleting).map(|endpoint| endpoint.id).collect();
+    endpoints::mark_deleting(tx, &ids).await?;
+    set_leases(tx, &ids, LeaseState::Releasing, revision, now).await
+}
+
+/// Sets the state of the leases of these endpoints.
+pub(crate) async fn set_leases(
+    tx: &mut WriteTx<'_>,
+    ids: &[EndpointId],
+    state: LeaseState,
+    revision: u64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    for lease in leases::of_endpoints(tx, ids).await? {
+        if lease.state != state {
+            leases::set_state(tx, &lease, state, None, revision, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Chooses interface names: those given are respected, the others are the lowest `eth<n>` that nobody in the sandbox has.
+/// An interface on its way out still counts: its name is in the kernel until it is gone.
+fn interface_names(existing: &[EndpointRow], wanted: &[WantedAttachment]) -> InterfaceNames {
+    let mut used: BTreeSet<String> = existing.iter().filter_map(|endpoint| endpoint.interface.clone()).collect();
+    used.extend(wanted.iter().filter_map(|attachment| attachment.spec.interface.clone()));
+    InterfaceNames { used, next: 0 }
+}
+
+struct InterfaceNames {
+    used: BTreeSet<String>,
+    next: u32,
+}
+
+impl InterfaceNames {
+    fn next(&mut self, wanted: &WantedAttachment) -> String {
+        if let Some(given) = &wanted.spec.interface {
+            return given.clone();
+        }
+        loop {
+            let name = format!("eth{}", self.next);
+            self.next += 1;
+            if self.used.insert(name.clone()) {
+                return name;
+            }
+        }
+    }
+}
+
+/// Refuses an interface name that another attachment of the sandbox has, which the spec alone does not show.
+pub(crate) fn check_interfaces(existing: &[EndpointRow], wanted: &[WantedAttachment]) -> Result<(), Error> {
+    for attachment in wanted {
+        let Some(name) = &attachment.spec.interface else { continue };
+        if let Some(other) = existing.iter().find(|e| !e.deleting && e.interface.as_ref() == Some(name)) {
+            let message = format!("the interface on network `{}` has this name", other.network_name);
+            return Err(Invalid::new(&attachment.at("interface"), Code::NotAllowedHere, name, message)
+                .hint("choose another name, or leave it out")
+                .into());
+        }
+    }
+    Ok(())
+}
+
+/// Where a sandbox's namespace comes from, apart from adoption.
+pub(crate) fn namespace_of(wanted: &[WantedAttachment]) -> NamespaceSource {
+    if wanted.iter().any(|attachment| attachment.network == "host") {
+        NamespaceSource::Host
+    } else {
+        NamespaceSource::Made
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netloom_model::sandbox::AttachmentSpec;
+
+    fn wanted(network: &str, interface: Option<&str>) -> WantedAttachment {
+        let spec = AttachmentSpec { interface: interface.map(str::to_owned), ..AttachmentSpec::default() };
+        WantedAttachment { network: network.to_owned(), address4: None, address6: None, mac: None, spec }
+    }
+
+    #[test]
+    fn given_names_are_respected_and_the_rest_counts_up() {
+        let wanted = [wanted("a", None), wanted("b", Some("eth1")), wanted("c", None), wanted("d", Some("wan"))];
+        let mut names = interface_names(&[], &wanted);
+        let chosen: Vec<String> = wanted.iter().map(|w| names.next(w)).collect();
+        assert_eq!(chosen, ["eth0", "eth1", "eth2", "wan"]);
+    }
+}

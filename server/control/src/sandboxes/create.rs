@@ -1,0 +1,157 @@
+//! Making a sandbox with its endpoints: all of it or nothing.
+
+use async_trait::async_trait;
+use netloom_model::assignment::{Adoption, Key, NamespaceSource};
+use netloom_model::invalid::Code;
+use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
+use netloom_model::{Invalid, NodeId, SandboxId};
+use netloom_store::{SandboxRow, WriteTx, events, sandboxes};
+
+use super::attach;
+use super::view::{self, SandboxParts};
+use crate::clock::{now, random};
+use crate::command::{CreateSandbox, WriteOptions, Written};
+use crate::commit::{Change, Job, fault, tried};
+use crate::control::Control;
+use crate::error::Error;
+use crate::journal::{Actor, sandbox_ref};
+use crate::networks::one;
+use crate::node::NamespaceReference;
+use crate::principal::{Authorized, Context};
+use crate::settle::{Deadline, Settled, answered, detached};
+use crate::validate::sandbox as validate;
+use crate::validate::sandbox::WantedAttachment;
+
+impl Control {
+    /// Creates a sandbox.
+    ///
+    /// # Errors
+    /// Everything wrong with the spec; `name-taken`, `address-taken`, `mac-taken`, `pool-exhausted`, `namespace-taken`; the node's
+    /// refusal, after which nothing is left.
+    pub async fn create_sandbox(
+        &self,
+        c: Authorized<CreateSandbox>,
+        options: WriteOptions,
+    ) -> Result<Written<Sandbox>, Error> {
+        let (CreateSandbox(spec), context) = c.into_parts();
+        let this = self.clone();
+        detached(async move { this.create_sandbox_now(spec, context, options).await }).await
+    }
+
+    async fn create_sandbox_now(
+        self,
+        spec: SandboxSpec,
+        context: Context,
+        options: WriteOptions,
+    ) -> Result<Written<Sandbox>, Error> {
+        let deadline = Deadline::new(options.wait);
+        let wanted = validate::create(&spec)?;
+        let namespace = match self.adoption(&spec).await? {
+            Some(adoption) => NamespaceSource::Adopted(adoption),
+            None => attach::namespace_of(&wanted),
+        };
+        let id = SandboxId::from_random(random()?);
+        let _turn = self.inner.queues.turn(Key::Sandbox(id), &deadline).await?;
+        let job = Create {
+            id,
+            node: self.inner.store.node_id(),
+            spec,
+            wanted,
+            namespace,
+            actor: Actor::from(&context),
+            dry_run: options.dry_run,
+        };
+        let change = self.inner.commit(options.dry_run, job).await?;
+        if options.dry_run {
+            return self.sandbox_planned(change).await;
+        }
+        fault("control.create.after_commit")?;
+        match self.inner.settle(&change.keys, change.revision, &deadline).await {
+            Settled::Done => Ok(Written::Done(self.sandbox_now(change.parts).await?)),
+            Settled::Refused(refusal) if !options.keep_on_failure => {
+                self.undo_sandbox(id, Actor::from(&context), &refusal).await;
+                Err(refusal.into())
+            }
+            Settled::Pending | Settled::Refused(_) => Ok(Written::Pending(self.sandbox_now(change.parts).await?)),
+        }
+    }
+
+    /// Has the node look at the namespace that is to be adopted, if one is.
+    async fn adoption(&self, spec: &SandboxSpec) -> Result<Option<Adoption>, Error> {
+        let (pointer, reference) = match (&spec.netns, spec.pid) {
+            (Some(path), _) => ("/netns", NamespaceReference::Path(path.clone())),
+            (None, Some(pid)) => ("/pid", NamespaceReference::Pid(pid)),
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(answered(self.inner.node.identify(pointer, reference)).await??))
+    }
+}
+
+struct Create {
+    id: SandboxId,
+    node: NodeId,
+    spec: SandboxSpec,
+    wanted: Vec<WantedAttachment>,
+    namespace: NamespaceSource,
+    actor: Actor,
+    dry_run: bool,
+}
+
+#[async_trait]
+impl Job for Create {
+    type Output = Change<SandboxParts>;
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
+        if let Some(other) = sandboxes::by_name(tx, &self.spec.name).await? {
+            let leaving = if other.deleting { ", and is being removed" } else { "" };
+            return Err(Error::conflict("name-taken", format!("there is a sandbox `{}` already{leaving}", other.name))
+                .blockers(vec![sandbox_ref(&other)])
+                .retryable(other.deleting));
+        }
+        self.namespace_is_free(tx).await?;
+        let now = now();
+        let mut row = SandboxRow {
+            id: self.id,
+            name: self.spec.name.clone(),
+            namespace: self.namespace.clone(),
+            running: self.spec.desired_state.unwrap_or_default() == DesiredState::Running,
+            deleting: false,
+            orphaned: None,
+            spec: self.spec.clone(),
+            revision: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        let message = format!("sandbox `{}` created", row.name);
+        let event = self.actor.event("sandbox.created", sandbox_ref(&row), message, now);
+        row.revision = events::append(tx, &event).await?;
+        sandboxes::insert(tx, &row).await?;
+        attach::attach_all(tx, self.node, &row, &self.wanted, now).await?;
+        let keys = vec![Key::Sandbox(self.id)];
+        let revision = row.revision;
+        let assignment = tried(tx, self.dry_run, &keys).await?;
+        let parts = one(view::parts(tx, vec![row]).await?, &self.spec.name)?;
+        fault("control.create.before_commit")?;
+        Ok(Change { parts, keys, revision, assignment })
+    }
+}
+
+impl Create {
+    /// One namespace, one sandbox: two would fight over its links.
+    async fn namespace_is_free(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+        let NamespaceSource::Adopted(wanted) = &self.namespace else { return Ok(()) };
+        let same = |row: &SandboxRow| {
+            matches!(&row.namespace, NamespaceSource::Adopted(other)
+                if other.cookie == wanted.cookie && other.boot_id == wanted.boot_id)
+        };
+        let Some(other) = sandboxes::all(tx).await?.into_iter().find(same) else { return Ok(()) };
+        let (pointer, given) = match (&self.spec.netns, self.spec.pid) {
+            (None, Some(pid)) => ("/pid", pid.to_string()),
+            (path, _) => ("/netns", path.clone().unwrap_or_default()),
+        };
+        let detail = format!("the namespace is adopted by sandbox `{}` already", other.name);
+        let mut error = Error::conflict("namespace-taken", detail.clone()).blockers(vec![sandbox_ref(&other)]);
+        error.errors = vec![Invalid::new(pointer, Code::NotAvailable, &given, detail)];
+        Err(error.hint("attach that sandbox to further networks instead"))
+    }
+}

@@ -1,0 +1,117 @@
+//! Removing a sandbox: marked, let go by the node, then purged with the node's report.
+
+use async_trait::async_trait;
+use netloom_model::SandboxId;
+use netloom_model::assignment::Key;
+use netloom_model::plan::Refusal;
+use netloom_model::sandbox::Sandbox;
+use netloom_store::{WriteTx, endpoints, events, sandboxes};
+
+use super::attach;
+use super::view::{self, SandboxParts};
+use crate::clock::now;
+use crate::command::{RemoveSandbox, WriteOptions, Written};
+use crate::commit::{Change, Job, fault, tried};
+use crate::control::Control;
+use crate::error::Error;
+use crate::journal::{Actor, sandbox_ref, with};
+use crate::networks::one;
+use crate::principal::{Authorized, Context};
+use crate::settle::{Deadline, Settled, UNDO, detached};
+
+impl Control {
+    /// Removes a sandbox. `Done` holds it as it was; `Pending` as it is while it goes. Removing what is being removed waits for it.
+    ///
+    /// # Errors
+    /// There is none; the node's refusal, while the removal goes on.
+    pub async fn remove_sandbox(
+        &self,
+        c: Authorized<RemoveSandbox>,
+        options: WriteOptions,
+    ) -> Result<Written<Sandbox>, Error> {
+        let (RemoveSandbox(reference), context) = c.into_parts();
+        let this = self.clone();
+        detached(async move { this.remove_sandbox_now(reference, context, options).await }).await
+    }
+
+    async fn remove_sandbox_now(
+        self,
+        reference: String,
+        context: Context,
+        options: WriteOptions,
+    ) -> Result<Written<Sandbox>, Error> {
+        let deadline = Deadline::new(options.wait);
+        let id = self.sandbox_id(&reference).await?;
+        let _turn = self.inner.queues.turn(Key::Sandbox(id), &deadline).await?;
+        let Some(before) = self.sandbox_parts(id).await? else {
+            return Err(Error::not_found("sandbox", &reference));
+        };
+        let before = self.sandbox_as_answered(before).await;
+        let actor = Actor::from(&context);
+        let job = Remove { id, actor, event: "sandbox.deleting", reason: None, dry_run: options.dry_run };
+        let change = self.inner.commit(options.dry_run, job).await?;
+        if options.dry_run {
+            return self.sandbox_planned(change).await;
+        }
+        fault("control.remove.after_mark")?;
+        match self.inner.settle(&change.keys, change.revision, &deadline).await {
+            Settled::Refused(refusal) => Err(refusal.into()),
+            Settled::Done if self.sandbox_parts(id).await?.is_none() => Ok(Written::Done(before)),
+            Settled::Done | Settled::Pending => Ok(Written::Pending(self.sandbox_now(change.parts).await?)),
+        }
+    }
+
+    /// Undoes the making of a sandbox that the node refused, by the ordinary removal.
+    pub(crate) async fn undo_sandbox(&self, id: SandboxId, actor: Actor, refusal: &Refusal) {
+        let reason = Some(refusal.message.clone());
+        let job = Remove { id, actor, event: "sandbox.create_failed", reason, dry_run: false };
+        match self.inner.commit(false, job).await {
+            Ok(change) => {
+                self.inner.settle(&change.keys, change.revision, &Deadline::new(UNDO)).await;
+            }
+            Err(error) => tracing::warn!(sandbox = %id, %error, "a refused sandbox could not be marked for removal"),
+        }
+    }
+}
+
+/// Marks a sandbox, its endpoints and its leases as on their way out.
+pub(crate) struct Remove {
+    pub(crate) id: SandboxId,
+    pub(crate) actor: Actor,
+    pub(crate) event: &'static str,
+    pub(crate) reason: Option<String>,
+    pub(crate) dry_run: bool,
+}
+
+#[async_trait]
+impl Job for Remove {
+    type Output = Change<SandboxParts>;
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
+        let Some(mut row) = sandboxes::by_id(tx, self.id).await? else {
+            return Err(Error::not_found("sandbox", &self.id.to_string()));
+        };
+        if !row.deleting {
+            let now = now();
+            let message = match &self.reason {
+                Some(reason) => format!("sandbox `{}` could not be made: {reason}", row.name),
+                None => format!("sandbox `{}` is being removed", row.name),
+            };
+            let event = self.actor.event(self.event, sandbox_ref(&row), message, now);
+            let event = match &self.reason {
+                Some(reason) => with(event, "reason", reason),
+                None => event,
+            };
+            row.revision = events::append(tx, &event).await?;
+            sandboxes::mark_deleting(tx, self.id, row.revision, now).await?;
+            let going = endpoints::of_sandboxes(tx, &[self.id]).await?;
+            attach::detach(tx, &going, row.revision, now).await?;
+            row.deleting = true;
+        }
+        let keys = vec![Key::Sandbox(self.id)];
+        let revision = row.revision;
+        let assignment = tried(tx, self.dry_run, &keys).await?;
+        let parts = one(view::parts(tx, vec![row]).await?, &self.id.to_string())?;
+        Ok(Change { parts, keys, revision, assignment })
+    }
+}

@@ -1,0 +1,146 @@
+//! Sandboxes as answered: rows, what the node says and what control itself found, put together.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use netloom_model::condition::Condition;
+use netloom_model::net::Family;
+use netloom_model::network::Scope;
+use netloom_model::report::LiveObject;
+use netloom_model::sandbox::{EndpointState, EndpointStatus, Sandbox, SandboxState, SandboxStatus};
+use netloom_model::{EndpointId, NodeId};
+use netloom_store::{EndpointRow, LeaseRow, ReadTx, SandboxRow, endpoints, leases, pools};
+
+use crate::allocation::by_address;
+use crate::conditions;
+use crate::error::Error;
+use crate::reports::findings::Finding;
+
+/// All that the store holds of one sandbox.
+#[derive(Debug, Clone)]
+pub(crate) struct SandboxParts {
+    pub(crate) row: SandboxRow,
+    pub(crate) endpoints: Vec<EndpointParts>,
+}
+
+/// All that the store holds of one endpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct EndpointParts {
+    pub(crate) row: EndpointRow,
+    /// Leases with their pool's gateway; IPv4 first.
+    pub(crate) leases: Vec<(LeaseRow, Option<IpAddr>)>,
+}
+
+/// Reads what belongs to these sandboxes, in a constant number of queries.
+pub(crate) async fn parts(tx: &mut ReadTx<'_>, rows: Vec<SandboxRow>) -> Result<Vec<SandboxParts>, Error> {
+    let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+    let endpoint_rows = endpoints::of_sandboxes(tx, &ids).await?;
+    let endpoint_ids: Vec<_> = endpoint_rows.iter().map(|row| row.id).collect();
+    let mut network_ids: Vec<_> = endpoint_rows.iter().map(|row| row.network_id).collect();
+    network_ids.sort_unstable();
+    network_ids.dedup();
+    let gateways: BTreeMap<i64, Option<IpAddr>> =
+        pools::of_networks(tx, &network_ids).await?.into_iter().map(|pool| (pool.id, pool.gateway)).collect();
+    let mut by_endpoint: BTreeMap<EndpointId, Vec<(LeaseRow, Option<IpAddr>)>> = BTreeMap::new();
+    for lease in leases::of_endpoints(tx, &endpoint_ids).await? {
+        let gateway = gateways.get(&lease.pool_id).copied().flatten();
+        if let Some(endpoint) = lease.endpoint_id {
+            by_endpoint.entry(endpoint).or_default().push((lease, gateway));
+        }
+    }
+    by_endpoint.values_mut().for_each(|leases| leases.sort_by(|(a, _), (b, _)| by_address(a, b)));
+    let mut by_sandbox: BTreeMap<_, Vec<EndpointParts>> = BTreeMap::new();
+    for row in endpoint_rows {
+        let leases = by_endpoint.remove(&row.id).unwrap_or_default();
+        by_sandbox.entry(row.sandbox_id).or_default().push(EndpointParts { row, leases });
+    }
+    let part = |row: SandboxRow| SandboxParts { endpoints: by_sandbox.remove(&row.id).unwrap_or_default(), row };
+    Ok(rows.into_iter().map(part).collect())
+}
+
+/// One sandbox as answered.
+pub(crate) fn compose(parts: SandboxParts, live: Option<&LiveObject>, found: &[Finding], node: NodeId) -> Sandbox {
+    let row = parts.row;
+    let state = state(&row, live);
+    let mut conditions = conditions::of(live);
+    conditions.extend(found.iter().map(Finding::condition));
+    if let Some(reason) = &row.orphaned
+        && conditions.iter().all(|condition| condition.kind != "NamespaceGone")
+    {
+        conditions.push(Condition::new("NamespaceGone", "Orphaned", reason.clone()));
+    }
+    let mut endpoints: BTreeMap<String, EndpointStatus> = BTreeMap::new();
+    // A network that was detached and attached again is there twice for a while: the one that stays is shown.
+    for endpoint in parts.endpoints {
+        let name = endpoint.row.network_name.clone();
+        if !(endpoint.row.deleting && endpoints.contains_key(&name)) {
+            endpoints.insert(name, endpoint_status(endpoint, state, found));
+        }
+    }
+    Sandbox {
+        id: row.id,
+        revision: row.revision,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        status: SandboxStatus {
+            state,
+            reconciling: matches!(state, SandboxState::Pending | SandboxState::Failed | SandboxState::Deleting),
+            conditions,
+            scope: Scope::Local,
+            node,
+            netns: live.and_then(|live| live.netns.clone()),
+            endpoints,
+            interfaces: live.and_then(|live| live.interfaces.clone()),
+        },
+        spec: row.spec,
+    }
+}
+
+fn state(row: &SandboxRow, live: Option<&LiveObject>) -> SandboxState {
+    if row.deleting {
+        SandboxState::Deleting
+    } else if row.orphaned.is_some() {
+        SandboxState::Orphaned
+    } else if live.is_some_and(|live| live.refusal.is_some()) {
+        SandboxState::Failed
+    } else if live.and_then(|live| live.verified).is_none_or(|verified| verified < row.revision) {
+        SandboxState::Pending
+    } else if row.running {
+        SandboxState::Running
+    } else {
+        SandboxState::Stopped
+    }
+}
+
+fn endpoint_status(parts: EndpointParts, sandbox: SandboxState, found: &[Finding]) -> EndpointStatus {
+    let row = parts.row;
+    let held = parts.leases.iter().any(|(lease, _)| lease.state == netloom_model::lease::LeaseState::Held);
+    let state = match sandbox {
+        _ if row.deleting => EndpointState::Detaching,
+        SandboxState::Deleting => EndpointState::Detaching,
+        SandboxState::Stopped => EndpointState::Held,
+        SandboxState::Failed | SandboxState::Orphaned => EndpointState::Failed,
+        SandboxState::Running => EndpointState::Attached,
+        SandboxState::Pending if held => EndpointState::Held,
+        SandboxState::Pending => EndpointState::Pending,
+    };
+    let of = |family: Family| parts.leases.iter().find(|(lease, _)| Family::of(lease.address) == family);
+    let (four, six) = (of(Family::V4), of(Family::V6));
+    let gateway =
+        |lease: Option<&(LeaseRow, Option<IpAddr>)>| lease.and_then(|(_, gateway)| *gateway).map(|a| a.to_string());
+    EndpointStatus {
+        state,
+        network_id: row.network_id,
+        endpoint_id: row.id,
+        lease_ids: parts.leases.iter().map(|(lease, _)| lease.id).collect(),
+        interface: row.interface,
+        mac: row.mac,
+        address: four.map(|(lease, _)| lease.address.to_string()),
+        prefix_length: four.map(|(lease, _)| lease.prefix_length),
+        gateway: gateway(four),
+        address6: six.map(|(lease, _)| lease.address.to_string()),
+        prefix_length6: six.map(|(lease, _)| lease.prefix_length),
+        gateway6: gateway(six),
+        conditions: found.iter().filter(|f| f.endpoint == Some(row.id)).map(Finding::condition).collect(),
+    }
+}

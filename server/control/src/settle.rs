@@ -1,0 +1,142 @@
+//! The second half of every write: wait until the node holds what was committed, within the time that the caller gave.
+//!
+//! What must not live here: rows. What to do about a refusal is each use case's own.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use netloom_model::assignment::{Assignment, Key};
+use netloom_model::facts::Facts;
+use netloom_model::plan::{Plan, Refusal};
+use netloom_model::report::{Live, Outcome};
+use tokio::time::Instant;
+
+use crate::control::Inner;
+use crate::error::{Error, ErrorKind};
+
+/// Longest wait for a write.
+const WAIT_MAX: Duration = Duration::from_secs(300);
+/// A write that answers at the commit still has to get to its commit.
+const QUEUE_MIN: Duration = Duration::from_secs(1);
+/// How long a node may take over an answer that needs no work.
+const ANSWER: Duration = Duration::from_secs(5);
+/// How long an undo waits for the kernel; then the work goes on without anybody waiting.
+pub(crate) const UNDO: Duration = Duration::from_secs(10);
+/// How long a change that does not concern the kernel waits to be acknowledged by the node.
+const ACKNOWLEDGE: Duration = Duration::from_secs(1);
+
+/// When a caller stops waiting.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    wait: Duration,
+    at: Instant,
+}
+
+impl Deadline {
+    /// So far from now, at most 300 s.
+    pub(crate) fn new(wait: Duration) -> Self {
+        let wait = wait.min(WAIT_MAX);
+        Self { wait, at: Instant::now() + wait }
+    }
+
+    /// Whether the caller wants the answer at the commit.
+    pub(crate) const fn at_commit(&self) -> bool {
+        self.wait.is_zero()
+    }
+
+    /// What is left of the wait.
+    pub(crate) fn left(&self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+
+    /// How long to wait for a turn.
+    pub(crate) fn in_queue(&self) -> Duration {
+        if self.wait < QUEUE_MIN { QUEUE_MIN } else { self.left() }
+    }
+}
+
+/// How a committed write came out in the kernel.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    /// Verified.
+    Done,
+    /// The wait ran out first.
+    Pending,
+    /// Refused, while somebody waited.
+    Refused(Refusal),
+}
+
+impl Inner {
+    /// Has the node look at what was committed at `revision`, and waits for it.
+    pub(crate) async fn settle(&self, keys: &[Key], revision: u64, deadline: &Deadline) -> Settled {
+        if keys.is_empty() {
+            return Settled::Done;
+        }
+        let left = deadline.left();
+        if deadline.at_commit() || left.is_zero() {
+            self.node.wake(keys.to_vec());
+            return Settled::Pending;
+        }
+        // The node keeps to the time by itself; the second bound is for one that doesn't answer at all.
+        let asked = self.node.converge(keys.to_vec(), revision, left);
+        let mut outcomes = tokio::time::timeout(left + ANSWER, asked).await.unwrap_or_default();
+        let mut settled = Settled::Done;
+        for key in keys {
+            match outcomes.remove(key) {
+                Some(Outcome::Converged { .. }) => {}
+                Some(Outcome::Refused(refusal)) => return Settled::Refused(refusal),
+                Some(Outcome::Pending) | None => settled = Settled::Pending,
+            }
+        }
+        settled
+    }
+
+    /// Lets the node take note of a change that does not concern the kernel. What it says of older troubles changes nothing.
+    pub(crate) async fn acknowledge(&self, keys: &[Key], revision: u64, deadline: &Deadline) {
+        let within = deadline.left().min(ACKNOWLEDGE);
+        if within.is_zero() {
+            self.node.wake(keys.to_vec());
+            return;
+        }
+        let asked = self.node.converge(keys.to_vec(), revision, within);
+        let _: Option<BTreeMap<Key, Outcome>> = tokio::time::timeout(within, asked).await.ok();
+    }
+
+    /// What the node would do.
+    pub(crate) async fn plan(&self, assignment: Option<Assignment>) -> Result<Plan, Error> {
+        let Some(assignment) = assignment else { return Ok(Plan::default()) };
+        Ok(answered(self.node.plan(assignment)).await??)
+    }
+
+    /// The host's own links, routes and nameservers.
+    pub(crate) async fn host_facts(&self) -> Result<Facts, Error> {
+        Ok(answered(self.node.facts()).await??)
+    }
+
+    /// What the node knows of these keys; nothing, when it does not answer.
+    pub(crate) async fn live(&self, keys: Vec<Key>, interfaces: bool) -> Live {
+        if keys.is_empty() {
+            return Live::default();
+        }
+        answered(self.node.live(keys, interfaces)).await.unwrap_or_default()
+    }
+}
+
+/// An answer that needs no work, or the typed refusal of a node that doesn't give it.
+pub(crate) async fn answered<T>(asked: impl Future<Output = T>) -> Result<T, Error> {
+    tokio::time::timeout(ANSWER, asked).await.map_err(|_| {
+        Error::new(ErrorKind::Unavailable, "node-timeout", "the node did not answer in time").hint("ask again")
+    })
+}
+
+/// Runs a use case in a task of its own: a caller that hangs up cancels nothing half-way.
+pub(crate) async fn detached<T: Send + 'static>(
+    use_case: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::spawn(use_case).await.unwrap_or_else(|failed| {
+        let mut error = Error::new(ErrorKind::Internal, "internal", "the request failed by a defect of Netloom's");
+        error.source = Some(Box::new(failed));
+        Err(error)
+    })
+}

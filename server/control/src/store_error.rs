@@ -1,0 +1,46 @@
+//! What a failure of the store means to a caller.
+
+use netloom_store::{Error as StoreError, constraint};
+
+use crate::error::{Error, ErrorKind};
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let unavailable = |code, detail: &str, hint: &str| Self::new(ErrorKind::Unavailable, code, detail).hint(hint);
+        let mut answer = match &error {
+            StoreError::Full => unavailable(
+                "store-full",
+                "nothing was stored: the disk that holds the database is full",
+                "make room on the disk of the data directory; no restart is needed",
+            ),
+            StoreError::ReadOnly => unavailable(
+                "store-read-only",
+                "nothing was stored: the database can't be written",
+                "make the data directory writable again; no restart is needed",
+            ),
+            StoreError::Busy => unavailable("store-busy", "another process holds the database", "ask again"),
+            StoreError::NotFound => Self::conflict("changed-meanwhile", "the object changed while this was under way")
+                .hint("read it again, then repeat the request")
+                .retryable(true),
+            StoreError::Duplicate { constraint } => duplicate(constraint),
+            StoreError::Constraint { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Corrupt(_)
+            | StoreError::Backend { .. } => Self::new(ErrorKind::Internal, "store-failed", "the database failed"),
+        };
+        answer.source = Some(Box::new(error));
+        answer
+    }
+}
+
+/// The backstop: use cases look first and say who holds the value; only a race between two of them ends here.
+fn duplicate(rule: &str) -> Error {
+    let (code, what) = match rule {
+        constraint::NETWORK_NAME | constraint::SANDBOX_NAME | constraint::LEASE_KEY => ("name-taken", "the name"),
+        constraint::LEASE_ADDRESS => ("address-taken", "the address"),
+        constraint::ENDPOINT_MAC => ("mac-taken", "the Ethernet address"),
+        constraint::ENDPOINT_INTERFACE => ("interface-taken", "the interface name"),
+        _ => ("already-exists", "a value that must be unique"),
+    };
+    Error::conflict(code, format!("{what} is taken"))
+}

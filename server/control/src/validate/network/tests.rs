@@ -1,0 +1,191 @@
+//! Bad networks: each refusal names the field, and all of them come at once.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn facts() -> Facts {
+    let link = |name: &str, up: bool, mtu: u32| HostLink {
+        name: name.to_owned(),
+        index: 1,
+        kind: None,
+        mac: Some(netloom_model::MacAddr([2, 0, 0, 0, 0, 1])),
+        mtu,
+        up,
+        loopback: name == "lo",
+        controller: (name == "port0").then(|| "br0".to_owned()),
+        addresses: Vec::new(),
+    };
+    Facts {
+        links: vec![
+            link("lo", true, 65536),
+            link("parent0", true, 1500),
+            link("down0", false, 1500),
+            link("port0", true, 1500),
+        ],
+        ..Facts::default()
+    }
+}
+
+fn spec(value: Value) -> NetworkSpec {
+    netloom_model::document::parse(value).expect("a readable spec")
+}
+
+fn refused(value: Value) -> Vec<(String, Code)> {
+    let error = create(&spec(value), &facts()).expect_err("a bad network");
+    error.errors.iter().map(|e| (e.pointer.clone(), e.code)).collect()
+}
+
+fn one(value: Value) -> (String, Code) {
+    let mut all = refused(value);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+fn with_pool(pool: Value) -> Value {
+    json!({"name": "n", "driver": "macvlan", "macvlan": {"parent": "parent0"}, "pools": {"v4": pool}})
+}
+
+fn with_macvlan(block: Value) -> Value {
+    json!({"name": "n", "driver": "macvlan", "macvlan": block})
+}
+
+#[test]
+fn the_exercise_is_good() {
+    let pools = create(
+        &spec(json!({"name":"macvlan-net1","driver":"macvlan",
+            "pools":{"v4":{"subnet":"192.168.122.0/24","gateway":"192.168.122.1"}},
+            "macvlan":{"parent":"parent0","mode":"bridge"}})),
+        &facts(),
+    )
+    .expect("good");
+    let subnet = pools[0].subnet.expect("given");
+    assert_eq!(pools[0].gateway_in(subnet, false), "192.168.122.1".parse().ok());
+    assert_eq!(pools[0].range_in(subnet).to_string(), "192.168.122.1-192.168.122.254");
+}
+
+#[test]
+fn no_pools_means_one_automatic_pool() {
+    let pools = create(&spec(with_macvlan(json!({"parent": "parent0"}))), &facts()).expect("good");
+    assert_eq!((pools.len(), pools[0].subnet, pools[0].prefix_length), (1, None, 24));
+}
+
+#[test]
+fn every_pool_rule_names_its_field() {
+    use Code::*;
+    let cases = [
+        (json!({"subnet": "10.0.0.1/24"}), "subnet", HostBitsSet),
+        (json!({"subnet": "10.0.0.0"}), "subnet", Format),
+        (json!({"subnet": "10.0.0.0/4"}), "subnet", HostBitsSet),
+        (json!({"subnet": "0.0.0.0/0"}), "subnet", OutOfRange),
+        (json!({"subnet": "10.0.0.0/32"}), "subnet", OutOfRange),
+        (json!({"subnet": "127.0.0.0/24"}), "subnet", OutOfRange),
+        (json!({"subnet": "fe80::/64"}), "subnet", OutOfRange),
+        (json!({"subnet": "fd00::/64", "family": 4}), "subnet", WrongFamily),
+        (json!({"family": 5}), "family", OutOfRange),
+        (json!({"prefix_length": 33}), "prefix_length", OutOfRange),
+        (json!({"subnet": "10.0.0.0/24", "prefix_length": 24}), "prefix_length", NotAllowedHere),
+        (json!({"subnet": "10.0.0.0/24", "range": "10.0.1.0/25"}), "range", OutOfRange),
+        (json!({"subnet": "10.0.0.0/24", "range": "fd00::/80"}), "range", WrongFamily),
+        (json!({"subnet": "10.0.0.0/24", "range": "10.0.0.0"}), "range", OutOfRange),
+        (json!({"subnet": "10.0.0.0/24", "gateway": "10.0.1.1"}), "gateway", OutOfRange),
+        (json!({"subnet": "10.0.0.0/24", "gateway": "10.0.0.0"}), "gateway", OutOfRange),
+        (json!({"subnet": "10.0.0.0/24", "gateway": "10.0.0.255"}), "gateway", OutOfRange),
+        (json!({"subnet": "10.0.0.0/24", "gateway": "fd00::1"}), "gateway", WrongFamily),
+        (json!({"range": "10.0.0.0/25"}), "range", NotAllowedHere),
+        (json!({"gateway": "10.0.0.1"}), "gateway", NotAllowedHere),
+        (json!({"subnet": "10.0.0.0/24", "reserved": {"a": "10.0.1.1"}}), "reserved/a", OutOfRange),
+        (json!({"subnet": "10.0.0.0/24", "reserved": {"a": "x"}}), "reserved/a", Format),
+        (
+            json!({"subnet": "10.0.0.0/24", "reserved": {"a": "10.0.0.9", "b": "10.0.0.8/29"}}),
+            "reserved/b",
+            NotAllowedHere,
+        ),
+        (json!({"subnet": "10.0.0.0/16", "reserved": {"a": "10.0.0.0/18"}}), "reserved", OutOfRange),
+    ];
+    for (pool, field, code) in cases {
+        assert_eq!(one(with_pool(pool.clone())), (format!("/pools/v4/{field}"), code), "{pool}");
+    }
+}
+
+#[test]
+fn drivers_say_what_is_there() {
+    for driver in ["bridge", "ipvlan", "overlay"] {
+        assert_eq!(one(json!({"name": "n", "driver": driver})), ("/driver".to_owned(), Code::NotAvailable));
+    }
+    for driver in ["host", "none"] {
+        assert_eq!(one(json!({"name": "n", "driver": driver})), ("/driver".to_owned(), Code::NotAllowedHere));
+    }
+}
+
+#[test]
+fn the_parent_must_be_there_and_up_and_the_candidates_are_named() {
+    for (parent, code) in [
+        ("nope", Code::NotFound),
+        ("down0", Code::NotAvailable),
+        ("lo", Code::NotAvailable),
+        ("port0", Code::NotAvailable),
+    ] {
+        let error = create(&spec(with_macvlan(json!({"parent": parent}))), &facts()).expect_err("a bad parent");
+        assert_eq!((error.errors[0].pointer.as_str(), error.errors[0].code), ("/macvlan/parent", code));
+        assert_eq!(error.errors[0].hint.as_deref(), Some("links that can be the parent: parent0"));
+    }
+}
+
+#[test]
+fn macvlan_settings_are_checked() {
+    let parent = "parent0";
+    let cases = [
+        (json!({"parent": parent, "vlan_id": 0}), "vlan_id", Code::OutOfRange),
+        (json!({"parent": parent, "vlan_id": 4095}), "vlan_id", Code::OutOfRange),
+        (json!({"parent": parent, "vlan_id": 7}), "vlan_id", Code::NotAvailable),
+        (json!({"parent": parent, "mode": "vepa", "host_access": true}), "host_access", Code::NotAllowedHere),
+        (json!({"parent": "a b"}), "parent", Code::Format),
+    ];
+    for (block, field, code) in cases {
+        assert_eq!(one(with_macvlan(block)), (format!("/macvlan/{field}"), code));
+    }
+    assert_eq!(one(json!({"name": "n", "driver": "macvlan"})), ("/macvlan".to_owned(), Code::Required));
+    let high = json!({"name": "n", "driver": "macvlan", "macvlan": {"parent": parent}, "mtu": 9000});
+    assert_eq!(one(high), ("/mtu".to_owned(), Code::OutOfRange));
+}
+
+#[test]
+fn everything_wrong_is_said_at_once() {
+    let all = refused(json!({"name": "-", "driver": "macvlan", "macvlan": {"parent": "nope"}, "mtu": 1,
+        "labels": {"": "x"}, "internal": true,
+        "pools": {"v4": {"subnet": "10.0.0.1/24"}, "v6": {"subnet": "fd00::/64", "gateway": "fd00::1"}}}));
+    let pointers: Vec<&str> = all.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    assert_eq!(pointers, ["/name", "/labels/", "/macvlan/parent", "/pools/v4/subnet", "/pools/v6/gateway", "/mtu"]);
+}
+
+#[test]
+fn what_can_not_change_is_named() {
+    let old = spec(with_pool(json!({"subnet": "10.0.0.0/24"})));
+    let known = BTreeMap::from([("v4".to_owned(), "10.0.0.0/24".parse().expect("a subnet"))]);
+    let pointers = |change: &dyn Fn(&mut NetworkSpec)| -> Vec<String> {
+        let mut new = old.clone();
+        change(&mut new);
+        match update(&old, &new, &known) {
+            Ok(_) => Vec::new(),
+            Err(error) => {
+                assert!(error.errors.iter().all(|e| e.code == Code::ImmutableField), "{error:?}");
+                error.errors.into_iter().map(|e| e.pointer).collect()
+            }
+        }
+    };
+    let pool = |spec: &mut NetworkSpec, change: &dyn Fn(&mut PoolSpec)| {
+        spec.pools.iter_mut().flat_map(BTreeMap::values_mut).for_each(change);
+    };
+    assert_eq!(pointers(&|s| s.name = "other".into()), ["/name"]);
+    assert_eq!(pointers(&|s| s.internal = Some(true)), ["/internal"]);
+    assert_eq!(pointers(&|s| s.internal = Some(false)), [""; 0]);
+    assert_eq!(pointers(&|s| s.mtu = Some(1400)), ["/mtu"]);
+    assert_eq!(pointers(&|s| s.macvlan.iter_mut().for_each(|m| m.parent = "p1".into())), ["/macvlan/parent"]);
+    assert_eq!(pointers(&|s| s.pools = None), ["/pools/v4"]);
+    assert_eq!(pointers(&|s| pool(s, &|p| p.subnet = Some("10.0.1.0/24".into()))), ["/pools/v4/subnet"]);
+    assert_eq!(pointers(&|s| pool(s, &|p| p.gateway = Some("10.0.0.9".into()))), ["/pools/v4/gateway"]);
+    assert_eq!(pointers(&|s| pool(s, &|p| p.gateway = Some("10.0.0.1".into()))), [""; 0]);
+    assert_eq!(pointers(&|s| pool(s, &|p| p.reserved = Some([("a".into(), "10.0.0.9".into())].into()))), [""; 0]);
+    assert_eq!(pointers(&|s| s.description = Some("text".into())), [""; 0]);
+}
