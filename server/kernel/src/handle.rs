@@ -1,7 +1,11 @@
 //! The handle that the agent holds.
 
+use std::fs::File;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use netloom_model::assignment::Adoption;
 use netloom_model::facts::Facts;
@@ -10,8 +14,20 @@ use netloom_model::probe::{ProbeReport, ProbeSpec};
 use netloom_model::sandbox::InterfaceStatus;
 use netloom_model::{Invalid, MacAddr, SandboxId};
 use netloom_plan::object::{Observed, Operation, Place, Scope};
+use tokio::sync::mpsc;
 
-use crate::Error;
+use crate::listen::{self, Listener};
+use crate::netns::{self, Pins};
+use crate::registry::Registry;
+use crate::worker::Pool;
+use crate::{Error, apply, facts, identify, interfaces, observe, probe, sys};
+
+/// Most threads that make, change and look. The kernel works on links one at a time (RTNL); making namespaces goes side by side.
+pub(crate) const WORKERS: usize = 4;
+/// Most threads that remove links: each is held for about 20 ms by one removal.
+const REAPERS: usize = 16;
+/// How long an idle one of those stays.
+const REAPER_LINGER: Duration = Duration::from_secs(30);
 
 /// Where Netloom keeps its things at run time.
 #[derive(Debug, Clone)]
@@ -23,7 +39,7 @@ pub struct Config {
 /// Something changed in the kernel; says where to look, never what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notification {
-    /// Something changed in a stack.
+    /// Something changed in a sandbox's stack, or something of ours in the host's.
     Changed {
         /// Which; absent when the namespace has no name here.
         place: Option<Place>,
@@ -38,56 +54,94 @@ pub enum Notification {
 
 /// The kernel, seen from the network namespace in which [`Kernel::start`] was called. A cheap handle; threads inside.
 #[derive(Clone)]
-pub struct Kernel {}
+pub struct Kernel {
+    inner: Arc<Inner>,
+}
+
+/// What the handle's parts share.
+pub(crate) struct Inner {
+    pub(crate) pins: Pins,
+    pub(crate) registry: Registry,
+    pub(crate) workers: Pool,
+    pub(crate) reapers: Pool,
+    pub(crate) boot_id: String,
+    /// Cookie of the host's namespace, which is never anybody's sandbox.
+    pub(crate) home_cookie: u64,
+    listener: Mutex<Option<Listener>>,
+}
 
 impl Kernel {
     /// Opens sockets and starts threads; changes nothing on the host.
     pub fn start(config: Config) -> Result<Self, Error> {
-        let _ = config;
-        unimplemented!()
+        let home: File = netns::current().map_err(|error| Error::system("open the host's network namespace", error))?;
+        let home = Arc::new(OwnedFd::from(home));
+        let listener = Listener::open()?;
+        let home_cookie = sys::netns_cookie(listener.socket())
+            .map_err(|error| Error::system("read the cookie of the host's network namespace", error))?;
+        let boot_id = facts::boot_id().map_err(|error| Error::system("read the boot ID", error))?;
+        let inner = Inner {
+            pins: Pins::new(&config.run_dir),
+            registry: Registry::default(),
+            workers: Pool::new("kernel-worker", home.clone(), WORKERS, None),
+            reapers: Pool::new("kernel-reaper", home, REAPERS, Some(REAPER_LINGER)),
+            boot_id,
+            home_cookie,
+            listener: Mutex::new(Some(listener)),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Looks at what a scope names, fresh.
+    ///
+    /// Loopback of a namespace that we made is ours, in an adopted one it is foreign. What the kernel sets by itself
+    /// (link-local addresses, connected routes) is neither.
     pub async fn observe(&self, scope: Scope) -> Result<Observed, Error> {
-        let _ = scope;
-        unimplemented!()
+        observe::observe(&self.inner, scope).await
     }
 
     /// Applies operations; answers one outcome for each, in the order given.
+    ///
+    /// Places go side by side, in each the operations go in order. Making what is there just so, and removing what is not there,
+    /// succeeds. What hangs from something refused is refused with the code `skipped`. A removed link is proven gone.
     pub async fn apply(&self, operations: Vec<Operation>) -> Vec<Result<(), Refusal>> {
-        let _ = operations;
-        unimplemented!()
+        apply::apply(&self.inner, operations).await
     }
 
     /// The interfaces of a stack as they are now, with counters.
     pub async fn interfaces(&self, place: Place) -> Result<Vec<InterfaceStatus>, Error> {
-        let _ = place;
-        unimplemented!()
+        let inner = self.inner.clone();
+        self.inner.workers.run(move |worker| interfaces::look(&inner, worker, place)).await?
     }
 
     /// What the host has and offers.
     pub async fn facts(&self) -> Result<Facts, Error> {
-        unimplemented!()
+        let inner = self.inner.clone();
+        self.inner.workers.run(move |worker| facts::look(&inner, worker)).await?
     }
 
     /// Looks at a namespace that a user wants adopted, by path or by process, and remembers how to know it again.
+    /// `pointer` is the JSON Pointer of the field that names it.
     pub async fn identify(&self, pointer: &str, path: Option<&str>, pid: Option<i32>) -> Result<Adoption, Invalid> {
-        let _ = (pointer, path, pid);
-        unimplemented!()
+        identify::identify(&self.inner, pointer, path, pid).await
     }
 
     /// Path of the namespace of a sandbox that Netloom makes.
     pub fn netns_path(&self, sandbox: SandboxId) -> PathBuf {
-        let _ = sandbox;
-        unimplemented!()
+        self.inner.pins.path(sandbox)
     }
 
     /// What the kernel says of changes. To be called once, inside the runtime; a second caller hears nothing.
-    pub fn subscribe(&self) -> tokio::sync::mpsc::UnboundedReceiver<Notification> {
-        unimplemented!()
+    pub fn subscribe(&self) -> mpsc::UnboundedReceiver<Notification> {
+        let (heard, hearing) = mpsc::unbounded_channel();
+        let listener = self.inner.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(listener) = listener {
+            tokio::spawn(listen::run(listener, Arc::downgrade(&self.inner), heard));
+        }
+        hearing
     }
 
-    /// Asks on the wire, from the endpoint's own link, whether a stranger has an address.
+    /// Asks on the wire, from the endpoint's own link, whether a stranger has an address (RFC 5227, RFC 4862): two probes
+    /// 100 ms apart, and 150 ms of listening after the last. Answers the stranger's Ethernet address.
     pub async fn address_probe(
         &self,
         sandbox: SandboxId,
@@ -95,19 +149,16 @@ impl Kernel {
         address: IpAddr,
         mac: MacAddr,
     ) -> Result<Option<MacAddr>, Refusal> {
-        let _ = (sandbox, link, address, mac);
-        unimplemented!()
+        probe::conflict::probe(&self.inner, sandbox, link, address, mac).await
     }
 
-    /// Sends a probe from inside a sandbox.
+    /// Sends a probe from inside a sandbox. That nothing came is no error: the report says why.
     pub async fn probe(&self, sandbox: SandboxId, spec: &ProbeSpec, to: IpAddr) -> Result<ProbeReport, Refusal> {
-        let _ = (sandbox, spec, to);
-        unimplemented!()
+        probe::probe(&self.inner, sandbox, spec, to).await
     }
 
     /// Drops what is remembered of a sandbox's namespace.
     pub async fn forget(&self, sandbox: SandboxId) {
-        let _ = sandbox;
-        unimplemented!()
+        self.inner.registry.forget(sandbox);
     }
 }

@@ -2,9 +2,37 @@
 //!
 //! It does what it is told, object by object, and reports each outcome; it decides nothing. What must not live here:
 //! assignments, retries, repair, the store.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `handle` | [`Kernel`], what the agent holds |
+//! | `worker`, `stack`, `netns`, `registry` | threads that enter namespaces, and the namespaces |
+//! | `rtnl`, `message` | netlink: sockets and batches, and kernel objects as messages |
+//! | `apply`, `visit`, `reap` | making and changing, removing by proof |
+//! | `observe`, `listen`, `interfaces`, `facts`, `identify` | looking |
+//! | `probe` | packets on the wire |
+//! | [`check`], [`purge`] | for `netloom doctor` and `netloom purge`, without a running daemon |
+//! | `sys` | the only `unsafe` |
 
+mod apply;
 mod error;
+mod facts;
 mod handle;
+mod identify;
+mod interfaces;
+mod listen;
+mod message;
+mod mounts;
+mod observe;
+mod probe;
+mod reap;
+mod registry;
+mod rtnl;
+mod stack;
+mod sys;
+mod sysctl;
+mod visit;
+mod worker;
 
 pub mod check;
 pub mod netns;

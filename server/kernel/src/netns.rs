@@ -1,11 +1,219 @@
-//! Network namespaces.
+//! Network namespaces: pinned ones of ours under the run directory, and those of others, looked at and never pinned.
+//!
+//! `RUN_DIR/netns` is a shared mount of its own while it holds something, so that what is pinned there is seen in other mount
+//! namespaces too. What must not live here: what stands inside a namespace.
 
-use std::path::Path;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use netloom_model::SandboxId;
+use netloom_model::assignment::Adoption;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, setns};
+use nix::sys::statfs::{NSFS_MAGIC, fstatfs, statfs};
 
 use crate::Error;
+use crate::error::Failure;
+use crate::mounts;
 
 /// Moves the calling thread into the network namespace at `path`; for a process that is about to run a command there.
 pub fn enter(path: &Path) -> Result<(), Error> {
-    let _ = path;
-    unimplemented!()
+    let doing = || format!("enter the network namespace {}", path.display());
+    let file = open(path).map_err(|error| Error::system(doing(), error))?;
+    setns(file, CloneFlags::CLONE_NEWNET).map_err(|errno| Error::system(doing(), errno))
+}
+
+/// The calling thread's namespace.
+pub(crate) fn current() -> io::Result<File> {
+    File::open("/proc/thread-self/ns/net")
+}
+
+/// Opens a file without being held up by what it may be (a FIFO, a terminal).
+fn open(path: &Path) -> io::Result<File> {
+    std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
+}
+
+/// Opens a namespace of any kind; absent when there is something else, or nothing, at `path`.
+pub(crate) fn open_namespace(path: &Path) -> io::Result<Option<File>> {
+    // Asked first: opening a device can have effects.
+    match statfs(path) {
+        Ok(found) if found.filesystem_type() == NSFS_MAGIC => {}
+        Ok(_) | Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ENOTDIR) => return Ok(None),
+        Err(errno) => return Err(errno.into()),
+    }
+    match open(path) {
+        Ok(file) => Ok((fstatfs(&file)?.filesystem_type() == NSFS_MAGIC).then_some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens an adopted namespace. What the path leads to must still be compared by cookie, from inside.
+pub(crate) fn open_adopted(adoption: &Adoption, boot_id: &str) -> Result<File, String> {
+    if adoption.boot_id != boot_id {
+        return Err(format!("the host was started anew since {} was adopted", adoption.path));
+    }
+    if let Some(wanted) = adoption.start_time {
+        let pid = process_of(&adoption.path);
+        match pid.and_then(start_time) {
+            Some(found) if found == wanted => {}
+            Some(_) => return Err(format!("the process of {} ended, and its number is another's now", adoption.path)),
+            None => return Err(format!("the process of {} ended", adoption.path)),
+        }
+    }
+    match open_namespace(Path::new(&adoption.path)) {
+        Ok(Some(file)) => Ok(file),
+        Ok(None) => Err(format!("there is no network namespace at {} any more", adoption.path)),
+        Err(error) => Err(format!("{} can't be opened: {error}", adoption.path)),
+    }
+}
+
+/// The path of a process's network namespace.
+pub(crate) fn path_of(pid: i32) -> String {
+    format!("/proc/{pid}/ns/net")
+}
+
+fn process_of(path: &str) -> Option<i32> {
+    path.strip_prefix("/proc/")?.strip_suffix("/ns/net")?.parse().ok()
+}
+
+/// When a process started, in clock ticks since boot (field 22 of `/proc/<pid>/stat`): pids are used again, this is not.
+pub(crate) fn start_time(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is a name in parentheses that may hold anything; after its last one come fields 3 and on.
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// What keeps our namespaces: one file each in `RUN_DIR/netns`, with the namespace mounted on it.
+pub(crate) struct Pins {
+    directory: PathBuf,
+    /// How many files there are, once the directory is known to be a shared mount.
+    count: Mutex<Option<usize>>,
+}
+
+impl Pins {
+    /// Of a run directory; makes nothing yet.
+    pub(crate) fn new(run_dir: &Path) -> Self {
+        Self { directory: run_dir.join("netns"), count: Mutex::new(None) }
+    }
+
+    /// The directory.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The file of a sandbox.
+    pub(crate) fn path(&self, sandbox: SandboxId) -> PathBuf {
+        self.directory.join(sandbox.to_string())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<usize>> {
+        // Whatever a panic left behind: the directory is read again.
+        self.count.lock().unwrap_or_else(|poisoned| {
+            let mut count = PoisonError::into_inner(poisoned);
+            *count = None;
+            count
+        })
+    }
+
+    /// Pins the calling thread's namespace. A stale file (of a run that ended before it mounted) is used.
+    pub(crate) fn pin(&self, sandbox: SandboxId) -> Result<(), Failure> {
+        let mut count = self.lock();
+        if count.is_none() {
+            *count = Some(self.prepare()?);
+        }
+        let path = self.path(sandbox);
+        let stale = path.exists();
+        std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+        let pinned = mount(Some("/proc/thread-self/ns/net"), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>);
+        match pinned {
+            Ok(()) => {
+                *count = count.map(|files| files + usize::from(!stale));
+                Ok(())
+            }
+            Err(errno) => {
+                let _ = std::fs::remove_file(&path);
+                *count = None;
+                Err(errno.into())
+            }
+        }
+    }
+
+    /// Lets a namespace go and removes its file; with the last one the directory and its mount go too.
+    pub(crate) fn unpin(&self, sandbox: SandboxId) -> Result<(), Failure> {
+        let mut count = self.lock();
+        let path = self.path(sandbox);
+        if let Some(file) = open_namespace(&path)? {
+            drop(file);
+            umount2(&path, MntFlags::MNT_DETACH)?;
+        }
+        match std::fs::remove_file(&path) {
+            Ok(()) => *count = count.map(|files| files.saturating_sub(1)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+        if matches!(*count, None | Some(0)) && self.clear()? {
+            *count = None;
+        }
+        Ok(())
+    }
+
+    /// The sandboxes that have a namespace here. Stale files are removed: they hold nothing, and nobody would ask for them again.
+    pub(crate) fn list(&self) -> io::Result<Vec<SandboxId>> {
+        let mut count = self.lock();
+        let mut sandboxes = Vec::new();
+        let entries = match std::fs::read_dir(&self.directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(sandboxes),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let Some(sandbox) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            if open_namespace(&entry.path())?.is_some() {
+                sandboxes.push(sandbox);
+            } else if entry.metadata()?.is_file() && entry.metadata()?.len() == 0 {
+                tracing::info!(file = %entry.path().display(), "a stale file without a namespace is removed");
+                std::fs::remove_file(entry.path())?;
+                *count = None;
+            }
+        }
+        Ok(sandboxes)
+    }
+
+    /// Makes the directory a shared mount of its own; answers how many files it holds.
+    fn prepare(&self) -> Result<usize, Failure> {
+        std::fs::create_dir_all(&self.directory)?;
+        let directory = self.directory.canonicalize()?;
+        if mounts::at(&directory)?.is_none() {
+            mount(Some(&directory), &directory, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)?;
+            // First out of the peer group of what it lies on, or every mount in it would appear there a second time.
+            mount(None::<&str>, &directory, None::<&str>, MsFlags::MS_PRIVATE, None::<&str>)?;
+        }
+        mount(None::<&str>, &directory, None::<&str>, MsFlags::MS_SHARED, None::<&str>)?;
+        Ok(std::fs::read_dir(&directory)?.count())
+    }
+
+    /// Removes the directory and its mount if nothing is left in it.
+    pub(crate) fn clear(&self) -> Result<bool, Failure> {
+        match std::fs::read_dir(&self.directory) {
+            Ok(mut entries) => {
+                if entries.next().is_some() {
+                    return Ok(false);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) => return Err(error.into()),
+        }
+        let directory = self.directory.canonicalize()?;
+        while mounts::at(&directory)?.is_some() {
+            umount2(&directory, MntFlags::MNT_DETACH)?;
+        }
+        std::fs::remove_dir(&directory)?;
+        Ok(true)
+    }
 }

@@ -1,0 +1,240 @@
+//! Applying operations: each place by itself, in order, as few visits as can be.
+//!
+//! What must not live here: messages, and what a refusal means to anybody.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use netloom_model::SandboxId;
+use netloom_model::assignment::NamespaceSource;
+use netloom_plan::object::{Namespace, Object, Operation, Place};
+
+use crate::handle::Inner;
+use crate::reap::{self, Reaped};
+use crate::visit::{Blocked, Outcome, subject, visit};
+
+/// A run of operations in one place that is done in one go.
+enum Step {
+    /// Everything but removals of links and namespaces.
+    Visit(Vec<usize>),
+    /// Removals of links.
+    Links(Vec<usize>),
+    /// Removal of a namespace, with the removals of links right before it.
+    Namespace(Vec<usize>, usize),
+}
+
+/// Applies operations; answers one outcome for each, in the order given.
+pub(crate) async fn apply(inner: &Arc<Inner>, operations: Vec<Operation>) -> Vec<Outcome> {
+    let mut places: BTreeMap<Place, (Vec<usize>, Vec<Operation>)> = BTreeMap::new();
+    let count = operations.len();
+    for (index, operation) in operations.into_iter().enumerate() {
+        let (indexes, list) = places.entry(operation.object().place()).or_default();
+        indexes.push(index);
+        list.push(operation);
+    }
+    let runs = places.into_iter().map(async |(place, (indexes, list))| {
+        let outcomes = in_place(inner, place, list).await;
+        indexes.into_iter().zip(outcomes)
+    });
+    let mut outcomes: Vec<Option<Outcome>> = vec![None; count];
+    for (index, outcome) in join_all(runs).await.into_iter().flatten() {
+        outcomes[index] = Some(outcome);
+    }
+    // Every index is in exactly one place's list.
+    outcomes.into_iter().flatten().collect()
+}
+
+fn steps(operations: &[Operation]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (index, operation) in operations.iter().enumerate() {
+        match (operation, steps.last_mut()) {
+            (Operation::Delete(Object::Link(_)), Some(Step::Links(links))) => links.push(index),
+            (Operation::Delete(Object::Link(_)), _) => steps.push(Step::Links(vec![index])),
+            (Operation::Delete(Object::Namespace(_)), Some(Step::Links(links))) => {
+                let links = std::mem::take(links);
+                steps.pop();
+                steps.push(Step::Namespace(links, index));
+            }
+            (Operation::Delete(Object::Namespace(_)), _) => steps.push(Step::Namespace(Vec::new(), index)),
+            (_, Some(Step::Visit(visit))) => visit.push(index),
+            _ => steps.push(Step::Visit(vec![index])),
+        }
+    }
+    steps
+}
+
+/// Applies the operations of one place.
+async fn in_place(inner: &Arc<Inner>, place: Place, operations: Vec<Operation>) -> Vec<Outcome> {
+    let operations = Arc::new(operations);
+    let mut outcomes: Vec<Outcome> = vec![Ok(()); operations.len()];
+    let mut blocked = Blocked::default();
+    for step in steps(&operations) {
+        let mut settle = |index: usize, outcome: Outcome, blocked: &mut Blocked| {
+            if outcome.is_err() {
+                blocked.failed(operations[index].object());
+            }
+            outcomes[index] = outcome;
+        };
+        match step {
+            Step::Visit(indexes) => {
+                let (done, after) = run_visit(inner, place, &operations, &indexes, blocked.clone()).await;
+                blocked = after;
+                indexes.into_iter().zip(done).for_each(|(index, outcome)| settle(index, outcome, &mut blocked));
+            }
+            Step::Links(indexes) => {
+                for (index, outcome) in remove_links(inner, place, &operations, &indexes).await {
+                    settle(index, outcome, &mut blocked);
+                }
+            }
+            Step::Namespace(links, index) => {
+                for (index, outcome) in remove_namespace(inner, &operations, &links, index).await {
+                    settle(index, outcome, &mut blocked);
+                }
+            }
+        }
+    }
+    outcomes
+}
+
+async fn run_visit(
+    inner: &Arc<Inner>,
+    place: Place,
+    operations: &Arc<Vec<Operation>>,
+    indexes: &[usize],
+    mut blocked: Blocked,
+) -> (Vec<Outcome>, Blocked) {
+    let list: Vec<Operation> = indexes.iter().map(|index| operations[*index].clone()).collect();
+    let (job, lost) = (inner.clone(), list.clone());
+    let done = inner
+        .workers
+        .run(move |worker| {
+            let outcomes = visit(&job, worker, place, &list, &mut blocked);
+            (outcomes, blocked)
+        })
+        .await;
+    done.unwrap_or_else(|error| {
+        let refuse = |operation| Err(subject(inner, operation).refusal("kernel-refused", &error));
+        (lost.iter().map(refuse).collect(), Blocked { place: true, ..Blocked::default() })
+    })
+}
+
+async fn remove_links(
+    inner: &Arc<Inner>,
+    place: Place,
+    operations: &[Operation],
+    indexes: &[usize],
+) -> Vec<(usize, Outcome)> {
+    let links = indexes
+        .iter()
+        .filter_map(|index| match operations[*index].object() {
+            Object::Link(link) => Some(link.clone()),
+            _ => None,
+        })
+        .collect();
+    let reaped = reap::links(inner, place, reap::Wanted::Named(links)).await;
+    indexes.iter().map(|index| (*index, link_outcome(inner, &operations[*index], &reaped))).collect()
+}
+
+fn link_outcome(inner: &Inner, operation: &Operation, reaped: &Reaped) -> Outcome {
+    let Object::Link(link) = operation.object() else { return Ok(()) };
+    let subject = subject(inner, operation);
+    match reaped {
+        Reaped::Nowhere => Ok(()),
+        Reaped::Failed(words) => Err(subject.refusal("kernel-refused", words)),
+        Reaped::Links(causes) => causes.get(&link.name).map_or(Ok(()), |cause| Err(cause.refusal(&subject))),
+    }
+}
+
+/// Removes a namespace: first what of ours is inside, by proof, because a process may keep the rest alive; then what pins it.
+async fn remove_namespace(
+    inner: &Arc<Inner>,
+    operations: &[Operation],
+    links: &[usize],
+    index: usize,
+) -> Vec<(usize, Outcome)> {
+    let Object::Namespace(Namespace { sandbox, source, .. }) = operations[index].object() else { return Vec::new() };
+    let place = Place::Sandbox(*sandbox);
+    if *source != NamespaceSource::Made {
+        let mut outcomes = remove_links(inner, place, operations, links).await;
+        if outcomes.iter().all(|(_, outcome)| outcome.is_ok()) {
+            inner.registry.forget(*sandbox);
+            outcomes.push((index, Ok(())));
+        } else {
+            outcomes.push((index, Err(subject(inner, &operations[index]).skipped())));
+        }
+        return outcomes;
+    }
+    let reaped = reap::links(inner, place, reap::Wanted::All).await;
+    let mut outcomes: Vec<(usize, Outcome)> =
+        links.iter().map(|link| (*link, link_outcome(inner, &operations[*link], &reaped))).collect();
+    let outcome = match &reaped {
+        Reaped::Nowhere => unpin(inner, *sandbox, &operations[index]).await,
+        Reaped::Links(causes) if causes.is_empty() => unpin(inner, *sandbox, &operations[index]).await,
+        Reaped::Links(_) => Err(subject(inner, &operations[index]).skipped()),
+        Reaped::Failed(words) => Err(subject(inner, &operations[index]).refusal("kernel-refused", words)),
+    };
+    outcomes.push((index, outcome));
+    outcomes
+}
+
+async fn unpin(inner: &Arc<Inner>, sandbox: SandboxId, operation: &Operation) -> Outcome {
+    let subject = subject(inner, operation);
+    let injected = |injected| subject.refusal("kernel-refused", injected);
+    netloom_fault::point("kernel.namespace.before_unmount").map_err(injected)?;
+    let pins = inner.clone();
+    match inner.workers.run(move |_| pins.pins.unpin(sandbox)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => return Err(subject.failed(&failure)),
+        Err(error) => return Err(subject.refusal("kernel-refused", error)),
+    }
+    inner.registry.forget(sandbox);
+    netloom_fault::point("kernel.namespace.after_unmount").map_err(injected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netloom_plan::object::{Address, Link, LinkKind};
+
+    fn link(name: &str) -> Object {
+        Object::Link(Link {
+            place: Place::Host,
+            name: name.to_owned(),
+            kind: LinkKind::Loopback,
+            mac: None,
+            mtu: None,
+            up: true,
+            owner: String::new(),
+        })
+    }
+
+    #[test]
+    fn removals_of_links_join_the_removal_of_their_namespace() {
+        let sandbox = SandboxId::from_random([1; 16]);
+        let namespace = Object::Namespace(Namespace { sandbox, name: "a".to_owned(), source: NamespaceSource::Made });
+        let address = Object::Address(Address {
+            place: Place::Host,
+            link: "x".to_owned(),
+            address: [192, 0, 2, 1].into(),
+            prefix_length: 24,
+        });
+        let list = [
+            Operation::Delete(address.clone()),
+            Operation::Delete(link("x")),
+            Operation::Delete(link("y")),
+            Operation::Delete(namespace.clone()),
+            Operation::Create(namespace),
+            Operation::Create(link("x")),
+        ];
+        let shape: Vec<String> = steps(&list)
+            .iter()
+            .map(|step| match step {
+                Step::Visit(indexes) => format!("visit {indexes:?}"),
+                Step::Links(indexes) => format!("links {indexes:?}"),
+                Step::Namespace(links, index) => format!("namespace {links:?} {index}"),
+            })
+            .collect();
+        assert_eq!(shape, ["visit [0]", "namespace [1, 2] 3", "visit [4, 5]"]);
+    }
+}

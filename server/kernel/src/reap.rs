@@ -1,0 +1,243 @@
+//! Removing links, by proof.
+//!
+//! The kernel takes a link off the wire within half a millisecond and says so (RTM_DELLINK), but answers the request only 16 to
+//! 30 ms later. So the request is made by a thread that may wait, and the proof is heard on another socket. What must not live
+//! here: namespaces.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::{Socket, SocketAddr};
+use netloom_model::plan::Refusal;
+use netloom_plan::object::{LINK_GROUP, Link, Place};
+use tokio::sync::oneshot;
+
+use crate::error::{Failure, Subject, name_conflict};
+use crate::handle::Inner;
+use crate::message::link::{self, Counters, DELETE_WITHIN, Mark};
+use crate::rtnl::{self, Request, Rtnl};
+use crate::stack::{self, Absent};
+use crate::sys;
+use crate::worker::Worker;
+
+/// RTNLGRP_LINK of rtnetlink.h.
+const GROUP_LINK: u32 = 1;
+
+/// Which links are to go.
+pub(crate) enum Wanted {
+    /// These, if they are still what was observed.
+    Named(Vec<Link>),
+    /// All of ours.
+    All,
+}
+
+/// What came of it.
+pub(crate) enum Reaped {
+    /// The namespace is not there, and so nothing in it.
+    Nowhere,
+    /// It could not even be tried.
+    Failed(String),
+    /// By name, those that still stand and why; all others are proven gone.
+    Links(HashMap<String, Cause>),
+}
+
+/// Why a link still stands.
+#[derive(Debug, Clone)]
+pub(crate) enum Cause {
+    /// It is not ours; its kind.
+    Foreign(String),
+    /// It is ours, but for another owner than was observed.
+    Changed,
+    /// The kernel refused.
+    Refused(Failure),
+    /// Nothing was heard in time.
+    Timeout,
+    /// A test wanted it so.
+    Injected(netloom_fault::Injected),
+}
+
+impl Cause {
+    /// As the refusal of an operation.
+    pub(crate) fn refusal(&self, subject: &Subject) -> Refusal {
+        match self {
+            Self::Foreign(found) => name_conflict(subject, found),
+            Self::Changed => subject.refusal("name-conflict", "it belongs to another endpoint by now"),
+            Self::Refused(failure) => subject.failed(failure),
+            Self::Timeout => {
+                let within = DELETE_WITHIN.as_secs();
+                subject.refusal("timeout", format!("the kernel did not say within {within} s that it is gone"))
+            }
+            Self::Injected(injected) => subject.refusal("kernel-refused", injected),
+        }
+    }
+}
+
+/// A removal that is about to be made: what is heard of it comes through `listener`, the kernel's answer through `answered`.
+struct Removal {
+    listener: Socket,
+    targets: HashMap<u32, String>,
+    refused: HashMap<String, Cause>,
+    answered: oneshot::Receiver<Vec<(u32, Result<(), Failure>)>>,
+}
+
+/// Removes links of ours in a place; returns when each is proven gone, or is known to stand.
+pub(crate) async fn links(inner: &Arc<Inner>, place: Place, wanted: Wanted) -> Reaped {
+    let (begun, beginning) = oneshot::channel();
+    let job = inner.clone();
+    let _done = inner.reapers.start(move |worker| reap(&job, worker, place, wanted, begun));
+    match beginning.await {
+        Ok(Ok(removal)) => prove(removal).await,
+        Ok(Err(Absent::Gone(_))) => Reaped::Nowhere,
+        Ok(Err(absent)) => Reaped::Failed(absent.words()),
+        Err(_) => Reaped::Failed("the kernel worker ended before it answered".to_owned()),
+    }
+}
+
+type Begun = oneshot::Sender<Result<Removal, Absent>>;
+
+/// On a thread that may wait: looks, tells what it is about to do, does it, and hands on the late answer.
+fn reap(inner: &Inner, worker: &mut Worker, place: Place, wanted: Wanted, begun: Begun) {
+    let mut stack = match stack::enter(inner, worker, place) {
+        Ok(stack) => stack,
+        Err(absent) => return drop(begun.send(Err(absent))),
+    };
+    let prepared = listen().and_then(|listener| Ok((listener, select(&mut stack.rtnl, wanted)?)));
+    let (listener, selection) = match prepared {
+        Ok(prepared) => prepared,
+        Err(failure) => return drop(begun.send(Err(Absent::Failed("look at the links to remove", failure)))),
+    };
+    let (answer, answered) = oneshot::channel();
+    let indexes: Vec<u32> = selection.targets.keys().copied().collect();
+    let removal = Removal { listener, targets: selection.targets, refused: selection.refused, answered };
+    if begun.send(Ok(removal)).is_err() {
+        return;
+    }
+    // One message for all of them, where nothing else is in the group: the kernel then waits once, not once for each.
+    let answers = if selection.whole_group && indexes.len() > 1 {
+        let outcome = stack.rtnl.execute_one(link::delete_group());
+        indexes.into_iter().map(|index| (index, outcome.clone())).collect()
+    } else {
+        let requests: Vec<Request> = indexes.iter().map(|index| link::delete(*index)).collect();
+        let outcomes = stack.rtnl.execute(requests);
+        indexes.into_iter().zip(outcomes).collect()
+    };
+    let _ = answer.send(answers);
+}
+
+fn listen() -> Result<Socket, Failure> {
+    let mut listener = Socket::new(NETLINK_ROUTE)?;
+    listener.bind(&SocketAddr::new(0, 0))?;
+    listener.add_membership(GROUP_LINK)?;
+    listener.set_non_blocking(true)?;
+    Ok(listener)
+}
+
+struct Selection {
+    targets: HashMap<u32, String>,
+    refused: HashMap<String, Cause>,
+    /// Whether the targets are all that is in our group.
+    whole_group: bool,
+}
+
+/// What of the wanted is there and ours, by a fresh look.
+fn select(rtnl: &mut Rtnl, wanted: Wanted) -> Result<Selection, Failure> {
+    let links = link::dump(rtnl, Counters::Without)?;
+    let mut selection = Selection { targets: HashMap::new(), refused: HashMap::new(), whole_group: false };
+    match wanted {
+        Wanted::All => {
+            let ours = links.iter().filter(|link| link.is_ours());
+            selection.targets = ours.map(|link| (link.index, link.name.clone())).collect();
+        }
+        Wanted::Named(named) => {
+            for wanted in named {
+                let Some(found) = links.iter().find(|link| link.name == wanted.name) else { continue };
+                match found.mark() {
+                    Mark::Ours(owner) if owner == wanted.owner => {
+                        selection.targets.insert(found.index, wanted.name);
+                    }
+                    Mark::Ours(_) => {
+                        selection.refused.insert(wanted.name, Cause::Changed);
+                    }
+                    Mark::Foreign => {
+                        let kind = found.kind.clone().unwrap_or_else(|| "hardware".to_owned());
+                        selection.refused.insert(wanted.name, Cause::Foreign(kind));
+                    }
+                }
+            }
+        }
+    }
+    selection.whole_group =
+        links.iter().filter(|link| link.group == LINK_GROUP).all(|link| selection.targets.contains_key(&link.index));
+    Ok(selection)
+}
+
+/// Waits until each link was said to be gone. The kernel's answer, should it come first, is as good.
+async fn prove(removal: Removal) -> Reaped {
+    let Removal { listener, targets, refused: mut causes, mut answered } = removal;
+    let mut left: HashSet<u32> = targets.keys().copied().collect();
+    let listener = match sys::watch(listener) {
+        Ok(listener) => listener,
+        Err(error) => return Reaped::Failed(format!("listen for the removal of links: {error}")),
+    };
+    let deadline = tokio::time::Instant::now() + DELETE_WITHIN;
+    let mut cause = |index: &u32, cause: Cause| {
+        if let Some(name) = targets.get(index) {
+            causes.insert(name.clone(), cause);
+        }
+    };
+    while !left.is_empty() {
+        tokio::select! {
+            biased;
+            ready = listener.readable() => match ready {
+                Ok(mut guard) => {
+                    hear(listener.get_ref(), &mut left);
+                    guard.clear_ready();
+                }
+                Err(error) => return Reaped::Failed(format!("listen for the removal of links: {error}")),
+            },
+            answers = &mut answered => {
+                let answers = answers.unwrap_or_default();
+                for (index, answer) in answers {
+                    if let Err(failure) = answer && left.contains(&index) && !rtnl::is_absent(&failure) {
+                        cause(&index, Cause::Refused(failure));
+                    }
+                    left.remove(&index);
+                }
+                left.iter().for_each(|index| cause(index, Cause::Timeout));
+                break;
+            }
+            () = tokio::time::sleep_until(deadline) => {
+                left.iter().for_each(|index| cause(index, Cause::Timeout));
+                break;
+            }
+        }
+    }
+    if !targets.is_empty()
+        && let Err(injected) = netloom_fault::point("kernel.link.after_delete")
+    {
+        targets.keys().for_each(|index| cause(index, Cause::Injected(injected)));
+    }
+    Reaped::Links(causes)
+}
+
+/// Takes off the list what was said to be gone. What was lost (ENOBUFS) is made up for by the kernel's answer.
+fn hear(listener: &Socket, left: &mut HashSet<u32>) {
+    let mut datagram = Vec::with_capacity(1 << 15);
+    loop {
+        datagram.clear();
+        match listener.recv(&mut datagram, 0) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+            Err(_) => continue,
+        }
+        for message in rtnl::decode_all(&datagram) {
+            if let RouteNetlinkMessage::DelLink(link) = message
+                && link.header.interface_family == AddressFamily::Unspec
+            {
+                left.remove(&link.header.index);
+            }
+        }
+    }
+}

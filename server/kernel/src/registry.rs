@@ -1,0 +1,79 @@
+//! What is remembered of sandboxes: where their namespace comes from, their name, and the nsid that notifications name them by.
+//!
+//! All of it is told or found again; nothing depends on its being complete. What must not live here: descriptors, which
+//! would pin a namespace.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use netloom_model::SandboxId;
+use netloom_model::assignment::NamespaceSource;
+
+#[derive(Default)]
+struct Known {
+    source: Option<NamespaceSource>,
+    name: Option<String>,
+}
+
+#[derive(Default)]
+struct Tables {
+    sandboxes: HashMap<SandboxId, Known>,
+    nsids: HashMap<i32, SandboxId>,
+}
+
+/// What is remembered of sandboxes.
+#[derive(Default)]
+pub(crate) struct Registry(Mutex<Tables>);
+
+impl Registry {
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        // Single insertions and removals: a panic leaves nothing half-done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns where namespaces come from.
+    pub(crate) fn learn(&self, sources: &BTreeMap<SandboxId, NamespaceSource>) {
+        let mut tables = self.tables();
+        for (sandbox, source) in sources {
+            tables.sandboxes.entry(*sandbox).or_default().source = Some(source.clone());
+        }
+    }
+
+    /// Learns of one namespace, with the sandbox's name.
+    pub(crate) fn learn_one(&self, sandbox: SandboxId, source: &NamespaceSource, name: &str) {
+        let mut tables = self.tables();
+        let known = tables.sandboxes.entry(sandbox).or_default();
+        known.source = Some(source.clone());
+        known.name = Some(name.to_owned());
+    }
+
+    /// Where a sandbox's namespace comes from; one that was never heard of is one of ours.
+    pub(crate) fn source(&self, sandbox: SandboxId) -> NamespaceSource {
+        let tables = self.tables();
+        tables.sandboxes.get(&sandbox).and_then(|known| known.source.clone()).unwrap_or(NamespaceSource::Made)
+    }
+
+    /// A sandbox's name, or its ID when the name was never told.
+    pub(crate) fn name(&self, sandbox: SandboxId) -> String {
+        let tables = self.tables();
+        let name = tables.sandboxes.get(&sandbox).and_then(|known| known.name.clone());
+        name.unwrap_or_else(|| sandbox.to_string())
+    }
+
+    /// Remembers by which nsid the kernel names a sandbox's namespace.
+    pub(crate) fn set_nsid(&self, sandbox: SandboxId, nsid: i32) {
+        self.tables().nsids.insert(nsid, sandbox);
+    }
+
+    /// The sandbox that the kernel names by an nsid.
+    pub(crate) fn by_nsid(&self, nsid: i32) -> Option<SandboxId> {
+        self.tables().nsids.get(&nsid).copied()
+    }
+
+    /// Forgets a sandbox.
+    pub(crate) fn forget(&self, sandbox: SandboxId) {
+        let mut tables = self.tables();
+        tables.sandboxes.remove(&sandbox);
+        tables.nsids.retain(|_, known| *known != sandbox);
+    }
+}

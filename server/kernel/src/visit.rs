@@ -1,0 +1,268 @@
+//! One visit of one thread to one stack: makes and changes what it is told, in order, many requests in one send.
+//!
+//! Links are removed elsewhere (`reap`), because that takes a thread for 20 ms. What must not live here: retries.
+
+mod namespace;
+mod object;
+
+use std::collections::{HashMap, HashSet};
+
+use netloom_model::plan::{Action, Refusal};
+use netloom_plan::object::{Object, Operation, Place, Sysctl};
+
+use crate::error::{Failure, Subject};
+use crate::handle::Inner;
+use crate::message::{address, link};
+use crate::rtnl::{self, Request, Rtnl};
+use crate::sysctl;
+use crate::worker::Worker;
+
+/// Whether what lies between two fault points is sent by itself, so that a test can stop there.
+const STEP_BY_STEP: bool = cfg!(feature = "fault-points");
+
+/// How one operation came out.
+pub(crate) type Outcome = Result<(), Refusal>;
+
+/// What later operations of a place can't build on any more.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Blocked {
+    /// The namespace could not be made or entered.
+    pub(crate) place: bool,
+    /// Links that could not be made, changed or removed.
+    pub(crate) links: HashSet<String>,
+}
+
+impl Blocked {
+    fn stops(&self, object: &Object) -> bool {
+        self.place || object.link().is_some_and(|link| self.links.contains(link))
+    }
+
+    /// Notes what an operation's failure takes with it.
+    pub(crate) fn failed(&mut self, object: &Object) {
+        match object {
+            Object::Namespace(_) => self.place = true,
+            Object::Link(link) => {
+                self.links.insert(link.name.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a request is for, which decides what its failure means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Makes or changes.
+    Make,
+    /// Removes: that nothing is there is as good.
+    Unmake,
+}
+
+struct Queued {
+    operation: usize,
+    purpose: Purpose,
+    request: Request,
+}
+
+/// The state of one visit.
+struct Visit<'a> {
+    inner: &'a Inner,
+    worker: &'a mut Worker,
+    place: Place,
+    rtnl: Rtnl,
+    /// The nsid of the host's namespace in here; absent in the host's own.
+    host_nsid: Option<i32>,
+    /// Nobody else has been in this namespace, so that indexes and names can't be taken meanwhile.
+    fresh: bool,
+    operations: &'a [Operation],
+    outcomes: Vec<Option<Outcome>>,
+    links: HashMap<String, link::Seen>,
+    addresses: Option<Vec<address::Seen>>,
+    queue: Vec<Queued>,
+    blocked: &'a mut Blocked,
+}
+
+/// Applies operations in one stack; answers an outcome for each.
+pub(crate) fn visit(
+    inner: &Inner,
+    worker: &mut Worker,
+    place: Place,
+    operations: &[Operation],
+    blocked: &mut Blocked,
+) -> Vec<Outcome> {
+    if blocked.place {
+        return operations.iter().map(|operation| Err(subject(inner, operation).skipped())).collect();
+    }
+    let entered = match namespace::enter(inner, worker, place, operations) {
+        Ok(entered) => entered,
+        Err(refuse) => {
+            blocked.place = true;
+            let first = operations.first().map(|operation| Err(refuse(&subject(inner, operation))));
+            let rest = operations.iter().skip(1).map(|operation| Err(subject(inner, operation).skipped()));
+            return first.into_iter().chain(rest).collect();
+        }
+    };
+    let mut visit = Visit {
+        inner,
+        worker,
+        place,
+        rtnl: entered.stack.rtnl,
+        host_nsid: entered.stack.host_nsid,
+        fresh: entered.fresh,
+        operations,
+        outcomes: vec![None; operations.len()],
+        links: HashMap::new(),
+        addresses: None,
+        queue: Vec::new(),
+        blocked,
+    };
+    visit.run();
+    visit.outcomes.into_iter().map(|outcome| outcome.unwrap_or(Ok(()))).collect()
+}
+
+/// What an operation is about, for messages.
+pub(crate) fn subject(inner: &Inner, operation: &Operation) -> Subject {
+    let object = operation.object();
+    let whereabouts = match object.place() {
+        Place::Host => "on the host".to_owned(),
+        Place::Sandbox(sandbox) => format!("in sandbox {}", inner.registry.name(sandbox)),
+    };
+    let object = match object {
+        Object::Namespace(namespace) => format!("the namespace of sandbox {}", namespace.name),
+        Object::Sysctl(sysctl) => format!("setting {} {whereabouts}", sysctl.path),
+        Object::Link(link) => format!("link {} {whereabouts}", link.name),
+        Object::Address(address) => {
+            format!("address {}/{} on {} {whereabouts}", address.address, address.prefix_length, address.link)
+        }
+        Object::Route(route) => format!("route {} {whereabouts}", route.destination),
+    };
+    let action = match operation {
+        Operation::Create(_) => Action::Create,
+        Operation::Change { .. } => Action::Change,
+        Operation::Delete(_) => Action::Delete,
+    };
+    Subject { object, action }
+}
+
+impl Visit<'_> {
+    fn run(&mut self) {
+        if let Err(failure) = self.look_at_links() {
+            for index in 0..self.operations.len() {
+                let refusal = self.subject(index).failed(&failure);
+                self.settle(index, Err(refusal));
+            }
+            return;
+        }
+        for index in 0..self.operations.len() {
+            let operation = &self.operations[index];
+            if self.blocked.stops(operation.object()) {
+                // What is queued may still fail and be the cause; it is settled first.
+                self.flush();
+                let refusal = self.subject(index).skipped();
+                self.settle(index, Err(refusal));
+                continue;
+            }
+            if let Err(refusal) = self.one(index, operation) {
+                self.settle(index, Err(refusal));
+            }
+        }
+        self.flush();
+    }
+
+    /// Starts one operation: done at once, or queued.
+    fn one(&mut self, index: usize, operation: &Operation) -> Outcome {
+        match operation {
+            Operation::Create(Object::Namespace(_)) | Operation::Change { to: Object::Namespace(_), .. } => Ok(()),
+            Operation::Create(Object::Sysctl(sysctl)) | Operation::Change { to: Object::Sysctl(sysctl), .. } => {
+                self.setting(index, sysctl)
+            }
+            Operation::Create(Object::Link(link)) => self.create_link(index, link),
+            Operation::Change { from: Object::Link(from), to: Object::Link(to) } => self.change_link(index, from, to),
+            Operation::Create(Object::Address(address)) => self.create_address(index, address),
+            Operation::Delete(Object::Address(address)) => self.delete_address(index, address),
+            Operation::Change { from: Object::Address(from), to: Object::Address(to) } => {
+                self.delete_address(index, from)?;
+                self.create_address(index, to)
+            }
+            Operation::Create(Object::Route(route)) => self.create_route(index, route),
+            Operation::Delete(Object::Route(route)) => {
+                self.delete_route(index, route);
+                Ok(())
+            }
+            Operation::Change { from: Object::Route(from), to: Object::Route(to) } => {
+                self.delete_route(index, from);
+                self.create_route(index, to)
+            }
+            Operation::Delete(_) | Operation::Change { .. } => {
+                let why = "this can't be done to an object of its kind";
+                Err(self.subject(index).refusal("kernel-refused", why))
+            }
+        }
+    }
+
+    fn subject(&self, index: usize) -> Subject {
+        subject(self.inner, &self.operations[index])
+    }
+
+    fn setting(&mut self, index: usize, sysctl: &Sysctl) -> Outcome {
+        // A link's settings are there only once the link is.
+        self.flush();
+        if self.blocked.stops(self.operations[index].object()) {
+            return Err(self.subject(index).skipped());
+        }
+        sysctl::write(&sysctl.path, &sysctl.value).map_err(|error| self.subject(index).failed(&error.into()))
+    }
+
+    fn look_at_links(&mut self) -> Result<(), Failure> {
+        let links = link::dump(&mut self.rtnl, link::Counters::Without)?;
+        self.links = links.into_iter().map(|link| (link.name.clone(), link)).collect();
+        Ok(())
+    }
+
+    fn push(&mut self, operation: usize, purpose: Purpose, request: Request) {
+        self.queue.push(Queued { operation, purpose, request });
+    }
+
+    /// Sends what is queued and settles what comes back.
+    fn flush(&mut self) {
+        let queued = std::mem::take(&mut self.queue);
+        if queued.is_empty() {
+            return;
+        }
+        let (whats, requests): (Vec<_>, Vec<_>) =
+            queued.into_iter().map(|queued| ((queued.operation, queued.purpose), queued.request)).unzip();
+        let answers = self.rtnl.execute(requests);
+        for ((index, purpose), answer) in whats.into_iter().zip(answers) {
+            let Err(failure) = answer else { continue };
+            if purpose == Purpose::Unmake && rtnl::is_absent(&failure) {
+                continue;
+            }
+            let outcome = self.judge(index, &failure);
+            if outcome.is_err() {
+                self.settle(index, outcome);
+            }
+        }
+    }
+
+    /// The first failure of an operation is its outcome; what fails with it is said to have been skipped.
+    fn settle(&mut self, index: usize, outcome: Outcome) {
+        if self.outcomes[index].is_some() {
+            return;
+        }
+        if outcome.is_err() {
+            self.blocked.failed(self.operations[index].object());
+        }
+        self.outcomes[index] = Some(outcome);
+    }
+
+    /// Passes a fault point in a build that has them live: everything before it is sent first.
+    fn point(&mut self, index: usize, name: &'static str) -> Outcome {
+        if STEP_BY_STEP {
+            self.flush();
+            if let Some(Err(refusal)) = &self.outcomes[index] {
+                return Err(refusal.clone());
+            }
+        }
+        netloom_fault::point(name).map_err(|injected| self.subject(index).refusal("kernel-refused", injected))
+    }
+}

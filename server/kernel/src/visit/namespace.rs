@@ -1,0 +1,79 @@
+//! Where a visit begins: in the host's stack, in a namespace that is there, or in one that it makes.
+
+use netloom_model::SandboxId;
+use netloom_model::assignment::NamespaceSource;
+use netloom_model::plan::Refusal;
+use netloom_plan::object::{Object, Operation, Place};
+
+use crate::error::{Failure, Subject};
+use crate::handle::Inner;
+use crate::netns;
+use crate::stack::{self, Absent, Stack};
+use crate::worker::Worker;
+
+/// The stack that a visit is in.
+pub(super) struct Entered {
+    /// The stack.
+    pub(super) stack: Stack,
+    /// Whether this visit made it.
+    pub(super) fresh: bool,
+}
+
+/// Turns the cause into the refusal of the visit's first operation.
+pub(super) type Refuse = Box<dyn Fn(&Subject) -> Refusal>;
+
+/// Takes the thread to where a list of operations is to be applied.
+pub(super) fn enter(
+    inner: &Inner,
+    worker: &mut Worker,
+    place: Place,
+    operations: &[Operation],
+) -> Result<Entered, Refuse> {
+    if let Some(Operation::Create(Object::Namespace(namespace))) = operations.first() {
+        inner.registry.learn_one(namespace.sandbox, &namespace.source, &namespace.name);
+        if namespace.source == NamespaceSource::Made {
+            return make(inner, worker, namespace.sandbox);
+        }
+    }
+    let stack = stack::enter(inner, worker, place).map_err(refuse)?;
+    Ok(Entered { stack, fresh: false })
+}
+
+fn refuse(absent: Absent) -> Refuse {
+    Box::new(move |subject| match &absent {
+        Absent::Gone(words) => {
+            let mut refusal = subject.refusal("namespace-gone", words);
+            refusal.hint = Some(
+                "a sandbox of Netloom's own gets a new namespace; an adopted one must come back, or be adopted anew"
+                    .to_owned(),
+            );
+            refusal
+        }
+        Absent::Failed(doing, failure) => {
+            let mut refusal = subject.failed(failure);
+            refusal.message = format!("{} ({doing})", refusal.message);
+            refusal
+        }
+    })
+}
+
+/// Makes a namespace and pins it, unless there is one pinned for the sandbox: that one is as good.
+fn make(inner: &Inner, worker: &mut Worker, sandbox: SandboxId) -> Result<Entered, Refuse> {
+    let refuse_failure = |doing: &'static str| move |failure: Failure| refuse(Absent::Failed(doing, failure));
+    let injected = |injected: netloom_fault::Injected| -> Refuse {
+        Box::new(move |subject| subject.refusal("kernel-refused", injected))
+    };
+    let path = inner.pins.path(sandbox);
+    let found = netns::open_namespace(&path).map_err(|e| refuse_failure("open the namespace")(e.into()))?;
+    if let Some(file) = found {
+        let stack = stack::inside(inner, worker, sandbox, file).map_err(refuse)?;
+        return Ok(Entered { stack, fresh: false });
+    }
+    worker.enter_new().map_err(refuse_failure("make a network namespace"))?;
+    netloom_fault::point("kernel.namespace.after_unshare").map_err(injected)?;
+    inner.pins.pin(sandbox).map_err(refuse_failure("pin it under the run directory"))?;
+    netloom_fault::point("kernel.namespace.after_mount").map_err(injected)?;
+    let file = netns::current().map_err(|e| refuse_failure("open the namespace")(e.into()))?;
+    let stack = stack::inside(inner, worker, sandbox, file).map_err(refuse)?;
+    Ok(Entered { stack, fresh: true })
+}
