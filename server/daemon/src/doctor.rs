@@ -118,35 +118,20 @@ async fn store(path: &Path) -> Check {
     if !path.exists() {
         return found(NAME, Verdict::Good, format!("{} will be made at the first start", path.display()), None);
     }
-    let store = match Store::open(path).await {
-        Ok(store) => store,
-        Err(error) => {
-            return found(
-                NAME,
-                Verdict::Bad,
-                format!("{}: {error}", path.display()),
-                Some("restore a backup, or see docs/operations.md, \"The database\""),
-            );
+    let remedy =
+        Some("see docs/operations.md, \"The database\"; keep a copy of the data directory before anything else");
+    match Store::inspect(path).await {
+        Ok(None) => {
+            found(NAME, Verdict::Good, format!("{} will be brought up to date at the next start", path.display()), None)
         }
-    };
-    let checked = store.read(|tx| Box::pin(netloom_store::integrity::check(tx))).await;
-    store.close().await;
-    match checked {
-        Ok(wrong) if wrong.is_empty() => {
+        Ok(Some(wrong)) if wrong.is_empty() => {
             found(NAME, Verdict::Good, format!("{}: free ranges and leases make up every pool", path.display()), None)
         }
-        Ok(wrong) => found(
-            NAME,
-            Verdict::Bad,
-            format!("{} contradictions, the first: {}", wrong.len(), wrong.first().map_or("", String::as_str)),
-            Some("keep a copy of the data directory and report this; then restore a backup"),
-        ),
-        Err(error) => found(
-            NAME,
-            Verdict::Bad,
-            error.to_string(),
-            Some("restore a backup, or see docs/operations.md, \"The database\""),
-        ),
+        Ok(Some(wrong)) => {
+            let first = wrong.first().map_or("", String::as_str);
+            found(NAME, Verdict::Bad, format!("{} contradictions, the first: {first}", wrong.len()), remedy)
+        }
+        Err(error) => found(NAME, Verdict::Bad, format!("{}: {error}", path.display()), remedy),
     }
 }
 

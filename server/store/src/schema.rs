@@ -22,6 +22,16 @@ pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Err
     Ok(())
 }
 
+/// Whether the database has the schema of this program, filled in. Writes nothing.
+pub(crate) async fn is_current(connection: &mut SqliteConnection) -> Result<bool, Error> {
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+    let found = version(connection).await?;
+    if found > known {
+        return Err(Error::Newer { found, known });
+    }
+    Ok(found == known && sql("SELECT store_id FROM meta").fetch_optional(connection).await?.is_some())
+}
+
 async fn version(connection: &mut SqliteConnection) -> Result<i64, Error> {
     let tables = "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'";
     if sql(tables).fetch_one(&mut *connection).await?.try_get::<i64, _>(0)? == 0 {

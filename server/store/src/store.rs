@@ -74,6 +74,24 @@ impl Store {
         })
     }
 
+    /// Looks at a database without changing it, also while a service has it open: what contradicts itself, or nothing when
+    /// the database waits for its schema to be brought up to date.
+    ///
+    /// # Errors
+    /// As with [`Self::open`].
+    pub async fn inspect(path: &Path) -> Result<Option<Vec<String>>, Error> {
+        let mut connection = SqliteConnection::connect_with(&options(path).read_only(true)).await?;
+        if !schema::is_current(&mut connection).await? {
+            return Ok(None);
+        }
+        let (identity, _) = schema::identity(&mut connection).await?;
+        let mut transaction = connection.begin().await?;
+        let wrong = crate::integrity::check(&mut ReadTx::new(&mut transaction, identity)).await?;
+        drop(transaction);
+        connection.close().await?;
+        Ok(Some(wrong))
+    }
+
     /// ID of this database, made when it was. A restored copy gets another, so that event numbers are never confused.
     pub fn id(&self) -> StoreId {
         self.inner.identity.store
