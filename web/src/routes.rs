@@ -8,6 +8,9 @@ use actix_web::{FromRequest, HttpResponse, Resource, Responder, guard};
 
 use crate::{Dashboard, assets, pages};
 
+#[cfg(test)]
+mod tests;
+
 /// What a page may load and do: its own stylesheet, script and pictures, nothing inline, nobody's frame.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -15,40 +18,44 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img
 /// Adds the dashboard to an application: `/` and everything under `/ui`.
 pub fn configure(dashboard: Dashboard) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
-        config.service(page("/", home)).service(
-            web::scope("/ui")
-                .app_data(Data::new(dashboard))
-                .app_data(pages::login::form_config())
-                .wrap(headers())
-                .service(page("", pages::overview::page))
-                .service(page("/", home))
-                .service(page("/networks", pages::networks::page))
-                .service(page("/networks/{network}", pages::network::summary))
-                .service(page("/networks/{network}/leases", pages::network::leases))
-                .service(page("/networks/{network}/endpoints", pages::network::endpoints))
-                .service(page("/networks/{network}/json", pages::network::json))
-                .service(page("/sandboxes", pages::sandboxes::page))
-                .service(page("/sandboxes/{sandbox}", pages::sandbox::summary))
-                .service(page("/sandboxes/{sandbox}/json", pages::sandbox::json))
-                .service(page("/leases", pages::leases::page))
-                .service(page("/addresses/{address}", pages::address::page))
-                .service(page("/events", pages::events::page))
-                .service(page("/search", pages::search::page))
-                .service(
-                    web::resource("/login")
-                        .route(web::get().to(pages::login::form))
-                        .route(web::post().to(pages::login::submit))
-                        .default_service(web::to(pages::missing::method)),
-                )
-                .service(
-                    web::resource("/logout")
-                        .route(web::post().to(pages::login::logout))
-                        .default_service(web::to(pages::missing::method)),
-                )
-                .service(page("/static/{file:.*}", assets::serve))
-                .default_service(web::to(pages::missing::page)),
-        );
+        config.app_data(Data::new(dashboard));
+        routes(config);
     }
+}
+
+fn routes(config: &mut ServiceConfig) {
+    config.service(page("/", home)).service(
+        web::scope("/ui")
+            .app_data(pages::login::form_config())
+            .wrap(headers())
+            .service(page("", pages::overview::page))
+            .service(page("/", home))
+            .service(page("/networks", pages::networks::page))
+            .service(page("/networks/{network}", pages::network::summary))
+            .service(page("/networks/{network}/leases", pages::network::leases))
+            .service(page("/networks/{network}/endpoints", pages::network::endpoints))
+            .service(page("/networks/{network}/json", pages::network::json))
+            .service(page("/sandboxes", pages::sandboxes::page))
+            .service(page("/sandboxes/{sandbox}", pages::sandbox::summary))
+            .service(page("/sandboxes/{sandbox}/json", pages::sandbox::json))
+            .service(page("/leases", pages::leases::page))
+            .service(page("/addresses/{address}", pages::address::page))
+            .service(page("/events", pages::events::page))
+            .service(page("/search", pages::search::page))
+            .service(
+                web::resource("/login")
+                    .route(web::get().to(pages::login::form))
+                    .route(web::post().to(pages::login::submit))
+                    .default_service(web::to(pages::missing::method)),
+            )
+            .service(
+                web::resource("/logout")
+                    .route(web::post().to(pages::login::logout))
+                    .default_service(web::to(pages::missing::method)),
+            )
+            .service(page("/static/{file:.*}", assets::serve))
+            .default_service(web::to(pages::missing::page)),
+    );
 }
 
 /// A page that is only read.

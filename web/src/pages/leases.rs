@@ -21,7 +21,7 @@ pub async fn page(visit: Visit) -> HttpResponse {
 
 async fn show(visit: &Visit) -> Result<LeasesPage, Error> {
     let filter: LeaseFilter = visit.query()?;
-    let page = visit.control.list_leases(visit.authorize(command(&filter)?)?).await?;
+    let page = visit.control.list_leases(visit.authorize(command(&filter.resolved())?)?).await?;
     Ok(LeasesPage::new(visit.frame("Leases", Section::Leases), filter, &page))
 }
 

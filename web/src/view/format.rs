@@ -5,13 +5,19 @@ pub fn count(number: u64) -> String {
     group(&number.to_string())
 }
 
-/// Decimal text as a count. From 10^15 on as a power of ten, which is what an IPv6 pool needs: `1.8 × 10^19`.
+/// Decimal text as a count. From 10^15 on as a power of ten, which is what an IPv6 pool needs: `1.8 × 10¹⁹`.
 pub fn decimal(text: &str) -> String {
     if text.len() <= 15 || !text.bytes().all(|b| b.is_ascii_digit()) {
         return group(text);
     }
     let (first, rest) = text.split_at(1);
-    format!("{first}.{} × 10^{}", &rest[..1], rest.len())
+    format!("{first}.{} × 10{}", &rest[..1], raised(rest.len()))
+}
+
+/// A number as an exponent: `¹⁹`.
+fn raised(number: usize) -> String {
+    const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    number.to_string().chars().filter_map(|digit| DIGITS.get(digit.to_digit(10)? as usize)).collect()
 }
 
 fn group(digits: &str) -> String {
@@ -87,7 +93,7 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(decimal("65534"), "65,534");
-        assert_eq!(decimal("18446744073709551615"), "1.8 × 10^19");
+        assert_eq!(decimal("18446744073709551615"), "1.8 × 10¹⁹");
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Leases of all networks: the search form and its table.
 
+use std::net::IpAddr;
+
 use askama::Template;
 use netloom_control::command::Page;
+use netloom_model::MacAddr;
 use netloom_model::lease::{Lease, LeaseKind, LeaseState};
 use serde::Deserialize;
 
@@ -16,6 +19,8 @@ use super::when::When;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct LeaseFilter {
+    /// Any of the next four, told by its form.
+    pub q: String,
     /// An address.
     pub address: String,
     /// A subnet in CIDR form.
@@ -37,6 +42,7 @@ pub struct LeaseFilter {
 impl LeaseFilter {
     fn pairs(&self) -> Vec<(&'static str, &str)> {
         vec![
+            ("q", &self.q),
             ("address", &self.address),
             ("within", &self.within),
             ("mac", &self.mac),
@@ -45,6 +51,22 @@ impl LeaseFilter {
             ("state", &self.state),
             ("kind", &self.kind),
         ]
+    }
+
+    /// The same filters with `q` put where its form says it belongs: an address, a subnet, a MAC, else an owner.
+    #[must_use]
+    pub fn resolved(&self) -> Self {
+        let mut filter = self.clone();
+        let q = std::mem::take(&mut filter.q).trim().to_owned();
+        let place = match q.as_str() {
+            "" => return filter,
+            q if q.parse::<IpAddr>().is_ok() => &mut filter.address,
+            q if q.contains('/') && q.parse::<ipnet::IpNet>().is_ok() => &mut filter.within,
+            q if q.parse::<MacAddr>().is_ok() => &mut filter.mac,
+            _ => &mut filter.owner,
+        };
+        *place = q;
+        filter
     }
 
     /// The query string of these filters, from the given token on.
@@ -123,19 +145,24 @@ pub struct LeasesPage {
     rows: Vec<LeaseRow>,
     first: Option<String>,
     next: Option<String>,
+    /// The one address that was asked for.
+    asked: Option<(String, String)>,
     reserve: String,
 }
 
 impl LeasesPage {
     /// The page of a list that was asked for with `filter`.
     pub fn new(frame: Frame, filter: LeaseFilter, page: &Page<Lease>) -> Self {
-        let frame = frame.api(format!("/api/v1/leases{}", filter.query(&filter.page_token)));
+        let frame = frame.api(format!("/api/v1/leases{}", filter.resolved().query(&filter.page_token)));
         let rows = page.items.iter().map(|lease| LeaseRow::new(&frame, lease)).collect();
         let link = |token: &str| format!("/ui/leases{}", filter.query(token));
         let body = serde_json::json!({"key": "printer"});
         Self {
             rows,
             filtered: filter.is_set(),
+            asked: Some(filter.resolved().address)
+                .filter(|text| !text.is_empty())
+                .map(|text| (link::address(&text), text)),
             states: choices(LeaseState::ALL.map(LeaseState::as_str), &filter.state),
             kinds: choices(LeaseKind::ALL.map(LeaseKind::as_str), &filter.kind),
             first: (!filter.page_token.is_empty()).then(|| link("")),
@@ -144,5 +171,20 @@ impl LeasesPage {
             filter,
             frame,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_box_takes_everything() {
+        let resolved = |q: &str| LeaseFilter { q: q.into(), ..LeaseFilter::default() }.resolved();
+        assert_eq!(resolved(" 192.168.122.3 ").address, "192.168.122.3");
+        assert_eq!(resolved("10.0.0.0/8").within, "10.0.0.0/8");
+        assert_eq!(resolved("0242.c0a8.7a02").mac, "0242.c0a8.7a02");
+        assert_eq!(resolved("macvlan1").owner, "macvlan1");
+        assert!(!resolved("").is_set());
     }
 }

@@ -63,8 +63,8 @@ const USES: [(&str, &str); 12] = [
     ("releasing", "L"),
     ("quarantined", "Q"),
     ("orphaned", "O"),
-    ("free", "·"),
-    ("outside", "∘"),
+    ("free", ""),
+    ("outside", "·"),
     ("unusable", "–"),
 ];
 

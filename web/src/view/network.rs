@@ -75,6 +75,7 @@ pub struct NetworkPage {
     labels: Vec<(String, String)>,
     annotations: Vec<(String, String)>,
     id: String,
+    node: String,
     description: Option<String>,
     created: When,
     updated: When,
@@ -97,6 +98,7 @@ impl NetworkPage {
             labels: pairs(network.spec.labels.as_ref()),
             annotations: pairs(network.spec.annotations.as_ref()),
             id: network.id.to_string(),
+            node: network.status.node.to_string(),
             description: network.spec.description.clone(),
             created: frame.when(network.created_at),
             updated: frame.when(network.updated_at),
@@ -131,7 +133,6 @@ fn facts(network: &Network) -> Vec<(&'static str, String)> {
     facts.push(("Deletion protection", on(spec.deletion_protection == Some(true))));
     facts.extend(spec.managed_by.clone().map(|who| ("Managed by", who)));
     facts.push(("Endpoints", format::count(network.status.endpoints)));
-    facts.push(("Node", network.status.node.to_string()));
     facts.push(("Revision", format::count(network.revision)));
     facts
 }
@@ -173,7 +174,7 @@ pub struct EndpointRow {
     pub(crate) href: String,
     pub(crate) interface: Option<String>,
     pub(crate) mac: Option<String>,
-    pub(crate) addresses: Vec<(String, String)>,
+    pub(crate) addresses: Vec<PlacedAddress>,
     pub(crate) state: Chip,
     pub(crate) id: String,
 }
@@ -192,11 +193,14 @@ impl EndpointRow {
     }
 }
 
-/// The addresses of an endpoint with their prefix, each with its page.
-pub fn addresses(endpoint: &EndpointStatus) -> Vec<(String, String)> {
+/// An address of an endpoint: its page, itself, the length of its prefix.
+pub type PlacedAddress = (String, String, u8);
+
+/// The addresses of an endpoint.
+pub fn addresses(endpoint: &EndpointStatus) -> Vec<PlacedAddress> {
     let v4 = endpoint.address.iter().zip(endpoint.prefix_length);
     let v6 = endpoint.address6.iter().zip(endpoint.prefix_length6);
-    v4.chain(v6).map(|(address, prefix)| (link::address(address), format!("{address}/{prefix}"))).collect()
+    v4.chain(v6).map(|(address, prefix)| (link::address(address), address.clone(), prefix)).collect()
 }
 
 /// `/ui/networks/{network}/endpoints`.

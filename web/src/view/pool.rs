@@ -32,6 +32,8 @@ pub struct Usage {
     pub(crate) total: String,
     pub(crate) free: String,
     pub(crate) tight: bool,
+    /// Whether so much is free that the number says nothing more.
+    pub(crate) vast: bool,
 }
 
 impl askama::filters::HtmlSafe for Usage {}
@@ -62,6 +64,7 @@ impl Usage {
             taken: format::count(taken),
             total: format::decimal(&capacity.total),
             free: format::decimal(&capacity.free),
+            vast: capacity.total.len() > 15,
             tight: total > 0.0 && taken as f64 / total >= TIGHT,
         }
     }

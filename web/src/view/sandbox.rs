@@ -18,6 +18,7 @@ use super::when::When;
 #[derive(Debug, Clone)]
 pub struct LiveAddress {
     pub(crate) address: String,
+    pub(crate) prefix_length: u8,
     pub(crate) href: String,
     pub(crate) broadcast: Option<String>,
     pub(crate) mask: Option<String>,
@@ -27,7 +28,8 @@ pub struct LiveAddress {
 impl LiveAddress {
     fn new(address: &InterfaceAddress, loopback: bool) -> Self {
         Self {
-            address: format!("{}/{}", address.address, address.prefix_length),
+            address: address.address.clone(),
+            prefix_length: address.prefix_length,
             href: link::address(&address.address),
             broadcast: address.broadcast.clone(),
             mask: address.mask.clone(),
@@ -72,7 +74,7 @@ impl LiveInterface {
     fn new(live: &InterfaceStatus, sandbox: &Sandbox) -> Self {
         let wanted =
             sandbox.status.endpoints.iter().find(|(_, endpoint)| endpoint.interface.as_ref() == Some(&live.name));
-        let loopback = live.flags.iter().any(|flag| flag == "LOOPBACK");
+        let loopback = is_loopback(live);
         Self {
             name: live.name.clone(),
             network: wanted.map(|(network, _)| (link::network(network), network.clone())),
@@ -85,6 +87,10 @@ impl LiveInterface {
             verdict: wanted.map(|(_, endpoint)| verdict(live, endpoint)),
         }
     }
+}
+
+fn is_loopback(interface: &InterfaceStatus) -> bool {
+    interface.flags.iter().any(|flag| flag == "LOOPBACK")
 }
 
 /// Whether an interface is as it is wanted: MAC, every wanted address, up.
@@ -112,7 +118,7 @@ pub struct Wanted {
     pub(crate) state: Chip,
     pub(crate) interface: Option<String>,
     pub(crate) mac: Option<String>,
-    pub(crate) addresses: Vec<(String, String)>,
+    pub(crate) addresses: Vec<super::network::PlacedAddress>,
     pub(crate) gateways: String,
     pub(crate) notices: Vec<String>,
     pub(crate) id: String,
@@ -182,6 +188,7 @@ pub struct SandboxPage {
     labels: Vec<(String, String)>,
     annotations: Vec<(String, String)>,
     id: String,
+    node: String,
     description: Option<String>,
     created: When,
     updated: When,
@@ -194,12 +201,13 @@ impl SandboxPage {
         let frame = framed(frame, sandbox);
         let status = &sandbox.status;
         let stopped = sandbox.spec.desired_state == Some(DesiredState::Stopped);
-        let interfaces = status.interfaces.as_deref().unwrap_or_default();
+        let mut interfaces: Vec<&InterfaceStatus> = status.interfaces.iter().flatten().collect();
+        interfaces.sort_by_key(|interface| is_loopback(interface));
         Self {
             head: Head::new(sandbox, "summary"),
             notices: Notices::new(&frame, &status.conditions),
             wanted: status.endpoints.iter().map(|(network, endpoint)| Wanted::new(network, endpoint)).collect(),
-            live: interfaces.iter().map(|live| LiveInterface::new(live, sandbox)).collect(),
+            live: interfaces.into_iter().map(|live| LiveInterface::new(live, sandbox)).collect(),
             looked: status.interfaces.is_some(),
             stopped,
             leases: leases.iter().map(|lease| LeaseRow::new(&frame, lease)).collect(),
@@ -209,6 +217,7 @@ impl SandboxPage {
             labels: pairs(sandbox.spec.labels.as_ref()),
             annotations: pairs(sandbox.spec.annotations.as_ref()),
             id: sandbox.id.to_string(),
+            node: status.node.to_string(),
             description: sandbox.spec.description.clone(),
             created: frame.when(sandbox.created_at),
             updated: frame.when(sandbox.updated_at),
@@ -240,7 +249,6 @@ fn facts(sandbox: &Sandbox) -> Vec<(&'static str, String)> {
     facts.extend(spec.pid.map(|pid| ("Adopted from process", pid.to_string())));
     facts.extend(spec.managed_by.clone().map(|who| ("Managed by", who)));
     facts.push(("Scope", scope(sandbox.status.scope).to_owned()));
-    facts.push(("Node", sandbox.status.node.to_string()));
     facts.push(("Revision", format::count(sandbox.revision)));
     facts
 }

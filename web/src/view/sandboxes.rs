@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::chip::Chip;
 use super::frame::Frame;
 use super::link;
-use super::network::addresses;
+use super::network::{PlacedAddress, addresses};
 use super::when::When;
 
 /// What the form asks for; an empty text asks for nothing.
@@ -51,7 +51,7 @@ impl SandboxFilter {
 pub struct Place {
     pub(crate) network: String,
     pub(crate) href: String,
-    pub(crate) addresses: Vec<(String, String)>,
+    pub(crate) addresses: Vec<PlacedAddress>,
     pub(crate) mac: Option<String>,
 }
 

@@ -1,10 +1,11 @@
 //! An installation to look at: the exercise's networks and sandboxes with everything that can be odd about them, and a second
 //! set in which every text that users or strangers choose is hostile.
 
-use askama::Template;
+mod pages;
+
+use netloom_control::Error;
 use netloom_control::command::Page;
 use netloom_control::control::Overview;
-use netloom_control::{Error, ErrorKind};
 use netloom_model::event::{Event, ObjectKind, ObjectRef};
 use netloom_model::facts::{Facts, HostLink, HostRoute};
 use netloom_model::lease::{
@@ -13,19 +14,10 @@ use netloom_model::lease::{
 use netloom_model::network::{Capacity, Network, Scope};
 use netloom_model::sandbox::Sandbox;
 use netloom_model::{EndpointId, Invalid, LeaseId, MacAddr, NetworkId, NodeId, SandboxId, Timestamp, invalid};
-use netloom_web::view::address::AddressPage;
-use netloom_web::view::events::{EventFilter, EventsPage};
-use netloom_web::view::failure::FailurePage;
 use netloom_web::view::frame::{Frame, Section, Viewer};
-use netloom_web::view::leases::{LeaseFilter, LeasesPage};
-use netloom_web::view::login::LoginPage;
-use netloom_web::view::network::{NetworkEndpointsPage, NetworkJsonPage, NetworkLeasesPage, NetworkPage};
-use netloom_web::view::networks::{NetworkFilter, NetworksPage};
-use netloom_web::view::overview::OverviewPage;
-use netloom_web::view::sandbox::{SandboxJsonPage, SandboxPage};
-use netloom_web::view::sandboxes::{SandboxFilter, SandboxesPage};
-use netloom_web::view::search::SearchPage;
 use serde_json::{Value, json};
+
+pub(crate) use pages::every_page;
 
 /// 2026-01-31T12:00:00Z.
 const NOW: i64 = 1_769_860_800_000;
@@ -82,26 +74,42 @@ fn network(id: u8, spec: Value, status: Value) -> Network {
 }
 
 fn capacity(total: &str, free: &str, used: Value) -> Value {
-    let mut whole = serde_json::to_value(Capacity { total: total.into(), free: free.into(), free_in_range: free.into(), ..Capacity::default() }).expect("numbers");
+    let mut whole = serde_json::to_value(Capacity {
+        total: total.into(),
+        free: free.into(),
+        free_in_range: free.into(),
+        ..Capacity::default()
+    })
+    .expect("numbers");
     netloom_model::document::merge(&mut whole, used);
     whole
 }
 
 pub(crate) fn networks(names: &Names) -> Vec<Network> {
-    let v4 = capacity("254", "239", json!({"dynamic": 5, "requested": 2, "held": 2, "reserved": 2, "gateway": 1, "host": 1, "releasing": 1, "quarantined": 1, "free_in_range": "117"}));
+    let v4 = capacity(
+        "254",
+        "239",
+        json!({"dynamic": 5, "requested": 2, "held": 2, "reserved": 2, "gateway": 1, "host": 1, "releasing": 1, "quarantined": 1, "free_in_range": "117"}),
+    );
     let v6 = capacity("18446744073709551615", "18446744073709551612", json!({"dynamic": 2, "gateway": 1}));
     let full = capacity("14", "1", json!({"dynamic": 9, "held": 3, "gateway": 1}));
     vec![
         network(1, json!({"name": "bridge", "driver": "bridge"}), json!({"predefined": true})),
         network(2, json!({"name": "host", "driver": "host"}), json!({"predefined": true, "endpoints": 1})),
-        network(3, json!({"name": "lab-small", "driver": "macvlan", "managed_by": "terraform: lab", "macvlan": {"parent": "enp3s0", "vlan_id": 40}}),
+        network(
+            3,
+            json!({"name": "lab-small", "driver": "macvlan", "managed_by": "terraform: lab", "macvlan": {"parent": "enp3s0", "vlan_id": 40}}),
             json!({"endpoints": 12, "state": "degraded", "pools": {"v4": {"family": 4, "subnet": "10.40.0.0/28", "range": "10.40.0.1-10.40.0.14", "gateway": "10.40.0.1", "automatic": true, "capacity": full}},
-                "conditions": [{"type": "PoolNearlyFull", "reason": "FewFree", "message": "pool v4 has 1 free address of 14"}]})),
-        network(4, json!({"name": names.network, "driver": "macvlan", "description": names.text, "labels": {"team": names.text, "site": "lab"},
+                "conditions": [{"type": "PoolNearlyFull", "reason": "FewFree", "message": "pool v4 has 1 free address of 14"}]}),
+        ),
+        network(
+            4,
+            json!({"name": names.network, "driver": "macvlan", "description": names.text, "labels": {"team": names.text, "site": "lab"},
                 "pools": {"v4": {"subnet": "192.168.122.0/24", "gateway": "192.168.122.1"}, "v6": {"family": 6}}, "macvlan": {"parent": "parent0", "mode": "bridge", "host_access": true}}),
             json!({"endpoints": 4, "conditions": [{"type": "HostAddressConflict", "reason": "AddressLeased", "message": format!("the host took 192.168.122.9, which is leased to {}", names.sandbox), "since": ago(30)}],
                 "pools": {"v4": {"family": 4, "subnet": "192.168.122.0/24", "range": "192.168.122.1-192.168.122.127", "gateway": "192.168.122.1", "automatic": false, "capacity": v4},
-                    "v6": {"family": 6, "subnet": "fd5a:1c2e:77::/64", "range": "fd5a:1c2e:77::1-fd5a:1c2e:77:0:ffff:ffff:ffff:ffff", "gateway": "fd5a:1c2e:77::1", "automatic": true, "capacity": v6}}})),
+                    "v6": {"family": 6, "subnet": "fd5a:1c2e:77::/64", "range": "fd5a:1c2e:77::1-fd5a:1c2e:77:0:ffff:ffff:ffff:ffff", "gateway": "fd5a:1c2e:77::1", "automatic": true, "capacity": v6}}}),
+        ),
         network(5, json!({"name": "none", "driver": "none"}), json!({"predefined": true, "state": "ready"})),
     ]
 }
@@ -129,7 +137,14 @@ fn lease(names: &Names, last: u8, kind: LeaseKind, state: LeaseState, owner: Own
         scope: Scope::Local,
         until: (state == LeaseState::Quarantined).then(|| ago(-8)),
     };
-    Lease { spec: None, id: LeaseId::from_random([last; 16]), revision: 40, created_at: ago(i64::from(last) * 9), updated_at: ago(5), status }
+    Lease {
+        spec: None,
+        id: LeaseId::from_random([last; 16]),
+        revision: 40,
+        created_at: ago(i64::from(last) * 9),
+        updated_at: ago(5),
+        status,
+    }
 }
 
 pub(crate) fn leases(names: &Names) -> Vec<Lease> {
@@ -183,13 +198,26 @@ pub(crate) fn sandboxes(names: &Names) -> Vec<Sandbox> {
     spare["interface"] = "eth1".into();
     spare["conditions"] = json!([{"type": "ApplyFailed", "reason": "ParentDown", "message": "enp3s0 is down"}]);
     vec![
-        sandbox(2, json!({"name": names.sandbox, "description": names.text, "labels": {"app": "arping"}, "networks": {names.network: {}}}),
-            json!({"netns": "/run/netloom/netns/macvlan1", "endpoints": {names.network: endpoint(4, 2, "attached"), "lab-small": spare}, "interfaces": interfaces})),
-        sandbox(3, json!({"name": "macvlan2", "networks": {names.network: {}}}), json!({"endpoints": {names.network: endpoint(4, 3, "attached")}})),
-        sandbox(4, json!({"name": "macvlan3", "managed_by": "ci", "desired_state": "stopped", "networks": {names.network: {}}}),
-            json!({"state": "stopped", "endpoints": {names.network: endpoint(4, 4, "held")}})),
-        sandbox(5, json!({"name": "adopted", "netns": "/run/netns/blue"}),
-            json!({"state": "orphaned", "conditions": [{"type": "NamespaceGone", "reason": "Rebooted", "message": "the namespace /run/netns/blue is gone"}]})),
+        sandbox(
+            2,
+            json!({"name": names.sandbox, "description": names.text, "labels": {"app": "arping"}, "networks": {names.network: {}}}),
+            json!({"netns": "/run/netloom/netns/macvlan1", "endpoints": {names.network: endpoint(4, 2, "attached"), "lab-small": spare}, "interfaces": interfaces}),
+        ),
+        sandbox(
+            3,
+            json!({"name": "macvlan2", "networks": {names.network: {}}}),
+            json!({"endpoints": {names.network: endpoint(4, 3, "attached")}}),
+        ),
+        sandbox(
+            4,
+            json!({"name": "macvlan3", "managed_by": "ci", "desired_state": "stopped", "networks": {names.network: {}}}),
+            json!({"state": "stopped", "endpoints": {names.network: endpoint(4, 4, "held")}}),
+        ),
+        sandbox(
+            5,
+            json!({"name": "adopted", "netns": "/run/netns/blue"}),
+            json!({"state": "orphaned", "conditions": [{"type": "NamespaceGone", "reason": "Rebooted", "message": "the namespace /run/netns/blue is gone"}]}),
+        ),
         sandbox(6, json!({"name": "shared", "networks": {"host": {}}}), json!({"netns": "/proc/1/ns/net"})),
     ]
 }
@@ -227,7 +255,11 @@ pub(crate) fn overview(names: &Names) -> Overview {
     let pools = |index: usize| {
         let network = &networks[index];
         let object = object(ObjectKind::Network, network.id.to_string(), &network.spec.name);
-        network.status.pools.iter().map(move |(key, pool)| (object.clone(), key.clone(), pool.subnet.clone(), pool.capacity.clone()))
+        network
+            .status
+            .pools
+            .iter()
+            .map(move |(key, pool)| (object.clone(), key.clone(), pool.subnet.clone(), pool.capacity.clone()))
     };
     Overview {
         hostname: "machine1".into(),
@@ -237,8 +269,14 @@ pub(crate) fn overview(names: &Names) -> Overview {
         sandboxes_stopped: 1,
         leases: vec![("bound".into(), 11), ("held".into(), 2), ("releasing".into(), 1), ("quarantined".into(), 1)],
         attention: vec![
-            (object(ObjectKind::Network, networks[2].id.to_string(), "lab-small"), "pool v4 has 1 free address of 14".into()),
-            (object(ObjectKind::Sandbox, SandboxId::from_random([5; 16]).to_string(), "adopted"), "the namespace /run/netns/blue is gone".into()),
+            (
+                object(ObjectKind::Network, networks[2].id.to_string(), "lab-small"),
+                "pool v4 has 1 free address of 14".into(),
+            ),
+            (
+                object(ObjectKind::Sandbox, SandboxId::from_random([5; 16]).to_string(), "adopted"),
+                "the namespace /run/netns/blue is gone".into(),
+            ),
         ],
         pools: pools(2).chain(pools(3)).collect(),
         events: events(names),
@@ -259,8 +297,23 @@ fn fresh() -> Overview {
 }
 
 pub(crate) fn facts() -> Facts {
-    let link = HostLink { name: "enp3s0".into(), index: 2, kind: None, mac: Some(MacAddr([2; 6])), mtu: 1500, up: true, loopback: false, controller: None, addresses: vec!["192.168.122.185/24".parse().expect("a subnet")] };
-    let route = HostRoute { destination: "0.0.0.0/0".parse().expect("a subnet"), gateway: Some("192.168.122.1".parse().expect("an address")), interface: Some("enp3s0".into()), table: 254 };
+    let link = HostLink {
+        name: "enp3s0".into(),
+        index: 2,
+        kind: None,
+        mac: Some(MacAddr([2; 6])),
+        mtu: 1500,
+        up: true,
+        loopback: false,
+        controller: None,
+        addresses: vec!["192.168.122.185/24".parse().expect("a subnet")],
+    };
+    let route = HostRoute {
+        destination: "0.0.0.0/0".parse().expect("a subnet"),
+        gateway: Some("192.168.122.1".parse().expect("an address")),
+        interface: Some("enp3s0".into()),
+        table: 254,
+    };
     Facts { links: vec![link], routes: vec![route], ..Facts::default() }
 }
 
@@ -272,7 +325,12 @@ fn report(names: &Names, address: &str, state: AddressState, lease: Option<Lease
         pool: "v4".into(),
         kind: LeaseKind::Dynamic,
         mac: Some(MacAddr([2, 0x42, 0xc0, 0xa8, 0x7a, 2])),
-        owner: Owner { kind: OwnerKind::Sandbox, id: Some(SandboxId::from_random([2; 16]).to_string()), name: names.sandbox.into(), node: node() },
+        owner: Owner {
+            kind: OwnerKind::Sandbox,
+            id: Some(SandboxId::from_random([2; 16]).to_string()),
+            name: names.sandbox.into(),
+            node: node(),
+        },
         from: ago(minutes),
         to: until.map(ago),
     };
@@ -292,105 +350,8 @@ fn report(names: &Names, address: &str, state: AddressState, lease: Option<Lease
 }
 
 fn failure(names: &Names) -> Error {
-    let invalid = Invalid::new("?mac", invalid::Code::Format, names.text, "not an Ethernet address").hint("for example 02:42:c0:a8:7a:02");
+    let invalid = Invalid::new("?mac", invalid::Code::Format, names.text, "not an Ethernet address")
+        .hint("for example 02:42:c0:a8:7a:02");
     let blocker = object(ObjectKind::Sandbox, SandboxId::from_random([2; 16]).to_string(), names.sandbox);
     Error::from(invalid).hint("write it in any usual spelling").blockers(vec![blocker]).retryable(true)
-}
-
-fn html<T: Template>(page: &T) -> String {
-    page.render().expect("templates can't fail on values")
-}
-
-/// Every page, by the file name to keep it under.
-pub(crate) fn every_page(names: &Names) -> Vec<(&'static str, String)> {
-    let mut pages = lists(names);
-    pages.extend(objects(names));
-    pages.extend(others(names));
-    pages
-}
-
-fn lists(names: &Names) -> Vec<(&'static str, String)> {
-    let filter = || LeaseFilter { owner: names.text.into(), state: "held".into(), page_token: "t0k".into(), ..LeaseFilter::default() };
-    let networks_page = |filter, items, token| NetworksPage::new(frame("Networks", Section::Networks), filter, &page(items, token), Some(&facts()));
-    let searched = NetworkFilter { q: names.text.into(), driver: "macvlan".into(), page_token: String::new() };
-    let sandboxes_page = |filter, items, token| SandboxesPage::new(frame("Sandboxes", Section::Sandboxes), filter, &page(items, token), Some(names.network));
-    let stopped = SandboxFilter { state: "stopped".into(), network: names.network.into(), ..SandboxFilter::default() };
-    let leases_page = |filter, items, token| LeasesPage::new(frame("Leases", Section::Leases), filter, &page(items, token));
-    let events_page = |filter, events: &[Event], more| EventsPage::new(frame("Events", Section::Events), filter, events, more);
-    let of_one = EventFilter { object: names.sandbox.into(), ..EventFilter::default() };
-    vec![
-        ("networks", html(&networks_page(NetworkFilter::default(), networks(names), Some("more")))),
-        ("networks-first", html(&networks_page(NetworkFilter::default(), networks(names).into_iter().filter(|n| n.status.predefined).collect(), None))),
-        ("networks-none", html(&networks_page(searched, Vec::new(), None))),
-        ("sandboxes", html(&sandboxes_page(SandboxFilter::default(), sandboxes(names), Some("more")))),
-        ("sandboxes-first", html(&sandboxes_page(SandboxFilter::default(), Vec::new(), None))),
-        ("sandboxes-none", html(&sandboxes_page(stopped, Vec::new(), None))),
-        ("leases", html(&leases_page(LeaseFilter::default(), leases(names), Some("more")))),
-        ("leases-filtered", html(&leases_page(filter(), leases(names), None))),
-        ("leases-none", html(&leases_page(LeaseFilter { address: "192.168.122.77".into(), ..LeaseFilter::default() }, Vec::new(), None))),
-        ("leases-first", html(&leases_page(LeaseFilter::default(), Vec::new(), None))),
-        ("events", html(&events_page(EventFilter::default(), &events(names), Some("53")))),
-        ("events-of-one", html(&events_page(of_one, &events(names), Some("sto_x:99")))),
-        ("events-none", html(&events_page(EventFilter::default(), &[], None))),
-    ]
-}
-
-fn objects(names: &Names) -> Vec<(&'static str, String)> {
-    let network = &networks(names)[3];
-    let bare = network_without_endpoints();
-    let head = || frame(names.network, Section::Networks);
-    let sandbox = &sandboxes(names)[0];
-    let inside = || frame(names.sandbox, Section::Sandboxes);
-    let address = |text: &str, state, lease, at: &str| {
-        let report = report(names, text, state, lease);
-        AddressPage::new(frame(text, Section::Leases), text.parse().expect("an address"), &[report], &leases(names), at)
-    };
-    let held = leases(names).swap_remove(1);
-    vec![
-        ("network", html(&NetworkPage::new(head(), network, &leases(names), true))),
-        ("network-large", html(&NetworkPage::new(head(), network, &leases(names), false))),
-        ("network-bare", html(&NetworkPage::new(frame("empty-net", Section::Networks), &bare, &[], true))),
-        ("network-predefined", html(&NetworkPage::new(frame("none", Section::Networks), &networks(names)[4], &[], true))),
-        ("network-leases", html(&NetworkLeasesPage::new(head(), network, &page(leases(names), Some("more")), ""))),
-        ("network-leases-none", html(&NetworkLeasesPage::new(head(), network, &page(Vec::new(), None), "t0k"))),
-        ("network-endpoints", html(&NetworkEndpointsPage::new(head(), network, &page(sandboxes(names), None), ""))),
-        ("network-endpoints-none", html(&NetworkEndpointsPage::new(head(), network, &page(Vec::new(), None), ""))),
-        ("network-json", html(&NetworkJsonPage::new(head(), network))),
-        ("sandbox", html(&SandboxPage::new(inside(), sandbox, &leases(names)[1..3]))),
-        ("sandbox-stopped", html(&SandboxPage::new(frame("macvlan3", Section::Sandboxes), &sandboxes(names)[2], &[]))),
-        ("sandbox-orphaned", html(&SandboxPage::new(frame("adopted", Section::Sandboxes), &sandboxes(names)[3], &[]))),
-        ("sandbox-json", html(&SandboxJsonPage::new(inside(), sandbox))),
-        ("address", html(&address("192.168.122.2", AddressState::Held, Some(held), ""))),
-        ("address-at", html(&address("192.168.122.2", AddressState::Held, None, "2026-01-31T08:00:00.000Z"))),
-        ("address-free", html(&address("192.168.122.11", AddressState::Free, None, ""))),
-        ("address-unmanaged", html(&address("8.8.8.8", AddressState::Unmanaged, None, ""))),
-    ]
-}
-
-fn network_without_endpoints() -> Network {
-    let pool = json!({"family": 4, "subnet": "10.7.0.0/22", "range": "10.7.0.1-10.7.3.254", "gateway": "10.7.0.1", "automatic": true, "capacity": capacity("1022", "1021", json!({"gateway": 1}))});
-    network(8, json!({"name": "empty-net", "driver": "macvlan", "macvlan": {"parent": "parent0"}}), json!({"state": "pending", "reconciling": true, "pools": {"v4": pool}}))
-}
-
-fn others(names: &Names) -> Vec<(&'static str, String)> {
-    let overview_page = |overview: &Overview, unready| OverviewPage::new(frame("Overview", Section::Overview), overview, unready, Some(&facts()));
-    let search = |text: &str, found: bool| {
-        let (networks, sandboxes, leases) = if found { (networks(names), sandboxes(names), leases(names)) } else { Default::default() };
-        SearchPage::new(frame("Search", Section::None), text, &networks, &sandboxes, &leases)
-    };
-    let link = Some(names.text);
-    let internal = Error::new(ErrorKind::Internal, "internal", "the store answered with nonsense");
-    vec![
-        ("overview", html(&overview_page(&overview(names), Vec::new()))),
-        ("overview-first", html(&overview_page(&fresh(), Vec::new()))),
-        ("overview-unready", html(&overview_page(&overview(names), vec!["the database is read-only".into()]))),
-        ("search", html(&search(names.text, true))),
-        ("search-none", html(&search(names.text, false))),
-        ("search-how", html(&search("", false))),
-        ("login", html(&LoginPage::new(outside("Sign in"), "/ui/networks", None, None))),
-        ("login-refused", html(&LoginPage::new(outside("Sign in"), "/ui", None, Some("the token is not known".into())))),
-        ("login-link", html(&LoginPage::new(outside("Sign in"), "/ui", link, None))),
-        ("failure", html(&FailurePage::new(frame("A value is not valid", Section::None), &failure(names)))),
-        ("failure-outside", html(&FailurePage::new(outside("Something went wrong in Netloom"), &internal))),
-    ]
 }

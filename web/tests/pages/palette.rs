@@ -120,7 +120,8 @@ fn the_formula_is_right() {
 
 #[test]
 fn every_class_of_a_use_has_its_colour() {
-    for word in ["dynamic", "requested", "held", "reserved", "gateway", "host", "releasing", "quarantined", "orphaned"] {
+    for word in ["dynamic", "requested", "held", "reserved", "gateway", "host", "releasing", "quarantined", "orphaned"]
+    {
         assert!(SHEET.contains(&format!(".u-{word} {{ fill: var(--use-{word}); }}")), "{word}");
         assert!(SHEET.contains(&format!(".m-{word} {{ --use: var(--use-{word}); }}")), "{word}");
     }

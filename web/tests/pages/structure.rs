@@ -44,7 +44,10 @@ fn known(link: &str) -> bool {
     ROUTES.iter().any(|route| {
         let wanted: Vec<&str> = route.split('/').collect();
         wanted.len() == segments.len()
-            && wanted.iter().zip(&segments).all(|(wanted, given)| wanted == given || (*wanted == "*" && !given.is_empty()))
+            && wanted
+                .iter()
+                .zip(&segments)
+                .all(|(wanted, given)| wanted == given || (*wanted == "*" && !given.is_empty()))
     })
 }
 
@@ -96,15 +99,26 @@ fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
 fn one_heading_one_main_and_named_landmarks() {
     for (name, pieces) in pages() {
         let count = |tag: &str| pieces.iter().filter(|piece| piece.is(tag)).count();
-        assert_eq!((count("h1"), count("main"), count("title"), count("header"), count("footer")), (1, 1, 1, 1, 1), "{name}");
+        assert_eq!(
+            (count("h1"), count("main"), count("title"), count("header"), count("footer")),
+            (1, 1, 1, 1, 1),
+            "{name}"
+        );
         let html = pieces.iter().find(|piece| piece.is("html")).expect("a root");
         assert_eq!(html.attribute("lang"), Some("en"));
-        assert_eq!(pieces.iter().find(|piece| piece.is("a")).and_then(|skip| skip.attribute("href")), Some("#main"), "{name}");
-        let named = |piece: &Piece| piece.attribute("aria-label").or(piece.attribute("aria-labelledby")).is_some_and(|n| !n.is_empty());
+        assert_eq!(
+            pieces.iter().find(|piece| piece.is("a")).and_then(|skip| skip.attribute("href")),
+            Some("#main"),
+            "{name}"
+        );
+        let named = |piece: &Piece| {
+            piece.attribute("aria-label").or(piece.attribute("aria-labelledby")).is_some_and(|n| !n.is_empty())
+        };
         for piece in pieces.iter().filter(|piece| piece.is("nav") || piece.is("section") || piece.is("article")) {
             assert!(named(piece), "{name}: {piece:?} has no name");
         }
-        let names: Vec<&str> = pieces.iter().filter(|piece| piece.is("nav")).filter_map(|nav| nav.attribute("aria-label")).collect();
+        let names: Vec<&str> =
+            pieces.iter().filter(|piece| piece.is("nav")).filter_map(|nav| nav.attribute("aria-label")).collect();
         assert_eq!(names.len(), names.iter().collect::<BTreeSet<_>>().len(), "{name}: {names:?}");
     }
 }
@@ -141,7 +155,8 @@ fn ids_are_unique_and_what_refers_to_them_finds_them() {
 #[test]
 fn fields_have_labels_and_table_headers_a_scope() {
     for (name, pieces) in pages() {
-        let labels: BTreeSet<&str> = pieces.iter().filter(|piece| piece.is("label")).filter_map(|l| l.attribute("for")).collect();
+        let labels: BTreeSet<&str> =
+            pieces.iter().filter(|piece| piece.is("label")).filter_map(|l| l.attribute("for")).collect();
         for piece in &pieces {
             if (piece.is("input") && piece.attribute("type") != Some("hidden")) || piece.is("select") {
                 assert!(piece.attribute("id").is_some_and(|id| labels.contains(id)), "{name}: {piece:?}");
@@ -163,7 +178,9 @@ fn links_and_buttons_say_where_they_lead() {
         for (at, piece) in pieces.iter().enumerate().filter(|(_, piece)| piece.is("a") || piece.is("button")) {
             let Piece::Open { name: tag, .. } = piece else { continue };
             let inside = pieces[at + 1..].iter().take_while(|inner| **inner != Piece::Close(tag.clone()));
-            let text: String = inside.filter_map(|inner| if let Piece::Text(text) = inner { Some(text.as_str()) } else { None }).collect();
+            let text: String = inside
+                .filter_map(|inner| if let Piece::Text(text) = inner { Some(text.as_str()) } else { None })
+                .collect();
             assert!(!text.trim().is_empty() || piece.attribute("aria-label").is_some(), "{name}: {piece:?}");
         }
     }
@@ -174,7 +191,12 @@ fn pages_of_data_name_their_json_and_the_command() {
     for (name, page) in every_page(&PLAIN) {
         let without = name.starts_with("login") || name.starts_with("search") || name.starts_with("failure");
         assert_eq!(page.contains("rel=\"alternate\" type=\"application/json\" href=\"/api/v1/"), !without, "{name}");
-        assert_eq!(page.contains("Bearer $NETLOOM_TOKEN&#34; http://127.0.0.1:8080/api/v1/") || page.contains("Bearer $NETLOOM_TOKEN&#34; &#39;http://127.0.0.1:8080/api/v1/"), !without, "{name}");
+        assert_eq!(
+            page.contains("Bearer $NETLOOM_TOKEN&#34; http://127.0.0.1:8080/api/v1/")
+                || page.contains("Bearer $NETLOOM_TOKEN&#34; &#39;http://127.0.0.1:8080/api/v1/"),
+            !without,
+            "{name}"
+        );
     }
 }
 
