@@ -77,8 +77,12 @@ impl Host {
     /// Adds a link, up, with its other end in the LAN.
     pub fn add_parent(&self, parent: &str, wire: &str) {
         self.net.run(&format!("ip link add {parent} type veth peer name {wire} netns {}", self.lan.pid()));
-        self.lan.run(&format!("ip link set {wire} up"));
-        self.net.run(&format!("ip link set {parent} up"));
+        // No link-local addresses: they come a while after a link is up, and would look like changes of the daemon's.
+        self.lan.run(&format!("ip link set {wire} addrgenmode none up"));
+        self.net.run(&format!("ip link set {parent} addrgenmode none up"));
+        until("the link runs", Duration::from_secs(5), || {
+            (self.net.json(&format!("ip -j link show {parent}"))[0]["operstate"] == "UP").then_some(())
+        });
     }
 
     /// The directory for what a test needs besides.

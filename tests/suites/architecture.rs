@@ -14,7 +14,7 @@ const LONG_FILES: &[(&str, &str)] = &[];
 /// Third-party crates that belong to one layer: the crate, and who may use it.
 const LAYERED: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
-    ("rtnetlink", &["kernel"]),
+    ("rtnetlink", &["kernel", "tests"]),
     ("netlink-sys", &["kernel", "tests"]),
     ("netlink-packet-route", &["kernel", "tests"]),
     ("netlink-packet-core", &["kernel", "tests"]),

@@ -1,0 +1,77 @@
+//! A node without a kernel, for the use cases without HTTP: leases that nobody carries don't need one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use netloom_control::Node;
+use netloom_control::node::NamespaceReference;
+use netloom_model::assignment::{Adoption, Assignment, Key};
+use netloom_model::drift::Drift;
+use netloom_model::facts::{Facts, HostLink};
+use netloom_model::plan::{Plan, Refusal};
+use netloom_model::probe::{ProbeReport, ProbeSpec};
+use netloom_model::report::{Counters, Live, Outcome};
+use netloom_model::{Invalid, SandboxId};
+
+/// A node that has nothing and is at peace with everything.
+pub(crate) struct Nowhere;
+
+#[async_trait]
+impl Node for Nowhere {
+    async fn plan(&self, _: Assignment) -> Result<Plan, Refusal> {
+        Ok(Plan::default())
+    }
+
+    async fn converge(&self, keys: Vec<Key>, revision: u64, _: Duration) -> BTreeMap<Key, Outcome> {
+        keys.into_iter().map(|key| (key, Outcome::Converged { revision })).collect()
+    }
+
+    fn wake(&self, _: Vec<Key>) {}
+
+    async fn live(&self, _: Vec<Key>, _: bool) -> Live {
+        Live::default()
+    }
+
+    async fn drift(&self) -> Result<Vec<Drift>, Refusal> {
+        Ok(Vec::new())
+    }
+
+    async fn probe(&self, _: SandboxId, _: ProbeSpec) -> Result<ProbeReport, Refusal> {
+        Err(nothing())
+    }
+
+    async fn facts(&self) -> Result<Facts, Refusal> {
+        let parent = HostLink {
+            name: "parent0".to_owned(),
+            index: 2,
+            kind: None,
+            mac: None,
+            mtu: 1500,
+            up: true,
+            loopback: false,
+            controller: None,
+            addresses: Vec::new(),
+        };
+        Ok(Facts { links: vec![parent], ..Facts::default() })
+    }
+
+    async fn identify(&self, pointer: &str, _: NamespaceReference) -> Result<Adoption, Invalid> {
+        Err(Invalid::required(pointer, "there is no namespace nowhere"))
+    }
+
+    fn counters(&self) -> Counters {
+        Counters::default()
+    }
+}
+
+fn nothing() -> Refusal {
+    Refusal {
+        code: "kernel-refused".to_owned(),
+        object: "probe".to_owned(),
+        operation: "send".to_owned(),
+        errno: None,
+        message: "there is no kernel here".to_owned(),
+        hint: None,
+    }
+}

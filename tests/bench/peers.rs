@@ -1,0 +1,93 @@
+//! The peers: netavark and the CNI macvlan plugin, run as their engines run them, on a namespace that is there already.
+//! What making the namespace costs is not counted against them.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+
+/// Where Debian puts them.
+const NETAVARK: &str = "/usr/lib/podman/netavark";
+const CNI: &str = "/usr/lib/cni/macvlan";
+
+/// A program that attaches namespaces to networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// Podman's.
+    Netavark,
+    /// The Container Network Interface's reference plugin, with its host-local address management.
+    Cni,
+}
+
+impl Peer {
+    /// Its name in tables.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Netavark => "netavark",
+            Self::Cni => "CNI macvlan + host-local",
+        }
+    }
+
+    /// Whether it is installed; a benchmark without its peers says so.
+    pub(crate) fn installed(self) -> bool {
+        Path::new(if self == Self::Netavark { NETAVARK } else { CNI }).exists()
+    }
+
+    /// Attaches a namespace to a macvlan network on a parent.
+    pub(crate) fn attach(self, parent: &str, netns: &Path, id: u32, state: &Path) -> anyhow::Result<()> {
+        match self {
+            Self::Netavark => netavark("setup", parent, netns, id, state),
+            Self::Cni => cni("ADD", parent, netns, id, state),
+        }
+    }
+
+    /// Detaches it.
+    pub(crate) fn detach(self, parent: &str, netns: &Path, id: u32, state: &Path) -> anyhow::Result<()> {
+        match self {
+            Self::Netavark => netavark("teardown", parent, netns, id, state),
+            Self::Cni => cni("DEL", parent, netns, id, state),
+        }
+    }
+}
+
+fn netavark(verb: &str, parent: &str, netns: &Path, id: u32, state: &Path) -> anyhow::Result<()> {
+    let network = json!({
+        "name": "bench", "id": "0".repeat(64), "driver": "macvlan", "network_interface": parent,
+        "subnets": [{"subnet": "10.252.0.0/16", "gateway": "10.252.0.1"}],
+        "ipv6_enabled": false, "internal": false, "dns_enabled": false, "ipam_options": {"driver": "host-local"},
+    });
+    let options = json!({
+        "container_id": format!("{id:064x}"), "container_name": format!("c{id}"),
+        "networks": {"bench": {"interface_name": "eth0", "static_ips": [format!("10.252.{}.{}", id / 200, 2 + id % 200)]}},
+        "network_info": {"bench": network},
+    });
+    let mut command = Command::new(NETAVARK);
+    command.arg("--config").arg(state.join("netavark")).arg(verb).arg(netns);
+    feed(&mut command, &options)
+}
+
+fn cni(verb: &str, parent: &str, netns: &Path, id: u32, state: &Path) -> anyhow::Result<()> {
+    let config = json!({
+        "cniVersion": "0.4.0", "name": "bench", "type": "macvlan", "master": parent, "mode": "bridge",
+        "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.253.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}], "dataDir": state.join("cni")},
+    });
+    let mut command = Command::new(CNI);
+    command
+        .env("CNI_COMMAND", verb)
+        .env("CNI_CONTAINERID", format!("c{id}"))
+        .env("CNI_NETNS", netns)
+        .env("CNI_IFNAME", "eth0")
+        .env("CNI_PATH", "/usr/lib/cni");
+    feed(&mut command, &config)
+}
+
+fn feed(command: &mut Command, input: &Value) -> anyhow::Result<()> {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    child.stdin.take().context("the input is piped")?.write_all(input.to_string().as_bytes())?;
+    let output = child.wait_with_output()?;
+    let said = || format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{command:?} failed: {}", said());
+    Ok(())
+}
