@@ -37,7 +37,13 @@ pub(crate) fn run(options: &Doctor) -> anyhow::Result<ExitCode> {
 pub(crate) fn require(run_dir: &Path) -> anyhow::Result<()> {
     let checks = check::run(&netloom_kernel::Config { run_dir: run_dir.to_owned() });
     for check in checks.iter().filter(|check| check.verdict == Verdict::Warning) {
-        tracing::warn!("{}: {}{}", check.name, check.found, remedy(check, "; "));
+        let text = format!("{}: {}{}", check.name, check.found, remedy(check, "; "));
+        // A feature that is missing is named again when somebody asks for it; the rest may bite unasked.
+        if check.name.starts_with("kernel feature") {
+            tracing::debug!("{text}");
+        } else {
+            tracing::warn!("{text}");
+        }
     }
     let bad: Vec<String> = checks
         .iter()

@@ -25,15 +25,16 @@ pub(crate) struct Lock {
     _namespace: UnixListener,
 }
 
-/// Makes the directories and takes all three locks.
+/// Takes all three locks, and makes the directories once the namespace is known to be free.
 ///
 /// # Errors
 /// When a directory can't be made or somebody holds a lock, with who that is.
 pub(crate) fn acquire(directories: &Directories) -> anyhow::Result<Lock> {
+    let namespace = namespace()?;
     // Nobody but root has business with the database; the path to a sandbox's namespace may be shown to anyone.
     make(&directories.data_dir, 0o700)?;
     make(&directories.run_dir, 0o755)?;
-    take(directories)
+    Ok(Lock { _files: lock_all(directories)?, _namespace: namespace })
 }
 
 /// Takes the locks of what is there, and makes nothing but the lock files.
@@ -42,13 +43,12 @@ pub(crate) fn acquire(directories: &Directories) -> anyhow::Result<Lock> {
 /// When somebody holds a lock, with who that is.
 pub(crate) fn take(directories: &Directories) -> anyhow::Result<Lock> {
     let namespace = namespace()?;
-    let mut files = Vec::new();
-    for directory in [&directories.data_dir, &directories.run_dir] {
-        if directory.is_dir() {
-            files.push(directory_lock(directory)?);
-        }
-    }
-    Ok(Lock { _files: files, _namespace: namespace })
+    Ok(Lock { _files: lock_all(directories)?, _namespace: namespace })
+}
+
+fn lock_all(directories: &Directories) -> anyhow::Result<Vec<File>> {
+    let there = [&directories.data_dir, &directories.run_dir].into_iter().filter(|directory| directory.is_dir());
+    there.map(|directory| directory_lock(directory)).collect()
 }
 
 fn make(directory: &Path, mode: u32) -> anyhow::Result<()> {

@@ -49,8 +49,8 @@ pub(crate) fn run(options: &Serve) -> anyhow::Result<ExitCode> {
 
 async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::catch()?;
-    doctor::require(&options.directories.run_dir)?;
     let _lock = lock::acquire(&options.directories)?;
+    doctor::require(&options.directories.run_dir)?;
     // The listeners come before the store and the kernel: a port in use should cost nothing and change nothing.
     let tcp = listen::tcp(options.listen, options.allow_remote)?;
     let unix = listen::unix(&options.directories.socket())?;
