@@ -1,0 +1,130 @@
+//! Lists, addresses, events: pages, filters, history.
+
+use futures_util::StreamExt;
+use netloom_control::ErrorKind;
+use netloom_control::command::*;
+use netloom_model::lease::AddressState;
+use serde_json::json;
+
+use crate::kit::{Kit, done, macvlan};
+
+#[tokio::test]
+async fn pages_go_on_where_they_ended_and_know_their_filters() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    for n in 0..5 {
+        kit.on(&format!("s{n}"), "macvlan-net1").await.expect("a sandbox");
+    }
+    let mut names = Vec::new();
+    let mut page = PageRequest { limit: Some(2), token: None };
+    loop {
+        let list = ListSandboxes { page: page.clone(), ..ListSandboxes::default() };
+        let got = kit.control.list_sandboxes(kit.may(list)).await.expect("a page");
+        names.extend(got.items.into_iter().map(|sandbox| sandbox.spec.name));
+        page.token = got.next_page_token;
+        if page.token.is_none() {
+            break;
+        }
+    }
+    assert_eq!(names, ["s0", "s1", "s2", "s3", "s4"]);
+    let mut addresses = Vec::new();
+    let mut list = ListLeases { page: PageRequest { limit: Some(3), token: None }, ..ListLeases::default() };
+    loop {
+        let got = kit.control.list_leases(kit.may(list.clone())).await.expect("a page");
+        addresses.extend(got.items.into_iter().map(|lease| lease.status.address));
+        list.page.token = got.next_page_token;
+        if list.page.token.is_none() {
+            break;
+        }
+    }
+    assert_eq!(addresses.len(), 7);
+    let first = ListLeases { page: PageRequest { limit: Some(1), token: None }, ..ListLeases::default() };
+    let token = kit.control.list_leases(kit.may(first)).await.expect("a page").next_page_token;
+    let other =
+        ListLeases { owner: Some("s1".into()), page: PageRequest { limit: Some(1), token }, ..ListLeases::default() };
+    let error = kit.control.list_leases(kit.may(other)).await.expect_err("other filters");
+    assert_eq!((error.kind, error.code), (ErrorKind::Malformed, "invalid-page-token"));
+}
+
+#[tokio::test]
+async fn addresses_tell_their_holder_their_pool_and_their_history() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    let ask = |text: &str, at| kit.control.get_address(kit.may(GetAddress { address: text.parse().unwrap(), at }));
+    let made = kit.on("s", "macvlan-net1").await.expect("a sandbox");
+    let report = ask("192.168.122.2", None).await.expect("a report").remove(0);
+    assert_eq!((report.state, report.pool.as_deref()), (AddressState::Held, Some("v4")));
+    assert_eq!(report.lease.expect("a lease").status.owner.name, "s");
+    kit.remove_sandbox("s").await.expect("removed");
+    let report = ask("192.168.122.2", None).await.expect("a report").remove(0);
+    assert_eq!((report.state, report.network.as_deref()), (AddressState::Free, Some("macvlan-net1")));
+    assert_eq!(report.history[0].owner.name, "s");
+    let report = ask("192.168.122.2", Some(made.created_at)).await.expect("a report").remove(0);
+    assert_eq!(report.held_at.expect("a holder").owner.name, "s");
+    let report = ask("9.9.9.9", None).await.expect("a report").remove(0);
+    assert_eq!((report.state, report.network), (AddressState::Unmanaged, None));
+}
+
+#[tokio::test]
+async fn reservations_hold_an_address_without_a_sandbox() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    let reserve = |spec: serde_json::Value| {
+        let spec = netloom_model::document::parse(spec).expect("a spec");
+        let command = ReserveLease { network: "macvlan-net1".into(), spec };
+        kit.control.reserve_lease(kit.may(command), WriteOptions::default())
+    };
+    let lease = done(reserve(json!({"key": "printer"})).await).expect("reserved");
+    assert_eq!(lease.status.address, "192.168.122.2");
+    assert_eq!(reserve(json!({"key": "printer"})).await.expect_err("twice").code, "name-taken");
+    let error = reserve(json!({"key": "x", "address": "192.168.122.2"})).await.expect_err("held");
+    assert_eq!((error.code, error.facts["holder"].as_str()), ("address-taken", "printer"));
+    let error = reserve(json!({"key": "x", "pool": "nope", "mac": "zz"})).await.expect_err("bad");
+    assert_eq!(error.errors[0].pointer, "/mac");
+    let got = GetLease { network: Some("macvlan-net1".into()), lease: "printer".into() };
+    assert_eq!(kit.control.get_lease(kit.may(got)).await.expect("by key").id, lease.id);
+    let release = |lease: &str| {
+        let command = ReleaseLease { network: "macvlan-net1".into(), lease: lease.into() };
+        kit.control.release_lease(kit.may(command), WriteOptions::default())
+    };
+    kit.on("s", "macvlan-net1").await.expect("a sandbox");
+    for address in ["192.168.122.1", "192.168.122.3", "192.168.122.185"] {
+        assert_eq!(release(address).await.expect_err("in use").code, "lease-in-use");
+    }
+    release("printer").await.expect("released");
+    assert_eq!(release("printer").await.expect_err("gone").kind, ErrorKind::NotFound);
+    kit.check_store().await;
+}
+
+#[tokio::test]
+async fn events_are_followed_without_gaps() {
+    let kit = Kit::new().await;
+    let watch = WatchEvents { since: Some("0".into()), kinds: vec!["network".into()], object: None };
+    let mut stream = kit.control.watch_events(kit.may(watch)).await.expect("a stream");
+    kit.create_network(macvlan("n", json!({"v4": {"subnet": "10.1.0.0/24"}}))).await.expect("a network");
+    kit.on("s", "n").await.expect("a sandbox");
+    kit.remove_sandbox("s").await.expect("removed");
+    kit.remove_network("n", false).await.expect("removed");
+    let mut kinds = Vec::new();
+    for _ in 0..6 {
+        kinds.push(stream.next().await.expect("open").expect("an event").kind);
+    }
+    assert_eq!(kinds[3..], ["network.created", "network.deleting", "network.deleted"]);
+    let ahead = WatchEvents { since: Some("99999".into()), ..WatchEvents::default() };
+    assert_eq!(kit.control.watch_events(kit.may(ahead)).await.err().expect("ahead").code, "cursor-expired");
+}
+
+#[tokio::test]
+async fn the_front_page_adds_up() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    kit.on("s", "macvlan-net1").await.expect("a sandbox");
+    kit.create_sandbox(json!({"name": "t", "desired_state": "stopped"})).await.expect("a sandbox");
+    let overview = kit.control.overview(kit.may(GetOverview)).await.expect("an overview");
+    assert_eq!((overview.sandboxes_running, overview.sandboxes_stopped), (1, 1));
+    assert_eq!((overview.hostname.as_str(), overview.pools[0].1.as_str()), ("machine1", "v4"));
+    assert_eq!(overview.leases[0], ("bound".to_owned(), 3));
+    let metrics = kit.control.metrics(kit.may(GetOverview)).await.expect("metrics");
+    assert_eq!(metrics.event_seq, kit.seq().await);
+    assert_eq!(kit.control.readiness().await, Vec::<String>::new());
+}

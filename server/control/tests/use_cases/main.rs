@@ -1,0 +1,13 @@
+//! The use cases over a real store and a scripted node: what the rules give, with no kernel in sight.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+
+mod access;
+mod capacity;
+mod conflicts;
+mod kit;
+mod lists;
+mod networks;
+mod reports;
+mod sandboxes;
+mod undo;
