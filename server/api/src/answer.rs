@@ -1,0 +1,181 @@
+//! Answers: which status, headers and document a result has. One place, so that every resource answers alike.
+
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, LINK, LOCATION};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use netloom_control::command::{Page, Written};
+use netloom_model::lease::Lease;
+use netloom_model::network::Network;
+use netloom_model::plan::Plan;
+use netloom_model::sandbox::Sandbox;
+use serde::Serialize;
+
+/// Number of the event that a write made.
+const SEQ: HeaderName = HeaderName::from_static("netloom-seq");
+
+/// Part of a list.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Listed<T> {
+    /// The items.
+    #[schema(max_items = 1000)]
+    items: Vec<T>,
+    /// Where to go on; absent on the last page. The same stands in the header `Link`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1024)]
+    next_page_token: Option<String>,
+    /// Number of the last event that the page shows: events after it are not in the page.
+    seq: u64,
+}
+
+/// A whole list, of things that are looked at rather than stored.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Whole<T> {
+    /// The items.
+    pub(crate) items: Vec<T>,
+}
+
+/// What a write would do. Nothing was changed.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct DryRun<T> {
+    /// Always true.
+    dry_run: bool,
+    /// The object as it would be.
+    object: T,
+    /// What would be done in the kernel, in order.
+    plan: Plan,
+}
+
+/// Something with an address of its own.
+pub(crate) trait Addressed: Serialize {
+    /// Its path.
+    fn path(&self) -> String;
+    /// Number of the event that last changed it.
+    fn revision(&self) -> u64;
+}
+
+impl Addressed for Network {
+    fn path(&self) -> String {
+        format!("/api/v1/networks/{}", self.id)
+    }
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+}
+
+impl Addressed for Sandbox {
+    fn path(&self) -> String {
+        format!("/api/v1/sandboxes/{}", self.id)
+    }
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+}
+
+impl Addressed for Lease {
+    fn path(&self) -> String {
+        format!("/api/v1/leases/{}", self.id)
+    }
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+}
+
+/// 201 with the address; 202 when the kernel is not verified yet; 200 for a dry run.
+pub(crate) fn created<T: Addressed>(written: Written<T>) -> HttpResponse {
+    match written {
+        Written::Done(object) => {
+            tagged(HttpResponse::Created(), &object).insert_header((LOCATION, object.path())).json(&object)
+        }
+        Written::Pending(object) => {
+            tagged(HttpResponse::Accepted(), &object).insert_header((LOCATION, object.path())).json(&object)
+        }
+        Written::Planned(object, plan) => planned(object, plan),
+    }
+}
+
+/// 200; 202 when the kernel is not verified yet.
+pub(crate) fn updated<T: Addressed>(written: Written<T>) -> HttpResponse {
+    match written {
+        Written::Done(object) => tagged(HttpResponse::Ok(), &object).json(&object),
+        Written::Pending(object) => tagged(HttpResponse::Accepted(), &object).json(&object),
+        Written::Planned(object, plan) => planned(object, plan),
+    }
+}
+
+/// 204 when it is gone; 202 with the object while it goes.
+pub(crate) fn removed<T: Addressed>(written: Written<T>) -> HttpResponse {
+    match written {
+        Written::Done(_) => HttpResponse::NoContent().finish(),
+        Written::Pending(object) => tagged(HttpResponse::Accepted(), &object).json(&object),
+        Written::Planned(object, plan) => planned(object, plan),
+    }
+}
+
+/// 200 with what would be done.
+pub(crate) fn planned<T: Serialize>(object: T, plan: Plan) -> HttpResponse {
+    found(&DryRun { dry_run: true, object, plan })
+}
+
+/// 200 with a document.
+pub(crate) fn found<T: Serialize>(document: &T) -> HttpResponse {
+    fresh(HttpResponse::Ok()).json(document)
+}
+
+/// 200 with part of a list. `parameter` is the name of the query parameter that takes the token.
+pub(crate) fn listed<T: Serialize>(request: &HttpRequest, page: Page<T>, parameter: &str) -> HttpResponse {
+    let Page { items, next_page_token, seq } = page;
+    let mut response = fresh(HttpResponse::Ok());
+    if let Some(token) = &next_page_token {
+        response.insert_header((LINK, format!("<{}>; rel=\"next\"", next(request, parameter, token))));
+    }
+    response.json(Listed { items, next_page_token, seq })
+}
+
+fn tagged(response: HttpResponseBuilder, object: &impl Addressed) -> HttpResponseBuilder {
+    let mut response = fresh(response);
+    response.insert_header((SEQ, object.revision()));
+    response
+}
+
+/// Answers say what is so now; nobody may keep them.
+fn fresh(mut response: HttpResponseBuilder) -> HttpResponseBuilder {
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    response
+}
+
+/// The address of the next page: this one, with the token put in.
+fn next(request: &HttpRequest, parameter: &str, token: &str) -> String {
+    let assignment = format!("{parameter}=");
+    let mut pairs: Vec<String> = request
+        .query_string()
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with(&assignment))
+        .map(str::to_owned)
+        .collect();
+    pairs.push(format!("{assignment}{}", percent_encode(token)));
+    format!("{}?{}", request.path(), pairs.join("&"))
+}
+
+/// Encodes all but the unreserved characters of RFC 3986, section 2.3.
+fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn the_next_page_keeps_the_filters() {
+        let request = TestRequest::with_uri("/api/v1/leases?state=bound&page_token=old&limit=2").to_http_request();
+        assert_eq!(next(&request, "page_token", "a/b="), "/api/v1/leases?state=bound&limit=2&page_token=a%2Fb%3D");
+    }
+}

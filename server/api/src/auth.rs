@@ -1,0 +1,142 @@
+//! Who asks. A bearer token, a dashboard session, or the peer of the local socket; anything else is a 401.
+//!
+//! The scopes that need a caller are wrapped in [`require`], so that a route inside them can't be reached without one,
+//! not even to learn whether it exists. Handlers take the [`Caller`]. What a caller may do is control's to say.
+
+use std::future::{Ready, ready};
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, WWW_AUTHENTICATE};
+use actix_web::middleware::Next;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use netloom_control::Context;
+
+use crate::guard::{RequestId, origin};
+use crate::problem::Problem;
+use crate::state::ApiState;
+
+/// Name of the dashboard's session cookie.
+pub const SESSION_COOKIE: &str = "netloom-session";
+
+/// User ID of the process at the other end of the local socket. The daemon puts it into a connection's data; a request that has
+/// it came through the socket, so that the checks against browsers don't concern it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerUid(pub u32);
+
+/// Who asks, authenticated.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller(pub(crate) Context);
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(request.extensions().get::<Self>().cloned().ok_or_else(nobody))
+    }
+}
+
+/// How a caller shows who they are.
+#[derive(Debug, PartialEq, Eq)]
+enum Credential {
+    Token(String),
+    Session(String),
+    Socket(u32),
+}
+
+/// Middleware that lets nobody through unknown.
+pub(crate) async fn require(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, actix_web::Error> {
+    match identify(&request).await {
+        Ok(context) => {
+            request.extensions_mut().insert(Caller(context));
+            next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+        }
+        Err(problem) => Ok(request.error_response(problem)),
+    }
+}
+
+async fn identify(request: &ServiceRequest) -> Result<Context, Problem> {
+    let credential = credential(request.headers(), request.conn_data::<PeerUid>().copied())?.ok_or_else(nobody)?;
+    if matches!(credential, Credential::Session(_)) {
+        // A browser sends the cookie by itself, so a write needs positive proof that our own page asked for it.
+        origin::prove(request.method(), request.headers())?;
+    }
+    let id = request.extensions().get::<RequestId>().map_or_else(String::new, |id| id.0.clone());
+    let state = request.app_data::<web::Data<ApiState>>().cloned();
+    let state = state.ok_or_else(|| Problem::new("internal", "the service is not configured"))?;
+    match credential {
+        Credential::Token(token) => Ok(state.control.authenticate_token(&token, &id).await?),
+        Credential::Session(secret) => Ok(state.control.authenticate_session(&secret, &id).await?),
+        Credential::Socket(uid) => Ok(state.control.authenticate_socket(uid, &id)?),
+    }
+}
+
+/// The strongest statement in a request: a token goes before a cookie, and both before the socket's peer.
+fn credential(headers: &HeaderMap, peer: Option<PeerUid>) -> Result<Option<Credential>, Problem> {
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        let text = value.to_str().unwrap_or_default();
+        let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+        let token = token.trim();
+        if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
+            return Err(nobody().hint("the form is `Authorization: Bearer TOKEN`"));
+        }
+        return Ok(Some(Credential::Token(token.to_owned())));
+    }
+    let session = headers
+        .get_all(COOKIE)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, _)| *name == SESSION_COOKIE);
+    Ok(session
+        .map(|(_, secret)| Credential::Session(secret.to_owned()))
+        .or(peer.map(|PeerUid(uid)| Credential::Socket(uid))))
+}
+
+/// Tells a client how to authenticate (RFC 9110, 11.6.1).
+pub(crate) fn challenge(problem: Problem) -> Problem {
+    problem.header(WWW_AUTHENTICATE, "Bearer realm=\"netloom\"")
+}
+
+fn nobody() -> Problem {
+    challenge(Problem::new("unauthenticated", "this needs a token or a session").hint(
+        "send `Authorization: Bearer TOKEN`; the first start wrote a token to `admin.token` in the data directory",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::HeaderValue;
+
+    fn headers(lines: &[(actix_web::http::header::HeaderName, &'static str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn a_token_goes_before_a_cookie_and_a_cookie_before_the_socket() {
+        let token = || Some(Credential::Token("abc".to_owned()));
+        let session = || Some(Credential::Session("s3".to_owned()));
+        let cases = [
+            (headers(&[(AUTHORIZATION, "Bearer abc"), (COOKIE, "netloom-session=s3")]), Some(PeerUid(0)), token()),
+            (headers(&[(AUTHORIZATION, "bearer  abc")]), None, token()),
+            (headers(&[(COOKIE, "a=b; netloom-session=s3; c=d")]), Some(PeerUid(0)), session()),
+            (headers(&[]), Some(PeerUid(7)), Some(Credential::Socket(7))),
+            (headers(&[(COOKIE, "xnetloom-session=s3")]), None, None),
+        ];
+        for (headers, peer, wanted) in cases {
+            assert_eq!(credential(&headers, peer).expect("readable"), wanted);
+        }
+    }
+
+    #[test]
+    fn another_scheme_is_refused_rather_than_passed_over() {
+        for value in ["Basic YTpi", "Bearer", "Bearer ", ""] {
+            assert!(credential(&headers(&[(AUTHORIZATION, value)]), Some(PeerUid(0))).is_err(), "{value}");
+        }
+    }
+}

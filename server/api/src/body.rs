@@ -1,0 +1,199 @@
+//! JSON bodies in: bounded, declared as JSON, and read with the place named where reading stopped.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::Method;
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
+use actix_web::{FromRequest, HttpRequest, web};
+use futures_util::StreamExt;
+use netloom_model::document::{escape_pointer, parse, strip_nulls};
+use netloom_model::invalid::{Code, Invalid};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::problem::Problem;
+
+/// Largest body, in bytes: 1 MiB.
+pub(crate) const BODY_MAX: usize = 1 << 20;
+
+/// A JSON object from a request's body.
+#[derive(Debug)]
+pub(crate) struct Document(Value);
+
+impl Document {
+    /// The whole document as a `T`. A null member is the same as an absent one.
+    pub(crate) fn whole<T: DeserializeOwned + Serialize>(self) -> Result<T, Problem> {
+        let mut value = self.0;
+        strip_nulls(&mut value);
+        let given = value.clone();
+        let parsed: T = parse(value)?;
+        // A list is no substitute for an object, though the parser would take its items in order.
+        let echoed = serde_json::to_value(&parsed).unwrap_or_default();
+        if let Some(pointer) = list_for_object(&given, &echoed, String::new()) {
+            return Err(Invalid::new(&pointer, Code::WrongType, "[...]", "an object is needed here, not a list").into());
+        }
+        Ok(parsed)
+    }
+
+    /// The document as a merge patch (RFC 7396), in which a null removes.
+    pub(crate) fn patch(self) -> Value {
+        self.0
+    }
+}
+
+/// Where the input has a list and the meaning is an object.
+fn list_for_object(given: &Value, meant: &Value, pointer: String) -> Option<String> {
+    match (given, meant) {
+        (Value::Array(_), Value::Object(_)) => Some(pointer),
+        (Value::Object(given), Value::Object(meant)) => {
+            given.iter().filter_map(|(key, value)| Some((key, value, meant.get(key)?))).find_map(
+                |(key, value, meant)| list_for_object(value, meant, format!("{pointer}/{}", escape_pointer(key))),
+            )
+        }
+        _ => None,
+    }
+}
+
+impl FromRequest for Document {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let declared = declared_as_json(request);
+        let payload = payload.take();
+        Box::pin(async move {
+            declared?;
+            read(&collect(payload).await?).map(Self)
+        })
+    }
+}
+
+/// A body that may be left out, and has nothing to say so far.
+#[derive(Debug)]
+pub(crate) struct NoBody;
+
+impl FromRequest for NoBody {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let declared = declared_as_json(request);
+        let payload = payload.take();
+        Box::pin(async move {
+            let bytes = collect(payload).await?;
+            if bytes.is_empty() {
+                return Ok(Self);
+            }
+            declared?;
+            let Value::Object(members) = read(&bytes)? else { return Ok(Self) };
+            match members.keys().next() {
+                // Someone who puts `dry_run` here must not have it passed over.
+                Some(key) => Err(Invalid::new(
+                    &format!("/{}", escape_pointer(key)),
+                    Code::UnknownField,
+                    key,
+                    "this call takes no fields",
+                )
+                .hint(format!("options go into the query: `?{key}=...`"))
+                .into()),
+                None => Ok(Self),
+            }
+        })
+    }
+}
+
+/// Reads what a refused request still sends, up to a bound: a client that is writing does not read our answer, and
+/// closing on it would make the kernel throw the answer away.
+pub(crate) async fn discard(mut payload: Payload) {
+    let mut left = 16 * BODY_MAX;
+    while left > 0
+        && let Some(Ok(chunk)) = payload.next().await
+    {
+        left = left.saturating_sub(chunk.len());
+    }
+}
+
+/// The problem of a body over the bound.
+pub(crate) fn too_large() -> Problem {
+    Problem::new("payload-too-large", format!("the body may have at most {BODY_MAX} bytes"))
+}
+
+fn declared_as_json(request: &HttpRequest) -> Result<(), Problem> {
+    let declared = request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
+    let essence = declared.map(|text| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    let patch = request.method() == Method::PATCH;
+    match essence.as_deref() {
+        Some("application/json") => Ok(()),
+        Some("application/merge-patch+json") if patch => Ok(()),
+        _ => {
+            let (header, taken) = if patch {
+                (HeaderName::from_static("accept-patch"), "application/merge-patch+json, application/json")
+            } else {
+                (ACCEPT, "application/json")
+            };
+            let given = declared.map_or_else(|| "no Content-Type".to_owned(), |text| format!("`{text:.100}`"));
+            Err(Problem::new("unsupported-media-type", format!("the body must be declared as {taken}, not {given}"))
+                .header(header, taken))
+        }
+    }
+}
+
+async fn collect(mut payload: Payload) -> Result<web::BytesMut, Problem> {
+    let mut bytes = web::BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk =
+            chunk.map_err(|error| Problem::new("malformed-request", format!("the body can't be read: {error}")))?;
+        if bytes.len() + chunk.len() > BODY_MAX {
+            discard(payload).await;
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+fn read(bytes: &[u8]) -> Result<Value, Problem> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+        Problem::new("malformed-json", format!("the body is not JSON: {error}"))
+            .fact("line", error.line())
+            .fact("column", error.column())
+    })?;
+    if value.is_object() {
+        return Ok(value);
+    }
+    let text = value.to_string();
+    Err(Invalid::new("", Code::WrongType, &text, "the body must be a JSON object").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netloom_model::network::NetworkSpec;
+    use serde_json::json;
+
+    #[test]
+    fn malformed_json_is_placed() {
+        let problem = read(b"{\n  \"name\": }").expect_err("not JSON");
+        assert_eq!(problem.body().facts["line"], "2");
+        assert_eq!((problem.body().status, problem.body().code.as_str()), (400, "malformed-json"));
+        assert_eq!(read(&[b'['; 100_000]).expect_err("too deep").body().status, 400);
+        assert_eq!(read(b"[]").expect_err("not an object").body().status, 422);
+        assert_eq!(read(b"\xff").expect_err("not UTF-8").body().status, 400);
+    }
+
+    #[test]
+    fn a_list_is_no_object() {
+        let document = Document(json!({"name": "n", "driver": "macvlan", "macvlan": ["parent0", "bridge"]}));
+        let problem = document.whole::<NetworkSpec>().expect_err("a list");
+        assert_eq!(problem.body().errors[0].pointer, "/macvlan");
+    }
+
+    #[test]
+    fn a_null_is_an_absent_field() {
+        let document = Document(json!({"name": "n", "driver": "none", "description": null}));
+        assert_eq!(document.whole::<NetworkSpec>().expect("a spec").description, None);
+    }
+}

@@ -1,0 +1,109 @@
+//! The OpenAPI 3.1 document: collected from the handlers, then put into the shape that client generators read well.
+//!
+//! The document is checked in under `openapi/`; a test compares. It only grows within `v1`.
+
+mod components;
+mod examples;
+mod operations;
+mod patches;
+mod shape;
+
+use actix_web::App;
+use actix_web::dev::HttpServiceFactory;
+use actix_web::middleware::from_fn;
+use actix_web::web;
+use serde_json::Value;
+use utoipa::OpenApi;
+use utoipa_actix_web::{AppExt, OpenApiFactory};
+
+use crate::{auth, docs, problem, route, service, v1};
+
+/// What stands at the head of the document.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Netloom",
+        version = "v1",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+        description = "Container networks on Linux hosts: networks, address leases and sandboxes, verified in the kernel.\n\n\
+            What you write is echoed unchanged; what the system decided and found is in `status`. `{id}` in a path takes an ID or a name. \
+            Unknown fields and parameters are refused. Every failure is an RFC 9457 problem document, and its `type` answers with help. \
+            A write waits (`wait`) until the kernel holds what was asked for; 202 says that it goes on. `dry_run=true` changes nothing."
+    ),
+    servers((url = "/", description = "This service.")),
+    tags(
+        (name = "networks", description = "Networks and their address pools."),
+        (name = "sandboxes", description = "Isolated network stacks, their endpoints, and probes from inside."),
+        (name = "leases", description = "Who has an address, and who had it."),
+        (name = "events", description = "What happened, numbered without gaps."),
+        (name = "host", description = "What the host offers."),
+        (name = "service", description = "The service itself.")
+    ),
+    components(schemas(problem::Body))
+)]
+struct Head;
+
+/// Everything under `/api/v1`. Nobody gets in unknown, not even to learn which paths exist.
+pub(crate) fn service() -> impl HttpServiceFactory + OpenApiFactory + 'static {
+    utoipa_actix_web::scope("/api/v1")
+        .configure(v1::routes)
+        .default_service(web::to(route::unknown))
+        .map(|scope| scope.wrap(from_fn(auth::require)))
+}
+
+/// `/metrics`.
+pub(crate) fn metrics() -> impl HttpServiceFactory + OpenApiFactory + 'static {
+    utoipa_actix_web::scope("/metrics")
+        .service(service::metrics::metrics_get)
+        .map(|scope| scope.wrap(from_fn(auth::require)))
+}
+
+/// What the handlers say of themselves.
+fn collected() -> utoipa::openapi::OpenApi {
+    let (_, collected) = App::new()
+        .into_utoipa_app()
+        .openapi(Head::openapi())
+        .service(service())
+        .service(metrics())
+        .service(service::health::health_get)
+        .service(service::health::readiness_get)
+        .service(problem::page::problem_get)
+        .service(utoipa_actix_web::scope("/openapi.json").service(docs::openapi_get))
+        .split_for_parts();
+    collected
+}
+
+/// The document: pretty JSON with sorted keys and a final newline, the same in every build.
+pub fn document() -> String {
+    let mut document = serde_json::to_value(collected()).unwrap_or_default();
+    shape::flatten(&mut document);
+    components::name(&mut document);
+    components::complete(&mut document);
+    patches::add(&mut document);
+    operations::complete(&mut document);
+    examples::add(&mut document);
+    let mut text = serde_json::to_string_pretty(&sorted(document)).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// A short fingerprint of a text (FNV-1a, 64 bits), for its entity tag.
+pub(crate) fn digest(text: &str) -> String {
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    format!("{hash:016x}")
+}
+
+/// Members by name, whatever map the JSON library was built with.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<(String, Value)> = members.into_iter().collect();
+            members.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Value::Object(members.into_iter().map(|(key, value)| (key, sorted(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}

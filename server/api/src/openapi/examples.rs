@@ -1,0 +1,102 @@
+//! An example of what each operation takes and answers: the story of two sandboxes on a macvlan network. A test holds them
+//! against their schemas.
+
+use serde_json::{Value, json};
+
+mod objects;
+
+use objects::{event, host_link, lease, network, network_write, object, plan, reservation, sandbox, sandbox_write};
+
+/// Adds them.
+pub(super) fn add(document: &mut Value) {
+    for (_, item) in document["paths"].as_object_mut().into_iter().flatten() {
+        for (_, operation) in item.as_object_mut().into_iter().flatten() {
+            let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+            let taken = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut);
+            for (_, media) in taken.into_iter().flatten() {
+                if let Some(example) = request(&id) {
+                    media["example"] = example;
+                }
+            }
+            for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+                let Some(content) = response.get_mut("content").and_then(Value::as_object_mut) else { continue };
+                for (kind, media) in content {
+                    if let Some(example) = answer(&id, status, kind) {
+                        media["example"] = example;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn request(id: &str) -> Option<Value> {
+    Some(match id {
+        "network_create" => network_write(),
+        "network_patch" => json!({"description": "the lab", "labels": {"team": "lab", "old": null}}),
+        "sandbox_create" => sandbox_write(),
+        "sandbox_patch" => json!({"networks": {"macvlan-net2": {}, "macvlan-net1": null}}),
+        "network_lease_create" => json!({"key": "printer", "address": "192.168.122.9"}),
+        "probe_create" => json!({"from": "macvlan1", "kind": "arp", "to": "192.168.122.3", "count": 3}),
+        _ => return None,
+    })
+}
+
+fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
+    let resource = match id {
+        "network_create" | "network_get" | "network_patch" | "network_delete" => Some(network()),
+        "sandbox_create" | "sandbox_get" | "sandbox_patch" | "sandbox_delete" => Some(sandbox()),
+        "network_lease_create" | "network_lease_get" | "network_lease_delete" => Some(reservation()),
+        "lease_get" => Some(lease()),
+        _ => None,
+    };
+    let dry = status == "200" && ["_create", "_delete"].iter().any(|end| id.ends_with(end));
+    match resource {
+        Some(resource) if dry => return Some(json!({"dry_run": true, "object": resource, "plan": plan(id)})),
+        Some(mut resource) if status == "202" && resource["status"].get("reconciling").is_some() => {
+            let state = if id.ends_with("_delete") { "deleting" } else { "pending" };
+            resource["status"]["state"] = state.into();
+            resource["status"]["reconciling"] = true.into();
+            return Some(resource);
+        }
+        Some(resource) => return Some(resource),
+        None => {}
+    }
+    Some(match (id, kind) {
+        ("network_list", _) => page(network()),
+        ("sandbox_list", _) => page(sandbox()),
+        ("lease_list", _) => page(lease()),
+        ("network_lease_list", _) => page(reservation()),
+        ("event_list", "application/json") => page(event()),
+        ("event_list", "text/event-stream") => format!("id: {}\ndata: {}\n\n", event()["id"].as_str()?, event()).into(),
+        ("event_list", _) => format!("{}\n", event()).into(),
+        ("address_get", _) => json!({"items": [objects::address()]}),
+        ("prune_create", _) => {
+            json!({"sandboxes": [object("sandbox", "sbx", "macvlan1")], "networks": [], "addresses": 1})
+        }
+        ("login_link_create", _) => json!({"path": "/ui/login?link=kq3v5m7w2y4a6c8e"}),
+        ("probe_create", _) => objects::probe(),
+        ("drift_list", _) => json!({"items": [objects::drift()]}),
+        ("host_interface_list", _) => json!({"items": [host_link()]}),
+        ("host_route_list", _) => json!({"items": [
+            {"destination": "192.168.122.0/24", "interface": "parent0", "table": 254},
+            {"destination": "0.0.0.0/0", "gateway": "192.168.122.1", "interface": "parent0", "table": 254},
+        ]}),
+        ("whoami_get", _) => json!({"name": "admin", "role": "admin", "permissions": ["read", "write", "administer"]}),
+        ("capabilities_get", _) => objects::capabilities(),
+        ("version_get", _) => {
+            json!({"version": "0.1.0", "api_versions": ["v1"], "node": objects::id("nod"), "store": objects::id("sto")})
+        }
+        ("health_get", _) => json!({"status": "ok"}),
+        ("readiness_get", _) => json!({"status": "ready"}),
+        ("metrics_get", _) => "# TYPE netloom_networks gauge\nnetloom_networks{driver=\"macvlan\"} 1\n".into(),
+        ("openapi_get", _) => json!({"openapi": "3.1.0"}),
+        ("problem_get", _) => json!({"code": "in-use", "status": 409, "title": "In use",
+            "meaning": "Other objects need this one. `blockers` lists them.", "remedy": "Detach or remove those first."}),
+        _ => return None,
+    })
+}
+
+fn page(item: Value) -> Value {
+    json!({"items": [item], "seq": 42})
+}

@@ -1,0 +1,199 @@
+//! The objects of the story.
+
+use serde_json::{Value, json};
+
+const TIME: &str = "2026-01-31T12:00:00.000Z";
+
+/// An ID of a type.
+pub(super) fn id(prefix: &str) -> String {
+    format!("{prefix}_aebagbafaydqqcikbmga2dqpca")
+}
+
+/// A reference to an object.
+pub(super) fn object(kind: &str, prefix: &str, name: &str) -> Value {
+    json!({"kind": kind, "id": id(prefix), "name": name})
+}
+
+/// The macvlan network, as written.
+pub(super) fn network_write() -> Value {
+    json!({
+        "name": "macvlan-net1", "driver": "macvlan",
+        "pools": {"v4": {"subnet": "192.168.122.0/24", "gateway": "192.168.122.1"}},
+        "macvlan": {"parent": "parent0", "mode": "bridge"},
+    })
+}
+
+/// The macvlan network, as answered.
+pub(super) fn network() -> Value {
+    with(
+        network_write(),
+        resource(
+            "net",
+            40,
+            json!({
+                "state": "ready", "reconciling": false, "conditions": [], "scope": "local", "node": id("nod"),
+                "predefined": false, "endpoints": 2,
+                "pools": {"v4": {
+                    "family": 4, "subnet": "192.168.122.0/24", "range": "192.168.122.1-192.168.122.254",
+                    "gateway": "192.168.122.1", "automatic": false,
+                    "capacity": {
+                        "total": "254", "free": "251", "free_in_range": "251", "dynamic": 2, "requested": 0, "reserved": 0,
+                        "gateway": 1, "host": 0, "held": 0, "releasing": 0, "quarantined": 0, "orphaned": 0,
+                    },
+                }},
+            }),
+        ),
+    )
+}
+
+/// The first sandbox, as written.
+pub(super) fn sandbox_write() -> Value {
+    json!({"name": "macvlan1", "networks": {"macvlan-net1": {}}})
+}
+
+/// The first sandbox, as answered.
+pub(super) fn sandbox() -> Value {
+    with(
+        sandbox_write(),
+        resource(
+            "sbx",
+            41,
+            json!({
+                "state": "running", "reconciling": false, "conditions": [], "scope": "local", "node": id("nod"),
+                "netns": format!("/run/netloom/netns/{}", id("sbx")),
+                "endpoints": {"macvlan-net1": {
+                    "state": "attached", "network_id": id("net"), "endpoint_id": id("ept"), "lease_ids": [id("lse")],
+                    "interface": "eth0", "mac": "02:42:c0:a8:7a:02", "address": "192.168.122.2", "prefix_length": 24,
+                    "gateway": "192.168.122.1", "conditions": [],
+                }},
+                "interfaces": [{
+                    "name": "eth0", "mac": "02:42:c0:a8:7a:02", "mtu": 1500,
+                    "flags": ["UP", "BROADCAST", "RUNNING", "MULTICAST", "LOWER_UP"],
+                    "addresses": [{
+                        "address": "192.168.122.2", "prefix_length": 24, "broadcast": "192.168.122.255",
+                        "mask": "255.255.255.0", "managed": true,
+                    }],
+                    "rx_packets": 8, "rx_bytes": 648, "tx_packets": 5, "tx_bytes": 378,
+                }],
+            }),
+        ),
+    )
+}
+
+/// The lease of the second sandbox.
+pub(super) fn lease() -> Value {
+    resource(
+        "lse",
+        42,
+        json!({
+            "address": "192.168.122.3", "prefix_length": 24, "mac": "02:42:c0:a8:7a:03", "network_id": id("net"),
+            "network": "macvlan-net1", "pool": "v4", "kind": "dynamic", "state": "bound", "scope": "local",
+            "owner": {"kind": "sandbox", "id": id("sbx"), "name": "macvlan2", "node": id("nod")}, "endpoint_id": id("ept"),
+        }),
+    )
+}
+
+/// A lease without sandbox.
+pub(super) fn reservation() -> Value {
+    with(
+        json!({"key": "printer", "address": "192.168.122.9"}),
+        resource(
+            "lse",
+            42,
+            json!({
+                "address": "192.168.122.9", "prefix_length": 24, "network_id": id("net"), "network": "macvlan-net1",
+                "pool": "v4", "kind": "reserved", "state": "bound", "scope": "local",
+                "owner": {"kind": "reservation", "name": "printer", "node": id("nod")},
+            }),
+        ),
+    )
+}
+
+/// All about the address of the second sandbox.
+pub(super) fn address() -> Value {
+    let lease = lease();
+    let owner = lease["status"]["owner"].clone();
+    json!({
+        "address": "192.168.122.3", "state": "held", "node": id("nod"), "network": "macvlan-net1", "network_id": id("net"),
+        "pool": "v4", "subnet": "192.168.122.0/24", "lease": lease,
+        "history": [{
+            "lease_id": id("lse"), "network_id": id("net"), "network": "macvlan-net1", "pool": "v4", "kind": "dynamic",
+            "mac": "02:42:c0:a8:7a:03", "owner": owner, "from": TIME,
+        }],
+    })
+}
+
+/// An event.
+pub(super) fn event() -> Value {
+    json!({
+        "id": format!("{}:41", id("sto")), "seq": 41, "time": TIME, "kind": "sandbox.created",
+        "object": object("sandbox", "sbx", "macvlan1"), "message": "sandbox macvlan1 was created on macvlan-net1",
+        "actor": "admin", "request_id": "req-5f1c2a9be0d34c17",
+    })
+}
+
+/// A probe that was answered.
+pub(super) fn probe() -> Value {
+    let reply = |seq: u8| json!({"seq": seq, "mac": "02:42:c0:a8:7a:03", "address": "192.168.122.3", "rtt_us": 21});
+    json!({
+        "from": "macvlan1", "kind": "arp", "to": "192.168.122.3", "count": 3, "sent": 3, "received": 3,
+        "interface": "eth0", "replies": [reply(1), reply(2), reply(3)],
+    })
+}
+
+/// A difference.
+pub(super) fn drift() -> Value {
+    json!({
+        "belongs_to": object("sandbox", "sbx", "macvlan1"), "difference": "missing", "object": "address",
+        "name": "192.168.122.2/24 on eth0", "place": "macvlan1", "wanted": "192.168.122.2/24 on eth0",
+    })
+}
+
+/// What an operation would do. A macvlan network has nothing of its own in the kernel, and a reservation never has.
+pub(super) fn plan(operation: &str) -> Value {
+    if !operation.starts_with("sandbox") {
+        return json!({"operations": []});
+    }
+    let (action, summary) = match operation {
+        "sandbox_delete" => ("delete", "delete link eth0 in macvlan1"),
+        _ => ("create", "create macvlan eth0 on parent0, mode bridge"),
+    };
+    json!({"operations": [{
+        "action": action, "object": "link", "name": "eth0", "place": "macvlan1", "summary": summary,
+        "interrupts": action == "delete",
+    }]})
+}
+
+/// A link of the host.
+pub(super) fn host_link() -> Value {
+    json!({
+        "name": "parent0", "index": 7, "kind": "veth", "mac": "52:54:00:12:34:56", "mtu": 1500, "up": true,
+        "loopback": false, "addresses": ["192.168.122.185/24"],
+    })
+}
+
+/// What the service can do.
+pub(super) fn capabilities() -> Value {
+    json!({
+        "drivers": [
+            {"driver": "bridge", "create": false, "attach": false},
+            {"driver": "host", "create": false, "attach": true},
+            {"driver": "macvlan", "create": true, "attach": true, "modes": ["bridge", "private", "vepa"]},
+            {"driver": "none", "create": false, "attach": true},
+        ],
+        "probes": ["arp", "icmp", "tcp"],
+        "limits": {
+            "body_bytes": 1_048_576, "page_items": 1000, "wait_seconds": 300, "name_characters": 63,
+            "description_bytes": 1024, "labels": 64, "networks_per_sandbox": 64,
+        },
+    })
+}
+
+fn resource(prefix: &str, revision: u64, status: Value) -> Value {
+    json!({"id": id(prefix), "revision": revision, "created_at": TIME, "updated_at": TIME, "status": status})
+}
+
+fn with(mut written: Value, decided: Value) -> Value {
+    netloom_model::document::merge(&mut written, decided);
+    written
+}

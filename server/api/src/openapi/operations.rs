@@ -1,0 +1,107 @@
+//! What every operation declares alike: how it may fail, who may call it, bounds of what stands in a path, headers of its answers.
+
+use serde_json::{Map, Value, json};
+
+/// Operations that are open to all.
+const OPEN: [&str; 3] = ["health_get", "readiness_get", "problem_get"];
+
+/// Completes every operation.
+pub(super) fn complete(document: &mut Value) {
+    for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            bound_parameters(operation);
+            let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+            if OPEN.contains(&id.as_str()) {
+                operation["security"] = json!([]);
+            }
+            for (status, name) in failures(path, method, &id) {
+                operation["responses"][status] = json!({"$ref": format!("#/components/responses/{name}")});
+            }
+            add_headers(operation, method);
+        }
+    }
+}
+
+fn bound_parameters(operation: &mut Value) {
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten() {
+        let length = match (parameter["in"].as_str(), parameter["name"].as_str()) {
+            (Some("path"), Some("ip")) => 45,
+            (Some("path" | "header"), _) => 64,
+            _ => 256,
+        };
+        let schema = &mut parameter["schema"];
+        let target = if schema["type"] == "array" { &mut schema["items"] } else { schema };
+        if target["type"] == "string" && target.get("enum").is_none() && target.get("maxLength").is_none() {
+            target["maxLength"] = length.into();
+        }
+    }
+}
+
+/// How an operation may fail: status, and the shared response.
+fn failures(path: &str, method: &str, id: &str) -> Vec<(&'static str, &'static str)> {
+    let mut all = vec![("421", "Misdirected")];
+    if OPEN.contains(&id) {
+        match id {
+            "readiness_get" => all.push(("503", "NotReady")),
+            "problem_get" => all.push(("404", "NotFound")),
+            _ => {}
+        }
+        return all;
+    }
+    all.extend([
+        ("400", "Malformed"),
+        ("401", "Unauthenticated"),
+        ("403", "Forbidden"),
+        ("500", "Internal"),
+        ("503", "Unavailable"),
+    ]);
+    if path.contains("{id}") || id == "probe_create" {
+        all.push(("404", "NotFound"));
+    }
+    if method != "get" {
+        all.push(("409", "Conflict"));
+    }
+    if ["post", "patch"].contains(&method) {
+        all.extend([("413", "TooLarge"), ("415", "UnsupportedMediaType"), ("422", "Unprocessable")]);
+    }
+    if path.contains("{ip}") {
+        all.push(("422", "Unprocessable"));
+    }
+    if id == "event_list" {
+        all.push(("410", "Gone"));
+    }
+    all
+}
+
+fn add_headers(operation: &mut Value, method: &str) {
+    let paged = operation["responses"]["200"]
+        .pointer("/content/application~1json/schema/$ref")
+        .and_then(Value::as_str)
+        .is_some_and(|reference| reference.ends_with("Page"));
+    let location = ("Location", "Path of the object.", json!({"type": "string", "maxLength": 256}));
+    let seq = (
+        "Netloom-Seq",
+        "Number of the event that this made.",
+        json!({"type": "integer", "format": "int64", "minimum": 0}),
+    );
+    let link = (
+        "Link",
+        "The next page, as `rel=\"next\"` (RFC 8288); absent on the last.",
+        json!({"type": "string", "maxLength": 4096}),
+    );
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    for (status, response) in responses.iter_mut().filter(|(_, response)| response.get("$ref").is_none()) {
+        let headers = match (method, status.as_str()) {
+            ("post", "201" | "202") => vec![location.clone(), seq.clone()],
+            ("patch", "200" | "202") | ("delete", "202") => vec![seq.clone()],
+            ("get", "200") if paged => vec![link.clone()],
+            _ => continue,
+        };
+        let headers: Map<String, Value> = headers
+            .into_iter()
+            .map(|(name, description, schema)| (name.to_owned(), json!({"description": description, "schema": schema})))
+            .collect();
+        response["headers"] = headers.into();
+    }
+}

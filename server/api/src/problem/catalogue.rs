@@ -1,0 +1,102 @@
+//! Every kind of problem, with its help: `/problems/{code}` renders this, and the OpenAPI document lists the codes.
+
+use actix_web::http::StatusCode;
+
+/// A kind of problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Stable kebab-case word.
+    pub(crate) code: &'static str,
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// In a few words.
+    pub(crate) title: &'static str,
+    /// What it means.
+    pub(crate) meaning: &'static str,
+    /// What to do.
+    pub(crate) remedy: &'static str,
+}
+
+impl Entry {
+    /// Its status, typed.
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// The entry of a code.
+pub(crate) fn find(code: &str) -> Option<&'static Entry> {
+    ENTRIES.iter().find(|entry| entry.code == code)
+}
+
+macro_rules! entries {
+    ($($status:literal $code:literal, $title:literal: $meaning:literal; $remedy:literal.)*) => {
+        /// All kinds of problem, by status.
+        pub(crate) const ENTRIES: &[Entry] = &[
+            $(Entry { code: $code, status: $status, title: $title, meaning: $meaning, remedy: $remedy }),*
+        ];
+    };
+}
+
+entries! {
+    400 "malformed-request", "Request not understood": "The HTTP request itself can't be read."; "Check the path, the headers and the transfer encoding.".
+    400 "malformed-json", "Not JSON": "The body is not a JSON document. `facts.line` and `facts.column` say where reading stopped."; "Correct the JSON at that place and send it again.".
+    400 "invalid-query", "Query parameter not valid": "A query parameter is unknown here, is given twice, or has a value that it can't take. Nothing is ignored, so that a mistyped filter never shows everything."; "See `errors`: `pointer` names the parameter, `hint` the known ones.".
+    400 "invalid-page-token", "Page token not valid": "The token was not given out by this service, or belongs to a list with other filters."; "Start again without the token, and keep the filters while paging.".
+    401 "unauthenticated", "Who are you?": "The request carries no valid token or session."; "Send `Authorization: Bearer TOKEN` (the first start wrote one to `admin.token` in the data directory), log in to the dashboard, or use the local socket as root.".
+    403 "forbidden", "Not allowed": "The role of whoever asks does not include this."; "Ask with a token of the role that `detail` names.".
+    403 "cross-site-request", "Came from another site": "A browser sent a changing request on behalf of another site, or without saying on whose behalf."; "Use the dashboard at its own address, or a bearer token from a program. Behind a proxy, pass the `Host` header on unchanged.".
+    404 "resource-not-found", "No such object": "The address is right, but there is no object of that ID or name."; "List the collection to see what there is.".
+    404 "route-not-found", "No such address": "Nothing is served under this path."; "See `/docs` or `/openapi.json` for all paths. Paths have no trailing slash.".
+    405 "method-not-allowed", "Method not allowed here": "The path exists, but not with this method."; "Use one of the methods in the `Allow` header.".
+    409 "name-taken", "Name in use": "Another object of this kind has the name; names are unique."; "Choose another name, or change or remove the object that `blockers` lists.".
+    409 "subnet-overlap", "Subnets overlap": "The subnet shares addresses with another pool or with a route of the host."; "Take the free subnet that `hint` or `facts` names, or leave `subnet` out to get one chosen.".
+    409 "address-taken", "Address in use": "The wanted address has a holder."; "`GET /api/v1/addresses/{ip}` says who. Leave the address out to get the next free one.".
+    409 "mac-taken", "Ethernet address in use": "Another endpoint on the network has the Ethernet address."; "Leave `mac` out to get a unique one.".
+    409 "interface-taken", "Interface name in use": "Another endpoint of the sandbox has the interface name."; "Choose another name, or leave `interface` out.".
+    409 "namespace-taken", "Namespace in use": "Another sandbox has adopted the network namespace."; "Use that sandbox, or remove it first: its namespace is left as it is.".
+    409 "already-exists", "Already there": "A value that must be unique is in use."; "Read the objects there are, then choose another value.".
+    409 "changed-meanwhile", "Changed meanwhile": "The object changed while the request was carried out, and nothing was stored."; "Read it again, then repeat the request.".
+    409 "pool-exhausted", "Pool is full": "No address is left. `facts` counts who uses what."; "Prune stopped sandboxes, release reservations, widen the range, or add a pool to the network.".
+    409 "in-use", "In use": "Other objects need this one. `blockers` lists them."; "Detach or remove those first; for a network, `?cascade=endpoints` detaches its endpoints.".
+    409 "predefined", "Predefined": "The object has existed from the start and can't be changed or removed."; "Make one of your own.".
+    409 "deletion-protection", "Protected from removal": "`deletion_protection` is true."; "Set it to false by PATCH first.".
+    409 "deleting", "Being removed": "The object is on its way out and can't be changed."; "Wait until it is gone.".
+    409 "sandbox-stopped", "Sandbox is stopped": "Nothing can be sent from a sandbox that does not run."; "Start it by PATCH with `desired_state: running`.".
+    409 "lease-in-use", "Lease has a holder": "The lease belongs to a sandbox, a gateway or the host, and is not released by hand."; "Detach or remove its holder instead.".
+    409 "busy", "Busy": "Another write to the same object is under way, and `wait` ran out in the queue."; "Send the same request again, perhaps with a longer `wait`.".
+    409 "kernel-refused", "The kernel refused": "The kernel did not take an operation. `refusal` names the object, the operation and the errno; what had been made was undone unless `on_failure=keep`."; "See `hint`; `netloom doctor` checks the host.".
+    409 "feature-missing", "Kernel feature missing": "The kernel lacks what this needs."; "`netloom doctor` names the module or option.".
+    409 "parent-missing", "Parent missing": "The host has no link of the parent's name."; "`GET /api/v1/host/interfaces` lists the links there are.".
+    409 "parent-down", "Parent is down": "The parent link is not up."; "`ip link set PARENT up`, then try again.".
+    409 "name-conflict", "Foreign object in the way": "The kernel holds an object of the wanted name that is not Netloom's; it is left alone."; "Rename or remove it by hand.".
+    409 "namespace-gone", "Namespace gone": "The network namespace is not there any more."; "Remove the sandbox, or make it anew on a namespace that exists.".
+    409 "address-conflict", "Address answered by a stranger": "Something that Netloom does not know answers for the address on the wire."; "Choose another address, or find the holder by the MAC in `detail`.".
+    410 "cursor-expired", "Events no longer kept": "The cursor points before the oldest event kept, so that some would be missed."; "List the objects again, then follow events from the `seq` of that answer.".
+    413 "payload-too-large", "Body too large": "The body is larger than 1 MiB."; "Split the request.".
+    415 "unsupported-media-type", "Media type not taken": "The body is not declared as JSON."; "Send `Content-Type: application/json`; a PATCH also takes `application/merge-patch+json`.".
+    421 "host-not-allowed", "Not this server's name": "The `Host` header names something that the service was not told to answer to. This keeps web pages from reaching it under a name of their own (DNS rebinding)."; "Use an address it listens on, or start it with `--allowed-host NAME`.".
+    422 "invalid-value", "Value not valid": "A value breaks a rule. `errors` names every field, with the rule and what would work."; "Correct the fields and send the request again.".
+    422 "immutable-field", "Field can't change": "The field is settled when the object is made."; "Remove the object and make it anew, or leave the field as it is.".
+    500 "internal", "Internal failure": "A defect in the service. The log has the cause under the request's ID."; "Report it with the request's ID.".
+    503 "not-ready", "Not ready": "The service has started but can't answer well yet, or no longer."; "Wait; `detail` says for what.".
+    503 "store-full", "Disk is full": "The disk of the database is full, so nothing was stored. The networks that exist go on working."; "Make room; no restart is needed.".
+    503 "store-read-only", "Database is read-only": "The database can't be written, so nothing was stored. The networks that exist go on working."; "Make the data directory writable again; no restart is needed.".
+    503 "store-busy", "Database is held": "Another process holds the database."; "End that process, or try again.".
+    503 "permission-missing", "Permission missing": "The service lacks a privilege that the kernel wants for this."; "Run it as root or with CAP_NET_ADMIN and CAP_SYS_ADMIN; `netloom doctor` checks.".
+    503 "node-timeout", "Node did not answer in time": "The kernel side took too long."; "Try again; the log says what it waited for.".
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_kebab_case() {
+        for (index, entry) in ENTRIES.iter().enumerate() {
+            assert!(entry.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", entry.code);
+            assert!(ENTRIES[..index].iter().all(|other| other.code != entry.code), "{} stands twice", entry.code);
+            assert!(entry.status().is_client_error() || entry.status().is_server_error());
+        }
+    }
+}

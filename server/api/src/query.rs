@@ -1,0 +1,245 @@
+//! Query parameters: typed, and refused when they are unknown, so that a mistyped filter never shows everything.
+
+use std::fmt::Display;
+use std::future::{Ready, ready};
+use std::str::FromStr;
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+use ipnet::IpNet;
+use netloom_control::command::{PageRequest, WriteOptions};
+use netloom_model::document::parse;
+use netloom_model::invalid::{Code, Invalid};
+use netloom_model::net::parse_subnet;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::problem::Problem;
+
+/// Longest wait, in seconds.
+pub(crate) const WAIT_MAX_SECONDS: u64 = 300;
+
+/// The query of a request, read as a `T` that refuses unknown fields.
+#[derive(Debug)]
+pub(crate) struct Filter<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest for Filter<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(read(request.query_string()).map(Self))
+    }
+}
+
+/// No parameters at all.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoQuery {}
+
+/// Reads a query string. The refusal names the parameter as `?name`, with the known ones.
+fn read<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(query)
+        .map_err(|error| Problem::new("malformed-request", format!("the query can't be read: {error}")))?
+        .into_inner();
+    let mut members = Map::new();
+    for (key, value) in pairs {
+        let value = Value::String(value);
+        match members.get_mut(&key) {
+            None => {
+                members.insert(key, value);
+            }
+            Some(Value::Array(list)) => list.push(value),
+            Some(first) => *first = Value::Array(vec![first.take(), value]),
+        }
+    }
+    let given = members.clone();
+    parse(Value::Object(members)).map_err(|invalid| refuse(invalid, &given))
+}
+
+fn refuse(mut invalid: Invalid, given: &Map<String, Value>) -> Problem {
+    let name = invalid.pointer.trim_start_matches('/').replace("~1", "/").replace("~0", "~");
+    if invalid.code == Code::WrongType {
+        invalid.code = Code::Format;
+    }
+    if invalid.code == Code::UnknownField {
+        invalid.message = format!("there is no parameter `{name}` here");
+        let hint = invalid.hint.take().map(|hint| hint.replace("fields", "parameters"));
+        invalid.hint = Some(hint.unwrap_or_else(|| "this takes no parameters".to_owned()));
+    } else if let Some(value) = given.get(&name) {
+        invalid.value =
+            Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned).chars().take(200).collect());
+    }
+    invalid.pointer = format!("?{name}");
+    Problem::new("invalid-query", invalid.to_string()).error(invalid)
+}
+
+/// One value by its text form.
+pub(crate) fn one<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: FromStr<Err: Display>,
+    D: Deserializer<'de>,
+{
+    let Texts(texts) = Texts::deserialize(deserializer)?;
+    let [text] = texts.as_slice() else { return Err(D::Error::custom("given more than once")) };
+    text.parse().map(Some).map_err(|error| D::Error::custom(format!("not readable: {error}")))
+}
+
+/// A parameter that may be repeated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Texts(pub(crate) Vec<String>);
+
+impl Texts {
+    /// As label selectors: `key=value`, or `key` for any value.
+    pub(crate) fn into_labels(self) -> Vec<(String, Option<String>)> {
+        let selector = |text: String| match text.split_once('=') {
+            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+            None => (text, None),
+        };
+        self.0.into_iter().map(selector).collect()
+    }
+
+    /// As a list whose items may also stand in one value, with commas between.
+    pub(crate) fn into_words(self) -> Vec<String> {
+        self.0.iter().flat_map(|text| text.split(',')).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMore;
+        impl<'de> Visitor<'de> for OneOrMore {
+            type Value = Texts;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Texts, E> {
+                Ok(Texts(vec![text.to_owned()]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Texts, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = items.next_element()? {
+                    texts.push(text);
+                }
+                Ok(Texts(texts))
+            }
+        }
+        deserializer.deserialize_any(OneOrMore)
+    }
+}
+
+/// A subnet in CIDR form, without host bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Subnet(pub(crate) IpNet);
+
+impl FromStr for Subnet {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let hinted = |invalid: Invalid| match invalid.hint {
+            Some(hint) => format!("{}; {hint}", invalid.message),
+            None => invalid.message,
+        };
+        parse_subnet("", text).map(Self).map_err(hinted)
+    }
+}
+
+/// A duration in text: `30s`, `500ms`, `2m`, at most 300 s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wait(pub(crate) Duration);
+
+impl FromStr for Wait {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let scale = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            _ => return Err("a duration such as 30s, 500ms or 0s is needed".to_owned()),
+        };
+        let millis = number.parse::<u64>().ok().and_then(|n| n.checked_mul(scale));
+        match millis {
+            Some(millis) if millis <= WAIT_MAX_SECONDS * 1000 => Ok(Self(Duration::from_millis(millis))),
+            _ => Err(format!("a duration from 0s to {WAIT_MAX_SECONDS}s is needed")),
+        }
+    }
+}
+
+/// What becomes of what the kernel refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnFailure {
+    /// It is undone.
+    Rollback,
+    /// It is kept as `failed`, and tried again.
+    Keep,
+}
+
+/// How a creation or a change is carried out.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WriteQuery {
+    /// When true, the plan is returned and nothing is changed.
+    #[serde(default, deserialize_with = "one")]
+    dry_run: Option<bool>,
+    /// How long to wait until the kernel is verified: `30s`, `500ms`, `0s`; at most 300 s, `30s` unless said. When it runs out, the answer is 202.
+    #[serde(default, deserialize_with = "one")]
+    #[param(value_type = Option<String>, pattern = "^[0-9]+(ms|s|m)$", max_length = 12, example = "30s")]
+    wait: Option<Wait>,
+    /// What becomes of what the kernel refuses while the call waits: `rollback` (unless said) undoes it, `keep` keeps it as `failed`.
+    #[param(inline)]
+    on_failure: Option<OnFailure>,
+}
+
+impl WriteQuery {
+    /// As control takes it.
+    pub(crate) fn options(&self) -> WriteOptions {
+        let keep_on_failure = self.on_failure == Some(OnFailure::Keep);
+        WriteOptions { keep_on_failure, ..options(self.dry_run, self.wait) }
+    }
+}
+
+/// How a removal is carried out.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RemoveQuery {
+    /// When true, the plan is returned and nothing is changed.
+    #[serde(default, deserialize_with = "one")]
+    dry_run: Option<bool>,
+    /// How long to wait until the kernel is clean: `30s`, `500ms`, `0s`; at most 300 s, `30s` unless said. When it runs out, the answer is 202.
+    #[serde(default, deserialize_with = "one")]
+    #[param(value_type = Option<String>, pattern = "^[0-9]+(ms|s|m)$", max_length = 12, example = "30s")]
+    wait: Option<Wait>,
+}
+
+impl RemoveQuery {
+    /// As control takes it.
+    pub(crate) fn options(&self) -> WriteOptions {
+        options(self.dry_run, self.wait)
+    }
+}
+
+/// Options of a write, with control's defaults for what is not said.
+pub(crate) fn options(dry_run: Option<bool>, wait: Option<Wait>) -> WriteOptions {
+    let default = WriteOptions::default();
+    WriteOptions {
+        dry_run: dry_run.unwrap_or(default.dry_run),
+        wait: wait.map_or(default.wait, |Wait(wait)| wait),
+        ..default
+    }
+}
+
+/// The part of a list that was asked for.
+pub(crate) fn page(limit: Option<u32>, token: Option<String>) -> PageRequest {
+    PageRequest { limit, token }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! The resources under `/api/v1`, one file each. A handler parses, authorises one command, calls control, and answers;
+//! a rule that would make one longer belongs into control.
+
+mod addresses;
+mod capabilities;
+mod drift;
+pub(crate) mod events;
+mod host;
+mod leases;
+mod login_links;
+mod networks;
+mod probes;
+mod prune;
+mod sandboxes;
+mod version;
+mod whoami;
+
+use actix_web::web;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::state::ApiState;
+
+/// The state, as handlers get it.
+type State = web::Data<ApiState>;
+
+/// Registers every handler; what is not registered here is not served, and is not in the OpenAPI document.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(networks::network_list)
+        .service(networks::network_create)
+        .service(networks::network_get)
+        .service(networks::network_patch)
+        .service(networks::network_delete)
+        .service(leases::network_lease_list)
+        .service(leases::network_lease_create)
+        .service(leases::network_lease_get)
+        .service(leases::network_lease_delete)
+        .service(sandboxes::sandbox_list)
+        .service(sandboxes::sandbox_create)
+        .service(sandboxes::sandbox_get)
+        .service(sandboxes::sandbox_patch)
+        .service(sandboxes::sandbox_delete)
+        .service(leases::lease_list)
+        .service(leases::lease_get)
+        .service(addresses::address_get)
+        .service(prune::prune_create)
+        .service(probes::probe_create)
+        .service(drift::drift_list)
+        .service(events::event_list)
+        .service(host::host_interface_list)
+        .service(host::host_route_list)
+        .service(login_links::login_link_create)
+        .service(whoami::whoami_get)
+        .service(capabilities::capabilities_get)
+        .service(version::version_get);
+}

@@ -1,0 +1,208 @@
+//! Leases: of one network, and of all.
+
+use std::net::IpAddr;
+
+use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
+use netloom_control::command::{GetLease, ListLeases, ReleaseLease, ReserveLease};
+use netloom_model::MacAddr;
+use netloom_model::lease::{Lease, LeaseKind, LeaseSpec, LeaseState};
+use serde::Deserialize;
+
+use super::State;
+use crate::answer::{self, DryRun, Listed};
+use crate::auth::Caller;
+use crate::body::Document;
+use crate::problem::Problem;
+use crate::query::{Filter, NoQuery, RemoveQuery, Subnet, WriteQuery, one, page};
+
+/// Filters of the list of leases.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LeaseFilter {
+    /// Only of this network, by name or ID.
+    #[serde(default, deserialize_with = "one")]
+    #[param(max_length = 63)]
+    network: Option<String>,
+    #[serde(default, deserialize_with = "one")]
+    #[param(value_type = Option<String>, max_length = 45, example = "192.168.122.3")]
+    /// Only this address.
+    address: Option<IpAddr>,
+    /// Only within this subnet.
+    #[serde(default, deserialize_with = "one")]
+    #[param(value_type = Option<String>, max_length = 49, example = "192.168.122.0/28")]
+    within: Option<Subnet>,
+    /// Only this Ethernet address, in any usual spelling.
+    #[serde(default, deserialize_with = "one")]
+    #[param(value_type = Option<String>, max_length = 17, example = "0242.c0a8.7a03")]
+    mac: Option<MacAddr>,
+    /// Only of the owner with this name or ID.
+    #[serde(default, deserialize_with = "one")]
+    #[param(max_length = 63, example = "macvlan1")]
+    owner: Option<String>,
+    /// Only in this state.
+    #[param(inline)]
+    state: Option<LeaseState>,
+    /// Only of this kind.
+    #[param(inline)]
+    kind: Option<LeaseKind>,
+    /// How many items, 100 unless said.
+    #[serde(default, deserialize_with = "one")]
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// `next_page_token` of the page before, with the same filters.
+    #[serde(default, deserialize_with = "one")]
+    #[param(max_length = 1024)]
+    page_token: Option<String>,
+}
+
+/// Filters of the list of one network's leases.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NetworkLeaseFilter {
+    /// Only in this state.
+    #[param(inline)]
+    state: Option<LeaseState>,
+    /// Only of this kind.
+    #[param(inline)]
+    kind: Option<LeaseKind>,
+    /// How many items, 100 unless said.
+    #[serde(default, deserialize_with = "one")]
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// `next_page_token` of the page before, with the same filters.
+    #[serde(default, deserialize_with = "one")]
+    #[param(max_length = 1024)]
+    page_token: Option<String>,
+}
+
+/// Lists leases of all networks.
+///
+/// By address. Every address that is not free has one: a sandbox's, a gateway's, a reservation, the host's own.
+#[utoipa::path(tag = "leases", params(LeaseFilter),
+    responses((status = 200, description = "The leases.", body = Listed<Lease>)))]
+#[get("/leases")]
+pub(crate) async fn lease_list(
+    state: State,
+    request: HttpRequest,
+    Caller(caller): Caller,
+    Filter(filter): Filter<LeaseFilter>,
+) -> Result<HttpResponse, Problem> {
+    let LeaseFilter { network, address, within, mac, owner, state: lease_state, kind, limit, page_token } = filter;
+    let page = page(limit, page_token);
+    let command = ListLeases {
+        network,
+        address,
+        within: within.map(|Subnet(net)| net),
+        mac,
+        owner,
+        state: lease_state,
+        kind,
+        page,
+    };
+    let found = state.control.list_leases(caller.authorize(command)?).await?;
+    Ok(answer::listed(&request, found, "page_token"))
+}
+
+/// Shows a lease.
+///
+/// By its ID. Past holders of an address are at `/addresses/{ip}`.
+#[utoipa::path(tag = "leases", params(("id" = String, Path, description = "The lease's ID.")),
+    responses((status = 200, description = "The lease.", body = Lease)))]
+#[get("/leases/{id}")]
+pub(crate) async fn lease_get(
+    state: State,
+    Caller(caller): Caller,
+    id: web::Path<String>,
+    _: Filter<NoQuery>,
+) -> Result<HttpResponse, Problem> {
+    let command = GetLease { network: None, lease: id.into_inner() };
+    let lease = state.control.get_lease(caller.authorize(command)?).await?;
+    Ok(answer::found(&lease))
+}
+
+/// Lists the leases of a network.
+///
+/// By address.
+#[utoipa::path(tag = "leases",
+    params(("id" = String, Path, description = "The network's ID or name."), NetworkLeaseFilter),
+    responses((status = 200, description = "The leases.", body = Listed<Lease>)))]
+#[get("/networks/{id}/leases")]
+pub(crate) async fn network_lease_list(
+    state: State,
+    request: HttpRequest,
+    Caller(caller): Caller,
+    id: web::Path<String>,
+    Filter(filter): Filter<NetworkLeaseFilter>,
+) -> Result<HttpResponse, Problem> {
+    let NetworkLeaseFilter { state: lease_state, kind, limit, page_token } = filter;
+    let page = page(limit, page_token);
+    let command =
+        ListLeases { network: Some(id.into_inner()), state: lease_state, kind, page, ..ListLeases::default() };
+    let found = state.control.list_leases(caller.authorize(command)?).await?;
+    Ok(answer::listed(&request, found, "page_token"))
+}
+
+/// Reserves an address.
+///
+/// Keeps it out of use, without a sandbox; the lowest free one unless said.
+#[utoipa::path(tag = "leases", params(("id" = String, Path, description = "The network's ID or name."), WriteQuery),
+    request_body = LeaseSpec, responses(
+    (status = 201, description = "Reserved.", body = Lease),
+    (status = 202, description = "Committed; the wait ran out.", body = Lease),
+    (status = 200, description = "With `dry_run=true`: the address that would be reserved.", body = DryRun<Lease>)))]
+#[post("/networks/{id}/leases")]
+pub(crate) async fn network_lease_create(
+    state: State,
+    Caller(caller): Caller,
+    id: web::Path<String>,
+    Filter(query): Filter<WriteQuery>,
+    document: Document,
+) -> Result<HttpResponse, Problem> {
+    let command = ReserveLease { network: id.into_inner(), spec: document.whole::<LeaseSpec>()? };
+    let written = state.control.reserve_lease(caller.authorize(command)?, query.options()).await?;
+    Ok(answer::created(written))
+}
+
+/// Shows a lease of a network.
+///
+/// By the key of a reservation, by address, or by ID.
+#[utoipa::path(tag = "leases", params(
+    ("id" = String, Path, description = "The network's ID or name."),
+    ("key" = String, Path, description = "The lease's key, address or ID.")),
+    responses((status = 200, description = "The lease.", body = Lease)))]
+#[get("/networks/{id}/leases/{key}")]
+pub(crate) async fn network_lease_get(
+    state: State,
+    Caller(caller): Caller,
+    path: web::Path<(String, String)>,
+    _: Filter<NoQuery>,
+) -> Result<HttpResponse, Problem> {
+    let (network, lease) = path.into_inner();
+    let command = GetLease { network: Some(network), lease };
+    let lease = state.control.get_lease(caller.authorize(command)?).await?;
+    Ok(answer::found(&lease))
+}
+
+/// Releases a reservation.
+///
+/// Or ends a quarantine. The lease of a sandbox, a gateway or the host is not released by hand.
+#[utoipa::path(tag = "leases", params(
+    ("id" = String, Path, description = "The network's ID or name."),
+    ("key" = String, Path, description = "The lease's key, address or ID."), RemoveQuery), responses(
+    (status = 204, description = "The address is free."),
+    (status = 202, description = "On its way out; the wait ran out.", body = Lease),
+    (status = 200, description = "With `dry_run=true`: what would be done.", body = DryRun<Lease>)))]
+#[delete("/networks/{id}/leases/{key}")]
+pub(crate) async fn network_lease_delete(
+    state: State,
+    Caller(caller): Caller,
+    path: web::Path<(String, String)>,
+    Filter(query): Filter<RemoveQuery>,
+) -> Result<HttpResponse, Problem> {
+    let (network, lease) = path.into_inner();
+    let command = ReleaseLease { network, lease };
+    let written = state.control.release_lease(caller.authorize(command)?, query.options()).await?;
+    Ok(answer::removed(written))
+}

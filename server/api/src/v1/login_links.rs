@@ -1,0 +1,36 @@
+//! Login links: how a browser gets a session without anybody typing the token.
+
+use actix_web::{HttpResponse, post};
+use netloom_control::command::CreateLoginLink;
+use serde::Serialize;
+
+use super::State;
+use crate::auth::Caller;
+use crate::body::NoBody;
+use crate::problem::Problem;
+use crate::query::{Filter, NoQuery};
+
+/// A link that logs a browser in, once.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct LoginLink {
+    /// Path and query on this service; shown once. Opening it shows a button, and pressing that uses the link up. Good for one hour.
+    #[schema(max_length = 256, example = "/ui/login?link=kq3v5m7w2y4a6c8e")]
+    path: String,
+}
+
+/// Makes a login link.
+///
+/// For role admin, since the session it opens has that role. `netloom login-link` asks for one through the local socket.
+#[utoipa::path(tag = "service", responses((status = 200, description = "The link, shown this once.", body = LoginLink)))]
+#[post("/login-links")]
+pub(crate) async fn login_link_create(
+    state: State,
+    Caller(caller): Caller,
+    _: Filter<NoQuery>,
+    _: NoBody,
+) -> Result<HttpResponse, Problem> {
+    // The use case takes no caller, because the daemon calls it before there is one; so the right is checked here.
+    caller.authorize(CreateLoginLink)?;
+    let secret = state.control.login_link().await?;
+    Ok(HttpResponse::Ok().json(LoginLink { path: format!("/ui/login?link={secret}") }))
+}

@@ -1,0 +1,164 @@
+//! Networks.
+
+use std::net::IpAddr;
+
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, web};
+use netloom_control::command::{CreateNetwork, GetNetwork, ListNetworks, RemoveNetwork, UpdateNetwork};
+use netloom_model::network::{Driver, Network, NetworkSpec};
+use serde::{Deserialize, Serialize};
+
+use super::State;
+use crate::answer::{self, DryRun, Listed};
+use crate::auth::Caller;
+use crate::body::Document;
+use crate::problem::Problem;
+use crate::query::{Filter, NoQuery, Texts, Wait, WriteQuery, one, options, page};
+
+/// Filters of the list of networks.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NetworkFilter {
+    /// Only this driver.
+    #[param(inline)]
+    driver: Option<Driver>,
+    /// Only with this label: `key=value`, or `key` for any value. May be repeated; all must hold.
+    #[serde(default)]
+    #[param(value_type = Vec<String>, required = false, max_items = 16)]
+    label: Texts,
+    /// Only with a pool that contains this address.
+    #[serde(default, deserialize_with = "one")]
+    #[param(value_type = Option<String>, max_length = 45, example = "192.168.122.9")]
+    contains_ip: Option<IpAddr>,
+    /// Only with this text in the name or the description.
+    #[serde(default, deserialize_with = "one")]
+    #[param(max_length = 256)]
+    q: Option<String>,
+    /// How many items, 100 unless said.
+    #[serde(default, deserialize_with = "one")]
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// `next_page_token` of the page before, with the same filters.
+    #[serde(default, deserialize_with = "one")]
+    #[param(max_length = 1024)]
+    page_token: Option<String>,
+}
+
+/// What goes with a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Cascade {
+    /// Its endpoints are detached from their sandboxes first.
+    Endpoints,
+}
+
+/// How a network is removed.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RemoveNetworkQuery {
+    /// When true, the plan is returned and nothing is changed.
+    #[serde(default, deserialize_with = "one")]
+    dry_run: Option<bool>,
+    /// How long to wait until the kernel is clean: `30s`, `500ms`, `0s`; at most 300 s, `30s` unless said. When it runs out, the answer is 202.
+    #[serde(default, deserialize_with = "one")]
+    #[param(value_type = Option<String>, pattern = "^[0-9]+(ms|s|m)$", max_length = 12, example = "30s")]
+    wait: Option<Wait>,
+    /// `endpoints` detaches the network's endpoints first; without it a network in use stays.
+    #[param(inline)]
+    cascade: Option<Cascade>,
+}
+
+/// Lists networks.
+///
+/// By name, predefined ones included.
+#[utoipa::path(tag = "networks", params(NetworkFilter),
+    responses((status = 200, description = "The networks.", body = Listed<Network>)))]
+#[get("/networks")]
+pub(crate) async fn network_list(
+    state: State,
+    request: HttpRequest,
+    Caller(caller): Caller,
+    Filter(filter): Filter<NetworkFilter>,
+) -> Result<HttpResponse, Problem> {
+    let NetworkFilter { driver, label, contains_ip, q, limit, page_token } = filter;
+    let command = ListNetworks { driver, labels: label.into_labels(), contains_ip, q, page: page(limit, page_token) };
+    let found = state.control.list_networks(caller.authorize(command)?).await?;
+    Ok(answer::listed(&request, found, "page_token"))
+}
+
+/// Creates a network.
+///
+/// Its pools and reserved addresses are settled in one commit. The answer comes when the kernel holds what a network needs there.
+#[utoipa::path(tag = "networks", params(WriteQuery), request_body = NetworkSpec, responses(
+    (status = 201, description = "Created, and verified in the kernel.", body = Network),
+    (status = 202, description = "Committed; the wait ran out before the kernel was verified.", body = Network),
+    (status = 200, description = "With `dry_run=true`: what would be done.", body = DryRun<Network>)))]
+#[post("/networks")]
+pub(crate) async fn network_create(
+    state: State,
+    Caller(caller): Caller,
+    Filter(query): Filter<WriteQuery>,
+    document: Document,
+) -> Result<HttpResponse, Problem> {
+    let command = CreateNetwork(document.whole::<NetworkSpec>()?);
+    let written = state.control.create_network(caller.authorize(command)?, query.options()).await?;
+    Ok(answer::created(written))
+}
+
+/// Shows a network.
+///
+/// The spec as it was written, and in `status` the canonical pools with their use.
+#[utoipa::path(tag = "networks", params(("id" = String, Path, description = "The network's ID or name.")),
+    responses((status = 200, description = "The network.", body = Network)))]
+#[get("/networks/{id}")]
+pub(crate) async fn network_get(
+    state: State,
+    Caller(caller): Caller,
+    id: web::Path<String>,
+    _: Filter<NoQuery>,
+) -> Result<HttpResponse, Problem> {
+    let network = state.control.get_network(caller.authorize(GetNetwork(id.into_inner()))?).await?;
+    Ok(answer::found(&network))
+}
+
+/// Changes a network.
+///
+/// A JSON Merge Patch (RFC 7396) of the spec: null removes a field. What can't change says so. With `dry_run=true` the
+/// answer is a `NetworkDryRun`.
+#[utoipa::path(tag = "networks", params(("id" = String, Path, description = "The network's ID or name."), WriteQuery),
+    request_body(content = NetworkSpec, content_type = "application/merge-patch+json"), responses(
+    (status = 200, description = "Changed, and verified in the kernel.", body = Network),
+    (status = 202, description = "Committed; the wait ran out before the kernel was verified.", body = Network)))]
+#[patch("/networks/{id}")]
+pub(crate) async fn network_patch(
+    state: State,
+    Caller(caller): Caller,
+    id: web::Path<String>,
+    Filter(query): Filter<WriteQuery>,
+    document: Document,
+) -> Result<HttpResponse, Problem> {
+    let command = UpdateNetwork { network: id.into_inner(), patch: document.patch() };
+    let written = state.control.update_network(caller.authorize(command)?, query.options()).await?;
+    Ok(answer::updated(written))
+}
+
+/// Removes a network.
+///
+/// Refused while endpoints are on it, unless `cascade=endpoints`; the refusal lists them.
+#[utoipa::path(tag = "networks",
+    params(("id" = String, Path, description = "The network's ID or name."), RemoveNetworkQuery), responses(
+    (status = 204, description = "Gone from the store and from the kernel."),
+    (status = 202, description = "On its way out; the wait ran out before the kernel was clean.", body = Network),
+    (status = 200, description = "With `dry_run=true`: what would be done.", body = DryRun<Network>)))]
+#[delete("/networks/{id}")]
+pub(crate) async fn network_delete(
+    state: State,
+    Caller(caller): Caller,
+    id: web::Path<String>,
+    Filter(query): Filter<RemoveNetworkQuery>,
+) -> Result<HttpResponse, Problem> {
+    let command = RemoveNetwork { network: id.into_inner(), cascade: query.cascade.is_some() };
+    let written = state.control.remove_network(caller.authorize(command)?, options(query.dry_run, query.wait)).await?;
+    Ok(answer::removed(written))
+}

@@ -1,0 +1,138 @@
+//! Sandboxes, with their endpoints.
+
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, web};
+use netloom_control::command::{CreateSandbox, GetSandbox, ListSandboxes, RemoveSandbox, UpdateSandbox};
+use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
+use serde::Deserialize;
+
+use super::State;
+use crate::answer::{self, DryRun, Listed};
+use crate::auth::Caller;
+use crate::body::Document;
+use crate::problem::Problem;
+use crate::query::{Filter, NoQuery, RemoveQuery, Texts, WriteQuery, one, page};
+
+/// Filters of the list of sandboxes.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SandboxFilter {
+    /// Only on this network, by name or ID.
+    #[serde(default, deserialize_with = "one")]
+    #[param(max_length = 63)]
+    network: Option<String>,
+    /// Only with this label: `key=value`, or `key` for any value. May be repeated; all must hold.
+    #[serde(default)]
+    #[param(value_type = Vec<String>, required = false, max_items = 16)]
+    label: Texts,
+    /// Only wanted in this state.
+    #[param(inline)]
+    desired_state: Option<DesiredState>,
+    /// Only with this text in the name or the description.
+    #[serde(default, deserialize_with = "one")]
+    #[param(max_length = 256)]
+    q: Option<String>,
+    /// How many items, 100 unless said.
+    #[serde(default, deserialize_with = "one")]
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// `next_page_token` of the page before, with the same filters.
+    #[serde(default, deserialize_with = "one")]
+    #[param(max_length = 1024)]
+    page_token: Option<String>,
+}
+
+/// Lists sandboxes.
+///
+/// By name, running and stopped.
+#[utoipa::path(tag = "sandboxes", params(SandboxFilter),
+    responses((status = 200, description = "The sandboxes.", body = Listed<Sandbox>)))]
+#[get("/sandboxes")]
+pub(crate) async fn sandbox_list(
+    state: State,
+    request: HttpRequest,
+    Caller(caller): Caller,
+    Filter(filter): Filter<SandboxFilter>,
+) -> Result<HttpResponse, Problem> {
+    let SandboxFilter { network, label, desired_state, q, limit, page_token } = filter;
+    let running = desired_state.map(|wanted| wanted == DesiredState::Running);
+    let command = ListSandboxes { network, labels: label.into_labels(), running, q, page: page(limit, page_token) };
+    let found = state.control.list_sandboxes(caller.authorize(command)?).await?;
+    Ok(answer::listed(&request, found, "page_token"))
+}
+
+/// Creates a sandbox.
+///
+/// Makes a network namespace with an endpoint on each named network, all or nothing; or adopts a namespace by path or process.
+#[utoipa::path(tag = "sandboxes", params(WriteQuery), request_body = SandboxSpec, responses(
+    (status = 201, description = "Created, and verified in the kernel.", body = Sandbox),
+    (status = 202, description = "Committed; the wait ran out before the kernel was verified.", body = Sandbox),
+    (status = 200, description = "With `dry_run=true`: what would be done, with the very addresses.", body = DryRun<Sandbox>)))]
+#[post("/sandboxes")]
+pub(crate) async fn sandbox_create(
+    state: State,
+    Caller(caller): Caller,
+    Filter(query): Filter<WriteQuery>,
+    document: Document,
+) -> Result<HttpResponse, Problem> {
+    let command = CreateSandbox(document.whole::<SandboxSpec>()?);
+    let written = state.control.create_sandbox(caller.authorize(command)?, query.options()).await?;
+    Ok(answer::created(written))
+}
+
+/// Shows a sandbox.
+///
+/// What is wanted in `status.endpoints`, and what the kernel says now in `status.interfaces`.
+#[utoipa::path(tag = "sandboxes", params(("id" = String, Path, description = "The sandbox's ID or name.")),
+    responses((status = 200, description = "The sandbox.", body = Sandbox)))]
+#[get("/sandboxes/{id}")]
+pub(crate) async fn sandbox_get(
+    state: State,
+    Caller(caller): Caller,
+    id: web::Path<String>,
+    _: Filter<NoQuery>,
+) -> Result<HttpResponse, Problem> {
+    let sandbox = state.control.get_sandbox(caller.authorize(GetSandbox(id.into_inner()))?).await?;
+    Ok(answer::found(&sandbox))
+}
+
+/// Changes a sandbox.
+///
+/// A JSON Merge Patch (RFC 7396) of the spec: a member of `networks` attaches, a null there detaches; `desired_state` stops and
+/// starts. With `dry_run=true` the answer is a `SandboxDryRun`.
+#[utoipa::path(tag = "sandboxes", params(("id" = String, Path, description = "The sandbox's ID or name."), WriteQuery),
+    request_body(content = SandboxSpec, content_type = "application/merge-patch+json"), responses(
+    (status = 200, description = "Changed, and verified in the kernel.", body = Sandbox),
+    (status = 202, description = "Committed; the wait ran out before the kernel was verified.", body = Sandbox)))]
+#[patch("/sandboxes/{id}")]
+pub(crate) async fn sandbox_patch(
+    state: State,
+    Caller(caller): Caller,
+    id: web::Path<String>,
+    Filter(query): Filter<WriteQuery>,
+    document: Document,
+) -> Result<HttpResponse, Problem> {
+    let command = UpdateSandbox { sandbox: id.into_inner(), patch: document.patch() };
+    let written = state.control.update_sandbox(caller.authorize(command)?, query.options()).await?;
+    Ok(answer::updated(written))
+}
+
+/// Removes a sandbox.
+///
+/// Its endpoints go with it; their addresses come free once the kernel is proven clean.
+#[utoipa::path(tag = "sandboxes", params(("id" = String, Path, description = "The sandbox's ID or name."), RemoveQuery),
+    responses(
+    (status = 204, description = "Gone from the store and from the kernel."),
+    (status = 202, description = "On its way out; the wait ran out before the kernel was clean.", body = Sandbox),
+    (status = 200, description = "With `dry_run=true`: what would be done.", body = DryRun<Sandbox>)))]
+#[delete("/sandboxes/{id}")]
+pub(crate) async fn sandbox_delete(
+    state: State,
+    Caller(caller): Caller,
+    id: web::Path<String>,
+    Filter(query): Filter<RemoveQuery>,
+) -> Result<HttpResponse, Problem> {
+    let command = RemoveSandbox(id.into_inner());
+    let written = state.control.remove_sandbox(caller.authorize(command)?, query.options()).await?;
+    Ok(answer::removed(written))
+}
