@@ -109,6 +109,12 @@ impl Job for Update {
         let rows = pools::of_networks(tx, &[self.id]).await?;
         let known = rows.iter().map(|pool| (pool.key.clone(), pool.subnet)).collect();
         let wanted = if old.predefined { Vec::new() } else { validate::update(&old.spec, &spec, &known)? };
+        let keys = vec![Key::Network(self.id)];
+        if spec == old.spec {
+            let (revision, assignment) = (old.revision, tried(tx, self.dry_run, &keys).await?);
+            let parts = one(view::parts(tx, vec![old]).await?, &self.id.to_string())?;
+            return Ok(Change { parts, keys, revision, assignment });
+        }
         let now = now();
         let mut row = NetworkRow { spec, updated_at: now, ..old.clone() };
         let message = format!("network `{}` updated", row.name);
@@ -118,7 +124,6 @@ impl Job for Update {
         if row.spec.pools != old.spec.pools {
             self.change_pools(tx, &row, &rows, &wanted, Stamp { revision: row.revision, now }).await?;
         }
-        let keys = vec![Key::Network(self.id)];
         let revision = row.revision;
         let assignment = tried(tx, self.dry_run, &keys).await?;
         let parts = one(view::parts(tx, vec![row]).await?, &old.name)?;

@@ -124,6 +124,17 @@ impl Job for Update {
             Write::Former(spec, _) => (**spec).clone(),
         };
         let wanted = validate::update(&old.spec, &spec)?;
+        let keys = vec![Key::Sandbox(self.id)];
+        if spec == old.spec && matches!(self.write, Write::Patch(_)) {
+            let (revision, assignment) = (old.revision, tried(tx, self.dry_run, &keys).await?);
+            let former = spec;
+            let parts = one(view::parts(tx, vec![old]).await?, &self.id.to_string())?;
+            return Ok(Updated {
+                change: Change { parts, keys, revision, assignment },
+                former,
+                concerns_kernel: false,
+            });
+        }
         let now = now();
         let running = spec.desired_state.unwrap_or_default() == DesiredState::Running;
         let mut row = SandboxRow { spec, running, updated_at: now, ..old.clone() };
@@ -136,7 +147,6 @@ impl Job for Update {
             attach::set_leases(tx, &staying, state, row.revision, now).await?;
         }
         let concerns_kernel = moved || old.running != row.running;
-        let keys = vec![Key::Sandbox(self.id)];
         let revision = row.revision;
         let assignment = tried(tx, self.dry_run, &keys).await?;
         let parts = one(view::parts(tx, vec![row]).await?, &old.name)?;

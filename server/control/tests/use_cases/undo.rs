@@ -74,3 +74,14 @@ async fn a_refused_removal_goes_on() {
     assert!(kit.sandbox("s").await.is_err());
     kit.check_store().await;
 }
+
+#[tokio::test]
+async fn a_patch_that_changes_nothing_writes_nothing() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    let made = kit.on("s", "macvlan-net1").await.expect("a sandbox");
+    let before = kit.seq().await;
+    let same = kit.patch_sandbox("s", json!({"networks": {"macvlan-net1": {}}})).await.expect("the same");
+    kit.patch_network("macvlan-net1", json!({"driver": "macvlan"})).await.expect("the same");
+    assert_eq!((same.revision, kit.seq().await), (made.revision, before));
+}
