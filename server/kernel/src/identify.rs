@@ -1,6 +1,7 @@
 //! Looking at a namespace that somebody wants adopted: whether it is one, whether it may be, and how to know it again.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -91,15 +92,11 @@ impl Look {
             let why = "this is the host's own network namespace, in which Netloom itself runs";
             return Err(self.refuse(Code::NotAvailable, why).hint(hint));
         }
-        let init = netns::open_namespace(Path::new("/proc/1/ns/net"))
-            .map_err(Failure::from)
-            .and_then(|file| file.ok_or(Failure { errno: libc::ENOENT, text: None }))
-            .and_then(|file| cookie(worker, &file));
-        match init {
-            Ok(init) if init == found => {
+        match is_process_1s(worker, found, file) {
+            Ok(false) => {}
+            Ok(true) => {
                 return Err(self.refuse(Code::NotAvailable, "this is the network namespace of process 1").hint(hint));
             }
-            Ok(_) => {}
             Err(failure) => {
                 let why = format!("it can't be told from process 1's, which can't be looked at: {}", failure.words());
                 return Err(self.refuse(Code::NotAvailable, why));
@@ -113,6 +110,22 @@ impl Look {
             return Err(self.refuse(Code::NotAvailable, why));
         }
         Ok(())
+    }
+}
+
+/// Whether a namespace is process 1's.
+///
+/// A service with a part of root's capabilities may not open `/proc/1/ns/net`. The files of `/proc/<pid>/net` can be looked at all
+/// the same, and each namespace that lives has its own, with an inode number that no other has at that time.
+fn is_process_1s(worker: &mut Worker, found: u64, file: &File) -> Result<bool, Failure> {
+    match netns::open_namespace(Path::new("/proc/1/ns/net")) {
+        Ok(Some(init)) => Ok(cookie(worker, &init)? == found),
+        Ok(None) => Err(Failure { errno: libc::ENOENT, text: None }),
+        Err(_) => {
+            let init = std::fs::metadata("/proc/1/net/dev")?.ino();
+            worker.enter(file)?;
+            Ok(std::fs::metadata("/proc/thread-self/net/dev")?.ino() == init)
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The mount table of this process (`/proc/self/mountinfo`, proc(5)): read, never changed here.
+//! The mount table of the calling thread (mountinfo, proc(5)): read, never changed here.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub(crate) struct Mount {
 
 /// All mounts.
 pub(crate) fn all() -> io::Result<Vec<Mount>> {
-    Ok(std::fs::read_to_string("/proc/self/mountinfo")?.lines().filter_map(parse).collect())
+    Ok(std::fs::read_to_string("/proc/thread-self/mountinfo")?.lines().filter_map(parse).collect())
 }
 
 /// The topmost mount at a path, which must be canonical.

@@ -1,8 +1,26 @@
 //! `netloom purge`: finds what carries our mark, whoever left it, and removes it.
+//!
+//! It works from marks alone, without the store. A link counts as ours on this host when it carries both marks (or was left
+//! half-made) and its parent is a link of this host: several hosts may live on one machine. What must not live here: the store.
 
-use netloom_plan::Place;
+use std::collections::HashSet;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::{Config, Error};
+use netloom_model::SandboxId;
+
+use crate::error::Failure;
+use crate::message::link::{self, Counters};
+use crate::message::{address, nsid, route};
+use crate::netns::{self, Pins};
+use crate::rtnl::{Request, Rtnl, is_absent};
+use crate::worker::Worker;
+use crate::{Config, Error, mounts, sys};
+
+/// Where `ip netns` keeps the namespaces that people name.
+const NAMED_NAMESPACES: &str = "/run/netns";
 
 /// Something that carries our mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,13 +34,205 @@ pub struct Found {
 }
 
 /// Finds everything of ours on this host; blocks, changes nothing.
+///
+/// # Errors
+/// When the host's links, or the run directory, can't be read.
 pub fn find(config: &Config) -> Result<Vec<Found>, Error> {
-    let _ = config;
-    unimplemented!()
+    let directory = config.run_dir.clone();
+    let items = on_a_thread(move |worker| Search::new(&directory, worker)?.all(worker))?;
+    Ok(items.into_iter().map(|item| item.found).collect())
 }
 
-/// Removes what [`find`] finds; blocks until all of it is proven gone. Answers what could not be removed, with the reason.
+/// Removes what [`find`] finds; blocks until all of it is gone. Answers what could not be removed, with the reason.
+///
+/// # Errors
+/// When the host's links, or the run directory, can't be read.
 pub fn remove(config: &Config) -> Result<Vec<(Found, String)>, Error> {
-    let _ = (config, Place::Host);
-    unimplemented!()
+    let directory = config.run_dir.clone();
+    on_a_thread(move |worker| {
+        let items = Search::new(&directory, worker)?.all(worker)?;
+        let pins = Pins::new(&directory);
+        let mut left = Vec::new();
+        // A namespace whose links could not be removed is kept: without it nobody would find them again.
+        let mut stuck: HashSet<String> = HashSet::new();
+        for item in items {
+            let kept = matches!(item.handle, Handle::Pinned(_)) && stuck.contains(&item.found.name);
+            let outcome = if kept {
+                Err("what is inside could not be removed".to_owned())
+            } else {
+                remove_one(worker, &pins, &item).map_err(|failure| failure.words())
+            };
+            if let Err(reason) = outcome {
+                stuck.insert(item.found.place.clone());
+                left.push((item.found, reason));
+            }
+        }
+        Ok(left)
+    })
+}
+
+/// Runs a job on a thread that may leave the calling thread's namespace.
+fn on_a_thread<T: Send + 'static>(
+    job: impl FnOnce(&mut Worker) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let home = netns::current().map_err(|error| Error::system("open the host's network namespace", error))?;
+    let thread = std::thread::spawn(move || {
+        let home: Arc<OwnedFd> = Arc::new(home.into());
+        let mut worker = Worker::new(home).map_err(|failure| Error::system("open a netlink socket", failure))?;
+        job(&mut worker)
+    });
+    thread.join().map_err(|_| Error::WorkerGone)?
+}
+
+/// How to get at what was found.
+enum Handle {
+    /// One netlink request, in the host's stack or in a namespace.
+    Request(Option<PathBuf>, Request),
+    /// A namespace or stale file in the run directory.
+    Pinned(SandboxId),
+    /// The run directory's mount.
+    Mount,
+}
+
+struct Item {
+    found: Found,
+    handle: Handle,
+}
+
+fn remove_one(worker: &mut Worker, pins: &Pins, item: &Item) -> Result<(), Failure> {
+    match &item.handle {
+        Handle::Request(path, request) => {
+            worker.come_home()?;
+            if let Some(path) = path {
+                let Some(file) = netns::open_namespace(path)? else { return Ok(()) };
+                worker.enter(file)?;
+            }
+            match Rtnl::open()?.execute_one(request.clone()) {
+                Err(failure) if !is_absent(&failure) => Err(failure),
+                _ => Ok(()),
+            }
+        }
+        Handle::Pinned(sandbox) => pins.unpin(*sandbox),
+        Handle::Mount => pins.clear().map(|_| ()),
+    }
+}
+
+struct Search {
+    directory: PathBuf,
+    home_cookie: u64,
+    items: Vec<Item>,
+    seen: HashSet<u64>,
+}
+
+impl Search {
+    fn new(run_dir: &Path, worker: &mut Worker) -> Result<Self, Error> {
+        let cookie = worker.home_socket().and_then(|home| Ok(sys::netns_cookie(home.socket())?));
+        let home_cookie = cookie.map_err(|failure| Error::system("read the namespace's cookie", failure))?;
+        let directory = Pins::new(run_dir).directory().to_owned();
+        Ok(Self { directory, home_cookie, items: Vec::new(), seen: HashSet::from([home_cookie]) })
+    }
+
+    /// Everything, in the order in which it is to be removed.
+    fn all(mut self, worker: &mut Worker) -> Result<Vec<Item>, Error> {
+        self.host(worker).map_err(|failure| Error::system("look at the host's links", failure))?;
+        let (mut namespaces, mut stale) = (Vec::new(), Vec::new());
+        for path in entries(&self.directory) {
+            let Some(sandbox) = sandbox_of(&path) else { continue };
+            let is_namespace = netns::open_namespace(&path).ok().flatten().is_some();
+            if is_namespace { namespaces.push((sandbox, path)) } else { stale.push((sandbox, path)) }
+        }
+        for (_, path) in &namespaces {
+            self.inside(worker, path, true);
+        }
+        // Adopted ones: whatever can be seen, by name or by process.
+        let mut others = entries(Path::new(NAMED_NAMESPACES));
+        others.extend(entries(Path::new("/proc")).into_iter().filter_map(|path| {
+            let pid: i32 = path.file_name()?.to_str()?.parse().ok()?;
+            Some(PathBuf::from(netns::path_of(pid)))
+        }));
+        for path in others {
+            self.inside(worker, &path, false);
+        }
+        worker.come_home().map_err(|failure| Error::system("return to the host's namespace", failure))?;
+        for (what, list) in [("namespace", namespaces), ("file", stale)] {
+            for (sandbox, path) in list {
+                self.push(what, path.display().to_string(), "host".to_owned(), Handle::Pinned(sandbox));
+            }
+        }
+        let canonical = self.directory.canonicalize().ok();
+        if canonical.is_some_and(|path| matches!(mounts::at(&path), Ok(Some(_)))) {
+            let name = self.directory.display().to_string();
+            self.push("mount", name, "host".to_owned(), Handle::Mount);
+        }
+        Ok(self.items)
+    }
+
+    fn push(&mut self, what: &str, name: String, place: String, handle: Handle) {
+        self.items.push(Item { found: Found { what: what.to_owned(), name, place }, handle });
+    }
+
+    fn host(&mut self, worker: &mut Worker) -> Result<(), Failure> {
+        let home = worker.home_socket()?;
+        let links = link::dump(home, Counters::Without)?;
+        let routes = route::dump(home, route::Filter::Ours)?;
+        let addresses = address::dump(home)?;
+        let place = || "host".to_owned();
+        let ours: HashSet<u32> = links.iter().filter(|link| link.is_ours()).map(|link| link.index).collect();
+        for route in routes.iter().filter(|route| route.is_ours()) {
+            let request = route::delete(route.link, route.destination, route.gateway);
+            self.push("route", route.destination.to_string(), place(), Handle::Request(None, request));
+        }
+        // Addresses on our links go with them.
+        for address in addresses.iter().filter(|address| address.ours && !ours.contains(&address.link)) {
+            let request = address::delete(address.link, address.address, address.prefix_length);
+            let name = format!("{}/{}", address.address, address.prefix_length);
+            self.push("address", name, place(), Handle::Request(None, request));
+        }
+        for link in links.iter().filter(|link| link.is_ours()) {
+            self.push("link", link.name.clone(), place(), Handle::Request(None, link::delete(link.index)));
+        }
+        Ok(())
+    }
+
+    /// Looks into one namespace, once, whatever paths lead to it. One that can't be looked into is passed over.
+    fn inside(&mut self, worker: &mut Worker, path: &Path, pinned_by_us: bool) {
+        let Ok(Some(file)) = netns::open_namespace(path) else { return };
+        let Ok((cookie, links)) = self.look(worker, &file, pinned_by_us) else { return };
+        if !self.seen.insert(cookie) {
+            return;
+        }
+        for link in links {
+            let handle = Handle::Request(Some(path.to_owned()), link::delete(link.index));
+            self.push("link", link.name, path.display().to_string(), handle);
+        }
+    }
+
+    fn look(
+        &self,
+        worker: &mut Worker,
+        namespace: &File,
+        pinned_by_us: bool,
+    ) -> Result<(u64, Vec<link::Seen>), Failure> {
+        worker.enter(namespace)?;
+        let mut rtnl = Rtnl::open()?;
+        let cookie = sys::netns_cookie(rtnl.socket())?;
+        if cookie == self.home_cookie || self.seen.contains(&cookie) {
+            return Ok((cookie, Vec::new()));
+        }
+        let mut links = link::dump(&mut rtnl, Counters::Without)?;
+        let host = nsid::get(&mut rtnl, worker.home())?;
+        links.retain(|link| link.is_ours() && (pinned_by_us || (host.is_some() && link.parent_nsid == host)));
+        Ok((cookie, links))
+    }
+}
+
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+fn sandbox_of(path: &Path) -> Option<SandboxId> {
+    path.file_name()?.to_str()?.parse().ok()
 }

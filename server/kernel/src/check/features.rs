@@ -1,0 +1,78 @@
+//! Kernel features, tried in a namespace that goes with its thread.
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{IpVlanMode, LinkMessage, MacVlanMode};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use rtnetlink::{LinkBridge, LinkIpVlan, LinkMacVlan, LinkVeth, LinkVlan, LinkVxlan};
+
+use super::{Check, nftables};
+use crate::error::Failure;
+use crate::message::link;
+use crate::rtnl::{Request, Rtnl};
+
+const PARENT: &str = "parent";
+
+/// Tries all of them.
+pub(super) fn all() -> Vec<Check> {
+    // A thread of its own: the namespace it moves into is gone with it.
+    std::thread::spawn(tried).join().unwrap_or_default()
+}
+
+fn tried() -> Vec<Check> {
+    let name = "network namespaces";
+    let mut rtnl = match unshare(CloneFlags::CLONE_NEWNET).map_err(Failure::from).and_then(|()| Rtnl::open()) {
+        Ok(rtnl) => rtnl,
+        Err(failure) => {
+            let remedy = "run as root, with CAP_SYS_ADMIN; raise user.max_net_namespaces if it is 0";
+            return vec![Check::bad(name, format!("can't be made: {}", failure.words()), remedy)];
+        }
+    };
+    let mut checks = vec![Check::good(name, "can be made")];
+    let veth = make(&mut rtnl, LinkVeth::new(PARENT, "peer").build());
+    let bridge = make(&mut rtnl, LinkBridge::new("bridge").build());
+    let parent = link::by_name(&mut rtnl, if veth.is_ok() { PARENT } else { "bridge" }).ok().flatten();
+    let parent = parent.map_or(0, |link| link.index);
+    let macvlan = make(&mut rtnl, LinkMacVlan::new("macvlan", parent, MacVlanMode::Bridge).build());
+    let ipvlan = make(&mut rtnl, LinkIpVlan::new("ipvlan", parent, IpVlanMode::L2).build());
+    let vlan = make(&mut rtnl, LinkVlan::new("vlan", parent, 2).build());
+    let vxlan = make(&mut rtnl, LinkVxlan::new("vxlan", 4097).port(4789).build());
+    checks.push(match &macvlan {
+        Ok(()) => Check::good("kernel feature macvlan", "there"),
+        Err(failure) => {
+            Check::bad("kernel feature macvlan", missing(failure), "modprobe macvlan, or a kernel with CONFIG_MACVLAN")
+        }
+    });
+    let later = [
+        ("bridge", bridge, "bridge networks"),
+        ("veth", veth, "bridge networks"),
+        ("vlan", vlan, "VLANs on a parent (module 8021q)"),
+        ("ipvlan", ipvlan, "ipvlan networks"),
+        ("vxlan", vxlan, "overlay networks"),
+    ];
+    for (feature, outcome, needed_by) in later {
+        let name = format!("kernel feature {feature}");
+        checks.push(match outcome {
+            Ok(()) => Check::good(&name, "there"),
+            Err(failure) => Check::warning(
+                &name,
+                format!("{}; macvlan, host and none do without", missing(&failure)),
+                format!("needed by {needed_by}: modprobe {feature}, or a kernel that has it"),
+            ),
+        });
+    }
+    checks.push(nftables::support());
+    checks
+}
+
+fn missing(failure: &Failure) -> String {
+    match Errno::from_raw(failure.errno) {
+        Errno::EOPNOTSUPP | Errno::ENODEV => "this kernel has it not".to_owned(),
+        _ => format!("can't be used: {}", failure.words()),
+    }
+}
+
+fn make(rtnl: &mut Rtnl, message: LinkMessage) -> Result<(), Failure> {
+    rtnl.execute_one(Request { message: RouteNetlinkMessage::NewLink(message), flags: NLM_F_CREATE | NLM_F_EXCL })
+}

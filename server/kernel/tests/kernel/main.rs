@@ -1,0 +1,12 @@
+//! The kernel crate against the kernel: real namespaces, each test with a host of its own made of a network and a mount
+//! namespace, looked at with `ip` and `arping`, not with our own eyes. Needs root.
+#![allow(clippy::unwrap_used)]
+
+mod adoption;
+mod foreign;
+mod host;
+mod notifications;
+mod probes;
+mod removal;
+mod sandbox;
+mod tools;
