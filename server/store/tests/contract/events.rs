@@ -1,0 +1,76 @@
+//! Table `event` and its counter.
+
+use netloom_store::{Error, Store, events};
+
+use crate::kit::{event, open, read, write};
+
+async fn kinds(store: &Store, seq: u64, kinds: &[&str], object: Option<&str>, limit: u32) -> Vec<String> {
+    let kinds: Vec<String> = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+    let object = object.map(str::to_owned);
+    let found = read!(store, (), tx => events::after(tx, seq, &kinds, object.as_deref(), limit).await).unwrap();
+    found.into_iter().map(|event| format!("{} {}", event.seq, event.kind)).collect()
+}
+
+#[tokio::test]
+async fn events_are_numbered_from_one_and_selected_by_kind_and_object() {
+    let (_directory, store) = open().await;
+    assert_eq!(read!(store, (), tx => events::bounds(tx).await).unwrap(), (1, 0));
+    for (kind, name) in [
+        ("network.created", "blue"),
+        ("network.create_failed", "red"),
+        ("networks.x", "blue"),
+        ("lease.released", "10.0.0.2"),
+    ] {
+        let event = event(kind, name);
+        write!(store, (event), tx => events::append(tx, &event).await).unwrap();
+    }
+    assert_eq!(kinds(&store, 0, &[], None, 9).await.len(), 4);
+    assert_eq!(kinds(&store, 0, &["network"], None, 9).await, ["1 network.created", "2 network.create_failed"]);
+    assert_eq!(
+        kinds(&store, 0, &["network.created", "lease"], None, 9).await,
+        ["1 network.created", "4 lease.released"]
+    );
+    assert_eq!(kinds(&store, 0, &[], Some("blue"), 9).await, ["1 network.created", "3 networks.x"]);
+    assert_eq!(kinds(&store, 3, &[], Some("net_aaaaaaaaaaaaaaaaaaaaaaaaaa"), 9).await, ["4 lease.released"]);
+    assert_eq!(kinds(&store, 1, &[], None, 2).await, ["2 network.create_failed", "3 networks.x"]);
+    let latest = read!(store, (), tx => events::latest(tx, 1).await).unwrap().remove(0);
+    assert_eq!(latest.id, format!("{}:4", store.id()));
+    assert_eq!((latest.data["fact"].as_str(), latest.request_id.as_deref()), ("value", Some("r1")));
+    assert_eq!(read!(store, (), tx => events::bounds(tx).await).unwrap(), (1, 4));
+
+    assert_eq!(write!(store, (), tx => events::prune(tx, 1).await).unwrap(), 3);
+    assert_eq!(read!(store, (), tx => events::bounds(tx).await).unwrap(), (4, 4));
+    assert_eq!(write!(store, (), tx => events::prune(tx, 0).await).unwrap(), 1);
+    let next = event("network.created", "green");
+    assert_eq!(write!(store, (next), tx => events::append(tx, &next).await).unwrap(), 5, "numbers go on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn numbers_have_no_gap_after_jobs_that_fail() {
+    let (_directory, store) = open().await;
+    let watch = store.committed();
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..200_u32 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            let event = event("network.created", &number.to_string());
+            write!(store, (event), tx => {
+                let seq = events::append(tx, &event).await?;
+                match number % 4 {
+                    0 => Err(Error::NotFound),
+                    1 if number % 8 == 1 => panic!("a job that panics on purpose"),
+                    _ => Ok(seq),
+                }
+            })
+        });
+    }
+    let mut numbers: Vec<u64> = Vec::new();
+    while let Some(outcome) = tasks.join_next().await {
+        numbers.extend(outcome.unwrap().ok());
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=125).collect::<Vec<_>>(), "each answered number is there once, and none is missing");
+    let stored = read!(store, (), tx => events::after(tx, 0, &[], None, 1_000).await).unwrap();
+    assert_eq!(stored.iter().map(|event| event.seq).collect::<Vec<_>>(), numbers);
+    assert_eq!(*watch.borrow(), 125);
+}

@@ -1,0 +1,16 @@
+//! The store's contract, table by table, against a freshly migrated database on a real file system.
+//! What must not be here: business rules; they are tested where they live, in `control`.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod access;
+mod disk;
+mod endpoints;
+mod events;
+mod free_ranges;
+mod kit;
+mod leases;
+mod networks;
+mod open;
+mod pools;
+mod sandboxes;
+mod writer;

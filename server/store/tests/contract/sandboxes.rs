@@ -1,0 +1,96 @@
+//! Table `sandbox`.
+
+use std::collections::BTreeMap;
+
+use netloom_model::assignment::{Adoption, NamespaceSource};
+use netloom_store::{Error, SandboxQuery, constraint, endpoints, networks, sandboxes};
+
+use crate::kit::{at, endpoint, network, open, read, sandbox, write};
+
+#[tokio::test]
+async fn a_sandbox_comes_back_as_it_was_written() {
+    let (_directory, store) = open().await;
+    let mut row = sandbox("box");
+    row.namespace = NamespaceSource::Adopted(Adoption {
+        path: "/run/netns/blue".into(),
+        cookie: u64::MAX,
+        boot_id: "b".into(),
+        start_time: Some(7),
+    });
+    write!(store, (row), tx => sandboxes::insert(tx, &row).await).unwrap();
+    let id = row.id;
+    assert_eq!(read!(store, (), tx => sandboxes::by_id(tx, id).await).unwrap(), Some(row.clone()));
+    assert_eq!(read!(store, (), tx => sandboxes::by_name(tx, "box").await).unwrap(), Some(row.clone()));
+    assert_eq!(read!(store, (), tx => sandboxes::by_ids(tx, &[id]).await).unwrap(), [row.clone()]);
+
+    row.running = false;
+    row.spec.description = Some("stopped".into());
+    row.revision = 2;
+    write!(store, (row), tx => sandboxes::update(tx, &row).await).unwrap();
+    write!(store, (), tx => sandboxes::set_orphaned(tx, id, Some("gone")).await).unwrap();
+    row.orphaned = Some("gone".into());
+    assert_eq!(read!(store, (), tx => sandboxes::stopped(tx).await).unwrap(), [row.clone()]);
+    write!(store, (), tx => sandboxes::mark_deleting(tx, id, 3, at(3_000)).await).unwrap();
+    assert_eq!(read!(store, (), tx => sandboxes::stopped(tx).await).unwrap(), []);
+
+    let twin = sandbox("box");
+    let refused = write!(store, (twin), tx => sandboxes::insert(tx, &twin).await).unwrap_err();
+    assert!(matches!(refused, Error::Duplicate { constraint } if constraint == constraint::SANDBOX_NAME));
+}
+
+#[tokio::test]
+async fn lists_select_and_page_by_name() {
+    let (_directory, store) = open().await;
+    let network = network("blue");
+    write!(store, (network), tx => networks::insert(tx, &network).await).unwrap();
+    for (name, running, label) in [("a", true, "x"), ("b", false, "y"), ("c", true, "y")] {
+        let mut row = sandbox(name);
+        row.running = running;
+        row.spec.labels = Some(BTreeMap::from([("tier".into(), label.into())]));
+        let endpoint = endpoint(&row, &network, 0);
+        write!(store, (row, endpoint), tx => {
+            sandboxes::insert(tx, &row).await?;
+            if row.name == "c" {
+                endpoints::insert(tx, &endpoint).await?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    }
+    let all = SandboxQuery { limit: 10, ..Default::default() };
+    let cases = [
+        (all.clone(), "abc"),
+        (SandboxQuery { network: Some(network.id), ..all.clone() }, "c"),
+        (SandboxQuery { running: Some(true), ..all.clone() }, "ac"),
+        (SandboxQuery { labels: vec![("tier".into(), Some("y".into()))], ..all.clone() }, "bc"),
+        (SandboxQuery { labels: vec![("none".into(), None)], ..all.clone() }, ""),
+        (SandboxQuery { text: Some("B".into()), ..all.clone() }, "b"),
+        (SandboxQuery { after: Some("a".into()), limit: 1, ..all.clone() }, "b"),
+    ];
+    for (query, wanted) in cases {
+        let found = read!(store, (query), tx => sandboxes::list(tx, &query).await).unwrap();
+        assert_eq!(found.into_iter().map(|row| row.name).collect::<String>(), wanted, "{query:?}");
+    }
+    assert_eq!(read!(store, (), tx => sandboxes::count_by_running(tx).await).unwrap(), (2, 1));
+}
+
+#[tokio::test]
+async fn a_sandbox_does_not_go_from_under_its_endpoints() {
+    let (_directory, store) = open().await;
+    let (network, sandbox) = (network("blue"), sandbox("box"));
+    let endpoint = endpoint(&sandbox, &network, 0);
+    write!(store, (network, sandbox, endpoint), tx => {
+        networks::insert(tx, &network).await?;
+        sandboxes::insert(tx, &sandbox).await?;
+        endpoints::insert(tx, &endpoint).await
+    })
+    .unwrap();
+    let id = sandbox.id;
+    assert!(matches!(write!(store, (), tx => sandboxes::purge(tx, id).await), Err(Error::Constraint { .. })));
+    write!(store, (endpoint), tx => {
+        endpoints::purge(tx, &[endpoint.id]).await?;
+        sandboxes::purge(tx, id).await
+    })
+    .unwrap();
+    assert_eq!(read!(store, (), tx => sandboxes::all(tx).await).unwrap(), []);
+}
