@@ -170,13 +170,13 @@ impl Compiled {
 
     /// Wants the addresses that wait for a probe but are already on our link: after a restart nothing is probed again.
     /// Answers whose gates open by it.
-    pub fn admit(&mut self, observed: &Observed) -> Vec<(EndpointId, IpAddr)> {
+    pub fn admit(&mut self, observed: &Observed) -> Vec<(SandboxId, EndpointId, IpAddr)> {
         let (there, waiting) =
             std::mem::take(&mut self.probes).into_iter().partition::<Vec<_>, _>(|probe| stands(probe, observed));
         self.probes = waiting;
         let mut opened = Vec::new();
         for probe in there {
-            opened.push((probe.endpoint, probe.address));
+            opened.push((probe.sandbox, probe.endpoint, probe.address));
             self.clear(probe);
         }
         opened

@@ -62,8 +62,14 @@ enum Verdict {
 
 /// Compares. Looks only where the scope of `wanted` says that the observation looked.
 pub fn diff(wanted: &Compiled, observed: &Observed) -> Comparison {
-    let mut pass =
-        Pass { wanted, observed, falling: BTreeSet::new(), ending: BTreeSet::new(), out: Comparison::default() };
+    let mut pass = Pass {
+        wanted,
+        observed,
+        falling: BTreeSet::new(),
+        ending: BTreeSet::new(),
+        dropped: BTreeSet::new(),
+        out: Comparison::default(),
+    };
     pass.fell();
     pass.leftovers();
     pass.changes();
@@ -78,6 +84,8 @@ struct Pass<'a> {
     falling: BTreeSet<(Place, &'a str)>,
     /// Namespaces that are removed.
     ending: BTreeSet<Place>,
+    /// Links that lose an address of a family (IPv4 or not), and with it maybe the routes that need it.
+    dropped: BTreeSet<(Place, &'a str, bool)>,
     out: Comparison,
 }
 
@@ -104,13 +112,19 @@ impl<'a> Pass<'a> {
     fn leftovers(&mut self) {
         for (key, found) in &self.observed.ours {
             if !self.wanted.desired.contains_key(key) && self.is_leftover(key, found) && !self.goes_along(found) {
-                self.out.operations.push(Operation::Delete(found.clone()));
+                self.remove(found);
             }
         }
     }
 
+    fn remove(&mut self, found: &'a Object) {
+        if let Object::Address(address) = found {
+            self.dropped.insert((address.place, &address.link, address.address.is_ipv4()));
+        }
+        self.out.operations.push(Operation::Delete(found.clone()));
+    }
+
     fn changes(&mut self) {
-        let mut moved = BTreeSet::new();
         for (key, want) in &self.wanted.desired {
             if !self.reachable(key) || self.is_blocked(key, want) {
                 continue;
@@ -126,27 +140,25 @@ impl<'a> Pass<'a> {
                         self.out.operations.push(Operation::Change { from: found.clone(), to: want.clone() });
                     }
                     Verdict::Remake => {
-                        self.out.operations.push(Operation::Delete(found.clone()));
+                        self.remove(found);
                         self.out.operations.push(Operation::Create(want.clone()));
-                        if let Object::Address(address) = found {
-                            moved.insert((address.place, address.link.clone(), address.address.is_ipv4()));
-                        }
                     }
                 },
             }
         }
-        self.reroute(&moved);
+        self.reroute();
     }
 
     /// The kernel may drop routes with the address that made their gateway reachable: they are made anew after it.
-    fn reroute(&mut self, moved: &BTreeSet<(Place, String, bool)>) {
-        if moved.is_empty() {
+    fn reroute(&mut self) {
+        if self.dropped.is_empty() {
             return;
         }
         for (key, want) in &self.wanted.desired {
-            let (Object::Route(route), Some(found)) = (want, self.observed.ours.get(key)) else { continue };
-            let along = moved.contains(&(route.place, route.link.clone(), route.destination.addr().is_ipv4()));
-            if along && matches!(verdict(want, found), Verdict::Same) && !self.goes_along(found) {
+            let Some(found @ Object::Route(route)) = self.observed.ours.get(key) else { continue };
+            let along = self.dropped.contains(&(route.place, &*route.link, route.destination.addr().is_ipv4()));
+            if along && self.reachable(key) && !self.goes_along(found) {
+                self.out.operations.retain(|operation| operation.object() != want);
                 self.out.operations.push(Operation::Delete(found.clone()));
                 self.out.operations.push(Operation::Create(want.clone()));
             }

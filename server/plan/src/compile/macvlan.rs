@@ -74,7 +74,7 @@ pub(super) fn endpoint(
     gates: &Gates,
 ) {
     let owner = AssignedKey::Sandbox(sandbox.id);
-    let Some(macvlan) = &network.macvlan else { return };
+    let Some(macvlan) = network.macvlan.as_ref().filter(|_| !network.deleting) else { return };
     let parent = match parent(macvlan, facts) {
         Ok(parent) => parent,
         Err(stand) => {
@@ -102,7 +102,7 @@ pub(super) fn endpoint(
     }
     for address in &endpoint.addresses {
         let mut objects = of_address(sandbox, endpoint, address);
-        if has_shim(network) && address.address.is_ipv4() {
+        if has_shim(network) && network.in_use && address.address.is_ipv4() {
             let source = host_source(parent, address);
             if source.is_none() {
                 compiled.condition(AssignedKey::Network(network.id), without_address(network, macvlan));

@@ -1,1 +1,369 @@
+//! Properties of the comparison, over generated assignments and observed states, with a kernel held in memory.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use netloom_model::assignment::{
+    AssignedAddress, AssignedEndpoint, AssignedMacvlan, AssignedNetwork, AssignedSandbox, Assignment,
+};
+use netloom_model::facts::{Facts, HostLink};
+use netloom_model::network::{Driver, MacvlanMode};
+use netloom_model::{EndpointId, MacAddr, NetworkId};
+use proptest::prelude::*;
+
+use super::*;
+use crate::compile::{Gates, compile};
+use crate::object::Sysctl;
+
+/// Holds objects as Linux would: what needs a parent is refused without it, what hangs goes along.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Memory {
+    ours: BTreeMap<Key, Object>,
+    foreign: BTreeMap<Key, Object>,
+}
+
+impl Memory {
+    fn observe(&self) -> Observed {
+        Observed { ours: self.ours.clone(), foreign: self.foreign.clone(), gone: BTreeMap::new() }
+    }
+
+    fn apply(&mut self, operation: &Operation) -> Result<(), String> {
+        let object = operation.object();
+        let key = object.key();
+        let loopback = matches!(object, Object::Link(Link { kind: LinkKind::Loopback, .. }));
+        assert!(loopback || !self.foreign.contains_key(&key), "{operation:?} names a foreign object");
+        match operation {
+            Operation::Create(object) => {
+                self.has_parents(object)?;
+                if self.ours.contains_key(&key) {
+                    return Err(format!("{key:?} is there already"));
+                }
+                self.foreign.remove(&key);
+                self.ours.insert(key, object.clone());
+            }
+            Operation::Change { from, to } => {
+                self.has_parents(to)?;
+                let found = self.ours.get(&key).or_else(|| self.foreign.get(&key));
+                assert_eq!(found, Some(from), "a change starts from what was observed");
+                self.foreign.remove(&key);
+                self.ours.insert(key, to.clone());
+            }
+            Operation::Delete(object) => {
+                self.remove(object)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn has_parents(&self, object: &Object) -> Result<(), String> {
+        let place = object.place();
+        if let (Place::Sandbox(id), false) = (place, matches!(object, Object::Namespace(_)))
+            && !self.ours.contains_key(&Key::Namespace(id))
+        {
+            return Err(format!("no namespace for {object:?}"));
+        }
+        let Some(link) = object.link().filter(|link| object.hangs_from(link)) else { return Ok(()) };
+        let link = Key::Link(place, link.to_owned());
+        if self.ours.contains_key(&link) { Ok(()) } else { Err(format!("no link for {object:?}")) }
+    }
+
+    fn remove(&mut self, object: &Object) -> Result<(), String> {
+        let place = object.place();
+        let with: Box<dyn Fn(&Object) -> bool> = match object {
+            Object::Link(link) => Box::new(|o: &Object| o.place() == place && o.hangs_from(&link.name)),
+            Object::Namespace(_) => {
+                let left = self.ours.values().any(|o| o.place() == place && is_removable_link(o));
+                if left {
+                    return Err(format!("links of ours are left in {place:?}"));
+                }
+                Box::new(|o: &Object| o.place() == place)
+            }
+            // The kernel may drop routes whose gateway only this address reached.
+            Object::Address(address) => {
+                Box::new(|o: &Object| matches!(o, Object::Route(r) if r.place == place && r.link == address.link))
+            }
+            Object::Sysctl(_) => panic!("a setting is never removed"),
+            Object::Route(_) => Box::new(|_| false),
+        };
+        self.ours.remove(&object.key());
+        self.ours.retain(|_, o| !with(o));
+        if !matches!(object, Object::Address(_)) {
+            self.foreign.retain(|_, o| !with(o));
+        }
+        Ok(())
+    }
+}
+
+fn facts() -> Facts {
+    let link = |name: &str, up| HostLink {
+        name: name.to_owned(),
+        index: 1,
+        kind: None,
+        mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
+        mtu: 1500,
+        up,
+        loopback: false,
+        controller: None,
+        addresses: vec!["10.0.0.250/24".parse().expect("a prefix")],
+    };
+    Facts { links: vec![link("p0", true), link("p1", true), link("p2", false)], ..Facts::default() }
+}
+
+fn sandbox_id(number: u8) -> SandboxId {
+    SandboxId::from_random([number; 16])
+}
+
+use netloom_model::SandboxId;
+
+prop_compose! {
+    fn network(number: u8)(
+        parent in 0_u8..4, vepa in any::<bool>(), mtu in prop::option::of(1300_u32..1303),
+        host_access in any::<bool>(), in_use in any::<bool>(), deleting in prop::bool::weighted(0.1),
+    ) -> AssignedNetwork {
+        AssignedNetwork {
+            id: NetworkId::from_random([number; 16]),
+            name: format!("net{number}"),
+            driver: Driver::Macvlan,
+            mtu,
+            macvlan: Some(AssignedMacvlan {
+                parent: format!("p{parent}"),
+                mode: if vepa { MacvlanMode::Vepa } else { MacvlanMode::Bridge },
+                vlan_id: None,
+                probe: false,
+                host_access,
+            }),
+            in_use,
+            deleting,
+        }
+    }
+}
+
+prop_compose! {
+    fn endpoint(sandbox: u8, position: u8)(
+        id in 0_u8..3, network in 0_u8..3, mac in 0_u8..3, last in 0_u8..3, length in 24_u8..26,
+        default_route in any::<bool>(), deleting in prop::bool::weighted(0.2),
+    ) -> AssignedEndpoint {
+        AssignedEndpoint {
+            id: EndpointId::from_random([sandbox * 8 + position * 4 + id; 16]),
+            network: NetworkId::from_random([network; 16]),
+            interface: format!("eth{position}"),
+            mac: MacAddr([2, 0x42, sandbox, position, 0, mac]),
+            addresses: vec![AssignedAddress {
+                // Leases are unique over the sandboxes.
+                address: [10, 0, 0, 1 + sandbox * 8 + position * 4 + last].into(),
+                prefix_length: length,
+                gateway: Some([10, 0, 0, 254].into()),
+                requested: false,
+            }],
+            default_route: default_route && position == 0,
+            deleting,
+        }
+    }
+}
+
+prop_compose! {
+    fn sandbox(number: u8)(
+        running in prop::bool::weighted(0.8), deleting in prop::bool::weighted(0.1),
+        endpoints in (endpoint(number, 0), endpoint(number, 1)), count in 0_usize..3,
+    ) -> AssignedSandbox {
+        AssignedSandbox {
+            id: sandbox_id(number),
+            name: format!("box{number}"),
+            namespace: NamespaceSource::Made,
+            running,
+            deleting,
+            endpoints: [endpoints.0, endpoints.1].into_iter().take(count).collect(),
+        }
+    }
+}
+
+prop_compose! {
+    fn assignment()(
+        networks in (network(0), network(1), network(2)),
+        sandboxes in (sandbox(0), sandbox(1), sandbox(2), sandbox(3)), present in any::<[bool; 4]>(),
+    ) -> Assignment {
+        let networks = [networks.0, networks.1, networks.2];
+        let sandboxes = [sandboxes.0, sandboxes.1, sandboxes.2, sandboxes.3];
+        Assignment {
+            revision: 1,
+            networks: networks.into_iter().map(|n| (n.id, n)).collect(),
+            sandboxes: sandboxes.into_iter().zip(present).filter(|(_, here)| *here).map(|(s, _)| (s.id, s)).collect(),
+        }
+    }
+}
+
+fn compiled(assignment: &Assignment) -> Compiled {
+    let mut compiled = compile(assignment, &facts(), &Gates::default());
+    compiled.look_everywhere();
+    compiled
+}
+
+/// An assignment, and what a node may hold then: the same or another assignment, with things lost, changed and taken by strangers.
+fn scene() -> impl Strategy<Value = (Assignment, Memory)> {
+    assignment().prop_flat_map(|wanted| (Just(wanted.clone()), memory(prop_oneof![Just(wanted), assignment()])))
+}
+
+fn memory(before: impl Strategy<Value = Assignment>) -> impl Strategy<Value = Memory> {
+    (before, prop::collection::vec(0_u8..12, 400)).prop_map(|(before, fates)| {
+        let mut memory = Memory::default();
+        let wanted = compiled(&before);
+        let mut operations: Vec<Operation> = wanted.desired.values().cloned().map(Operation::Create).collect();
+        order::sort(&mut operations);
+        for (operation, fate) in operations.into_iter().zip(fates) {
+            let mut object = operation.object().clone();
+            let markable = !matches!(object, Object::Sysctl(_) | Object::Namespace(_));
+            if fate == 5 && markable && memory.has_parents(&object).is_ok() {
+                memory.foreign.insert(object.key(), object);
+                continue;
+            }
+            match (&mut object, fate) {
+                (_, 0) => continue,
+                (Object::Link(link), 1) => link.mtu = Some(999),
+                (Object::Link(link), 2) => link.up = false,
+                (Object::Link(link), 3) if link.kind != LinkKind::Loopback => {
+                    link.mac = Some(MacAddr([2, 9, 9, 9, 9, 9]));
+                }
+                (Object::Address(address), 1) => address.prefix_length = 16,
+                (Object::Route(route), 1) => route.gateway = Some([10, 0, 0, 253].into()),
+                (Object::Sysctl(Sysctl { value, .. }), 1) => *value = "7".to_owned(),
+                (Object::Link(Link { owner, .. }), 4) => owner.push('x'),
+                _ => {}
+            }
+            // What hangs from something that was lost is lost too.
+            let _ = memory.apply(&Operation::Create(object));
+        }
+        memory
+    })
+}
+
+/// Foreign objects that sit on our own link that is remade or removed go with it; all others must stay.
+fn independent(foreign: &BTreeMap<Key, Object>, ours: &BTreeMap<Key, Object>) -> BTreeSet<Key> {
+    let on_ours = |object: &Object| {
+        let link = object.link().filter(|link| object.hangs_from(link));
+        let on_link = link.is_some_and(|l| ours.contains_key(&Key::Link(object.place(), l.to_owned())));
+        on_link || matches!(object.place(), Place::Sandbox(_))
+    };
+    foreign.iter().filter(|(_, object)| !on_ours(object)).map(|(key, _)| key.clone()).collect()
+}
+
+fn reached(wanted: &Compiled, memory: &Memory) -> Result<(), TestCaseError> {
+    let again = diff(wanted, &memory.observe());
+    prop_assert!(again.operations.is_empty(), "left: {:?}", again.operations);
+    for (key, object) in &wanted.desired {
+        if again.conflicts.contains_key(key) || again.blocked.contains(key) {
+            continue;
+        }
+        let found = memory.ours.get(key).or_else(|| memory.foreign.get(key));
+        prop_assert!(found.is_some_and(|found| matches!(verdict(object, found), Verdict::Same)), "{key:?}: {found:?}");
+    }
+    for (key, object) in &memory.ours {
+        let kept = wanted.tolerated.contains_key(key) || matches!(object, Object::Sysctl(_));
+        let loopback = matches!(object, Object::Link(Link { kind: LinkKind::Loopback, .. }));
+        prop_assert!(kept || loopback || wanted.desired.contains_key(key), "{key:?} is left over");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_as_wanted_needs_nothing(assignment in assignment()) {
+        let wanted = compiled(&assignment);
+        let observed = Observed { ours: wanted.desired.clone(), ..Observed::default() };
+        prop_assert_eq!(diff(&wanted, &observed), Comparison::default());
+    }
+
+    #[test]
+    fn applying_the_operations_gives_what_is_wanted_and_leaves_strangers_alone(
+        (assignment, memory) in scene(),
+    ) {
+        let wanted = compiled(&assignment);
+        let mut memory = memory;
+        let strangers = independent(&memory.foreign, &memory.ours);
+        let comparison = diff(&wanted, &memory.observe());
+        for operation in &comparison.operations {
+            // The order is right when every object finds its parents there.
+            prop_assert_eq!(memory.apply(operation), Ok(()), "{:#?}", comparison.operations);
+        }
+        reached(&wanted, &memory)?;
+        for key in strangers {
+            prop_assert!(memory.foreign.contains_key(&key), "{key:?} was a stranger's");
+        }
+    }
+
+    #[test]
+    fn one_failure_is_made_good_by_the_next_pass(
+        (assignment, memory) in scene(), failing in any::<prop::sample::Index>(),
+    ) {
+        let wanted = compiled(&assignment);
+        let mut memory = memory;
+        let comparison = diff(&wanted, &memory.observe());
+        if !comparison.operations.is_empty() {
+            let failing = failing.index(comparison.operations.len());
+            let failed = comparison.operations[failing].object();
+            for (index, operation) in comparison.operations.iter().enumerate() {
+                let object = operation.object();
+                // The kernel crate skips what concerns the same link; what lacks its parent fails by itself.
+                let same_link = object.place() == failed.place() && object.link().is_some() && object.link() == failed.link();
+                if index < failing || (index > failing && !same_link) {
+                    let _ = memory.apply(operation);
+                }
+            }
+            for operation in diff(&wanted, &memory.observe()).operations {
+                prop_assert_eq!(memory.apply(&operation), Ok(()));
+            }
+        }
+        reached(&wanted, &memory)?;
+    }
+
+    #[test]
+    fn a_pass_over_some_leaves_the_others_alone((assignment, memory) in scene(), chosen in 0_u8..4) {
+        let id = sandbox_id(chosen);
+        let mut part = assignment.clone();
+        part.sandboxes.retain(|key, _| *key == id);
+        let mut wanted = compile(&part, &facts(), &Gates::default());
+        wanted.look_into(id, NamespaceSource::Made);
+        for operation in diff(&wanted, &memory.observe()).operations {
+            let object = operation.object();
+            match object.place() {
+                Place::Sandbox(place) => prop_assert_eq!(place, id),
+                Place::Host => match object {
+                    Object::Route(route) => {
+                        prop_assert!(wanted.claimed.contains_key(&object.key()), "{route:?} is another's");
+                    }
+                    _ => prop_assert!(wanted.shims.iter().any(|n| Some(&*crate::object::shim_name(*n)) == object.link())),
+                },
+            }
+        }
+    }
+}
+
+#[test]
+fn a_foreign_link_under_our_name_is_reported_with_what_it_is() {
+    let id = sandbox_id(1);
+    let place = Place::Sandbox(id);
+    let mut wanted = Compiled::default();
+    wanted.names.insert(id, "macvlan1".to_owned());
+    wanted.scope.sandboxes.insert(id, NamespaceSource::Made);
+    let link = |kind, owner: &str| {
+        Object::Link(Link {
+            place,
+            name: "eth0".to_owned(),
+            kind,
+            mac: None,
+            mtu: None,
+            up: true,
+            owner: owner.to_owned(),
+        })
+    };
+    let ours = link(LinkKind::Macvlan { parent: "p0".to_owned(), mode: MacvlanMode::Bridge }, "ept");
+    wanted.owners.insert(ours.key(), AssignedKey::Sandbox(id));
+    wanted.desired.insert(ours.key(), ours.clone());
+    let veth = link(LinkKind::Other("veth".to_owned()), "");
+    let observed = Observed { foreign: [(veth.key(), veth)].into(), ..Observed::default() };
+    let comparison = diff(&wanted, &observed);
+    assert!(comparison.operations.is_empty());
+    let refusal = &comparison.refusals(&wanted)[&AssignedKey::Sandbox(id)];
+    assert_eq!(refusal.code, "name-conflict");
+    assert!(refusal.message.contains("link eth0 in sandbox macvlan1") && refusal.message.contains("veth"));
+}
