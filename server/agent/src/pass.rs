@@ -263,16 +263,11 @@ impl<'a> Pass<'a> {
     /// Compares; an address that waits for a probe but is on our link already needs none.
     fn compare(&mut self, observed: &Observed) -> Comparison {
         let opened = self.wanted.admit(observed);
-        if !opened.is_empty() {
-            let mut state = self.inner.state();
-            for sandbox in self.assignment.sandboxes.values() {
-                for endpoint in &sandbox.endpoints {
-                    for (id, address) in opened.iter().filter(|(id, _)| *id == endpoint.id) {
-                        state.gates.entry(sandbox.id).or_default().insert((*id, *address), Gate::Clear);
-                    }
-                }
-            }
+        let mut state = self.inner.state();
+        for (sandbox, endpoint, address) in opened {
+            state.gates.entry(sandbox).or_default().insert((endpoint, address), Gate::Clear);
         }
+        drop(state);
         diff(&self.wanted, observed)
     }
 

@@ -109,9 +109,11 @@ fn verdicts(inner: &Inner, asked: &BTreeSet<Key>, work: &Work) -> BTreeMap<Key, 
                 _ => Some(open()),
             },
         };
-        settled
-            .filter(|settled| *settled != Verdict::Probing || refusal.is_none() && !differing.contains(&key))
-            .unwrap_or_else(|| if refusal.is_some() || differing.contains(&key) { open() } else { Verdict::Converged })
+        match settled {
+            // Operations come first: an address is probed when all else is as it should be.
+            None | Some(Verdict::Probing) if refusal.is_some() || differing.contains(&key) => open(),
+            settled => settled.unwrap_or(Verdict::Converged),
+        }
     };
     keys.into_iter().map(|key| (key, verdict(key))).collect()
 }
