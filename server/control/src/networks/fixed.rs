@@ -1,7 +1,7 @@
 //! The leases of a network's own: its gateways, its reserved maps, and what the host has inside its pools. One function
 //! says which there should be, one makes it so; creation, a change of the network and a change of the host all use the two.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use netloom_ipam::spans;
@@ -9,7 +9,7 @@ use netloom_model::facts::Facts;
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
 use netloom_model::net::{Span, from_number, to_number, usable};
 use netloom_model::{NodeId, Timestamp};
-use netloom_store::{LeaseRow, NetworkRow, PoolRow, ReadTx, WriteTx, free_ranges, leases};
+use netloom_store::{LeaseQuery, LeaseRow, NetworkRow, PoolRow, ReadTx, WriteTx, free_ranges, leases};
 
 use crate::allocation::{self, NewLease};
 use crate::error::Error;
@@ -66,13 +66,19 @@ fn of_host(node: NodeId, network: &NetworkRow, pool: &PoolRow, facts: &Facts) ->
     fixed
 }
 
-/// The leases of its own that a network has now.
+/// Leases that are read at once.
+const AT_ONCE: u32 = 5000;
+
+/// The leases of its own that a network has now. Asked by owner: a network may have a million reservations of its users'.
 pub(crate) async fn current(tx: &mut ReadTx<'_>, network: &NetworkRow) -> Result<Vec<LeaseRow>, Error> {
-    let mut rows = leases::of_kind(tx, network.id, LeaseKind::Gateway).await?;
-    rows.extend(leases::of_kind(tx, network.id, LeaseKind::Host).await?);
-    let reserved = leases::of_kind(tx, network.id, LeaseKind::Reserved).await?;
-    rows.extend(reserved.into_iter().filter(|row| row.owner.kind == OwnerKind::Network));
-    Ok(rows)
+    let mut rows = leases::of_kind(tx, network.id, LeaseKind::Host).await?;
+    let mut query = LeaseQuery { owner: Some(network.id.to_string()), limit: AT_ONCE, ..LeaseQuery::default() };
+    loop {
+        let page = leases::list(tx, &query).await?;
+        let Some(last) = page.last() else { return Ok(rows) };
+        query.after = Some((last.address, last.id));
+        rows.extend(page);
+    }
 }
 
 /// What bringing a pool's own leases up to date came to.
@@ -134,9 +140,10 @@ pub(crate) async fn held_by_others(
     current: &[LeaseRow],
     wanted: &Fixed,
 ) -> Result<Vec<LeaseRow>, Error> {
+    let own: BTreeSet<IpAddr> = current.iter().map(|row| row.address).collect();
     let mut held = Vec::new();
     for address in wanted.keys() {
-        if current.iter().all(|row| row.address != *address) {
+        if !own.contains(address) {
             held.extend(leases::by_address(tx, *address).await?);
         }
     }
