@@ -27,7 +27,7 @@ pub(crate) fn prove(method: &Method, headers: &HeaderMap) -> Result<(), Problem>
     if method.is_safe() || provenance(headers) == Provenance::Own { Ok(()) } else { Err(refuse(headers)) }
 }
 
-fn text<'h>(headers: &'h HeaderMap, name: impl actix_web::http::header::AsHeaderName) -> Option<&'h str> {
+fn text(headers: &HeaderMap, name: impl actix_web::http::header::AsHeaderName) -> Option<&str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("?"))
 }
 
