@@ -56,6 +56,7 @@ pub async fn submit(request: HttpRequest, dashboard: Data<Dashboard>, given: For
     }
     let given = given.into_inner();
     let next = session::destination(given.next.as_deref());
+    let by_link = given.link.is_some();
     let opened = match (&given.link, &given.token) {
         (Some(secret), _) => dashboard.control.login_with_link(secret).await,
         (None, token) => dashboard.control.login_with_token(token.as_deref().unwrap_or_default().trim()).await,
@@ -68,7 +69,7 @@ pub async fn submit(request: HttpRequest, dashboard: Data<Dashboard>, given: For
         Err(failure)
             if matches!(failure.kind, ErrorKind::Unauthenticated | ErrorKind::Malformed | ErrorKind::Invalid) =>
         {
-            show(&request, StatusCode::UNAUTHORIZED, next, None, Some(refused(&failure)))
+            show(&request, StatusCode::UNAUTHORIZED, next, None, Some(refusal(by_link)))
         }
         Err(failure) => fail_outside(&request, &failure, &request_id(&request)),
     }
@@ -96,16 +97,18 @@ fn show(
     status: StatusCode,
     next: &str,
     link: Option<&str>,
-    problem: Option<String>,
+    problem: Option<&str>,
 ) -> HttpResponse {
     let frame = outer_frame(request, "Sign in", Section::None, &request_id(request));
     render(status, &LoginPage::new(frame, next, link, problem))
 }
 
-fn refused(failure: &Error) -> String {
-    match &failure.hint {
-        Some(hint) => format!("{}: {hint}", failure.detail),
-        None => failure.detail.clone(),
+/// What a person can do about it; which of the causes it was is nobody's business.
+fn refusal(by_link: bool) -> &'static str {
+    if by_link {
+        "This link has been used, or its hour is over. Make another, or sign in with a token."
+    } else {
+        "This token is not known here, or it has expired."
     }
 }
 

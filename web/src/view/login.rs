@@ -19,7 +19,7 @@ pub struct LoginPage {
 
 impl LoginPage {
     /// The page that asks for a token, or with a link's secret for one press of a button.
-    pub fn new(frame: Frame, next: &str, link: Option<&str>, problem: Option<String>) -> Self {
-        Self { frame, next: next.to_owned(), link: link.map(str::to_owned), problem }
+    pub fn new(frame: Frame, next: &str, link: Option<&str>, problem: Option<&str>) -> Self {
+        Self { frame, next: next.to_owned(), link: link.map(str::to_owned), problem: problem.map(str::to_owned) }
     }
 }
