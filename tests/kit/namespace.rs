@@ -10,10 +10,10 @@ use serde_json::Value;
 use crate::process::{Said, run, words};
 
 /// What the holder does: a tree of mounts that is shared within itself, as a host booted by systemd has, a `/sys` of its own
-/// network namespace, loopback up; then it waits for its standard input to close, which also happens when the test process dies,
+/// network namespace, loopback up, itself in the place of process 1 (whose namespaces are the host's on a real one); then it waits for its standard input to close, which also happens when the test process dies,
 /// and takes with it whatever still runs in its mount namespace.
 const HOLDER: &str = r#"
-mount --make-rshared / && mount -t sysfs sysfs /sys && ip link set lo up && echo ready || exit 1
+mount --make-rshared / && mount --bind /proc/$$ /proc/1 && mount -t sysfs sysfs /sys && ip link set lo up && echo ready || exit 1
 cat >/dev/null
 mine=$(readlink /proc/self/ns/mnt)
 for p in /proc/[0-9]*; do

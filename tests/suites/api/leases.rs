@@ -61,7 +61,7 @@ fn an_address_is_reserved_without_a_sandbox() {
     assert_eq!(client.get("networks/n/leases/printer").is(200), lease);
     let next = client.post("networks/n/leases", &json!({"key": "next"})).is(201);
     assert_eq!(next["status"]["address"], "10.60.0.2", "the lowest free one");
-    client.post("networks/n/leases", &json!({"key": "printer"})).problem(409, "key-taken");
+    client.post("networks/n/leases", &json!({"key": "printer"})).problem(409, "name-taken");
     client.post("networks/n/leases", &json!({"key": "other", "address": "10.60.0.9"})).problem(409, "address-taken");
     let sandbox = json!({"name": "s", "networks": {"n": {"address4": "10.60.0.9"}}});
     client.post("sandboxes", &sandbox).problem(409, "address-taken");

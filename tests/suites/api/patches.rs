@@ -24,7 +24,7 @@ fn labels_description_reserved_addresses_pools_and_ranges_are_edited_live() {
     assert_eq!(client.get("leases?address=10.40.0.70").is(200)["items"], json!([]));
 
     let wider = client.patch("networks/n", &json!({"pools": {"v4": {"range": "10.40.0.0/25"}}})).is(200);
-    assert_eq!(wider["status"]["pools"]["v4"]["range"], "10.40.0.0-10.40.0.127");
+    assert_eq!(wider["status"]["pools"]["v4"]["range"], "10.40.0.1-10.40.0.127");
     let added = client.patch("networks/n", &json!({"pools": {"six": {"subnet": "fd00:40::/64"}}})).is(200);
     assert_eq!(added["status"]["pools"]["six"]["gateway"], "fd00:40::1");
     assert_eq!(host.json_in_sandbox("s", "ip -j addr show eth0"), before, "who was there is left alone");

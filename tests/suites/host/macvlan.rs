@@ -15,12 +15,12 @@ fn modes_differ_in_who_reaches_whom() {
     let client = host.start();
     host.lan.run("ip addr add 10.130.0.254/16 dev wire0");
     for (index, (mode, siblings)) in [("bridge", true), ("private", false), ("vepa", false)].into_iter().enumerate() {
-        let mut body = macvlan(mode, &format!("10.130.{index}.0/24"));
+        let mut body = macvlan(&format!("net-{mode}"), &format!("10.130.{index}.0/24"));
         body["macvlan"]["mode"] = json!(mode);
         client.post("networks", &body).is(201);
         let (a, b) = (format!("{mode}-a"), format!("{mode}-b"));
-        host.sandbox(&a, mode);
-        host.sandbox(&b, mode);
+        host.sandbox(&a, &format!("net-{mode}"));
+        host.sandbox(&b, &format!("net-{mode}"));
         let link = host.json_in_sandbox(&a, "ip -j -d link show eth0");
         assert_eq!(link[0]["linkinfo"]["info_data"]["mode"], mode);
         assert_eq!(reaches(&host, &a, &format!("10.130.{index}.3")), siblings, "siblings in mode {mode}");
