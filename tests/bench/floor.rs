@@ -25,6 +25,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("net/ipv4/ip_forward", "0"),
     ("net/ipv4/conf/all/rp_filter", "2"),
     ("net/ipv4/conf/default/rp_filter", "2"),
+    ("net/ipv4/conf/all/arp_ignore", "1"),
+    ("net/ipv4/conf/all/arp_announce", "2"),
     ("net/ipv6/conf/all/forwarding", "0"),
     ("net/ipv6/conf/all/accept_ra", "0"),
     ("net/ipv6/conf/default/accept_ra", "0"),

@@ -29,7 +29,7 @@ pub(crate) async fn fill(database: &Path, network: &str, count: u32) -> anyhow::
         let take = left.min(CHUNK);
         let mut rows = Vec::new();
         while rows.len() < take as usize {
-            if (number - begin) % HOLE_EVERY != 0 {
+            if !(number - begin).is_multiple_of(HOLE_EVERY) {
                 rows.push(row(&pool.0, from_number(number), serial));
                 serial += 1;
             }

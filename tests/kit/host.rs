@@ -237,12 +237,16 @@ impl Host {
             self.kill();
         }
         let run = self.run_dir();
+        // The links first: the kernel takes its time over those of a namespace that nobody holds any more.
         self.net.shell(&format!(
-            "grep -o ' {0}/netns[^ ]*' /proc/self/mountinfo | sort -r | while read m; do umount -l \"$m\"; done; rm -rf {0}; mkdir {0}",
+            r#"links='ip -o link show group 28268 | cut -d: -f2 | cut -d@ -f1 | xargs -r -n1 ip link del'
+            grep -o ' {0}/netns[^ ]*' /proc/self/mountinfo | sort -r | while read m; do
+                nsenter --net="$m" sh -c "$links" 2>/dev/null
+                umount -l "$m"
+            done
+            rm -rf {0} && mkdir {0} && sh -c "$links""#,
             run.display()
         ));
-        self.net
-            .shell("ip -o link show group 28268 | awk -F': ' '{print $2}' | cut -d@ -f1 | xargs -r -n1 ip link del");
     }
 
     /// Runs the binary under test inside, with words split at spaces.

@@ -7,7 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`namespace`] | a network and mount namespace with a process that holds it |
-//! | [`host`] | a host made of one, with links, directories and the daemon |
+//! | [`mod@host`] | a host made of one, with links, directories and the daemon |
 //! | [`client`] | HTTP over the unix socket or TCP, with JSON at hand |
 //! | [`stream`] | server-sent events |
 //! | [`snapshot`] | all a host has in its kernel, to compare before and after |

@@ -1,7 +1,7 @@
 //! Server-sent events (the HTML standard's `text/event-stream`), read on a thread.
 
 use std::io::{BufRead, BufReader};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -67,10 +67,7 @@ impl Stream {
 
     /// The next event; absent when none comes in time or the stream has ended.
     pub fn next(&self, within: Duration) -> Option<Sent> {
-        match self.events.recv_timeout(within) {
-            Ok(sent) => Some(sent),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.events.recv_timeout(within).ok()
     }
 
     /// Reads on until an event of this kind.

@@ -203,7 +203,8 @@ impl State {
         let (ready, waiting) = std::mem::take(&mut tracked.waiters).into_iter().partition(|w| w.revision <= revision);
         tracked.waiters = waiting;
         // `send` fails when the deadline of the one who waited came first.
-        ready.into_iter().fold(false, |any, waiter: Waiter| waiter.outcome.send(outcome.clone()).is_ok() || any)
+        let sent = ready.into_iter().map(|waiter: Waiter| waiter.outcome.send(outcome.clone()).is_ok());
+        sent.filter(|sent| *sent).count() > 0
     }
 
     /// The gates as `plan` wants them, of these sandboxes.

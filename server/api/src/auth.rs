@@ -1,7 +1,7 @@
 //! Who asks. A bearer token, a dashboard session, or the peer of the local socket; anything else is a 401.
 //!
-//! The scopes that need a caller are wrapped in [`require`], so that a route inside them can't be reached without one,
-//! not even to learn whether it exists. Handlers take the [`Caller`]. What a caller may do is control's to say.
+//! The scopes that need a caller are wrapped in `require`, so that a route inside them can't be reached without one,
+//! not even to learn whether it exists. Handlers take the `Caller`. What a caller may do is control's to say.
 
 use std::future::{Ready, ready};
 

@@ -3,17 +3,17 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`cli`] | commands, flags, environment, help |
-//! | [`serve`] | the daemon: start order, listeners, what it prints |
-//! | [`greeting`] | the address forms and the lines that tell a person where to go |
-//! | [`listen`] | the TCP and unix listeners, and why one can't be had |
-//! | [`node`] | the agent behind control's port, and control behind the agent's |
-//! | [`lock`] | one daemon per data directory, run directory and network namespace |
-//! | [`shutdown`] | signals, and what stops in which order |
-//! | [`token`] | the admin token's file |
-//! | [`telemetry`], [`notify`] | logs; readiness for the service manager |
-//! | [`doctor`], [`purge`], [`exec`], [`login_link`], [`openapi`] | the other commands |
-//! | [`socket`] | requests to a running daemon, through its unix socket |
+//! | `cli` | commands, flags, environment, help |
+//! | `serve` | the daemon: start order, listeners, what it prints |
+//! | `greeting` | the address forms and the lines that tell a person where to go |
+//! | `listen` | the TCP and unix listeners, and why one can't be had |
+//! | `node` | the agent behind control's port, and control behind the agent's |
+//! | `lock` | one daemon per data directory, run directory and network namespace |
+//! | `shutdown` | signals, and what stops in which order |
+//! | `token` | the admin token's file |
+//! | `telemetry`, `notify` | logs; readiness for the service manager |
+//! | `doctor`, `purge`, `exec`, `login_link`, `openapi` | the other commands |
+//! | `socket` | requests to a running daemon, through its unix socket |
 
 mod cli;
 mod doctor;

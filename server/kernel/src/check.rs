@@ -60,7 +60,7 @@ impl Check {
 pub fn run(config: &Config) -> Vec<Check> {
     let mut checks = vec![host::capabilities(), host::kernel()];
     checks.extend(features::all());
-    checks.push(host::mount_namespace());
+    checks.push(host::mount_namespace(&config.run_dir));
     checks.push(host::shared_mount(&config.run_dir));
     checks.push(nftables::forward_chains());
     checks.extend(host::settings());

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 /// A mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mount {
+    /// Number, which no other mount of any mount namespace has meanwhile.
+    pub(crate) id: u32,
     /// Where.
     pub(crate) path: PathBuf,
-    /// Whether mounts in it are seen in other mount namespaces too.
-    pub(crate) shared: bool,
+    /// Its peer group: mounts in it are seen in its peers too, in whichever mount namespace they are.
+    pub(crate) shared: Option<u32>,
     /// Whether it follows another mount namespace's (`master:`): the mark of a private mount namespace.
     pub(crate) follows: bool,
     /// Type of the filesystem.
@@ -18,12 +20,22 @@ pub(crate) struct Mount {
 
 /// All mounts.
 pub(crate) fn all() -> io::Result<Vec<Mount>> {
-    Ok(std::fs::read_to_string("/proc/thread-self/mountinfo")?.lines().filter_map(parse).collect())
+    of_process("thread-self")
+}
+
+/// All mounts that a process sees, by its name under `/proc`.
+pub(crate) fn of_process(process: &str) -> io::Result<Vec<Mount>> {
+    Ok(std::fs::read_to_string(format!("/proc/{process}/mountinfo"))?.lines().filter_map(parse).collect())
 }
 
 /// The topmost mount at a path, which must be canonical.
 pub(crate) fn at(path: &Path) -> io::Result<Option<Mount>> {
-    Ok(all()?.into_iter().rfind(|mount| mount.path == path))
+    Ok(topmost(all()?, path))
+}
+
+/// The topmost mount at a path, of these.
+pub(crate) fn topmost(mounts: Vec<Mount>, path: &Path) -> Option<Mount> {
+    mounts.into_iter().rfind(|mount| mount.path == path)
 }
 
 /// The mount that a path lies on.
@@ -38,11 +50,13 @@ pub(crate) fn under(path: &Path) -> io::Result<Option<Mount>> {
 fn parse(line: &str) -> Option<Mount> {
     let (head, tail) = line.split_once(" - ")?;
     let mut fields = head.split(' ');
-    let path = unescape(fields.nth(4)?);
+    let id = fields.next()?.parse().ok()?;
+    let path = unescape(fields.nth(3)?);
     let optional: Vec<&str> = fields.skip(1).collect();
     Some(Mount {
+        id,
         path: PathBuf::from(path),
-        shared: optional.iter().any(|field| field.starts_with("shared:")),
+        shared: optional.iter().find_map(|field| field.strip_prefix("shared:")?.parse().ok()),
         follows: optional.iter().any(|field| field.starts_with("master:")),
         filesystem: tail.split(' ').next()?.to_owned(),
     })
@@ -79,7 +93,7 @@ mod tests {
         let line = "36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 shared:7 - ext3 /dev/root rw,errors=continue";
         let mount = parse(line).expect("the example of proc(5)");
         assert_eq!(mount.path, PathBuf::from("/mnt 2"));
-        assert!(mount.shared && mount.follows);
+        assert_eq!((mount.id, mount.shared, mount.follows), (36, Some(7), true));
         assert_eq!(mount.filesystem, "ext3");
     }
 }

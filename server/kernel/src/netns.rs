@@ -1,7 +1,7 @@
 //! Network namespaces: pinned ones of ours under the run directory, and those of others, looked at and never pinned.
 //!
-//! `RUN_DIR/netns` is a shared mount of its own while it holds something, so that what is pinned there is seen in other mount
-//! namespaces too. What must not live here: what stands inside a namespace.
+//! `RUN_DIR/netns` lies on a shared mount, or is one of its own while it holds something, so that what is pinned there is seen in
+//! other mount namespaces too. What must not live here: what stands inside a namespace.
 
 use std::fs::File;
 use std::io;
@@ -185,11 +185,18 @@ impl Pins {
         Ok(sandboxes)
     }
 
-    /// Makes the directory a shared mount of its own; answers how many files it holds.
+    /// Sees to it that what is mounted in the directory is seen in other mount namespaces; answers how many files it holds.
+    ///
+    /// On a shared mount (systemd makes all of them so, and a container's run directory is one) that is so already. A mount of
+    /// our own would cut it off there: a bind mount is a peer of what it lies on, and shows everything in it twice.
     fn prepare(&self) -> Result<usize, Failure> {
         std::fs::create_dir_all(&self.directory)?;
         let directory = self.directory.canonicalize()?;
-        if mounts::at(&directory)?.is_none() {
+        let own = mounts::at(&directory)?.is_some();
+        if !own && mounts::under(&directory)?.is_some_and(|mount| mount.shared.is_some()) {
+            return Ok(std::fs::read_dir(&directory)?.count());
+        }
+        if !own {
             mount(Some(&directory), &directory, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)?;
             // First out of the peer group of what it lies on, or every mount in it would appear there a second time.
             mount(None::<&str>, &directory, None::<&str>, MsFlags::MS_PRIVATE, None::<&str>)?;

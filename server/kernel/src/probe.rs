@@ -51,7 +51,7 @@ struct Way {
 /// What was found on the way to a socket.
 enum Begin {
     /// The way, and sockets of the kind.
-    Ready(Way, Sockets),
+    Ready(Box<Way>, Sockets),
     /// Nothing can be sent, with the reason.
     Pointless(Option<String>, String),
 }
@@ -136,7 +136,7 @@ fn begin(inner: &Inner, worker: &mut Worker, sandbox: SandboxId, kind: ProbeKind
         ProbeKind::Icmp => Sockets::Icmp(icmp::open(task.to).map_err(failed)?),
         ProbeKind::Tcp => Sockets::Tcp(tcp::open(task.to, task.count).map_err(failed)?),
     };
-    Ok(Begin::Ready(Way { path, link }, sockets))
+    Ok(Begin::Ready(Box::new(Way { path, link }), sockets))
 }
 
 fn ether_type(to: IpAddr) -> u16 {

@@ -160,13 +160,12 @@ impl Rtnl {
         self.socket.send(&bytes, 0)?;
         loop {
             self.receive()?;
-            for part in parts(&self.buffer).filter(|part| part.sequence == sequence) {
-                if part.kind == NLMSG_ERROR {
-                    acknowledged(&part)?;
-                    return Err(Failure { errno: libc::EPROTO, text: Some("an ACK without an answer".to_owned()) });
-                }
-                return decode(part.whole);
+            let Some(part) = parts(&self.buffer).find(|part| part.sequence == sequence) else { continue };
+            if part.kind == NLMSG_ERROR {
+                acknowledged(&part)?;
+                return Err(Failure { errno: libc::EPROTO, text: Some("an ACK without an answer".to_owned()) });
             }
+            return decode(part.whole);
         }
     }
 

@@ -69,7 +69,7 @@ fn an_address_is_reserved_without_a_sandbox() {
     client.get("networks/n/leases/printer").problem(404, "resource-not-found");
     client.post("sandboxes", &sandbox).is(201);
     let gateway = client.get("leases?address=10.60.0.1").is(200)["items"][0]["id"].as_str().unwrap().to_owned();
-    client.delete(&format!("networks/n/leases/{gateway}")).problem(409, "not-a-reservation");
+    client.delete(&format!("networks/n/leases/{gateway}")).problem(409, "lease-in-use");
 }
 
 #[test]

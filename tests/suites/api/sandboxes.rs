@@ -174,6 +174,8 @@ fn a_sandbox_is_safe_by_default() {
     for (setting, wanted) in [
         ("net/ipv4/ip_forward", "0"),
         ("net/ipv4/conf/all/rp_filter", "2"),
+        ("net/ipv4/conf/all/arp_ignore", "1"),
+        ("net/ipv4/conf/all/arp_announce", "2"),
         ("net/ipv6/conf/all/forwarding", "0"),
         ("net/ipv6/conf/eth0/accept_ra", "0"),
         ("net/ipv6/conf/eth0/autoconf", "0"),
@@ -181,7 +183,7 @@ fn a_sandbox_is_safe_by_default() {
         let found = host.in_sandbox("s", &format!("cat /proc/sys/{setting}"));
         assert_eq!(found.trim(), wanted, "{setting}");
     }
-    assert_eq!(host.json_in_sandbox("s", "ip -j link show lo")[0]["flags"].to_string().contains("UP"), true);
+    assert!(host.json_in_sandbox("s", "ip -j link show lo")[0]["flags"].to_string().contains("UP"));
     assert_eq!(host.net.run("sysctl -n net.ipv4.ip_forward").trim(), "1", "the host's own setting is left alone");
 }
 

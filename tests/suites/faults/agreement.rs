@@ -1,9 +1,9 @@
 //! The check after every fault: what the API says, what `ip` sees, and what the leases add up to are one and the same.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use netloom_tests::{Client, Host, Value, json, until};
+use netloom_tests::{Client, Host, Value, json};
 
 const SETTLED: Duration = Duration::from_secs(20);
 
@@ -14,16 +14,11 @@ const SETTLED: Duration = Duration::from_secs(20);
 #[track_caller]
 pub(crate) fn agree(host: &Host, after: &str) {
     let client = host.client();
-    until(&format!("nothing is under way after {after}"), SETTLED, || {
-        let restless = |list: &str| {
-            client.all(&format!("{list}?limit=1000")).iter().any(|object| {
-                let status = &object["status"];
-                status["reconciling"] == true || matches!(status["state"].as_str(), Some("pending" | "deleting"))
-            })
-        };
-        let releasing = client.get("leases?state=releasing").is(200)["items"] != json!([]);
-        (!restless("sandboxes") && !restless("networks") && !releasing).then_some(())
-    });
+    let begin = Instant::now();
+    while let Some(restless) = under_way(&client) {
+        assert!(begin.elapsed() < SETTLED, "after {after} this is still under way: {restless}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     assert_eq!(client.get("drift").is(200)["items"], json!([]), "after {after} the kernel differs from what is wanted");
     let sandboxes = client.all("sandboxes?limit=1000");
     namespaces(host, &sandboxes, after);
@@ -45,6 +40,19 @@ pub(crate) fn agree(host: &Host, after: &str) {
             adds_up(&pool["capacity"], &format!("{}/{key} after {after}", network["name"]));
         }
     }
+}
+
+/// An object that is not what it will be.
+fn under_way(client: &Client) -> Option<Value> {
+    let mut objects = client.all("sandboxes?limit=1000");
+    objects.extend(client.all("networks?limit=1000"));
+    let restless = objects.into_iter().find(|object| {
+        let status = &object["status"];
+        // What failed is tried again for ever: that is no work under way.
+        let state = status["state"].as_str();
+        status["reconciling"] == true && state != Some("failed") || matches!(state, Some("pending" | "deleting"))
+    });
+    restless.or_else(|| client.get("leases?state=releasing").is(200)["items"].get(0).cloned())
 }
 
 /// The files and mounts under the run directory are those of the sandboxes that run, and no others.

@@ -35,7 +35,7 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
                     if answer.status == 201 {
                         acknowledged.lock().unwrap().insert(key);
                     } else {
-                        answer.problem(503, "store-unavailable");
+                        answer.problem(503, "store-full");
                         refused.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(Duration::from_millis(20));
                     }
@@ -79,10 +79,10 @@ fn a_database_that_can_not_be_written_stops_writes_only() {
     let files = format!("{0}/netloom.db {0}/netloom.db-wal {0}/netloom.db-shm", host.data_dir().display());
     host.net.run(&format!("chattr +i {files}"));
     let refused =
-        client.post("sandboxes", &json!({"name": "c", "networks": {"n": {}}})).problem(503, "store-unavailable");
+        client.post("sandboxes", &json!({"name": "c", "networks": {"n": {}}})).problem(503, "store-read-only");
     assert_eq!(refused["retryable"], true, "{refused}");
-    client.patch("sandboxes/a", &json!({"description": "x"})).problem(503, "store-unavailable");
-    client.delete("sandboxes/a").problem(503, "store-unavailable");
+    client.patch("sandboxes/a", &json!({"description": "x"})).problem(503, "store-read-only");
+    client.delete("sandboxes/a").problem(503, "store-read-only");
     assert_eq!(client.get("sandboxes").is(200)["items"].as_array().unwrap().len(), 2, "reading goes on");
     host.in_sandbox("a", "ping -c 1 -W 2 10.187.0.3");
     host.in_sandbox("a", "ip addr del 10.187.0.2/24 dev eth0");

@@ -35,7 +35,7 @@ fn arp_icmp_and_tcp_are_answered() {
     let netns = host.netns("b");
     let mut server = std::process::Command::new("nsenter")
         .arg(format!("--net={}", host.net.outside(&netns).display()))
-        .args(["--", "busybox", "nc", "-l", "-p", "7777", "-s", "10.120.0.3"])
+        .args(["--", "busybox", "nc", "-l", "-p", "7777"])
         .spawn()
         .unwrap();
     netloom_tests::until("the server listens", Duration::from_secs(5), || {

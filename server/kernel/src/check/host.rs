@@ -7,7 +7,8 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use super::Check;
-use crate::{facts, mounts, sysctl};
+use crate::mounts::{self, Mount};
+use crate::{facts, sysctl};
 
 /// Bits of the effective set (capabilities(7)).
 const CAPABILITIES: [(u32, &str); 3] = [(12, "CAP_NET_ADMIN"), (13, "CAP_NET_RAW"), (21, "CAP_SYS_ADMIN")];
@@ -51,25 +52,28 @@ pub(super) fn kernel() -> Check {
 const REMEDY: &str = "in a systemd unit drop PrivateTmp=, ProtectSystem=, PrivateMounts= and the like; don't start it from \
 `ip netns exec`; in a container mount the run directory with propagation rshared";
 
-/// Whether namespaces made here are seen by the rest of the host.
-pub(super) fn mount_namespace() -> Check {
+/// Whether namespaces made here are seen by the rest of the host, that is by process 1.
+pub(super) fn mount_namespace(run_dir: &Path) -> Check {
     let name = "mount namespace";
-    let of = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/mnt"));
-    match (of("thread-self"), of("1")) {
-        (Ok(ours), Ok(init)) if ours == init => Check::good(name, "the host's"),
-        (Ok(_), Ok(_)) => Check::warning(
-            name,
-            "a private one: namespaces that Netloom makes here are not seen by `ip netns` or other programs of the host",
-            REMEDY,
-        ),
-        // Process 1 may be out of reach for a service with few capabilities; the mounts tell as much.
-        _ if mounts::under(Path::new("/")).ok().flatten().is_some_and(|root| root.follows) => Check::warning(
-            name,
-            "a private one that follows the host's: namespaces that Netloom makes here are not seen outside",
-            REMEDY,
-        ),
-        _ => Check::good(name, "seems to be the host's (process 1's can't be compared)"),
+    // Mount numbers rather than `/proc/1/ns/mnt`, which a service with a part of root's capabilities may not read.
+    let (ours, init) = match (mounts::all(), mounts::of_process("1")) {
+        (Ok(ours), Ok(init)) => (ours, init),
+        (Err(error), _) | (_, Err(error)) => return Check::unknown(name, &error),
+    };
+    let root = |mounts: &[Mount]| mounts::topmost(mounts.to_vec(), Path::new("/")).map(|mount| mount.id);
+    if root(&ours) == root(&init) {
+        return Check::good(name, "the host's");
     }
+    let there = run_dir.ancestors().find_map(|path| path.canonicalize().ok());
+    let peers = there.and_then(|path| mounts::under(&path).ok().flatten()).and_then(|mount| mount.shared);
+    if peers.is_some() && init.iter().any(|mount| mount.shared == peers) {
+        return Check::good(name, format!("a private one, which shares {} with the host's", run_dir.display()));
+    }
+    Check::warning(
+        name,
+        "a private one: namespaces that Netloom makes here are not seen by `ip netns` or other programs of the host",
+        REMEDY,
+    )
 }
 
 /// Whether the run directory can hold a shared mount, tried in a mount namespace that goes with its thread.
@@ -78,7 +82,7 @@ pub(super) fn shared_mount(run_dir: &Path) -> Check {
     let Some(there) = run_dir.ancestors().find_map(|path| path.canonicalize().ok()) else {
         return Check::good(name, "to be made at the first start");
     };
-    let follows = mounts::under(&there).ok().flatten().is_some_and(|mount| mount.follows && !mount.shared);
+    let follows = mounts::under(&there).ok().flatten().is_some_and(|mount| mount.follows && mount.shared.is_none());
     let directory = there.clone();
     let tried = std::thread::spawn(move || -> nix::Result<()> {
         // With CLONE_FS undone first: a mount namespace can't be shared by threads that share a root directory.

@@ -45,7 +45,7 @@ pub(crate) fn read(message: &RouteNetlinkMessage) -> Option<Seen> {
             AddressAttribute::Address(address) => peer = Some(*address),
             AddressAttribute::Local(address) => local = Some(*address),
             AddressAttribute::Broadcast(address) => broadcast = Some(*address),
-            AddressAttribute::Protocol(word) => protocol = u8::from(word.clone()),
+            AddressAttribute::Protocol(word) => protocol = u8::from(*word),
             _ => {}
         }
     }

@@ -99,7 +99,7 @@ fn a_stranger_with_the_address_is_found_before_it_is_set() {
 }
 
 #[test]
-fn two_who_probe_for_one_address_at_once_both_notice() {
+fn of_two_who_probe_for_one_address_at_once_never_both_get_it() {
     on_a_host(async |host| {
         run("ip link set wire0 arp on");
         let links: Vec<Object> = [2, 3].map(|n| Object::Link(macvlan(Place::Sandbox(id(n)), "eth0", n))).to_vec();
@@ -108,7 +108,10 @@ fn two_who_probe_for_one_address_at_once_both_notice() {
         host.apply(creations(&objects)).await;
         let probe = |n: u8| host.kernel.address_probe(id(n), "eth0", ip("192.168.122.50"), mac(n));
         let (second, third) = tokio::join!(probe(2), probe(3));
-        assert_eq!((second.expect("sent"), third.expect("sent")), (Some(mac(3)), Some(mac(2))));
+        // Whoever hears the other first gives way at once, and then the other may hear no more of it.
+        let found = (second.expect("sent"), third.expect("sent"));
+        assert_ne!(found, (None, None));
+        assert!(found.0.is_none_or(|stranger| stranger == mac(3)) && found.1.is_none_or(|stranger| stranger == mac(2)));
         host.apply(links.into_iter().map(Operation::Delete).collect()).await;
         host.apply([2, 3].map(|n| Operation::Delete(namespace(id(n)))).to_vec()).await;
         drop(start("true"));

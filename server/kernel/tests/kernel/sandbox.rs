@@ -3,8 +3,8 @@
 use netloom_plan::object::{ALIAS_PREFIX, Key, LINK_GROUP, Link, LinkKind, Object, Operation, Place, Scope};
 
 use crate::host::{
-    ROUTER, address, creations, everything, id, ip, json, loopback, mac, macvlan, namespace, on_a_host, route, run,
-    scope, sysctl, text, wanted,
+    ROUTER, Running, address, creations, everything, id, ip, json, loopback, mac, macvlan, namespace, on_a_host, route,
+    run, scope, start, sysctl, text, wanted,
 };
 
 #[test]
@@ -247,4 +247,36 @@ fn interfaces_are_told_as_ifconfig_shows_them() {
         assert!(matches!(gone, Err(netloom_kernel::Error::NamespaceGone(_))));
         host.remove(2).await;
     });
+}
+
+#[test]
+fn what_lies_on_a_shared_mount_is_seen_once_in_every_mount_namespace() {
+    on_a_host(async |host| {
+        let run_dir = host.run_dir.display().to_string();
+        std::fs::create_dir_all(&host.run_dir).expect("a run directory");
+        run(&format!("mount -t tmpfs none {run_dir}"));
+        run(&format!("mount --make-shared {run_dir}"));
+        // As a container's run directory is shared with the host: other mount namespace, same peer group.
+        let outside = start("unshare --mount --propagation unchanged sleep 60");
+        let table = format!("/proc/{}/mountinfo", outside.pid());
+        let seen = || {
+            let table = std::fs::read_to_string(&table).expect("its mounts");
+            table.lines().filter(|line| line.contains(&id(2).to_string())).count()
+        };
+        while !std::fs::read_to_string(&table).expect("its mounts").contains(&run_dir) || !is_apart(&outside) {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        host.make(2).await;
+        assert_eq!(seen(), 1);
+        host.remove(2).await;
+        assert_eq!(seen(), 0);
+        drop(outside);
+        run(&format!("umount {run_dir}"));
+    });
+}
+
+/// Whether a process has a mount namespace of its own by now.
+fn is_apart(process: &Running) -> bool {
+    let of = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/mnt")).expect("its mount namespace");
+    of(&process.pid().to_string()) != of("thread-self")
 }

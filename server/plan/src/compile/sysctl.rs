@@ -12,6 +12,10 @@ const MADE: &[(&str, &str)] = &[
     ("net/ipv4/conf/default/forwarding", "0"),
     ("net/ipv4/conf/all/rp_filter", "2"),
     ("net/ipv4/conf/default/rp_filter", "2"),
+    // Of two links on one segment only the one that has an address answers for it (docs/adr/0011); the kernel takes the
+    // greater of `all` and the link's.
+    ("net/ipv4/conf/all/arp_ignore", "1"),
+    ("net/ipv4/conf/all/arp_announce", "2"),
     ("net/ipv6/conf/all/forwarding", "0"),
     ("net/ipv6/conf/default/forwarding", "0"),
     ("net/ipv6/conf/all/accept_ra", "0"),
@@ -24,6 +28,8 @@ const MADE: &[(&str, &str)] = &[
 const ADOPTED_LINK: &[(&str, &str, &str)] = &[
     ("net/ipv4/conf", "forwarding", "0"),
     ("net/ipv4/conf", "rp_filter", "2"),
+    ("net/ipv4/conf", "arp_ignore", "1"),
+    ("net/ipv4/conf", "arp_announce", "2"),
     ("net/ipv6/conf", "forwarding", "0"),
     ("net/ipv6/conf", "accept_ra", "0"),
     ("net/ipv6/conf", "autoconf", "0"),

@@ -27,9 +27,15 @@ async fn an_endpoint_comes_back_with_its_names_and_keeps_its_place() {
     .unwrap();
     let (id, network, owner) = (row.id, blue.id, sandbox.id);
     assert_eq!(read!(store, (), tx => endpoints::by_id(tx, id).await).unwrap(), Some(row.clone()));
-    assert_eq!(read!(store, (), tx => endpoints::by_ids(tx, &[id]).await).unwrap(), [row.clone()]);
-    assert_eq!(read!(store, (), tx => endpoints::of_sandboxes(tx, &[owner]).await).unwrap(), [row.clone()]);
-    assert_eq!(read!(store, (), tx => endpoints::of_network(tx, network, 5).await).unwrap(), [row.clone()]);
+    assert_eq!(read!(store, (), tx => endpoints::by_ids(tx, &[id]).await).unwrap(), std::slice::from_ref(&row));
+    assert_eq!(
+        read!(store, (), tx => endpoints::of_sandboxes(tx, &[owner]).await).unwrap(),
+        std::slice::from_ref(&row)
+    );
+    assert_eq!(
+        read!(store, (), tx => endpoints::of_network(tx, network, 5).await).unwrap(),
+        std::slice::from_ref(&row)
+    );
     assert_eq!(read!(store, (), tx => endpoints::mac_taken(tx, mac).await).unwrap(), Some(row.clone()));
     assert_eq!(read!(store, (), tx => endpoints::next_position(tx, owner).await).unwrap(), 1);
     let nobody = SandboxId::from_random(unique());

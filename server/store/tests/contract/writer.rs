@@ -21,7 +21,10 @@ async fn a_job_that_fails_takes_back_what_it_wrote_and_nothing_else() {
                     // By its own word, by a rule of the schema, and by a rule that it does not mind.
                     1 => Err(Error::NotFound),
                     2 => networks::insert(tx, &row).await,
-                    3 => Ok(drop(networks::insert(tx, &row).await)),
+                    3 => {
+                        let _: Result<(), Error> = networks::insert(tx, &row).await;
+                        Ok(())
+                    }
                     _ => Ok(()),
                 }
             })
