@@ -53,11 +53,16 @@ pub fn until<T>(what: &str, within: Duration, mut attempt: impl FnMut() -> Optio
     }
 }
 
-/// A number from the environment, or the default: the loops that can be made longer.
+/// How often a long loop runs: `default` times, or `LOOPS` times as often (`LOOPS=10` is the full count).
+pub fn loops(default: u32) -> u32 {
+    default * number("LOOPS", 1)
+}
+
+/// A number from the environment, or the default.
 ///
 /// # Panics
 /// When the variable is set to something else than a number.
-pub fn loops(variable: &str, default: u32) -> u32 {
+pub fn number(variable: &str, default: u32) -> u32 {
     match std::env::var(variable) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")),
         Err(_) => default,

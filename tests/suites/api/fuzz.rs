@@ -1,6 +1,6 @@
-//! Mutated requests, `FUZZ_CASES` of them (1,000 unless said): each is answered 2xx, or 4xx as a problem that leaves nothing behind.
+//! Mutated requests, 1,000 of them, or `LOOPS` times as many: each is answered 2xx, or 4xx as a problem that leaves nothing behind.
 
-use netloom_tests::{Client, Snapshot, Value, host, json, loops};
+use netloom_tests::{Client, Snapshot, Value, host, json, loops, number};
 
 /// xorshift64*: the same cases on every run of one seed, which a failure prints.
 struct Dice(u64);
@@ -224,8 +224,8 @@ fn undo(client: &Client) {
 
 #[test]
 fn mutated_requests_never_break_anything() {
-    let cases = loops("FUZZ_CASES", 1000);
-    let seed = u64::from(loops("FUZZ_SEED", 20_261_124));
+    let cases = loops(1000);
+    let seed = u64::from(number("FUZZ_SEED", 20_261_124));
     let host = host!();
     let client = host.start();
     host.macvlan("base", "10.210.0.0/24");

@@ -128,7 +128,7 @@ fn kill_at(host: &Host, case: &Case, point: &'static str, most: u64) -> u64 {
 
 fn kill_everywhere(name: &str) {
     let case = CASES.iter().find(|case| case.name == name).expect("a case of this name");
-    let most = u64::from(loops("FAULT_PASSES", 2));
+    let most = u64::from(loops(2));
     let host = host!();
     let before = Snapshot::of(&host);
     let client = host.start();

@@ -1,4 +1,4 @@
-//! SIGKILL at random moments while several clients write, `KILL_LOOPS` times (20 unless said).
+//! SIGKILL at random moments while several clients write, 20 times, or `LOOPS` times as often.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -33,7 +33,7 @@ fn live(host: &Host, who: usize, stop: &AtomicBool) {
 
 #[test]
 fn killed_at_random_moments() {
-    let rounds = loops("KILL_LOOPS", 20);
+    let rounds = loops(20);
     let host = host!();
     let before = Snapshot::of(&host);
     let client = host.start();
