@@ -45,7 +45,10 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--netloom" => plan.netloom = arguments.next().context("--netloom takes a path")?.into(),
+            "--netloom" => {
+                let path = PathBuf::from(arguments.next().context("--netloom takes a path")?);
+                plan.netloom = path.canonicalize().with_context(|| format!("no program at {}", path.display()))?;
+            }
             "--quick" => plan = Plan { runs: 30, leases: 50_000, endpoints: 100, ..plan },
             "attach" | "scale" | "leases" | "idle" => parts.push(argument),
             other => bail!("`{other}` is none of: --netloom PATH, --quick, attach, scale, leases, idle"),
