@@ -13,3 +13,5 @@ mod probes;
 mod repair;
 #[path = "host/restart.rs"]
 mod restart;
+#[path = "host/strays.rs"]
+mod strays;

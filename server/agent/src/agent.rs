@@ -17,7 +17,7 @@ use tokio::sync::{Notify, RwLock, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::source::{AssignmentSource, ReportSink};
-use crate::state::{State, Waiter};
+use crate::state::{Assigned, State, Waiter};
 use crate::{host, look, notify, outbox, schedule};
 
 /// What can be set.
@@ -52,8 +52,9 @@ pub(crate) struct Inner {
     pub(crate) changed: Notify,
     /// Passes over keys read; those over everything write.
     pub(crate) exclusion: RwLock<()>,
-    /// Held by a pass over keys that works on the host's own stack: its objects belong to several sandboxes at once.
-    pub(crate) host: tokio::sync::Mutex<()>,
+    /// Held by a pass over keys that works on the host's own stack, until what it did is recorded: its objects belong to several
+    /// sandboxes at once.
+    pub(crate) host: Arc<tokio::sync::Mutex<()>>,
     /// Held while facts are read, so that they are compared in the order they were read in.
     pub(crate) facts: tokio::sync::Mutex<host::Told>,
     stopped: watch::Sender<bool>,
@@ -86,7 +87,7 @@ impl Agent {
             state: Mutex::new(state),
             changed: Notify::new(),
             exclusion: RwLock::new(()),
-            host: tokio::sync::Mutex::new(()),
+            host: Arc::default(),
             facts: tokio::sync::Mutex::new(host::Told::default()),
             stopped: watch::Sender::new(false),
         });
@@ -150,6 +151,10 @@ impl Agent {
     /// Sends a probe from a sandbox. `spec.to` has been checked.
     pub async fn probe(&self, sandbox: SandboxId, spec: ProbeSpec) -> Result<ProbeReport, Refusal> {
         let to: IpAddr = spec.to.parse().map_err(|_| look::not_an_address(&spec))?;
+        let assigned = self.inner.state().tracked.get(&Key::Sandbox(sandbox)).and_then(|t| t.assigned.clone());
+        if let Some(Assigned::Sandbox(known)) = assigned {
+            self.inner.kernel.introduce(sandbox, &known.namespace, &known.name);
+        }
         self.inner.kernel.probe(sandbox, &spec, to).await
     }
 

@@ -1,18 +1,20 @@
 //! Looking without touching: plans, drift, and what is known of a key.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 use netloom_kernel::Error;
 use netloom_model::SandboxId;
-use netloom_model::assignment::{Assignment, Key, NamespaceSource};
+use netloom_model::assignment::{AssignedSandbox, Assignment, Key, NamespaceSource};
 use netloom_model::condition::Condition;
 use netloom_model::drift::Drift;
 use netloom_model::plan::{Plan, PlannedOperation, Refusal};
 use netloom_model::probe::ProbeSpec;
 use netloom_model::report::{Live, LiveObject};
 use netloom_model::sandbox::InterfaceStatus;
-use netloom_plan::{Operation, Place, compile, describe, diff, drift as plan_drift};
+use netloom_plan::{Object, Operation, Place, compile, describe, diff, drift as plan_drift};
 
 use crate::agent::Inner;
 use crate::host;
@@ -26,7 +28,12 @@ pub(crate) async fn plan(inner: &Arc<Inner>, assignment: &Assignment) -> Result<
     for id in assignment.sandboxes.keys() {
         inner.state().addresses_of(*id).into_iter().for_each(|address| wanted.claim(*id, address));
     }
-    if let Some(refusal) = wanted.refusals.values().next() {
+    // A network's trouble is no reason against what is planned on it, and something that goes or stands still needs nothing of the host.
+    let needed = |key: &Key| match key {
+        Key::Network(_) => false,
+        Key::Sandbox(id) => assignment.sandboxes.get(id).is_some_and(|sandbox| sandbox.running && !sandbox.deleting),
+    };
+    if let Some((_, refusal)) = wanted.refusals.iter().find(|(key, _)| needed(key)) {
         return Err(refusal.clone());
     }
     let observed =
@@ -39,17 +46,33 @@ pub(crate) async fn plan(inner: &Arc<Inner>, assignment: &Assignment) -> Result<
         }
     }
     let comparison = diff(&wanted, &observed);
-    if let Some(refusal) = comparison.refusals(&wanted).into_values().next() {
+    if let Some((_, refusal)) = comparison.refusals(&wanted).into_iter().find(|(key, _)| needed(key)) {
         return Err(refusal);
     }
+    let requested = requested(assignment);
     let planned = |operation: &Operation| {
         let mut planned = describe::planned(operation, &wanted.names);
-        if probed.contains(&operation.object().key()) {
-            planned.summary.push_str(" It is asked for on the wire first, and another is taken when somebody answers.");
+        let object = operation.object();
+        if let (true, Object::Address(address)) = (probed.contains(&object.key()), object) {
+            planned.summary.push_str(if requested.contains(&(address.place, address.address)) {
+                " It is asked for on the wire first, and refused when somebody answers."
+            } else {
+                " It is asked for on the wire first, and another is taken when somebody answers."
+            });
         }
         planned
     };
     Ok(Plan { operations: comparison.operations.iter().map(planned).collect::<Vec<PlannedOperation>>() })
+}
+
+/// Addresses that were asked for by number, with where they go.
+fn requested(assignment: &Assignment) -> BTreeSet<(Place, IpAddr)> {
+    let of = |sandbox: &AssignedSandbox| {
+        let place = Place::Sandbox(sandbox.id);
+        let addresses = sandbox.endpoints.iter().flat_map(|endpoint| &endpoint.addresses);
+        addresses.filter(|address| address.requested).map(|address| (place, address.address)).collect::<Vec<_>>()
+    };
+    assignment.sandboxes.values().flat_map(of).collect()
 }
 
 /// Where the kernel differs from what is assigned.

@@ -10,6 +10,7 @@ use netloom_model::assignment::{Assignment, Key};
 use netloom_model::plan::Refusal;
 use netloom_plan::object::{self, Object, Observed, Place};
 use netloom_plan::{Comparison, Compiled, Operation, compile, describe, diff, uses_host};
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use crate::agent::Inner;
@@ -51,6 +52,8 @@ pub(crate) struct Work {
     pub(crate) host_generation: u64,
     /// Whether it looked at everything.
     pub(crate) everything: bool,
+    /// Nobody else works on the host until this is recorded: what was verified would be told in another order than it was done.
+    _host: Option<OwnedMutexGuard<()>>,
 }
 
 /// Gives back what a pass holds, also when it breaks off.
@@ -170,7 +173,7 @@ async fn work(inner: &Arc<Inner>, keys: Option<&BTreeSet<Key>>) -> Result<Work, 
     let mut assignment = fetch(inner, keys).await?;
     let mut host = None;
     if keys.is_some_and(|keys| touches_host(&assignment, keys)) {
-        host = Some(inner.host.lock().await);
+        host = Some(inner.host.clone().lock_owned().await);
         // Another pass may have worked on the host since it was read.
         assignment = fetch(inner, keys).await?;
     }
@@ -180,8 +183,7 @@ async fn work(inner: &Arc<Inner>, keys: Option<&BTreeSet<Key>>) -> Result<Work, 
         host::refresh(inner).await?;
         pass = Pass::compile(inner, pass.assignment, keys);
     }
-    let work = pass.run().await?;
-    drop(host);
+    let work = pass.run(host).await?;
     probing::start(inner, &work.wanted, &work.observed);
     Ok(work)
 }
@@ -227,7 +229,7 @@ impl<'a> Pass<'a> {
         Self { inner, keys, assignment, wanted, host_generation }
     }
 
-    async fn run(mut self) -> Result<Work, PassError> {
+    async fn run(mut self, host: Option<OwnedMutexGuard<()>>) -> Result<Work, PassError> {
         let mut observed = self.inner.kernel.observe(self.wanted.scope.clone()).await?;
         let mut comparison = self.compare(&observed);
         let mut repairs = Repairs::found(&comparison, &self.wanted, &observed, &self.assignment);
@@ -257,6 +259,7 @@ impl<'a> Pass<'a> {
             refused,
             repairs,
             host_generation: self.host_generation,
+            _host: host,
         })
     }
 

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use netloom_model::assignment::Key;
 use netloom_model::plan::Refusal;
@@ -15,6 +16,11 @@ use tokio::time::{Instant, sleep};
 use crate::agent::Inner;
 use crate::backoff::Backoff;
 use crate::state::Gate;
+
+/// What a socket says whose link went.
+const LINK_GONE: [&str; 3] = ["ENXIO", "ENODEV", "ENETDOWN"];
+/// How long until such a probe is made anew.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Starts the probes that are needed and not under way, as soon as the endpoint's link is there to send from.
 pub(crate) fn start(inner: &Arc<Inner>, wanted: &Compiled, observed: &Observed) {
@@ -47,6 +53,11 @@ async fn run(inner: Weak<Inner>, probe: ProbeNeeded, number: u64) {
             Ok(()) => None,
             Err(refusal) => Some(Gate::Refused(refusal)),
         },
+        // The link went, or was made anew (another address brings another Ethernet address) while it was being asked: asked again.
+        Err(refusal) if refusal.errno.as_deref().is_some_and(|errno| LINK_GONE.contains(&errno)) => {
+            sleep(ASK_AGAIN).await;
+            None
+        }
         Err(refusal) => Some(Gate::Refused(refusal)),
     };
     let Some(inner) = inner.upgrade() else { return };

@@ -1,4 +1,4 @@
-//! Applying operations: each place by itself, in order, as few visits as can be.
+//! Applying operations: stage by stage, in each every place by itself, in order, as few visits as can be.
 //!
 //! What must not live here: messages, and what a refusal means to anybody.
 
@@ -9,9 +9,11 @@ use futures_util::future::join_all;
 use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
 use netloom_plan::object::{Namespace, Object, Operation, Place};
+use netloom_plan::order;
 
 use crate::handle::Inner;
 use crate::reap::{self, Reaped};
+use crate::stray;
 use crate::visit::{Blocked, Outcome, subject, visit};
 
 /// A run of operations in one place that is done in one go.
@@ -22,10 +24,21 @@ enum Step {
     Links(Vec<usize>),
     /// Removal of a namespace, with the removals of links right before it.
     Namespace(Vec<usize>, usize),
+    /// Removal of a link that is in none of our places.
+    Stray(usize),
 }
 
-/// Applies operations; answers one outcome for each, in the order given.
+/// Applies operations, stage by stage; answers one outcome for each, in the order given.
 pub(crate) async fn apply(inner: &Arc<Inner>, operations: Vec<Operation>) -> Vec<Outcome> {
+    let mut outcomes = Vec::with_capacity(operations.len());
+    for stage in operations.chunk_by(|a, b| order::stage(a) == order::stage(b)) {
+        outcomes.extend(at_once(inner, stage.to_vec()).await);
+    }
+    outcomes
+}
+
+/// Applies operations of one stage, each place by itself.
+async fn at_once(inner: &Arc<Inner>, operations: Vec<Operation>) -> Vec<Outcome> {
     let mut places: BTreeMap<Place, (Vec<usize>, Vec<Operation>)> = BTreeMap::new();
     let count = operations.len();
     for (index, operation) in operations.into_iter().enumerate() {
@@ -57,6 +70,7 @@ fn steps(operations: &[Operation]) -> Vec<Step> {
                 steps.push(Step::Namespace(links, index));
             }
             (Operation::Delete(Object::Namespace(_)), _) => steps.push(Step::Namespace(Vec::new(), index)),
+            (Operation::Delete(Object::Stray(_)), _) => steps.push(Step::Stray(index)),
             (_, Some(Step::Visit(visit))) => visit.push(index),
             _ => steps.push(Step::Visit(vec![index])),
         }
@@ -87,6 +101,7 @@ async fn in_place(inner: &Arc<Inner>, place: Place, operations: Vec<Operation>) 
                     settle(index, outcome, &mut blocked);
                 }
             }
+            Step::Stray(index) => settle(index, remove_stray(inner, &operations[index]).await, &mut blocked),
             Step::Namespace(links, index) => {
                 for (index, outcome) in remove_namespace(inner, &operations, &links, index).await {
                     settle(index, outcome, &mut blocked);
@@ -178,6 +193,18 @@ async fn remove_namespace(
     outcomes
 }
 
+async fn remove_stray(inner: &Arc<Inner>, operation: &Operation) -> Outcome {
+    let Object::Stray(stray) = operation.object() else { return Ok(()) };
+    let (job, wanted) = (inner.clone(), stray.clone());
+    let removed = inner.reapers.run(move |worker| stray::remove(&job, worker, &wanted)).await;
+    let subject = subject(inner, operation);
+    match removed {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(failure)) => Err(subject.failed(&failure)),
+        Err(error) => Err(subject.refusal("kernel-refused", error)),
+    }
+}
+
 async fn unpin(inner: &Arc<Inner>, sandbox: SandboxId, operation: &Operation) -> Outcome {
     let subject = subject(inner, operation);
     let injected = |injected| subject.refusal("kernel-refused", injected);
@@ -232,6 +259,7 @@ mod tests {
             .map(|step| match step {
                 Step::Visit(indexes) => format!("visit {indexes:?}"),
                 Step::Links(indexes) => format!("links {indexes:?}"),
+                Step::Stray(index) => format!("stray {index}"),
                 Step::Namespace(links, index) => format!("namespace {links:?} {index}"),
             })
             .collect();

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use netloom_model::assignment::Adoption;
+use netloom_model::assignment::{Adoption, NamespaceSource};
 use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
 use netloom_model::probe::{ProbeReport, ProbeSpec};
@@ -155,6 +155,11 @@ impl Kernel {
     /// Sends a probe from inside a sandbox. That nothing came is no error: the report says why.
     pub async fn probe(&self, sandbox: SandboxId, spec: &ProbeSpec, to: IpAddr) -> Result<ProbeReport, Refusal> {
         probe::probe(&self.inner, sandbox, spec, to).await
+    }
+
+    /// Tells where a sandbox's namespace comes from; for one that shares the host's stack, which is never observed.
+    pub fn introduce(&self, sandbox: SandboxId, source: &NamespaceSource, name: &str) {
+        self.inner.registry.learn_one(sandbox, source, name);
     }
 
     /// Drops what is remembered of a sandbox's namespace.

@@ -8,7 +8,7 @@
 //! | `handle` | [`Kernel`], what the agent holds |
 //! | `worker`, `stack`, `netns`, `registry` | threads that enter namespaces, and the namespaces |
 //! | `rtnl`, `message` | netlink: sockets and batches, and kernel objects as messages |
-//! | `apply`, `visit`, `reap` | making and changing, removing by proof |
+//! | `apply`, `visit`, `reap`, `stray` | making and changing, removing by proof, finding what was moved away |
 //! | `observe`, `listen`, `interfaces`, `facts`, `identify` | looking |
 //! | `probe` | packets on the wire |
 //! | [`check`], [`purge`] | for `netloom doctor` and `netloom purge`, without a running daemon |
@@ -29,6 +29,7 @@ mod reap;
 mod registry;
 mod rtnl;
 mod stack;
+mod stray;
 mod sys;
 mod sysctl;
 mod visit;

@@ -91,14 +91,14 @@ pub(crate) fn start_time(pid: i32) -> Option<u64> {
 /// What keeps our namespaces: one file each in `RUN_DIR/netns`, with the namespace mounted on it.
 pub(crate) struct Pins {
     directory: PathBuf,
-    /// How many files there are, once the directory is known to be a shared mount.
-    count: Mutex<Option<usize>>,
+    /// Whether the directory is known to be as it should; held while anything in it comes or goes.
+    prepared: Mutex<bool>,
 }
 
 impl Pins {
     /// Of a run directory; makes nothing yet.
     pub(crate) fn new(run_dir: &Path) -> Self {
-        Self { directory: run_dir.join("netns"), count: Mutex::new(None) }
+        Self { directory: run_dir.join("netns"), prepared: Mutex::new(false) }
     }
 
     /// The directory.
@@ -111,60 +111,54 @@ impl Pins {
         self.directory.join(sandbox.to_string())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<usize>> {
-        // Whatever a panic left behind: the directory is read again.
-        self.count.lock().unwrap_or_else(|poisoned| {
-            let mut count = PoisonError::into_inner(poisoned);
-            *count = None;
-            count
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        // Whatever a panic left behind: the directory is looked at again.
+        self.prepared.lock().unwrap_or_else(|poisoned| {
+            let mut prepared = PoisonError::into_inner(poisoned);
+            *prepared = false;
+            prepared
         })
     }
 
     /// Pins the calling thread's namespace. A stale file (of a run that ended before it mounted) is used.
     pub(crate) fn pin(&self, sandbox: SandboxId) -> Result<(), Failure> {
-        let mut count = self.lock();
-        if count.is_none() {
-            *count = Some(self.prepare()?);
+        let mut prepared = self.lock();
+        // Somebody may have removed the directory meanwhile.
+        if !*prepared || !self.directory.is_dir() {
+            self.prepare()?;
+            *prepared = true;
         }
         let path = self.path(sandbox);
-        let stale = path.exists();
         std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
         let pinned = mount(Some("/proc/thread-self/ns/net"), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>);
-        match pinned {
-            Ok(()) => {
-                *count = count.map(|files| files + usize::from(!stale));
-                Ok(())
-            }
-            Err(errno) => {
-                let _ = std::fs::remove_file(&path);
-                *count = None;
-                Err(errno.into())
-            }
-        }
+        pinned.map_err(|errno| {
+            let _ = std::fs::remove_file(&path);
+            *prepared = false;
+            errno.into()
+        })
     }
 
     /// Lets a namespace go and removes its file; with the last one the directory and its mount go too.
     pub(crate) fn unpin(&self, sandbox: SandboxId) -> Result<(), Failure> {
-        let mut count = self.lock();
+        let mut prepared = self.lock();
         let path = self.path(sandbox);
         if let Some(file) = open_namespace(&path)? {
             drop(file);
             umount2(&path, MntFlags::MNT_DETACH)?;
         }
         match std::fs::remove_file(&path) {
-            Ok(()) => *count = count.map(|files| files.saturating_sub(1)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error.into()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
         }
-        if matches!(*count, None | Some(0)) && self.clear()? {
-            *count = None;
+        if self.clear()? {
+            *prepared = false;
         }
         Ok(())
     }
 
     /// The sandboxes that have a namespace here. Stale files are removed: they hold nothing, and nobody would ask for them again.
     pub(crate) fn list(&self) -> io::Result<Vec<SandboxId>> {
-        let mut count = self.lock();
+        let mut prepared = self.lock();
         let mut sandboxes = Vec::new();
         let entries = match std::fs::read_dir(&self.directory) {
             Ok(entries) => entries,
@@ -179,30 +173,29 @@ impl Pins {
             } else if entry.metadata()?.is_file() && entry.metadata()?.len() == 0 {
                 tracing::info!(file = %entry.path().display(), "a stale file without a namespace is removed");
                 std::fs::remove_file(entry.path())?;
-                *count = None;
+                *prepared = false;
             }
         }
         Ok(sandboxes)
     }
 
-    /// Sees to it that what is mounted in the directory is seen in other mount namespaces; answers how many files it holds.
+    /// Sees to it that what is mounted in the directory is seen in other mount namespaces.
     ///
     /// On a shared mount (systemd makes all of them so, and a container's run directory is one) that is so already. A mount of
     /// our own would cut it off there: a bind mount is a peer of what it lies on, and shows everything in it twice.
-    fn prepare(&self) -> Result<usize, Failure> {
+    fn prepare(&self) -> Result<(), Failure> {
         std::fs::create_dir_all(&self.directory)?;
         let directory = self.directory.canonicalize()?;
         let own = mounts::at(&directory)?.is_some();
         if !own && mounts::under(&directory)?.is_some_and(|mount| mount.shared.is_some()) {
-            return Ok(std::fs::read_dir(&directory)?.count());
+            return Ok(());
         }
         if !own {
             mount(Some(&directory), &directory, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)?;
             // First out of the peer group of what it lies on, or every mount in it would appear there a second time.
             mount(None::<&str>, &directory, None::<&str>, MsFlags::MS_PRIVATE, None::<&str>)?;
         }
-        mount(None::<&str>, &directory, None::<&str>, MsFlags::MS_SHARED, None::<&str>)?;
-        Ok(std::fs::read_dir(&directory)?.count())
+        Ok(mount(None::<&str>, &directory, None::<&str>, MsFlags::MS_SHARED, None::<&str>)?)
     }
 
     /// Removes the directory and its mount if nothing is left in it.

@@ -2,20 +2,23 @@
 //!
 //! What must not live here: comparing, deciding.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
-use netloom_plan::object::{Address, Key, Link, LinkKind, Namespace, Object, Observed, Place, Route, Scope, Sysctl};
+use netloom_plan::object::{
+    Address, Key, Link, LinkKind, Mark, Namespace, Object, Observed, Place, Route, Scope, Sysctl,
+};
 
 use crate::error::Failure;
 use crate::handle::{Inner, WORKERS};
-use crate::message::link::{Counters, Mark};
+use crate::message::link::{Counters, Mark as Whose};
 use crate::message::{address, link, route};
+use crate::registry::LinkKnown;
 use crate::stack::{self, Absent, Stack};
 use crate::worker::Worker;
-use crate::{Error, sysctl};
+use crate::{Error, stray, sysctl};
 
 /// Most sandboxes that one thread looks at in one job.
 const PER_JOB: usize = 64;
@@ -51,7 +54,31 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Scope) -> Result<Observed
         observed.foreign.extend(part.foreign);
         observed.gone.extend(part.gone);
     }
+    strays(inner, &scope, &mut observed).await?;
     Ok(observed)
+}
+
+/// Learns which links are in their place, and looks elsewhere for those that are missed.
+async fn strays(inner: &Arc<Inner>, scope: &Scope, observed: &mut Observed) -> Result<(), Error> {
+    let mut found = HashSet::new();
+    for object in observed.ours.values() {
+        if let Object::Link(link) = object
+            && let Place::Sandbox(sandbox) = link.place
+            && link.kind != LinkKind::Loopback
+        {
+            inner.registry.learn_link(sandbox, &link.owner, LinkKnown::Seen);
+            found.insert(link.owner.as_str());
+        }
+    }
+    let missed: Vec<Mark> = stray::missed(inner, &scope.marks, &found).cloned().collect();
+    if missed.is_empty() {
+        return Ok(());
+    }
+    let job = inner.clone();
+    let strays = inner.workers.run(move |worker| stray::search(&job, worker, &missed)).await?;
+    let strays = strays.map_err(|failure| Error::system("look for links that are not in their sandbox", failure))?;
+    strays.into_iter().for_each(|stray| put(&mut observed.ours, Object::Stray(stray)));
+    Ok(())
 }
 
 fn several(inner: &Inner, worker: &mut Worker, scope: &Scope, sandboxes: &[SandboxId]) -> Result<Observed, Error> {
@@ -193,8 +220,8 @@ impl Seen {
 
     fn link(&self, place: Place, link: &link::Seen) -> Link {
         let owner = match link.mark() {
-            Mark::Ours(owner) => owner.to_owned(),
-            Mark::Foreign => String::new(),
+            Whose::Ours(owner) => owner.to_owned(),
+            Whose::Foreign => String::new(),
         };
         if link.is_loopback() {
             let (name, up) = (link.name.clone(), link.is_up());

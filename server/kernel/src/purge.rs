@@ -16,11 +16,9 @@ use crate::message::link::{self, Counters};
 use crate::message::{address, nsid, route};
 use crate::netns::{self, Pins};
 use crate::rtnl::{Request, Rtnl, is_absent};
+use crate::stray::NAMED_NAMESPACES;
 use crate::worker::Worker;
 use crate::{Config, Error, mounts, sys};
-
-/// Where `ip netns` keeps the namespaces that people name.
-const NAMED_NAMESPACES: &str = "/run/netns";
 
 /// Something that carries our mark.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use crate::error::{Failure, Subject, name_conflict};
 use crate::handle::Inner;
 use crate::message::link::{self, Counters, DELETE_WITHIN, Mark};
+use crate::registry::LinkKnown;
 use crate::rtnl::{self, Request, Rtnl};
 use crate::stack::{self, Absent};
 use crate::sys;
@@ -74,10 +75,16 @@ impl Cause {
     }
 }
 
+/// A link that is about to be removed.
+struct Target {
+    name: String,
+    owner: String,
+}
+
 /// A removal that is about to be made: what is heard of it comes through `listener`, the kernel's answer through `answered`.
 struct Removal {
     listener: Socket,
-    targets: HashMap<u32, String>,
+    targets: HashMap<u32, Target>,
     refused: HashMap<String, Cause>,
     answered: oneshot::Receiver<Vec<(u32, Result<(), Failure>)>>,
 }
@@ -88,7 +95,7 @@ pub(crate) async fn links(inner: &Arc<Inner>, place: Place, wanted: Wanted) -> R
     let job = inner.clone();
     let _done = inner.reapers.start(move |worker| reap(&job, worker, place, wanted, begun));
     match beginning.await {
-        Ok(Ok(removal)) => prove(removal).await,
+        Ok(Ok(removal)) => prove(inner, place, removal).await,
         Ok(Err(Absent::Gone(_))) => Reaped::Nowhere,
         Ok(Err(absent)) => Reaped::Failed(absent.words()),
         Err(_) => Reaped::Failed("the kernel worker ended before it answered".to_owned()),
@@ -135,7 +142,7 @@ fn listen() -> Result<Socket, Failure> {
 }
 
 struct Selection {
-    targets: HashMap<u32, String>,
+    targets: HashMap<u32, Target>,
     refused: HashMap<String, Cause>,
     /// Whether the targets are all that is in our group.
     whole_group: bool,
@@ -147,15 +154,22 @@ fn select(rtnl: &mut Rtnl, wanted: Wanted) -> Result<Selection, Failure> {
     let mut selection = Selection { targets: HashMap::new(), refused: HashMap::new(), whole_group: false };
     match wanted {
         Wanted::All => {
-            let ours = links.iter().filter(|link| link.is_ours());
-            selection.targets = ours.map(|link| (link.index, link.name.clone())).collect();
+            selection.targets = links
+                .iter()
+                .filter_map(|link| match link.mark() {
+                    Mark::Ours(owner) => {
+                        Some((link.index, Target { name: link.name.clone(), owner: owner.to_owned() }))
+                    }
+                    Mark::Foreign => None,
+                })
+                .collect();
         }
         Wanted::Named(named) => {
             for wanted in named {
                 let Some(found) = links.iter().find(|link| link.name == wanted.name) else { continue };
                 match found.mark() {
                     Mark::Ours(owner) if owner == wanted.owner => {
-                        selection.targets.insert(found.index, wanted.name);
+                        selection.targets.insert(found.index, Target { name: wanted.name, owner: wanted.owner });
                     }
                     Mark::Ours(_) => {
                         selection.refused.insert(wanted.name, Cause::Changed);
@@ -174,7 +188,7 @@ fn select(rtnl: &mut Rtnl, wanted: Wanted) -> Result<Selection, Failure> {
 }
 
 /// Waits until each link was said to be gone. The kernel's answer, should it come first, is as good.
-async fn prove(removal: Removal) -> Reaped {
+async fn prove(inner: &Inner, place: Place, removal: Removal) -> Reaped {
     let Removal { listener, targets, refused: mut causes, mut answered } = removal;
     let mut left: HashSet<u32> = targets.keys().copied().collect();
     let listener = match sys::watch(listener) {
@@ -183,8 +197,8 @@ async fn prove(removal: Removal) -> Reaped {
     };
     let deadline = tokio::time::Instant::now() + DELETE_WITHIN;
     let mut cause = |index: &u32, cause: Cause| {
-        if let Some(name) = targets.get(index) {
-            causes.insert(name.clone(), cause);
+        if let Some(target) = targets.get(index) {
+            causes.insert(target.name.clone(), cause);
         }
     };
     while !left.is_empty() {
@@ -218,6 +232,10 @@ async fn prove(removal: Removal) -> Reaped {
         && let Err(injected) = netloom_fault::point("kernel.link.after_delete")
     {
         targets.keys().for_each(|index| cause(index, Cause::Injected(injected)));
+    }
+    if let Place::Sandbox(sandbox) = place {
+        let gone = targets.values().filter(|target| !causes.contains_key(&target.name));
+        gone.for_each(|target| inner.registry.learn_link(sandbox, &target.owner, LinkKnown::Gone));
     }
     Reaped::Links(causes)
 }

@@ -1,4 +1,5 @@
-//! What is remembered of sandboxes: where their namespace comes from, their name, and the nsid that notifications name them by.
+//! What is remembered of sandboxes: where their namespace comes from, their name, the nsid that notifications name them by, and what
+//! became of their links.
 //!
 //! All of it is told or found again; nothing depends on its being complete. What must not live here: descriptors, which
 //! would pin a namespace.
@@ -15,10 +16,21 @@ struct Known {
     name: Option<String>,
 }
 
+/// What is known of a link of ours in a sandbox, or once was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LinkKnown {
+    /// It was made or seen here: where it is not in its place it may be elsewhere.
+    Seen,
+    /// It was proven gone.
+    Gone,
+}
+
 #[derive(Default)]
 struct Tables {
     sandboxes: HashMap<SandboxId, Known>,
     nsids: HashMap<i32, SandboxId>,
+    /// By owner: an endpoint's ID.
+    links: HashMap<String, (SandboxId, LinkKnown)>,
 }
 
 /// What is remembered of sandboxes.
@@ -70,10 +82,25 @@ impl Registry {
         self.tables().nsids.get(&nsid).copied()
     }
 
+    /// Learns of a sandbox's link, by its owner.
+    pub(crate) fn learn_link(&self, sandbox: SandboxId, owner: &str, known: LinkKnown) {
+        let mut tables = self.tables();
+        match tables.links.get_mut(owner) {
+            Some(entry) => entry.1 = known,
+            None => drop(tables.links.insert(owner.to_owned(), (sandbox, known))),
+        }
+    }
+
+    /// What is known of a link, by its owner.
+    pub(crate) fn link(&self, owner: &str) -> Option<LinkKnown> {
+        self.tables().links.get(owner).map(|(_, known)| *known)
+    }
+
     /// Forgets a sandbox.
     pub(crate) fn forget(&self, sandbox: SandboxId) {
         let mut tables = self.tables();
         tables.sandboxes.remove(&sandbox);
+        tables.links.retain(|_, (of, _)| *of != sandbox);
         tables.nsids.retain(|_, known| *known != sandbox);
     }
 }

@@ -135,6 +135,9 @@ pub(crate) fn subject(inner: &Inner, operation: &Operation) -> Subject {
             format!("address {}/{} on {} {whereabouts}", address.address, address.prefix_length, address.link)
         }
         Object::Route(route) => format!("route {} {whereabouts}", route.destination),
+        Object::Stray(stray) => {
+            format!("link {} of sandbox {} in another namespace", stray.name, inner.registry.name(stray.sandbox))
+        }
     };
     let action = match operation {
         Operation::Create(_) => Action::Create,
@@ -193,7 +196,7 @@ impl Visit<'_> {
                 self.delete_route(index, from);
                 self.create_route(index, to)
             }
-            Operation::Delete(_) | Operation::Change { .. } => {
+            Operation::Create(Object::Stray(_)) | Operation::Delete(_) | Operation::Change { .. } => {
                 let why = "this can't be done to an object of its kind";
                 Err(self.subject(index).refusal("kernel-refused", why))
             }

@@ -53,6 +53,8 @@ pub struct Compiled {
     /// Objects that are left as they are if they stand, and not made if they don't: those of an endpoint whose parent is
     /// down or whose address is not probed yet. The value is a link's owner (a link of another's stays no longer), empty otherwise.
     pub tolerated: BTreeMap<Key, String>,
+    /// Objects that would be wanted, if the host did not refuse them beforehand: nothing is done about them, and they are missing.
+    pub withheld: BTreeMap<Key, Object>,
     /// Which assigned object each wanted or tolerated object belongs to.
     pub owners: BTreeMap<Key, AssignedKey>,
     /// Routes of the host that may be judged when the scope is not everything: those to the endpoints looked at.
@@ -79,6 +81,7 @@ impl Default for Compiled {
             revision: 0,
             desired: BTreeMap::new(),
             tolerated: BTreeMap::new(),
+            withheld: BTreeMap::new(),
             owners: BTreeMap::new(),
             claimed: BTreeMap::new(),
             refusals: BTreeMap::new(),
@@ -89,6 +92,7 @@ impl Default for Compiled {
                 host: false,
                 sysctls: Vec::new(),
                 host_links: Vec::new(),
+                marks: Vec::new(),
             },
             probes: Vec::new(),
             names: BTreeMap::new(),
@@ -209,6 +213,9 @@ impl Compiled {
         match key.place() {
             Place::Sandbox(id) => self.names.contains_key(&id).then_some(AssignedKey::Sandbox(id)),
             Place::Host => match object {
+                Object::Stray(stray) => {
+                    self.names.contains_key(&stray.sandbox).then_some(AssignedKey::Sandbox(stray.sandbox))
+                }
                 Object::Link(link) => self.marks.get(&link.owner).copied(),
                 Object::Route(_) => self.claimed.get(&key).map(|id| AssignedKey::Sandbox(*id)),
                 _ => None,

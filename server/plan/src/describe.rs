@@ -19,6 +19,7 @@ pub fn kind(object: &Object) -> &'static str {
         Object::Link(_) => "link",
         Object::Address(_) => "address",
         Object::Route(_) => "route",
+        Object::Stray(_) => "stray link",
     }
 }
 
@@ -38,6 +39,7 @@ pub fn name(object: &Object, names: &Names) -> String {
         Object::Link(link) => link.name.clone(),
         Object::Address(address) => format!("{}/{} on {}", address.address, address.prefix_length, address.link),
         Object::Route(route) => destination(route),
+        Object::Stray(stray) => format!("{} of sandbox {}", stray.name, place(Place::Sandbox(stray.sandbox), names)),
     }
 }
 
@@ -45,6 +47,7 @@ pub fn name(object: &Object, names: &Names) -> String {
 pub fn title(object: &Object, names: &Names) -> String {
     match object {
         Object::Namespace(_) => format!("namespace of sandbox {}", place(object.place(), names)),
+        Object::Stray(_) => format!("link {} in another namespace", name(object, names)),
         _ => format!("{} {} {}", kind(object), name(object, names), whereabouts(object.place(), names)),
     }
 }
@@ -60,6 +63,7 @@ pub fn value(object: &Object) -> String {
         Object::Link(link) => link_value(link),
         Object::Address(address) => format!("{}/{} on {}", address.address, address.prefix_length, address.link),
         Object::Route(route) => route_value(route),
+        Object::Stray(_) => "in another namespace than its sandbox's".to_owned(),
     }
 }
 
@@ -105,6 +109,8 @@ fn summary(operation: &Operation, names: &Names) -> String {
         (Operation::Create(_), Object::Address(address)) => {
             format!("Set address {}/{} on {} {whereabouts}.", address.address, address.prefix_length, address.link)
         }
+        // Never made; a plan that says so is wrong, and reads so.
+        (Operation::Create(_), Object::Stray(_)) => format!("Make {}.", title(object, names)),
         (Operation::Create(_), Object::Route(route)) => {
             format!("Set the {} {whereabouts}, {}.", route_name(route), route_value(route))
         }

@@ -218,6 +218,11 @@ impl<'a> Pass<'a> {
 
     /// Whether an object of ours that is not wanted is to be removed.
     fn is_leftover(&self, key: &Key, found: &Object) -> bool {
+        // A stray was looked for, wherever the scope looked otherwise. In an adopted namespace that is gone only by its path it is left
+        // alone until its sandbox goes: whoever lives there may need it.
+        if let Object::Stray(stray) = found {
+            return stray.must_go || !self.observed.gone.contains_key(&stray.sandbox);
+        }
         if !self.reachable(key) || self.is_tolerated(key, found) {
             return false;
         }
@@ -226,6 +231,7 @@ impl<'a> Pass<'a> {
         match found {
             // A setting goes with its link or namespace. An adopted namespace is its owner's.
             Object::Sysctl(_) => false,
+            Object::Stray(_) => true,
             Object::Namespace(namespace) => !matches!(namespace.source, NamespaceSource::Adopted(_)),
             Object::Link(link) if link.kind == LinkKind::Loopback => false,
             Object::Link(link) => link.place != Place::Host || in_pass(&link.name),

@@ -22,6 +22,11 @@ pub fn drift(wanted: &Compiled, observed: &Observed, assignment: &Assignment) ->
         drift.found = Some(found.clone());
         list.push(drift);
     }
+    for (key, object) in &wanted.withheld {
+        if !observed.ours.contains_key(key) {
+            list.push(entry(Difference::Missing, Some(object), None, object, wanted, assignment));
+        }
+    }
     for (key, object) in &observed.foreign {
         if comparison.conflicts.contains_key(key) || is_remarkable(object, wanted, observed) {
             let want = comparison.conflicts.get(key).and_then(|_| wanted.desired.get(key));
@@ -128,7 +133,7 @@ fn is_remarkable(object: &Object, wanted: &Compiled, observed: &Observed) -> boo
 
 fn is_kernels_own(object: &Object, observed: &Observed) -> bool {
     match object {
-        Object::Namespace(_) | Object::Sysctl(_) => true,
+        Object::Namespace(_) | Object::Sysctl(_) | Object::Stray(_) => true,
         // Fallback tunnel devices appear in every namespace when their module is loaded; down until somebody uses them.
         Object::Link(link) => {
             link.kind == LinkKind::Loopback

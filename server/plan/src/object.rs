@@ -44,6 +44,8 @@ pub enum Key {
     Address(Place, String, IpAddr),
     /// A route, by destination, in the main table.
     Route(Place, IpNet),
+    /// A link of a sandbox's that is somewhere else, by its owner.
+    Stray(SandboxId, String),
 }
 
 /// A kernel object.
@@ -59,6 +61,33 @@ pub enum Object {
     Address(Address),
     /// A route.
     Route(Route),
+    /// A link that is not where it should be.
+    Stray(Stray),
+}
+
+/// A link of ours in a namespace that is not its sandbox's, or not any more: somebody moved it, or the namespace lives on although
+/// its path is gone. Its address may still be answered for. Only ever observed and removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stray {
+    /// The sandbox it was made for.
+    pub sandbox: SandboxId,
+    /// ID of the endpoint it was made for.
+    pub owner: String,
+    /// Its name, there.
+    pub name: String,
+    /// Whether it must not be anywhere: see [`Mark::must_go`].
+    pub must_go: bool,
+}
+
+/// A link of ours whose going must be proven, or whose absence looked into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The sandbox that it is made for.
+    pub sandbox: SandboxId,
+    /// ID of the endpoint that it is made for.
+    pub owner: String,
+    /// Whether it must not be anywhere.
+    pub must_go: bool,
 }
 
 /// A sandbox's namespace: made and pinned under the run directory, or adopted and looked up.
@@ -155,19 +184,21 @@ impl Object {
             Self::Link(l) => Key::Link(l.place, l.name.clone()),
             Self::Address(a) => Key::Address(a.place, a.link.clone(), a.address),
             Self::Route(r) => Key::Route(r.place, r.destination),
+            Self::Stray(s) => Key::Stray(s.sandbox, s.owner.clone()),
         }
     }
 
-    /// The stack it is in; a namespace counts as being in itself.
+    /// The stack it is in; a namespace counts as being in itself, and a stray, which is in none of ours, as the host's.
     pub fn place(&self) -> Place {
         self.key().place()
     }
 }
 
 impl Key {
-    /// The stack the object is in; a namespace counts as being in itself.
+    /// The stack the object is in; a namespace counts as being in itself, and a stray, which is in none of ours, as the host's.
     pub fn place(&self) -> Place {
         match self {
+            Self::Stray(..) => Place::Host,
             Self::Namespace(sandbox) => Place::Sandbox(*sandbox),
             Self::Sysctl(place, _) | Self::Link(place, _) | Self::Address(place, _, _) | Self::Route(place, _) => {
                 *place
@@ -182,7 +213,7 @@ impl Key {
         match self {
             Self::Link(_, name) | Self::Address(_, name, _) => Some(name),
             Self::Sysctl(_, path) => sysctl_link(path),
-            Self::Namespace(_) | Self::Route(..) => None,
+            Self::Namespace(_) | Self::Route(..) | Self::Stray(..) => None,
         }
     }
 }
@@ -195,7 +226,7 @@ impl Object {
             Self::Address(address) => Some(&address.link),
             Self::Route(route) => Some(&route.link),
             Self::Sysctl(sysctl) => sysctl_link(&sysctl.path),
-            Self::Namespace(_) => None,
+            Self::Namespace(_) | Self::Stray(_) => None,
         }
     }
 
@@ -241,6 +272,8 @@ pub struct Scope {
     pub sysctls: Vec<(Place, String)>,
     /// Names of host links that are wanted, so that a foreign link of that name is seen.
     pub host_links: Vec<String>,
+    /// Links of sandboxes: one that is not in its place, and is not known never to have been or to be gone, is looked for elsewhere.
+    pub marks: Vec<Mark>,
 }
 
 /// One change to the kernel.

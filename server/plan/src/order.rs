@@ -8,23 +8,34 @@ use crate::object::{Link, LinkKind, Object, Operation, Place};
 pub fn sort(operations: &mut [Operation]) {
     operations.sort_by_cached_key(|operation| {
         let object = operation.object();
-        let (phase, rank) = match operation {
-            Operation::Delete(_) => (0, u8::MAX - rank(object)),
-            Operation::Create(_) | Operation::Change { .. } => (1, rank(object)),
-        };
-        (phase, place_rank(object.place(), phase), object.place(), rank, object.key())
+        let rank = if is_removal(operation) { u8::MAX - rank(object) } else { rank(object) };
+        (stage(operation), object.place(), rank, object.key())
     });
 }
 
-/// The host's routes to endpoints go before the endpoints, and come after them.
-fn place_rank(place: Place, phase: u8) -> u8 {
-    u8::from((place == Place::Host) == (phase == 1))
+/// The stage of an operation. Stages go one after the other; within one, places have nothing to do with each other.
+pub fn stage(operation: &Operation) -> u8 {
+    let object = operation.object();
+    let on_host = object.place() == Place::Host;
+    match (is_removal(operation), object) {
+        // The host's routes to endpoints go first, what endpoints are ports of goes last.
+        (true, Object::Route(_)) if on_host => 0,
+        (true, _) if !on_host => 1,
+        (true, _) => 2,
+        (false, Object::Route(_)) if on_host => 5,
+        (false, _) if !on_host => 4,
+        (false, _) => 3,
+    }
+}
+
+fn is_removal(operation: &Operation) -> bool {
+    matches!(operation, Operation::Delete(_))
 }
 
 /// What an object needs comes before it: a link's settings after the link, but a stack's settings before any link inherits them.
 fn rank(object: &Object) -> u8 {
     match object {
-        Object::Namespace(_) => 0,
+        Object::Namespace(_) | Object::Stray(_) => 0,
         Object::Sysctl(_) if object.link().is_none() => 1,
         Object::Link(Link { kind: LinkKind::Loopback, .. }) => 2,
         Object::Link(_) => 3,

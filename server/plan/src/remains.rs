@@ -15,7 +15,9 @@ pub fn of_sandbox(sandbox: SandboxId, wanted: &Compiled, observed: &Observed) ->
         claimed.map(|(key, _)| key).any(|key| observed.ours.contains_key(key) && !wanted.desired.contains_key(key))
     };
     let inside = |(key, object): (&Key, &Object)| key.place() == Place::Sandbox(sandbox) && counts(object);
-    (!observed.gone.contains_key(&sandbox) && observed.ours.iter().any(inside)) || routes()
+    (!observed.gone.contains_key(&sandbox) && observed.ours.iter().any(inside))
+        || observed.ours.keys().any(|key| matches!(key, Key::Stray(of, _) if *of == sandbox))
+        || routes()
 }
 
 /// Whether anything of an endpoint is there: its link, or a route of the host to one of its addresses.
@@ -27,7 +29,8 @@ pub fn of_endpoint(sandbox: SandboxId, endpoint: &AssignedEndpoint, wanted: &Com
         let key = Key::Route(Place::Host, address.into());
         wanted.claimed.contains_key(&key) && observed.ours.contains_key(&key) && !wanted.desired.contains_key(&key)
     };
-    observed.ours.values().any(link) || endpoint.addresses.iter().any(|a| routed(a.address))
+    let stray = observed.ours.contains_key(&Key::Stray(sandbox, mark.clone()));
+    stray || observed.ours.values().any(link) || endpoint.addresses.iter().any(|a| routed(a.address))
 }
 
 /// Whether anything of a network as a whole is there: its shim, or a route through it.
@@ -47,6 +50,6 @@ fn counts(object: &Object) -> bool {
         Object::Namespace(namespace) => namespace.source == NamespaceSource::Made,
         Object::Link(link) => link.kind != LinkKind::Loopback,
         Object::Sysctl(_) => false,
-        Object::Address(_) | Object::Route(_) => true,
+        Object::Address(_) | Object::Route(_) | Object::Stray(_) => true,
     }
 }

@@ -101,3 +101,20 @@ fn a_restart_probes_nobody_out_of_his_own_address() {
     });
     assert_eq!(client.get("sandboxes/a").is(200)["status"]["endpoints"]["n"], before);
 }
+
+#[test]
+fn a_conflict_in_one_family_takes_the_other_along() {
+    let host = host!();
+    host.start();
+    stranger(&host, "10.140.0.2/24");
+    probing(&host, &json!({"pools": {"v4": {"subnet": "10.140.0.0/24"}, "v6": {"subnet": "fd00:140::/64"}}}));
+    // The next IPv4 address brings another Ethernet address: the link is made anew while the IPv6 address is being asked for.
+    let endpoint = host.sandbox("a", "n")["status"]["endpoints"]["n"].clone();
+    assert_eq!(
+        (&endpoint["address"], &endpoint["address6"]),
+        (&json!("10.140.0.3"), &json!("fd00:140::2")),
+        "{endpoint}"
+    );
+    let inside = host.in_sandbox("a", "ip -o addr show eth0");
+    assert!(inside.contains("10.140.0.3/24") && inside.contains("fd00:140::2/64"), "{inside}");
+}

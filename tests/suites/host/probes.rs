@@ -79,3 +79,14 @@ fn a_stranger_on_the_wire_answers_too() {
     let report = probe(&client, "arp", "10.120.0.200", json!({"count": 1}));
     assert_eq!(report["replies"][0]["mac"], mac, "{report}");
 }
+
+#[test]
+fn a_sandbox_that_shares_the_host_sends_from_the_host() {
+    let host = host!();
+    let client = host.start();
+    host.net.run("ip addr add 10.121.0.1/24 dev parent0");
+    host.lan.run("ip addr add 10.121.0.200/24 dev wire0");
+    client.post("sandboxes", &json!({"name": "a", "networks": {"host": {}}})).is(201);
+    let report = probe(&client, "icmp", "10.121.0.200", json!({"count": 1}));
+    assert_eq!((&report["received"], &report["interface"]), (&json!(1), &json!("parent0")), "{report}");
+}

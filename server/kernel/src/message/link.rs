@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::link::{
     InfoData, InfoMacVlan, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage, MacVlanMode, Stats64,
 };
@@ -15,6 +15,9 @@ use rtnetlink::{LinkMacVlan, LinkMessageBuilder, LinkUnspec};
 
 use crate::error::Failure;
 use crate::rtnl::{Request, Rtnl};
+
+/// IFLA_TARGET_NETNSID of if_link.h.
+const IFLA_TARGET_NETNSID: u16 = 46;
 
 /// A link as a dump has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +125,27 @@ pub(crate) fn by_name(rtnl: &mut Rtnl, name: &str) -> Result<Option<Seen>, Failu
 /// The link of an index.
 pub(crate) fn by_index(rtnl: &mut Rtnl, index: u32) -> Result<Option<Seen>, Failure> {
     one(rtnl, LinkUnspec::new_with_index(index))
+}
+
+/// All links of another namespace, by the nsid that the socket's has for it.
+pub(crate) fn dump_elsewhere(rtnl: &mut Rtnl, nsid: i32) -> Result<Vec<Seen>, Failure> {
+    let mut message = LinkMessage::default();
+    message.header.interface_family = AddressFamily::Unspec;
+    message.attributes.push(target(nsid));
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    let answer = rtnl.dump(&RouteNetlinkMessage::GetLink(message))?;
+    Ok(answer.iter().filter_map(read).collect())
+}
+
+/// Removes a link in another namespace; whether it is ours must have been looked at.
+pub(crate) fn delete_elsewhere(nsid: i32, index: u32) -> Request {
+    let message = LinkUnspec::new_with_index(index).append_extra_attribute(target(nsid)).build();
+    Request { message: RouteNetlinkMessage::DelLink(message), flags: 0 }
+}
+
+/// IFLA_TARGET_NETNSID, which the library does not know.
+fn target(nsid: i32) -> LinkAttribute {
+    LinkAttribute::Other(DefaultNla::new(IFLA_TARGET_NETNSID, nsid.to_ne_bytes().to_vec()))
 }
 
 fn one(rtnl: &mut Rtnl, question: LinkMessageBuilder<LinkUnspec>) -> Result<Option<Seen>, Failure> {

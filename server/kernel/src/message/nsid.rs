@@ -33,6 +33,19 @@ pub(crate) fn ensure(rtnl: &mut Rtnl, namespace: impl AsFd) -> Result<i32, Failu
     }
 }
 
+/// The IDs that the socket's namespace has for others.
+pub(crate) fn dump(rtnl: &mut Rtnl) -> Result<Vec<i32>, Failure> {
+    let answer = rtnl.dump(&RouteNetlinkMessage::GetNsId(NsidMessage::default()))?;
+    let id = |message: &RouteNetlinkMessage| match message {
+        RouteNetlinkMessage::NewNsId(message) => message.attributes.iter().find_map(|attribute| match attribute {
+            NsidAttribute::Id(id) if *id >= 0 => Some(*id),
+            _ => None,
+        }),
+        _ => None,
+    };
+    Ok(answer.iter().filter_map(id).collect())
+}
+
 fn message(namespace: &impl AsFd, id: Option<i32>) -> NsidMessage {
     let mut message = NsidMessage::default();
     message.attributes = vec![NsidAttribute::Fd(namespace.as_fd().as_raw_fd().cast_unsigned())];

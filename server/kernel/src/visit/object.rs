@@ -8,6 +8,7 @@ use super::{Outcome, Purpose, STEP_BY_STEP, Visit};
 use crate::error::{Failure, name_conflict, parent_missing};
 use crate::message::link::{Mark, Parent};
 use crate::message::{address, link, route};
+use crate::registry::LinkKnown;
 
 /// How often a link is tried under another index when somebody else took ours first.
 const INDEX_TRIES: usize = 4;
@@ -88,6 +89,10 @@ impl Visit<'_> {
 
     fn link_refused(&self, index: usize, link: &Link, failure: &Failure) -> netloom_model::plan::Refusal {
         let subject = self.subject(index);
+        if let (Place::Sandbox(sandbox), true) = (self.place, failure.is(&[Errno::EADDRINUSE])) {
+            // It may be this very link that holds the address, moved away or in a namespace whose path is gone: the next look finds it.
+            self.inner.registry.learn_link(sandbox, &link.owner, LinkKnown::Seen);
+        }
         match (&link.kind, self.links.get(&link.name)) {
             (LinkKind::Macvlan { parent, .. }, _) if failure.is(&[Errno::ENODEV]) => parent_missing(&subject, parent),
             (_, Some(found)) if failure.is(&[Errno::EEXIST]) => name_conflict(&subject, describe(found)),

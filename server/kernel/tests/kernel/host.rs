@@ -258,6 +258,7 @@ pub(crate) fn scope(numbers: &[u8]) -> Scope {
         host: false,
         sysctls: Vec::new(),
         host_links: Vec::new(),
+        marks: Vec::new(),
     }
 }
 

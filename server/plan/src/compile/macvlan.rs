@@ -81,19 +81,13 @@ pub(super) fn endpoint(
             let object = format!("link {} in sandbox {}", endpoint.interface, sandbox.name);
             compiled.refuse(owner, stand.refusal(object, &macvlan.parent, facts));
             tolerate(compiled, sandbox, endpoint, network, gates);
+            let withheld = Object::Link(link(sandbox, endpoint, network, macvlan, None));
+            compiled.withheld.insert(withheld.key(), withheld);
             return;
         }
     };
     let place = Place::Sandbox(sandbox.id);
-    let link = Link {
-        place,
-        name: endpoint.interface.clone(),
-        kind: LinkKind::Macvlan { parent: macvlan.parent.clone(), mode: macvlan.mode },
-        mac: Some(endpoint.mac),
-        mtu: Some(network.mtu.unwrap_or(parent.mtu)),
-        up: true,
-        owner: endpoint.id.to_string(),
-    };
+    let link = link(sandbox, endpoint, network, macvlan, Some(parent.mtu));
     compiled.want(owner, Object::Link(link));
     if sandbox.namespace != NamespaceSource::Made {
         for setting in sysctl::adopted_link(place, &endpoint.interface, gates.without_ipv6) {
@@ -147,6 +141,25 @@ fn of_address(sandbox: &AssignedSandbox, endpoint: &AssignedEndpoint, address: &
     objects
 }
 
+/// An endpoint's link.
+fn link(
+    sandbox: &AssignedSandbox,
+    endpoint: &AssignedEndpoint,
+    network: &AssignedNetwork,
+    macvlan: &AssignedMacvlan,
+    parent_mtu: Option<u32>,
+) -> Link {
+    Link {
+        place: Place::Sandbox(sandbox.id),
+        name: endpoint.interface.clone(),
+        kind: LinkKind::Macvlan { parent: macvlan.parent.clone(), mode: macvlan.mode },
+        mac: Some(endpoint.mac),
+        mtu: network.mtu.or(parent_mtu),
+        up: true,
+        owner: endpoint.id.to_string(),
+    }
+}
+
 /// Leaves what stands of an endpoint as it is: its links keep working when their parent comes up again.
 fn tolerate(
     compiled: &mut Compiled,
@@ -164,6 +177,7 @@ fn tolerate(
     for address in &endpoint.addresses {
         for object in of_address(sandbox, endpoint, address) {
             compiled.tolerate(owner, object.key(), "");
+            compiled.withheld.insert(object.key(), object);
         }
         if has_shim(network) && address.address.is_ipv4() {
             compiled.tolerate(owner, Key::Route(Place::Host, address.address.into()), "");

@@ -6,7 +6,7 @@ use netloom_model::network::Driver;
 use netloom_model::plan::Refusal;
 
 use super::{Compiled, Gates, macvlan, sysctl};
-use crate::object::{AssignedKey, Link, LinkKind, Namespace, Object, Place};
+use crate::object::{AssignedKey, Link, LinkKind, Mark, Namespace, Object, Place};
 
 /// Compiles a sandbox. One that shares the host's stack has nothing of its own.
 pub(super) fn sandbox(
@@ -23,6 +23,11 @@ pub(super) fn sandbox(
     compiled.scope.sandboxes.insert(sandbox.id, sandbox.namespace.clone());
     for endpoint in &sandbox.endpoints {
         compiled.marks.insert(endpoint.id.to_string(), AssignedKey::Sandbox(sandbox.id));
+        compiled.scope.marks.push(Mark {
+            sandbox: sandbox.id,
+            owner: endpoint.id.to_string(),
+            must_go: endpoint.deleting || sandbox.deleting || !sandbox.running,
+        });
         let shim = assignment.networks.get(&endpoint.network).is_some_and(macvlan::has_shim);
         for address in endpoint.addresses.iter().filter(|a| shim && a.address.is_ipv4()) {
             compiled.claim(sandbox.id, address.address);

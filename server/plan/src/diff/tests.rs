@@ -82,7 +82,7 @@ impl Memory {
                 Box::new(|o: &Object| matches!(o, Object::Route(r) if r.place == place && r.link == address.link))
             }
             Object::Sysctl(_) => panic!("a setting is never removed"),
-            Object::Route(_) => Box::new(|_| false),
+            Object::Route(_) | Object::Stray(_) => Box::new(|_| false),
         };
         self.ours.remove(&object.key());
         self.ours.retain(|_, o| !with(o));

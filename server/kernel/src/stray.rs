@@ -1,0 +1,115 @@
+//! Links of ours that are not in their sandbox: somebody moved them, or the namespace lives on although its path is gone.
+//!
+//! Such a link may go on answering for its address, so that nothing counts as gone before it was looked for here. A namespace
+//! is reached by the ID that the host's has for it, which it keeps as long as it lives; one without an ID, by the processes in it and
+//! by the names that `ip netns` gave. This costs a look into every namespace of the host, and is done only when a link is missed. What must not
+//! live here: links in their place.
+
+use std::collections::{BTreeMap, HashSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use netloom_plan::object::{Mark, Stray};
+
+use crate::error::Failure;
+use crate::handle::Inner;
+use crate::message::link::{self, Counters, Mark as Whose};
+use crate::message::nsid;
+use crate::netns;
+use crate::registry::LinkKnown;
+use crate::rtnl::is_absent;
+use crate::worker::Worker;
+
+/// Where `ip netns` keeps the namespaces that people name.
+pub(crate) const NAMED_NAMESPACES: &str = "/run/netns";
+
+/// The links of these that must be looked for: what is not known to be gone, and has been here or must not be anywhere.
+pub(crate) fn missed<'a>(
+    inner: &'a Inner,
+    marks: &'a [Mark],
+    found: &'a HashSet<&str>,
+) -> impl Iterator<Item = &'a Mark> {
+    marks.iter().filter(move |mark| {
+        !found.contains(mark.owner.as_str())
+            && match inner.registry.link(&mark.owner) {
+                Some(LinkKnown::Gone) => false,
+                Some(LinkKnown::Seen) => true,
+                None => mark.must_go,
+            }
+    })
+}
+
+/// Looks for links everywhere on the host.
+pub(crate) fn search(inner: &Inner, worker: &mut Worker, marks: &[Mark]) -> Result<Vec<Stray>, Failure> {
+    let wanted: BTreeMap<&str, &Mark> = marks.iter().map(|mark| (mark.owner.as_str(), mark)).collect();
+    let mut strays = Vec::new();
+    for (_, found) in everywhere(worker)? {
+        if let Whose::Ours(owner) = found.mark()
+            && let Some(mark) = wanted.get(owner)
+        {
+            let (sandbox, owner, must_go) = (mark.sandbox, mark.owner.clone(), mark.must_go);
+            strays.push(Stray { sandbox, owner, name: found.name.clone(), must_go });
+        }
+    }
+    for mark in marks {
+        // Not found anywhere is as good as proven: nobody looks for it again.
+        let known =
+            if strays.iter().any(|stray| stray.owner == mark.owner) { LinkKnown::Seen } else { LinkKnown::Gone };
+        inner.registry.learn_link(mark.sandbox, &mark.owner, known);
+    }
+    Ok(strays)
+}
+
+/// Removes a link wherever it is by now; the kernel's answer is the proof.
+pub(crate) fn remove(inner: &Inner, worker: &mut Worker, stray: &Stray) -> Result<(), Failure> {
+    for (id, found) in everywhere(worker)? {
+        if found.mark() != Whose::Ours(&stray.owner) {
+            continue;
+        }
+        let request = id.map_or_else(|| link::delete(found.index), |id| link::delete_elsewhere(id, found.index));
+        match worker.home_socket()?.execute_one(request) {
+            Err(failure) if !is_absent(&failure) => return Err(failure),
+            _ => {}
+        }
+    }
+    inner.registry.learn_link(stray.sandbox, &stray.owner, LinkKnown::Gone);
+    Ok(())
+}
+
+/// Links of ours in every namespace that can be found, the host's own included, with the namespace's ID (none for the host's own).
+fn everywhere(worker: &mut Worker) -> Result<Vec<(Option<i32>, link::Seen)>, Failure> {
+    worker.come_home()?;
+    // Only who holds a namespace could keep one without an ID alive; now each of them gets one.
+    for path in unnamed() {
+        let Ok(Some(namespace)) = netns::open_namespace(&path) else { continue };
+        let _ = nsid::ensure(worker.home_socket()?, &namespace);
+    }
+    let home = worker.home_socket()?;
+    let own = link::dump(home, Counters::Without)?;
+    let mut links: Vec<_> = own.into_iter().map(|link| (None, link)).collect();
+    for id in nsid::dump(home)? {
+        // One that went meanwhile holds nothing.
+        links.extend(link::dump_elsewhere(home, id).unwrap_or_default().into_iter().map(|link| (Some(id), link)));
+    }
+    links.retain(|(_, link)| link.is_ours());
+    Ok(links)
+}
+
+/// Paths of the namespaces that processes are in, and of those with a name; each namespace once.
+fn unnamed() -> Vec<PathBuf> {
+    let entries =
+        |directory: &str| std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    let of_process = |path: PathBuf| {
+        let pid: i32 = path.file_name()?.to_str()?.parse().ok()?;
+        Some(PathBuf::from(netns::path_of(pid)))
+    };
+    let paths = entries("/proc").filter_map(of_process).chain(entries(NAMED_NAMESPACES));
+    let own = number(Path::new("/proc/thread-self/ns/net"));
+    let mut seen: HashSet<(u64, u64)> = own.into_iter().collect();
+    paths.filter(|path| number(path).is_some_and(|number| seen.insert(number))).collect()
+}
+
+/// What tells one living namespace from another.
+fn number(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
