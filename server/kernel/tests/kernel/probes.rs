@@ -5,9 +5,18 @@ use netloom_plan::object::{Object, Operation, Place};
 
 use crate::host::{Host, ROUTER, creations, id, ip, mac, macvlan, namespace, on_a_host, run, start};
 
+/// Waits as long as a loaded machine may need; where nobody answers, [`unanswered`] is quicker.
 async fn probe(host: &Host, kind: ProbeKind, to: &str, port: Option<u16>) -> ProbeReport {
+    send(host, kind, to, port, 3000).await
+}
+
+async fn unanswered(host: &Host, kind: ProbeKind, to: &str) -> ProbeReport {
+    send(host, kind, to, None, 200).await
+}
+
+async fn send(host: &Host, kind: ProbeKind, to: &str, port: Option<u16>, within: u32) -> ProbeReport {
     let spec =
-        ProbeSpec { from: "box".to_owned(), kind, to: to.to_owned(), port, count: Some(2), timeout_ms: Some(200) };
+        ProbeSpec { from: "box".to_owned(), kind, to: to.to_owned(), port, count: Some(2), timeout_ms: Some(within) };
     host.kernel.probe(id(2), &spec, ip(to)).await.expect("it can be sent")
 }
 
@@ -28,7 +37,7 @@ fn arp_replies_come_with_the_neighbours_ethernet_address() {
             ("192.168.122.2", "own address"),
             ("2001:db8:122::77", "no neighbour advertisement"),
         ] {
-            let report = probe(&host, ProbeKind::Arp, to, None).await;
+            let report = unanswered(&host, ProbeKind::Arp, to).await;
             assert_eq!(report.received, 0);
             assert!(report.reason.as_deref().unwrap_or_default().contains(word), "{report:?}");
         }
@@ -55,7 +64,7 @@ fn echo_requests_and_connections_are_answered_or_explained() {
             assert_eq!((report.sent, report.received), (2, 2), "{report:?}");
             assert_eq!(report.replies[1].address.as_deref(), Some(to));
         }
-        let silent = probe(&host, ProbeKind::Icmp, "192.168.122.77", None).await;
+        let silent = unanswered(&host, ProbeKind::Icmp, "192.168.122.77").await;
         assert_eq!(silent.received, 0);
         assert!(silent.reason.is_some());
         let refused = probe(&host, ProbeKind::Tcp, ROUTER, Some(9)).await;
