@@ -66,15 +66,23 @@ fn take(inner: &Arc<Inner>, notification: &Notification, due: Instant) -> bool {
                 // Half-made objects of a refused try are heard too: only its back-off may try again. A name that a
                 // stranger holds is not tried at all, so that what is heard there may be the stranger's leaving.
                 Some(t) if t.refusal.as_ref().is_some_and(|refusal| refusal.code != "name-conflict") => {}
-                Some(_) => state.wake(key, due, false),
+                Some(_) => state.hear(key, due),
             }
             false
         }
-        // Our own links and routes on the host belong to several objects; a foreign one's name may have become free.
-        Notification::Changed { place: Some(Place::Host), .. } => {
-            wake_full_later(&mut state, due);
-            true
-        }
+        // A link of the host's with a known owner concerns that one. Else it may be anybody's, or a foreign one's name that became free.
+        Notification::Changed { place: Some(Place::Host), owner, .. } => match state.owner_of(owner.as_deref()) {
+            Some(key) => {
+                if state.tracked.get(&key).is_none_or(|tracked| tracked.refusal.is_none()) {
+                    state.hear(key, due);
+                }
+                false
+            }
+            None => {
+                wake_full_later(&mut state, due);
+                true
+            }
+        },
         Notification::Changed { place: None, .. } => {
             wake_full_later(&mut state, due);
             false

@@ -42,6 +42,8 @@ pub(crate) struct Work {
     pub(crate) wanted: Compiled,
     /// As it was at the end.
     pub(crate) observed: Observed,
+    /// When that look began.
+    pub(crate) looked: Instant,
     /// What still differs at the end.
     pub(crate) remaining: Comparison,
     /// What was refused, by whose object it was.
@@ -230,6 +232,7 @@ impl<'a> Pass<'a> {
     }
 
     async fn run(mut self, host: Option<OwnedMutexGuard<()>>) -> Result<Work, PassError> {
+        let mut looked = Instant::now();
         let mut observed = self.inner.kernel.observe(self.wanted.scope.clone()).await?;
         let mut comparison = self.compare(&observed);
         let mut repairs = Repairs::found(&comparison, &self.wanted, &observed, &self.assignment);
@@ -247,6 +250,7 @@ impl<'a> Pass<'a> {
                 host::refresh(self.inner).await?;
                 (self.wanted, self.host_generation) = compiled(self.inner, &self.assignment, self.keys);
             }
+            looked = Instant::now();
             observed = self.inner.kernel.observe(self.wanted.scope.clone()).await?;
             comparison = self.compare(&observed);
         }
@@ -255,6 +259,7 @@ impl<'a> Pass<'a> {
             assignment: self.assignment,
             wanted: self.wanted,
             observed,
+            looked,
             remaining: comparison,
             refused,
             repairs,

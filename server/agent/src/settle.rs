@@ -236,10 +236,10 @@ fn record(
     for (key, verdict) in verdicts {
         let assigned = assigned(&work.assignment, key);
         prune_gates(state, key, assigned.as_ref());
+        state.assign(key, assigned);
         let tracked = state.tracked.entry(key).or_default();
         tracked.conditions = conditions(key, work, &observed_conditions, tracked);
         tracked.present = is_present(key, work);
-        tracked.assigned = assigned.clone();
         if let (Some(Assigned::Sandbox(sandbox)), Key::Sandbox(id), true) = (&mut tracked.assigned, key, told)
             && let Some(gone) = left.get(&id)
         {
@@ -253,10 +253,12 @@ fn record(
                 (tracked.refusal, tracked.told) = (None, None);
                 tracked.backoff.reset();
                 state.answer(key, revision, &Outcome::Converged { revision });
+                state.settle_heard(key, work.looked);
             }
             Verdict::Gone | Verdict::Absent => {
                 state.answer(key, revision, &Outcome::Converged { revision });
                 if state.tracked.get(&key).is_some_and(|tracked| tracked.waiters.is_empty()) {
+                    state.assign(key, None);
                     state.tracked.remove(&key);
                 }
                 if let Key::Sandbox(id) = key {

@@ -1,7 +1,7 @@
 //! What the agent remembers between passes: what is due, who waits, what is known of each key. Held under one short lock;
 //! nothing here awaits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use netloom_model::condition::Condition;
 use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
 use netloom_model::report::{Counters, Outcome};
-use netloom_model::{EndpointId, SandboxId};
+use netloom_model::{EndpointId, NetworkId, SandboxId};
 use netloom_plan::Gates;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -69,6 +69,8 @@ pub(crate) struct Tracked {
     pub(crate) orphaned: bool,
     /// The cause that `Failed` was said for.
     pub(crate) told: Option<(String, String, Option<String>)>,
+    /// When the kernel last said that something of it changed. A look that began later has seen it.
+    pub(crate) heard: Option<Instant>,
     /// Tries since it last went well.
     pub(crate) backoff: Backoff,
     /// Who waits.
@@ -91,6 +93,8 @@ pub(crate) enum Gate {
 pub(crate) struct State {
     /// By key.
     pub(crate) tracked: BTreeMap<Key, Tracked>,
+    /// Whose endpoints are whose, of what is assigned.
+    pub(crate) endpoints: HashMap<EndpointId, SandboxId>,
     /// Due keys.
     pub(crate) wakes: BTreeMap<Key, Wake>,
     /// Keys that a running pass holds.
@@ -142,6 +146,23 @@ impl State {
         let wake = self.wakes.entry(key).or_insert(Wake { at, afresh });
         wake.at = wake.at.min(at);
         wake.afresh |= afresh;
+    }
+
+    /// Makes a key due at `at` because something of it was heard.
+    pub(crate) fn hear(&mut self, key: Key, at: Instant) {
+        if let Some(tracked) = self.tracked.get_mut(&key) {
+            tracked.heard = Some(Instant::now());
+        }
+        self.wake(key, at, false);
+    }
+
+    /// A look at a key that began at `looked` found all as it should be: what was heard before is no reason to look again.
+    pub(crate) fn settle_heard(&mut self, key: Key, looked: Instant) {
+        let Some(tracked) = self.tracked.get_mut(&key) else { return };
+        let seen = tracked.heard.take_if(|heard| *heard < looked).is_some();
+        if seen && self.wakes.get(&key).is_some_and(|wake| !wake.afresh) {
+            self.wakes.remove(&key);
+        }
     }
 
     /// Makes a full pass due; the earlier time wins.
@@ -223,6 +244,32 @@ impl State {
         match self.tracked.get(&Key::Sandbox(sandbox)).and_then(|t| t.assigned.as_ref()) {
             Some(Assigned::Sandbox(sandbox)) => sandbox.namespace.clone(),
             _ => NamespaceSource::Made,
+        }
+    }
+
+    /// The object that a mark on a link of the host's names: a network's ID, or that of an endpoint of a remembered sandbox.
+    pub(crate) fn owner_of(&self, mark: Option<&str>) -> Option<Key> {
+        let mark = mark?;
+        if let Ok(network) = mark.parse::<NetworkId>() {
+            return Some(Key::Network(network)).filter(|key| self.tracked.contains_key(key));
+        }
+        self.endpoints.get(&mark.parse::<EndpointId>().ok()?).copied().map(Key::Sandbox)
+    }
+
+    /// Remembers what is assigned under a key, and with it whose endpoints are whose.
+    pub(crate) fn assign(&mut self, key: Key, assigned: Option<Assigned>) {
+        let tracked = self.tracked.entry(key).or_default();
+        let before = std::mem::replace(&mut tracked.assigned, assigned);
+        if before == tracked.assigned {
+            return;
+        }
+        if let Some(Assigned::Sandbox(sandbox)) = before {
+            for endpoint in &sandbox.endpoints {
+                self.endpoints.remove(&endpoint.id);
+            }
+        }
+        if let Some(Assigned::Sandbox(sandbox)) = &tracked.assigned {
+            self.endpoints.extend(sandbox.endpoints.iter().map(|endpoint| (endpoint.id, sandbox.id)));
         }
     }
 

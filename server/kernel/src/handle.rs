@@ -43,6 +43,8 @@ pub enum Notification {
     Changed {
         /// Which; absent when the namespace has no name here.
         place: Option<Place>,
+        /// On the host, the owner by the link's mark: an endpoint's or a network's ID; absent where it is not known.
+        owner: Option<String>,
         /// `link`, `address` or `route`.
         what: &'static str,
     },

@@ -2,9 +2,11 @@
 //!
 //! What must not live here: what to do about them. What was lost is said too.
 
+use std::collections::HashMap;
 use std::sync::Weak;
 
 use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkFlags, Stats64};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use netloom_plan::object::Place;
@@ -12,7 +14,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::Error;
 use crate::handle::{Inner, Notification};
-use crate::message::{address, link, route};
+use crate::message::link::{self, Mark};
+use crate::message::{address, route};
 use crate::{rtnl, sys};
 
 /// RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE of rtnetlink.h.
@@ -52,6 +55,7 @@ pub(crate) async fn run(listener: Listener, inner: Weak<Inner>, heard: Unbounded
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "changes in the kernel can't be heard"),
     };
+    let mut heard_before = Heard::default();
     loop {
         let mut guard = tokio::select! {
             ready = listener.readable() => match ready {
@@ -62,7 +66,7 @@ pub(crate) async fn run(listener: Listener, inner: Weak<Inner>, heard: Unbounded
         };
         let Some(inner) = inner.upgrade() else { return };
         let mut said = Vec::new();
-        drain(listener.get_ref(), &inner, &mut said);
+        drain(listener.get_ref(), &inner, &mut heard_before, &mut said);
         guard.clear_ready();
         for notification in said {
             if heard.send(notification).is_err() {
@@ -72,8 +76,50 @@ pub(crate) async fn run(listener: Listener, inner: Weak<Inner>, heard: Unbounded
     }
 }
 
+/// What was last heard of links, so that what says nothing new is not passed on: the kernel tells of every change of an operational state.
+#[derive(Default)]
+struct Heard {
+    /// By the namespace's ID (none for the host's own) and index.
+    links: HashMap<(Option<i32>, u32), link::Seen>,
+}
+
+impl Heard {
+    /// Takes what is said of a link; answers whether that is new, and the owner of one of ours.
+    fn link(
+        &mut self,
+        nsid: Option<i32>,
+        message: &RouteNetlinkMessage,
+        mut seen: link::Seen,
+    ) -> (bool, Option<String>) {
+        seen.flags &= LinkFlags::Up | LinkFlags::Loopback;
+        seen.statistics = Stats64::default();
+        let owner = match seen.mark() {
+            Mark::Ours(owner) => Some(owner.to_owned()),
+            Mark::Foreign => None,
+        };
+        let key = (nsid, seen.index);
+        if matches!(message, RouteNetlinkMessage::DelLink(_)) {
+            self.links.remove(&key);
+            return (true, owner);
+        }
+        let same = self.links.get(&key) == Some(&seen);
+        if !same {
+            self.links.insert(key, seen);
+        }
+        (!same, owner)
+    }
+
+    /// The owner of the link of ours on the host that something hangs from.
+    fn owner(&self, link: Option<u32>) -> Option<String> {
+        match self.links.get(&(None, link?))?.mark() {
+            Mark::Ours(owner) => Some(owner.to_owned()),
+            Mark::Foreign => None,
+        }
+    }
+}
+
 /// Reads all there is; the same thing heard several times is said once.
-fn drain(listener: &Socket, inner: &Inner, said: &mut Vec<Notification>) {
+fn drain(listener: &Socket, inner: &Inner, heard: &mut Heard, said: &mut Vec<Notification>) {
     let mut buffer = vec![0; DATAGRAM];
     let mut say = |notification: Notification| {
         if !said.contains(&notification) {
@@ -83,7 +129,7 @@ fn drain(listener: &Socket, inner: &Inner, said: &mut Vec<Notification>) {
     loop {
         match sys::receive_with_nsid(listener, &mut buffer) {
             Ok((length, nsid)) => rtnl::decode_all(&buffer[..length])
-                .filter_map(|message| notification(inner, nsid, &message))
+                .filter_map(|message| notification(inner, heard, nsid, &message))
                 .for_each(&mut say),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -92,21 +138,43 @@ fn drain(listener: &Socket, inner: &Inner, said: &mut Vec<Notification>) {
     }
 }
 
-fn notification(inner: &Inner, nsid: Option<i32>, message: &RouteNetlinkMessage) -> Option<Notification> {
-    let (what, ours) = match message {
-        RouteNetlinkMessage::NewLink(_) | RouteNetlinkMessage::DelLink(_) => ("link", link::read(message)?.is_ours()),
+fn notification(
+    inner: &Inner,
+    heard: &mut Heard,
+    nsid: Option<i32>,
+    message: &RouteNetlinkMessage,
+) -> Option<Notification> {
+    let mine = |ours: bool| ours.then(String::new);
+    // What the kernel does by itself is passed on of the host only, where it may be something that subnets must keep clear of.
+    let (what, owner, automatic) = match message {
+        RouteNetlinkMessage::NewLink(_) | RouteNetlinkMessage::DelLink(_) => {
+            let (new, owner) = heard.link(nsid, message, link::read(message)?);
+            if !new {
+                return None;
+            }
+            ("link", owner, false)
+        }
         RouteNetlinkMessage::NewAddress(_) | RouteNetlinkMessage::DelAddress(_) => {
-            ("address", address::read(message)?.ours)
+            let seen = address::read(message)?;
+            ("address", heard.owner(Some(seen.link)).or_else(|| mine(seen.ours)), seen.automatic)
         }
         // Only unicast outside table local: the rest comes and goes with addresses.
         RouteNetlinkMessage::NewRoute(_) | RouteNetlinkMessage::DelRoute(_) => {
-            ("route", route::read(message)?.is_ours())
+            let seen = route::read(message)?;
+            let automatic = seen.is_automatic();
+            ("route", heard.owner(seen.link).or_else(|| mine(seen.is_ours())), automatic)
         }
         _ => return None,
     };
-    Some(match nsid {
-        Some(nsid) => Notification::Changed { place: inner.registry.by_nsid(nsid).map(Place::Sandbox), what },
-        None if ours => Notification::Changed { place: Some(Place::Host), what },
-        None => Notification::HostChanged,
-    })
+    match (nsid, owner) {
+        (Some(_), _) | (None, Some(_)) if automatic => None,
+        (Some(nsid), _) => {
+            Some(Notification::Changed { place: inner.registry.by_nsid(nsid).map(Place::Sandbox), owner: None, what })
+        }
+        (None, Some(owner)) => {
+            let owner = Some(owner).filter(|owner| !owner.is_empty());
+            Some(Notification::Changed { place: Some(Place::Host), owner, what })
+        }
+        (None, None) => Some(Notification::HostChanged),
+    }
 }

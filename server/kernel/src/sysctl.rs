@@ -3,13 +3,21 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+/// Longest value that is read, in bytes.
+const LONGEST: usize = 128;
+
 /// Reads a setting; absent when the kernel (or the link it belongs to) has none of that name.
 pub(crate) fn read(path: &str) -> io::Result<Option<String>> {
-    match std::fs::read_to_string(full(path)?) {
-        Ok(value) => Ok(Some(value.trim_end_matches('\n').to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    let mut file = match std::fs::File::open(full(path)?) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // One read has all of a setting: a verification reads a dozen of them.
+    let mut value = [0; LONGEST];
+    let length = io::Read::read(&mut file, &mut value)?;
+    let value = String::from_utf8_lossy(&value[..length]);
+    Ok(Some(value.trim_end_matches('\n').to_owned()))
 }
 
 /// Writes a setting, in one write, as the kernel wants it.

@@ -131,3 +131,21 @@ fn only_clear_gates_let_an_address_through() {
     assert_eq!(seen.clear, BTreeSet::from([(endpoint, address(1))]));
     assert!(state.gates([SandboxId::from_random([2; 16])].iter()).clear.is_empty());
 }
+
+#[test]
+fn what_was_heard_before_a_look_is_no_reason_for_another() {
+    let mut state = State::default();
+    state.tracked.entry(sandbox(1)).or_default();
+    let due = later(Instant::now(), 50);
+    state.hear(sandbox(1), due);
+    state.settle_heard(sandbox(1), later(Instant::now(), 1));
+    assert!(state.wakes.is_empty());
+    let looked = Instant::now();
+    std::thread::sleep(Duration::from_millis(2));
+    state.hear(sandbox(1), due);
+    state.settle_heard(sandbox(1), looked);
+    assert!(state.wakes.contains_key(&sandbox(1)), "it was heard after the look had begun");
+    state.wake(sandbox(1), due, true);
+    state.settle_heard(sandbox(1), later(Instant::now(), 1));
+    assert!(state.wakes.contains_key(&sandbox(1)), "somebody asked");
+}

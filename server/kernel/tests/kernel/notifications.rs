@@ -28,7 +28,7 @@ fn a_change_inside_a_sandbox_is_heard_by_its_name() {
         let mut heard = host.kernel.subscribe();
         host.make(2).await;
         hush(&mut heard).await;
-        let changed = |what| Notification::Changed { place: Some(Place::Sandbox(id(2))), what };
+        let changed = |what| Notification::Changed { place: Some(Place::Sandbox(id(2))), owner: None, what };
         host.run_in(2, "ip link set eth0 down");
         assert!(hears(&mut heard, &changed("link")).await);
         host.run_in(2, "ip address del 192.168.122.2/24 dev eth0");
@@ -54,7 +54,7 @@ fn a_sandbox_from_before_is_heard_after_the_first_look() {
         restarted.observe(crate::host::everything()).await.expect("observing works");
         hush(&mut heard).await;
         host.run_in(2, "ip link set eth0 down");
-        let wanted = Notification::Changed { place: Some(Place::Sandbox(id(2))), what: "link" };
+        let wanted = Notification::Changed { place: Some(Place::Sandbox(id(2))), owner: None, what: "link" };
         assert!(hears(&mut heard, &wanted).await);
         host.remove(2).await;
     });
