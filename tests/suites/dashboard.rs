@@ -195,3 +195,110 @@ fn what_users_write_is_shown_and_never_run() {
         }
     });
 }
+
+#[test]
+fn the_first_command_that_a_fresh_dashboard_shows_works_as_it_stands() {
+    let host = host!();
+    // The parent's own subnet is on another link too, so that asking for it would be refused.
+    host.add_parent("other0", "wire1");
+    host.net.run("ip addr add 192.168.122.185/24 dev parent0");
+    host.net.run("ip addr add 192.168.122.186/24 dev other0");
+    let client = host.start();
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        let shown = page.window.find(Locator::Css(".empty pre code")).await.expect("a first command");
+        let command = shown.text().await.unwrap();
+        let done = host.net.command("bash").args(["-ec", &command]).output().unwrap();
+        assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
+    });
+    assert_eq!(client.get("networks/macvlan-net1").is(200)["status"]["state"], "ready");
+}
+
+#[test]
+fn commands_name_a_run_directory_that_is_not_the_usual_one() {
+    let host = furnished();
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        page.window.goto("http://127.0.0.1:8080/ui/login").await.unwrap();
+        let login = page.window.find(Locator::Css(".aside pre")).await.unwrap().text().await.unwrap();
+        let flag = format!("--run-dir {}", host.run_dir().display());
+        assert!(login.contains(&flag), "{login}");
+        log_in(&page, &link).await;
+        page.window.goto("http://127.0.0.1:8080/ui/sandboxes/macvlan1").await.unwrap();
+        let text = page.window.find(Locator::Css("main")).await.unwrap().text().await.unwrap();
+        assert!(text.contains(&format!("netloom exec {flag} macvlan1 -- ip addr")), "{text}");
+    });
+}
+
+/// What sticks out of its box, by class; and whether the page itself is wider than the window.
+const TOO_WIDE: &str = "const wide = [...document.querySelectorAll('.table, .map-frame, .tabs, .main-nav')].filter(e => \
+    e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight).map(e => e.className + ' ' + [e.scrollWidth, e.scrollHeight] + ' in ' + [e.clientWidth, e.clientHeight]); \
+    if (document.documentElement.scrollWidth > innerWidth) wide.push('the page'); return wide;";
+
+#[test]
+fn nothing_is_cut_off_on_a_laptop_or_a_telephone() {
+    let host = furnished();
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        let mut cut = Vec::new();
+        // Chromium's window is never narrower than 500 px; that is below the 600 px where cards begin.
+        for width in [1280, 500] {
+            page.window.set_window_size(width, 900).await.unwrap();
+            for (name, path, _) in PAGES {
+                page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.unwrap();
+                let wide = page.window.execute(TOO_WIDE, Vec::new()).await.unwrap();
+                if wide != json!([]) {
+                    cut.push(format!("{name} at {width}: {wide}"));
+                }
+                picture(&page, &format!("{width}-{name}")).await;
+            }
+        }
+        assert!(cut.is_empty(), "{}", cut.join("\n"));
+    });
+}
+
+#[test]
+fn the_past_leads_to_pages_that_are_there() {
+    let host = furnished();
+    let client = host.client();
+    client.delete("sandboxes/macvlan2").is(204);
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        page.complaints().await;
+        let mut followed = 0;
+        for path in ["/ui", "/ui/events", "/ui/addresses/192.168.122.3"] {
+            page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.unwrap();
+            let links = page.window.find_all(Locator::Css("main a")).await.unwrap();
+            let mut leads = Vec::new();
+            for one in &links {
+                leads.extend(one.attr("href").await.unwrap().filter(|href| href.starts_with("/ui/")));
+            }
+            for href in leads {
+                page.window.goto(&format!("http://127.0.0.1:8080{href}")).await.unwrap();
+                followed += 1;
+            }
+            let complaints = page.complaints().await;
+            assert_eq!(complaints.requests, Vec::<String>::new(), "{path}");
+        }
+        assert!(followed > 20, "{followed}");
+    });
+}
+
+#[test]
+fn a_full_pool_needs_attention() {
+    let host = host!();
+    let client = host.start();
+    let network = json!({"name": "tiny", "driver": "macvlan", "pools": {"v4": {"subnet": "10.50.0.0/30"}}, "macvlan": {"parent": "parent0", "probe": false}});
+    client.post("networks", &network).is(201);
+    host.sandbox("last", "tiny");
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        let text = page.window.find(Locator::Css("main")).await.unwrap().text().await.unwrap();
+        assert!(text.contains("needs attention") && text.contains("0 of 2 dynamic addresses left"), "{text}");
+        assert!(!text.contains("all is well"), "{text}");
+    });
+}

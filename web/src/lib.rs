@@ -22,6 +22,8 @@ mod routes;
 mod session;
 mod visit;
 
+use std::path::PathBuf;
+
 use netloom_control::Control;
 
 pub use routes::configure;
@@ -31,6 +33,10 @@ pub use routes::configure;
 pub struct Dashboard {
     /// All use cases.
     pub control: Control,
+    /// The run directory, which commands on pages name when it is not the usual one.
+    pub run_dir: PathBuf,
+    /// The data directory, where the administrator's token is.
+    pub data_dir: PathBuf,
     /// Whether the browser reaches us by TLS: the session cookie is then marked `Secure`.
     pub tls: bool,
 }

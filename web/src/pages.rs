@@ -12,7 +12,13 @@ pub mod sandbox;
 pub mod sandboxes;
 pub mod search;
 
-use netloom_control::command::PageRequest;
+use std::collections::BTreeSet;
+
+use netloom_control::Error;
+use netloom_control::command::{GetOverview, ListNetworks, PageRequest};
+use netloom_model::event::Event;
+
+use crate::visit::Visit;
 
 /// Rows on one page of a list.
 const ROWS: u32 = 100;
@@ -26,6 +32,24 @@ fn part(token: &str) -> PageRequest {
 fn text(value: &str) -> Option<String> {
     let value = value.trim();
     (!value.is_empty()).then(|| value.to_owned())
+}
+
+/// A network of the user's own that gives addresses, for the example on an empty page.
+async fn some_network(visit: &Visit) -> Result<Option<String>, Error> {
+    let networks = visit.control.list_networks(visit.authorize(ListNetworks::default())?).await?;
+    let own = networks.items.into_iter().find(|one| !one.status.predefined && !one.status.pools.is_empty());
+    Ok(own.map(|network| network.spec.name))
+}
+
+/// Which of these objects, by ID, are still there to be linked.
+async fn existing(visit: &Visit, ids: impl Iterator<Item = String>) -> Result<BTreeSet<String>, Error> {
+    let ids: BTreeSet<String> = ids.collect();
+    visit.control.existing(visit.authorize(GetOverview)?, ids.into_iter().collect()).await
+}
+
+/// The IDs of what events are about.
+fn objects_of(events: &[Event]) -> impl Iterator<Item = String> {
+    events.iter().map(|event| event.object.id.clone())
 }
 
 /// What a list's page has in its query beside a filter.

@@ -17,6 +17,7 @@ pub mod networks;
 pub mod object;
 pub mod overview;
 pub mod pool;
+pub mod prose;
 pub mod sandbox;
 pub mod sandboxes;
 pub mod search;

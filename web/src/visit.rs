@@ -162,7 +162,11 @@ pub(crate) fn outer_frame(
     let host = Some(info.host()).filter(|host| !host.is_empty() && host.bytes().all(plain));
     let base =
         format!("{}://{}", if info.scheme() == "https" { "https" } else { "http" }, host.unwrap_or("127.0.0.1:8080"));
-    Frame::new(title, section, base, now(), request_id)
+    let frame = Frame::new(title, section, base, now(), request_id);
+    match request.app_data::<web::Data<Dashboard>>() {
+        Some(dashboard) => frame.kept_in(&dashboard.run_dir, &dashboard.data_dir),
+        None => frame,
+    }
 }
 
 /// A failure as a page, for somebody unknown.

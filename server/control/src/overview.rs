@@ -1,12 +1,18 @@
 //! The whole at a glance: the front page's numbers, the metrics, whether the service is ready, and where the kernel differs.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
+use netloom_ipam::capacity;
 use netloom_model::assignment::Key;
 use netloom_model::drift::Drift;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::facts::Facts;
 use netloom_model::lease::{LeaseKind, LeaseState};
-use netloom_store::{NetworkRow, SandboxRow, WriteTx, events, leases, networks, pools, sandboxes};
+use netloom_model::net::Span;
+use netloom_model::{NetworkId, SandboxId};
+use netloom_store::{FreeSummary, PoolRow, SandboxRow, WriteTx, events, leases, networks, pools, sandboxes};
 
 use crate::clock::now;
 use crate::command::{GetDrift, GetFacts, GetOverview};
@@ -15,7 +21,7 @@ use crate::conditions;
 use crate::control::{Control, Metrics, Overview};
 use crate::error::Error;
 use crate::journal::{Actor, network_ref, sandbox_ref};
-use crate::networks::view::pool_capacity;
+use crate::networks::view::{self, NetworkParts, pool_capacity};
 use crate::principal::Authorized;
 use crate::settle::answered;
 
@@ -40,14 +46,16 @@ impl Control {
         Ok(overview)
     }
 
-    /// Objects with something remarkable: refused first, then conditions, then full pools.
+    /// Objects with something remarkable: refused first, then conditions, then full pools, the fullest first.
     async fn attention(&self) -> Result<Vec<(ObjectRef, String)>, Error> {
-        let read = self
-            .inner
-            .store
-            .read(|tx| Box::pin(async move { Ok::<_, Error>((networks::all(tx).await?, sandboxes::all(tx).await?)) }));
-        let (network_rows, sandbox_rows): (Vec<NetworkRow>, Vec<SandboxRow>) = read.await?;
-        let keys = network_rows.iter().filter(|row| !row.predefined).map(|row| Key::Network(row.id));
+        let read = self.inner.store.read(|tx| {
+            Box::pin(async move {
+                let rows = networks::all(tx).await?;
+                Ok::<_, Error>((view::parts(tx, rows).await?, sandboxes::all(tx).await?))
+            })
+        });
+        let (parts, sandbox_rows): (Vec<NetworkParts>, Vec<SandboxRow>) = read.await?;
+        let keys = parts.iter().filter(|part| !part.row.predefined).map(|part| Key::Network(part.row.id));
         let keys = keys.chain(sandbox_rows.iter().map(|row| Key::Sandbox(row.id))).collect();
         let live = self.inner.live(keys, false).await;
         let mut ranked: Vec<(u8, ObjectRef, String)> = Vec::new();
@@ -57,8 +65,8 @@ impl Control {
             let all = conditions::of(known).into_iter().chain(found);
             ranked.extend(all.map(|condition| (rank, object.clone(), condition.message)));
         };
-        for row in &network_rows {
-            look(Key::Network(row.id), network_ref(row), self.inner.findings.of_network(row.id));
+        for part in &parts {
+            look(Key::Network(part.row.id), network_ref(&part.row), self.inner.findings.of_network(part.row.id));
         }
         for row in &sandbox_rows {
             look(Key::Sandbox(row.id), sandbox_ref(row), Vec::new());
@@ -68,10 +76,32 @@ impl Control {
                 ranked.push((1, sandbox_ref(row), format!("its namespace is gone: {reason}")));
             }
         }
+        ranked.extend(full_pools(&parts).into_iter().map(|(object, sentence)| (2, object, sentence)));
         ranked.sort_by_key(|(rank, ..)| *rank);
         ranked.dedup();
         ranked.truncate(ATTENTION);
         Ok(ranked.into_iter().map(|(_, object, sentence)| (object, sentence)).collect())
+    }
+
+    /// Which of these networks and sandboxes, named by ID, are there. A page that tells of the past links to no others.
+    ///
+    /// # Errors
+    /// An unreadable store.
+    pub async fn existing(&self, c: Authorized<GetOverview>, ids: Vec<String>) -> Result<BTreeSet<String>, Error> {
+        drop(c);
+        let (network_ids, sandbox_ids) = (parsed::<NetworkId>(&ids), parsed::<SandboxId>(&ids));
+        if network_ids.is_empty() && sandbox_ids.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let read = self.inner.store.read(|tx| {
+            Box::pin(async move {
+                let networks = networks::by_ids(tx, &network_ids).await?;
+                let sandboxes = sandboxes::by_ids(tx, &sandbox_ids).await?;
+                let ids = networks.iter().map(|row| row.id.to_string());
+                Ok::<_, Error>(ids.chain(sandboxes.iter().map(|row| row.id.to_string())).collect())
+            })
+        });
+        read.await
     }
 
     /// Counts for the metrics page.
@@ -118,6 +148,34 @@ impl Control {
         }
         reasons
     }
+}
+
+/// The texts that are IDs of one kind.
+fn parsed<T: std::str::FromStr>(ids: &[String]) -> Vec<T> {
+    ids.iter().filter_map(|id| id.parse().ok()).collect()
+}
+
+/// The pools whose dynamic range is full or nearly so, the fullest first, each with how full it is.
+fn full_pools(parts: &[NetworkParts]) -> Vec<(ObjectRef, String)> {
+    let lasting = parts.iter().filter(|part| !part.row.deleting);
+    let pools = lasting.flat_map(|part| part.pools.iter().map(move |(pool, _, free)| (part, pool, free)));
+    let mut full: Vec<_> =
+        pools.filter(|(_, pool, free)| capacity::nearly_full(pool.range.len(), free.in_range)).collect();
+    full.sort_by_key(|(_, pool, free)| Reverse(thousandths_used(pool.range, free.in_range)));
+    full.into_iter().map(|(part, pool, free)| (network_ref(&part.row), how_full(pool, free))).collect()
+}
+
+fn thousandths_used(range: Span, free: u128) -> u128 {
+    1000 - free.saturating_mul(1000).checked_div(range.len()).unwrap_or(0).min(1000)
+}
+
+fn how_full(pool: &PoolRow, free: &FreeSummary) -> String {
+    let (key, subnet, size, left) = (&pool.key, pool.subnet, pool.range.len(), free.in_range);
+    // Rounded, but never to all while something is left.
+    let used = ((thousandths_used(pool.range, left) + 5) / 10).min(99);
+    let full = if left == 0 { "full".to_owned() } else { format!("{used} % full") };
+    let remedy = "widen its range or add a pool";
+    format!("pool `{key}` ({subnet}) is {full}: {left} of {size} dynamic addresses left; {remedy}")
 }
 
 /// A write that is taken back: whether the store takes one.

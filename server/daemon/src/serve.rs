@@ -63,7 +63,7 @@ async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
 
     let settings = Settings { listen: vec![address.ip()], allowed_hosts: options.allowed_host.clone() };
     let state = ApiState::new(control, settings);
-    let server = server(&state, tcp, unix)?;
+    let server = server(&state, &options.directories, tcp, unix)?;
     let handle = server.handle();
     let mut serving = tokio::spawn(server);
     announce(options, address, link.as_deref());
@@ -105,10 +105,14 @@ async fn start(store: &Store, directories: &Directories) -> anyhow::Result<(Cont
     Ok((control, agent))
 }
 
-fn server(state: &ApiState, tcp: TcpListener, unix: UnixListener) -> anyhow::Result<Server> {
+fn server(state: &ApiState, directories: &Directories, tcp: TcpListener, unix: UnixListener) -> anyhow::Result<Server> {
     let state = state.clone();
+    // Commands on pages name them, and are typed elsewhere.
+    let run_dir = std::path::absolute(&directories.run_dir).context("cannot read where the run directory is")?;
+    let data_dir = std::path::absolute(&directories.data_dir).context("cannot read where the data directory is")?;
     let application = move || {
-        let dashboard = Dashboard { control: state.control.clone(), tls: false };
+        let (run_dir, data_dir) = (run_dir.clone(), data_dir.clone());
+        let dashboard = Dashboard { control: state.control.clone(), run_dir, data_dir, tls: false };
         App::new()
             .configure(|config| netloom_api::configure(config, &state))
             .configure(netloom_web::configure(dashboard))

@@ -11,7 +11,7 @@ use netloom_model::lease::Lease;
 use netloom_model::{Invalid, Timestamp, net};
 use serde::Deserialize;
 
-use super::{part, text};
+use super::{existing, part, text};
 use crate::view::address::{AddressPage, surroundings};
 use crate::view::frame::Section;
 use crate::visit::Visit;
@@ -30,12 +30,14 @@ pub async fn page(visit: Visit) -> HttpResponse {
 async fn show(visit: &Visit) -> Result<AddressPage, Error> {
     let address = net::parse_address("/address", &visit.segment("address"))?;
     let asked: Asked = visit.query()?;
-    let at = text(&asked.at).map(|at| time(&at)).transpose()?;
-    let reports = visit.control.get_address(visit.authorize(GetAddress { address, at })?).await?;
+    let then = text(&asked.at).map(|at| time(&at)).transpose()?;
+    let reports = visit.control.get_address(visit.authorize(GetAddress { address, at: then })?).await?;
     let subnet = reports.iter().find_map(|report| report.subnet.as_ref()?.parse().ok());
     let around = around(visit, address, subnet).await?;
     let frame = visit.frame(address.to_string(), Section::Leases);
-    Ok(AddressPage::new(frame, address, &reports, &around, &at.map(|at| at.to_string()).unwrap_or_default()))
+    let holdings = reports.iter().flat_map(|report| report.history.iter().chain(&report.held_at));
+    let existing = existing(visit, holdings.filter_map(|holding| holding.owner.id.clone())).await?;
+    Ok(AddressPage::new(frame, address, &reports, &around, then, &existing))
 }
 
 /// The leases of the map's row that the address is in.

@@ -4,9 +4,10 @@ use actix_web::HttpResponse;
 use netloom_control::command::{GetOverview, ListEvents};
 use netloom_control::{Error, ErrorKind};
 use netloom_model::Invalid;
+use netloom_model::event::Event;
 use netloom_model::invalid::Code;
 
-use super::{ROWS, text};
+use super::{ROWS, existing, objects_of, text};
 use crate::view::events::{EventFilter, EventsPage};
 use crate::view::frame::Section;
 use crate::visit::Visit;
@@ -31,7 +32,7 @@ async fn of_some(visit: &Visit, filter: EventFilter) -> Result<EventsPage, Error
     let page = visit.control.list_events(visit.authorize(command)?).await?;
     // A page that isn't full is the last one for now, even where there is a place to go on from later.
     let more = page.next_page_token.filter(|_| page.items.len() >= ROWS as usize);
-    Ok(EventsPage::new(visit.frame("Events", Section::Events), filter, &page.items, more.as_deref()))
+    draw(visit, filter, &page.items, more.as_deref()).await
 }
 
 async fn latest(visit: &Visit, filter: EventFilter) -> Result<EventsPage, Error> {
@@ -56,5 +57,10 @@ async fn latest(visit: &Visit, filter: EventFilter) -> Result<EventsPage, Error>
     events.retain(|event| event.seq < end);
     events.reverse();
     let more = events.last().map(|event| event.seq).filter(|seq| start > 0 && *seq > 1).map(|seq| seq.to_string());
-    Ok(EventsPage::new(visit.frame("Events", Section::Events), filter, &events, more.as_deref()))
+    draw(visit, filter, &events, more.as_deref()).await
+}
+
+async fn draw(visit: &Visit, filter: EventFilter, events: &[Event], more: Option<&str>) -> Result<EventsPage, Error> {
+    let existing = existing(visit, objects_of(events)).await?;
+    Ok(EventsPage::new(visit.frame("Events", Section::Events), filter, events, &existing, more))
 }

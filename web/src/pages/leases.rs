@@ -9,7 +9,7 @@ use netloom_model::invalid::Code;
 use netloom_model::lease::{LeaseKind, LeaseState};
 use netloom_model::{Invalid, net};
 
-use super::{part, text};
+use super::{part, some_network, text};
 use crate::view::frame::Section;
 use crate::view::leases::{LeaseFilter, LeasesPage};
 use crate::visit::Visit;
@@ -22,7 +22,8 @@ pub async fn page(visit: Visit) -> HttpResponse {
 async fn show(visit: &Visit) -> Result<LeasesPage, Error> {
     let filter: LeaseFilter = visit.query()?;
     let page = visit.control.list_leases(visit.authorize(command(&filter.resolved())?)?).await?;
-    Ok(LeasesPage::new(visit.frame("Leases", Section::Leases), filter, &page))
+    let network = if page.items.is_empty() { some_network(visit).await? } else { None };
+    Ok(LeasesPage::new(visit.frame("Leases", Section::Leases), filter, &page, network.as_deref()))
 }
 
 fn command(filter: &LeaseFilter) -> Result<ListLeases, Error> {

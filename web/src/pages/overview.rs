@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use netloom_control::Error;
 use netloom_control::command::{GetFacts, GetOverview};
 
+use super::{existing, objects_of};
 use crate::view::frame::Section;
 use crate::view::overview::{OverviewPage, is_fresh};
 use crate::visit::Visit;
@@ -21,5 +22,6 @@ async fn show(visit: &Visit) -> Result<OverviewPage, Error> {
         true => visit.control.facts(visit.authorize(GetFacts)?).await.ok(),
         false => None,
     };
-    Ok(OverviewPage::new(visit.frame("Overview", Section::Overview), &overview, unready, facts.as_ref()))
+    let existing = existing(visit, objects_of(&overview.events)).await?;
+    Ok(OverviewPage::new(visit.frame("Overview", Section::Overview), &overview, unready, facts.as_ref(), &existing))
 }

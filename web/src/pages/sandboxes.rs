@@ -2,11 +2,11 @@
 
 use actix_web::HttpResponse;
 use netloom_control::Error;
-use netloom_control::command::{ListNetworks, ListSandboxes};
+use netloom_control::command::ListSandboxes;
 use netloom_model::Invalid;
 use netloom_model::invalid::Code;
 
-use super::{part, text};
+use super::{part, some_network, text};
 use crate::view::frame::Section;
 use crate::view::sandboxes::{SandboxFilter, SandboxesPage};
 use crate::visit::Visit;
@@ -28,12 +28,6 @@ async fn show(visit: &Visit) -> Result<SandboxesPage, Error> {
     let page = visit.control.list_sandboxes(visit.authorize(command)?).await?;
     let network = if page.items.is_empty() { some_network(visit).await? } else { None };
     Ok(SandboxesPage::new(visit.frame("Sandboxes", Section::Sandboxes), filter, &page, network.as_deref()))
-}
-
-/// A network of the user's own, for the example on an empty page.
-async fn some_network(visit: &Visit) -> Result<Option<String>, Error> {
-    let networks = visit.control.list_networks(visit.authorize(ListNetworks::default())?).await?;
-    Ok(networks.items.into_iter().find(|network| !network.status.predefined).map(|network| network.spec.name))
 }
 
 fn running(word: &str) -> Result<Option<bool>, Error> {

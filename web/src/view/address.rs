@@ -1,18 +1,21 @@
 //! One address: who has it, where it belongs, who had it before, and what is around it.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use askama::Template;
 use ipnet::IpNet;
-use netloom_model::lease::{AddressReport, Holding, Lease};
+use netloom_model::Timestamp;
+use netloom_model::lease::{AddressReport, AddressState, Holding, Lease};
+use netloom_model::net::{Span, usable};
 
-use super::chip::Chip;
+use super::chip::{Chip, Tone};
 use super::frame::Frame;
 use super::leases::LeaseRow;
 use super::link;
 use super::map::AddressMap;
 use super::object::ObjectLink;
-use super::when::When;
+use super::when::Moment;
 
 /// One holding of the address.
 #[derive(Debug, Clone)]
@@ -21,19 +24,19 @@ pub struct HoldingRow {
     pub(crate) mac: Option<String>,
     pub(crate) network: String,
     pub(crate) kind: &'static str,
-    pub(crate) from: When,
-    pub(crate) to: Option<When>,
+    pub(crate) from: Moment,
+    pub(crate) to: Option<Moment>,
 }
 
 impl HoldingRow {
-    fn new(frame: &Frame, holding: &Holding) -> Self {
+    fn new(frame: &Frame, holding: &Holding, existing: &BTreeSet<String>) -> Self {
         Self {
-            owner: ObjectLink::from(&holding.owner),
+            owner: ObjectLink::of_holder(&holding.owner, existing),
             mac: holding.mac.map(|mac| mac.to_string()),
             network: holding.network.clone(),
             kind: holding.kind.as_str(),
-            from: frame.when(holding.from),
-            to: holding.to.map(|to| frame.when(to)),
+            from: frame.moment(holding.from),
+            to: holding.to.map(|to| frame.moment(to)),
         }
     }
 }
@@ -44,6 +47,8 @@ pub struct AddressPart {
     pub(crate) state: Chip,
     pub(crate) free: bool,
     pub(crate) unmanaged: bool,
+    /// What it is instead of an address that somebody can have.
+    pub(crate) unusable: Option<&'static str>,
     pub(crate) node: String,
     pub(crate) network: Option<(String, String)>,
     pub(crate) pool: Option<String>,
@@ -57,16 +62,21 @@ pub struct AddressPart {
 }
 
 impl AddressPart {
-    fn new(frame: &Frame, report: &AddressReport) -> Self {
-        use netloom_model::lease::AddressState::{Free, Unmanaged};
-        let reserve = report.network.as_deref().filter(|_| report.state == Free).map(|network| {
+    /// `then` says that the report is about another time than now.
+    fn new(frame: &Frame, report: &AddressReport, then: bool, existing: &BTreeSet<String>) -> Self {
+        let unusable = unusable(report);
+        let free = report.state == AddressState::Free && unusable.is_none();
+        let reserve = report.network.as_deref().filter(|_| free && !then).map(|network| {
             let path = format!("/api/v1/networks/{}/leases", link::encode(network));
-            frame.curl_post(&path, &serde_json::json!({"key": "printer", "address": report.address}))
+            let key = format!("device-{}", report.address.replace(':', "-"));
+            frame.curl_post(&path, &serde_json::json!({"key": key, "address": report.address}))
         });
+        let holding = |holding: &Holding| HoldingRow::new(frame, holding, existing);
         Self {
-            state: Chip::from(report.state),
-            free: report.state == Free,
-            unmanaged: report.state == Unmanaged,
+            state: state(report, unusable, then),
+            free,
+            unmanaged: report.state == AddressState::Unmanaged,
+            unusable,
             node: report.node.to_string(),
             network: report.network.clone().map(|name| (link::network(&name), name)),
             pool: report.pool.clone(),
@@ -74,11 +84,38 @@ impl AddressPart {
             lease: report.lease.as_ref().map(|lease| LeaseRow::new(frame, lease)),
             lease_id: report.lease.as_ref().map(|lease| lease.id.to_string()),
             description: report.lease.as_ref().and_then(|lease| lease.spec.as_ref()?.description.clone()),
-            held_at: report.held_at.as_ref().map(|holding| HoldingRow::new(frame, holding)),
-            history: report.history.iter().map(|holding| HoldingRow::new(frame, holding)).collect(),
+            held_at: report.held_at.as_ref().map(holding),
+            history: report.history.iter().map(holding).collect(),
             reserve,
         }
     }
+}
+
+/// The state that the page's badge shows: now, or at the time that was asked for.
+fn state(report: &AddressReport, unusable: Option<&str>, then: bool) -> Chip {
+    match (&report.held_at, report.state) {
+        (Some(_), _) if then => Chip::new(Tone::Good, "taken then"),
+        (None, AddressState::Held | AddressState::Free) if then && unusable.is_none() => {
+            Chip::new(Tone::Quiet, "free then")
+        }
+        (_, AddressState::Free) if unusable.is_some() => Chip::new(Tone::Quiet, "unusable"),
+        (_, state) => Chip::from(state),
+    }
+}
+
+/// Why nobody can have an address although a pool's subnet contains it.
+fn unusable(report: &AddressReport) -> Option<&'static str> {
+    let subnet: IpNet = report.subnet.as_ref()?.parse().ok()?;
+    let address: IpAddr = report.address.parse().ok()?;
+    let free = !matches!(report.state, AddressState::Held | AddressState::Unmanaged);
+    if !free || report.lease.is_some() || usable(subnet).contains(address) {
+        return None;
+    }
+    Some(match address {
+        IpAddr::V4(_) if address == Span::of(subnet).low => "the network address of its subnet",
+        IpAddr::V4(_) => "the broadcast address of its subnet",
+        IpAddr::V6(_) => "the subnet-router anycast address of its subnet (RFC 4291)",
+    })
 }
 
 /// The part of the pool around an address that is shown: a row of the map.
@@ -98,13 +135,22 @@ pub struct AddressPage {
     parts: Vec<AddressPart>,
     around: Option<AddressMap>,
     at: String,
-    asked: Option<When>,
+    asked: Option<Moment>,
 }
 
 impl AddressPage {
-    /// The page about one address. `around` holds the leases of its [`surroundings`]; `at` is the time that was asked for, as text.
-    pub fn new(frame: Frame, address: IpAddr, reports: &[AddressReport], around: &[Lease], at: &str) -> Self {
-        let path = format!("/api/v1/addresses/{}{}", link::encode(&address.to_string()), link::query(&[("at", at)]));
+    /// The page about one address. `around` holds the leases of its [`surroundings`]; `then` is the time that was asked for;
+    /// `existing` are the IDs of what is still there of those who had it.
+    pub fn new(
+        frame: Frame,
+        address: IpAddr,
+        reports: &[AddressReport],
+        around: &[Lease],
+        then: Option<Timestamp>,
+        existing: &BTreeSet<String>,
+    ) -> Self {
+        let at = then.map(|then| then.to_string()).unwrap_or_default();
+        let path = format!("/api/v1/addresses/{}{}", link::encode(&address.to_string()), link::query(&[("at", &at)]));
         let frame = frame.crumb("Leases", "/ui/leases").api(path);
         let subnet: Option<IpNet> = reports.iter().find_map(|report| report.subnet.as_ref()?.parse().ok());
         let around = subnet.and_then(|subnet| {
@@ -112,10 +158,10 @@ impl AddressPage {
             AddressMap::new(row, subnet, None, around, Some(address))
         });
         Self {
-            parts: reports.iter().map(|report| AddressPart::new(&frame, report)).collect(),
+            parts: reports.iter().map(|report| AddressPart::new(&frame, report, then.is_some(), existing)).collect(),
             around,
-            asked: at.parse().ok().map(|then| frame.when(then)),
-            at: at.to_owned(),
+            asked: then.map(|then| frame.moment(then)),
+            at,
             frame,
         }
     }

@@ -102,11 +102,16 @@ impl From<LeaseState> for Chip {
 }
 
 impl From<AddressState> for Chip {
+    /// Whatever else than these keeps an address from being given out is called unusable.
     fn from(state: AddressState) -> Self {
-        match state {
-            AddressState::Held => Self::new(Tone::Good, "taken"),
-            AddressState::Free => Self::new(Tone::Quiet, "free"),
-            AddressState::Unmanaged => Self::new(Tone::Quiet, "in no pool"),
+        if state == AddressState::Held {
+            Self::new(Tone::Good, "taken")
+        } else if state == AddressState::Free {
+            Self::new(Tone::Quiet, "free")
+        } else if state == AddressState::Unmanaged {
+            Self::new(Tone::Quiet, "in no pool")
+        } else {
+            Self::new(Tone::Quiet, "unusable")
         }
     }
 }

@@ -1,14 +1,17 @@
 //! Events: what happened, latest first, or all of one object from its beginning.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
-use netloom_model::event::Event;
+use netloom_model::event::{Event, ObjectKind};
 use serde::Deserialize;
 
 use super::chip::Tone;
 use super::format;
 use super::frame::Frame;
 use super::link;
-use super::object::ObjectLink;
+use super::object::{ObjectLink, past_href};
+use super::prose::Prose;
 use super::when::When;
 
 /// What is asked for; an empty text asks for nothing.
@@ -39,22 +42,28 @@ pub struct EventRow {
     pub(crate) time: When,
     pub(crate) kind: String,
     pub(crate) tone: &'static str,
-    pub(crate) object: ObjectLink,
-    pub(crate) message: String,
+    pub(crate) message: Prose,
+    /// What it is about, where the message doesn't name it.
+    pub(crate) object: Option<ObjectLink>,
     pub(crate) actor: String,
     pub(crate) request_id: Option<String>,
 }
 
 impl EventRow {
-    /// An event as a row.
-    pub fn new(frame: &Frame, event: &Event) -> Self {
+    /// An event as a row; `existing` are the IDs of what is still there to be linked.
+    pub fn new(frame: &Frame, event: &Event, existing: &BTreeSet<String>) -> Self {
+        // A lease with a key is named by it; its address stands beside.
+        let address = event.data.get("address").map(|address| link::address(address));
+        let href = past_href(&event.object, existing).or(address.filter(|_| event.object.kind == ObjectKind::Lease));
+        let (message, named) = Prose::about(&event.message, &event.object.name, href);
+        let unnamed = !named && !event.object.name.is_empty();
         Self {
             seq: format::count(event.seq),
             time: frame.when(event.time),
             kind: event.kind.clone(),
             tone: tone(&event.kind).class(),
-            object: ObjectLink::from(&event.object),
-            message: event.message.clone(),
+            message,
+            object: unnamed.then(|| ObjectLink::of_past(&event.object, existing)),
             actor: event.actor.clone(),
             request_id: event.request_id.clone(),
         }
@@ -87,8 +96,14 @@ pub struct EventsPage {
 
 impl EventsPage {
     /// The page of these events, in the order they are shown. `more` is where the list goes on: the number to stay before,
-    /// or with a filter the event to go on after.
-    pub fn new(frame: Frame, filter: EventFilter, events: &[Event], more: Option<&str>) -> Self {
+    /// or with a filter the event to go on after. `existing` are the IDs of what is still there to be linked.
+    pub fn new(
+        frame: Frame,
+        filter: EventFilter,
+        events: &[Event],
+        existing: &BTreeSet<String>,
+        more: Option<&str>,
+    ) -> Self {
         let api = if filter.is_set() {
             link::query(&[("object", &filter.object), ("kinds", &filter.kind), ("since", &filter.since)])
         } else {
@@ -102,7 +117,7 @@ impl EventsPage {
         });
         let start = link::query(&[("object", &filter.object), ("kind", &filter.kind)]);
         Self {
-            rows: events.iter().map(|event| EventRow::new(&frame, event)).collect(),
+            rows: events.iter().map(|event| EventRow::new(&frame, event, existing)).collect(),
             filtered: filter.is_set(),
             newest: (!filter.before.is_empty() || !filter.since.is_empty()).then(|| format!("/ui/events{start}")),
             next: next.map(|query| format!("/ui/events{query}")),

@@ -6,14 +6,15 @@ use netloom_control::Error;
 use super::frame::Frame;
 use super::link;
 use super::object::ObjectLink;
+use super::prose::Prose;
 
 /// A value that was refused.
 #[derive(Debug, Clone)]
 pub struct Refused {
     pub(crate) field: String,
     pub(crate) value: Option<String>,
-    pub(crate) message: String,
-    pub(crate) hint: Option<String>,
+    pub(crate) message: Prose,
+    pub(crate) hint: Option<Prose>,
 }
 
 /// A page that could not be shown.
@@ -23,8 +24,8 @@ pub struct FailurePage {
     frame: Frame,
     code: String,
     problem_href: String,
-    detail: String,
-    hint: Option<String>,
+    detail: Prose,
+    hint: Option<Prose>,
     refused: Vec<Refused>,
     blockers: Vec<ObjectLink>,
     retryable: bool,
@@ -36,15 +37,15 @@ impl FailurePage {
         let refused = failure.errors.iter().map(|invalid| Refused {
             field: invalid.pointer.clone(),
             value: invalid.value.clone(),
-            message: invalid.message.clone(),
-            hint: invalid.hint.clone(),
+            message: Prose::new(&invalid.message),
+            hint: invalid.hint.as_deref().map(Prose::new),
         });
         Self {
             frame,
             code: failure.code.to_owned(),
             problem_href: format!("/problems/{}", link::encode(failure.code)),
-            detail: failure.detail.clone(),
-            hint: failure.hint.clone(),
+            detail: Prose::new(&failure.detail),
+            hint: failure.hint.as_deref().map(Prose::new),
             refused: refused.collect(),
             blockers: failure.blockers.iter().map(ObjectLink::from).collect(),
             retryable: failure.retryable,

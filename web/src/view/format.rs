@@ -49,6 +49,14 @@ pub fn bytes(number: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
+/// An RFC 3339 time in UTC as people write it, to the second: `2026-01-31 12:00:00 UTC`. Anything else stays as it is.
+pub fn stamp(exact: &str) -> String {
+    match exact.strip_suffix('Z').and_then(|text| text.split_once('T')) {
+        Some((day, time)) => format!("{day} {} UTC", time.split('.').next().unwrap_or(time)),
+        None => exact.to_owned(),
+    }
+}
+
 /// A noun with its number: `1 endpoint`, `2 endpoints`.
 pub fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
@@ -94,6 +102,12 @@ mod tests {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(decimal("65534"), "65,534");
         assert_eq!(decimal("18446744073709551615"), "1.8 × 10¹⁹");
+    }
+
+    #[test]
+    fn times_are_written_out_in_utc() {
+        assert_eq!(stamp("2026-01-31T12:00:00.250Z"), "2026-01-31 12:00:00 UTC");
+        assert_eq!(stamp("99999999999999999ms"), "99999999999999999ms");
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use netloom_model::Timestamp;
 
+use std::path::Path;
+
 use super::link::shell_quote;
-use super::when::When;
+use super::when::{Moment, When};
 use crate::assets;
 
 /// The part of the dashboard that a page belongs to.
@@ -99,7 +101,15 @@ pub struct Frame {
     /// Who looks; absent before login.
     pub viewer: Option<Viewer>,
     pub(crate) query: String,
+    /// What commands of this host need to find the service: empty where it is found without.
+    run_flag: String,
+    token_file: String,
 }
+
+/// Where the command line looks for the service, unless told.
+const RUN_DIR: &str = "/run/netloom";
+/// Where the first start writes the administrator's token, unless told.
+const TOKEN_FILE: &str = "/var/lib/netloom/admin.token";
 
 impl Frame {
     /// Surroundings of a page. `base` is where the API is reached, such as `http://127.0.0.1:8080`.
@@ -120,7 +130,19 @@ impl Frame {
             api: None,
             viewer: None,
             query: String::new(),
+            run_flag: String::new(),
+            token_file: TOKEN_FILE.to_owned(),
         }
+    }
+
+    /// Says where the service keeps its things, so that the commands on the page work as they stand.
+    #[must_use]
+    pub fn kept_in(mut self, run_dir: &Path, data_dir: &Path) -> Self {
+        let quoted = |path: &Path| shell_quote(&path.display().to_string());
+        self.run_flag =
+            if run_dir == Path::new(RUN_DIR) { String::new() } else { format!(" --run-dir {}", quoted(run_dir)) };
+        self.token_file = quoted(&data_dir.join("admin.token"));
+        self
     }
 
     /// Adds a step of the way here.
@@ -157,19 +179,42 @@ impl Frame {
         When::new(self.now, then)
     }
 
+    /// A time, written out.
+    pub fn moment(&self, then: Timestamp) -> Moment {
+        Moment::new(self.now, then)
+    }
+
+    /// A command of `netloom` on this host, such as `exec` with its arguments.
+    pub fn netloom(&self, command: &str, arguments: &str) -> String {
+        let space = if arguments.is_empty() { "" } else { " " };
+        format!("netloom {command}{}{space}{arguments}", self.run_flag)
+    }
+
+    /// What sets the variable that the other commands take the token from.
+    pub(crate) fn set_token(&self) -> String {
+        format!("TOKEN=$(cat {})", self.token_file)
+    }
+
+    /// A first command, complete: the token, then the document that is posted.
+    pub fn first_post(&self, path: &str, body: &serde_json::Value) -> String {
+        format!("{}\n{}", self.set_token(), self.curl_post(path, body))
+    }
+
+    pub(crate) fn login_link(&self) -> String {
+        self.netloom("login-link", "")
+    }
+
     /// The command that reads a URL of the API.
     pub fn curl(&self, path: &str) -> String {
         let url = shell_quote(&format!("{}{path}", self.base));
-        format!("curl -sS -H \"Authorization: Bearer $NETLOOM_TOKEN\" {url}")
+        format!("curl -sS -H \"Authorization: Bearer $TOKEN\" {url}")
     }
 
     /// The command that posts a document to a URL of the API.
     pub fn curl_post(&self, path: &str, body: &serde_json::Value) -> String {
         let body = shell_quote(&body.to_string());
         let url = shell_quote(&format!("{}{path}", self.base));
-        format!(
-            "curl -sS -H \"Authorization: Bearer $NETLOOM_TOKEN\" -H 'Content-Type: application/json' {url} -d {body}"
-        )
+        format!("curl -sS -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' {url} -d {body}")
     }
 
     pub(crate) fn asset(&self, file: &str) -> String {
@@ -190,5 +235,23 @@ impl Frame {
 
     pub(crate) fn version(&self) -> &'static str {
         env!("CARGO_PKG_VERSION")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_name_the_run_directory_only_where_it_is_another() {
+        let frame = Frame::new("x", Section::None, "http://h", Timestamp::from_millis(0), "r");
+        assert_eq!(frame.login_link(), "netloom login-link");
+        let usual = frame.clone().kept_in(Path::new(RUN_DIR), Path::new("/var/lib/netloom"));
+        assert_eq!(usual.netloom("exec", "w0 -- ip addr"), "netloom exec w0 -- ip addr");
+        assert_eq!(usual.set_token(), "TOKEN=$(cat /var/lib/netloom/admin.token)");
+        let other = frame.kept_in(Path::new("/tmp/a b/run"), Path::new("/tmp/data"));
+        assert_eq!(other.netloom("exec", "w0 -- ip addr"), "netloom exec --run-dir '/tmp/a b/run' w0 -- ip addr");
+        assert_eq!(other.login_link(), "netloom login-link --run-dir '/tmp/a b/run'");
+        assert_eq!(other.set_token(), "TOKEN=$(cat /tmp/data/admin.token)");
     }
 }

@@ -147,12 +147,13 @@ pub struct LeasesPage {
     next: Option<String>,
     /// The one address that was asked for.
     asked: Option<(String, String)>,
-    reserve: String,
+    /// The command that keeps an address for something else, once there is a network to keep it on.
+    reserve: Option<String>,
 }
 
 impl LeasesPage {
-    /// The page of a list that was asked for with `filter`.
-    pub fn new(frame: Frame, filter: LeaseFilter, page: &Page<Lease>) -> Self {
+    /// The page of a list that was asked for with `filter`; `network` is one that has addresses to be kept.
+    pub fn new(frame: Frame, filter: LeaseFilter, page: &Page<Lease>, network: Option<&str>) -> Self {
         let frame = frame.api(format!("/api/v1/leases{}", filter.resolved().query(&filter.page_token)));
         let rows = page.items.iter().map(|lease| LeaseRow::new(&frame, lease)).collect();
         let link = |token: &str| format!("/ui/leases{}", filter.query(token));
@@ -167,7 +168,8 @@ impl LeasesPage {
             kinds: choices(LeaseKind::ALL.map(LeaseKind::as_str), &filter.kind),
             first: (!filter.page_token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
-            reserve: frame.curl_post("/api/v1/networks/macvlan-net1/leases", &body),
+            reserve: network
+                .map(|name| frame.first_post(&format!("/api/v1/networks/{}/leases", link::encode(name)), &body)),
             filter,
             frame,
         }

@@ -1,4 +1,4 @@
-//! A small subnet as a grid, sixteen addresses a row: each cell says by colour and by letter how its address is used, and leads to it.
+//! A small subnet as a grid, sixteen addresses a row and eight on a narrow screen: each cell says by colour and by letter how its address is used, and leads to it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,6 +12,9 @@ use super::link;
 
 /// Largest subnet that is drawn, in addresses: an IPv4 /24, an IPv6 /120.
 pub const CELLS_MAX: u128 = 256;
+
+/// Addresses a row on a narrow screen.
+const HALF: usize = 8;
 
 /// One address.
 #[derive(Debug, Clone)]
@@ -28,6 +31,8 @@ pub struct Cell {
 #[derive(Debug, Clone)]
 pub struct Row {
     pub(crate) label: String,
+    /// The label of the second half, which is a row of its own on a narrow screen.
+    pub(crate) half: Option<String>,
     pub(crate) cells: Vec<Cell>,
 }
 
@@ -113,7 +118,11 @@ impl AddressMap {
         let rows = cells
             .chunks(16)
             .enumerate()
-            .map(|(at, cells)| Row { label: row_label(from_number(low + 16 * at as u128)), cells: cells.to_vec() })
+            .map(|(at, cells)| {
+                let first = low + 16 * at as u128;
+                let half = (cells.len() > HALF).then(|| row_label(from_number(first + HALF as u128)));
+                Row { label: row_label(from_number(first)), half, cells: cells.to_vec() }
+            })
             .collect();
         let columns = (0..size.min(16)).map(|at| format!("+{at}")).collect();
         Some(Self { subnet: subnet.to_string(), columns, rows, legend })
@@ -154,6 +163,7 @@ mod tests {
         let map = AddressMap::new(subnet, subnet, None, &[], None).expect("small enough");
         assert_eq!((map.rows.len(), map.columns.len()), (16, 16));
         assert_eq!(map.rows[1].label, ".16");
+        assert_eq!(map.rows[1].half.as_deref(), Some(".24"));
         assert!(map.rows[0].cells[0].href.is_none());
         assert!(map.rows[15].cells[15].href.is_none());
         assert_eq!(map.rows[0].cells[2].href.as_deref(), Some("/ui/addresses/192.168.122.2"));

@@ -88,7 +88,8 @@ impl NetworkPage {
         let frame = framed(frame, network);
         let pools =
             network.status.pools.iter().map(|(key, pool)| mapped(network, key, pool, leases, complete)).collect();
-        let sandbox = serde_json::json!({"name": "macvlan1", "networks": {network.spec.name.as_str(): {}}});
+        let sandbox =
+            serde_json::json!({"name": sandbox_name(&network.spec.name), "networks": {network.spec.name.as_str(): {}}});
         let attachable = network.status.endpoints == 0 && !network.status.predefined;
         Self {
             head: Head::new(network, "summary"),
@@ -114,6 +115,11 @@ fn mapped(network: &Network, key: &str, pool: &PoolStatus, leases: &[Lease], com
     let map = subnet.and_then(|subnet| AddressMap::new(subnet, subnet, range, leases, None));
     let query = link::query(&[("network", &network.spec.name), ("within", &pool.subnet)]);
     MappedPool { pool: PoolView::new(key, pool), map, leases_href: format!("/ui/leases{query}") }
+}
+
+/// What a first sandbox on a network may be called: nothing is on it yet, so hardly anything has this name.
+fn sandbox_name(network: &str) -> String {
+    if network.len() <= 61 { format!("{network}-1") } else { "sandbox1".to_owned() }
 }
 
 /// What is set, in the order that people ask for it.

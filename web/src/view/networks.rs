@@ -1,8 +1,9 @@
 //! All networks: what they are, how full they are, whether they work.
 
 use askama::Template;
+use ipnet::IpNet;
 use netloom_control::command::Page;
-use netloom_model::facts::Facts;
+use netloom_model::facts::{Facts, HostLink, HostRoute};
 use netloom_model::network::{Driver, Network, Scope};
 use serde::Deserialize;
 
@@ -11,6 +12,7 @@ use super::format;
 use super::frame::Frame;
 use super::link;
 use super::pool::PoolView;
+use super::prose::Prose;
 use super::when::When;
 
 /// What the form asks for; an empty text asks for nothing.
@@ -42,7 +44,7 @@ pub struct NetworkRow {
     pub(crate) pools: Vec<PoolView>,
     pub(crate) endpoints: String,
     pub(crate) state: Chip,
-    pub(crate) notice: Option<String>,
+    pub(crate) notice: Option<Prose>,
     pub(crate) managed_by: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) created: When,
@@ -69,7 +71,7 @@ impl NetworkRow {
             pools: status.pools.iter().map(|(key, pool)| PoolView::new(key, pool)).collect(),
             endpoints: format::count(status.endpoints),
             state: Chip::from(status.state),
-            notice: status.conditions.first().map(|condition| condition.message.clone()),
+            notice: status.conditions.first().map(|condition| Prose::new(&condition.message)),
             managed_by: network.spec.managed_by.clone(),
             description: network.spec.description.clone(),
             created: frame.when(network.created_at),
@@ -77,36 +79,71 @@ impl NetworkRow {
     }
 }
 
-/// The document that makes a first macvlan network on this host, on a parent that can carry one: its own subnet where it has one.
-pub fn first_network(facts: Option<&Facts>) -> serde_json::Value {
-    let able = |link: &&netloom_model::facts::HostLink| {
-        link.up && !link.loopback && link.controller.is_none() && link.mac.is_some()
-    };
-    let parent = facts.and_then(|facts| facts.links.iter().find(able));
-    let subnet = parent.and_then(|link| {
-        link.addresses
-            .iter()
-            .find(|net| net.addr().is_ipv4() && (8..=29).contains(&net.prefix_len()))
-            .map(ipnet::IpNet::trunc)
-    });
-    let router = facts.zip(parent).and_then(|(facts, link)| {
-        let ours = |route: &&netloom_model::facts::HostRoute| {
-            route.is_default() && route.interface.as_deref() == Some(&link.name)
-        };
-        facts
-            .routes
-            .iter()
-            .filter(ours)
-            .find_map(|route| route.gateway)
-            .filter(|router| subnet.is_some_and(|net| net.contains(router)))
-    });
-    let mut pool =
-        serde_json::json!({"subnet": subnet.map_or_else(|| "192.168.122.0/24".to_owned(), |net| net.to_string())});
-    if let Some(router) = router {
-        pool["gateway"] = router.to_string().into();
+/// Networks as a table, without the columns that would say the same, or nothing, in every row.
+#[derive(Debug, Clone, Template)]
+#[template(path = "component/network_table.html")]
+pub struct NetworkTable {
+    pub(crate) rows: Vec<NetworkRow>,
+    scopes: bool,
+    managers: bool,
+}
+
+impl askama::filters::HtmlSafe for NetworkTable {}
+
+impl NetworkTable {
+    /// A table of these networks.
+    pub fn new(frame: &Frame, networks: &[Network]) -> Self {
+        let rows: Vec<NetworkRow> = networks.iter().map(|network| NetworkRow::new(frame, network)).collect();
+        let scopes = rows.iter().any(|row| row.scope != rows[0].scope);
+        Self { scopes, managers: rows.iter().any(|row| row.managed_by.is_some()), rows }
     }
-    let parent = parent.map_or("parent0", |link| link.name.as_str());
-    serde_json::json!({"name": "macvlan-net1", "driver": "macvlan", "pools": {"v4": pool}, "macvlan": {"parent": parent}})
+}
+
+/// The document that makes a first macvlan network on this host, on a parent that can carry one: with the parent's own subnet
+/// where it has one to itself, else with a subnet that is chosen when the network is made.
+pub fn first_network(facts: Option<&Facts>) -> serde_json::Value {
+    let parent = facts.and_then(best_parent);
+    let name = parent.map_or("parent0", |link| link.name.as_str());
+    let mut document = serde_json::json!({"name": "macvlan-net1", "driver": "macvlan", "macvlan": {"parent": name}});
+    let Some((facts, parent)) = facts.zip(parent) else { return document };
+    if let Some(subnet) = own_subnet(facts, parent) {
+        let mut pool = serde_json::json!({"subnet": subnet.to_string()});
+        let mut routers = default_routes(facts, parent).filter_map(|route| route.gateway);
+        if let Some(router) = routers.find(|router| subnet.contains(router)) {
+            pool["gateway"] = router.to_string().into();
+        }
+        document["pools"] = serde_json::json!({"v4": pool});
+    }
+    document
+}
+
+/// The link that most likely leads to the segment people mean: the one with the default route, then hardware, then any.
+fn best_parent(facts: &Facts) -> Option<&HostLink> {
+    let able = |link: &&HostLink| link.up && !link.loopback && link.controller.is_none() && link.mac.is_some();
+    facts.links.iter().filter(able).min_by_key(|link| {
+        let class = match (default_routes(facts, link).next(), &link.kind) {
+            (Some(_), _) => 0,
+            (None, None) => 1,
+            (None, Some(_)) => 2,
+        };
+        (class, link.addresses.is_empty())
+    })
+}
+
+fn default_routes<'a>(facts: &'a Facts, link: &'a HostLink) -> impl Iterator<Item = &'a HostRoute> {
+    facts.routes.iter().filter(|route| route.is_default() && route.interface.as_deref() == Some(&link.name))
+}
+
+/// A link's IPv4 subnet, unless the host uses a part of it elsewhere too: that would be refused as an overlap.
+fn own_subnet(facts: &Facts, link: &HostLink) -> Option<IpNet> {
+    let good = |net: &&IpNet| net.addr().is_ipv4() && (8..=29).contains(&net.prefix_len());
+    let subnet = link.addresses.iter().find(good)?.trunc();
+    let overlaps = |other: &IpNet| other.contains(&subnet.network()) || subnet.contains(&other.network());
+    let others = facts.links.iter().filter(|other| other.name != link.name).flat_map(|other| &other.addresses);
+    let routed =
+        facts.routes.iter().filter(|route| !route.is_default() && route.interface.as_ref() != Some(&link.name));
+    let taken = others.chain(routed.map(|route| &route.destination)).any(overlaps);
+    (!taken).then_some(subnet)
 }
 
 /// A choice of the driver list.
@@ -124,7 +161,7 @@ pub struct NetworksPage {
     filter: NetworkFilter,
     filtered: bool,
     drivers: Vec<DriverChoice>,
-    rows: Vec<NetworkRow>,
+    table: NetworkTable,
     /// The command that makes the first network of the user's own, while there is none.
     create: Option<String>,
     first: Option<String>,
@@ -146,12 +183,48 @@ impl NetworksPage {
                 .map(Driver::as_str)
                 .map(|word| DriverChoice { word, chosen: word == filter.driver })
                 .to_vec(),
-            rows: page.items.iter().map(|network| NetworkRow::new(&frame, network)).collect(),
-            create: alone.then(|| frame.curl_post("/api/v1/networks", &first_network(facts))),
+            table: NetworkTable::new(&frame, &page.items),
+            create: alone.then(|| frame.first_post("/api/v1/networks", &first_network(facts))),
             first: (!filter.page_token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
             filter,
             frame,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(name: &str, kind: Option<&str>, addresses: &[&str]) -> HostLink {
+        let addresses = addresses.iter().map(|net| net.parse().expect("a subnet")).collect();
+        let (index, mtu, kind) = (2, 1500, kind.map(str::to_owned));
+        let mac = Some(netloom_model::MacAddr([2; 6]));
+        HostLink { name: name.into(), index, kind, mac, mtu, up: true, loopback: false, controller: None, addresses }
+    }
+
+    fn default_by(interface: &str, gateway: &str) -> HostRoute {
+        let (destination, gateway) = ("0.0.0.0/0".parse().expect("a subnet"), gateway.parse().ok());
+        HostRoute { destination, gateway, interface: Some(interface.into()), table: 254 }
+    }
+
+    #[test]
+    fn a_first_network_asks_for_no_subnet_that_the_host_uses_elsewhere() {
+        let bare = Facts { links: vec![link("wire0", Some("veth"), &[])], ..Facts::default() };
+        assert!(first_network(Some(&bare)).get("pools").is_none(), "a subnet is chosen then");
+        let links = vec![link("eth0", None, &["192.168.1.5/24"]), link("wlan0", None, &["192.168.1.6/24"])];
+        let twice = Facts { links, ..Facts::default() };
+        assert!(first_network(Some(&twice)).get("pools").is_none(), "the other link has it too");
+        assert_eq!(first_network(None)["macvlan"]["parent"], "parent0");
+    }
+
+    #[test]
+    fn a_first_network_is_on_the_link_of_the_default_route_with_its_subnet() {
+        let links = vec![link("docker0", Some("bridge"), &["172.17.0.1/16"]), link("eth0", None, &["192.168.1.5/24"])];
+        let facts = Facts { links, routes: vec![default_by("eth0", "192.168.1.1")], ..Facts::default() };
+        let document = first_network(Some(&facts));
+        assert_eq!(document["macvlan"]["parent"], "eth0");
+        assert_eq!(document["pools"]["v4"], serde_json::json!({"subnet": "192.168.1.0/24", "gateway": "192.168.1.1"}));
     }
 }

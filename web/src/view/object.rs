@@ -1,12 +1,16 @@
 //! An object as a link, and what is remarkable about it.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use askama::Template;
 use netloom_model::condition::Condition;
-use netloom_model::event::ObjectRef;
+use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::lease::{Owner, OwnerKind};
 
 use super::frame::Frame;
 use super::link;
+use super::prose::Prose;
 use super::when::When;
 
 /// An object's name, linked where it has a page, with its kind.
@@ -26,6 +30,33 @@ impl From<&ObjectRef> for ObjectLink {
     }
 }
 
+impl ObjectLink {
+    /// An object of the past: linked only when its ID is among those that exist.
+    pub fn of_past(object: &ObjectRef, existing: &BTreeSet<String>) -> Self {
+        Self { href: past_href(object, existing), ..Self::from(object) }
+    }
+
+    /// Who held something: linked to its page while it exists, else to what happened to it.
+    pub fn of_holder(owner: &Owner, existing: &BTreeSet<String>) -> Self {
+        let known = Self::from(owner);
+        match &owner.id {
+            Some(id) if known.href.is_some() && !existing.contains(id) => {
+                Self { href: Some(format!("/ui/events{}", link::query(&[("object", id)]))), ..known }
+            }
+            _ => known,
+        }
+    }
+}
+
+/// The page of an object that an event tells of, when it is still there. The page of an address is always there.
+pub fn past_href(object: &ObjectRef, existing: &BTreeSet<String>) -> Option<String> {
+    match object.kind {
+        ObjectKind::Network | ObjectKind::Sandbox => link::object(object).filter(|_| existing.contains(&object.id)),
+        ObjectKind::Lease => object.name.parse::<IpAddr>().ok().map(|_| link::address(&object.name)),
+        ObjectKind::Endpoint | ObjectKind::Node | ObjectKind::Token => None,
+    }
+}
+
 impl From<&Owner> for ObjectLink {
     fn from(owner: &Owner) -> Self {
         let reference = owner.id.as_deref().unwrap_or(&owner.name);
@@ -42,7 +73,7 @@ impl From<&Owner> for ObjectLink {
 pub struct Notice {
     pub(crate) kind: String,
     pub(crate) reason: String,
-    pub(crate) message: String,
+    pub(crate) message: Prose,
     pub(crate) since: Option<When>,
 }
 
@@ -61,7 +92,7 @@ impl Notices {
         let item = |condition: &Condition| Notice {
             kind: condition.kind.clone(),
             reason: condition.reason.clone(),
-            message: condition.message.clone(),
+            message: Prose::new(&condition.message),
             since: condition.since.map(|since| frame.when(since)),
         };
         Self { items: conditions.iter().map(item).collect() }

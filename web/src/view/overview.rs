@@ -1,5 +1,7 @@
 //! The front page: is all well, what needs attention, which pools run full, what happened last.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use netloom_control::control::Overview;
 use netloom_model::facts::Facts;
@@ -12,6 +14,7 @@ use super::link;
 use super::networks::first_network;
 use super::object::ObjectLink;
 use super::pool::Usage;
+use super::prose::Prose;
 
 /// A number with a word, and where it leads.
 #[derive(Debug, Clone)]
@@ -40,7 +43,7 @@ pub struct OverviewPage {
     node: String,
     health: Chip,
     unready: Vec<String>,
-    attention: Vec<(ObjectLink, String)>,
+    attention: Vec<(ObjectLink, Prose)>,
     pools: Vec<PoolRow>,
     networks: Vec<Figure>,
     networks_total: String,
@@ -54,8 +57,14 @@ pub struct OverviewPage {
 
 impl OverviewPage {
     /// The front page of these numbers. `unready` says what keeps the service from answering well; `facts` serve the example
-    /// that a fresh installation shows.
-    pub fn new(frame: Frame, overview: &Overview, unready: Vec<String>, facts: Option<&Facts>) -> Self {
+    /// that a fresh installation shows; `existing` are the IDs of what is still there of the events' objects.
+    pub fn new(
+        frame: Frame,
+        overview: &Overview,
+        unready: Vec<String>,
+        facts: Option<&Facts>,
+        existing: &BTreeSet<String>,
+    ) -> Self {
         let frame = frame.api_as("Networks with their use, from the API", "/api/v1/networks");
         let figure = |path: &str, key: &str, (word, number): &(String, u64)| Figure {
             word: word.clone(),
@@ -85,7 +94,7 @@ impl OverviewPage {
             attention: overview
                 .attention
                 .iter()
-                .map(|(object, text)| (ObjectLink::from(object), text.clone()))
+                .map(|(object, text)| (ObjectLink::from(object), Prose::new(text)))
                 .collect(),
             networks: overview.networks.iter().map(|pair| figure("/ui/networks", "driver", pair)).collect(),
             networks_total: total(&overview.networks),
@@ -93,8 +102,8 @@ impl OverviewPage {
             sandboxes_total: total(&sandboxes),
             leases: overview.leases.iter().map(|pair| figure("/ui/leases", "state", pair)).collect(),
             leases_total: total(&overview.leases),
-            events: overview.events.iter().map(|event| EventRow::new(&frame, event)).collect(),
-            create: is_fresh(overview).then(|| frame.curl_post("/api/v1/networks", &first_network(facts))),
+            events: overview.events.iter().map(|event| EventRow::new(&frame, event, existing)).collect(),
+            create: is_fresh(overview).then(|| frame.first_post("/api/v1/networks", &first_network(facts))),
             pools: pools.collect(),
             frame,
         }

@@ -1,5 +1,7 @@
 //! One sandbox: what is wanted of it, and what its interfaces look like now, side by side.
 
+use std::net::IpAddr;
+
 use askama::Template;
 use netloom_model::lease::Lease;
 use netloom_model::sandbox::{DesiredState, EndpointStatus, InterfaceAddress, InterfaceStatus, Sandbox};
@@ -12,6 +14,7 @@ use super::leases::LeaseRow;
 use super::link;
 use super::networks::scope;
 use super::object::{Notices, pairs};
+use super::prose::Prose;
 use super::when::When;
 
 /// An address of an interface, as the kernel has it.
@@ -19,7 +22,8 @@ use super::when::When;
 pub struct LiveAddress {
     pub(crate) address: String,
     pub(crate) prefix_length: u8,
-    pub(crate) href: String,
+    /// Absent for what every stack has for itself: loopback and link-local addresses are in no pool.
+    pub(crate) href: Option<String>,
     pub(crate) broadcast: Option<String>,
     pub(crate) mask: Option<String>,
     pub(crate) foreign: bool,
@@ -30,11 +34,20 @@ impl LiveAddress {
         Self {
             address: address.address.clone(),
             prefix_length: address.prefix_length,
-            href: link::address(&address.address),
+            href: (!is_own(&address.address)).then(|| link::address(&address.address)),
             broadcast: address.broadcast.clone(),
             mask: address.mask.clone(),
             foreign: !address.managed && !loopback && !address.address.starts_with("fe80:"),
         }
+    }
+}
+
+/// Whether an address means something inside its own stack or link only.
+fn is_own(address: &str) -> bool {
+    match address.parse() {
+        Ok(IpAddr::V4(v4)) => v4.is_loopback() || v4.is_link_local(),
+        Ok(IpAddr::V6(v6)) => v6.is_loopback() || v6.is_unicast_link_local(),
+        Err(_) => false,
     }
 }
 
@@ -89,6 +102,12 @@ impl LiveInterface {
     }
 }
 
+/// Sorts `eth2` before `eth10`, and the loopback last.
+fn place(interface: &InterfaceStatus) -> (bool, &str, u64) {
+    let stem = interface.name.trim_end_matches(|c: char| c.is_ascii_digit());
+    (is_loopback(interface), stem, interface.name[stem.len()..].parse().unwrap_or(0))
+}
+
 fn is_loopback(interface: &InterfaceStatus) -> bool {
     interface.flags.iter().any(|flag| flag == "LOOPBACK")
 }
@@ -119,14 +138,13 @@ pub struct Wanted {
     pub(crate) interface: Option<String>,
     pub(crate) mac: Option<String>,
     pub(crate) addresses: Vec<super::network::PlacedAddress>,
-    pub(crate) gateways: String,
-    pub(crate) notices: Vec<String>,
+    pub(crate) gateways: Vec<String>,
+    pub(crate) notices: Vec<Prose>,
     pub(crate) id: String,
 }
 
 impl Wanted {
     fn new(network: &str, endpoint: &EndpointStatus) -> Self {
-        let gateways: Vec<&str> = endpoint.gateway.iter().chain(&endpoint.gateway6).map(String::as_str).collect();
         Self {
             network: network.to_owned(),
             href: link::network(network),
@@ -134,8 +152,8 @@ impl Wanted {
             interface: endpoint.interface.clone(),
             mac: endpoint.mac.map(|mac| mac.to_string()),
             addresses: super::network::addresses(endpoint),
-            gateways: gateways.join(", "),
-            notices: endpoint.conditions.iter().map(|condition| condition.message.clone()).collect(),
+            gateways: endpoint.gateway.iter().chain(&endpoint.gateway6).cloned().collect(),
+            notices: endpoint.conditions.iter().map(|condition| Prose::new(&condition.message)).collect(),
             id: endpoint.endpoint_id.to_string(),
         }
     }
@@ -202,7 +220,7 @@ impl SandboxPage {
         let status = &sandbox.status;
         let stopped = sandbox.spec.desired_state == Some(DesiredState::Stopped);
         let mut interfaces: Vec<&InterfaceStatus> = status.interfaces.iter().flatten().collect();
-        interfaces.sort_by_key(|interface| is_loopback(interface));
+        interfaces.sort_by(|a, b| place(a).cmp(&place(b)));
         Self {
             head: Head::new(sandbox, "summary"),
             notices: Notices::new(&frame, &status.conditions),
@@ -230,7 +248,7 @@ impl SandboxPage {
 /// What a person would type next: look around inside, and ask a neighbour at layer 2.
 fn commands(frame: &Frame, sandbox: &Sandbox) -> Vec<String> {
     let name = link::shell_quote(&sandbox.spec.name);
-    let mut commands = vec![format!("netloom exec {name} -- ip addr"), format!("netloom exec {name} -- ip route")];
+    let mut commands = ["ip addr", "ip route"].map(|look| frame.netloom("exec", &format!("{name} -- {look}"))).to_vec();
     if let Some(gateway) = sandbox.status.endpoints.values().find_map(|endpoint| endpoint.gateway.as_ref()) {
         let probe = serde_json::json!({"from": sandbox.spec.name, "kind": "arp", "to": gateway, "count": 3});
         commands.push(frame.curl_post("/api/v1/probes", &probe));

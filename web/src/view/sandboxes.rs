@@ -9,6 +9,7 @@ use super::chip::Chip;
 use super::frame::Frame;
 use super::link;
 use super::network::{PlacedAddress, addresses};
+use super::prose::Prose;
 use super::when::When;
 
 /// What the form asks for; an empty text asks for nothing.
@@ -65,7 +66,7 @@ pub struct SandboxRow {
     pub(crate) adopted: bool,
     pub(crate) managed_by: Option<String>,
     pub(crate) description: Option<String>,
-    pub(crate) notice: Option<String>,
+    pub(crate) notice: Option<Prose>,
     pub(crate) created: When,
 }
 
@@ -86,9 +87,27 @@ impl SandboxRow {
             adopted: sandbox.spec.netns.is_some() || sandbox.spec.pid.is_some(),
             managed_by: sandbox.spec.managed_by.clone(),
             description: sandbox.spec.description.clone(),
-            notice: sandbox.status.conditions.first().map(|condition| condition.message.clone()),
+            notice: sandbox.status.conditions.first().map(|condition| Prose::new(&condition.message)),
             created: frame.when(sandbox.created_at),
         }
+    }
+}
+
+/// Sandboxes as a table; who manages them is a column only where somebody does.
+#[derive(Debug, Clone, Template)]
+#[template(path = "component/sandbox_table.html")]
+pub struct SandboxTable {
+    pub(crate) rows: Vec<SandboxRow>,
+    managers: bool,
+}
+
+impl askama::filters::HtmlSafe for SandboxTable {}
+
+impl SandboxTable {
+    /// A table of these sandboxes.
+    pub fn new(frame: &Frame, sandboxes: &[Sandbox]) -> Self {
+        let rows: Vec<SandboxRow> = sandboxes.iter().map(|sandbox| SandboxRow::new(frame, sandbox)).collect();
+        Self { managers: rows.iter().any(|row| row.managed_by.is_some()), rows }
     }
 }
 
@@ -99,7 +118,7 @@ pub struct SandboxesPage {
     frame: Frame,
     filter: SandboxFilter,
     filtered: bool,
-    rows: Vec<SandboxRow>,
+    table: SandboxTable,
     create: String,
     first: Option<String>,
     next: Option<String>,
@@ -113,8 +132,8 @@ impl SandboxesPage {
         let body = serde_json::json!({"name": "macvlan1", "networks": {network.unwrap_or("none"): {}}});
         Self {
             filtered: [&filter.network, &filter.state, &filter.q].iter().any(|text| !text.is_empty()),
-            rows: page.items.iter().map(|sandbox| SandboxRow::new(&frame, sandbox)).collect(),
-            create: frame.curl_post("/api/v1/sandboxes", &body),
+            table: SandboxTable::new(&frame, &page.items),
+            create: frame.first_post("/api/v1/sandboxes", &body),
             first: (!filter.page_token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
             filter,

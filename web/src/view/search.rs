@@ -11,8 +11,8 @@ use netloom_model::sandbox::Sandbox;
 use super::frame::Frame;
 use super::leases::LeaseRow;
 use super::link;
-use super::networks::NetworkRow;
-use super::sandboxes::SandboxRow;
+use super::networks::NetworkTable;
+use super::sandboxes::SandboxTable;
 
 /// What a text asks for, by its form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +56,8 @@ impl Asked {
 pub struct SearchPage {
     frame: Frame,
     text: String,
-    networks: Vec<NetworkRow>,
-    sandboxes: Vec<SandboxRow>,
+    networks: NetworkTable,
+    sandboxes: SandboxTable,
     leases: Vec<LeaseRow>,
 }
 
@@ -67,15 +67,15 @@ impl SearchPage {
         let frame = frame.searched(text);
         Self {
             text: text.to_owned(),
-            networks: networks.iter().map(|network| NetworkRow::new(&frame, network)).collect(),
-            sandboxes: sandboxes.iter().map(|sandbox| SandboxRow::new(&frame, sandbox)).collect(),
+            networks: NetworkTable::new(&frame, networks),
+            sandboxes: SandboxTable::new(&frame, sandboxes),
             leases: leases.iter().map(|lease| LeaseRow::new(&frame, lease)).collect(),
             frame,
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.networks.is_empty() && self.sandboxes.is_empty() && self.leases.is_empty()
+        self.networks.rows.is_empty() && self.sandboxes.rows.is_empty() && self.leases.is_empty()
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod pages;
 
+use std::collections::BTreeSet;
+
 use netloom_control::Error;
 use netloom_control::command::Page;
 use netloom_control::control::Overview;
@@ -83,6 +85,11 @@ fn capacity(total: &str, free: &str, used: Value) -> Value {
     .expect("numbers");
     netloom_model::document::merge(&mut whole, used);
     whole
+}
+
+/// What is still there of those that events and histories tell of.
+pub(crate) fn existing() -> BTreeSet<String> {
+    [NetworkId::from_random([4; 16]).to_string(), SandboxId::from_random([2; 16]).to_string()].into()
 }
 
 pub(crate) fn networks(names: &Names) -> Vec<Network> {
@@ -192,7 +199,7 @@ pub(crate) fn sandboxes(names: &Names) -> Vec<Sandbox> {
     let interfaces = json!([
         {"name": "lo", "mtu": 65536, "flags": ["UP", "LOOPBACK", "RUNNING"], "addresses": [{"address": "127.0.0.1", "prefix_length": 8, "mask": "255.0.0.0", "managed": false}], "rx_packets": 0, "rx_bytes": 0, "tx_packets": 0, "tx_bytes": 0},
         {"name": "eth0", "mac": "02:42:c0:a8:7a:02", "mtu": 1500, "flags": ["UP", "BROADCAST", "RUNNING", "MULTICAST"],
-            "addresses": [{"address": "192.168.122.2", "prefix_length": 24, "broadcast": "192.168.122.255", "mask": "255.255.255.0", "managed": true}, {"address": "10.9.9.9", "prefix_length": 32, "mask": "255.255.255.255", "managed": false}],
+            "addresses": [{"address": "192.168.122.2", "prefix_length": 24, "broadcast": "192.168.122.255", "mask": "255.255.255.0", "managed": true}, {"address": "10.9.9.9", "prefix_length": 32, "mask": "255.255.255.255", "managed": false}, {"address": "fe80::42:c0ff:fea8:7a02", "prefix_length": 64, "managed": false}],
             "rx_packets": 1_284_113, "rx_bytes": 98_123_440, "tx_packets": 7012, "tx_bytes": 512_884}]);
     let mut spare = endpoint(3, 7, "failed");
     spare["interface"] = "eth1".into();
@@ -229,11 +236,15 @@ fn object(kind: ObjectKind, id: String, name: &str) -> ObjectRef {
 pub(crate) fn events(names: &Names) -> Vec<Event> {
     let network = || object(ObjectKind::Network, NetworkId::from_random([4; 16]).to_string(), names.network);
     let sandbox = || object(ObjectKind::Sandbox, SandboxId::from_random([2; 16]).to_string(), names.sandbox);
+    let gone = || object(ObjectKind::Sandbox, SandboxId::from_random([77; 16]).to_string(), "gone1");
+    let printer = || object(ObjectKind::Lease, LeaseId::from_random([9; 16]).to_string(), "printer");
     let rows = [
         ("drift.repaired", sandbox(), "eth0 was missing and was made again", "agent", 2),
         ("lease.quarantined", network(), "192.168.122.6 is in use by 00:1b:21:aa:bb:cc", "agent", 8),
         ("sandbox.create_failed", sandbox(), names.text, "admin", 40),
-        ("sandbox.created", sandbox(), "made with 1 endpoint", "admin", 95),
+        ("sandbox.deleted", gone(), "sandbox `gone1` deleted", "agent", 44),
+        ("lease.reserved", printer(), "192.168.122.9 reserved as `printer` on network `macvlan-net1`", "admin", 50),
+        ("sandbox.created", sandbox(), &format!("sandbox `{}` created", names.sandbox), "admin", 95),
         ("network.created", network(), "made with pools v4 and v6", "admin", 60 * 27),
     ];
     let event = |(at, (kind, object, message, actor, minutes)): (usize, (&str, ObjectRef, &str, &str, i64))| Event {
@@ -243,7 +254,7 @@ pub(crate) fn events(names: &Names) -> Vec<Event> {
         kind: kind.into(),
         object,
         message: message.into(),
-        data: std::collections::BTreeMap::new(),
+        data: [("address".to_owned(), "192.168.122.9".to_owned())].into(),
         actor: actor.into(),
         request_id: (actor == "admin").then(|| "req-55aa10".into()),
     };
@@ -318,7 +329,7 @@ pub(crate) fn facts() -> Facts {
 }
 
 fn report(names: &Names, address: &str, state: AddressState, lease: Option<Lease>) -> AddressReport {
-    let holding = |minutes: i64, until: Option<i64>| Holding {
+    let holding = |minutes: i64, until: Option<i64>, owner: u8| Holding {
         lease_id: LeaseId::from_random([1; 16]),
         network_id: NetworkId::from_random([4; 16]),
         network: names.network.into(),
@@ -327,7 +338,7 @@ fn report(names: &Names, address: &str, state: AddressState, lease: Option<Lease
         mac: Some(MacAddr([2, 0x42, 0xc0, 0xa8, 0x7a, 2])),
         owner: Owner {
             kind: OwnerKind::Sandbox,
-            id: Some(SandboxId::from_random([2; 16]).to_string()),
+            id: Some(SandboxId::from_random([owner; 16]).to_string()),
             name: names.sandbox.into(),
             node: node(),
         },
@@ -343,8 +354,8 @@ fn report(names: &Names, address: &str, state: AddressState, lease: Option<Lease
         network_id: managed.then(|| NetworkId::from_random([4; 16])),
         pool: managed.then(|| "v4".into()),
         subnet: managed.then(|| "192.168.122.0/24".into()),
-        held_at: lease.is_none().then(|| holding(300, Some(200))).filter(|_| managed),
-        history: if managed { vec![holding(95, None), holding(300, Some(200))] } else { Vec::new() },
+        held_at: lease.is_none().then(|| holding(300, Some(200), 77)).filter(|_| managed),
+        history: if managed { vec![holding(95, None, 2), holding(300, Some(200), 77)] } else { Vec::new() },
         lease,
     }
 }

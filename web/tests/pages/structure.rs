@@ -190,8 +190,8 @@ fn pages_of_data_name_their_json_and_the_command() {
         let without = name.starts_with("login") || name.starts_with("search") || name.starts_with("failure");
         assert_eq!(page.contains("rel=\"alternate\" type=\"application/json\" href=\"/api/v1/"), !without, "{name}");
         assert_eq!(
-            page.contains("Bearer $NETLOOM_TOKEN&#34; http://127.0.0.1:8080/api/v1/")
-                || page.contains("Bearer $NETLOOM_TOKEN&#34; &#39;http://127.0.0.1:8080/api/v1/"),
+            page.contains("Bearer $TOKEN&#34; http://127.0.0.1:8080/api/v1/")
+                || page.contains("Bearer $TOKEN&#34; &#39;http://127.0.0.1:8080/api/v1/"),
             !without,
             "{name}"
         );
@@ -224,4 +224,101 @@ fn times_are_machine_readable() {
             assert!(exact.parse::<netloom_model::Timestamp>().is_ok(), "{name}: {exact}");
         }
     }
+}
+
+fn page(wanted: &str) -> String {
+    every_page(&PLAIN).into_iter().find(|(name, _)| *name == wanted).expect("there").1
+}
+
+#[test]
+fn cells_of_tables_have_the_label_that_a_card_shows() {
+    for (name, pieces) in pages() {
+        let mut inside = false;
+        for piece in &pieces {
+            inside = match piece {
+                Piece::Open { name: tag, .. } if tag == "table" => piece.attribute("class").is_none(),
+                Piece::Close(tag) if tag == "table" => false,
+                _ => inside,
+            };
+            if inside && piece.is("td") {
+                assert!(piece.attribute("data-label").is_some_and(|label| !label.is_empty()), "{name}: {piece:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_scrolls_can_be_reached_by_keyboard() {
+    for (name, pieces) in pages() {
+        for piece in &pieces {
+            let class = piece.attribute("class").unwrap_or_default();
+            if matches!(class, "table" | "map-frame" | "json" | "line") {
+                assert_eq!(piece.attribute("tabindex"), Some("0"), "{name}: {piece:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn messages_show_code_and_not_backticks() {
+    for (name, pieces) in pages() {
+        for piece in &pieces {
+            assert!(!matches!(piece, Piece::Text(text) if text.contains('`')), "{name}: {piece:?}");
+        }
+    }
+}
+
+#[test]
+fn events_name_their_object_once_and_link_only_to_what_is_there() {
+    let events = page("events");
+    assert!(events.contains("sandbox <a href=\"/ui/sandboxes/sbx_"), "{events}");
+    assert!(events.contains("sandbox <code>gone1</code> deleted"), "{events}");
+    assert_eq!(events.matches("gone1").count(), 1, "{events}");
+    assert!(events.contains("reserved as <a href=\"/ui/addresses/192.168.122.9\">printer</a>"), "{events}");
+}
+
+#[test]
+fn a_past_holder_leads_to_its_history() {
+    let address = page("address-free");
+    assert_eq!(address.matches("href=\"/ui/events?object=sbx_").count(), 1, "the deleted one");
+    assert_eq!(address.matches("href=\"/ui/sandboxes/sbx_").count(), 1, "the one that is there");
+    assert!(address.contains("2026-01-31 10:25:00 UTC"), "{address}");
+}
+
+#[test]
+fn an_address_at_a_moment_shows_the_state_of_that_moment() {
+    let then = page("address-at");
+    assert!(then.contains("taken then") && then.contains("2026-01-31 08:00:00 UTC"), "{then}");
+    assert!(then.contains("Holder then") && !then.contains("keeps it out of use"), "{then}");
+}
+
+#[test]
+fn nobody_is_offered_an_address_that_nobody_can_have() {
+    for (name, what) in [("address-network", "network address"), ("address-broadcast", "broadcast address")] {
+        let page = page(name);
+        assert!(page.contains(">unusable<") || page.contains("unusable</span>"), "{name}: {page}");
+        assert!(page.contains(what) && !page.contains("keeps it out of use"), "{name}: {page}");
+    }
+    assert!(page("address-free").contains("keeps it out of use"));
+}
+
+#[test]
+fn a_column_that_says_nothing_is_left_out() {
+    assert!(page("networks").contains(">Managed by<") && !page("networks").contains(">Scope<"));
+    assert!(!page("networks-first").contains(">Managed by<"));
+}
+
+#[test]
+fn addresses_of_a_stack_of_its_own_are_no_links() {
+    let sandbox = page("sandbox");
+    assert!(sandbox.contains("fe80::42:c0ff:fea8:7a02"));
+    assert!(!sandbox.contains("/ui/addresses/fe80") && !sandbox.contains("/ui/addresses/127."), "{sandbox}");
+}
+
+#[test]
+fn first_commands_set_the_token_that_they_use() {
+    for name in ["overview-first", "networks-first", "sandboxes-first", "leases-first"] {
+        assert!(page(name).contains("TOKEN=$(cat /var/lib/netloom/admin.token)\ncurl "), "{name}");
+    }
+    assert!(!page("leases-no-network").contains("key&#34;"), "there is no network to post to");
 }

@@ -85,3 +85,37 @@ async fn an_internal_network_has_no_gateway() {
     let endpoint = &sandbox.status.endpoints["n"];
     assert_eq!((endpoint.address.as_deref(), endpoint.gateway.as_deref()), (Some("10.1.0.1"), None));
 }
+
+#[tokio::test]
+async fn full_pools_need_attention_the_fullest_first() {
+    let kit = Kit::new().await;
+    for (name, subnet) in [("half", "10.1.0.0/24"), ("nearly", "10.2.0.0/28"), ("full", "10.3.0.0/30")] {
+        kit.create_network(macvlan(name, json!({"v4": {"subnet": subnet}}))).await.expect("a network");
+    }
+    kit.on("a", "half").await.expect("a sandbox");
+    kit.on("b", "full").await.expect("a sandbox");
+    for n in 0..12 {
+        kit.on(&format!("n{n}"), "nearly").await.expect("a sandbox");
+    }
+    let overview = kit.control.overview(kit.may(GetOverview)).await.expect("an overview");
+    let lines = overview.attention.iter().map(|(object, sentence)| (object.name.as_str(), sentence.as_str()));
+    let wanted = [
+        ("full", "pool `v4` (10.3.0.0/30) is full: 0 of 2 dynamic addresses left; widen its range or add a pool"),
+        (
+            "nearly",
+            "pool `v4` (10.2.0.0/28) is 93 % full: 1 of 14 dynamic addresses left; widen its range or add a pool",
+        ),
+    ];
+    assert_eq!(lines.collect::<Vec<_>>(), wanted);
+}
+
+#[tokio::test]
+async fn what_is_there_is_told_from_what_was() {
+    let kit = Kit::new().await;
+    let network = kit.create_network(macvlan("n", json!({"v4": {"subnet": "10.1.0.0/24"}}))).await.expect("a network");
+    let (stays, goes) = (kit.on("stays", "n").await.expect("one"), kit.on("goes", "n").await.expect("another"));
+    kit.remove_sandbox("goes").await.expect("removed");
+    let ids = [network.id.to_string(), stays.id.to_string(), goes.id.to_string(), "nonsense".to_owned()];
+    let there = kit.control.existing(kit.may(GetOverview), ids.to_vec()).await.expect("an answer");
+    assert_eq!(there.into_iter().collect::<std::collections::BTreeSet<_>>(), ids[..2].iter().cloned().collect());
+}
