@@ -23,6 +23,9 @@ const QUEUE_MIN: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(5);
 /// How long an undo waits for the kernel; then the work goes on without anybody waiting.
 pub(crate) const UNDO: Duration = Duration::from_secs(10);
+/// How long a removal waits before it asks the node again, at first and at most.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// How long a change that does not concern the kernel waits to be acknowledged by the node.
 const ACKNOWLEDGE: Duration = Duration::from_secs(1);
 
@@ -92,6 +95,33 @@ impl Inner {
         settled
     }
 
+    /// Has the node look at what was marked for removal, and waits until the rows are gone: what the node has proven of one object
+    /// may have to wait for another, so "settled" alone does not end the wait.
+    pub(crate) async fn settle_removal<G>(
+        &self,
+        keys: &[Key],
+        revision: u64,
+        deadline: &Deadline,
+        is_gone: impl Fn() -> G + Send,
+    ) -> Result<Settled, Error>
+    where
+        G: Future<Output = Result<bool, Error>> + Send,
+    {
+        let mut pause = PAUSE_MIN;
+        loop {
+            match self.settle(keys, revision, deadline).await {
+                Settled::Done if is_gone().await? => return Ok(Settled::Done),
+                Settled::Done => {}
+                other => return Ok(other),
+            }
+            if deadline.left().is_zero() {
+                return Ok(Settled::Pending);
+            }
+            tokio::time::sleep(pause.min(deadline.left())).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
     /// Lets the node take note of a change that does not concern the kernel. What it says of older troubles changes nothing.
     pub(crate) async fn acknowledge(&self, keys: &[Key], revision: u64, deadline: &Deadline) {
         let within = deadline.left().min(ACKNOWLEDGE);
@@ -112,6 +142,17 @@ impl Inner {
     /// The host's own links, routes and nameservers.
     pub(crate) async fn host_facts(&self) -> Result<Facts, Error> {
         Ok(answered(self.node.facts()).await??)
+    }
+
+    /// Asks what the host has, where nobody has looked yet: a report may come before the first look.
+    pub(crate) async fn know_host(&self) {
+        if self.host.facts().is_some() {
+            return;
+        }
+        match self.host_facts().await {
+            Ok(facts) => self.host.set_first(facts),
+            Err(error) => tracing::debug!(%error, "the host can't be looked at yet"),
+        }
     }
 
     /// What the node knows of these keys; nothing, when it does not answer.
