@@ -21,6 +21,7 @@ use crate::node::Node;
 use crate::queue::Queues;
 use crate::reports::conflict::Attempts;
 use crate::reports::findings::Findings;
+use crate::reports::kept::Kept;
 use crate::reports::proven::Proven;
 
 /// Events as they come. Ends with an error only when the reader fell behind the retention.
@@ -96,6 +97,7 @@ pub(crate) struct Inner {
     pub(crate) attempts: Attempts,
     pub(crate) host: Arc<Host>,
     pub(crate) proven: Arc<Proven>,
+    pub(crate) kept: Arc<Kept>,
 }
 
 impl Control {
@@ -113,6 +115,7 @@ impl Control {
             attempts: Attempts::default(),
             host: Arc::default(),
             proven: Arc::default(),
+            kept: Arc::default(),
         };
         let missing = inner.store.read(|tx| Box::pin(async move { predefined::missing(tx).await })).await?;
         if missing {

@@ -2,14 +2,13 @@
 //!
 //! What must not live here: rows. What to do about a refusal is each use case's own.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
 use netloom_model::assignment::{Assignment, Key};
 use netloom_model::facts::Facts;
 use netloom_model::plan::{Plan, Refusal};
-use netloom_model::report::{Live, Outcome};
+use netloom_model::report::{Live, LiveObject, Outcome};
 use tokio::time::Instant;
 
 use crate::control::Inner;
@@ -122,15 +121,40 @@ impl Inner {
         }
     }
 
-    /// Lets the node take note of a change that does not concern the kernel. What it says of older troubles changes nothing.
-    pub(crate) async fn acknowledge(&self, keys: &[Key], revision: u64, deadline: &Deadline) {
-        let within = deadline.left().min(ACKNOWLEDGE);
-        if within.is_zero() {
-            self.node.wake(keys.to_vec());
-            return;
+    /// Waits for an object whose spec a write left as it was. A write that answers at the commit goes by what the node has
+    /// verified already.
+    pub(crate) async fn settle_unchanged(&self, key: Key, revision: u64, deadline: &Deadline) -> Settled {
+        match self.settle(&[key], revision, deadline).await {
+            Settled::Pending if deadline.at_commit() && self.is_verified(key, revision).await => Settled::Done,
+            settled => settled,
         }
-        let asked = self.node.converge(keys.to_vec(), revision, within);
-        let _: Option<BTreeMap<Key, Outcome>> = tokio::time::timeout(within, asked).await.ok();
+    }
+
+    /// Lets the node take note of a change that does not concern the kernel; `former` is the object's revision before it.
+    /// What the node says of older troubles undoes nothing, but an object that is in trouble is not answered as verified.
+    pub(crate) async fn acknowledge(&self, key: Key, former: u64, revision: u64, deadline: &Deadline) -> Settled {
+        // Nothing of the change is in the kernel: what was verified before it is so after it.
+        let verified = self.is_verified(key, former).await;
+        let within = deadline.left().min(ACKNOWLEDGE);
+        let taken = if within.is_zero() {
+            self.node.wake(vec![key]);
+            None
+        } else {
+            let asked = self.node.converge(vec![key], revision, within);
+            tokio::time::timeout(within, asked).await.ok().and_then(|mut outcomes| outcomes.remove(&key))
+        };
+        match taken {
+            Some(Outcome::Converged { .. }) => Settled::Done,
+            _ if verified => Settled::Done,
+            _ => Settled::Pending,
+        }
+    }
+
+    /// Whether the node holds an object as it was at this revision, or later.
+    async fn is_verified(&self, key: Key, revision: u64) -> bool {
+        let live = self.live(vec![key], false).await;
+        let verified = |object: &LiveObject| object.refusal.is_none() && object.verified >= Some(revision);
+        live.objects.get(&key).is_some_and(verified)
     }
 
     /// What the node would do.

@@ -10,6 +10,7 @@ use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::{EndpointId, NetworkId, SandboxId, Timestamp};
 use netloom_store::{EndpointRow, LeaseQuery, WriteTx, endpoints, events, leases, networks, sandboxes};
 
+use super::kept::Kept;
 use super::proven::Proven;
 use crate::clock::now;
 use crate::commit::{Job, fault};
@@ -24,7 +25,7 @@ const AT_ONCE: u32 = 1000;
 
 impl Control {
     /// Purges what is proven gone.
-    pub(super) async fn gone(
+    pub(crate) async fn gone(
         &self,
         networks: Vec<NetworkId>,
         sandboxes: Vec<SandboxId>,
@@ -33,8 +34,9 @@ impl Control {
         // A network can be reported before the last endpoint on it: its proof is kept until then.
         self.inner.proven.add(&networks);
         self.inner.know_host().await;
-        let (proven, host) = (self.inner.proven.clone(), self.inner.host.clone());
-        let purged = self.inner.commit(false, Purge { proven, host, sandboxes, endpoints }).await?;
+        let (proven, kept) = (self.inner.proven.clone(), self.inner.kept.clone());
+        let host = self.inner.host.clone();
+        let purged = self.inner.commit(false, Purge { proven, kept, host, sandboxes, endpoints }).await?;
         self.inner.proven.purged(&purged.networks);
         self.forget_findings(&purged.of_host).await;
         fault("control.remove.after_purge")
@@ -43,6 +45,7 @@ impl Control {
 
 struct Purge {
     proven: Arc<Proven>,
+    kept: Arc<Kept>,
     host: Arc<Host>,
     sandboxes: Vec<SandboxId>,
     endpoints: Vec<EndpointId>,
@@ -68,6 +71,9 @@ impl Job for Purge {
         }
         let detached = endpoints::by_ids(tx, &self.endpoints).await?;
         for endpoint in detached.into_iter().filter(|endpoint| endpoint.deleting) {
+            if self.kept.proven(endpoint.sandbox_id, endpoint.id) {
+                continue;
+            }
             let now = now();
             let revision = detached_event(tx, &endpoint, now).await?;
             let stamp = Stamp { revision, now };
