@@ -1,18 +1,20 @@
 //! What happens by itself: quarantines end, sessions and login links expire, old events go, the host is looked at once at the start.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use netloom_model::lease::LeaseState;
 use netloom_store::{WriteTx, access, events, leases};
 
-use crate::allocation;
 use crate::clock::now;
 use crate::commit::Job;
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, lease_ref, with};
+use crate::networks::fixed::Stamp;
+use crate::networks::host::Host;
 
 /// How often quarantines are looked at.
 const QUARANTINES: Duration = Duration::from_secs(5);
@@ -64,11 +66,17 @@ impl Control {
             .inner
             .store
             .read(|tx| Box::pin(async move { Ok::<_, Error>(!leases::expired(tx, now()).await?.is_empty()) }));
-        if read.await? { self.inner.commit(false, EndQuarantines).await } else { Ok(()) }
+        if read.await? {
+            self.inner.commit(false, EndQuarantines { host: self.inner.host.clone() }).await
+        } else {
+            Ok(())
+        }
     }
 }
 
-struct EndQuarantines;
+struct EndQuarantines {
+    host: Arc<Host>,
+}
 
 #[async_trait]
 impl Job for EndQuarantines {
@@ -82,8 +90,8 @@ impl Job for EndQuarantines {
             }
             let message = format!("the quarantine of {} on network `{}` is over", lease.address, lease.network_name);
             let event = Actor::netloom().event("lease.released", lease_ref(&lease), message, now);
-            events::append(tx, &with(event, "address", lease.address)).await?;
-            allocation::release(tx, &lease, now).await?;
+            let revision = events::append(tx, &with(event, "address", lease.address)).await?;
+            self.host.let_go(tx, &lease, Stamp { revision, now }).await?;
         }
         Ok(())
     }

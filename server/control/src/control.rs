@@ -3,24 +3,26 @@
 //! The use cases stand in one file per resource, as `impl Control` blocks: [`crate::command`] names every command, and each has a
 //! method of its name here.
 
-use std::collections::BTreeSet;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures_util::Stream;
 use netloom_model::event::{Event, ObjectRef};
 use netloom_model::network::Capacity;
 use netloom_model::report::Counters;
-use netloom_model::{NetworkId, NodeId, StoreId, Timestamp};
+use netloom_model::{NodeId, StoreId, Timestamp};
 use netloom_store::Store;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::networks::host::Host;
 use crate::networks::predefined::{self, EnsurePredefined};
 use crate::node::Node;
 use crate::queue::Queues;
 use crate::reports::conflict::Attempts;
 use crate::reports::findings::Findings;
+use crate::reports::kept::Kept;
+use crate::reports::proven::Proven;
 
 /// Events as they come. Ends with an error only when the reader fell behind the retention.
 pub type EventStream = Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>;
@@ -93,8 +95,9 @@ pub(crate) struct Inner {
     pub(crate) queues: Queues,
     pub(crate) findings: Findings,
     pub(crate) attempts: Attempts,
-    /// Networks proven gone that still have endpoints on their way out.
-    pub(crate) proven_gone: Mutex<BTreeSet<NetworkId>>,
+    pub(crate) host: Arc<Host>,
+    pub(crate) proven: Arc<Proven>,
+    pub(crate) kept: Arc<Kept>,
 }
 
 impl Control {
@@ -110,7 +113,9 @@ impl Control {
             queues: Queues::default(),
             findings: Findings::default(),
             attempts: Attempts::default(),
-            proven_gone: Mutex::default(),
+            host: Arc::default(),
+            proven: Arc::default(),
+            kept: Arc::default(),
         };
         let missing = inner.store.read(|tx| Box::pin(async move { predefined::missing(tx).await })).await?;
         if missing {

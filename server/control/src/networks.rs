@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 pub(crate) mod fixed;
+pub(crate) mod host;
 pub(crate) mod overlap;
 pub(crate) mod predefined;
 pub(crate) mod remove;

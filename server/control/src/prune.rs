@@ -1,5 +1,7 @@
 //! Removing what is stopped and what nothing uses, by the ordinary removal path.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::event::ObjectRef;
@@ -10,6 +12,7 @@ use crate::commit::{Job, fault, tried};
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, network_ref, sandbox_ref};
+use crate::networks::host::Host;
 use crate::networks::remove::Remove as RemoveNetwork;
 use crate::principal::{Authorized, Context};
 use crate::reports::gone::purge_in_dry_run;
@@ -30,7 +33,8 @@ impl Control {
     async fn prune_now(self, context: Context, options: WriteOptions) -> Result<Written<Pruned>, Error> {
         let actor = Actor::from(&context);
         if options.dry_run {
-            let (pruned, assignment) = self.inner.commit(true, PruneAll { actor }).await?;
+            let (pruned, assignment) =
+                self.inner.commit(true, PruneAll { actor, host: self.inner.host.clone() }).await?;
             return Ok(Written::Planned(pruned, self.inner.plan(assignment).await?));
         }
         let deadline = Deadline::new(options.wait);
@@ -140,6 +144,7 @@ impl Job for PruneNetworks {
 /// Both steps in one transaction that is taken back; between them the sandboxes are purged as if the node had reported them gone.
 struct PruneAll {
     actor: Actor,
+    host: Arc<Host>,
 }
 
 #[async_trait]
@@ -151,7 +156,7 @@ impl Job for PruneAll {
         let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
         let (sandboxes, addresses, mut keys, _) = remove_sandboxes(tx, &self.actor, rows).await?;
         let marked = tried(tx, true, &keys).await?;
-        purge_in_dry_run(tx, &ids).await?;
+        purge_in_dry_run(tx, &ids, &self.host).await?;
         let rows = unused(tx).await?;
         let (networks, more, _) = remove_networks(tx, &self.actor, rows).await?;
         keys = more;

@@ -6,6 +6,8 @@ pub(crate) mod conflict;
 pub(crate) mod findings;
 pub(crate) mod gone;
 pub(crate) mod host;
+pub(crate) mod kept;
+pub(crate) mod proven;
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;

@@ -2,14 +2,13 @@
 //!
 //! What must not live here: rows. What to do about a refusal is each use case's own.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
 use netloom_model::assignment::{Assignment, Key};
 use netloom_model::facts::Facts;
 use netloom_model::plan::{Plan, Refusal};
-use netloom_model::report::{Live, Outcome};
+use netloom_model::report::{Live, LiveObject, Outcome};
 use tokio::time::Instant;
 
 use crate::control::Inner;
@@ -23,6 +22,9 @@ const QUEUE_MIN: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(5);
 /// How long an undo waits for the kernel; then the work goes on without anybody waiting.
 pub(crate) const UNDO: Duration = Duration::from_secs(10);
+/// How long a removal waits before it asks the node again, at first and at most.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// How long a change that does not concern the kernel waits to be acknowledged by the node.
 const ACKNOWLEDGE: Duration = Duration::from_secs(1);
 
@@ -92,15 +94,67 @@ impl Inner {
         settled
     }
 
-    /// Lets the node take note of a change that does not concern the kernel. What it says of older troubles changes nothing.
-    pub(crate) async fn acknowledge(&self, keys: &[Key], revision: u64, deadline: &Deadline) {
-        let within = deadline.left().min(ACKNOWLEDGE);
-        if within.is_zero() {
-            self.node.wake(keys.to_vec());
-            return;
+    /// Has the node look at what was marked for removal, and waits until the rows are gone: what the node has proven of one object
+    /// may have to wait for another, so "settled" alone does not end the wait.
+    pub(crate) async fn settle_removal<G>(
+        &self,
+        keys: &[Key],
+        revision: u64,
+        deadline: &Deadline,
+        is_gone: impl Fn() -> G + Send,
+    ) -> Result<Settled, Error>
+    where
+        G: Future<Output = Result<bool, Error>> + Send,
+    {
+        let mut pause = PAUSE_MIN;
+        loop {
+            match self.settle(keys, revision, deadline).await {
+                Settled::Done if is_gone().await? => return Ok(Settled::Done),
+                Settled::Done => {}
+                other => return Ok(other),
+            }
+            if deadline.left().is_zero() {
+                return Ok(Settled::Pending);
+            }
+            tokio::time::sleep(pause.min(deadline.left())).await;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
-        let asked = self.node.converge(keys.to_vec(), revision, within);
-        let _: Option<BTreeMap<Key, Outcome>> = tokio::time::timeout(within, asked).await.ok();
+    }
+
+    /// Waits for an object whose spec a write left as it was. A write that answers at the commit goes by what the node has
+    /// verified already.
+    pub(crate) async fn settle_unchanged(&self, key: Key, revision: u64, deadline: &Deadline) -> Settled {
+        match self.settle(&[key], revision, deadline).await {
+            Settled::Pending if deadline.at_commit() && self.is_verified(key, revision).await => Settled::Done,
+            settled => settled,
+        }
+    }
+
+    /// Lets the node take note of a change that does not concern the kernel; `former` is the object's revision before it.
+    /// What the node says of older troubles undoes nothing, but an object that is in trouble is not answered as verified.
+    pub(crate) async fn acknowledge(&self, key: Key, former: u64, revision: u64, deadline: &Deadline) -> Settled {
+        // Nothing of the change is in the kernel: what was verified before it is so after it.
+        let verified = self.is_verified(key, former).await;
+        let within = deadline.left().min(ACKNOWLEDGE);
+        let taken = if within.is_zero() {
+            self.node.wake(vec![key]);
+            None
+        } else {
+            let asked = self.node.converge(vec![key], revision, within);
+            tokio::time::timeout(within, asked).await.ok().and_then(|mut outcomes| outcomes.remove(&key))
+        };
+        match taken {
+            Some(Outcome::Converged { .. }) => Settled::Done,
+            _ if verified => Settled::Done,
+            _ => Settled::Pending,
+        }
+    }
+
+    /// Whether the node holds an object as it was at this revision, or later.
+    async fn is_verified(&self, key: Key, revision: u64) -> bool {
+        let live = self.live(vec![key], false).await;
+        let verified = |object: &LiveObject| object.refusal.is_none() && object.verified >= Some(revision);
+        live.objects.get(&key).is_some_and(verified)
     }
 
     /// What the node would do.
@@ -112,6 +166,17 @@ impl Inner {
     /// The host's own links, routes and nameservers.
     pub(crate) async fn host_facts(&self) -> Result<Facts, Error> {
         Ok(answered(self.node.facts()).await??)
+    }
+
+    /// Asks what the host has, where nobody has looked yet: a report may come before the first look.
+    pub(crate) async fn know_host(&self) {
+        if self.host.facts().is_some() {
+            return;
+        }
+        match self.host_facts().await {
+            Ok(facts) => self.host.set_first(facts),
+            Err(error) => tracing::debug!(%error, "the host can't be looked at yet"),
+        }
     }
 
     /// What the node knows of these keys; nothing, when it does not answer.

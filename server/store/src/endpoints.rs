@@ -73,6 +73,15 @@ pub async fn mark_deleting(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(
     tx.execute(statement.bind(column::list(ids))).await.map(drop)
 }
 
+/// Takes back that endpoints are being detached. Unknown IDs are passed over.
+///
+/// # Errors
+/// [`Error::Duplicate`] as [`insert`], where another endpoint has taken the place meanwhile.
+pub async fn mark_staying(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(), Error> {
+    let statement = sql("UPDATE endpoint SET deleting = 0 WHERE id IN (SELECT value FROM json_each($1))");
+    tx.execute(statement.bind(column::list(ids))).await.map(drop)
+}
+
 /// Removes the rows of endpoints. Unknown IDs are passed over.
 pub async fn purge(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(), Error> {
     let statement = sql("DELETE FROM endpoint WHERE id IN (SELECT value FROM json_each($1))");

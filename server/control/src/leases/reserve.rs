@@ -1,5 +1,7 @@
 //! Addresses kept out of use without a sandbox, and letting go of them. Nothing of it is in the kernel.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use netloom_model::NodeId;
 use netloom_model::invalid::Code;
@@ -16,6 +18,8 @@ use crate::commit::{Job, fault};
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, lease_ref, with};
+use crate::networks::fixed::Stamp;
+use crate::networks::host::Host;
 use crate::networks::{self, not_deleting};
 use crate::principal::Authorized;
 use crate::settle::detached;
@@ -53,7 +57,9 @@ impl Control {
         options: WriteOptions,
     ) -> Result<Written<Lease>, Error> {
         let (command, context) = c.into_parts();
-        let job = Release { network: command.network, lease: command.lease, actor: Actor::from(&context) };
+        self.inner.know_host().await;
+        let (host, actor) = (self.inner.host.clone(), Actor::from(&context));
+        let job = Release { network: command.network, lease: command.lease, actor, host };
         self.write_lease(job, options.dry_run).await
     }
 
@@ -146,6 +152,7 @@ struct Release {
     network: String,
     lease: String,
     actor: Actor,
+    host: Arc<Host>,
 }
 
 #[async_trait]
@@ -169,8 +176,8 @@ impl Job for Release {
         let now = now();
         let message = format!("{} released on network `{}`", row.address, network.name);
         let event = with(self.actor.event("lease.released", lease_ref(&row), message, now), "address", row.address);
-        events::append(tx, &with(event, "network", &network.name)).await?;
-        allocation::release(tx, &row, now).await?;
+        let revision = events::append(tx, &with(event, "network", &network.name)).await?;
+        self.host.let_go(tx, &row, Stamp { revision, now }).await?;
         Ok(row)
     }
 }

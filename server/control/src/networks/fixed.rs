@@ -42,7 +42,7 @@ pub(crate) fn wanted(
 }
 
 /// What the host has inside a pool of a macvlan network: addresses on the parent, the router behind it, nameservers.
-fn of_host(node: NodeId, network: &NetworkRow, pool: &PoolRow, facts: &Facts) -> Fixed {
+pub(crate) fn of_host(node: NodeId, network: &NetworkRow, pool: &PoolRow, facts: &Facts) -> Fixed {
     let Some(parent) = &network.parent else { return Fixed::new() };
     let usable = usable(pool.subnet);
     let mut fixed = Fixed::new();

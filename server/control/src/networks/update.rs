@@ -25,7 +25,7 @@ use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, network_ref};
 use crate::principal::{Authorized, Context};
-use crate::settle::{Deadline, detached};
+use crate::settle::{Deadline, Settled, detached};
 use crate::validate::network as validate;
 use crate::validate::pool::{POOLS_MAX, WantedPool, at};
 
@@ -33,7 +33,8 @@ impl Control {
     /// Changes a network.
     ///
     /// # Errors
-    /// Fields that can't change; `address-taken`, `subnet-overlap`, `predefined`.
+    /// Fields that can't change; `address-taken`, `subnet-overlap`, `predefined`; the node's refusal, when nothing was changed
+    /// and the network is not as it should be.
     pub async fn update_network(
         &self,
         c: Authorized<UpdateNetwork>,
@@ -64,15 +65,25 @@ impl Control {
             actor: Actor::from(&context),
             dry_run: options.dry_run,
         };
-        let change = self.inner.commit(options.dry_run, job).await?;
+        let Updated { change, former } = self.inner.commit(options.dry_run, job).await?;
         if options.dry_run {
             return self.network_planned(change).await;
         }
         fault("control.update.after_commit")?;
-        // Nothing that can change is anything to the kernel: a node that is in trouble with this network is no reason to
-        // take back a description or a reserved address.
-        self.inner.acknowledge(&change.keys, change.revision, &deadline).await;
-        Ok(Written::Done(self.network_now(change.parts).await?))
+        let settled = if change.parts.row.predefined {
+            Settled::Done
+        } else if change.revision == former {
+            self.inner.settle_unchanged(Key::Network(id), change.revision, &deadline).await
+        } else {
+            // Nothing that can change is anything to the kernel: a node that is in trouble with this network is no reason
+            // to take back a description or a reserved address.
+            self.inner.acknowledge(Key::Network(id), former, change.revision, &deadline).await
+        };
+        match settled {
+            Settled::Done => Ok(Written::Done(self.network_now(change.parts).await?)),
+            Settled::Refused(refusal) if !options.keep_on_failure => Err(refusal.into()),
+            Settled::Pending | Settled::Refused(_) => Ok(Written::Pending(self.network_now(change.parts).await?)),
+        }
     }
 
     /// The ID of a network by ID or name.
@@ -92,9 +103,15 @@ struct Update {
     dry_run: bool,
 }
 
+struct Updated {
+    change: Change<NetworkParts>,
+    /// The network's revision before; the same as after, when the spec is.
+    former: u64,
+}
+
 #[async_trait]
 impl Job for Update {
-    type Output = Change<NetworkParts>;
+    type Output = Updated;
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
         let Some(old) = networks::by_id(tx, self.id).await? else {
@@ -113,7 +130,7 @@ impl Job for Update {
         if spec == old.spec {
             let (revision, assignment) = (old.revision, tried(tx, self.dry_run, &keys).await?);
             let parts = one(view::parts(tx, vec![old]).await?, &self.id.to_string())?;
-            return Ok(Change { parts, keys, revision, assignment });
+            return Ok(Updated { change: Change { parts, keys, revision, assignment }, former: revision });
         }
         let now = now();
         let mut row = NetworkRow { spec, updated_at: now, ..old.clone() };
@@ -127,7 +144,7 @@ impl Job for Update {
         let revision = row.revision;
         let assignment = tried(tx, self.dry_run, &keys).await?;
         let parts = one(view::parts(tx, vec![row]).await?, &old.name)?;
-        Ok(Change { parts, keys, revision, assignment })
+        Ok(Updated { change: Change { parts, keys, revision, assignment }, former: old.revision })
     }
 }
 

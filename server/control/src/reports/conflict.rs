@@ -60,7 +60,9 @@ impl Control {
             candidates: config.conflict_candidates,
             quarantine_millis: i64::try_from(config.quarantine.as_millis()).unwrap_or(i64::MAX),
         };
-        self.inner.commit(false, job).await
+        self.inner.commit(false, job).await?;
+        self.forget_findings(&[address]).await;
+        Ok(())
     }
 }
 

@@ -65,4 +65,10 @@ impl Findings {
         *all = fresh;
         new
     }
+
+    /// Sandboxes have let go of these addresses.
+    pub(crate) fn forget(&self, addresses: &[IpAddr]) {
+        let mut all = self.by_network.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values_mut().for_each(|findings| findings.retain(|finding| !addresses.contains(&finding.address)));
+    }
 }

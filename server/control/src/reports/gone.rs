@@ -2,108 +2,137 @@
 //! addresses are free again.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use netloom_model::{EndpointId, NetworkId, SandboxId};
+use netloom_model::event::{ObjectKind, ObjectRef};
+use netloom_model::{EndpointId, NetworkId, SandboxId, Timestamp};
 use netloom_store::{EndpointRow, LeaseQuery, WriteTx, endpoints, events, leases, networks, sandboxes};
 
-use crate::allocation;
+use super::kept::Kept;
+use super::proven::Proven;
 use crate::clock::now;
 use crate::commit::{Job, fault};
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, network_ref, sandbox_ref, with};
+use crate::networks::fixed::Stamp;
+use crate::networks::host::Host;
 
 /// Leases of a network that are read at once while it is purged.
 const AT_ONCE: u32 = 1000;
 
 impl Control {
     /// Purges what is proven gone.
-    pub(super) async fn gone(
+    pub(crate) async fn gone(
         &self,
         networks: Vec<NetworkId>,
         sandboxes: Vec<SandboxId>,
         endpoints: Vec<EndpointId>,
     ) -> Result<(), Error> {
-        // A network can be reported before the last endpoint on it: its proof is kept until then. After a restart the node reports it again.
-        let mut proven = self.inner.proven_gone.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        proven.extend(networks);
-        let waiting = self.inner.commit(false, Purge { networks: proven, sandboxes, endpoints }).await?;
-        *self.inner.proven_gone.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
+        // A network can be reported before the last endpoint on it: its proof is kept until then.
+        self.inner.proven.add(&networks);
+        self.inner.know_host().await;
+        let (proven, kept) = (self.inner.proven.clone(), self.inner.kept.clone());
+        let host = self.inner.host.clone();
+        let purged = self.inner.commit(false, Purge { proven, kept, host, sandboxes, endpoints }).await?;
+        self.inner.proven.purged(&purged.networks);
+        self.forget_findings(&purged.of_host).await;
         fault("control.remove.after_purge")
     }
 }
 
 struct Purge {
-    networks: BTreeSet<NetworkId>,
+    proven: Arc<Proven>,
+    kept: Arc<Kept>,
+    host: Arc<Host>,
     sandboxes: Vec<SandboxId>,
     endpoints: Vec<EndpointId>,
 }
 
+/// What a purge came to.
+#[derive(Debug, Default)]
+struct Purged {
+    /// Networks of which nothing is left.
+    networks: BTreeSet<NetworkId>,
+    /// Addresses that were let go and that the host has.
+    of_host: Vec<IpAddr>,
+}
+
 #[async_trait]
 impl Job for Purge {
-    /// Networks that still have endpoints on their way out.
-    type Output = BTreeSet<NetworkId>;
+    type Output = Purged;
 
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Purged, Error> {
+        let mut purged = Purged::default();
         for id in &self.sandboxes {
-            purge_sandbox(tx, *id).await?;
+            purged.of_host.extend(purge_sandbox(tx, *id, &self.host).await?);
         }
         let detached = endpoints::by_ids(tx, &self.endpoints).await?;
-        let detached: Vec<EndpointRow> = detached.into_iter().filter(|endpoint| endpoint.deleting).collect();
-        for endpoint in &detached {
-            detached_event(tx, endpoint).await?;
+        for endpoint in detached.into_iter().filter(|endpoint| endpoint.deleting) {
+            if self.kept.proven(endpoint.sandbox_id, endpoint.id) {
+                continue;
+            }
+            let now = now();
+            let revision = detached_event(tx, &endpoint, now).await?;
+            let stamp = Stamp { revision, now };
+            purged.of_host.extend(purge_endpoints(tx, &[endpoint], &self.host, stamp).await?);
         }
-        purge_endpoints(tx, &detached).await?;
-        let mut waiting = BTreeSet::new();
-        for id in &self.networks {
-            if !purge_network(tx, *id).await? {
-                waiting.insert(*id);
+        for id in self.proven.now() {
+            if purge_network(tx, id).await? {
+                purged.networks.insert(id);
             }
         }
         fault("control.remove.before_purge")?;
-        Ok(waiting)
+        Ok(purged)
     }
 }
 
 /// Purges sandboxes that were only marked, in a transaction that is taken back: what a dry run of a prune looks at next.
-pub(crate) async fn purge_in_dry_run(tx: &mut WriteTx<'_>, ids: &[SandboxId]) -> Result<(), Error> {
+pub(crate) async fn purge_in_dry_run(tx: &mut WriteTx<'_>, ids: &[SandboxId], host: &Host) -> Result<(), Error> {
     for id in ids {
-        purge_sandbox(tx, *id).await?;
+        purge_sandbox(tx, *id, host).await?;
     }
     Ok(())
 }
 
-async fn purge_sandbox(tx: &mut WriteTx<'_>, id: SandboxId) -> Result<(), Error> {
-    let Some(row) = sandboxes::by_id(tx, id).await?.filter(|row| row.deleting) else { return Ok(()) };
+async fn purge_sandbox(tx: &mut WriteTx<'_>, id: SandboxId, host: &Host) -> Result<Vec<IpAddr>, Error> {
+    let Some(row) = sandboxes::by_id(tx, id).await?.filter(|row| row.deleting) else { return Ok(Vec::new()) };
     let own = endpoints::of_sandboxes(tx, &[id]).await?;
+    let now = now();
     let message = format!("sandbox `{}` deleted", row.name);
-    events::append(tx, &Actor::agent().event("sandbox.deleted", sandbox_ref(&row), message, now())).await?;
-    purge_endpoints(tx, &own).await?;
+    let revision =
+        events::append(tx, &Actor::agent().event("sandbox.deleted", sandbox_ref(&row), message, now)).await?;
+    let of_host = purge_endpoints(tx, &own, host, Stamp { revision, now }).await?;
     sandboxes::purge(tx, id).await?;
-    Ok(())
+    Ok(of_host)
 }
 
-async fn purge_endpoints(tx: &mut WriteTx<'_>, going: &[EndpointRow]) -> Result<(), Error> {
-    if going.is_empty() {
-        return Ok(());
-    }
+/// Answers which of the addresses the host has, too.
+async fn purge_endpoints(
+    tx: &mut WriteTx<'_>,
+    going: &[EndpointRow],
+    host: &Host,
+    stamp: Stamp,
+) -> Result<Vec<IpAddr>, Error> {
     let ids: Vec<EndpointId> = going.iter().map(|endpoint| endpoint.id).collect();
-    let now = now();
+    let mut of_host = Vec::new();
     for lease in leases::of_endpoints(tx, &ids).await? {
-        allocation::release(tx, &lease, now).await?;
+        if host.let_go(tx, &lease, stamp).await? {
+            of_host.push(lease.address);
+        }
     }
     endpoints::purge(tx, &ids).await?;
-    Ok(())
+    Ok(of_host)
 }
 
-async fn detached_event(tx: &mut WriteTx<'_>, endpoint: &EndpointRow) -> Result<(), Error> {
-    let Some(sandbox) = sandboxes::by_id(tx, endpoint.sandbox_id).await? else { return Ok(()) };
-    let message = format!("sandbox `{}` detached from network `{}`", sandbox.name, endpoint.network_name);
-    let event = Actor::agent().event("sandbox.detached", sandbox_ref(&sandbox), message, now());
-    events::append(tx, &with(event, "network", &endpoint.network_name)).await?;
-    Ok(())
+async fn detached_event(tx: &mut WriteTx<'_>, endpoint: &EndpointRow, now: Timestamp) -> Result<u64, Error> {
+    let id = endpoint.sandbox_id.to_string();
+    let object = ObjectRef { kind: ObjectKind::Sandbox, id, name: endpoint.sandbox_name.clone() };
+    let message = format!("sandbox `{}` detached from network `{}`", object.name, endpoint.network_name);
+    let event = Actor::agent().event("sandbox.detached", object, message, now);
+    Ok(events::append(tx, &with(event, "network", &endpoint.network_name)).await?)
 }
 
 /// Purges a network, unless an endpoint is still on it. Answers whether nothing is left to do.

@@ -1,6 +1,7 @@
 //! The host changed: its addresses, routers and nameservers inside macvlan networks are taken up as leases, or let go.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use async_trait::async_trait;
 use netloom_model::event::{ObjectKind, ObjectRef};
@@ -23,6 +24,9 @@ impl Control {
     /// Takes up what the host has now.
     pub(crate) async fn host_changed(&self, facts: Facts) -> Result<(), Error> {
         let node = self.inner.store.node_id();
+        let _turn = self.inner.host.turn.lock().await;
+        // Known before the commit: whatever is let go after it goes by this look.
+        self.inner.host.set(facts.clone());
         let in_the_way = self.inner.commit(false, Refresh { node, facts }).await?;
         let mut by_network: BTreeMap<NetworkId, Vec<Finding>> = BTreeMap::new();
         for (lease, host) in in_the_way {
@@ -30,6 +34,16 @@ impl Control {
         }
         let new = self.inner.findings.replace(by_network);
         if new.is_empty() { Ok(()) } else { self.inner.commit(false, Found(new)).await }
+    }
+
+    /// Drops the findings of addresses that sandboxes have let go of.
+    pub(super) async fn forget_findings(&self, addresses: &[IpAddr]) {
+        if addresses.is_empty() {
+            return;
+        }
+        // A refresh that still saw them held may be about to take its findings in.
+        let _turn = self.inner.host.turn.lock().await;
+        self.inner.findings.forget(addresses);
     }
 }
 

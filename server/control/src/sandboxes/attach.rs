@@ -156,6 +156,25 @@ pub(crate) async fn detach(
     set_leases(tx, &ids, LeaseState::Releasing, revision, now).await
 }
 
+/// Takes endpoints that are on their way out back, with the addresses and the Ethernet addresses that they had: their leases are
+/// `releasing`, so nobody else has them. Whether their links are still in the kernel does not matter.
+pub(crate) async fn take_back(
+    tx: &mut WriteTx<'_>,
+    sandbox: &SandboxRow,
+    leaving: Vec<EndpointRow>,
+    now: Timestamp,
+) -> Result<Vec<EndpointRow>, Error> {
+    let ids: Vec<EndpointId> = leaving.iter().map(|endpoint| endpoint.id).collect();
+    endpoints::mark_staying(tx, &ids).await?;
+    let state = match (&sandbox.orphaned, sandbox.running) {
+        (Some(_), _) => LeaseState::Orphaned,
+        (None, true) => LeaseState::Bound,
+        (None, false) => LeaseState::Held,
+    };
+    set_leases(tx, &ids, state, sandbox.revision, now).await?;
+    Ok(leaving.into_iter().map(|endpoint| EndpointRow { deleting: false, ..endpoint }).collect())
+}
+
 /// Sets the state of the leases of these endpoints.
 pub(crate) async fn set_leases(
     tx: &mut WriteTx<'_>,

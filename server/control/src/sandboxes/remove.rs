@@ -54,10 +54,11 @@ impl Control {
             return self.sandbox_planned(change).await;
         }
         fault("control.remove.after_mark")?;
-        match self.inner.settle(&change.keys, change.revision, &deadline).await {
+        let is_gone = || async { Ok(self.sandbox_parts(id).await?.is_none()) };
+        match self.inner.settle_removal(&change.keys, change.revision, &deadline, is_gone).await? {
             Settled::Refused(refusal) => Err(refusal.into()),
-            Settled::Done if self.sandbox_parts(id).await?.is_none() => Ok(Written::Done(before)),
-            Settled::Done | Settled::Pending => Ok(Written::Pending(self.sandbox_now(change.parts).await?)),
+            Settled::Done => Ok(Written::Done(before)),
+            Settled::Pending => Ok(Written::Pending(self.sandbox_now(change.parts).await?)),
         }
     }
 

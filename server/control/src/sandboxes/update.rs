@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::lease::LeaseState;
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
-use netloom_model::{NodeId, SandboxId, Timestamp};
+use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp};
 use netloom_store::{EndpointRow, SandboxRow, WriteTx, endpoints, events, sandboxes};
 
 use super::attach;
@@ -20,6 +20,7 @@ use crate::journal::{Actor, sandbox_ref, with};
 use crate::networks::one;
 use crate::networks::update::merged;
 use crate::principal::{Authorized, Context};
+use crate::reports::kept::Keeping;
 use crate::settle::{Deadline, Settled, UNDO, detached};
 use crate::validate::sandbox as validate;
 use crate::validate::sandbox::WantedAttachment;
@@ -28,7 +29,8 @@ impl Control {
     /// Changes a sandbox.
     ///
     /// # Errors
-    /// Fields that can't change; whatever attaching can be refused for; the node's refusal, after which the former spec stands again.
+    /// Fields that can't change; whatever attaching can be refused for; the node's refusal, after which the former spec stands
+    /// again, with the former addresses and Ethernet addresses.
     pub async fn update_sandbox(
         &self,
         c: Authorized<UpdateSandbox>,
@@ -55,42 +57,91 @@ impl Control {
             actor: Actor::from(&context),
             dry_run: options.dry_run,
         };
-        let Updated { change, former, concerns_kernel } = self.inner.commit(options.dry_run, job).await?;
+        let keeping = (!options.dry_run && !deadline.at_commit()).then(|| self.inner.kept.keep(id));
+        let Updated { change, former, concerns } = self.inner.commit(options.dry_run, job).await?;
         if options.dry_run {
             return self.sandbox_planned(change).await;
         }
         fault("control.update.after_commit")?;
-        if !concerns_kernel {
-            self.inner.acknowledge(&change.keys, change.revision, &deadline).await;
-            return Ok(Written::Done(self.sandbox_now(change.parts).await?));
-        }
-        match self.inner.settle(&change.keys, change.revision, &deadline).await {
-            Settled::Done => Ok(Written::Done(self.sandbox_now(change.parts).await?)),
+        let settled = match concerns {
+            Concerns::Nobody => self.inner.settle_unchanged(Key::Sandbox(id), change.revision, &deadline).await,
+            Concerns::People => {
+                self.inner.acknowledge(Key::Sandbox(id), former.revision, change.revision, &deadline).await
+            }
+            Concerns::Kernel => self.inner.settle(&change.keys, change.revision, &deadline).await,
+        };
+        match settled {
             Settled::Refused(refusal) if !options.keep_on_failure => {
-                self.restore_sandbox(id, former, refusal.message.clone(), Actor::from(&context)).await;
+                if concerns == Concerns::Kernel {
+                    self.restore_sandbox(id, former, keeping, refusal.message.clone(), Actor::from(&context)).await;
+                }
                 Err(refusal.into())
             }
-            Settled::Pending | Settled::Refused(_) => Ok(Written::Pending(self.sandbox_now(change.parts).await?)),
+            settled => {
+                self.purge_kept(keeping).await;
+                let sandbox = self.sandbox_now(change.parts).await?;
+                Ok(if matches!(settled, Settled::Done) { Written::Done(sandbox) } else { Written::Pending(sandbox) })
+            }
         }
     }
 
     /// Writes the former spec of a sandbox again, because the node refused the new one.
-    async fn restore_sandbox(&self, id: SandboxId, former: SandboxSpec, reason: String, actor: Actor) {
+    async fn restore_sandbox(
+        &self,
+        id: SandboxId,
+        former: Former,
+        keeping: Option<Keeping>,
+        reason: String,
+        actor: Actor,
+    ) {
         let write = Write::Former(Box::new(former), reason);
         let job = Update { id, node: self.inner.store.node_id(), write, actor, dry_run: false };
-        match self.inner.commit(false, job).await {
+        let restored = self.inner.commit(false, job).await;
+        // Only now: until the former endpoints are back, nobody may get their addresses.
+        self.purge_kept(keeping).await;
+        match restored {
             Ok(Updated { change, .. }) => {
                 self.inner.settle(&change.keys, change.revision, &Deadline::new(UNDO)).await;
             }
             Err(error) => tracing::warn!(sandbox = %id, %error, "the former spec could not be written again"),
         }
     }
+
+    /// Ends the keeping of detached endpoints, and purges those that were proven gone meanwhile and did not come back.
+    async fn purge_kept(&self, keeping: Option<Keeping>) {
+        let gone = keeping.map(Keeping::end).unwrap_or_default();
+        if gone.is_empty() {
+            return;
+        }
+        if let Err(error) = self.gone(Vec::new(), Vec::new(), gone).await {
+            tracing::warn!(%error, "detached endpoints could not be purged; the node's next full look says it again");
+        }
+    }
 }
 
 enum Write {
     Patch(serde_json::Value),
-    /// The spec from before, with the reason why it is back.
-    Former(Box<SandboxSpec>, String),
+    /// What was before, with the reason why it is back.
+    Former(Box<Former>, String),
+}
+
+/// What a sandbox was before a change.
+struct Former {
+    spec: SandboxSpec,
+    revision: u64,
+    /// Endpoints that the change detached.
+    detached: Vec<EndpointId>,
+}
+
+/// Whom a change concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Concerns {
+    /// The spec is as it was.
+    Nobody,
+    /// Only what people read.
+    People,
+    /// What is in the kernel.
+    Kernel,
 }
 
 struct Update {
@@ -103,8 +154,8 @@ struct Update {
 
 struct Updated {
     change: Change<SandboxParts>,
-    former: SandboxSpec,
-    concerns_kernel: bool,
+    former: Former,
+    concerns: Concerns,
 }
 
 #[async_trait]
@@ -121,36 +172,34 @@ impl Job for Update {
         }
         let spec = match &self.write {
             Write::Patch(patch) => merged(&old.spec, patch)?,
-            Write::Former(spec, _) => (**spec).clone(),
+            Write::Former(former, _) => former.spec.clone(),
         };
         let wanted = validate::update(&old.spec, &spec)?;
         let keys = vec![Key::Sandbox(self.id)];
         if spec == old.spec && matches!(self.write, Write::Patch(_)) {
             let (revision, assignment) = (old.revision, tried(tx, self.dry_run, &keys).await?);
-            let former = spec;
+            let former = Former { spec, revision, detached: Vec::new() };
             let parts = one(view::parts(tx, vec![old]).await?, &self.id.to_string())?;
-            return Ok(Updated {
-                change: Change { parts, keys, revision, assignment },
-                former,
-                concerns_kernel: false,
-            });
+            let change = Change { parts, keys, revision, assignment };
+            return Ok(Updated { change, former, concerns: Concerns::Nobody });
         }
         let now = now();
         let running = spec.desired_state.unwrap_or_default() == DesiredState::Running;
         let mut row = SandboxRow { spec, running, updated_at: now, ..old.clone() };
         row.revision = events::append(tx, &self.event(&old, &row, now)).await?;
         sandboxes::update(tx, &row).await?;
-        let moved = self.change_endpoints(tx, &row, wanted, now).await?;
+        let (moved, detached) = self.change_endpoints(tx, &row, wanted, now).await?;
         if old.running != row.running {
             let staying = staying(tx, self.id).await?;
             let state = if row.running { LeaseState::Bound } else { LeaseState::Held };
             attach::set_leases(tx, &staying, state, row.revision, now).await?;
         }
-        let concerns_kernel = moved || old.running != row.running;
+        let concerns = if moved || old.running != row.running { Concerns::Kernel } else { Concerns::People };
         let revision = row.revision;
         let assignment = tried(tx, self.dry_run, &keys).await?;
         let parts = one(view::parts(tx, vec![row]).await?, &old.name)?;
-        Ok(Updated { change: Change { parts, keys, revision, assignment }, former: old.spec, concerns_kernel })
+        let former = Former { spec: old.spec, revision: old.revision, detached };
+        Ok(Updated { change: Change { parts, keys, revision, assignment }, former, concerns })
     }
 }
 
@@ -170,21 +219,26 @@ impl Update {
         self.actor.event("sandbox.updated", sandbox_ref(new), message, now)
     }
 
-    /// Detaches what is no longer named, attaches what is new, and changes what may change. Answers whether the kernel is concerned.
+    /// Detaches what is no longer named, attaches what is new, and changes what may change. Answers whether the kernel is
+    /// concerned, and what was detached.
     async fn change_endpoints(
         &self,
         tx: &mut WriteTx<'_>,
         row: &SandboxRow,
         wanted: Vec<WantedAttachment>,
         now: Timestamp,
-    ) -> Result<bool, Error> {
+    ) -> Result<(bool, Vec<EndpointId>), Error> {
         let existing = endpoints::of_sandboxes(tx, &[self.id]).await?;
         let names: BTreeSet<&str> = wanted.iter().map(|attachment| attachment.network.as_str()).collect();
-        let (staying, going): (Vec<EndpointRow>, Vec<EndpointRow>) = existing
-            .into_iter()
-            .filter(|endpoint| !endpoint.deleting)
-            .partition(|endpoint| names.contains(endpoint.network_name.as_str()));
+        let (leaving, present): (Vec<EndpointRow>, Vec<EndpointRow>) =
+            existing.into_iter().partition(|endpoint| endpoint.deleting);
+        let (mut staying, going): (Vec<EndpointRow>, Vec<EndpointRow>) =
+            present.into_iter().partition(|endpoint| names.contains(endpoint.network_name.as_str()));
         attach::detach(tx, &going, row.revision, now).await?;
+        if let Write::Former(former, _) = &self.write {
+            let back: Vec<EndpointRow> = leaving.into_iter().filter(|e| former.detached.contains(&e.id)).collect();
+            staying.extend(attach::take_back(tx, row, back, now).await?);
+        }
         let by_name: BTreeMap<&str, &EndpointRow> = staying.iter().map(|e| (e.network_name.as_str(), e)).collect();
         let mut priorities_changed = false;
         for attachment in &wanted {
@@ -198,11 +252,12 @@ impl Update {
             wanted.into_iter().filter(|attachment| !by_name.contains_key(attachment.network.as_str())).collect();
         attach::check_interfaces(&staying, &new)?;
         attach::attach_all(tx, self.node, row, &new, now).await?;
-        Ok(priorities_changed || !going.is_empty() || !new.is_empty())
+        let detached: Vec<EndpointId> = going.iter().map(|endpoint| endpoint.id).collect();
+        Ok((priorities_changed || !detached.is_empty() || !new.is_empty(), detached))
     }
 }
 
-async fn staying(tx: &mut WriteTx<'_>, id: SandboxId) -> Result<Vec<netloom_model::EndpointId>, Error> {
+async fn staying(tx: &mut WriteTx<'_>, id: SandboxId) -> Result<Vec<EndpointId>, Error> {
     let rows = endpoints::of_sandboxes(tx, &[id]).await?;
     Ok(rows.into_iter().filter(|endpoint| !endpoint.deleting).map(|endpoint| endpoint.id).collect())
 }

@@ -25,6 +25,10 @@ use serde_json::{Value, json};
 pub enum Act {
     /// Refuses with this code.
     Refuse(&'static str),
+    /// Takes everything and reports what is gone, then refuses with this code.
+    RefuseAfter(&'static str),
+    /// Answers that all is as assigned before it has reported anything.
+    Early,
     /// Never answers.
     Silent,
     /// A stranger answers for every address of the first endpoint, this many times over.
@@ -127,6 +131,13 @@ impl Node for FakeNode {
                 return keys.into_iter().map(|key| (key, Outcome::Pending)).collect();
             }
             Some(Act::Refuse(code)) => Some(refusal(code, "the kernel refused to create link eth0: EBUSY, busy")),
+            Some(Act::RefuseAfter(code)) => {
+                self.take(&keys).await;
+                Some(refusal(code, "the kernel refused to create link eth0: EBUSY, busy"))
+            }
+            Some(Act::Early) => {
+                return keys.into_iter().map(|key| (key, Outcome::Converged { revision })).collect();
+            }
             Some(Act::Strangers(times)) => self.strangers(&keys, times).await.err(),
             None => None,
         };

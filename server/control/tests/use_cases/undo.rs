@@ -1,8 +1,10 @@
 //! The kernel refuses while somebody waits: the whole is undone by the ordinary paths, and recorded.
 
+use std::time::Duration;
+
 use netloom_control::ErrorKind;
 use netloom_control::command::*;
-use netloom_model::sandbox::SandboxState;
+use netloom_model::sandbox::{Sandbox, SandboxState};
 use serde_json::json;
 
 use crate::kit::{Act, Kit, macvlan, place};
@@ -84,4 +86,93 @@ async fn a_patch_that_changes_nothing_writes_nothing() {
     let same = kit.patch_sandbox("s", json!({"networks": {"macvlan-net1": {}}})).await.expect("the same");
     kit.patch_network("macvlan-net1", json!({"driver": "macvlan"})).await.expect("the same");
     assert_eq!((same.revision, kit.seq().await), (made.revision, before));
+}
+
+#[tokio::test]
+async fn a_refused_update_gives_the_same_address_and_mac_back() {
+    for act in [Act::Refuse("kernel-refused"), Act::RefuseAfter("kernel-refused")] {
+        let kit = Kit::new().await;
+        kit.exercise_network().await;
+        kit.create_network(macvlan("m", json!({"v4": {"subnet": "10.1.0.0/24"}}))).await.expect("a network");
+        kit.on("t", "macvlan-net1").await.expect("a sandbox");
+        let made = kit.on("q", "macvlan-net1").await.expect("a sandbox");
+        kit.remove_sandbox("t").await.expect("removed");
+        kit.node.next(act);
+        let patch = json!({"networks": {"macvlan-net1": null, "m": {"interface": "foo1"}}});
+        assert_eq!(kit.patch_sandbox("q", patch).await.expect_err("refused").code, "kernel-refused");
+        let now = kit.sandbox("q").await.expect("stays");
+        assert_eq!(place(&now, "macvlan-net1"), "192.168.122.3 02:42:c0:a8:7a:03 eth0");
+        let endpoint = |sandbox: &Sandbox| sandbox.status.endpoints["macvlan-net1"].endpoint_id;
+        assert_eq!((now.spec, now.status.endpoints.len()), (made.spec.clone(), 1));
+        assert_eq!(endpoint(&kit.sandbox("q").await.expect("stays")), endpoint(&made));
+        let words = kit.lease_words().await;
+        assert!(words.contains(&"192.168.122.3 dynamic bound q".to_owned()), "{words:?}");
+        assert!(words.iter().all(|word| !word.contains("releasing")), "{words:?}");
+        kit.check_store().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_detached_while_its_sandbox_is_stopped_comes_back_held() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    kit.on("s", "macvlan-net1").await.expect("a sandbox");
+    kit.patch_sandbox("s", json!({"desired_state": "stopped"})).await.expect("stopped");
+    kit.node.next(Act::RefuseAfter("kernel-refused"));
+    let patch = json!({"desired_state": null, "networks": {"macvlan-net1": null}});
+    kit.patch_sandbox("s", patch).await.expect_err("refused");
+    assert!(kit.lease_words().await.contains(&"192.168.122.2 dynamic held s".to_owned()));
+    let freed = kit.patch_sandbox("s", json!({"networks": {"macvlan-net1": null}})).await.expect("detached");
+    assert!(freed.status.endpoints.is_empty());
+    assert!(!kit.lease_words().await.iter().any(|word| word.ends_with(" s")), "free with the answer");
+    kit.check_store().await;
+}
+
+#[tokio::test]
+async fn an_unchanged_sandbox_is_done_only_when_it_is_verified() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    kit.create_sandbox(json!({"name": "s"})).await.expect("a sandbox");
+    let patch = |wait: u64, patch| {
+        let options = WriteOptions { wait: Duration::from_millis(wait), ..WriteOptions::default() };
+        kit.control.update_sandbox(kit.may(UpdateSandbox { sandbox: "s".into(), patch }), options)
+    };
+    let attach = json!({"networks": {"macvlan-net1": {}}});
+    assert!(matches!(patch(0, attach.clone()).await, Ok(Written::Pending(_))), "answered at the commit");
+    assert!(matches!(patch(0, attach.clone()).await, Ok(Written::Pending(_))), "still not verified");
+    kit.node.next(Act::Refuse("parent-down"));
+    assert_eq!(patch(10_000, attach.clone()).await.expect_err("refused").code, "parent-down");
+    assert_eq!(kit.sandbox("s").await.expect("stays").status.endpoints.len(), 1, "nothing is undone");
+    kit.node.next(Act::Silent);
+    let Ok(Written::Pending(sandbox)) = patch(100, attach.clone()).await else { panic!("the wait ran out") };
+    assert!(sandbox.status.reconciling);
+    kit.node.next(Act::Refuse("parent-down"));
+    let Ok(Written::Pending(sandbox)) = patch(10_000, json!({"labels": {"a": "b"}})).await else {
+        panic!("a label of what is not verified")
+    };
+    assert!(sandbox.status.reconciling && sandbox.spec.labels.is_some());
+    assert!(matches!(patch(10_000, attach.clone()).await, Ok(Written::Done(_))), "verified now");
+    assert!(matches!(patch(0, attach).await, Ok(Written::Done(_))), "verified before");
+    assert!(
+        matches!(patch(0, json!({"labels": {"a": "c"}})).await, Ok(Written::Done(_))),
+        "a label of what is verified"
+    );
+}
+
+#[tokio::test]
+async fn an_unchanged_network_is_done_only_when_it_is_verified() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    let patch = |patch| {
+        let command = UpdateNetwork { network: "macvlan-net1".into(), patch };
+        kit.control.update_network(kit.may(command), WriteOptions::default())
+    };
+    kit.node.next(Act::Refuse("parent-down"));
+    assert_eq!(patch(json!({"driver": "macvlan"})).await.expect_err("refused").code, "parent-down");
+    kit.node.next(Act::Refuse("parent-down"));
+    let Ok(Written::Pending(network)) = patch(json!({"labels": {"a": "b"}})).await else {
+        panic!("a label of what is in trouble")
+    };
+    assert!(network.status.reconciling && network.spec.labels.is_some());
+    assert!(matches!(patch(json!({"driver": "macvlan"})).await, Ok(Written::Done(_))));
 }

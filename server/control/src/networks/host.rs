@@ -1,0 +1,76 @@
+//! What the host has, as it was last looked at, and what that means for an address that is let go: where the host has it, too,
+//! it is the host's in the same transaction, before anybody else can take it.
+//!
+//! What must not live here: which of the host's addresses count (`fixed`), and looking at the host (the node).
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use netloom_model::facts::Facts;
+use netloom_model::lease::LeaseState;
+use netloom_store::{LeaseRow, WriteTx, free_ranges, leases, networks, pools};
+
+use super::fixed::{self, Stamp};
+use crate::allocation::{self, NewLease};
+use crate::error::Error;
+
+/// What is known of the host. Transactions read it when they run, so that none of them goes by an older look than the
+/// refresh that was committed before it.
+#[derive(Default)]
+pub(crate) struct Host {
+    facts: Mutex<Option<Arc<Facts>>>,
+    /// One refresh at a time, until its findings are taken in.
+    pub(crate) turn: tokio::sync::Mutex<()>,
+}
+
+impl Host {
+    /// What the host has now.
+    pub(crate) fn set(&self, facts: Facts) {
+        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(facts));
+    }
+
+    /// What it was seen to have by somebody who looked first, unless a refresh knows better by now.
+    pub(crate) fn set_first(&self, facts: Facts) {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| Arc::new(facts));
+    }
+
+    /// What it had at the last look; none before the first.
+    pub(crate) fn facts(&self) -> Option<Arc<Facts>> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends a lease. Answers whether the host has its address: where it does in this network, it has the lease from now on.
+    pub(crate) async fn let_go(&self, tx: &mut WriteTx<'_>, lease: &LeaseRow, stamp: Stamp) -> Result<bool, Error> {
+        allocation::release(tx, lease, stamp.now).await?;
+        match self.facts() {
+            Some(facts) if has(&facts, lease.address) => take(tx, lease, &facts, stamp).await.map(|()| true),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// Whether the address is anything of the host's: a cheap question, for what is nearly always not so.
+fn has(facts: &Facts, address: IpAddr) -> bool {
+    facts.nameservers.contains(&address)
+        || facts.routes.iter().any(|route| route.gateway == Some(address))
+        || facts.links.iter().flat_map(|link| &link.addresses).any(|own| own.addr() == address)
+}
+
+/// Gives the host the address that was just let go, if it has it where this network is.
+async fn take(tx: &mut WriteTx<'_>, former: &LeaseRow, facts: &Facts, stamp: Stamp) -> Result<(), Error> {
+    let Some(network) = networks::by_id(tx, former.network_id).await?.filter(|row| !row.deleting) else {
+        return Ok(());
+    };
+    let all = pools::of_networks(tx, &[network.id]).await?;
+    let Some(pool) = all.iter().find(|pool| pool.id == former.pool_id) else { return Ok(()) };
+    let address = former.address;
+    let Some((kind, owner)) = fixed::of_host(former.owner.node, &network, pool, facts).remove(&address) else {
+        return Ok(());
+    };
+    let Some(free) = free_ranges::containing(tx, pool.id, address).await? else { return Ok(()) };
+    allocation::take_from(tx, pool.id, free, netloom_ipam::spans::single(address)).await?;
+    let Stamp { revision, now } = stamp;
+    let (network, state) = (&network, LeaseState::Bound);
+    leases::insert(tx, &NewLease { network, pool, address, kind, state, owner, revision, now }.row()?).await?;
+    Ok(())
+}
