@@ -18,6 +18,7 @@ use netloom_kernel::Kernel;
 use netloom_store::Store;
 use netloom_web::Dashboard;
 
+use crate::background::Background;
 use crate::cli::{Directories, Serve};
 use crate::node::{LocalNode, LocalSink, LocalSource};
 use crate::shutdown::{self, Signals};
@@ -63,6 +64,7 @@ async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
 
     let settings = Settings { listen: vec![address.ip()], allowed_hosts: options.allowed_host.clone() };
     let state = ApiState::new(control, settings);
+    let background = Background::start(&state, &agent).await;
     let server = server(&state, tcp, unix)?;
     let handle = server.handle();
     let mut serving = tokio::spawn(server);
@@ -73,7 +75,7 @@ async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
         ended = &mut serving => ended.context("the HTTP server broke down")?.context("the HTTP server ended")?,
     }
     state.close_streams();
-    shutdown::stop(handle, agent, store).await;
+    shutdown::stop(handle, background, agent, store).await;
     Ok(ExitCode::SUCCESS)
 }
 
