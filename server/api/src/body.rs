@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::guard::reading::BODY_WAIT;
 use crate::problem::Problem;
 
 /// Largest body, in bytes: 1 MiB.
@@ -105,7 +106,7 @@ impl FromRequest for NoBody {
     }
 }
 
-/// Reads what a refused request still sends, up to a bound: a client that is writing does not read our answer, and
+/// Reads what a refused request still sends, up to a bound (of size here, of time by the guard): a client that is writing does not read our answer, and
 /// closing on it would make the kernel throw the answer away.
 pub(crate) async fn discard(mut payload: Payload) {
     let mut left = 16 * BODY_MAX;
@@ -114,6 +115,12 @@ pub(crate) async fn discard(mut payload: Payload) {
     {
         left = left.saturating_sub(chunk.len());
     }
+}
+
+/// The problem of a body that did not come in time.
+pub(crate) fn too_late() -> Problem {
+    let seconds = BODY_WAIT.as_secs();
+    Problem::new("body-timeout", format!("the body did not come within {seconds} s")).retryable()
 }
 
 /// The problem of a body over the bound.

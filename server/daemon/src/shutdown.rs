@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
+use futures_util::future::join_all;
 use netloom_agent::Agent;
 use netloom_store::Store;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -45,8 +46,8 @@ impl Signals {
 }
 
 /// Stops everything, in order.
-pub(crate) async fn stop(server: ServerHandle, background: Background, agent: Agent, store: Store) {
-    server.stop(true).await;
+pub(crate) async fn stop(servers: [ServerHandle; 2], background: Background, agent: Agent, store: Store) {
+    let _: Vec<()> = join_all(servers.iter().map(|server| server.stop(true))).await;
     background.stop().await;
     if tokio::time::timeout(AGENT_WAIT, agent.shutdown()).await.is_err() {
         tracing::warn!("the agent's pass did not end in {} s; the next start completes it", AGENT_WAIT.as_secs());

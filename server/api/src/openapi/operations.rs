@@ -63,7 +63,12 @@ fn failures(path: &str, method: &str, id: &str) -> Vec<(&'static str, &'static s
         all.push(("409", "Conflict"));
     }
     if ["post", "patch"].contains(&method) {
-        all.extend([("413", "TooLarge"), ("415", "UnsupportedMediaType"), ("422", "Unprocessable")]);
+        all.extend([
+            ("408", "TooSlow"),
+            ("413", "TooLarge"),
+            ("415", "UnsupportedMediaType"),
+            ("422", "Unprocessable"),
+        ]);
     }
     if path.contains("{ip}") {
         all.push(("422", "Unprocessable"));
