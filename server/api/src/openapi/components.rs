@@ -35,7 +35,8 @@ pub(super) fn name(document: &mut Value) {
     rename_references(document);
 }
 
-fn new_name(old: &str) -> String {
+/// The name that a schema of this name gets.
+pub(super) fn new_name(old: &str) -> String {
     if let Some((_, new)) = NAMES.iter().find(|(name, _)| *name == old) {
         return (*new).to_owned();
     }

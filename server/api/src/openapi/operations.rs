@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// Operations that are open to all.
-const OPEN: [&str; 3] = ["health_get", "readiness_get", "problem_get"];
+const OPEN: [&str; 5] = ["health_get", "readiness_get", "problem_list", "problem_get", "openapi_get"];
 
 /// Completes every operation.
 pub(super) fn complete(document: &mut Value) {
@@ -45,6 +45,7 @@ fn failures(path: &str, method: &str, id: &str) -> Vec<(&'static str, &'static s
         match id {
             "readiness_get" => all.push(("503", "NotReady")),
             "problem_get" => all.push(("404", "NotFound")),
+            "openapi_get" => all.push(("400", "Malformed")),
             _ => {}
         }
         return all;
@@ -69,9 +70,6 @@ fn failures(path: &str, method: &str, id: &str) -> Vec<(&'static str, &'static s
             ("415", "UnsupportedMediaType"),
             ("422", "Unprocessable"),
         ]);
-    }
-    if path.contains("{ip}") {
-        all.push(("422", "Unprocessable"));
     }
     if id == "event_list" {
         all.push(("410", "Gone"));
