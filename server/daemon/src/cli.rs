@@ -217,10 +217,13 @@ pub(crate) struct Exec {
     pub(crate) shell: PathBuf,
 }
 
+const LOGIN_LINK_EXAMPLES: &str = "\
+The link works once and for one hour. It is asked of the running service,
+through its unix socket: that needs root.";
+
 /// Flags of `login-link`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "The link works once and for one hour. It is asked of the running service, through
-its unix socket: that needs root.")]
+#[command(after_help = LOGIN_LINK_EXAMPLES)]
 pub(crate) struct LoginLink {
     #[command(flatten)]
     pub(crate) directories: Directories,
