@@ -143,11 +143,18 @@ fn purge_shows_first_removes_all_of_ours_and_nothing_else() {
         host.sandbox(name, "n");
     }
     let refused = host.netloom(&format!("purge --yes {}", directories(&host))).failed();
-    assert!(refused.contains("daemon"), "it refuses while a daemon runs: {refused}");
+    assert!(
+        refused.contains("daemon") && refused.contains("stop it first") && !refused.contains("another namespace"),
+        "it refuses while a daemon runs: {refused}"
+    );
+    let beside = host.netloom(&format!("purge {}", directories(&host))).ok();
+    assert!(beside.contains("A daemon runs here") && beside.matches("namespace  ").count() == 2, "{beside}");
+    client.get("drift").is(200)["items"].as_array().filter(|found| found.is_empty()).expect("looking changed nothing");
     host.kill();
     let with = Snapshot::of(&host);
     let shown = host.netloom(&format!("purge {}", directories(&host))).ok();
-    assert!(shown.contains("--yes") && shown.matches("namespace").count() >= 2, "{shown}");
+    assert!(shown.contains(&format!("netloom purge --yes {}", directories(&host))), "the flags are given on: {shown}");
+    assert!(shown.matches("namespace  ").count() == 2 && !shown.contains("A daemon runs"), "{shown}");
     Snapshot::of(&host).same_as(&with);
     host.netloom(&format!("purge --yes {}", directories(&host))).ok();
     Snapshot::of(&host).same_as(&before);

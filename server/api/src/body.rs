@@ -1,5 +1,7 @@
 //! JSON bodies in: bounded, declared as JSON, and read with the place named where reading stopped.
 
+mod unique;
+
 use std::future::Future;
 use std::pin::Pin;
 
@@ -8,12 +10,14 @@ use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt;
-use netloom_model::document::{escape_pointer, parse, strip_nulls};
+use netloom_model::document::{escape_pointer, one_of, parse, strip_nulls};
 use netloom_model::invalid::{Code, Invalid};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use utoipa::ToSchema;
 
+use crate::guard::reading::BODY_WAIT;
 use crate::problem::Problem;
 
 /// Largest body, in bytes: 1 MiB.
@@ -25,11 +29,11 @@ pub(crate) struct Document(Value);
 
 impl Document {
     /// The whole document as a `T`. A null member is the same as an absent one.
-    pub(crate) fn whole<T: DeserializeOwned + Serialize>(self) -> Result<T, Problem> {
+    pub(crate) fn whole<T: DeserializeOwned + Serialize + ToSchema>(self) -> Result<T, Problem> {
         let mut value = self.0;
         strip_nulls(&mut value);
         let given = value.clone();
-        let parsed: T = parse(value)?;
+        let parsed: T = parse(value).map_err(|invalid| explained(&T::name(), invalid))?;
         // A list is no substitute for an object, though the parser would take its items in order.
         let echoed = serde_json::to_value(&parsed).unwrap_or_default();
         if let Some(pointer) = list_for_object(&given, &echoed, String::new()) {
@@ -42,6 +46,19 @@ impl Document {
     pub(crate) fn patch(self) -> Value {
         self.0
     }
+}
+
+/// A refusal with what the reader of a type can't know: the bounds that the schema has, and the drivers that can be made.
+fn explained(schema: &str, mut invalid: Invalid) -> Invalid {
+    if invalid.code == Code::OutOfRange
+        && let Some((least, most)) = crate::openapi::bounds(schema, &invalid.pointer)
+    {
+        invalid.message = format!("a whole number from {least} to {most} is needed");
+    }
+    if invalid.code == Code::Format && invalid.pointer == "/driver" {
+        invalid.message = one_of(&crate::v1::made_drivers());
+    }
+    invalid
 }
 
 /// Where the input has a list and the meaning is an object.
@@ -105,7 +122,7 @@ impl FromRequest for NoBody {
     }
 }
 
-/// Reads what a refused request still sends, up to a bound: a client that is writing does not read our answer, and
+/// Reads what a refused request still sends, up to a bound (of size here, of time by the guard): a client that is writing does not read our answer, and
 /// closing on it would make the kernel throw the answer away.
 pub(crate) async fn discard(mut payload: Payload) {
     let mut left = 16 * BODY_MAX;
@@ -114,6 +131,12 @@ pub(crate) async fn discard(mut payload: Payload) {
     {
         left = left.saturating_sub(chunk.len());
     }
+}
+
+/// The problem of a body that did not come in time.
+pub(crate) fn too_late() -> Problem {
+    let seconds = BODY_WAIT.as_secs();
+    Problem::new("body-timeout", format!("the body did not come within {seconds} s")).retryable()
 }
 
 /// The problem of a body over the bound.
@@ -156,11 +179,16 @@ async fn collect(mut payload: Payload) -> Result<web::BytesMut, Problem> {
 }
 
 fn read(bytes: &[u8]) -> Result<Value, Problem> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+    let (value, repeated) = unique::read(bytes).map_err(|error| {
         Problem::new("malformed-json", format!("the body is not JSON: {error}"))
             .fact("line", error.line())
             .fact("column", error.column())
     })?;
+    if let Some((pointer, key)) = repeated {
+        // Which of the two was meant is not ours to guess.
+        let message = "the field stands twice in its object";
+        return Err(Invalid::new(&pointer, Code::NotAllowedHere, &key, message).hint("leave one of them out").into());
+    }
     if value.is_object() {
         return Ok(value);
     }
@@ -182,6 +210,32 @@ mod tests {
         assert_eq!(read(&[b'['; 100_000]).expect_err("too deep").body().status, 400);
         assert_eq!(read(b"[]").expect_err("not an object").body().status, 422);
         assert_eq!(read(b"\xff").expect_err("not UTF-8").body().status, 400);
+    }
+
+    #[test]
+    fn a_field_that_stands_twice_is_refused_with_its_place() {
+        for (text, pointer) in [
+            (r#"{"a": 1, "a": 1}"#, "/a"),
+            (r#"{"a": {"x/y": [{}, {"b": {}, "b": null}]}, "c": 1}"#, "/a/x~1y/1/b"),
+            (r#"{"a": 1, "\u0061": 2}"#, "/a"),
+        ] {
+            let problem = read(text.as_bytes()).expect_err("twice");
+            assert_eq!((problem.body().status, problem.body().errors[0].pointer.as_str()), (422, pointer), "{text}");
+        }
+        let text = br#"{"a": [1, -2, 2.5, "x", true, null, {"b": {}}], "b": {"a": 18446744073709551615}}"#;
+        let plain: Value = serde_json::from_slice(text).expect("JSON");
+        assert_eq!(read(text).expect("each once"), plain);
+    }
+
+    #[test]
+    fn refusals_know_the_schema() {
+        let probe = json!({"from": "s", "kind": "arp", "to": "10.0.0.1", "count": 10000});
+        let problem = Document(probe).whole::<netloom_model::probe::ProbeSpec>().expect_err("too many");
+        assert_eq!(problem.body().errors[0].message, "a whole number from 1 to 20 is needed");
+        let network = Document(json!({"name": "n", "driver": "weird"}));
+        let problem = network.whole::<NetworkSpec>().expect_err("no such driver");
+        assert_eq!(problem.body().errors[0].message, "`macvlan` is needed");
+        assert_eq!(read(b"[]").expect_err("a list").body().detail, "the body must be a JSON object");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The OpenAPI document, and Swagger UI over it, from this binary alone.
 //!
-//! Both need a caller, as everything does that isn't needed to become one: a browser comes with its dashboard session.
+//! Both are open to all: they say nothing of this host, only what every copy of the program would say. A client generator
+//! gets the document without a token; what the viewer sends to the API needs one, or the session of the dashboard.
 
 use std::sync::{Arc, LazyLock};
 

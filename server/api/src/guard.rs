@@ -1,11 +1,12 @@
 //! What every request passes, the dashboard's included: a request ID, the checks against foreign names and foreign sites,
-//! a bound on the body, and on the way out problem documents, security headers and a count.
+//! bounds on the body's size and time, and on the way out problem documents, security headers and a count.
 //!
 //! The daemon wraps the whole application in it: `App::new().wrap(from_fn(netloom_api::guard))`. Who asks is decided inside (`auth`).
 
 pub(crate) mod headers;
 pub(crate) mod host;
 pub(crate) mod origin;
+pub(crate) mod reading;
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -21,6 +22,7 @@ use futures_util::FutureExt;
 
 use crate::auth::PeerUid;
 use crate::body::BODY_MAX;
+use crate::guard::reading::Reading;
 use crate::problem::Problem;
 use crate::state::{ApiState, Settings};
 
@@ -35,6 +37,17 @@ pub struct RequestId(pub String);
 pub async fn guard(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let reading = Reading::bound(&mut request);
+    let answered = pass(request, next, &reading).await;
+    reading.keep_rest();
+    answered
+}
+
+async fn pass(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    reading: &Reading,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let id = RequestId::of(&request);
@@ -59,9 +72,11 @@ pub async fn guard(
     answer_head(&mut request);
     match AssertUnwindSafe(next.call(request)).catch_unwind().await {
         Ok(Ok(answered)) => {
-            let answered = answered.map_into_boxed_body();
-            count(answered.request().match_pattern(), answered.status());
-            let (request, response) = answered.into_parts();
+            let (request, mut response) = answered.map_into_boxed_body().into_parts();
+            if reading.late() {
+                response = HttpResponse::from_error(crate::body::too_late());
+            }
+            count(request.match_pattern(), response.status());
             Ok(ServiceResponse::new(request, finish(response, &id)))
         }
         // The request is consumed by now, so the finished answer travels inside the error.

@@ -28,7 +28,6 @@ mod service;
 mod state;
 mod v1;
 
-use actix_web::middleware::from_fn;
 use actix_web::web;
 
 pub use auth::{PeerUid, SESSION_COOKIE};
@@ -45,8 +44,9 @@ pub fn configure(config: &mut web::ServiceConfig, state: &ApiState) {
         .service(openapi::metrics())
         .service(service::health::health_get)
         .service(service::health::readiness_get)
+        .service(problem::page::problem_list)
         .service(problem::page::problem_get)
-        .service(web::scope("/openapi.json").wrap(from_fn(auth::require)).service(docs::openapi_get))
-        .service(web::scope("/docs").wrap(from_fn(auth::require)).service(docs::docs_redirect).service(docs::docs_file))
+        .service(web::scope("/openapi.json").service(docs::openapi_get))
+        .service(web::scope("/docs").service(docs::docs_redirect).service(docs::docs_file))
         .default_service(web::to(route::unknown));
 }

@@ -8,6 +8,8 @@ mod operations;
 mod patches;
 mod shape;
 
+use std::sync::LazyLock;
+
 use actix_web::App;
 use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::from_fn;
@@ -67,6 +69,7 @@ fn collected() -> utoipa::openapi::OpenApi {
         .service(metrics())
         .service(service::health::health_get)
         .service(service::health::readiness_get)
+        .service(problem::page::problem_list)
         .service(problem::page::problem_get)
         .service(utoipa_actix_web::scope("/openapi.json").service(docs::openapi_get))
         .split_for_parts();
@@ -85,6 +88,25 @@ pub fn document() -> String {
     let mut text = serde_json::to_string_pretty(&sorted(document)).unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// The document as JSON, made once.
+pub(crate) static PARSED: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&document()).unwrap_or_default());
+
+/// The bounds that the schema of a type has for the number at a place, when it has both.
+pub(crate) fn bounds(name: &str, pointer: &str) -> Option<(i64, i64)> {
+    let resolved = |schema: &'static Value| match schema["$ref"].as_str() {
+        Some(reference) => PARSED.pointer(reference.trim_start_matches('#')),
+        None => Some(schema),
+    };
+    let mut schema = PARSED.pointer(&format!("/components/schemas/{}", components::new_name(name)))?;
+    for segment in pointer.split('/').skip(1) {
+        let at = resolved(schema)?;
+        let named = at.get("properties").and_then(|properties| properties.get(segment));
+        schema = named.or_else(|| at.get("additionalProperties")).or_else(|| at.get("items"))?;
+    }
+    let schema = resolved(schema)?;
+    Some((schema["minimum"].as_i64()?, schema["maximum"].as_i64()?))
 }
 
 /// A short fingerprint of a text (FNV-1a, 64 bits), for its entity tag.

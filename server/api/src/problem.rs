@@ -128,6 +128,7 @@ impl Problem {
             403 => "forbidden",
             404 => "route-not-found",
             405 => "method-not-allowed",
+            408 => "body-timeout",
             413 => "payload-too-large",
             415 => "unsupported-media-type",
             500.. => "internal",

@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::ALLOW;
-use serde_json::Value;
 
 use crate::problem::Problem;
 
@@ -15,8 +14,7 @@ use crate::problem::Problem;
 type Table = Vec<(Vec<Option<String>>, Vec<String>)>;
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let document: Value = serde_json::from_str(&crate::openapi::document()).unwrap_or_default();
-    let paths = document["paths"].as_object().into_iter().flatten();
+    let paths = crate::openapi::PARSED["paths"].as_object().into_iter().flatten();
     paths
         .map(|(path, item)| {
             let segments = path.split('/').map(|part| (!part.starts_with('{')).then(|| part.to_owned())).collect();

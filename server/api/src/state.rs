@@ -27,6 +27,8 @@ pub struct ApiState {
     pub settings: Arc<Settings>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) closing: Arc<watch::Sender<bool>>,
+    /// What of the start is still to come.
+    pub(crate) awaited: Arc<watch::Sender<Option<&'static str>>>,
 }
 
 impl ApiState {
@@ -37,7 +39,18 @@ impl ApiState {
             settings: Arc::new(settings),
             telemetry: Arc::new(Telemetry::new()),
             closing: Arc::new(watch::Sender::new(false)),
+            awaited: Arc::new(watch::Sender::new(None)),
         }
+    }
+
+    /// Says what of the start is still to come: until [`Self::started`] the service is not ready.
+    pub fn starting(&self, awaited: &'static str) {
+        self.awaited.send_replace(Some(awaited));
+    }
+
+    /// Says that the start is over; readiness is then control's to say.
+    pub fn started(&self) {
+        self.awaited.send_replace(None);
     }
 
     /// Ends every event stream, so that a draining server doesn't wait for readers that never leave.

@@ -20,6 +20,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::state::ApiState;
 
+pub(crate) use capabilities::made as made_drivers;
+
 /// The state, as handlers get it.
 type State = web::Data<ApiState>;
 

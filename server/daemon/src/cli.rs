@@ -1,7 +1,7 @@
 //! The command line: commands, flags, their environment variables, and help that teaches by example. No work is done here.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -14,16 +14,26 @@ const LONG_VERSION: &str = if cfg!(debug_assertions) {
     concat!(env!("CARGO_PKG_VERSION"), " (release build, API v1)")
 };
 
+/// Where the database and the token are, unless said.
+const DATA_DIR: &str = "/var/lib/netloom";
+
+/// Where the socket and the namespaces are, unless said.
+const RUN_DIR: &str = "/run/netloom";
+
+/// What the service listens on, unless said.
+pub(crate) const LISTEN: &str = "127.0.0.1:8080";
+
+// Lines of these texts have at most 79 characters: a terminal of 80 then leaves them as they are.
 const EXAMPLES: &str = "\
 Examples:
-  netloom doctor                          can this host run it? each thing needed, with a remedy
-  netloom serve                           run the service: API and dashboard on 127.0.0.1:8080
-  netloom login-link                      a link that logs a browser in, once
-  netloom exec macvlan1 -- ip addr        run a command inside a sandbox
-  netloom purge                           show what of Netloom's is on this host; --yes removes it
+  netloom doctor                      can this host run it? with remedies
+  netloom serve                       run the service on 127.0.0.1:8080
+  netloom login-link                  a link that logs a browser in, once
+  netloom exec macvlan1 -- ip addr    run a command inside a sandbox
+  netloom purge                       show what is Netloom's on this host
 
-Every flag can be set by its NETLOOM_ variable. The API is described at /openapi.json of a running
-service, and by `netloom openapi`.";
+Every flag can be set by its NETLOOM_ variable. The API is described at
+/openapi.json of a running service, and by `netloom openapi`.";
 
 /// Manages container networks on a Linux host: networks, addresses and sandboxes over a REST API, with a dashboard.
 #[derive(Debug, Parser)]
@@ -54,10 +64,10 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Directories {
     /// Directory of the database and the admin token; made when missing
-    #[arg(long, env = "NETLOOM_DATA_DIR", default_value = "/var/lib/netloom", value_name = "DIR")]
+    #[arg(long, env = "NETLOOM_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
     /// Directory of the unix socket and the namespaces; made when missing, may be empty after a reboot
-    #[arg(long, env = "NETLOOM_RUN_DIR", default_value = "/run/netloom", value_name = "DIR")]
+    #[arg(long, env = "NETLOOM_RUN_DIR", default_value = RUN_DIR, value_name = "DIR")]
     pub(crate) run_dir: PathBuf,
 }
 
@@ -76,6 +86,27 @@ impl Directories {
     pub(crate) fn socket(&self) -> PathBuf {
         self.run_dir.join("netloom.sock")
     }
+
+    /// The flag that another command needs to find the run directory: nothing for the usual one, else with a space before.
+    pub(crate) fn run_flag(&self) -> String {
+        flag("run-dir", &self.run_dir, RUN_DIR)
+    }
+
+    /// The flags that another command needs to find both directories, as [`Self::run_flag`].
+    pub(crate) fn flags(&self) -> String {
+        flag("data-dir", &self.data_dir, DATA_DIR) + &self.run_flag()
+    }
+}
+
+fn flag(name: &str, value: &Path, usual: &str) -> String {
+    if value == Path::new(usual) { String::new() } else { format!(" --{name} {}", quoted(value)) }
+}
+
+/// A path as one word of a shell.
+pub(crate) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b));
+    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -84,20 +115,23 @@ Examples:
   netloom serve --listen 127.0.0.1:9000 --log debug
   netloom serve --data-dir /tmp/try/data --run-dir /tmp/try/run
 
-At the first start it makes the database, writes the admin token to DATA_DIR/admin.token and prints a
-link to the dashboard. Nothing is changed on the host before the first sandbox needs it. SIGTERM (or
-Ctrl-C) stops the service and leaves the sandboxes running; the next start takes them up again.
+At the first start it makes the database, writes the admin token to
+DATA_DIR/admin.token and prints a link to the dashboard. Nothing is changed on
+the host before the first sandbox needs it. SIGTERM (or Ctrl-C) stops the
+service and leaves the sandboxes running; the next start takes them up again.
 
+With the token, and as root without one:
   TOKEN=$(cat /var/lib/netloom/admin.token)
-  curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8080/api/v1/networks
-  curl --unix-socket /run/netloom/netloom.sock http://localhost/api/v1/networks      (as root, no token)";
+  API=http://127.0.0.1:8080/api/v1
+  curl -H \"Authorization: Bearer $TOKEN\" $API/networks
+  curl --unix-socket /run/netloom/netloom.sock http://localhost/api/v1/networks";
 
 /// Flags of `serve`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = SERVE_EXAMPLES)]
 pub(crate) struct Serve {
     /// Address and port of the API and the dashboard; port 0 takes a free one
-    #[arg(long, env = "NETLOOM_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "NETLOOM_LISTEN", default_value = LISTEN, value_name = "ADDRESS:PORT")]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) directories: Directories,
@@ -117,9 +151,10 @@ pub(crate) struct Serve {
 }
 
 const DOCTOR_EXAMPLES: &str = "\
-Each line is a verdict: OK, WARN (works, but know this) or FAIL (must be put right, with the remedy).
-The exit code is 0 without a FAIL, else 1. Nothing is changed; kernel features are tried in a
-throw-away network namespace. Give it the directories and the port that `serve` will get.";
+Each line is a verdict: OK, WARN (works, but know this) or FAIL (must be put
+right, with the remedy). The exit code is 0 without a FAIL, else 1. Nothing is
+changed; kernel features are tried in a throw-away network namespace. Give it
+the directories and the port that `serve` will get.";
 
 /// Flags of `doctor`.
 #[derive(Debug, Clone, Args)]
@@ -128,18 +163,19 @@ pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) directories: Directories,
     /// Address and port that `serve` will listen on
-    #[arg(long, env = "NETLOOM_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "NETLOOM_LISTEN", default_value = LISTEN, value_name = "ADDRESS:PORT")]
     pub(crate) listen: SocketAddr,
 }
 
 const PURGE_EXAMPLES: &str = "\
 Examples:
-  netloom purge                  show what would be removed, change nothing
-  netloom purge --yes            remove namespaces, links and routes that carry Netloom's mark
-  netloom purge --yes --data     remove the database and the token as well
+  netloom purge                 show what would be removed, change nothing
+  netloom purge --yes           remove Netloom's namespaces, links and routes
+  netloom purge --yes --data    remove the database and the token as well
 
-It goes by the marks alone and needs no database, so it also cleans up after a lost one. What carries
-no mark is never touched. It refuses while a daemon runs.";
+It goes by Netloom's marks alone and needs no database, so it also cleans up
+after a lost one. What carries no mark is never touched. Showing works at any
+time; --yes is refused while a daemon runs.";
 
 /// Flags of `purge`.
 #[derive(Debug, Clone, Args)]
@@ -161,8 +197,9 @@ Examples:
   netloom exec macvlan1 -- arping -c 3 192.168.122.3
   netloom exec macvlan1                                    a shell
 
-The command runs as root with the network of the sandbox and the files of this host. It needs root on
-this host; the API has nothing like it. The exit code is the command's.";
+The command runs as root with the network of the sandbox and the files of this
+host. It needs root on this host; the API has nothing like it. The exit code is
+the command's.";
 
 /// Arguments of `exec`.
 #[derive(Debug, Clone, Args)]
@@ -180,16 +217,18 @@ pub(crate) struct Exec {
     pub(crate) shell: PathBuf,
 }
 
+const LOGIN_LINK_EXAMPLES: &str = "\
+The link works once and for one hour. It is asked of the running service,
+through its unix socket: that needs root.";
+
 /// Flags of `login-link`.
 #[derive(Debug, Clone, Args)]
-#[command(
-    after_help = "The link works once and for one hour. Asks the running service through its unix socket: needs root."
-)]
+#[command(after_help = LOGIN_LINK_EXAMPLES)]
 pub(crate) struct LoginLink {
     #[command(flatten)]
     pub(crate) directories: Directories,
     /// Address and port of the dashboard, as the browser reaches it
-    #[arg(long, env = "NETLOOM_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "NETLOOM_LISTEN", default_value = LISTEN, value_name = "ADDRESS:PORT")]
     pub(crate) listen: SocketAddr,
 }
 
@@ -202,6 +241,30 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_terminal_of_80_columns_leaves_the_texts_as_they_are() {
+        let mut command = Cli::command();
+        let own = std::iter::once(command.clone()).chain(command.get_subcommands_mut().map(|c| c.clone()));
+        for after in own.filter_map(|command| command.get_after_help().map(ToString::to_string)) {
+            for line in after.lines() {
+                assert!(line.chars().count() <= 79, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_given_is_given_on() {
+        let directories = |data: &str, run: &str| Directories { data_dir: data.into(), run_dir: run.into() };
+        assert_eq!(directories(DATA_DIR, RUN_DIR).flags(), "");
+        assert_eq!(directories("/a b", "/r").flags(), " --data-dir '/a b' --run-dir /r");
+    }
+
+    #[test]
+    fn odd_paths_stay_one_word() {
+        assert_eq!(quoted(Path::new("/a b")), "'/a b'");
+        assert_eq!(quoted(Path::new("/var/lib/netloom")), "/var/lib/netloom");
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! What the service tells the person who started it: where it is, and how to get in.
 
 use std::net::SocketAddr;
-use std::path::Path;
 
-use crate::cli::Directories;
+use crate::cli::{Directories, LISTEN, quoted};
 
 /// The address as a browser reaches it: an unspecified address is reached by the loopback's.
 pub(crate) fn base_url(address: SocketAddr) -> String {
@@ -26,12 +25,16 @@ pub(crate) fn lines(address: SocketAddr, directories: &Directories, link: Option
     let base = base_url(address);
     let version = env!("CARGO_PKG_VERSION");
     let token = directories.token();
+    let listen = if address.to_string() == LISTEN { String::new() } else { format!(" --listen {address}") };
+    let another = format!("netloom login-link{}{listen}", directories.run_flag());
     let login = match link {
-        Some(secret) => format!(
-            "Log in      {}\n            (works once, for one hour; another: netloom login-link)",
-            login_url(&base, secret)
-        ),
-        None => "Log in      netloom login-link prints a link".to_owned(),
+        Some(secret) => {
+            format!(
+                "Log in      {}\n            (works once, for one hour; another: {another})",
+                login_url(&base, secret)
+            )
+        }
+        None => format!("Log in      {another} prints a link"),
     };
     format!(
         "Netloom {version} is ready.\n\
@@ -45,13 +48,6 @@ pub(crate) fn lines(address: SocketAddr, directories: &Directories, link: Option
     )
 }
 
-/// A path as one word of a shell.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b));
-    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,8 +59,16 @@ mod tests {
     }
 
     #[test]
-    fn odd_paths_stay_one_word() {
-        assert_eq!(quoted(Path::new("/a b")), "'/a b'");
-        assert_eq!(quoted(Path::new("/var/lib/netloom")), "/var/lib/netloom");
+    fn another_link_is_asked_of_this_service() {
+        let said = |listen: &str, run: &str| {
+            let directories = Directories { data_dir: "/var/lib/netloom".into(), run_dir: run.into() };
+            lines(listen.parse().expect("an address"), &directories, None)
+        };
+        assert!(said("127.0.0.1:8080", "/run/netloom").contains("Log in      netloom login-link prints a link"));
+        let elsewhere = said("127.0.0.1:9000", "/tmp/run");
+        assert!(
+            elsewhere.contains("netloom login-link --run-dir /tmp/run --listen 127.0.0.1:9000 prints"),
+            "{elsewhere}"
+        );
     }
 }

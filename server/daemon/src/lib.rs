@@ -6,7 +6,9 @@
 //! | `cli` | commands, flags, environment, help |
 //! | `serve` | the daemon: start order, listeners, what it prints |
 //! | `greeting` | the address forms and the lines that tell a person where to go |
+//! | `limits` | how many files may be open, and how many of them clients may take |
 //! | `listen` | the TCP and unix listeners, and why one can't be had |
+//! | `background` | the first look at the host, and control's clockwork |
 //! | `node` | the agent behind control's port, and control behind the agent's |
 //! | `lock` | one daemon per data directory, run directory and network namespace |
 //! | `shutdown` | signals, and what stops in which order |
@@ -15,10 +17,12 @@
 //! | `doctor`, `purge`, `exec`, `login_link`, `openapi` | the other commands |
 //! | `socket` | requests to a running daemon, through its unix socket |
 
+mod background;
 mod cli;
 mod doctor;
 mod exec;
 mod greeting;
+mod limits;
 mod listen;
 mod lock;
 mod login_link;

@@ -18,6 +18,12 @@ use crate::explained;
 
 const NAMESPACE_LOCK: &str = "netloom/daemon";
 
+const OTHER_DIRECTORIES: &str = "stop that one first, or give this one directories and a network namespace of its own";
+const OTHER_NAMESPACE: &str =
+    "one daemon looks after one network namespace: stop that one first, or start this one in another namespace";
+const STOP_IT: &str = "stop it first (`systemctl stop netloom`, or Ctrl-C where it runs): its sandboxes run on, and are then \
+                       removed. Without --yes, `netloom purge` shows what there is at any time";
+
 /// The locks; they last as long as this value.
 #[derive(Debug)]
 pub(crate) struct Lock {
@@ -30,25 +36,31 @@ pub(crate) struct Lock {
 /// # Errors
 /// When a directory can't be made or somebody holds a lock, with who that is.
 pub(crate) fn acquire(directories: &Directories) -> anyhow::Result<Lock> {
-    let namespace = namespace()?;
+    let namespace = namespace(OTHER_NAMESPACE)?;
     // Nobody but root has business with the database; the path to a sandbox's namespace may be shown to anyone.
     make(&directories.data_dir, 0o700)?;
     make(&directories.run_dir, 0o755)?;
-    Ok(Lock { _files: lock_all(directories)?, _namespace: namespace })
+    Ok(Lock { _files: lock_all(directories, OTHER_DIRECTORIES)?, _namespace: namespace })
 }
 
-/// Takes the locks of what is there, and makes nothing but the lock files.
+/// Who holds this network namespace, if a daemon runs in it. Changes nothing.
+pub(crate) fn running() -> Option<String> {
+    let address = SocketAddr::from_abstract_name(NAMESPACE_LOCK).ok()?;
+    UnixStream::connect_addr(&address).is_ok().then(|| holder(&address))
+}
+
+/// Takes the locks of what is there, to remove it, and makes nothing but the lock files.
 ///
 /// # Errors
 /// When somebody holds a lock, with who that is.
 pub(crate) fn take(directories: &Directories) -> anyhow::Result<Lock> {
-    let namespace = namespace()?;
-    Ok(Lock { _files: lock_all(directories)?, _namespace: namespace })
+    let namespace = namespace(STOP_IT)?;
+    Ok(Lock { _files: lock_all(directories, STOP_IT)?, _namespace: namespace })
 }
 
-fn lock_all(directories: &Directories) -> anyhow::Result<Vec<File>> {
+fn lock_all(directories: &Directories, help: &str) -> anyhow::Result<Vec<File>> {
     let there = [&directories.data_dir, &directories.run_dir].into_iter().filter(|directory| directory.is_dir());
-    there.map(|directory| directory_lock(directory)).collect()
+    there.map(|directory| directory_lock(directory, help)).collect()
 }
 
 fn make(directory: &Path, mode: u32) -> anyhow::Result<()> {
@@ -66,7 +78,7 @@ fn make(directory: &Path, mode: u32) -> anyhow::Result<()> {
     })
 }
 
-fn directory_lock(directory: &Path) -> anyhow::Result<File> {
+fn directory_lock(directory: &Path, help: &str) -> anyhow::Result<File> {
     let path = directory.join("lock");
     let mut file = OpenOptions::new()
         .read(true)
@@ -92,21 +104,20 @@ fn directory_lock(directory: &Path) -> anyhow::Result<File> {
                     directory.display(),
                     process(holder.trim().parse().unwrap_or(0))
                 ),
-                "stop that one first, or give this one directories and a network namespace of its own",
+                help,
             ))
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }
 }
 
-fn namespace() -> anyhow::Result<UnixListener> {
+fn namespace(help: &str) -> anyhow::Result<UnixListener> {
     let address = SocketAddr::from_abstract_name(NAMESPACE_LOCK)?;
     match UnixListener::bind_addr(&address) {
         Ok(listener) => Ok(listener),
-        Err(error) if error.kind() == ErrorKind::AddrInUse => Err(explained(
-            format_args!("another netloom runs in this network namespace ({})", holder(&address)),
-            "one daemon looks after one network namespace: stop that one first, or start this one in another namespace",
-        )),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            Err(explained(format_args!("another netloom runs in this network namespace ({})", holder(&address)), help))
+        }
         Err(error) => Err(error).context("cannot lock this network namespace"),
     }
 }
@@ -142,11 +153,11 @@ mod tests {
     fn a_locked_directory_names_its_holder() {
         let directory = std::env::temp_dir().join(format!("netloom-lock-{}", std::process::id()));
         make(&directory, 0o700).expect("a directory");
-        let held = directory_lock(&directory).expect("free");
-        let refused = directory_lock(&directory).expect_err("held").to_string();
+        let held = directory_lock(&directory, STOP_IT).expect("free");
+        let refused = directory_lock(&directory, STOP_IT).expect_err("held").to_string();
         assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
         drop(held);
-        directory_lock(&directory).expect("free again");
+        directory_lock(&directory, STOP_IT).expect("free again");
         std::fs::remove_dir_all(&directory).expect("cleaned up");
     }
 }

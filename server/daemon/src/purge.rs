@@ -13,24 +13,33 @@ use crate::lock;
 /// Shows what is marked and, when told so, removes it. The exit code is 1 when something could not be removed.
 ///
 /// # Errors
-/// While a daemon runs, and when the kernel can't be read.
+/// When it is to remove while a daemon runs, and when the kernel can't be read.
 pub(crate) fn run(options: &Purge) -> anyhow::Result<ExitCode> {
-    let _lock = lock::take(&options.directories).context("purge works only while no daemon runs")?;
-    let config = netloom_kernel::Config { run_dir: options.directories.run_dir.clone() };
-    let found = purge::find(&config).context("cannot look for what carries Netloom's mark")?;
-    let data = if options.data { data_files(&options.directories.data_dir) } else { Vec::new() };
+    if options.yes { remove(options) } else { show(options) }
+}
+
+/// Takes no lock and makes no file: looking is allowed beside a daemon.
+fn show(options: &Purge) -> anyhow::Result<ExitCode> {
+    let (found, data) = look(options)?;
     print!("{}", listing(&found, &data));
     if found.is_empty() && data.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    if !options.yes {
-        println!(
-            "\nNothing was changed. Remove it with: netloom purge --yes{}",
-            if options.data { " --data" } else { "" }
-        );
+    let data = if options.data { " --data" } else { "" };
+    let first = lock::running()
+        .map_or_else(String::new, |holder| format!("A daemon runs here ({holder}) and needs these. Stop it first.\n"));
+    println!("\nNothing was changed. {first}Remove it with: netloom purge --yes{data}{}", options.directories.flags());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn remove(options: &Purge) -> anyhow::Result<ExitCode> {
+    let _lock = lock::take(&options.directories).context("purge removes only while no daemon runs")?;
+    let (found, data) = look(options)?;
+    print!("{}", listing(&found, &data));
+    if found.is_empty() && data.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let left = purge::remove(&config).context("cannot remove what carries Netloom's mark")?;
+    let left = purge::remove(&kernel(options)).context("cannot remove what carries Netloom's mark")?;
     for (found, reason) in &left {
         eprintln!("netloom: {} {} ({}) could not be removed: {reason}", found.what, found.name, found.place);
     }
@@ -43,24 +52,53 @@ pub(crate) fn run(options: &Purge) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
+fn kernel(options: &Purge) -> netloom_kernel::Config {
+    netloom_kernel::Config { run_dir: options.directories.run_dir.clone() }
+}
+
+fn look(options: &Purge) -> anyhow::Result<(Vec<Found>, Vec<PathBuf>)> {
+    let found = purge::find(&kernel(options)).context("cannot look for what carries Netloom's mark")?;
+    let data = if options.data { data_files(&options.directories.data_dir) } else { Vec::new() };
+    Ok((found, data))
+}
+
 fn listing(found: &[Found], data: &[PathBuf]) -> String {
     if found.is_empty() && data.is_empty() {
         return "Nothing on this host carries Netloom's mark.\n".to_owned();
     }
-    let mut text = String::from("These carry Netloom's mark:\n");
-    for Found { what, name, place } in found {
-        text.push_str(&format!("  {what:<10} {name:<32} {place}\n"));
-    }
-    if found.is_empty() {
-        text = "Nothing in the kernel carries Netloom's mark.\n".to_owned();
+    let mut text = String::from("Nothing in the kernel carries Netloom's mark.\n");
+    if !found.is_empty() {
+        text = String::from("These carry Netloom's mark:\n");
+        let rows: Vec<[String; 3]> = found.iter().map(|one| [one.what.clone(), one.name.clone(), place(one)]).collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+        let (what, name) = (width(0), width(1));
+        for row in &rows {
+            let line = format!("  {:<what$}  {:<name$}  {}", row[0], row[1], row[2]);
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
     }
     if !data.is_empty() {
         text.push_str("The store, with all definitions, leases and history:\n");
         for path in data {
-            text.push_str(&format!("  {:<10} {}\n", "file", path.display()));
+            text.push_str(&format!("  file  {}\n", path.display()));
         }
     }
     text
+}
+
+/// Where something is, in words; nothing for what is named by its path.
+fn place(found: &Found) -> String {
+    let path = Path::new(&found.place);
+    match found.what.as_str() {
+        "namespace" | "mount" | "file" => String::new(),
+        _ if found.place == "host" => "on the host itself".to_owned(),
+        _ => {
+            let last = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let sandbox = last.parse::<netloom_model::SandboxId>().is_ok();
+            format!("in {}", if sandbox { last } else { found.place.as_str() })
+        }
+    }
 }
 
 /// The files that Netloom makes in its data directory; anything else there is somebody else's.
@@ -107,12 +145,24 @@ mod tests {
     }
 
     #[test]
-    fn kernel_and_store_are_listed_apart() {
-        let link = Found { what: "link".into(), name: "eth0".into(), place: "/run/netloom/netns/x".into() };
-        let text = listing(&[link], &["/var/lib/netloom/netloom.db".into()]);
-        assert!(
-            text.contains("link       eth0") && text.contains("all definitions") && text.contains("netloom.db"),
-            "{text}"
+    fn kernel_and_store_are_listed_apart_in_columns() {
+        let id = "sbx_aebagbafaydqqcikbmga2dqpca";
+        let found =
+            |what: &str, name: &str, place: &str| Found { what: what.into(), name: name.into(), place: place.into() };
+        let pinned = format!("/run/netloom/netns/{id}");
+        let all = [
+            found("link", "nlh0", "host"),
+            found("link", "eth0", &pinned),
+            found("link", "eth1", "/run/netns/mine"),
+            found("namespace", &pinned, "host"),
+        ];
+        let width = pinned.len();
+        let wanted = format!(
+            "These carry Netloom's mark:\n  link       {:<width$}  on the host itself\n  link       {:<width$}  in {id}\n  \
+             link       {:<width$}  in /run/netns/mine\n  namespace  {pinned}\n\
+             The store, with all definitions, leases and history:\n  file  /var/lib/netloom/netloom.db\n",
+            "nlh0", "eth0", "eth1"
         );
+        assert_eq!(listing(&all, &["/var/lib/netloom/netloom.db".into()]), wanted);
     }
 }

@@ -11,6 +11,7 @@ use actix_web::dev::{Extensions, Server};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer};
 use anyhow::Context as _;
+use futures_util::future::try_join_all;
 use netloom_agent::Agent;
 use netloom_api::{ApiState, PeerUid, Settings};
 use netloom_control::Control;
@@ -18,19 +19,23 @@ use netloom_kernel::Kernel;
 use netloom_store::Store;
 use netloom_web::Dashboard;
 
+use crate::background::Background;
 use crate::cli::{Directories, Serve};
 use crate::node::{LocalNode, LocalSink, LocalSource};
 use crate::shutdown::{self, Signals};
-use crate::{doctor, explained, greeting, listen, lock, notify, telemetry, token};
+use crate::{doctor, explained, greeting, limits, listen, lock, notify, telemetry, token};
 
 /// Threads of the runtime that carries the agent and the store's callers. The work is the kernel's and the disk's.
 const RUNTIME_THREADS: usize = 2;
 
-/// Threads that answer HTTP. Each costs memory even when idle; requests wait for the kernel, not for these.
+/// Threads of each listener that answer HTTP. Each costs memory even when idle; requests wait for the kernel, not for these.
 const HTTP_THREADS: usize = 2;
 
-/// How long a client may take to send its head, and an idle connection is kept.
-const CLIENT_WAIT: Duration = Duration::from_secs(30);
+/// How long a client may take to send its head.
+const HEAD_WAIT: Duration = Duration::from_secs(10);
+
+/// How long an idle connection is kept.
+const IDLE_WAIT: Duration = Duration::from_secs(30);
 
 /// Runs the service until SIGTERM or SIGINT.
 ///
@@ -49,6 +54,7 @@ pub(crate) fn run(options: &Serve) -> anyhow::Result<ExitCode> {
 
 async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::catch()?;
+    let open_files = limits::raise_open_files();
     let _lock = lock::acquire(&options.directories)?;
     doctor::require(&options.directories.run_dir)?;
     // The listeners come before the store and the kernel: a port in use should cost nothing and change nothing.
@@ -63,17 +69,19 @@ async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
 
     let settings = Settings { listen: vec![address.ip()], allowed_hosts: options.allowed_host.clone() };
     let state = ApiState::new(control, settings);
-    let server = server(&state, &options.directories, tcp, unix)?;
-    let handle = server.handle();
-    let mut serving = tokio::spawn(server);
+    let background = Background::start(&state, &agent).await;
+    let listeners = (tcp, unix);
+    let servers = servers(&state, &options.directories, listeners, open_files)?;
+    let handles = servers.each_ref().map(Server::handle);
+    let mut serving = tokio::spawn(try_join_all(servers));
     announce(options, address, link.as_deref());
 
     tokio::select! {
         signal = signals.wait() => tracing::info!("{signal}: stopping"),
-        ended = &mut serving => ended.context("the HTTP server broke down")?.context("the HTTP server ended")?,
+        ended = &mut serving => drop(ended.context("the HTTP server broke down")?.context("the HTTP server ended")?),
     }
     state.close_streams();
-    shutdown::stop(handle, agent, store).await;
+    shutdown::stop(handles, background, agent, store).await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -105,7 +113,14 @@ async fn start(store: &Store, directories: &Directories) -> anyhow::Result<(Cont
     Ok((control, agent))
 }
 
-fn server(state: &ApiState, directories: &Directories, tcp: TcpListener, unix: UnixListener) -> anyhow::Result<Server> {
+/// A server for each listener, TCP first. Each has workers and a share of connections of its own: whoever fills the one
+/// up leaves the other free.
+fn servers(
+    state: &ApiState,
+    directories: &Directories,
+    (tcp, unix): (TcpListener, UnixListener),
+    open_files: u64,
+) -> anyhow::Result<[Server; 2]> {
     let state = state.clone();
     // Commands on pages name them, and are typed elsewhere.
     let run_dir = std::path::absolute(&directories.run_dir).context("cannot read where the run directory is")?;
@@ -118,19 +133,19 @@ fn server(state: &ApiState, directories: &Directories, tcp: TcpListener, unix: U
             .configure(netloom_web::configure(dashboard))
             .wrap(from_fn(netloom_api::guard))
     };
-    let server = HttpServer::new(application)
-        .workers(HTTP_THREADS)
-        .on_connect(remember_peer)
-        .client_request_timeout(CLIENT_WAIT)
-        .keep_alive(CLIENT_WAIT)
-        .shutdown_timeout(shutdown::DRAIN_SECONDS)
-        .disable_signals()
-        // `bind_uds` would never call `on_connect`; a listener handed over does.
-        .listen_uds(unix)
-        .context("cannot serve the unix socket")?
-        .listen(tcp)
-        .context("cannot serve the TCP socket")?;
-    Ok(server.run())
+    let server = || {
+        HttpServer::new(application.clone())
+            .workers(HTTP_THREADS)
+            .max_connections(limits::connections_per_worker(open_files, HTTP_THREADS))
+            .client_request_timeout(HEAD_WAIT)
+            .keep_alive(IDLE_WAIT)
+            .shutdown_timeout(shutdown::DRAIN_SECONDS)
+            .disable_signals()
+    };
+    let tcp = server().listen(tcp).context("cannot serve the TCP socket")?;
+    // `bind_uds` would never call `on_connect`; a listener handed over does.
+    let unix = server().on_connect(remember_peer).listen_uds(unix).context("cannot serve the unix socket")?;
+    Ok([tcp.run(), unix.run()])
 }
 
 /// Keeps who is at the other end of the unix socket with the connection. The kernel says so; a client can't.

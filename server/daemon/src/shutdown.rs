@@ -1,13 +1,16 @@
-//! How the daemon stops: on SIGTERM or SIGINT it takes no new connection, lets running requests end, lets the agent end
-//! its pass, and closes the store. The data plane is left as it is: the next start takes it up.
+//! How the daemon stops: on SIGTERM or SIGINT it takes no new connection, lets running requests end, ends the background
+//! work, lets the agent end its pass, and closes the store. The data plane is left as it is: the next start takes it up.
 
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
+use futures_util::future::join_all;
 use netloom_agent::Agent;
 use netloom_store::Store;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::background::Background;
 
 /// How long running requests may take to end, in seconds; streams are cut then.
 pub(crate) const DRAIN_SECONDS: u64 = 10;
@@ -43,8 +46,9 @@ impl Signals {
 }
 
 /// Stops everything, in order.
-pub(crate) async fn stop(server: ServerHandle, agent: Agent, store: Store) {
-    server.stop(true).await;
+pub(crate) async fn stop(servers: [ServerHandle; 2], background: Background, agent: Agent, store: Store) {
+    let _: Vec<()> = join_all(servers.iter().map(|server| server.stop(true))).await;
+    background.stop().await;
     if tokio::time::timeout(AGENT_WAIT, agent.shutdown()).await.is_err() {
         tracing::warn!("the agent's pass did not end in {} s; the next start completes it", AGENT_WAIT.as_secs());
     }

@@ -65,7 +65,7 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> Invalid {
         let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
         let mut refused =
             Invalid::new(&pointer, Code::UnknownField, field, format!("there is no field `{field}` here"));
-        if let Some(near) = known.iter().min_by_key(|k| distance(k, field)).filter(|k| distance(k, field) <= 3) {
+        if let Some(near) = nearest(&known, field) {
             refused = refused.hint(format!("did you mean `{near}`? Known fields: {}", known.join(", ")));
         } else if !known.is_empty() {
             refused = refused.hint(format!("known fields: {}", known.join(", ")));
@@ -75,9 +75,91 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> Invalid {
     if let Some(field) = quoted(&message, "missing field `") {
         return Invalid::required(&format!("{pointer}/{}", escape_pointer(field)), format!("`{field}` is needed"));
     }
-    let given = quoted(&message, "unknown variant `").map(str::to_owned);
-    let code = if given.is_some() { Code::Format } else { Code::WrongType };
-    Invalid { pointer, code, value: given, message, hint: None }
+    if let Some(given) = quoted(&message, "unknown variant `") {
+        let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
+        return Invalid::new(&pointer, Code::Format, given, one_of(&known));
+    }
+    in_our_words(pointer, message)
+}
+
+/// "one of `a`, `b` is needed".
+pub fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.as_slice() {
+        [only] => format!("{only} is needed"),
+        all => format!("one of {} is needed", all.join(", ")),
+    }
+}
+
+/// A refusal by serde for its own reasons ("invalid type: string \"7\", expected u16"), said without the names of types.
+fn in_our_words(pointer: String, message: String) -> Invalid {
+    let refused = |code, message| Invalid { pointer: pointer.clone(), code, value: None, message, hint: None };
+    let split = |kind: &str| message.strip_prefix(kind)?.rsplit_once(", expected ");
+    if let Some((given, expected)) = split("invalid value: ")
+        && let Some((least, most)) = bounds(expected)
+    {
+        let rule = format!("a whole number from {least} to {most} is needed");
+        return Invalid { value: literal(given), ..refused(Code::OutOfRange, rule) };
+    }
+    match split("invalid type: ").or_else(|| split("invalid value: ")) {
+        Some((given, expected)) => {
+            let rule = format!("{} is needed, not {}", needed(expected), kind_of(given));
+            Invalid { value: literal(given), ..refused(Code::WrongType, rule) }
+        }
+        None => refused(Code::WrongType, message.clone()),
+    }
+}
+
+/// The numbers that a Rust type of whole numbers holds.
+fn bounds(expected: &str) -> Option<(i128, i128)> {
+    Some(match expected {
+        "u8" => (0, u8::MAX.into()),
+        "u16" => (0, u16::MAX.into()),
+        "u32" => (0, u32::MAX.into()),
+        "u64" | "usize" => (0, u64::MAX.into()),
+        "i32" => (i32::MIN.into(), i32::MAX.into()),
+        "i64" => (i64::MIN.into(), i64::MAX.into()),
+        _ => return None,
+    })
+}
+
+fn needed(expected: &str) -> &str {
+    match expected {
+        "a string" | "string or map" | "variant identifier" => "text",
+        "a boolean" => "true or false",
+        "a map" => "an object",
+        "a sequence" => "a list",
+        _ if expected.starts_with("struct ") => "an object",
+        _ if bounds(expected).is_some() => "a whole number",
+        _ => expected,
+    }
+}
+
+/// What was given instead, as serde names it.
+fn kind_of(given: &str) -> &'static str {
+    match given.split([' ', ',']).next().unwrap_or_default() {
+        "string" => "text",
+        "integer" | "floating" => "this number",
+        "boolean" => "true or false",
+        "map" => "an object",
+        "sequence" => "a list",
+        "null" => "null",
+        _ => "this",
+    }
+}
+
+/// The given value, where serde repeats it: in backticks, or a text in quotes.
+fn literal(given: &str) -> Option<String> {
+    let quoted = |mark: char| Some(given.split_once(mark)?.1.rsplit_once(mark)?.0.chars().take(200).collect());
+    quoted('`').or_else(|| quoted('"'))
+}
+
+/// The word that was meant, when one is so near that it was a slip.
+fn nearest<'k>(known: &[&'k str], given: &str) -> Option<&'k str> {
+    let length = given.chars().count();
+    let most = if length < 4 { 1 } else { (length / 3).max(2) };
+    let near = known.iter().min_by_key(|word| distance(word, given))?;
+    (distance(near, given) <= most).then_some(near)
 }
 
 fn quoted<'m>(message: &'m str, before: &str) -> Option<&'m str> {
@@ -138,5 +220,38 @@ mod tests {
         assert_eq!((refused.pointer.as_str(), refused.code), ("/name", Code::WrongType));
         let refused = parse::<NetworkSpec>(json!({"name":"n","driver":"token-ring"})).expect_err("no such driver");
         assert_eq!(refused.pointer, "/driver");
+    }
+
+    #[test]
+    fn only_a_slip_is_corrected() {
+        let known = ["mtu", "name", "parent", "driver"];
+        for (given, meant) in [("parrent", "parent"), ("naem", "name"), ("mtuu", "mtu"), ("drivers", "driver")] {
+            assert_eq!(nearest(&known, given), Some(meant));
+        }
+        for given in ["foo", "x", "host", "colour", ""] {
+            assert_eq!(nearest(&known, given), None, "{given}");
+        }
+    }
+
+    #[test]
+    fn refusals_name_no_types_of_ours() {
+        let probe = |count: Value, kind: &str| {
+            let refused =
+                parse::<crate::probe::ProbeSpec>(json!({"from": "s", "kind": kind, "to": "x", "count": count}));
+            let refused = refused.expect_err("refused");
+            (refused.code, refused.message, refused.value.unwrap_or_default())
+        };
+        let cases = [
+            (json!(10000), Code::OutOfRange, "a whole number from 0 to 255 is needed", "10000"),
+            (json!(-1), Code::OutOfRange, "a whole number from 0 to 255 is needed", "-1"),
+            (json!("a, expected b"), Code::WrongType, "a whole number is needed, not text", "a, expected b"),
+            (json!(1.5), Code::WrongType, "a whole number is needed, not this number", "1.5"),
+            (json!({}), Code::WrongType, "a whole number is needed, not an object", ""),
+        ];
+        for (count, code, message, value) in cases {
+            assert_eq!(probe(count, "arp"), (code, message.to_owned(), value.to_owned()));
+        }
+        let wanted = (Code::Format, "one of `arp`, `icmp`, `tcp` is needed".to_owned(), "weird".to_owned());
+        assert_eq!(probe(json!(1), "weird"), wanted);
     }
 }

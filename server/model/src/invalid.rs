@@ -34,9 +34,10 @@ pub enum Code {
 
 /// One refused value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, thiserror::Error)]
-#[error("{pointer}: {message}")]
+#[error("{}{message}", place(.pointer))]
 pub struct Invalid {
-    /// JSON Pointer (RFC 6901) to the field; `?name` for a query parameter.
+    /// JSON Pointer (RFC 6901) to the field; `?name` for a query parameter, `{name}` for a part of the path. Empty for the
+    /// whole document.
     pub pointer: String,
     /// Which kind of rule.
     pub code: Code,
@@ -68,4 +69,9 @@ impl Invalid {
         self.hint = Some(hint.into());
         self
     }
+}
+
+/// How a message begins: the whole document has no name of its own.
+fn place(pointer: &str) -> String {
+    if pointer.is_empty() { String::new() } else { format!("{pointer}: ") }
 }

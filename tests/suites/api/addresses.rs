@@ -41,7 +41,8 @@ fn an_address_that_nobody_holds_is_answered_too() {
     assert!(free.get("lease").is_none());
     let alien = client.get("addresses/203.0.113.7").is(200)["items"][0].clone();
     assert_eq!(alien["state"], "unmanaged");
-    client.get("addresses/not-an-address").refused(422);
+    let problem = client.get("addresses/not-an-address").problem(400, "malformed-request");
+    assert_eq!(problem["errors"][0]["pointer"], "{ip}", "a part of the address, not of a body");
     let six = client.get("addresses/FD00:0::1").is(200)["items"][0].clone();
     assert_eq!(six["address"], "fd00::1", "canonical");
 }

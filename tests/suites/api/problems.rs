@@ -173,6 +173,32 @@ fn unknown_addresses_methods_and_parameters_are_told_apart() {
 }
 
 #[test]
+fn refusals_speak_of_the_api_and_not_of_its_source() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.100.0.0/24");
+    host.sandbox("s", "n");
+    let first = |answer: netloom_tests::Answer| answer.refused(422)["errors"][0].clone();
+    let probe = |count: Value| {
+        first(client.post("probes", &json!({"from": "s", "kind": "arp", "to": "10.100.0.1", "count": count})))
+    };
+    for count in [json!(10_000), json!(100), json!(-1)] {
+        let error = probe(count);
+        assert_eq!(error["code"], "out-of-range", "{error}");
+        assert!(error["message"].as_str().unwrap().contains("1 to 20"), "{error}");
+    }
+    let error = first(client.post("networks", &json!({"name": "x", "driver": "weird"})));
+    assert_eq!((&error["value"], &error["message"]), (&json!("weird"), &json!("`macvlan` is needed")));
+    let error = first(client.post("networks", &json!({"name": "x", "driver": "macvlan", "foo": 1})));
+    assert!(!error["hint"].as_str().unwrap().contains("did you mean"), "foo is no slip of anything: {error}");
+    let problem = raw(&client, "PATCH", "networks/n", "application/json", b"[]").refused(422);
+    assert_eq!(problem["detail"], "the body must be a JSON object");
+    let twice = br#"{"name": "x", "driver": "macvlan", "macvlan": {"parent": "parent0", "parent": "other0"}}"#;
+    let error = first(raw(&client, "POST", "networks", "application/json", twice));
+    assert_eq!((&error["pointer"], &error["value"]), (&json!("/macvlan/parent"), &json!("parent")), "{error}");
+}
+
+#[test]
 fn every_problem_has_a_help_page() {
     let host = host!();
     let client = host.start();
@@ -180,6 +206,18 @@ fn every_problem_has_a_help_page() {
     let page = client.get(problem["type"].as_str().unwrap());
     assert_eq!(page.status, 200, "{}", page.text);
     assert!(page.text.contains("resource-not-found"));
+    let all = client.get("/problems").is(200)["items"].clone();
+    let browser = client.header("accept", "text/html,application/xhtml+xml");
+    for kind in all.as_array().unwrap() {
+        let code = kind["code"].as_str().unwrap();
+        let page = browser.get(&format!("/problems/{code}")).text;
+        assert!(page.contains(kind["title"].as_str().unwrap()) && !page.contains('`'), "{page}");
+        assert!(browser.get("/problems").text.contains(&format!("href=\"/problems/{code}\"")), "{code} is listed");
+    }
+    let page = browser.get("/problems");
+    let sheet = page.text.split("rel=\"stylesheet\" href=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    assert_eq!(host.tcp().get(sheet).status, 200, "the stylesheet is open as well");
+    assert!(page.header("content-security-policy").unwrap().contains("style-src 'self'"), "and may be loaded");
     let answer = client.get("networks/missing");
     assert_eq!(answer.header("x-request-id"), answer.json["request_id"].as_str());
     let given = client.header("x-request-id", "mine-1").get("networks/missing");

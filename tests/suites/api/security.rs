@@ -1,21 +1,25 @@
 //! Who may ask: tokens, the socket's peer, names, other sites.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
-use netloom_tests::host::macvlan;
-use netloom_tests::{Client, host};
+use netloom_tests::host::{LISTEN, macvlan};
+use netloom_tests::{Client, Host, host};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 #[test]
 fn a_request_without_a_token_learns_nothing() {
     let host = host!();
     host.start();
     let tcp = host.tcp();
-    for path in ["networks", "networks/missing", "nothing", "/openapi.json", "/metrics", "/docs/"] {
+    for path in ["networks", "networks/missing", "nothing", "/metrics"] {
         let answer = tcp.get(path);
         assert!(answer.header("www-authenticate").is_some(), "{path}: {:?}", answer.headers);
         answer.problem(401, "unauthenticated");
     }
-    for path in ["/healthz", "/readyz", "/problems/unauthenticated"] {
+    for path in ["/healthz", "/readyz", "/problems", "/problems/unauthenticated", "/openapi.json", "/docs/"] {
         assert_eq!(tcp.get(path).status, 200, "{path} is open");
     }
     assert_ne!(tcp.get("/ui").status, 200, "the dashboard asks for a login");
@@ -141,4 +145,73 @@ fn a_second_daemon_on_the_same_directories_is_refused() {
         said.contains("another") || said.contains("already") || said.contains("namespace"),
         "one per network namespace: {said}"
     );
+}
+
+/// Starts a request over TCP that never gets to the end of its body.
+fn unfinished(path: &str, headers: &str) -> std::io::Result<TcpStream> {
+    let mut stream = TcpStream::connect_timeout(&LISTEN.parse().expect("an address"), Duration::from_millis(200))?;
+    let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{headers}\r\n");
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(b"1\r\n{")?;
+    Ok(stream)
+}
+
+#[test]
+fn clients_that_send_no_end_of_a_body_take_nothing_from_root_at_the_socket() {
+    // Each of them is a file here as well.
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    let scripts = tempfile::tempdir().unwrap();
+    let limited = scripts.path().join("limited");
+    let binary = env!("CARGO_BIN_EXE_netloom-under-test");
+    std::fs::write(&limited, format!("#!/bin/sh\nulimit -n 512\nexec {binary} \"$@\"\n")).unwrap();
+    std::fs::set_permissions(&limited, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let host = Host::new(&limited.to_string_lossy());
+    host.start();
+    host.macvlan("n", "10.110.0.0/24");
+    let hanging = host.net.inside(|| {
+        let paths = ["/api/v1/networks", "/ui/login", "/nothing"].iter().cycle();
+        let lengths = ["Content-Length: 1000\r\n", "Transfer-Encoding: chunked\r\n"].iter().cycle();
+        // Some may find no place in the queue, once the daemon takes no more.
+        paths.zip(lengths).take(600).filter_map(|(path, length)| unfinished(path, length).ok()).collect::<Vec<_>>()
+    });
+    assert!(hanging.len() > 128, "{} connections are more than the daemon takes", hanging.len());
+    let begin = Instant::now();
+    for name in ["a", "b", "c"] {
+        host.sandbox(name, "n");
+        host.client().get("/readyz").is(200);
+    }
+    assert!(begin.elapsed() < Duration::from_secs(8), "root waited {:?}", begin.elapsed());
+    let files = std::fs::read_dir(format!("/proc/{}/fd", host.pid())).unwrap().count();
+    assert!(files < 400, "{files} of 512 files are taken");
+    drop(hanging);
+}
+
+#[test]
+fn a_body_has_to_come_within_seconds() {
+    let host = host!();
+    host.start();
+    let token = format!("Authorization: Bearer {}\r\n", host.token());
+    let cases = [
+        ("/api/v1/networks", "Content-Length: 1000\r\n", token.as_str(), "408"),
+        ("/api/v1/networks", "Transfer-Encoding: chunked\r\n", token.as_str(), "408"),
+        ("/api/v1/networks", "Content-Length: 1000\r\n", "", "401"),
+        ("/api/v1/networks", "Transfer-Encoding: chunked\r\n", "", "401"),
+        ("/api/v1/networks", "Transfer-Encoding: chunked\r\nSec-Fetch-Site: cross-site\r\n", "", "403"),
+        ("/nothing", "Transfer-Encoding: chunked\r\n", "", "404"),
+        ("/ui/login", "Transfer-Encoding: chunked\r\nSec-Fetch-Site: same-origin\r\n", "", "4"),
+    ];
+    let streams: Vec<TcpStream> = host.net.inside(|| {
+        cases.iter().map(|(path, length, token, _)| unfinished(path, &format!("{length}{token}")).unwrap()).collect()
+    });
+    let begin = Instant::now();
+    for (mut stream, case) in streams.into_iter().zip(&cases) {
+        let mut said = String::new();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        // To its end: the connection is closed, whatever the client goes on to do.
+        stream.read_to_string(&mut said).unwrap_or_else(|error| panic!("{case:?}: {error}, after {said}"));
+        assert!(said.starts_with(&format!("HTTP/1.1 {}", case.3)), "{case:?}: {said}");
+        assert_eq!(case.3 == "408", said.contains("body-timeout"), "{case:?}: {said}");
+    }
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }

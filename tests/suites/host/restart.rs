@@ -106,6 +106,24 @@ fn what_happened_while_the_daemon_was_away_is_repaired() {
 }
 
 #[test]
+fn an_address_that_the_host_got_while_the_daemon_was_away_is_given_to_nobody() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.7.0.0/24");
+    host.stop();
+    host.net.run("ip addr add 10.7.0.2/24 dev parent0");
+    host.start();
+    let lease = client.get("leases?address=10.7.0.2").is(200)["items"][0]["status"].clone();
+    assert_eq!((&lease["kind"], &lease["state"]), (&json!("host"), &json!("bound")), "ready means taken up: {lease}");
+    let sandbox = host.sandbox("a", "n");
+    assert_eq!(sandbox["status"]["endpoints"]["n"]["address"], "10.7.0.3");
+    host.stop();
+    host.net.run("ip addr del 10.7.0.2/24 dev parent0");
+    host.start();
+    assert_eq!(client.get("leases?address=10.7.0.2").is(200)["items"], json!([]), "and is free when it has gone");
+}
+
+#[test]
 fn a_reboot_rebuilds_everything() {
     let host = host!();
     let client = host.start();

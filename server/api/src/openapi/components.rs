@@ -35,7 +35,8 @@ pub(super) fn name(document: &mut Value) {
     rename_references(document);
 }
 
-fn new_name(old: &str) -> String {
+/// The name that a schema of this name gets.
+pub(super) fn new_name(old: &str) -> String {
     if let Some((_, new)) = NAMES.iter().find(|(name, _)| *name == old) {
         return (*new).to_owned();
     }
@@ -119,7 +120,7 @@ fn bound(schemas: &mut Value) {
 }
 
 /// Shared answers of failure: name, status, description.
-pub(super) const RESPONSES: [(&str, u16, &str); 13] = [
+pub(super) const RESPONSES: [(&str, u16, &str); 14] = [
     (
         "Malformed",
         400,
@@ -128,6 +129,7 @@ pub(super) const RESPONSES: [(&str, u16, &str); 13] = [
     ("Unauthenticated", 401, "No valid token or session."),
     ("Forbidden", 403, "The role does not include this, or a browser sent it for another site."),
     ("NotFound", 404, "No such object, or no such path."),
+    ("TooSlow", 408, "The body did not come to its end in time."),
     (
         "Conflict",
         409,
@@ -149,6 +151,7 @@ fn example(status: u16) -> Value {
         401 => ("unauthenticated", "this needs a token or a session"),
         403 => ("forbidden", "ci is viewer and may not do this: role operator is needed"),
         404 => ("resource-not-found", "there is no network `blue`"),
+        408 => ("body-timeout", "the body did not come within 10 s"),
         409 => ("in-use", "network `macvlan-net1` has 2 endpoints"),
         410 => ("cursor-expired", "the oldest event kept is 1200"),
         413 => ("payload-too-large", "the body may have at most 1048576 bytes"),
@@ -161,7 +164,7 @@ fn example(status: u16) -> Value {
     let title = catalogue::find(code).map_or("", |entry| entry.title);
     let mut problem = json!({
         "type": format!("/problems/{code}"), "title": title, "status": status, "detail": detail, "code": code,
-        "retryable": status == 503, "request_id": "req-5f1c2a9be0d34c17",
+        "retryable": (status == 408 || status == 503), "request_id": "req-5f1c2a9be0d34c17",
     });
     if status == 422 {
         problem["errors"] = json!([{

@@ -91,6 +91,8 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
         ("readiness_get", _) => json!({"status": "ready"}),
         ("metrics_get", _) => "# TYPE netloom_networks gauge\nnetloom_networks{driver=\"macvlan\"} 1\n".into(),
         ("openapi_get", _) => json!({"openapi": "3.1.0"}),
+        ("problem_list", _) => json!({"items": [{"code": "in-use", "status": 409, "title": "In use",
+            "meaning": "Other objects need this one. `blockers` lists them.", "remedy": "Detach or remove those first."}]}),
         ("problem_get", _) => json!({"code": "in-use", "status": 409, "title": "In use",
             "meaning": "Other objects need this one. `blockers` lists them.", "remedy": "Detach or remove those first."}),
         _ => return None,

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// Operations that are open to all.
-const OPEN: [&str; 3] = ["health_get", "readiness_get", "problem_get"];
+const OPEN: [&str; 5] = ["health_get", "readiness_get", "problem_list", "problem_get", "openapi_get"];
 
 /// Completes every operation.
 pub(super) fn complete(document: &mut Value) {
@@ -45,6 +45,7 @@ fn failures(path: &str, method: &str, id: &str) -> Vec<(&'static str, &'static s
         match id {
             "readiness_get" => all.push(("503", "NotReady")),
             "problem_get" => all.push(("404", "NotFound")),
+            "openapi_get" => all.push(("400", "Malformed")),
             _ => {}
         }
         return all;
@@ -63,10 +64,12 @@ fn failures(path: &str, method: &str, id: &str) -> Vec<(&'static str, &'static s
         all.push(("409", "Conflict"));
     }
     if ["post", "patch"].contains(&method) {
-        all.extend([("413", "TooLarge"), ("415", "UnsupportedMediaType"), ("422", "Unprocessable")]);
-    }
-    if path.contains("{ip}") {
-        all.push(("422", "Unprocessable"));
+        all.extend([
+            ("408", "TooSlow"),
+            ("413", "TooLarge"),
+            ("415", "UnsupportedMediaType"),
+            ("422", "Unprocessable"),
+        ]);
     }
     if id == "event_list" {
         all.push(("410", "Gone"));

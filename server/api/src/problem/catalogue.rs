@@ -49,6 +49,7 @@ entries! {
     404 "resource-not-found", "No such object": "The address is right, but there is no object of that ID or name."; "List the collection to see what there is.".
     404 "route-not-found", "No such address": "Nothing is served under this path."; "See `/docs` or `/openapi.json` for all paths. Paths have no trailing slash.".
     405 "method-not-allowed", "Method not allowed here": "The path exists, but not with this method."; "Use one of the methods in the `Allow` header.".
+    408 "body-timeout", "Body too slow": "The head of the request announced a body that did not come to its end in time."; "Send the body at once with its head, and as long as `Content-Length` says.".
     409 "name-taken", "Name in use": "Another object of this kind has the name; names are unique."; "Choose another name, or change or remove the object that `blockers` lists.".
     409 "subnet-overlap", "Subnets overlap": "The subnet shares addresses with another pool or with a route of the host."; "Take the free subnet that `hint` or `facts` names, or leave `subnet` out to get one chosen.".
     409 "address-taken", "Address in use": "The wanted address has a holder."; "`GET /api/v1/addresses/{ip}` says who. Leave the address out to get the next free one.".

@@ -26,11 +26,15 @@ pub(crate) async fn health_get() -> HttpResponse {
 
 /// Tells whether the service answers well.
 ///
-/// Not before the kernel was looked at once after the start, and not while the store can't be written; `detail` says what is missing.
+/// Not before the host and the kernel were looked at once after the start, and not while the store can't be written; `detail` says what is missing.
 #[utoipa::path(tag = "service", responses((status = 200, description = "It is ready.", body = Health)))]
 #[get("/readyz")]
 pub(crate) async fn readiness_get(state: actix_web::web::Data<ApiState>) -> Result<HttpResponse, Problem> {
-    let missing = state.control.readiness().await;
+    let awaited = *state.awaited.borrow();
+    let missing = match awaited {
+        Some(awaited) => vec![awaited.to_owned()],
+        None => state.control.readiness().await,
+    };
     if missing.is_empty() {
         return Ok(answer::found(&Health { status: "ready" }));
     }

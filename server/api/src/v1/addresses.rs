@@ -36,7 +36,9 @@ pub(crate) async fn address_get(
     ip: web::Path<String>,
     Filter(query): Filter<AddressQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let command = GetAddress { address: parse_address("/ip", &ip)?, at: query.at };
+    let address = parse_address("{ip}", &ip)
+        .map_err(|invalid| Problem::new("malformed-request", invalid.to_string()).error(invalid))?;
+    let command = GetAddress { address, at: query.at };
     let items = state.control.get_address(caller.authorize(command)?).await?;
     Ok(answer::found(&Whole { items }))
 }

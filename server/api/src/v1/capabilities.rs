@@ -60,20 +60,28 @@ pub(crate) struct Limits {
     networks_per_sandbox: usize,
 }
 
+/// Words of the drivers that networks can be made with.
+pub(crate) fn made() -> Vec<&'static str> {
+    drivers().iter().filter(|capability| capability.create).map(|capability| capability.driver.as_str()).collect()
+}
+
+fn drivers() -> Vec<DriverCapability> {
+    let driver = |driver, create, attach| DriverCapability { driver, create, attach, modes: Vec::new() };
+    let modes = vec![MacvlanMode::Bridge, MacvlanMode::Private, MacvlanMode::Vepa];
+    vec![
+        driver(Driver::Bridge, false, false),
+        driver(Driver::Host, false, true),
+        DriverCapability { modes, ..driver(Driver::Macvlan, true, true) },
+        driver(Driver::None, false, true),
+    ]
+}
+
 /// Shows what is possible.
 ///
 /// Drivers, probes and limits, so that a client needn't find out by failing.
 #[utoipa::path(tag = "service", responses((status = 200, description = "The capabilities.", body = Capabilities)))]
 #[get("/capabilities")]
 pub(crate) async fn capabilities_get(_: Caller, _: Filter<NoQuery>) -> Result<HttpResponse, Problem> {
-    let driver = |driver, create, attach| DriverCapability { driver, create, attach, modes: Vec::new() };
-    let modes = vec![MacvlanMode::Bridge, MacvlanMode::Private, MacvlanMode::Vepa];
-    let drivers = vec![
-        driver(Driver::Bridge, false, false),
-        driver(Driver::Host, false, true),
-        DriverCapability { modes, ..driver(Driver::Macvlan, true, true) },
-        driver(Driver::None, false, true),
-    ];
     let limits = Limits {
         body_bytes: BODY_MAX,
         page_items: 1000,
@@ -84,5 +92,5 @@ pub(crate) async fn capabilities_get(_: Caller, _: Filter<NoQuery>) -> Result<Ht
         networks_per_sandbox: NETWORKS_MAX,
     };
     let probes = vec![ProbeKind::Arp, ProbeKind::Icmp, ProbeKind::Tcp];
-    Ok(answer::found(&Capabilities { drivers, probes, limits }))
+    Ok(answer::found(&Capabilities { drivers: drivers(), probes, limits }))
 }

@@ -36,7 +36,7 @@ pub(crate) struct LeaseFilter {
     #[serde(default, deserialize_with = "one")]
     #[param(value_type = Option<String>, max_length = 17, example = "0242.c0a8.7a03")]
     mac: Option<MacAddr>,
-    /// Only of the owner with this name or ID.
+    /// Only of the owner with this name or ID; nothing, when nobody has it.
     #[serde(default, deserialize_with = "one")]
     #[param(max_length = 63, example = "macvlan1")]
     owner: Option<String>,

@@ -45,20 +45,20 @@ fn tried() -> Vec<Check> {
         }
     });
     let later = [
-        ("bridge", bridge, "bridge networks"),
-        ("veth", veth, "bridge networks"),
-        ("vlan", vlan, "VLANs on a parent (module 8021q)"),
-        ("ipvlan", ipvlan, "ipvlan networks"),
-        ("vxlan", vxlan, "overlay networks"),
+        ("bridge", "bridge", bridge, "bridge networks"),
+        ("veth", "veth", veth, "bridge networks"),
+        ("vlan", "8021q", vlan, "VLANs on a parent"),
+        ("ipvlan", "ipvlan", ipvlan, "ipvlan networks"),
+        ("vxlan", "vxlan", vxlan, "overlay networks"),
     ];
-    for (feature, outcome, needed_by) in later {
+    for (feature, module, outcome, needed_by) in later {
         let name = format!("kernel feature {feature}");
         checks.push(match outcome {
             Ok(()) => Check::good(&name, "there"),
             Err(failure) => Check::warning(
                 &name,
                 format!("{}; macvlan, host and none do without", missing(&failure)),
-                format!("needed by {needed_by}: modprobe {feature}, or a kernel that has it"),
+                format!("needed by {needed_by}: modprobe {module}, or a kernel that has it"),
             ),
         });
     }
