@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use netloom_model::assignment::{
     AssignedAddress, AssignedEndpoint, AssignedMacvlan, AssignedNetwork, AssignedSandbox, Assignment, Key,
@@ -16,6 +17,7 @@ use netloom_store::{
 use crate::allocation::by_address;
 use crate::control::Control;
 use crate::error::Error;
+use crate::sandboxes::view::SandboxParts;
 
 impl Control {
     /// What the node should hold: everything (`None`), or what these keys name now with the networks that the sandboxes
@@ -24,8 +26,50 @@ impl Control {
     /// # Errors
     /// An unreadable store.
     pub async fn assignment(&self, keys: Option<&[Key]>) -> Result<Assignment, Error> {
+        if let Some(recent) = keys.and_then(|keys| self.inner.recent.of(keys, *self.inner.store.committed().borrow())) {
+            return Ok(recent);
+        }
         let keys = keys.map(<[Key]>::to_vec);
         self.inner.store.read(move |tx| Box::pin(async move { read(tx, keys.as_deref()).await })).await
+    }
+}
+
+/// The assignment that the last use case knew without reading it, until something else is committed: the node asks for it next.
+#[derive(Default)]
+pub(crate) struct Recent(Mutex<Option<(Vec<Key>, Assignment)>>);
+
+impl Recent {
+    fn lock(&self) -> MutexGuard<'_, Option<(Vec<Key>, Assignment)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what these keys name as of the assignment's revision.
+    pub(crate) fn keep(&self, keys: &[Key], assignment: Option<Assignment>) {
+        if let Some(assignment) = assignment {
+            *self.lock() = Some((keys.to_vec(), assignment));
+        }
+    }
+
+    /// What these keys name, if that is known as of the last commit.
+    fn of(&self, keys: &[Key], committed: u64) -> Option<Assignment> {
+        let recent = self.lock();
+        let (known, assignment) = recent.as_ref()?;
+        (known == keys && assignment.revision == committed).then(|| assignment.clone())
+    }
+}
+
+/// The assignment of a running sandbox that was just made on these networks: they are in use by it.
+pub(crate) fn of_new(parts: &SandboxParts, networks: &[NetworkRow]) -> Assignment {
+    let mut addresses = Addresses::new();
+    for endpoint in &parts.endpoints {
+        let own = endpoint.leases.iter().map(|(lease, gateway)| address(lease, *gateway)).collect();
+        addresses.insert(endpoint.row.id, own);
+    }
+    let endpoints = parts.endpoints.iter().map(|endpoint| endpoint.row.clone()).collect();
+    Assignment {
+        revision: parts.row.revision,
+        networks: networks.iter().map(|row| (row.id, network(row, true))).collect(),
+        sandboxes: assigned_sandboxes(vec![parts.row.clone()], endpoints, addresses),
     }
 }
 

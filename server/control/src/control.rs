@@ -13,6 +13,7 @@ use netloom_model::report::Counters;
 use netloom_model::{NodeId, StoreId, Timestamp};
 use netloom_store::Store;
 
+use crate::assignments::Recent;
 use crate::config::Config;
 use crate::error::Error;
 use crate::networks::host::Host;
@@ -98,6 +99,7 @@ pub(crate) struct Inner {
     pub(crate) host: Arc<Host>,
     pub(crate) proven: Arc<Proven>,
     pub(crate) kept: Arc<Kept>,
+    pub(crate) recent: Recent,
 }
 
 impl Control {
@@ -110,6 +112,7 @@ impl Control {
             store,
             node,
             config,
+            recent: Recent::default(),
             queues: Queues::default(),
             findings: Findings::default(),
             attempts: Attempts::default(),

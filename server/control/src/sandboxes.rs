@@ -87,7 +87,9 @@ impl Control {
 
     /// A sandbox as it is now in the store; as given, when it is gone.
     pub(crate) async fn sandbox_now(&self, given: SandboxParts) -> Result<Sandbox, Error> {
-        let parts = self.sandbox_parts(given.row.id).await?.unwrap_or(given);
+        // As long as nothing was committed since, it is as given.
+        let current = *self.inner.store.committed().borrow() == given.row.revision;
+        let parts = if current { given } else { self.sandbox_parts(given.row.id).await?.unwrap_or(given) };
         Ok(self.sandbox_as_answered(parts).await)
     }
 

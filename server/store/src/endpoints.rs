@@ -116,12 +116,6 @@ pub async fn mac_taken(tx: &mut ReadTx<'_>, mac: MacAddr) -> Result<Option<Endpo
     tx.row(sql(select!("e.mac = $1")).bind(mac.to_string()), row).await
 }
 
-/// The position after the last one in a sandbox; 0 in an empty one.
-pub async fn next_position(tx: &mut ReadTx<'_>, id: SandboxId) -> Result<u32, Error> {
-    let statement = sql("SELECT COALESCE(MAX(position) + 1, 0) FROM endpoint WHERE sandbox_id = $1");
-    tx.only(statement.bind(id.to_string()), |c| c.small()).await
-}
-
 /// Whether an endpoint that stays, of a sandbox that runs and stays, is on a network.
 pub async fn running_on(tx: &mut ReadTx<'_>, id: NetworkId) -> Result<bool, Error> {
     let statement = sql("SELECT EXISTS (SELECT 1 FROM endpoint AS e CROSS JOIN sandbox AS s WHERE e.network_id = $1

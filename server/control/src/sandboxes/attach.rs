@@ -9,15 +9,27 @@ use netloom_model::lease::{LeaseState, Owner, OwnerKind};
 use netloom_model::net::Family;
 use netloom_model::network::Driver;
 use netloom_model::{EndpointId, Invalid, NodeId, Timestamp};
-use netloom_store::{EndpointRow, NetworkRow, PoolRow, SandboxRow, WriteTx, endpoints, leases, networks, pools};
+use netloom_store::{
+    EndpointRow, LeaseRow, NetworkRow, PoolRow, SandboxRow, WriteTx, endpoints, leases, networks, pools,
+};
 
+use super::view::EndpointParts;
 use crate::allocation::{self, NewLease, Taken};
 use crate::clock::random;
 use crate::error::Error;
 use crate::networks::not_deleting;
 use crate::validate::sandbox::{WantedAttachment, entry};
 
-/// Attaches a sandbox to networks, in the order given. The sandbox's row is there already.
+/// A new place on a network.
+pub(crate) struct Attached {
+    /// The network.
+    pub(crate) network: NetworkRow,
+    /// The endpoint, with its leases.
+    pub(crate) endpoint: EndpointParts,
+}
+
+/// Attaches a sandbox to networks, in the order given. The sandbox's row is there already; `existing` are the endpoints that it has,
+/// those on their way out included.
 ///
 /// # Errors
 /// A network that does not exist or can't be attached to; an address or Ethernet address that is taken; a full pool.
@@ -25,13 +37,14 @@ pub(crate) async fn attach_all(
     tx: &mut WriteTx<'_>,
     node: NodeId,
     sandbox: &SandboxRow,
+    existing: &[EndpointRow],
     wanted: &[WantedAttachment],
     now: Timestamp,
-) -> Result<(), Error> {
-    let existing = endpoints::of_sandboxes(tx, &[sandbox.id]).await?;
-    let mut names = interface_names(&existing, wanted);
-    let mut position = endpoints::next_position(tx, sandbox.id).await?;
-    for attachment in wanted {
+) -> Result<Vec<Attached>, Error> {
+    let mut names = interface_names(existing, wanted);
+    let first = existing.iter().map(|endpoint| endpoint.position + 1).max().unwrap_or(0);
+    let mut attached = Vec::with_capacity(wanted.len());
+    for (position, attachment) in (first..).zip(wanted) {
         let Some(network) = networks::by_name(tx, &attachment.network).await? else {
             let message = format!("there is no network `{}`", attachment.network);
             let pointer = entry(&attachment.network);
@@ -53,18 +66,21 @@ pub(crate) async fn attach_all(
             driver: network.driver,
             sandbox_name: sandbox.name.clone(),
         };
-        match network.driver {
-            Driver::Host | Driver::None => endpoints::insert(tx, &endpoint).await?,
+        let endpoint = match network.driver {
+            Driver::Host | Driver::None => {
+                endpoints::insert(tx, &endpoint).await?;
+                EndpointParts { row: endpoint, leases: Vec::new() }
+            }
             Driver::Macvlan => {
                 let interface = Some(names.next(attachment));
                 let place = Place { node, sandbox, network: &network, wanted: attachment, now };
-                attach(tx, &place, EndpointRow { interface, ..endpoint }).await?;
+                attach(tx, &place, EndpointRow { interface, ..endpoint }).await?
             }
             Driver::Bridge | Driver::Ipvlan | Driver::Overlay => return Err(not_yet(&network)),
-        }
-        position += 1;
+        };
+        attached.push(Attached { network, endpoint });
     }
-    Ok(())
+    Ok(attached)
 }
 
 /// Attaching to `bridge` is refused by name until bridges are there.
@@ -83,7 +99,7 @@ struct Place<'a> {
     now: Timestamp,
 }
 
-async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointRow) -> Result<(), Error> {
+async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointRow) -> Result<EndpointParts, Error> {
     let all = pools::of_networks(tx, &[place.network.id]).await?;
     let of = |family: Family| -> Vec<PoolRow> {
         all.iter().filter(|pool| Family::of(pool.subnet.network()) == family).cloned().collect()
@@ -110,10 +126,11 @@ async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointR
     let address4 = taken.iter().map(|one| one.address).find(|address| Family::of(*address) == Family::V4);
     endpoint.mac = Some(allocation::mac(tx, place.wanted.mac, address4).await?);
     endpoints::insert(tx, &endpoint).await?;
+    let mut leases = Vec::with_capacity(taken.len());
     for one in taken {
-        lease(tx, place, &endpoint, &one).await?;
+        leases.push((lease(tx, place, &endpoint, &one).await?, one.pool.gateway));
     }
-    Ok(())
+    Ok(EndpointParts { row: endpoint, leases })
 }
 
 async fn lease(
@@ -121,7 +138,7 @@ async fn lease(
     place: &Place<'_>,
     endpoint: &EndpointRow,
     taken: &Taken<'_>,
-) -> Result<(), Error> {
+) -> Result<LeaseRow, Error> {
     let new = NewLease {
         network: place.network,
         pool: taken.pool,
@@ -141,7 +158,7 @@ async fn lease(
     row.mac = endpoint.mac;
     row.endpoint_id = Some(endpoint.id);
     leases::insert(tx, &row).await?;
-    Ok(())
+    Ok(row)
 }
 
 /// Marks endpoints as on their way out, and their leases as `releasing`: nobody gets the addresses until the kernel is proven clean.

@@ -5,17 +5,17 @@ use netloom_model::assignment::{Adoption, Key, NamespaceSource};
 use netloom_model::invalid::Code;
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use netloom_model::{Invalid, NodeId, SandboxId};
-use netloom_store::{SandboxRow, WriteTx, events, sandboxes};
+use netloom_store::{NetworkRow, SandboxRow, WriteTx, events, sandboxes};
 
 use super::attach;
-use super::view::{self, SandboxParts};
+use super::view::SandboxParts;
+use crate::assignments;
 use crate::clock::{now, random};
 use crate::command::{CreateSandbox, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, sandbox_ref};
-use crate::networks::one;
 use crate::node::NamespaceReference;
 use crate::principal::{Authorized, Context};
 use crate::settle::{Deadline, Settled, answered, detached};
@@ -61,10 +61,11 @@ impl Control {
             actor: Actor::from(&context),
             dry_run: options.dry_run,
         };
-        let change = self.inner.commit(options.dry_run, job).await?;
+        let mut change = self.inner.commit(options.dry_run, job).await?;
         if options.dry_run {
             return self.sandbox_planned(change).await;
         }
+        self.inner.recent.keep(&change.keys, change.assignment.take());
         fault("control.create.after_commit")?;
         match self.inner.settle(&change.keys, change.revision, &deadline).await {
             Settled::Done => Ok(Written::Done(self.sandbox_now(change.parts).await?)),
@@ -126,11 +127,17 @@ impl Job for Create {
         let event = self.actor.event("sandbox.created", sandbox_ref(&row), message, now);
         row.revision = events::append(tx, &event).await?;
         sandboxes::insert(tx, &row).await?;
-        attach::attach_all(tx, self.node, &row, &self.wanted, now).await?;
+        let attached = attach::attach_all(tx, self.node, &row, &[], &self.wanted, now).await?;
         let keys = vec![Key::Sandbox(self.id)];
         let revision = row.revision;
-        let assignment = tried(tx, self.dry_run, &keys).await?;
-        let parts = one(view::parts(tx, vec![row]).await?, &self.spec.name)?;
+        let networks: Vec<NetworkRow> = attached.iter().map(|attached| attached.network.clone()).collect();
+        let endpoints = attached.into_iter().map(|attached| attached.endpoint).collect();
+        let parts = SandboxParts { row, endpoints };
+        // All that it says was just written: reading it back would be a handful of queries for nothing.
+        let assignment = match parts.row.running {
+            true => Some(assignments::of_new(&parts, &networks)),
+            false => tried(tx, self.dry_run, &keys).await?,
+        };
         fault("control.create.before_commit")?;
         Ok(Change { parts, keys, revision, assignment })
     }

@@ -229,6 +229,7 @@ impl Update {
         now: Timestamp,
     ) -> Result<(bool, Vec<EndpointId>), Error> {
         let existing = endpoints::of_sandboxes(tx, &[self.id]).await?;
+        let before = existing.clone();
         let names: BTreeSet<&str> = wanted.iter().map(|attachment| attachment.network.as_str()).collect();
         let (leaving, present): (Vec<EndpointRow>, Vec<EndpointRow>) =
             existing.into_iter().partition(|endpoint| endpoint.deleting);
@@ -251,7 +252,7 @@ impl Update {
         let new: Vec<WantedAttachment> =
             wanted.into_iter().filter(|attachment| !by_name.contains_key(attachment.network.as_str())).collect();
         attach::check_interfaces(&staying, &new)?;
-        attach::attach_all(tx, self.node, row, &new, now).await?;
+        attach::attach_all(tx, self.node, row, &before, &new, now).await?;
         let detached: Vec<EndpointId> = going.iter().map(|endpoint| endpoint.id).collect();
         Ok((priorities_changed || !detached.is_empty() || !new.is_empty(), detached))
     }

@@ -1,9 +1,9 @@
 //! Table `endpoint`.
 
-use netloom_model::{MacAddr, SandboxId};
+use netloom_model::MacAddr;
 use netloom_store::{EndpointRow, Error, Store, constraint, endpoints, networks, sandboxes};
 
-use crate::kit::{at, endpoint, network, open, read, sandbox, unique, write};
+use crate::kit::{at, endpoint, network, open, read, sandbox, write};
 
 async fn refused(store: &Store, row: EndpointRow) -> String {
     match write!(store, (row), tx => endpoints::insert(tx, &row).await) {
@@ -37,9 +37,6 @@ async fn an_endpoint_comes_back_with_its_names_and_keeps_its_place() {
         std::slice::from_ref(&row)
     );
     assert_eq!(read!(store, (), tx => endpoints::mac_taken(tx, mac).await).unwrap(), Some(row.clone()));
-    assert_eq!(read!(store, (), tx => endpoints::next_position(tx, owner).await).unwrap(), 1);
-    let nobody = SandboxId::from_random(unique());
-    assert_eq!(read!(store, (), tx => endpoints::next_position(tx, nobody).await).unwrap(), 0);
 
     let twin = |network, position| EndpointRow { interface: None, ..endpoint(&sandbox, network, position) };
     assert_eq!(refused(&store, twin(&blue, 1)).await, constraint::ENDPOINT_NETWORK);
