@@ -170,10 +170,13 @@ fn clients_that_send_no_end_of_a_body_take_nothing_from_root_at_the_socket() {
     host.start();
     host.macvlan("n", "10.110.0.0/24");
     let hanging = host.net.inside(|| {
-        let paths = ["/api/v1/networks", "/ui/login", "/nothing"].iter().cycle();
-        let lengths = ["Content-Length: 1000\r\n", "Transfer-Encoding: chunked\r\n"].iter().cycle();
+        // Refused before anything else, and then read on, so that a client that is still writing gets its answer.
+        let refused = "Sec-Fetch-Site: cross-site\r\n";
+        let lengths =
+            [format!("Content-Length: 1000\r\n{refused}"), format!("Transfer-Encoding: chunked\r\n{refused}")];
         // Some may find no place in the queue, once the daemon takes no more.
-        paths.zip(lengths).take(600).filter_map(|(path, length)| unfinished(path, length).ok()).collect::<Vec<_>>()
+        let all = lengths.iter().cycle().take(600);
+        all.filter_map(|headers| unfinished("/api/v1/networks", headers).ok()).collect::<Vec<_>>()
     });
     assert!(hanging.len() > 128, "{} connections are more than the daemon takes", hanging.len());
     let begin = Instant::now();
