@@ -1,7 +1,11 @@
 //! All about one address: its pool, its holder, its history. Asked of addresses that nobody holds, too.
 
-use netloom_model::lease::{AddressReport, AddressState};
-use netloom_store::{leases, pools};
+use std::net::IpAddr;
+
+use netloom_ipam::request;
+use netloom_model::lease::{AddressReport, AddressState, Holding};
+use netloom_model::{NodeId, Timestamp};
+use netloom_store::{LeaseRow, PoolRow, ReadTx, leases, networks, pools};
 
 use crate::command::GetAddress;
 use crate::control::Control;
@@ -12,6 +16,15 @@ use crate::principal::Authorized;
 /// How many holdings an answer has.
 const HISTORY: u32 = 100;
 
+/// What the store holds of one address.
+struct Known {
+    lease: Option<LeaseRow>,
+    /// The pool that contains it, with its network; absent when that came later than the time asked for.
+    pool: Option<(PoolRow, String)>,
+    held_at: Option<Holding>,
+    history: Vec<Holding>,
+}
+
 impl Control {
     /// Asks all about one address. The list has one entry per place that knows it: with one node, exactly one.
     ///
@@ -19,37 +32,54 @@ impl Control {
     /// An unreadable store.
     pub async fn get_address(&self, c: Authorized<GetAddress>) -> Result<Vec<AddressReport>, Error> {
         let GetAddress { address, at } = c.into_parts().0;
-        let node = self.inner.store.node_id();
-        let read = self.inner.store.read(move |tx| {
-            Box::pin(async move {
-                let lease = leases::by_address(tx, address).await?;
-                let pool = pools::containing(tx, address).await?;
-                let history = leases::history(tx, address, HISTORY).await?;
-                let held_at = match at {
-                    Some(at) => leases::held_at(tx, address, at).await?,
-                    None => None,
-                };
-                Ok::<_, Error>((lease, pool, history, held_at))
-            })
-        });
-        let (lease, pool, history, held_at) = read.await?;
-        let state = match (&lease, &pool) {
-            (Some(_), _) => AddressState::Held,
-            (None, Some(_)) => AddressState::Free,
-            (None, None) => AddressState::Unmanaged,
-        };
-        let (pool, network) = pool.unzip();
-        Ok(vec![AddressReport {
-            address: address.to_string(),
-            state,
-            node,
-            network,
-            network_id: pool.as_ref().map(|pool| pool.network_id),
-            subnet: pool.as_ref().map(|pool| pool.subnet.to_string()),
-            pool: pool.map(|pool| pool.key),
-            lease: lease.filter(|_| at.is_none()).map(answered),
-            held_at,
-            history,
-        }])
+        let address = address.to_canonical();
+        let read = self.inner.store.read(move |tx| Box::pin(async move { read(tx, address, at).await }));
+        Ok(vec![report(address, read.await?, self.inner.store.node_id())])
+    }
+}
+
+async fn read(tx: &mut ReadTx<'_>, address: IpAddr, at: Option<Timestamp>) -> Result<Known, Error> {
+    let mut pool = pools::containing(tx, address).await?;
+    let mut history = leases::history(tx, address, HISTORY).await?;
+    let Some(at) = at else {
+        let lease = leases::by_address(tx, address).await?;
+        return Ok(Known { lease, pool, held_at: None, history });
+    };
+    if let Some((row, _)) = &pool {
+        let network = networks::by_id(tx, row.network_id).await?;
+        pool = pool.filter(|_| network.is_some_and(|network| network.created_at <= at));
+    }
+    history.retain(|holding| holding.from <= at);
+    Ok(Known { lease: None, pool, held_at: leases::held_at(tx, address, at).await?, history })
+}
+
+fn report(address: IpAddr, known: Known, node: NodeId) -> AddressReport {
+    let Known { lease, pool, held_at, history } = known;
+    let unusable = pool.as_ref().and_then(|(pool, _)| request::check(pool.subnet, address).err());
+    let state = match (lease.is_some() || held_at.is_some(), &pool, unusable) {
+        (true, ..) => AddressState::Held,
+        (false, Some(_), Some(_)) => AddressState::Unusable,
+        (false, Some(_), None) => AddressState::Free,
+        (false, None, _) => AddressState::Unmanaged,
+    };
+    let subnet = pool.as_ref().map(|(pool, _)| pool.subnet.to_string());
+    let place = match &held_at {
+        // Its network may be gone by now, and another have the address.
+        Some(held) => Some((held.network.clone(), held.network_id, held.pool.clone())),
+        None => pool.as_ref().map(|(pool, network)| (network.clone(), pool.network_id, pool.key.clone())),
+    };
+    let same = place.as_ref().is_some_and(|(_, id, _)| pool.as_ref().is_some_and(|(pool, _)| pool.network_id == *id));
+    AddressReport {
+        address: address.to_string(),
+        state,
+        reason: unusable.map(|reason| reason.to_string()).filter(|_| state == AddressState::Unusable),
+        node,
+        network: place.as_ref().map(|(network, ..)| network.clone()),
+        network_id: place.as_ref().map(|(_, id, _)| *id),
+        subnet: subnet.filter(|_| same),
+        pool: place.map(|(_, _, key)| key),
+        lease: lease.map(answered),
+        held_at,
+        history,
     }
 }

@@ -1,10 +1,11 @@
-//! What happens by itself: quarantines end, sessions and login links expire, old events go, the host is looked at once at the start.
+//! What happens by itself: quarantines end, sessions and login links expire, old events and holdings go, the host is looked at once at the start.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use netloom_model::Timestamp;
 use netloom_model::lease::LeaseState;
 use netloom_store::{WriteTx, access, events, leases};
 
@@ -38,12 +39,25 @@ impl Control {
                 tracing::warn!(%error, "quarantines could not be ended");
             }
             if round.is_multiple_of(TIDY_EVERY)
-                && let Err(error) = self.inner.commit(false, Tidy { keep: self.inner.config.event_retention }).await
+                && let Err(error) = self.tidy().await
             {
-                tracing::warn!(%error, "old events and sessions could not be removed");
+                tracing::warn!(%error, "old events, holdings and sessions could not be removed");
             }
             round = round.wrapping_add(1);
         }
+    }
+
+    /// Removes what is kept no longer: expired sessions and login links, events and holdings beyond their retention. In
+    /// transactions of bounded size, between which other writes have their turn, until nothing is left to remove.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn tidy(&self) -> Result<(), Error> {
+        let config = &self.inner.config;
+        let millis = i64::try_from(config.history_retention.as_millis()).unwrap_or(i64::MAX);
+        let before = now().plus_millis(millis.saturating_neg());
+        while self.inner.commit(false, Tidy { keep: config.event_retention, before }).await? {}
+        Ok(())
     }
 
     /// The host may have changed while nobody looked.
@@ -99,15 +113,18 @@ impl Job for EndQuarantines {
 
 struct Tidy {
     keep: u64,
+    before: Timestamp,
 }
 
 #[async_trait]
 impl Job for Tidy {
-    type Output = ();
+    /// Whether there is more.
+    type Output = bool;
 
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<bool, Error> {
         access::prune(tx, now()).await?;
-        events::prune(tx, self.keep).await?;
-        Ok(())
+        let events = events::prune(tx, self.keep).await?;
+        let holdings = leases::prune_history(tx, self.before).await?;
+        Ok(events >= events::PRUNED_AT_ONCE || holdings >= u64::from(leases::HISTORY_PRUNED_AT_ONCE))
     }
 }

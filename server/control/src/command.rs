@@ -224,7 +224,7 @@ pub struct ReleaseLease {
 pub struct GetAddress {
     /// The address.
     pub address: IpAddr,
-    /// Who held it at this time.
+    /// As it was at this time, rather than now.
     pub at: Option<Timestamp>,
 }
 

@@ -15,6 +15,9 @@ pub struct Config {
     pub default_pools6: Vec<IpNet>,
     /// How many events are kept.
     pub event_retention: u64,
+    /// How long it is remembered who had an address, after the holder let go of it; 90 days by default. At most 10,000 holdings
+    /// are removed in one transaction, as many transactions as it takes, every five minutes.
+    pub history_retention: Duration,
     /// How long an address that a stranger answered for is kept out of use.
     pub quarantine: Duration,
     /// How many addresses an attach tries before it is refused because strangers answer for all of them.
@@ -34,6 +37,7 @@ impl Default for Config {
             default_pools4: defaults::POOLS4.to_vec(),
             default_pools6: defaults::POOLS6.to_vec(),
             event_retention: 100_000,
+            history_retention: Duration::from_secs(90 * 24 * HOUR),
             quarantine: Duration::from_secs(600),
             conflict_candidates: 8,
             session_idle: Duration::from_secs(12 * HOUR),

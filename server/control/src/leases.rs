@@ -8,7 +8,7 @@ use netloom_model::LeaseId;
 use netloom_model::lease::{Lease, LeaseStatus};
 use netloom_model::net::{Span, from_number, to_number};
 use netloom_model::network::Scope;
-use netloom_store::{LeaseQuery, LeaseRow, ReadTx, events, leases};
+use netloom_store::{LeaseQuery, LeaseRow, NetworkRow, ReadTx, events, leases};
 
 use crate::command::{GetLease, ListLeases, Page};
 use crate::control::Control;
@@ -67,7 +67,7 @@ impl Control {
                 match &c.network {
                     Some(network) => {
                         let network = networks::find(tx, network).await?;
-                        find(tx, network.id, &c.lease).await
+                        find(tx, &network, &c.lease).await
                     }
                     None => {
                         let refused = || Error::not_found("lease", &c.lease);
@@ -85,19 +85,29 @@ impl Control {
 ///
 /// # Errors
 /// There is none.
-pub(crate) async fn find(
-    tx: &mut ReadTx<'_>,
-    network: netloom_model::NetworkId,
-    reference: &str,
-) -> Result<LeaseRow, Error> {
+pub(crate) async fn find(tx: &mut ReadTx<'_>, network: &NetworkRow, reference: &str) -> Result<LeaseRow, Error> {
     let row = if let Ok(id) = reference.parse::<LeaseId>() {
         leases::by_id(tx, id).await?
     } else if let Ok(address) = reference.parse::<IpAddr>() {
-        leases::by_address(tx, address).await?
+        leases::by_address(tx, address.to_canonical()).await?
     } else {
-        leases::by_key(tx, network, reference).await?
+        leases::by_key(tx, network.id, reference).await?
     };
-    row.filter(|row| row.network_id == network).ok_or_else(|| Error::not_found("lease", reference))
+    row.filter(|row| row.network_id == network.id).ok_or_else(|| {
+        let error = Error::not_found("lease", reference);
+        match in_reserved_map(network, reference) {
+            Some((pool, addresses)) => error.hint(format!(
+                "`{reference}` stands in the `reserved` map of pool `{pool}`: ask for an address of {addresses}, or change the map"
+            )),
+            None => error,
+        }
+    })
+}
+
+/// The pool whose reserved map has this name, and what the map says there.
+fn in_reserved_map<'n>(network: &'n NetworkRow, name: &str) -> Option<(&'n str, &'n str)> {
+    let pools = network.spec.pools.iter().flatten();
+    pools.filter_map(|(key, pool)| Some((key.as_str(), pool.reserved.as_ref()?.get(name)?.as_str()))).next()
 }
 
 /// A place in the order of leases, as page tokens hold it.

@@ -1,5 +1,7 @@
 //! Probes: checked here, sent by the node from inside the sandbox.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use netloom_model::Invalid;
 use netloom_model::invalid::Code;
 use netloom_model::net::{parse_address, unassignable};
@@ -19,8 +21,12 @@ impl Control {
     /// # Errors
     /// Everything wrong with the spec; `sandbox-stopped`; the node's refusal when it could not be tried.
     pub async fn probe(&self, c: Authorized<Probe>) -> Result<ProbeReport, Error> {
-        let Probe(spec) = c.into_parts().0;
-        check(&spec)?;
+        let Probe(mut spec) = c.into_parts().0;
+        let to = check(&spec)?;
+        // The node has no use for an IPv4 address in IPv6 form.
+        if to.is_ipv4() {
+            spec.to = to.to_string();
+        }
         let reference = spec.from.clone();
         let sandbox = self.inner.store.read(move |tx| Box::pin(async move { find(tx, &reference).await })).await?;
         if sandbox.deleting || !sandbox.running {
@@ -34,9 +40,11 @@ impl Control {
     }
 }
 
-fn check(spec: &ProbeSpec) -> Result<(), Error> {
+/// Checks a probe; answers where it goes.
+fn check(spec: &ProbeSpec) -> Result<IpAddr, Error> {
     let mut problems = Problems::default();
-    if let Some(address) = problems.check(parse_address("/to", &spec.to))
+    let to = problems.check(parse_address("/to", &spec.to));
+    if let Some(address) = to
         && let Some(reason) = unassignable(address).filter(|_| !address.is_loopback())
     {
         let message = format!("{address} is {reason}: no single station answers for it");
@@ -60,7 +68,8 @@ fn check(spec: &ProbeSpec) -> Result<(), Error> {
         let message = "a time-out is 10 to 5000 milliseconds";
         problems.add(Invalid::new("/timeout_ms", Code::OutOfRange, &timeout.to_string(), message));
     }
-    problems.finish(())
+    // Without an address there is a problem, and no answer.
+    problems.finish(to.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
 }
 
 #[cfg(test)]

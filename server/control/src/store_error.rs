@@ -18,6 +18,11 @@ impl From<StoreError> for Error {
                 "nothing was stored: the database can't be written",
                 "make the data directory writable again; no restart is needed",
             ),
+            StoreError::Unknown { .. } => unavailable(
+                "not-ready",
+                "the database failed at the last step, and it is not known whether this was stored",
+                "look at the object before asking again",
+            ),
             StoreError::Busy => unavailable("store-busy", "another process holds the database", "ask again"),
             StoreError::NotFound => Self::conflict("changed-meanwhile", "the object changed while this was under way")
                 .hint("read it again, then repeat the request")

@@ -220,11 +220,16 @@ pub struct Holding {
 pub struct AddressReport {
     /// The address, canonical.
     pub address: String,
-    /// `held` when a lease exists, `free` when a pool contains it, `unmanaged` when none does.
+    /// `held` when a lease exists, `free` when a pool contains it, `unusable` when that pool can never give it out, `unmanaged`
+    /// when no pool contains it. With `?at=` as it was then: by who held it, and by the pools of today in networks that existed
+    /// then; before the oldest holding remembered (90 days) nothing is known to have been held.
     pub state: AddressState,
+    /// Why it is `unusable`, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The node whose pools were asked.
     pub node: NodeId,
-    /// The network whose pool contains it.
+    /// The network whose pool contains it; with `?at=` contained it then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
     /// That network's ID.
@@ -236,13 +241,13 @@ pub struct AddressReport {
     /// The pool's subnet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subnet: Option<String>,
-    /// The lease that holds it now; with `?at=` absent.
+    /// The lease that holds it now. With `?at=` absent, since a lease says what is so now: see `held_at`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
-    /// Who held it at the time asked for with `?at=`.
+    /// Who held it at the time asked for with `?at=`; there exactly when `state` is `held` and a time was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_at: Option<Holding>,
-    /// Holdings, latest first, at most 100.
+    /// Holdings that are over by now, latest first, at most 100; with `?at=` only those that began by then.
     pub history: Vec<Holding>,
 }
 
@@ -254,6 +259,8 @@ pub enum AddressState {
     Held,
     /// A pool contains it, and nobody has it.
     Free,
+    /// A pool's subnet contains it, and it can never be given out: a network, broadcast or anycast address.
+    Unusable,
     /// No pool contains it.
     Unmanaged,
 }

@@ -119,9 +119,9 @@ pub fn usable(subnet: IpNet) -> Span {
     }
 }
 
-/// Reads an address, refusing what is not one.
+/// Reads an address, refusing what is not one. An IPv4-mapped IPv6 text (`::ffff:10.0.0.9`) is that IPv4 address, as in [`to_number`].
 pub fn parse_address(pointer: &str, text: &str) -> Result<IpAddr, Invalid> {
-    text.parse().map_err(|_| {
+    text.parse::<IpAddr>().map(|address| address.to_canonical()).map_err(|_| {
         Invalid::new(pointer, Code::Format, text, "not an IPv4 or IPv6 address")
             .hint("for example 192.168.122.2 or fd00::2")
     })
@@ -199,6 +199,15 @@ mod tests {
         for (subnet, wanted) in cases {
             assert_eq!(usable(subnet.parse().expect("a subnet")).to_string(), wanted);
         }
+    }
+
+    #[test]
+    fn an_ipv4_address_in_ipv6_form_is_that_ipv4_address() {
+        let wanted: IpAddr = "10.0.0.9".parse().expect("an address");
+        for text in ["10.0.0.9", "::ffff:10.0.0.9", "::FFFF:a00:9"] {
+            assert_eq!(parse_address("/a", text), Ok(wanted), "{text}");
+        }
+        assert_eq!(parse_span("/r", "::ffff:10.0.0.9-10.0.0.9").expect("a span").low, wanted);
     }
 
     #[test]

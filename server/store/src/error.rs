@@ -42,6 +42,13 @@ pub enum Error {
     /// What is stored contradicts itself.
     #[error("the database is damaged: {0}")]
     Corrupt(String),
+    /// A commit failed, and it can't be told whether it was kept all the same. Look before trying again.
+    #[error("it is not known whether this was stored: {cause}")]
+    Unknown {
+        /// Why the commit failed.
+        #[source]
+        cause: Arc<Error>,
+    },
     /// Anything else that the database or its file system refused.
     #[error("the database failed: {message}")]
     Backend {
@@ -67,7 +74,7 @@ const IOERR_SHMSIZE: u32 = 4874;
 impl Error {
     /// Whether the same job may succeed later, unchanged, once the disk or the other process lets it.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Busy | Self::Full | Self::ReadOnly | Self::Backend { .. })
+        matches!(self, Self::Busy | Self::Full | Self::ReadOnly | Self::Unknown { .. } | Self::Backend { .. })
     }
 
     /// Whether the error concerns the statement alone. After any other error the whole transaction is lost:

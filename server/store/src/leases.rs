@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::row::LeaseRow;
 use crate::tx::{ReadTx, WriteTx, sql};
 
-pub use history::{held_at, history};
+pub use history::{HISTORY_PRUNED_AT_ONCE, held_at, history, prune_history};
 pub use search::list;
 
 // CROSS JOIN keeps the order of the loops: from the lease to its network and pool, never the other way.

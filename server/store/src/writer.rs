@@ -4,12 +4,17 @@
 //! the batch is rolled back (a full disk ends the transaction with every savepoint in it, whatever the job thinks)
 //! and its jobs are run again, one per transaction, so that each gets the answer that is its own. Nobody is answered,
 //! and no event number shows, before the COMMIT that holds it.
+//!
+//! A COMMIT that fails may have been kept all the same, when only its last step failed. Nothing is run again before a
+//! fresh connection has said whether it was: the batch's last event number, which only this writer gives out, is in the
+//! database or is not. A batch without events can't be told apart, and its jobs are answered that the outcome is unknown.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, Row, SqliteConnection};
 use tokio::sync::{mpsc, watch};
 
 use crate::error::Error;
@@ -116,8 +121,7 @@ impl Writer {
                     self.dirty = true;
                     self.committed.send_if_modified(|seq| std::mem::replace(seq, last.max(*seq)) < last);
                 }
-                netloom_fault::point("store.commit.after")
-                    .map_err(|fault| Failure { error: Error::caused(fault), again: false })
+                Ok(())
             }
             Err(failed) => {
                 let error = self.named(failed.error);
@@ -128,7 +132,49 @@ impl Writer {
                 } else if let Err(error) = connection.close().await {
                     tracing::debug!(%error, "closing a connection that failed");
                 }
-                Err(Failure { error, again: failed.began })
+                match failed.at {
+                    Stage::Begin => Err(Failure { error, again: false }),
+                    Stage::Jobs => Err(Failure { error, again: true }),
+                    Stage::Commit(last) => self.after_failed_commit(last, error).await,
+                }
+            }
+        }
+    }
+
+    /// Finds out what became of a transaction whose COMMIT failed; `last` is the number of its last event, 0 without events.
+    async fn after_failed_commit(&mut self, last: u64, error: Error) -> Result<(), Failure> {
+        // Refused before anything of the commit was written: SQLite's way of saying "not now".
+        if matches!(error, Error::Busy) {
+            return Err(Failure { error, again: true });
+        }
+        match self.last_stored().await {
+            Some(stored) if last > 0 && stored >= last => {
+                tracing::warn!(%error, last, "a COMMIT failed and was kept all the same");
+                self.dirty = true;
+                self.committed.send_if_modified(|seq| std::mem::replace(seq, last.max(*seq)) < last);
+                Ok(())
+            }
+            Some(_) if last > 0 => Err(Failure { error, again: true }),
+            // What takes no writing took no commit either.
+            Some(_) if matches!(error, Error::Full | Error::ReadOnly) => Err(Failure { error, again: true }),
+            _ => Err(Failure { error: Error::Unknown { cause: Arc::new(error) }, again: false }),
+        }
+    }
+
+    /// The number of the last event in the database, as a connection sees it that had no part in what failed; none when it
+    /// can't be read now.
+    async fn last_stored(&self) -> Option<u64> {
+        let read = async {
+            let mut connection = SqliteConnection::connect_with(&self.options).await?;
+            let stored: i64 = sql("SELECT event_seq FROM meta").fetch_one(&mut connection).await?.try_get(0)?;
+            connection.close().await?;
+            Ok::<_, sqlx::Error>(stored)
+        };
+        match read.await {
+            Ok(stored) => u64::try_from(stored).ok(),
+            Err(error) => {
+                tracing::warn!(%error, "what became of a failed COMMIT can't be read");
+                None
             }
         }
     }
@@ -157,8 +203,17 @@ impl Writer {
 /// A transaction that failed.
 struct Failed {
     error: Error,
-    /// Whether it had begun at all.
-    began: bool,
+    at: Stage,
+}
+
+/// How far a transaction came.
+enum Stage {
+    /// It did not begin.
+    Begin,
+    /// It was not committed.
+    Jobs,
+    /// Its COMMIT failed, whatever that means; the number of its last event, 0 without events.
+    Commit(u64),
 }
 
 /// Runs the jobs, each in a savepoint, and commits. The number of the last event when something was kept, 0 without events.
@@ -167,11 +222,11 @@ async fn group(
     identity: Identity,
     jobs: &mut [Box<dyn Job>],
 ) -> Result<Option<u64>, Failed> {
-    let failed = |error: Error| Failed { error, began: true };
+    let failed = |error: Error| Failed { error, at: Stage::Jobs };
     sql("BEGIN IMMEDIATE; SAVEPOINT job")
         .execute(&mut *connection)
         .await
-        .map_err(|error| Failed { error: error.into(), began: false })?;
+        .map_err(|error| Failed { error: error.into(), at: Stage::Begin })?;
     let (mut last, mut first) = (None, true);
     let mut kept_before = false;
     for job in jobs {
@@ -189,14 +244,17 @@ async fn group(
             last = Some(tx.appended.or(last).unwrap_or_default());
         }
     }
-    if last.is_none() {
+    let Some(last) = last else {
         sql("ROLLBACK").execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
         return Ok(None);
-    }
+    };
     if !kept_before {
         sql("ROLLBACK TO job").execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
     }
     netloom_fault::point("store.commit.before").map_err(|fault| failed(Error::caused(fault)))?;
-    sql("COMMIT").execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
-    Ok(last)
+    let unclear = |error: Error| Failed { error, at: Stage::Commit(last) };
+    sql("COMMIT").execute(&mut *connection).await.map_err(|error| unclear(error.into()))?;
+    // Where a test makes this fail, the transaction is kept, and its COMMIT looks as if it had failed.
+    netloom_fault::point("store.commit.after").map_err(|fault| unclear(Error::caused(fault)))?;
+    Ok(Some(last))
 }

@@ -226,3 +226,20 @@ fn a_driver_that_comes_later_says_so() {
     assert!(matches!(answer.status, 409 | 422) && answer.text.contains("bridge"), "{}", answer.text);
     client.get("sandboxes/a").problem(404, "resource-not-found");
 }
+
+#[test]
+fn networks_removed_at_once_with_their_endpoints_are_all_gone_with_the_answer() {
+    let host = host!();
+    let client = host.start();
+    for number in 0..8 {
+        host.macvlan(&format!("n{number}"), &format!("10.50.{number}.0/24"));
+        host.sandbox(&format!("s{number}"), &format!("n{number}"));
+    }
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let client = host.client();
+            scope.spawn(move || client.delete(&format!("networks/n{number}?cascade=endpoints")).is(204));
+        }
+    });
+    assert_eq!(client.get("networks?driver=macvlan").is(200)["items"], json!([]));
+}

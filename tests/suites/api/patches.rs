@@ -113,3 +113,46 @@ fn a_sandbox_s_immutable_fields_name_themselves() {
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
 }
+
+#[test]
+fn what_is_not_verified_is_not_answered_with_200() {
+    let host = host!();
+    let client = host.start();
+    // Asking for an address on the wire needs a parent that is up.
+    let mut network = macvlan("n", "10.40.0.0/24");
+    network["macvlan"]["probe"] = json!(true);
+    client.post("networks", &network).is(201);
+    client.post("sandboxes", &json!({"name": "s"})).is(201);
+    host.net.run("ip link set parent0 down");
+    let attach = json!({"networks": {"n": {}}});
+    client.patch("sandboxes/s?wait=0s", &attach).is(202);
+    client.patch("sandboxes/s?wait=10s", &attach).problem(409, "parent-down");
+    let label = client.patch("sandboxes/s?wait=10s", &json!({"labels": {"a": "b"}})).is(202);
+    assert_eq!((&label["status"]["reconciling"], &label["labels"]), (&json!(true), &json!({"a": "b"})));
+    host.net.run("ip link set parent0 up");
+    let verified = client.patch("sandboxes/s?wait=30s", &attach).is(200);
+    assert_eq!((&verified["status"]["state"], &verified["status"]["reconciling"]), (&json!("running"), &json!(false)));
+    client.patch("sandboxes/s?wait=0s", &json!({"labels": {"a": "c"}})).is(200);
+}
+
+#[test]
+fn a_refused_update_leaves_address_and_mac_as_they_were() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.40.0.0/24");
+    host.macvlan("m", "10.41.0.0/24");
+    host.sandbox("lower", "n");
+    let before = host.sandbox("q", "n")["status"]["endpoints"]["n"].clone();
+    let inside = host.json_in_sandbox("q", "ip -j addr show eth0")[0].clone();
+    client.delete("sandboxes/lower").is(204);
+    let netns = host.netns("q");
+    host.net.run_in(&netns, "ip link add foo1 type veth peer name foo2");
+    client.patch("sandboxes/q", &json!({"networks": {"n": null, "m": {"interface": "foo1"}}})).refused(409);
+    let after = client.get("sandboxes/q").is(200)["status"]["endpoints"].clone();
+    assert_eq!(after["n"], before, "{after}");
+    let now = host.json_in_sandbox("q", "ip -j addr show eth0")[0].clone();
+    assert_eq!(
+        (&now["address"], &now["addr_info"][0]["local"]),
+        (&inside["address"], &inside["addr_info"][0]["local"])
+    );
+}

@@ -118,3 +118,22 @@ fn a_conflict_in_one_family_takes_the_other_along() {
     let inside = host.in_sandbox("a", "ip -o addr show eth0");
     assert!(inside.contains("10.140.0.3/24") && inside.contains("fd00:140::2/64"), "{inside}");
 }
+
+#[test]
+fn an_address_that_the_host_took_is_the_hosts_when_its_sandbox_goes() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.140.0.0/24");
+    let body = |name: &str| json!({"name": name, "networks": {"n": {"address4": "10.140.0.40"}}});
+    client.post("sandboxes", &body("c1")).is(201);
+    host.net.run("ip addr add 10.140.0.40/24 dev parent0");
+    let conditions = || client.get("networks/n").is(200)["status"]["conditions"].clone();
+    netloom_tests::until("the conflict is seen", Duration::from_secs(10), || {
+        (conditions()[0]["type"] == "HostAddressConflict").then_some(())
+    });
+    client.delete("sandboxes/c1").is(204);
+    let lease = client.get("leases?address=10.140.0.40").is(200)["items"][0]["status"].clone();
+    assert_eq!((&lease["kind"], &lease["owner"]["name"]), (&json!("host"), &json!("parent0")), "{lease}");
+    assert_eq!(conditions(), json!([]));
+    client.post("sandboxes", &body("c2")).problem(409, "address-taken");
+}

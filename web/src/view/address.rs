@@ -7,7 +7,6 @@ use askama::Template;
 use ipnet::IpNet;
 use netloom_model::Timestamp;
 use netloom_model::lease::{AddressReport, AddressState, Holding, Lease};
-use netloom_model::net::{Span, usable};
 
 use super::chip::{Chip, Tone};
 use super::frame::Frame;
@@ -48,7 +47,7 @@ pub struct AddressPart {
     pub(crate) free: bool,
     pub(crate) unmanaged: bool,
     /// What it is instead of an address that somebody can have.
-    pub(crate) unusable: Option<&'static str>,
+    pub(crate) unusable: Option<String>,
     pub(crate) node: String,
     pub(crate) network: Option<(String, String)>,
     pub(crate) pool: Option<String>,
@@ -64,8 +63,7 @@ pub struct AddressPart {
 impl AddressPart {
     /// `then` says that the report is about another time than now.
     fn new(frame: &Frame, report: &AddressReport, then: bool, existing: &BTreeSet<String>) -> Self {
-        let unusable = unusable(report);
-        let free = report.state == AddressState::Free && unusable.is_none();
+        let free = report.state == AddressState::Free;
         let reserve = report.network.as_deref().filter(|_| free && !then).map(|network| {
             let path = format!("/api/v1/networks/{}/leases", link::encode(network));
             let key = format!("device-{}", report.address.replace(':', "-"));
@@ -73,10 +71,10 @@ impl AddressPart {
         });
         let holding = |holding: &Holding| HoldingRow::new(frame, holding, existing);
         Self {
-            state: state(report, unusable, then),
+            state: state(report, then),
             free,
             unmanaged: report.state == AddressState::Unmanaged,
-            unusable,
+            unusable: report.reason.clone(),
             node: report.node.to_string(),
             network: report.network.clone().map(|name| (link::network(&name), name)),
             pool: report.pool.clone(),
@@ -92,30 +90,12 @@ impl AddressPart {
 }
 
 /// The state that the page's badge shows: now, or at the time that was asked for.
-fn state(report: &AddressReport, unusable: Option<&str>, then: bool) -> Chip {
-    match (&report.held_at, report.state) {
-        (Some(_), _) if then => Chip::new(Tone::Good, "taken then"),
-        (None, AddressState::Held | AddressState::Free) if then && unusable.is_none() => {
-            Chip::new(Tone::Quiet, "free then")
-        }
-        (_, AddressState::Free) if unusable.is_some() => Chip::new(Tone::Quiet, "unusable"),
-        (_, state) => Chip::from(state),
+fn state(report: &AddressReport, then: bool) -> Chip {
+    match report.state {
+        AddressState::Held if then => Chip::new(Tone::Good, "taken then"),
+        AddressState::Free if then => Chip::new(Tone::Quiet, "free then"),
+        state => Chip::from(state),
     }
-}
-
-/// Why nobody can have an address although a pool's subnet contains it.
-fn unusable(report: &AddressReport) -> Option<&'static str> {
-    let subnet: IpNet = report.subnet.as_ref()?.parse().ok()?;
-    let address: IpAddr = report.address.parse().ok()?;
-    let free = !matches!(report.state, AddressState::Held | AddressState::Unmanaged);
-    if !free || report.lease.is_some() || usable(subnet).contains(address) {
-        return None;
-    }
-    Some(match address {
-        IpAddr::V4(_) if address == Span::of(subnet).low => "the network address of its subnet",
-        IpAddr::V4(_) => "the broadcast address of its subnet",
-        IpAddr::V6(_) => "the subnet-router anycast address of its subnet (RFC 4291)",
-    })
 }
 
 /// The part of the pool around an address that is shown: a row of the map.

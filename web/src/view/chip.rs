@@ -102,16 +102,12 @@ impl From<LeaseState> for Chip {
 }
 
 impl From<AddressState> for Chip {
-    /// Whatever else than these keeps an address from being given out is called unusable.
     fn from(state: AddressState) -> Self {
-        if state == AddressState::Held {
-            Self::new(Tone::Good, "taken")
-        } else if state == AddressState::Free {
-            Self::new(Tone::Quiet, "free")
-        } else if state == AddressState::Unmanaged {
-            Self::new(Tone::Quiet, "in no pool")
-        } else {
-            Self::new(Tone::Quiet, "unusable")
+        match state {
+            AddressState::Held => Self::new(Tone::Good, "taken"),
+            AddressState::Unusable => Self::new(Tone::Quiet, "unusable"),
+            AddressState::Free => Self::new(Tone::Quiet, "free"),
+            AddressState::Unmanaged => Self::new(Tone::Quiet, "in no pool"),
         }
     }
 }

@@ -349,6 +349,7 @@ fn report(names: &Names, address: &str, state: AddressState, lease: Option<Lease
     AddressReport {
         address: address.into(),
         state,
+        reason: None,
         node: node(),
         network: managed.then(|| names.network.into()),
         network_id: managed.then(|| NetworkId::from_random([4; 16])),

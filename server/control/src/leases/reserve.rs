@@ -161,7 +161,7 @@ impl Job for Release {
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<LeaseRow, Error> {
         let network = networks::find(tx, &self.network).await?;
-        let row = find(tx, network.id, &self.lease).await?;
+        let row = find(tx, &network, &self.lease).await?;
         if row.owner.kind != OwnerKind::Reservation && row.state != LeaseState::Quarantined {
             let holder = allocation::held_by(&row);
             let hint = match row.owner.kind {

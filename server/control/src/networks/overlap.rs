@@ -58,9 +58,13 @@ pub(crate) async fn check(
         }
     };
     let mut error = Error::conflict("subnet-overlap", format!("{subnet} overlaps {what}")).blockers(blockers);
-    if let Some(next) = subnets::next_free(subnet, &taken(tx, facts, parent).await?) {
-        error = error.fact("next_free_subnet", next).hint(format!("the next free subnet of this size is {next}"));
-    }
+    error = match subnets::next_free(subnet, &taken(tx, facts, parent).await?) {
+        Some(next) => error.fact("next_free_subnet", next).hint(format!("the next free subnet of this size is {next}")),
+        None => error.hint(format!(
+            "no private subnet of this size is free: ask for a longer prefix than /{}, or remove what is in the way",
+            subnet.prefix_len()
+        )),
+    };
     Err(error)
 }
 

@@ -1,8 +1,10 @@
 //! Lists, addresses, events: pages, filters, history.
 
 use futures_util::StreamExt;
-use netloom_control::ErrorKind;
+use std::time::Duration;
+
 use netloom_control::command::*;
+use netloom_control::{Config, ErrorKind};
 use netloom_model::lease::AddressState;
 use serde_json::json;
 
@@ -63,6 +65,96 @@ async fn addresses_tell_their_holder_their_pool_and_their_history() {
     assert_eq!(report.held_at.expect("a holder").owner.name, "s");
     let report = ask("9.9.9.9", None).await.expect("a report").remove(0);
     assert_eq!((report.state, report.network), (AddressState::Unmanaged, None));
+    for (address, reason) in [("192.168.122.0", "network address"), ("192.168.122.255", "broadcast address")] {
+        let report = ask(address, None).await.expect("a report").remove(0);
+        let said = report.reason.expect("a reason");
+        assert!(report.state == AddressState::Unusable && said.contains(reason), "{said}");
+    }
+    let report = ask("::ffff:192.168.122.0", None).await.expect("a report").remove(0);
+    assert_eq!((report.address.as_str(), report.state), ("192.168.122.0", AddressState::Unusable));
+    for subnet in ["10.1.0.0/31", "fd00::/127"] {
+        let network = subnet.replace([':', '.', '/'], "-");
+        kit.create_network(macvlan(&format!("n{network}"), json!({"p": {"subnet": subnet, "gateway": null}})))
+            .await
+            .expect("a network");
+        let report = ask(subnet.split_once('/').expect("a prefix").0, None).await.expect("a report").remove(0);
+        assert!(report.state != AddressState::Unusable && report.reason.is_none(), "{subnet}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_at_a_time_is_as_it_was_then() {
+    let kit = Kit::new().await;
+    let pause = || tokio::time::sleep(std::time::Duration::from_millis(5));
+    let before = kit.exercise_network().await.created_at.plus_millis(-1);
+    let ask = |at| {
+        let address = "192.168.122.2".parse().expect("an address");
+        kit.control.get_address(kit.may(GetAddress { address, at: Some(at) }))
+    };
+    pause().await;
+    let made = kit.on("s", "macvlan-net1").await.expect("a sandbox").created_at;
+    pause().await;
+    kit.remove_sandbox("s").await.expect("removed");
+    pause().await;
+    let later = kit.on("t", "macvlan-net1").await.expect("a sandbox").created_at;
+    let mut said = Vec::new();
+    for at in [before, made.plus_millis(-1), made, later.plus_millis(-1), later] {
+        let report = ask(at).await.expect("a report").remove(0);
+        assert!(report.lease.is_none() && report.history.iter().all(|holding| holding.from <= at), "{report:?}");
+        let holder = report.held_at.map(|holding| holding.owner.name);
+        said.push((report.state, holder, report.network.is_some()));
+    }
+    let held = |name: &str| (AddressState::Held, Some(name.to_owned()), true);
+    let free = || (AddressState::Free, None, true);
+    assert_eq!(said, [(AddressState::Unmanaged, None, false), free(), held("s"), free(), held("t")]);
+}
+
+#[tokio::test]
+async fn a_name_of_the_reserved_map_is_no_lease_and_the_problem_says_where_it_is() {
+    let kit = Kit::new().await;
+    let pools = json!({"v4": {"subnet": "10.1.0.0/24", "reserved": {"printer": "10.1.0.9"}}});
+    kit.create_network(macvlan("n", pools)).await.expect("a network");
+    let get = GetLease { network: Some("n".into()), lease: "printer".into() };
+    let error = kit.control.get_lease(kit.may(get)).await.expect_err("no lease of that key");
+    assert_eq!(error.code, "resource-not-found");
+    let hint = error.hint.expect("a hint");
+    assert!(hint.contains("`reserved`") && hint.contains("`v4`") && hint.contains("10.1.0.9"), "{hint}");
+}
+
+#[tokio::test]
+async fn old_events_and_holdings_go_however_many_there_are() {
+    let config = Config { event_retention: 10, history_retention: Duration::ZERO, ..Config::default() };
+    let kit = Kit::with(config).await;
+    kit.exercise_network().await;
+    kit.on("s", "macvlan-net1").await.expect("a sandbox");
+    kit.remove_sandbox("s").await.expect("removed");
+    // More than one transaction removes.
+    let fill = kit.store.write(|tx| {
+        Box::pin(async move {
+            let first = netloom_store::events::after(tx, 0, &[], None, 1).await?.remove(0);
+            for _ in 0..21_000 {
+                let event = netloom_store::NewEvent {
+                    kind: first.kind.clone(),
+                    object: first.object.clone(),
+                    message: first.message.clone(),
+                    data: first.data.clone(),
+                    actor: first.actor.clone(),
+                    request_id: None,
+                    time: first.time,
+                };
+                netloom_store::events::append(tx, &event).await?;
+            }
+            Ok::<_, netloom_store::Error>(())
+        })
+    });
+    fill.await.expect("filled");
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    kit.control.tidy().await.expect("tidied");
+    let bounds = kit.store.read(|tx| Box::pin(async move { netloom_store::events::bounds(tx).await })).await;
+    let (oldest, latest) = bounds.expect("readable");
+    assert_eq!(latest - oldest + 1, 10, "{oldest} to {latest}");
+    let ask = GetAddress { address: "192.168.122.2".parse().unwrap(), at: None };
+    assert_eq!(kit.control.get_address(kit.may(ask)).await.expect("a report")[0].history, []);
 }
 
 #[tokio::test]

@@ -52,6 +52,10 @@ async fn overlaps_name_what_is_in_the_way_and_the_next_free_subnet() {
     let error = kit.create_network(macvlan("n2", json!({"v4": {"subnet": "10.70.0.0/16"}}))).await.expect_err("routed");
     assert!(error.detail.contains("10.64.0.0/10 via tun0"), "{}", error.detail);
     assert_eq!(error.facts["next_free_subnet"], "10.128.0.0/16");
+    let error = kit.create_network(macvlan("n2", json!({"v4": {"subnet": "10.0.0.0/8"}}))).await.expect_err("routed");
+    assert!(!error.facts.contains_key("next_free_subnet"));
+    let hint = error.hint.expect("a hint, also when there is none");
+    assert!(hint.contains("no private subnet of this size is free"), "{hint}");
     // On another parent, the first parent's own subnet is a route like any other.
     let other = json!({"name": "n3", "driver": "macvlan", "macvlan": {"parent": "parent1"},
         "pools": {"v4": {"subnet": "192.168.122.0/24"}}});

@@ -55,6 +55,17 @@ pub(super) async fn insert(tx: &mut WriteTx<'_>, row: &LeaseRow, to: Timestamp) 
     tx.execute(statement).await.map(drop)
 }
 
+/// Most holdings that one call of [`prune_history`] looks at and removes: the writer is not to be held for long.
+pub const HISTORY_PRUNED_AT_ONCE: u32 = 10_000;
+
+/// Removes holdings that ended before a time, of the [`HISTORY_PRUNED_AT_ONCE`] written down first; how many.
+pub async fn prune_history(tx: &mut WriteTx<'_>, before: Timestamp) -> Result<u64, Error> {
+    // Holdings are written down as they end, so the oldest have the lowest IDs, and the end needs no index of its own.
+    let statement = sql("DELETE FROM lease_history WHERE id IN (SELECT id FROM lease_history ORDER BY id LIMIT $2)
+        AND held_to < $1");
+    tx.execute(statement.bind(before.millis()).bind(column::limit(HISTORY_PRUNED_AT_ONCE))).await
+}
+
 /// Holdings of an address that are over, latest first. The present one is [`super::by_address`]'s.
 pub async fn history(tx: &mut ReadTx<'_>, address: IpAddr, limit: u32) -> Result<Vec<Holding>, Error> {
     let statement = sql(select!("WHERE address = $1 ORDER BY held_to DESC, id DESC LIMIT $2"));

@@ -1,7 +1,7 @@
 //! Tables `lease` and `lease_history`.
 
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
-use netloom_model::{EndpointId, MacAddr};
+use netloom_model::{EndpointId, MacAddr, Timestamp};
 use netloom_store::{Error, LeaseQuery, LeaseRow, Store, constraint, leases};
 
 use crate::kit::{at, give_back, ip, lease, lease_lowest, network_with_pool, open, read, span, unique, write};
@@ -180,4 +180,30 @@ async fn a_change_of_holder_ends_the_former_holding() {
     assert_eq!(holder(4_000).await.as_deref(), Some("stranger"));
     let counted = read!(store, (), tx => leases::count_by_kind_state(tx).await).unwrap();
     assert_eq!(counted, [(LeaseKind::Dynamic, LeaseState::Quarantined, 1)]);
+}
+
+#[tokio::test]
+async fn holdings_are_forgotten_once_they_ended_before_the_time_given() {
+    let (_directory, store) = open().await;
+    let (_, pool) = network_with_pool(&store, "blue", "10.0.0.0/24").await;
+    let released = |millis| {
+        let (store, pool) = (store.clone(), pool.clone());
+        async move {
+            write!(store, (pool), tx => {
+                let lease = lease_lowest(tx, &pool, "box").await?.ok_or(Error::NotFound)?;
+                leases::remove(tx, &lease, Timestamp::from_millis(millis)).await?;
+                Ok::<_, Error>(lease.address)
+            })
+        }
+    };
+    let (old, new) = (released(10_000).await.unwrap(), released(20_000).await.unwrap());
+    let before = Timestamp::from_millis(15_000);
+    assert_eq!(write!(store, (), tx => leases::prune_history(tx, before).await).unwrap(), 1);
+    assert_eq!(write!(store, (), tx => leases::prune_history(tx, before).await).unwrap(), 0);
+    let left = |address| read_history(&store, address);
+    assert_eq!((left(old).await, left(new).await), (0, 1));
+}
+
+async fn read_history(store: &netloom_store::Store, address: std::net::IpAddr) -> usize {
+    read!(store, (), tx => leases::history(tx, address, 10).await).unwrap().len()
 }
