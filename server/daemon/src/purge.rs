@@ -103,7 +103,7 @@ fn place(found: &Found) -> String {
 
 /// The files that Netloom makes in its data directory; anything else there is somebody else's.
 fn data_files(data_dir: &Path) -> Vec<PathBuf> {
-    ["netloom.db", "netloom.db-wal", "netloom.db-shm", "admin.token", "admin.token.new"]
+    ["netloom.db", "netloom.db-wal", "admin.token", "admin.token.new"]
         .iter()
         .map(|name| data_dir.join(name))
         .filter(|path| path.exists())

@@ -50,7 +50,9 @@ impl Store {
     /// [`Error::Newer`] when a newer program made it; [`Error::Corrupt`] when it is no database.
     pub async fn open(path: &Path) -> Result<Self, Error> {
         create(path).map_err(|error| named(path, error))?;
-        let options = options(path);
+        // The index of the write-ahead log stays in this process's memory (docs/adr/0014): mapped from a file of a disk that fails, the
+        // next access to it would end the process.
+        let options = options(path).vfs("unix-excl");
         let mut connection =
             SqliteConnection::connect_with(&options.clone().journal_mode(SqliteJournalMode::Wal)).await?;
         schema::migrate(&mut connection).await?;
@@ -74,13 +76,14 @@ impl Store {
         })
     }
 
-    /// Looks at a database without changing it, also while a service has it open: what contradicts itself, or nothing when
-    /// the database waits for its schema to be brought up to date.
+    /// Looks at a database without changing it: what contradicts itself, or nothing when the database waits for its schema to
+    /// be brought up to date.
     ///
     /// # Errors
-    /// As with [`Self::open`].
+    /// [`Error::Busy`] while a service has it open; else as with [`Self::open`].
     pub async fn inspect(path: &Path) -> Result<Option<Vec<String>>, Error> {
-        let mut connection = SqliteConnection::connect_with(&options(path).read_only(true)).await?;
+        let options = options(path).read_only(true).busy_timeout(Duration::ZERO);
+        let mut connection = SqliteConnection::connect_with(&options).await?;
         if !schema::is_current(&mut connection).await? {
             return Ok(None);
         }
@@ -182,7 +185,7 @@ impl fmt::Debug for Store {
     }
 }
 
-/// Makes an empty file for SQLite to fill. It gives its own files beside it (`-wal`, `-shm`) the same mode.
+/// Makes an empty file for SQLite to fill. It gives its own file beside it (`-wal`) the same mode.
 fn create(path: &Path) -> std::io::Result<()> {
     if path.exists() {
         return Ok(());

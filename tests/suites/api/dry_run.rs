@@ -91,3 +91,19 @@ fn a_dry_run_is_refused_as_the_write_would_be() {
     client.post("networks?dry_run=true", &macvlan("o", "10.90.0.0/25")).problem(409, "subnet-overlap");
     client.delete("sandboxes/none?dry_run=true").problem(404, "resource-not-found");
 }
+
+#[test]
+fn a_parent_in_trouble_refuses_only_what_needs_it() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.90.0.0/24");
+    host.sandbox("s", "n");
+    host.net.run("ip link set parent0 down");
+    client.patch("sandboxes/s?dry_run=true", &json!({"labels": {"a": "b"}})).is(200);
+    client.patch("networks/n?dry_run=true", &json!({"labels": {"a": "b"}})).is(200);
+    client.patch("sandboxes/s?dry_run=true", &json!({"desired_state": "stopped"})).is(200);
+    client.delete("sandboxes/s?dry_run=true").is(200);
+    let create = json!({"name": "t", "networks": {"n": {}}});
+    client.post("sandboxes?dry_run=true", &create).problem(409, "parent-down");
+    client.delete("sandboxes/s").is(204);
+}

@@ -57,6 +57,15 @@ fn ready(host: &Host) {
     host.sandbox("s", "n");
 }
 
+/// Does something while the daemon stands still: it would put it right within a moment.
+fn behind_its_back(host: &Host, what: impl FnOnce()) {
+    let signal =
+        |name: &str| assert!(Command::new("kill").args([name, &host.pid().to_string()]).status().unwrap().success());
+    signal("-STOP");
+    what();
+    signal("-CONT");
+}
+
 /// The address can be had again, and only its new holder answers.
 fn given_again(host: &Host) {
     silent(host, "peer", "10.160.0.3");
@@ -100,9 +109,11 @@ fn a_link_that_was_moved_to_another_namespace_goes_with_its_sandbox() {
     let host = host!();
     ready(&host);
     let other = Namespace::new();
-    host.net.run_in(&host.netns("s"), &format!("ip link set eth0 netns {}", other.pid()));
-    other.run("ip link set eth0 up");
-    other.run("ip addr add 10.160.0.3/24 dev eth0");
+    behind_its_back(&host, || {
+        host.net.run_in(&host.netns("s"), &format!("ip link set eth0 netns {}", other.pid()));
+        other.run("ip link set eth0 up");
+        other.run("ip addr add 10.160.0.3/24 dev eth0");
+    });
     host.client().delete("sandboxes/s").is(204);
     assert!(!other.run("ip -o link").contains("eth0"));
     given_again(&host);
@@ -113,7 +124,9 @@ fn a_link_that_was_moved_to_the_host_goes_with_its_sandbox() {
     let host = host!();
     ready(&host);
     let before = Snapshot::of(&host);
-    host.net.run_in(&host.netns("s"), &format!("ip link set eth0 netns {}", host.net.pid()));
+    behind_its_back(&host, || {
+        host.net.run_in(&host.netns("s"), &format!("ip link set eth0 netns {}", host.net.pid()));
+    });
     host.client().delete("sandboxes/s").is(204);
     assert!(!host.net.run("ip -o link").contains("eth0@"), "{}", host.net.run("ip -o link"));
     given_again(&host);

@@ -349,7 +349,7 @@ fn report(names: &Names, address: &str, state: AddressState, lease: Option<Lease
     AddressReport {
         address: address.into(),
         state,
-        reason: None,
+        reason: (state == AddressState::Unusable).then(|| "it is the network address of its subnet".into()),
         node: node(),
         network: managed.then(|| names.network.into()),
         network_id: managed.then(|| NetworkId::from_random([4; 16])),
