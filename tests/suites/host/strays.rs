@@ -108,9 +108,9 @@ fn a_sandbox_whose_path_went_is_made_anew_and_answers_once() {
 fn a_link_that_was_moved_to_another_namespace_goes_with_its_sandbox() {
     let host = host!();
     ready(&host);
-    let other = Namespace::new();
+    let (other, path) = (Namespace::new(), host.netns("s"));
     behind_its_back(&host, || {
-        host.net.run_in(&host.netns("s"), &format!("ip link set eth0 netns {}", other.pid()));
+        host.net.run_in(&path, &format!("ip link set eth0 netns {}", other.pid()));
         other.run("ip link set eth0 up");
         other.run("ip addr add 10.160.0.3/24 dev eth0");
     });
@@ -124,8 +124,9 @@ fn a_link_that_was_moved_to_the_host_goes_with_its_sandbox() {
     let host = host!();
     ready(&host);
     let before = Snapshot::of(&host);
+    let path = host.netns("s");
     behind_its_back(&host, || {
-        host.net.run_in(&host.netns("s"), &format!("ip link set eth0 netns {}", host.net.pid()));
+        host.net.run_in(&path, &format!("ip link set eth0 netns {}", host.net.pid()));
     });
     host.client().delete("sandboxes/s").is(204);
     assert!(!host.net.run("ip -o link").contains("eth0@"), "{}", host.net.run("ip -o link"));
