@@ -45,7 +45,7 @@ pub enum Notification {
         place: Option<Place>,
         /// On the host, the owner by the link's mark: an endpoint's or a network's ID; absent where it is not known.
         owner: Option<String>,
-        /// `link`, `address` or `route`.
+        /// `link`, `address`, `route` or `namespace`.
         what: &'static str,
     },
     /// A foreign link, address or route of the host changed, so that [`Kernel::facts`] may answer something else.

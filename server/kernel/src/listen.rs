@@ -15,11 +15,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::Error;
 use crate::handle::{Inner, Notification};
 use crate::message::link::{self, Mark};
-use crate::message::{address, route};
+use crate::message::{address, nsid, route};
 use crate::{rtnl, sys};
 
-/// RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE of rtnetlink.h.
-const GROUPS: [u32; 5] = [1, 5, 7, 9, 11];
+/// RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_NSID of rtnetlink.h.
+const GROUPS: [u32; 6] = [1, 5, 7, 9, 11, 28];
 /// Receive buffer: some thousand notifications. More than that at once is an overrun, and everything is looked at.
 const RECEIVE_BUFFER: usize = 8 << 20;
 /// Longest datagram that the kernel makes.
@@ -144,6 +144,13 @@ fn notification(
     nsid: Option<i32>,
     message: &RouteNetlinkMessage,
 ) -> Option<Notification> {
+    if let RouteNetlinkMessage::DelNsId(message) = message {
+        // All that is ever heard of a namespace's end: its links go after its ID, unheard.
+        let id = nsid::id(message)?;
+        heard.links.retain(|(of, _), _| *of != Some(id));
+        let place = Some(Place::Sandbox(inner.registry.take_nsid(id)?));
+        return Some(Notification::Changed { place, owner: None, what: "namespace" });
+    }
     let mine = |ours: bool| ours.then(String::new);
     // What the kernel does by itself is passed on of the host only, where it may be something that subnets must keep clear of.
     let (what, owner, automatic) = match message {

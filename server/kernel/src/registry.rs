@@ -82,6 +82,11 @@ impl Registry {
         self.tables().nsids.get(&nsid).copied()
     }
 
+    /// The sandbox that the kernel named by an nsid, which it names nothing by any more.
+    pub(crate) fn take_nsid(&self, nsid: i32) -> Option<SandboxId> {
+        self.tables().nsids.remove(&nsid)
+    }
+
     /// Learns of a sandbox's link, by its owner.
     pub(crate) fn learn_link(&self, sandbox: SandboxId, owner: &str, known: LinkKnown) {
         let mut tables = self.tables();

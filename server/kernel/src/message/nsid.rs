@@ -12,10 +12,15 @@ use crate::rtnl::{Request, Rtnl};
 pub(crate) fn get(rtnl: &mut Rtnl, namespace: impl AsFd) -> Result<Option<i32>, Failure> {
     let answer = rtnl.ask(RouteNetlinkMessage::GetNsId(message(&namespace, None)))?;
     let RouteNetlinkMessage::NewNsId(answer) = answer else { return Ok(None) };
-    Ok(answer.attributes.iter().find_map(|attribute| match attribute {
+    Ok(id(&answer))
+}
+
+/// The ID that a message is about.
+pub(crate) fn id(message: &NsidMessage) -> Option<i32> {
+    message.attributes.iter().find_map(|attribute| match attribute {
         NsidAttribute::Id(id) if *id >= 0 => Some(*id),
         _ => None,
-    }))
+    })
 }
 
 /// As [`get`], and gives one first where there is none.
@@ -37,10 +42,7 @@ pub(crate) fn ensure(rtnl: &mut Rtnl, namespace: impl AsFd) -> Result<i32, Failu
 pub(crate) fn dump(rtnl: &mut Rtnl) -> Result<Vec<i32>, Failure> {
     let answer = rtnl.dump(&RouteNetlinkMessage::GetNsId(NsidMessage::default()))?;
     let id = |message: &RouteNetlinkMessage| match message {
-        RouteNetlinkMessage::NewNsId(message) => message.attributes.iter().find_map(|attribute| match attribute {
-            NsidAttribute::Id(id) if *id >= 0 => Some(*id),
-            _ => None,
-        }),
+        RouteNetlinkMessage::NewNsId(message) => id(message),
         _ => None,
     };
     Ok(answer.iter().filter_map(id).collect())

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use netloom_kernel::Notification;
+use netloom_model::assignment::NamespaceSource;
 use netloom_plan::object::Place;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
-use crate::host::{id, on_a_host, run};
+use crate::host::{id, on_a_host, run, scope, start};
 
 async fn hears(heard: &mut UnboundedReceiver<Notification>, wanted: &Notification) -> bool {
     while let Ok(Some(notification)) = timeout(Duration::from_millis(500), heard.recv()).await {
@@ -57,5 +58,23 @@ fn a_sandbox_from_before_is_heard_after_the_first_look() {
         let wanted = Notification::Changed { place: Some(Place::Sandbox(id(2))), owner: None, what: "link" };
         assert!(hears(&mut heard, &wanted).await);
         host.remove(2).await;
+    });
+}
+
+#[test]
+fn the_end_of_a_namespace_is_heard_by_its_name() {
+    on_a_host(async |host| {
+        let mut process = start("unshare --net sleep 60");
+        let own = std::fs::read_link("/proc/thread-self/ns/net").expect("the own namespace");
+        while std::fs::read_link(format!("/proc/{}/ns/net", process.pid())).expect("its namespace") == own {}
+        let adoption = host.kernel.identify("/pid", None, Some(process.pid())).await.expect("it may be adopted");
+        let mut asked = scope(&[]);
+        asked.sandboxes.insert(id(2), NamespaceSource::Adopted(adoption));
+        host.observe(asked).await;
+        let mut heard = host.kernel.subscribe();
+        hush(&mut heard).await;
+        process.end();
+        let wanted = Notification::Changed { place: Some(Place::Sandbox(id(2))), owner: None, what: "namespace" };
+        assert!(hears(&mut heard, &wanted).await);
     });
 }
