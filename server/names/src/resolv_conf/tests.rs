@@ -2,9 +2,12 @@
 
 use super::*;
 
+/// A text with its nameservers, search domains and options.
+type Case = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+
 #[test]
 fn a_resolv_conf_is_read_as_the_c_library_does() {
-    let cases: [(&str, &[&str], &[&str], &[&str]); 9] = [
+    let cases: [Case; 9] = [
         ("", &[], &[], &[]),
         ("nameserver 1.1.1.1\nnameserver\t2606:4700::1111\n", &["1.1.1.1", "2606:4700::1111"], &[], &[]),
         ("nameserver 1.1.1.1 8.8.8.8\n", &["1.1.1.1"], &[], &[]),
