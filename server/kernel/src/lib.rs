@@ -7,7 +7,8 @@
 //! |---|---|
 //! | `handle` | [`Kernel`], what the agent holds |
 //! | `worker`, `stack`, `netns`, `registry` | threads that enter namespaces, and the namespaces |
-//! | `rtnl`, `message` | netlink: sockets and batches, and kernel objects as messages |
+//! | `rtnl`, `message` | rtnetlink: sockets and batches, and kernel objects as messages |
+//! | [`nft`] | nftables by netlink: transactions, dumps, events |
 //! | `apply`, `visit`, `reap` | making and changing, removing by proof |
 //! | `observe`, `listen`, `interfaces`, `facts`, `identify` | looking |
 //! | `probe` | packets on the wire |
@@ -36,6 +37,7 @@ mod worker;
 
 pub mod check;
 pub mod netns;
+pub mod nft;
 pub mod purge;
 
 pub use error::Error;
