@@ -168,7 +168,7 @@ impl Batch {
         self
     }
 
-    /// Adds elements to a set or map. A key that is there with other data is refused with EBUSY.
+    /// Adds elements to a set or map. A key that is there with other data is refused with EEXIST.
     pub fn add_elements(&mut self, table: &TableId, set: &str, elements: &[Element]) -> &mut Self {
         self.elements((Kind::NEW_ELEMENT, CREATE), ("add", "to"), table, set, elements)
     }
@@ -207,14 +207,14 @@ impl Batch {
     /// The bytes to send. The opening has the sequence number `first`, the operations those that follow, the closing
     /// [`Batch::last_sequence`].
     ///
-    /// The opening asks that its NEWGEN be sent back, so that the sender learns the generation it made. The last operation
-    /// asks for the acknowledgement: the kernel answers after the commit. Only Linux 6.10 takes note of one asked for by the
-    /// closing; there it is asked for too.
+    /// The first operation asks for an echo, because by its header the kernel decides whether the sender is told the
+    /// generation that it made. The last one asks for the acknowledgement, which comes after the commit; only since Linux
+    /// 6.10 can the closing ask for it, which it does too.
     pub fn encode(&self, first: u32) -> Vec<u8> {
         let size: usize = self.operations.iter().map(|operation| operation.message.len()).sum();
         let mut bytes = Vec::with_capacity(size + 64);
         let frame = (Family::UNSPEC, SUBSYSTEM);
-        message::put(&mut bytes, BATCH_BEGIN, REQUEST | ECHO, first, frame, |out| {
+        message::put(&mut bytes, BATCH_BEGIN, REQUEST, first, frame, |out| {
             if let Some(generation) = self.generation {
                 put_u32(out, GENERATION, generation);
             }
@@ -224,7 +224,9 @@ impl Batch {
             sequence = sequence.wrapping_add(1);
             let start = bytes.len();
             bytes.extend_from_slice(&operation.message);
-            stamp(&mut bytes[start..], sequence, if index + 1 == self.len() { ACK } else { 0 });
+            let echo = if index == 0 { ECHO } else { 0 };
+            let acknowledgement = if index + 1 == self.len() { ACK } else { 0 };
+            stamp(&mut bytes[start..], sequence, echo | acknowledgement);
         }
         message::put(&mut bytes, BATCH_END, REQUEST | ACK, sequence.wrapping_add(1), frame, |_| {});
         bytes
