@@ -204,12 +204,11 @@ impl Batch {
         self
     }
 
-    /// The bytes to send. The opening has the sequence number `first`, the operations those that follow, the closing
-    /// [`Batch::last_sequence`].
+    /// The bytes to send. The opening has the sequence number `first`, the operations and the closing those that follow.
     ///
     /// The first operation asks for an echo, because by its header the kernel decides whether the sender is told the
-    /// generation that it made. The last one asks for the acknowledgement, which comes after the commit; only since Linux
-    /// 6.10 can the closing ask for it, which it does too.
+    /// generation that it made. The last one asks for the acknowledgement, which comes after the commit and after
+    /// everything else; the closing could ask for it too, but only since Linux 6.10.
     pub fn encode(&self, first: u32) -> Vec<u8> {
         let size: usize = self.operations.iter().map(|operation| operation.message.len()).sum();
         let mut bytes = Vec::with_capacity(size + 64);
@@ -228,14 +227,13 @@ impl Batch {
             let acknowledgement = if index + 1 == self.len() { ACK } else { 0 };
             stamp(&mut bytes[start..], sequence, echo | acknowledgement);
         }
-        message::put(&mut bytes, BATCH_END, REQUEST | ACK, sequence.wrapping_add(1), frame, |_| {});
+        message::put(&mut bytes, BATCH_END, REQUEST, sequence.wrapping_add(1), frame, |_| {});
         bytes
     }
 
-    /// The closing's sequence number when the opening's is `first`.
+    /// The last operation's sequence number when the opening's is `first`: what the kernel says to that one is the last that it says.
     pub fn last_sequence(&self, first: u32) -> u32 {
-        let count = u32::try_from(self.len()).unwrap_or(u32::MAX);
-        first.wrapping_add(count).wrapping_add(1)
+        first.wrapping_add(u32::try_from(self.len()).unwrap_or(u32::MAX))
     }
 
     /// In words, the operation that a refusal's sequence number means; with the offset of the bad attribute, also which of

@@ -27,7 +27,7 @@ pub struct DataType {
 /// Byte order of a value, as the user data of a set says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ByteOrder {
-    /// Of concatenations and verdicts: none.
+    /// Of concatenations, verdicts and single bytes: none.
     None = 0,
     Host = 1,
     Big = 2,
@@ -79,7 +79,7 @@ impl DataType {
     pub(crate) fn byte_order(self) -> ByteOrder {
         match self {
             Self::IFNAME | Self::MARK => ByteOrder::Host,
-            Self::IPV4_ADDR | Self::IPV6_ADDR | Self::INET_SERVICE | Self::INET_PROTO => ByteOrder::Big,
+            Self::IPV4_ADDR | Self::IPV6_ADDR | Self::INET_SERVICE => ByteOrder::Big,
             _ => ByteOrder::None,
         }
     }

@@ -1,6 +1,7 @@
 //! Matches: a rule goes on only while they hold.
 //!
-//! A match on an address says the version of IP first, once a rule, as `nft` does in tables of family inet.
+//! A match on an address says the version of IP first, once a rule, as `nft` does in tables of family inet. In a table of
+//! iptables it should not stand: `iptables` could not read that table any more.
 
 use ipnet::IpNet;
 
