@@ -69,18 +69,19 @@ impl Nft {
         let (mut generation, mut acknowledged, mut refused) = (None, false, None);
         self.socket.exchange(bytes, &mut |message| {
             if !expected(message) {
-                return Ok(());
+                return Ok(true);
             }
             if let Some(made) = dump::generation(message) {
                 generation = Some(made?.number);
             }
-            match message.acknowledgement() {
-                Some(outcome) if outcome.errno == 0 => acknowledged = true,
+            let Some(outcome) = message.acknowledgement() else { return Ok(true) };
+            if outcome.errno == 0 {
+                acknowledged = true;
+            } else if refused.is_none() {
                 // What follows is often refused only because of the first.
-                Some(outcome) if refused.is_none() => refused = Some((message.sequence, outcome)),
-                _ => {}
+                refused = Some((message.sequence, outcome));
             }
-            Ok(())
+            Ok(message.sequence != last)
         })?;
         match refused {
             Some((_, outcome)) if outcome.errno == libc::ERESTART => Err(NftError::GenerationMoved),
@@ -194,7 +195,7 @@ impl Nft {
         let mut outcomes = 0;
         self.socket.exchange(&bytes, &mut |message| {
             if message.sequence.wrapping_sub(first) as usize >= questions.len() {
-                return Ok(());
+                return Ok(true);
             }
             outcomes += 1;
             match message.acknowledgement() {
@@ -202,7 +203,7 @@ impl Nft {
                 Some(outcome) => return Err(NftError::unreadable(doing, outcome)),
                 None => answers.extend(read(message).transpose()?),
             }
-            Ok(())
+            Ok(outcomes < questions.len())
         })?;
         if outcomes == questions.len() { Ok(answers) } else { Err(NftError::NoAnswer("a question")) }
     }
@@ -218,7 +219,7 @@ impl Nft {
             let mut answers = Vec::new();
             let complete = self.socket.dump(question, doing, &mut |message| {
                 answers.extend(read(message).transpose()?);
-                Ok(())
+                Ok(true)
             })?;
             if complete {
                 return Ok(answers);

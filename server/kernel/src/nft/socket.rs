@@ -19,8 +19,8 @@ pub(super) const BUFFER: usize = 8 << 20;
 /// Longest datagram that the kernel makes (a dump's is at most 32 KiB).
 pub(super) const DATAGRAM: usize = 1 << 16;
 
-/// What takes the messages that were received.
-type Take<'a> = &'a mut dyn FnMut(&Message<'_>) -> Result<(), NftError>;
+/// What takes the messages that were received; answers whether it waits for more.
+pub(super) type Take<'a> = &'a mut dyn FnMut(&Message<'_>) -> Result<bool, NftError>;
 
 pub(super) struct NftSocket {
     socket: Socket,
@@ -58,16 +58,21 @@ impl NftSocket {
         first
     }
 
-    /// Sends, and takes all messages that the kernel has for us by then.
+    /// Sends, and takes the messages that the kernel has for us by then, to the one that is said to be the last.
     pub(super) fn exchange(&mut self, bytes: &[u8], take: Take<'_>) -> Result<(), NftError> {
         self.send(bytes)?;
-        // A message that can't be taken must not stay for the next exchange.
         let mut outcome = Ok(());
         loop {
             match self.receive(libc::MSG_DONTWAIT) {
                 Ok(()) => {
-                    let taken = messages(&self.buffer).try_for_each(|message| take(&message));
-                    outcome = outcome.and(taken);
+                    for message in messages(&self.buffer) {
+                        match take(&message) {
+                            Ok(true) => {}
+                            Ok(false) => return outcome,
+                            // What follows must not stay for the next exchange.
+                            Err(error) => outcome = outcome.and(Err(error)),
+                        }
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return outcome,
                 // Refusals were lost, there were so many; the first is there.
@@ -98,7 +103,7 @@ impl NftSocket {
                 match end {
                     Some(end) if end.errno != 0 => return Err(NftError::unreadable(doing, end)),
                     Some(_) => return outcome.map(|()| complete),
-                    None if outcome.is_ok() => outcome = take(&message),
+                    None if outcome.is_ok() => outcome = take(&message).map(|_| ()),
                     None => {}
                 }
             }

@@ -45,7 +45,6 @@ impl Peer {
         self.within(|| {
             run("ip link set lo up");
             run("ip link set eth0 up");
-            ask_again_soon("eth0");
             run(&format!("ip address add {address} dev eth0"));
             run(&format!("ip -6 address add {address6} dev eth0 nodad"));
             run(&format!("ip route add default via {gateway}"));
@@ -99,12 +98,6 @@ impl Peer {
     }
 }
 
-/// A link that is just up loses the first neighbour solicitation now and then; the next one follows after this, not after a second.
-fn ask_again_soon(link: &str) {
-    let path = format!("/proc/sys/net/ipv6/neigh/{link}/retrans_time_ms");
-    std::fs::write(path, "50").expect("writable");
-}
-
 /// The host is the test's own namespace.
 pub(super) struct Topology {
     /// On bridge `nl-one`: 10.9.1.2 and fd09:1::2.
@@ -120,12 +113,13 @@ impl Topology {
     pub(super) fn new() -> Self {
         std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("writable");
         std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").expect("writable");
+        // A router asks for neighbours from its link-local address, and does not ask while that is tentative.
+        std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").expect("writable");
         let peers = [Peer::new(), Peer::new(), Peer::new()];
         let [one, two, outside] = peers;
         for (peer, name, number) in [(&one, "one", 1), (&two, "two", 2)] {
             run(&format!("ip link add nl-{name} type bridge"));
             run(&format!("ip link set nl-{name} up"));
-            ask_again_soon(&format!("nl-{name}"));
             run(&format!("ip address add 10.9.{number}.1/24 dev nl-{name}"));
             run(&format!("ip -6 address add fd09:{number}::1/64 dev nl-{name} nodad"));
             let (v4, v6) = (format!("10.9.{number}"), format!("fd09:{number}:"));
@@ -139,7 +133,6 @@ impl Topology {
             run(&format!("ip link set nl-p{number} master nl-{name}"));
         }
         outside.tie("uplink0", "192.0.2.2/24", "2001:db8::2/64", "192.0.2.254", "2001:db8::fe");
-        ask_again_soon("uplink0");
         run("ip address add 192.0.2.1/24 dev uplink0");
         run("ip -6 address add 2001:db8::1/64 dev uplink0 nodad");
         Self { one, two, outside }
