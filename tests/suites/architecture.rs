@@ -20,6 +20,7 @@ const LAYERED: &[(&str, &[&str])] = &[
     ("netlink-packet-core", &["kernel", "tests"]),
     ("actix-web", &["api", "web", "daemon"]),
     ("askama", &["web"]),
+    ("hickory-proto", &["names"]),
     ("clap", &["daemon"]),
     ("anyhow", &["daemon", "tests"]),
 ];

@@ -7,7 +7,8 @@
 //! |---|---|
 //! | `handle` | [`Kernel`], what the agent holds |
 //! | `worker`, `stack`, `netns`, `registry` | threads that enter namespaces, and the namespaces |
-//! | `rtnl`, `message` | netlink: sockets and batches, and kernel objects as messages |
+//! | `rtnl`, `message` | rtnetlink: sockets and batches, and kernel objects as messages |
+//! | [`nft`] | nftables by netlink: transactions, dumps, events |
 //! | `apply`, `visit`, `reap`, `stray` | making and changing, removing by proof, finding what was moved away |
 //! | `observe`, `listen`, `interfaces`, `facts`, `identify` | looking |
 //! | `probe` | packets on the wire |
@@ -37,6 +38,7 @@ mod worker;
 
 pub mod check;
 pub mod netns;
+pub mod nft;
 pub mod purge;
 
 pub use error::Error;

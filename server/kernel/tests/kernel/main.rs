@@ -5,6 +5,7 @@
 mod adoption;
 mod foreign;
 mod host;
+mod nft;
 mod notifications;
 mod probes;
 mod removal;

@@ -1,0 +1,77 @@
+//! Beginning and end: who is served, and what is left once nobody is.
+
+use std::time::{Duration, Instant};
+
+use hickory_proto::rr::RecordType;
+use netloom_names::{Options, ServeError};
+use tokio::net::{TcpStream, UdpSocket};
+
+use crate::kit::{Served, Upstream, entry, options, question, receive_tcp, sbx, send_tcp, sockets, view};
+
+#[tokio::test]
+async fn a_sandbox_is_served_once_until_it_is_stopped() {
+    let served = Served::start(&[], options());
+    assert_eq!(served.resolver.serving(), [sbx(1)]);
+    let (udp, tcp, _) = sockets();
+    let again = served.resolver.serve(sbx(1), view(&[1], &[]), udp, tcp);
+    assert!(matches!(again, Err(ServeError::Serving(id)) if id == sbx(1)));
+    assert!(!served.resolver.stop(sbx(2)).await, "nothing to stop");
+    assert!(served.resolver.stop(sbx(1)).await);
+    assert!(served.resolver.serving().is_empty());
+    assert!(!served.resolver.stop(sbx(1)).await);
+    let (udp, tcp, _) = sockets();
+    served.resolver.serve(sbx(1), view(&[1], &[]), udp, tcp).unwrap();
+    assert_eq!(served.resolver.serving(), [sbx(1)]);
+}
+
+/// The process's descriptors of sockets that are bound to this port, by the kernel's tables.
+fn bound(port: u16) -> usize {
+    let needle = format!("0100007F:{port:04X} ");
+    let tables = ["udp", "tcp"].map(|table| std::fs::read_to_string(format!("/proc/self/net/{table}")).unwrap());
+    let local = |line: &&str| line.split_whitespace().nth(1).is_some_and(|at| format!("{at} ") == needle);
+    // State 06 is TIME_WAIT: the kernel's memory of a connection, with no socket behind it.
+    let held = |line: &&str| line.split_whitespace().nth(3) != Some("06");
+    tables.iter().flat_map(|table| table.lines()).filter(local).filter(held).count()
+}
+
+#[tokio::test]
+async fn after_a_stop_every_socket_is_closed_whatever_was_going_on() {
+    let silent = Upstream::silent();
+    let served = Served::start(&[silent.at], Options { upstream_timeout: Duration::from_secs(60), ..options() });
+    served.directory.set(sbx(2), vec![entry(1, &["web"], &["172.18.0.2"])]);
+    let wire = question("example.com.", RecordType::A).to_vec().unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    client.send_to(&wire, served.at).await.unwrap();
+    let (mut waits, mut idles) =
+        (TcpStream::connect(served.at).await.unwrap(), TcpStream::connect(served.at).await.unwrap());
+    send_tcp(&mut waits, &wire).await;
+    send_tcp(&mut idles, &question("web.", RecordType::A).to_vec().unwrap()).await;
+    receive_tcp(&mut idles).await.unwrap();
+    while silent.asked().len() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(bound(served.at.port()), 4, "two sockets and two connections");
+
+    let started = Instant::now();
+    let (first, second) = tokio::join!(served.resolver.stop(sbx(1)), served.resolver.stop(sbx(1)));
+    assert!(first && second, "both wait for the same end");
+    assert!(started.elapsed() < Duration::from_secs(5), "nothing outstanding is waited for");
+    assert_eq!(receive_tcp(&mut waits).await, None);
+    assert_eq!(receive_tcp(&mut idles).await, None);
+    drop((waits, idles));
+    assert_eq!(bound(served.at.port()), 0);
+    assert!(TcpStream::connect(served.at).await.is_err());
+    std::net::UdpSocket::bind(served.at).expect("the address is free again");
+}
+
+#[tokio::test]
+async fn a_shutdown_stops_everybody() {
+    let served = Served::start(&[], options());
+    for number in 2..20 {
+        let (udp, tcp, _) = sockets();
+        served.resolver.serve(sbx(number), view(&[1], &[]), udp, tcp).unwrap();
+    }
+    served.resolver.shutdown().await;
+    assert!(served.resolver.serving().is_empty());
+    assert_eq!(bound(served.at.port()), 0);
+}
