@@ -46,7 +46,7 @@ impl Node for Nowhere {
             name: "parent0".to_owned(),
             index: 2,
             kind: None,
-            mac: None,
+            mac: Some(netloom_model::MacAddr([2, 0, 0, 0, 0, 1])),
             mtu: 1500,
             up: true,
             loopback: false,
