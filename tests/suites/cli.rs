@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
+use std::time::Duration;
 
 use netloom_tests::process::run;
-use netloom_tests::{Host, Snapshot, Value, host, json};
+use netloom_tests::{Host, Snapshot, Value, host, json, until};
 
 fn directories(host: &Host) -> String {
     format!("--data-dir {} --run-dir {}", host.data_dir().display(), host.run_dir().display())
@@ -228,4 +229,33 @@ fn every_documented_path_is_served() {
             );
         }
     }
+}
+
+#[test]
+fn the_service_works_with_the_capabilities_that_its_unit_leaves_it() {
+    let unit =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../server/daemon/netloom.service")).unwrap();
+    let names = unit.lines().find_map(|line| line.strip_prefix("CapabilityBoundingSet=")).unwrap();
+    let left: Vec<String> = names.split(' ').map(|name| format!("+{}", name[4..].to_lowercase())).collect();
+    let host = host!();
+    let mut command = host.net.command("setpriv");
+    command.arg(format!("--bounding-set=-all,{}", left.join(","))).args(["--inh-caps=-all", "--no-new-privs"]);
+    command.arg(host.binary()).arg("serve").args(directories(&host).split_whitespace());
+    let log = std::fs::File::create(host.dir().join("unit.log")).unwrap();
+    let mut daemon = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+    let client = host.client();
+    until("the service is ready", Duration::from_secs(20), || {
+        client.send("GET", "/readyz", None).is_ok_and(|answer| answer.status == 200).then_some(())
+    });
+    host.macvlan("n", "10.197.0.0/24");
+    host.sandbox("s", "n");
+    let other = netloom_tests::Namespace::new();
+    client.post("sandboxes", &json!({"name": "a", "pid": other.pid(), "networks": {"n": {}}})).is(201);
+    assert!(other.run("ip -o -4 addr show eth0").contains("10.197.0.3/24"));
+    client.post("probes", &json!({"from": "a", "kind": "arp", "to": "10.197.0.2", "count": 1})).is(200);
+    for path in ["sandboxes/s", "sandboxes/a", "networks/n"] {
+        client.delete(path).is(204);
+    }
+    let _ = daemon.kill();
+    let _ = daemon.wait();
 }

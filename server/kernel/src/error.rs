@@ -131,7 +131,7 @@ impl Subject {
 fn hint(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::EPERM | Errno::EACCES => {
-            "the daemon needs CAP_NET_ADMIN, CAP_SYS_ADMIN and CAP_NET_RAW; `netloom doctor` names what is missing"
+            "the daemon needs CAP_NET_ADMIN, CAP_NET_BROADCAST, CAP_NET_RAW and CAP_SYS_ADMIN; `netloom doctor` names what is missing"
         }
         Errno::EOPNOTSUPP => "the kernel lacks this feature; `netloom doctor` names the module to load",
         Errno::EBUSY => {

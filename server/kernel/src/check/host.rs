@@ -11,7 +11,8 @@ use crate::mounts::{self, Mount};
 use crate::{facts, sysctl};
 
 /// Bits of the effective set (capabilities(7)).
-const CAPABILITIES: [(u32, &str); 3] = [(12, "CAP_NET_ADMIN"), (13, "CAP_NET_RAW"), (21, "CAP_SYS_ADMIN")];
+const CAPABILITIES: [(u32, &str); 4] =
+    [(11, "CAP_NET_BROADCAST"), (12, "CAP_NET_ADMIN"), (13, "CAP_NET_RAW"), (21, "CAP_SYS_ADMIN")];
 /// Marks on addresses (IFA_PROTO) came with it; the namespace cookie is a little older.
 const OLDEST_KERNEL: (u32, u32) = (5, 18);
 
@@ -27,7 +28,7 @@ pub(super) fn capabilities() -> Check {
     let missing: Vec<&str> =
         CAPABILITIES.iter().filter(|(bit, _)| effective & (1 << bit) == 0).map(|(_, name)| *name).collect();
     if missing.is_empty() {
-        return Check::good(name, "CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_ADMIN are there");
+        return Check::good(name, CAPABILITIES.map(|(_, name)| name).join(", "));
     }
     Check::bad(name, format!("{} missing", missing.join(", ")), "run as root, or give the service these capabilities")
 }
