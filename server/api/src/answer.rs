@@ -121,11 +121,11 @@ pub(crate) fn found<T: Serialize>(document: &T) -> HttpResponse {
 }
 
 /// 200 with part of a list. `parameter` is the name of the query parameter that takes the token.
-pub(crate) fn listed<T: Serialize>(request: &HttpRequest, page: Page<T>, parameter: &str) -> HttpResponse {
+pub(crate) fn listed<T: Serialize>(request: &HttpRequest, page: Page<T>) -> HttpResponse {
     let Page { items, next_page_token, seq } = page;
     let mut response = fresh(HttpResponse::Ok());
     if let Some(token) = &next_page_token {
-        response.insert_header((LINK, format!("<{}>; rel=\"next\"", next(request, parameter, token))));
+        response.insert_header((LINK, format!("<{}>; rel=\"next\"", next(request, token))));
     }
     response.json(Listed { items, next_page_token, seq })
 }
@@ -143,12 +143,12 @@ fn fresh(mut response: HttpResponseBuilder) -> HttpResponseBuilder {
 }
 
 /// The address of the next page: this one, with the token put in.
-fn next(request: &HttpRequest, parameter: &str, token: &str) -> String {
-    let assignment = format!("{parameter}=");
+fn next(request: &HttpRequest, token: &str) -> String {
+    let assignment = "page_token=";
     let mut pairs: Vec<String> = request
         .query_string()
         .split('&')
-        .filter(|pair| !pair.is_empty() && !pair.starts_with(&assignment))
+        .filter(|pair| !pair.is_empty() && !pair.starts_with(assignment))
         .map(str::to_owned)
         .collect();
     pairs.push(format!("{assignment}{}", percent_encode(token)));

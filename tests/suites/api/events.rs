@@ -97,3 +97,20 @@ fn a_cursor_of_another_store_is_refused() {
     let future = client.get("events?since=999999");
     future.problem(410, "cursor-expired");
 }
+
+#[test]
+fn events_are_paged_as_every_list_is() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.30.0.0/24");
+    host.sandbox("s", "n");
+    let all = client.get("events?limit=1000").is(200);
+    assert_eq!(client.all("events?limit=2"), *all["items"].as_array().unwrap());
+    let first = client.get("events?limit=1").is(200);
+    let token = first["next_page_token"].as_str().unwrap();
+    assert_eq!(
+        client.get(&format!("events?limit=1&since={token}")).is(200)["items"][0]["seq"],
+        2,
+        "an event's ID does as well"
+    );
+}

@@ -37,6 +37,10 @@ pub(crate) struct EventFilter {
     #[serde(default, deserialize_with = "one")]
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
+    /// `next_page_token` of the page before, with the same filters; goes before `since`. Means nothing for a stream, and is refused there.
+    #[serde(default, deserialize_with = "one")]
+    #[param(max_length = 64)]
+    page_token: Option<String>,
 }
 
 /// Lists or follows events.
@@ -54,17 +58,19 @@ pub(crate) async fn event_list(
     Caller(caller): Caller,
     Filter(filter): Filter<EventFilter>,
 ) -> Result<HttpResponse, Problem> {
-    let EventFilter { since, kinds, object, limit } = filter;
+    let EventFilter { since, kinds, object, limit, page_token } = filter;
     let kinds = kinds.into_words();
     let Some(form) = wanted_form(&request) else {
-        let command = ListEvents { since, kinds, object, limit };
+        let command = ListEvents { since: page_token.or(since), kinds, object, limit };
         let page = state.control.list_events(caller.authorize(command)?).await?;
-        return Ok(answer::listed(&request, page, "since"));
+        return Ok(answer::listed(&request, page));
     };
-    if let Some(limit) = limit {
-        let rule = "`limit` is for pages; a stream has no end";
-        let invalid = Invalid::new("?limit", Code::NotAllowedHere, &limit.to_string(), rule);
-        return Err(Problem::new("invalid-query", rule).error(invalid));
+    for (name, given) in [("limit", limit.map(|limit| limit.to_string())), ("page_token", page_token)] {
+        if let Some(given) = given {
+            let rule = format!("`{name}` is for pages; a stream has no end");
+            let invalid = Invalid::new(&format!("?{name}"), Code::NotAllowedHere, &given, rule.clone());
+            return Err(Problem::new("invalid-query", rule).error(invalid));
+        }
     }
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
     let since = last.map(str::to_owned).or(since);

@@ -102,7 +102,7 @@ pub(crate) async fn lease_list(
         page,
     };
     let found = state.control.list_leases(caller.authorize(command)?).await?;
-    Ok(answer::listed(&request, found, "page_token"))
+    Ok(answer::listed(&request, found))
 }
 
 /// Shows a lease.
@@ -141,7 +141,7 @@ pub(crate) async fn network_lease_list(
     let command =
         ListLeases { network: Some(id.into_inner()), state: lease_state, kind, page, ..ListLeases::default() };
     let found = state.control.list_leases(caller.authorize(command)?).await?;
-    Ok(answer::listed(&request, found, "page_token"))
+    Ok(answer::listed(&request, found))
 }
 
 /// Reserves an address.

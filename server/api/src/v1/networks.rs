@@ -84,7 +84,7 @@ pub(crate) async fn network_list(
     let NetworkFilter { driver, label, contains_ip, q, limit, page_token } = filter;
     let command = ListNetworks { driver, labels: label.into_labels(), contains_ip, q, page: page(limit, page_token) };
     let found = state.control.list_networks(caller.authorize(command)?).await?;
-    Ok(answer::listed(&request, found, "page_token"))
+    Ok(answer::listed(&request, found))
 }
 
 /// Creates a network.

@@ -58,7 +58,7 @@ pub(crate) async fn sandbox_list(
     let running = desired_state.map(|wanted| wanted == DesiredState::Running);
     let command = ListSandboxes { network, labels: label.into_labels(), running, q, page: page(limit, page_token) };
     let found = state.control.list_sandboxes(caller.authorize(command)?).await?;
-    Ok(answer::listed(&request, found, "page_token"))
+    Ok(answer::listed(&request, found))
 }
 
 /// Creates a sandbox.
