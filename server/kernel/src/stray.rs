@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use netloom_plan::object::{Mark, Stray};
+use nix::errno::Errno;
 
 use crate::error::Failure;
 use crate::handle::Inner;
@@ -77,19 +78,29 @@ pub(crate) fn remove(inner: &Inner, worker: &mut Worker, stray: &Stray) -> Resul
 }
 
 /// Links of ours in every namespace that can be found, the host's own included, with the namespace's ID (none for the host's own).
+/// A namespace that can't be looked into fails the whole: a link in it would count as gone, and its address be given to somebody else.
 fn everywhere(worker: &mut Worker) -> Result<Vec<(Option<i32>, link::Seen)>, Failure> {
     worker.come_home()?;
     // Only who holds a namespace could keep one without an ID alive; now each of them gets one.
     for path in unnamed() {
-        let Ok(Some(namespace)) = netns::open_namespace(&path) else { continue };
-        let _ = nsid::ensure(worker.home_socket()?, &namespace);
+        match netns::open_namespace(&path).map_err(Failure::from) {
+            Ok(Some(namespace)) => drop(nsid::ensure(worker.home_socket()?, &namespace)?),
+            Ok(None) => {}
+            // The process ended meanwhile.
+            Err(failure) if is_absent(&failure) || failure.is(&[Errno::EACCES]) => {}
+            Err(failure) => return Err(failure),
+        }
     }
     let home = worker.home_socket()?;
     let own = link::dump(home, Counters::Without)?;
     let mut links: Vec<_> = own.into_iter().map(|link| (None, link)).collect();
     for id in nsid::dump(home)? {
-        // One that went meanwhile holds nothing.
-        links.extend(link::dump_elsewhere(home, id).unwrap_or_default().into_iter().map(|link| (Some(id), link)));
+        match link::dump_elsewhere(home, id) {
+            Ok(found) => links.extend(found.into_iter().map(|link| (Some(id), link))),
+            // One that went meanwhile holds nothing; the kernel calls its ID invalid.
+            Err(failure) if is_absent(&failure) || failure.is(&[Errno::EINVAL]) => {}
+            Err(failure) => return Err(failure),
+        }
     }
     links.retain(|(_, link)| link.is_ours());
     Ok(links)
