@@ -103,7 +103,8 @@ fn place(found: &Found) -> String {
 
 /// The files that Netloom makes in its data directory; anything else there is somebody else's.
 fn data_files(data_dir: &Path) -> Vec<PathBuf> {
-    ["netloom.db", "netloom.db-wal", "admin.token", "admin.token.new"]
+    // The service makes no `-shm`; whoever opened the database while it was stopped may have left one.
+    ["netloom.db", "netloom.db-wal", "netloom.db-shm", "admin.token", "admin.token.new"]
         .iter()
         .map(|name| data_dir.join(name))
         .filter(|path| path.exists())
