@@ -128,6 +128,7 @@ impl NewLease<'_> {
             network_name: self.network.name.clone(),
             pool_key: self.pool.key.clone(),
             prefix_length: self.pool.subnet.prefix_len(),
+            gateway: self.pool.gateway,
         })
     }
 }

@@ -1,7 +1,5 @@
 //! What the node is told: everything, or what some keys name now. Read from the rows in a constant number of queries.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use netloom_model::assignment::{
@@ -9,15 +7,12 @@ use netloom_model::assignment::{
     NamespaceSource,
 };
 use netloom_model::lease::LeaseKind;
-use netloom_model::{EndpointId, NetworkId, SandboxId};
-use netloom_store::{
-    EndpointRow, LeaseRow, NetworkRow, ReadTx, SandboxRow, endpoints, events, leases, networks, pools, sandboxes,
-};
+use netloom_model::{NetworkId, SandboxId};
+use netloom_store::{LeaseRow, NetworkRow, ReadTx, SandboxRow, events, networks, sandboxes};
 
-use crate::allocation::by_address;
 use crate::control::Control;
 use crate::error::Error;
-use crate::sandboxes::view::SandboxParts;
+use crate::sandboxes::view::{self, EndpointParts, SandboxParts};
 
 impl Control {
     /// What the node should hold: everything (`None`), or what these keys name now with the networks that the sandboxes
@@ -58,45 +53,39 @@ impl Recent {
     }
 }
 
-/// The assignment of a running sandbox that was just made on these networks: they are in use by it.
-pub(crate) fn of_new(parts: &SandboxParts, networks: &[NetworkRow]) -> Assignment {
-    let mut addresses = Addresses::new();
-    for endpoint in &parts.endpoints {
-        let own = endpoint.leases.iter().map(|(lease, gateway)| address(lease, *gateway)).collect();
-        addresses.insert(endpoint.row.id, own);
-    }
-    let endpoints = parts.endpoints.iter().map(|endpoint| endpoint.row.clone()).collect();
+/// The assignment of one sandbox that the same transaction has changed, from what it knows of it. Only the networks are read, unless
+/// they are known, too.
+pub(crate) async fn of_one(tx: &mut ReadTx<'_>, parts: &SandboxParts, revision: u64) -> Result<Assignment, Error> {
+    let networks = networks::with_use(tx, &network_ids(std::slice::from_ref(parts))).await?;
+    Ok(assemble(revision, networks, vec![parts.clone()]))
+}
+
+/// Puts an assignment together; with each network, whether it is in use.
+pub(crate) fn assemble(revision: u64, networks: Vec<(NetworkRow, bool)>, sandboxes: Vec<SandboxParts>) -> Assignment {
     Assignment {
-        revision: parts.row.revision,
-        networks: networks.iter().map(|row| (row.id, network(row, true))).collect(),
-        sandboxes: assigned_sandboxes(vec![parts.row.clone()], endpoints, addresses),
+        revision,
+        networks: networks.into_iter().map(|(row, in_use)| (row.id, network(&row, in_use))).collect(),
+        sandboxes: sandboxes.into_iter().map(|parts| (parts.row.id, sandbox(parts))).collect(),
     }
 }
 
 /// Reads an assignment on one snapshot.
 pub(crate) async fn read(tx: &mut ReadTx<'_>, keys: Option<&[Key]>) -> Result<Assignment, Error> {
     let revision = events::bounds(tx).await?.1;
-    let sandbox_rows = match keys {
+    let rows = match keys {
         None => sandboxes::all(tx).await?,
         Some(keys) => sandboxes::by_ids(tx, &keys.iter().filter_map(sandbox_of).collect::<Vec<_>>()).await?,
     };
-    let sandbox_ids: Vec<SandboxId> = sandbox_rows.iter().map(|row| row.id).collect();
-    let endpoint_rows = endpoints::of_sandboxes(tx, &sandbox_ids).await?;
-    let (network_rows, in_use) = match keys {
-        None => {
-            let running: BTreeSet<SandboxId> =
-                sandbox_rows.iter().filter(|row| row.running && !row.deleting).map(|row| row.id).collect();
-            let used = endpoint_rows.iter().filter(|e| !e.deleting && running.contains(&e.sandbox_id));
-            (networks::all(tx).await?, used.map(|endpoint| endpoint.network_id).collect())
+    let parts = view::parts(tx, rows).await?;
+    let networks = match keys {
+        None => networks::all_with_use(tx).await?,
+        Some(keys) => {
+            let mut ids = network_ids(&parts);
+            ids.extend(keys.iter().filter_map(network_of));
+            networks::with_use(tx, &ids).await?
         }
-        Some(keys) => named_networks(tx, keys, &endpoint_rows).await?,
     };
-    let addresses = addresses(tx, &endpoint_rows, &network_rows).await?;
-    Ok(Assignment {
-        revision,
-        networks: network_rows.into_iter().map(|row| (row.id, network(&row, in_use.contains(&row.id)))).collect(),
-        sandboxes: assigned_sandboxes(sandbox_rows, endpoint_rows, addresses),
-    })
+    Ok(assemble(revision, networks, parts))
 }
 
 const fn sandbox_of(key: &Key) -> Option<SandboxId> {
@@ -106,52 +95,23 @@ const fn sandbox_of(key: &Key) -> Option<SandboxId> {
     }
 }
 
-/// The networks that keys name and sandboxes need, and which of them are in use.
-async fn named_networks(
-    tx: &mut ReadTx<'_>,
-    keys: &[Key],
-    of: &[EndpointRow],
-) -> Result<(Vec<NetworkRow>, BTreeSet<NetworkId>), Error> {
-    let named = keys.iter().filter_map(|key| match key {
+const fn network_of(key: &Key) -> Option<NetworkId> {
+    match key {
         Key::Network(id) => Some(*id),
         Key::Sandbox(_) => None,
-    });
-    let ids: BTreeSet<NetworkId> = named.chain(of.iter().map(|endpoint| endpoint.network_id)).collect();
-    let ids: Vec<NetworkId> = ids.into_iter().collect();
-    let rows = networks::by_ids(tx, &ids).await?;
-    let mut in_use = BTreeSet::new();
-    for id in ids {
-        if endpoints::running_on(tx, id).await? {
-            in_use.insert(id);
-        }
     }
-    Ok((rows, in_use))
 }
 
-type Addresses = BTreeMap<EndpointId, Vec<AssignedAddress>>;
-
-async fn addresses(tx: &mut ReadTx<'_>, of: &[EndpointRow], networks: &[NetworkRow]) -> Result<Addresses, Error> {
-    let network_ids: Vec<NetworkId> = networks.iter().map(|row| row.id).collect();
-    let gateways: BTreeMap<i64, Option<IpAddr>> =
-        pools::of_networks(tx, &network_ids).await?.into_iter().map(|pool| (pool.id, pool.gateway)).collect();
-    let ids: Vec<EndpointId> = of.iter().map(|endpoint| endpoint.id).collect();
-    let mut rows = leases::of_endpoints(tx, &ids).await?;
-    rows.sort_by(by_address);
-    let mut by_endpoint = Addresses::new();
-    for lease in rows {
-        let gateway = gateways.get(&lease.pool_id).copied().flatten();
-        if let Some(endpoint) = lease.endpoint_id {
-            by_endpoint.entry(endpoint).or_default().push(address(&lease, gateway));
-        }
-    }
-    Ok(by_endpoint)
+/// The networks that sandboxes are on.
+fn network_ids(of: &[SandboxParts]) -> Vec<NetworkId> {
+    of.iter().flat_map(|parts| &parts.endpoints).map(|endpoint| endpoint.row.network_id).collect()
 }
 
-fn address(lease: &LeaseRow, gateway: Option<IpAddr>) -> AssignedAddress {
+fn address(lease: &LeaseRow) -> AssignedAddress {
     AssignedAddress {
         address: lease.address,
         prefix_length: lease.prefix_length,
-        gateway,
+        gateway: lease.gateway,
         requested: lease.kind == LeaseKind::Requested,
     }
 }
@@ -174,36 +134,24 @@ fn network(row: &NetworkRow, in_use: bool) -> AssignedNetwork {
     }
 }
 
-fn assigned_sandboxes(
-    rows: Vec<SandboxRow>,
-    endpoints: Vec<EndpointRow>,
-    mut addresses: Addresses,
-) -> BTreeMap<SandboxId, AssignedSandbox> {
-    let mut by_sandbox: BTreeMap<SandboxId, Vec<EndpointRow>> = BTreeMap::new();
-    for endpoint in endpoints {
-        by_sandbox.entry(endpoint.sandbox_id).or_default().push(endpoint);
-    }
-    let sandbox = |row: SandboxRow| {
-        let own = by_sandbox.remove(&row.id).unwrap_or_default();
-        let endpoints = match row.namespace {
-            NamespaceSource::Host => Vec::new(),
-            NamespaceSource::Made | NamespaceSource::Adopted(_) => assigned_endpoints(own, &mut addresses),
-        };
-        let SandboxRow { id, name, namespace, running, deleting, .. } = row;
-        (id, AssignedSandbox { id, name, namespace, running, deleting, endpoints })
+fn sandbox(parts: SandboxParts) -> AssignedSandbox {
+    let SandboxRow { id, name, namespace, running, deleting, .. } = parts.row;
+    let endpoints = match namespace {
+        NamespaceSource::Host => Vec::new(),
+        NamespaceSource::Made | NamespaceSource::Adopted(_) => endpoints(parts.endpoints),
     };
-    rows.into_iter().map(sandbox).collect()
+    AssignedSandbox { id, name, namespace, running, deleting, endpoints }
 }
 
 /// Endpoints with links of their own, in the order of attaching, one of them with the default routes.
-fn assigned_endpoints(mut rows: Vec<EndpointRow>, addresses: &mut Addresses) -> Vec<AssignedEndpoint> {
-    rows.sort_by_key(|row| row.position);
+fn endpoints(mut parts: Vec<EndpointParts>) -> Vec<AssignedEndpoint> {
+    parts.sort_by_key(|endpoint| endpoint.row.position);
     let mut best: Option<(i32, usize)> = None;
-    let mut assigned = Vec::with_capacity(rows.len());
-    for row in rows {
+    let mut assigned = Vec::with_capacity(parts.len());
+    for EndpointParts { row, leases } in parts {
         // Drivers host and none give no interface.
         let (Some(interface), Some(mac)) = (row.interface, row.mac) else { continue };
-        let addresses = addresses.remove(&row.id).unwrap_or_default();
+        let addresses: Vec<AssignedAddress> = leases.iter().map(address).collect();
         let priority = row.spec.gateway_priority.unwrap_or(0);
         let routes = !row.deleting && addresses.iter().any(|address| address.gateway.is_some());
         if routes && best.is_none_or(|(highest, _)| priority > highest) {

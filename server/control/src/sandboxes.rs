@@ -79,7 +79,7 @@ impl Control {
         self.compose_sandbox(parts, &live)
     }
 
-    fn compose_sandbox(&self, parts: SandboxParts, live: &Live) -> Sandbox {
+    pub(crate) fn compose_sandbox(&self, parts: SandboxParts, live: &Live) -> Sandbox {
         let id = parts.row.id;
         let found = self.inner.findings.of_sandbox(id);
         view::compose(parts, live.objects.get(&Key::Sandbox(id)), &found, self.inner.store.node_id())

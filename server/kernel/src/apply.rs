@@ -173,7 +173,7 @@ async fn remove_namespace(
     if *source != NamespaceSource::Made {
         let mut outcomes = remove_links(inner, place, operations, links).await;
         if outcomes.iter().all(|(_, outcome)| outcome.is_ok()) {
-            inner.registry.forget(*sandbox);
+            inner.registry.let_go(*sandbox);
             outcomes.push((index, Ok(())));
         } else {
             outcomes.push((index, Err(subject(inner, &operations[index]).skipped())));
@@ -215,7 +215,7 @@ async fn unpin(inner: &Arc<Inner>, sandbox: SandboxId, operation: &Operation) ->
         Ok(Err(failure)) => return Err(subject.failed(&failure)),
         Err(error) => return Err(subject.refusal("kernel-refused", error)),
     }
-    inner.registry.forget(sandbox);
+    inner.registry.let_go(sandbox);
     netloom_fault::point("kernel.namespace.after_unmount").map_err(injected)
 }
 

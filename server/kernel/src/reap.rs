@@ -1,12 +1,14 @@
 //! Removing links, by proof.
 //!
 //! The kernel takes a link off the wire within half a millisecond and says so (RTM_DELLINK), but answers the request only 16 to
-//! 30 ms later. So the request is made by a thread that may wait, and the proof is heard on another socket. What must not live
-//! here: namespaces.
+//! 30 ms later. So the request is made by a thread that may wait, and the proof is heard on another socket. It says the same of a link
+//! that is moved to another namespace, with the ID of that: such a link is not gone, and is looked for (`stray`). What must not
+//! live here: namespaces.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use netlink_packet_route::link::LinkAttribute;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
@@ -191,6 +193,8 @@ fn select(rtnl: &mut Rtnl, wanted: Wanted) -> Result<Selection, Failure> {
 async fn prove(inner: &Inner, place: Place, removal: Removal) -> Reaped {
     let Removal { listener, targets, refused: mut causes, mut answered } = removal;
     let mut left: HashSet<u32> = targets.keys().copied().collect();
+    // Left this namespace in somebody else's hands: not proven gone, so that it is looked for.
+    let mut moved = HashSet::new();
     let listener = match sys::watch(listener) {
         Ok(listener) => listener,
         Err(error) => return Reaped::Failed(format!("listen for the removal of links: {error}")),
@@ -206,7 +210,7 @@ async fn prove(inner: &Inner, place: Place, removal: Removal) -> Reaped {
             biased;
             ready = listener.readable() => match ready {
                 Ok(mut guard) => {
-                    hear(listener.get_ref(), &mut left);
+                    hear(listener.get_ref(), &mut left, &mut moved);
                     guard.clear_ready();
                 }
                 Err(error) => return Reaped::Failed(format!("listen for the removal of links: {error}")),
@@ -214,10 +218,14 @@ async fn prove(inner: &Inner, place: Place, removal: Removal) -> Reaped {
             answers = &mut answered => {
                 let answers = answers.unwrap_or_default();
                 for (index, answer) in answers {
-                    if let Err(failure) = answer && left.contains(&index) && !rtnl::is_absent(&failure) {
-                        cause(&index, Cause::Refused(failure));
+                    if !left.remove(&index) {
+                        continue;
                     }
-                    left.remove(&index);
+                    match answer {
+                        Ok(()) => {}
+                        Err(failure) if rtnl::is_absent(&failure) => drop(moved.insert(index)),
+                        Err(failure) => cause(&index, Cause::Refused(failure)),
+                    }
                 }
                 left.iter().for_each(|index| cause(index, Cause::Timeout));
                 break;
@@ -234,14 +242,15 @@ async fn prove(inner: &Inner, place: Place, removal: Removal) -> Reaped {
         targets.keys().for_each(|index| cause(index, Cause::Injected(injected)));
     }
     if let Place::Sandbox(sandbox) = place {
-        let gone = targets.values().filter(|target| !causes.contains_key(&target.name));
-        gone.for_each(|target| inner.registry.learn_link(sandbox, &target.owner, LinkKnown::Gone));
+        let gone =
+            targets.iter().filter(|(index, target)| !moved.contains(index) && !causes.contains_key(&target.name));
+        gone.for_each(|(_, target)| inner.registry.learn_link(sandbox, &target.owner, LinkKnown::Gone));
     }
     Reaped::Links(causes)
 }
 
-/// Takes off the list what was said to be gone. What was lost (ENOBUFS) is made up for by the kernel's answer.
-fn hear(listener: &Socket, left: &mut HashSet<u32>) {
+/// Takes off the list what was said to be gone from here; what went to another namespace is gone from here only. What was lost (ENOBUFS) is made up for by the kernel's answer.
+fn hear(listener: &Socket, left: &mut HashSet<u32>, moved: &mut HashSet<u32>) {
     let mut datagram = Vec::with_capacity(1 << 15);
     loop {
         datagram.clear();
@@ -253,8 +262,10 @@ fn hear(listener: &Socket, left: &mut HashSet<u32>) {
         for message in rtnl::decode_all(&datagram) {
             if let RouteNetlinkMessage::DelLink(link) = message
                 && link.header.interface_family == AddressFamily::Unspec
+                && left.remove(&link.header.index)
+                && link.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::NewNetnsId(_)))
             {
-                left.remove(&link.header.index);
+                moved.insert(link.header.index);
             }
         }
     }

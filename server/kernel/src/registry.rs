@@ -101,6 +101,14 @@ impl Registry {
         self.tables().links.get(owner).map(|(_, known)| *known)
     }
 
+    /// The namespace of a sandbox is no longer held. What became of its links stays known, so that what was proven gone
+    /// need not be looked for all over the host.
+    pub(crate) fn let_go(&self, sandbox: SandboxId) {
+        let mut tables = self.tables();
+        tables.sandboxes.remove(&sandbox);
+        tables.nsids.retain(|_, known| *known != sandbox);
+    }
+
     /// Forgets a sandbox.
     pub(crate) fn forget(&self, sandbox: SandboxId) {
         let mut tables = self.tables();

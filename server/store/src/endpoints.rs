@@ -115,10 +115,3 @@ pub async fn by_ids(tx: &mut ReadTx<'_>, ids: &[EndpointId]) -> Result<Vec<Endpo
 pub async fn mac_taken(tx: &mut ReadTx<'_>, mac: MacAddr) -> Result<Option<EndpointRow>, Error> {
     tx.row(sql(select!("e.mac = $1")).bind(mac.to_string()), row).await
 }
-
-/// Whether an endpoint that stays, of a sandbox that runs and stays, is on a network.
-pub async fn running_on(tx: &mut ReadTx<'_>, id: NetworkId) -> Result<bool, Error> {
-    let statement = sql("SELECT EXISTS (SELECT 1 FROM endpoint AS e CROSS JOIN sandbox AS s WHERE e.network_id = $1
-        AND e.deleting = 0 AND s.id = e.sandbox_id AND s.running = 1 AND s.deleting = 0)");
-    tx.only(statement.bind(id.to_string()), |c| c.plain()).await
-}

@@ -14,7 +14,7 @@ use netloom_model::{EndpointId, LeaseId, NetworkId, Timestamp};
 use crate::column::{self, Columns};
 use crate::error::Error;
 use crate::row::LeaseRow;
-use crate::tx::{ReadTx, WriteTx, sql};
+use crate::tx::{ReadTx, Statement, WriteTx, sql};
 
 pub use history::{HISTORY_PRUNED_AT_ONCE, held_at, history, prune_history};
 pub use search::list;
@@ -25,13 +25,39 @@ macro_rules! select {
         concat!(
             "SELECT l.id, l.network_id, l.pool_id, l.address, l.mac, l.kind, l.state, l.owner_kind, l.owner_id, ",
             "l.owner_name, l.node, l.endpoint_id, l.key, l.spec, l.until, l.revision, l.created_at, l.updated_at, ",
-            "n.name, p.key, p.prefix_length FROM lease AS l CROSS JOIN network AS n CROSS JOIN pool AS p ",
+            "n.name, p.key, p.prefix_length, p.gateway FROM lease AS l CROSS JOIN network AS n CROSS JOIN pool AS p ",
             "WHERE n.id = l.network_id AND p.id = l.pool_id",
             $rest
         )
     };
 }
 pub(crate) use select;
+
+/// What follows an INSERT of a difference into the counters.
+macro_rules! add_count {
+    () => {
+        "ON CONFLICT (pool_id, kind, state)
+        DO UPDATE SET leases = pool_count.leases + excluded.leases, in_range = pool_count.in_range + excluded.in_range"
+    };
+}
+
+/// Moves the counter of a kind and state, if the lease is as it was read; see [`as_read`].
+macro_rules! count {
+    ($kind_and_state:literal, $by:literal) => {
+        concat!(
+            "INSERT INTO pool_count (pool_id, kind, state, leases, in_range) SELECT p.id, ",
+            $kind_and_state,
+            ", ",
+            $by,
+            ", ",
+            $by,
+            " * (l.address BETWEEN p.range_low AND p.range_high) FROM lease AS l CROSS JOIN pool AS p
+            WHERE l.id = $1 AND l.kind = $2 AND l.state = $3 AND p.id = l.pool_id ",
+            add_count!(),
+            "; "
+        )
+    };
+}
 
 pub(crate) fn row(columns: &mut Columns<'_>) -> Result<LeaseRow, Error> {
     Ok(LeaseRow {
@@ -53,6 +79,7 @@ pub(crate) fn row(columns: &mut Columns<'_>) -> Result<LeaseRow, Error> {
         network_name: columns.plain()?,
         pool_key: columns.plain()?,
         prefix_length: columns.small()?,
+        gateway: columns.address_option()?,
     })
 }
 
@@ -65,13 +92,14 @@ fn owner(columns: &mut Columns<'_>) -> Result<Owner, Error> {
 /// # Errors
 /// [`Error::Duplicate`] with [`crate::constraint::LEASE_ADDRESS`] or [`crate::constraint::LEASE_KEY`].
 pub async fn insert(tx: &mut WriteTx<'_>, row: &LeaseRow) -> Result<(), Error> {
-    let statement = sql("INSERT INTO lease (id, network_id, pool_id, scope, address, mac, kind, state, owner_kind, owner_id, owner_name, node,
+    let statement = sql(concat!(
+        "INSERT INTO lease (id, network_id, pool_id, scope, address, mac, kind, state, owner_kind, owner_id, owner_name, node,
             endpoint_id, key, spec, until, revision, created_at, updated_at)
         VALUES ($4, $5, $1, 'local', $6, $7, $2, $3, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18);
         INSERT INTO pool_count (pool_id, kind, state, leases, in_range)
-        SELECT id, $2, $3, 1, CASE WHEN $6 BETWEEN range_low AND range_high THEN 1 ELSE 0 END FROM pool WHERE id = $1
-        ON CONFLICT (pool_id, kind, state)
-        DO UPDATE SET leases = pool_count.leases + 1, in_range = pool_count.in_range + excluded.in_range")
+        SELECT id, $2, $3, 1, $6 BETWEEN range_low AND range_high FROM pool WHERE id = $1 ",
+        add_count!()
+    ))
     .bind(row.pool_id)
     .bind(row.kind.as_str())
     .bind(row.state.as_str())
@@ -109,43 +137,80 @@ pub async fn set_state(
     change(tx, row, &new).await
 }
 
+/// Sets the state of the leases that endpoints carry, in one statement however many there are. Those that are in it already stay as they are.
+pub async fn set_state_of_endpoints(
+    tx: &mut WriteTx<'_>,
+    ids: &[EndpointId],
+    state: LeaseState,
+    revision: u64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    macro_rules! counted {
+        ($state:literal, $sign:literal) => {
+            concat!(
+                "INSERT INTO pool_count (pool_id, kind, state, leases, in_range)
+                SELECT l.pool_id, l.kind, ",
+                $state,
+                ", ",
+                $sign,
+                " * COUNT(*), ",
+                $sign,
+                " * SUM(l.address BETWEEN p.range_low AND p.range_high)
+                FROM lease AS l CROSS JOIN pool AS p
+                WHERE l.endpoint_id IN (SELECT value FROM json_each($1)) AND l.endpoint_id IS NOT NULL AND l.state <> $2
+                AND p.id = l.pool_id GROUP BY l.pool_id, l.kind, l.state ",
+                add_count!(),
+                "; "
+            )
+        };
+    }
+    let statement = sql(concat!(
+        counted!("l.state", "-1"),
+        counted!("$2", "1"),
+        "UPDATE lease SET state = $2, until = NULL, revision = $3, updated_at = $4
+        WHERE endpoint_id IN (SELECT value FROM json_each($1)) AND endpoint_id IS NOT NULL AND state <> $2"
+    ))
+    .bind(column::list(ids))
+    .bind(state.as_str())
+    .bind(column::integer(revision))
+    .bind(now.millis());
+    tx.execute(statement).await.map(drop)
+}
+
 /// Writes what can change of a lease as it was read: everything but ID, network, pool, address and key. When the holder
 /// changes, set `created_at` of `new` to now: the former holding then goes into the history.
 ///
 /// # Errors
 /// [`Error::NotFound`] when it is gone or of another kind or state by now.
 pub async fn change(tx: &mut WriteTx<'_>, old: &LeaseRow, new: &LeaseRow) -> Result<(), Error> {
-    let statement = sql(
-        "UPDATE lease SET mac = $4, kind = $5, state = $6, owner_kind = $7, owner_id = $8, owner_name = $9, node = $10,
-            endpoint_id = $11, spec = $12, until = $13, revision = $14, created_at = $15, updated_at = $16
-        WHERE id = $1 AND kind = $2 AND state = $3",
-    )
-    .bind(old.id.to_string())
-    .bind(old.kind.as_str())
-    .bind(old.state.as_str())
-    .bind(new.mac.map(|mac| mac.to_string()))
-    .bind(new.kind.as_str())
-    .bind(new.state.as_str())
-    .bind(new.owner.kind.as_str())
-    .bind(new.owner.id.clone())
-    .bind(new.owner.name.clone())
-    .bind(new.owner.node.to_string())
-    .bind(new.endpoint_id.map(|id| id.to_string()))
-    .bind(new.spec.as_ref().map(column::json).transpose()?)
-    .bind(new.until.map(Timestamp::millis))
-    .bind(column::integer(new.revision))
-    .bind(new.created_at.millis())
-    .bind(new.updated_at.millis());
-    tx.change_one(statement).await?;
-    if (old.kind, old.state) != (new.kind, new.state) {
-        count(tx, old, old.kind, old.state, -1).await?;
-        count(tx, old, new.kind, new.state, 1).await?;
+    macro_rules! update {
+        ($first:expr) => {
+            concat!(
+                $first,
+                count!("$2, $3", "-1"),
+                count!("$5, $6", "1"),
+                "UPDATE lease SET mac = $7, kind = $5, state = $6, owner_kind = $8, owner_id = $9, owner_name = $10, node = $11,
+                endpoint_id = $12, spec = $13, until = $14, revision = $15, created_at = $16, updated_at = $4
+                WHERE id = $1 AND kind = $2 AND state = $3 RETURNING 1"
+            )
+        };
     }
     let holder = |row: &LeaseRow| (row.owner.kind, row.owner.id.clone(), row.created_at);
-    if holder(old) != holder(new) {
-        history::insert(tx, old, new.updated_at).await?;
-    }
-    Ok(())
+    let text = if holder(old) == holder(new) { update!("") } else { update!(history::insert!()) };
+    let statement = as_read(sql(text), old, new.updated_at)
+        .bind(new.kind.as_str())
+        .bind(new.state.as_str())
+        .bind(new.mac.map(|mac| mac.to_string()))
+        .bind(new.owner.kind.as_str())
+        .bind(new.owner.id.clone())
+        .bind(new.owner.name.clone())
+        .bind(new.owner.node.to_string())
+        .bind(new.endpoint_id.map(|id| id.to_string()))
+        .bind(new.spec.as_ref().map(column::json).transpose()?)
+        .bind(new.until.map(Timestamp::millis))
+        .bind(column::integer(new.revision))
+        .bind(new.created_at.millis());
+    tx.row(statement, |_| Ok(())).await?.ok_or(Error::NotFound)
 }
 
 /// Removes a lease as it was read, counts it out and writes the holding into the history. The caller gives the address
@@ -154,29 +219,17 @@ pub async fn change(tx: &mut WriteTx<'_>, old: &LeaseRow, new: &LeaseRow) -> Res
 /// # Errors
 /// [`Error::NotFound`] when it is gone or of another kind or state by now.
 pub async fn remove(tx: &mut WriteTx<'_>, row: &LeaseRow, now: Timestamp) -> Result<(), Error> {
-    let statement = sql("DELETE FROM lease WHERE id = $1 AND kind = $2 AND state = $3")
-        .bind(row.id.to_string())
-        .bind(row.kind.as_str())
-        .bind(row.state.as_str());
-    tx.change_one(statement).await?;
-    count(tx, row, row.kind, row.state, -1).await?;
-    history::insert(tx, row, now).await
+    let text = concat!(
+        history::insert!(),
+        count!("$2, $3", "-1"),
+        "DELETE FROM lease WHERE id = $1 AND kind = $2 AND state = $3 RETURNING 1"
+    );
+    tx.row(as_read(sql(text), row, now), |_| Ok(())).await?.ok_or(Error::NotFound)
 }
 
-/// Moves the counter of a kind and state by one.
-async fn count(tx: &mut WriteTx<'_>, row: &LeaseRow, kind: LeaseKind, state: LeaseState, by: i64) -> Result<(), Error> {
-    let statement = sql(
-        "INSERT INTO pool_count (pool_id, kind, state, leases, in_range)
-        SELECT id, $2, $3, $5, CASE WHEN $4 BETWEEN range_low AND range_high THEN $5 ELSE 0 END FROM pool WHERE id = $1
-        ON CONFLICT (pool_id, kind, state)
-        DO UPDATE SET leases = pool_count.leases + excluded.leases, in_range = pool_count.in_range + excluded.in_range",
-    )
-    .bind(row.pool_id)
-    .bind(kind.as_str())
-    .bind(state.as_str())
-    .bind(column::address(row.address))
-    .bind(by);
-    tx.execute(statement).await.map(drop)
+/// Binds what says which lease is meant and that it is as it was read, and the time: $1 to $4.
+fn as_read<'q>(statement: Statement<'q>, row: &LeaseRow, now: Timestamp) -> Statement<'q> {
+    statement.bind(row.id.to_string()).bind(row.kind.as_str()).bind(row.state.as_str()).bind(now.millis())
 }
 
 /// The lease with this ID.

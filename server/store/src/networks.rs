@@ -15,9 +15,25 @@ use crate::tx::{ReadTx, WriteTx, sql};
 
 macro_rules! select {
     ($rest:literal) => {
+        select!("", $rest)
+    };
+    ($more:literal, $rest:literal) => {
         concat!(
             "SELECT n.id, n.name, n.driver, n.predefined, n.deleting, n.parent, n.spec, n.revision, n.created_at, ",
-            "n.updated_at FROM network AS n ",
+            "n.updated_at",
+            $more,
+            " FROM network AS n ",
+            $rest
+        )
+    };
+}
+
+/// The same, and whether an endpoint that stays, of a sandbox that runs and stays, is on it.
+macro_rules! select_with_use {
+    ($rest:literal) => {
+        select!(
+            ", EXISTS (SELECT 1 FROM endpoint AS e CROSS JOIN sandbox AS s WHERE e.network_id = n.id
+            AND e.deleting = 0 AND s.id = e.sandbox_id AND s.running = 1 AND s.deleting = 0)",
             $rest
         )
     };
@@ -36,6 +52,10 @@ fn row(columns: &mut Columns<'_>) -> Result<NetworkRow, Error> {
         created_at: columns.time()?,
         updated_at: columns.time()?,
     })
+}
+
+fn row_with_use(columns: &mut Columns<'_>) -> Result<(NetworkRow, bool), Error> {
+    Ok((row(columns)?, columns.plain()?))
 }
 
 /// Adds a network, local to this node.
@@ -146,6 +166,18 @@ pub async fn list(tx: &mut ReadTx<'_>, query: &NetworkQuery) -> Result<Vec<Netwo
 /// The networks on one of the host's links, by name.
 pub async fn on_parent(tx: &mut ReadTx<'_>, parent: &str) -> Result<Vec<NetworkRow>, Error> {
     tx.rows(sql(select!("WHERE n.parent = $1 ORDER BY n.name")).bind(parent.to_owned()), row).await
+}
+
+/// The networks with these IDs, by name, each with whether it is in use: by an endpoint that stays, of a sandbox that runs and stays.
+/// Unknown IDs are passed over.
+pub async fn with_use(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<Vec<(NetworkRow, bool)>, Error> {
+    let statement = sql(select_with_use!("WHERE n.id IN (SELECT value FROM json_each($1)) ORDER BY n.name"));
+    tx.rows(statement.bind(column::list(ids)), row_with_use).await
+}
+
+/// Every network, by name, each with whether it is in use, as [`with_use`] has it.
+pub async fn all_with_use(tx: &mut ReadTx<'_>) -> Result<Vec<(NetworkRow, bool)>, Error> {
+    tx.rows(sql(select_with_use!("ORDER BY n.name")), row_with_use).await
 }
 
 /// Every network, by name.

@@ -97,6 +97,8 @@ pub struct LeaseRow {
     pub pool_key: String,
     /// Length of the pool's prefix in bits (joined).
     pub prefix_length: u8,
+    /// The pool's gateway (joined).
+    pub gateway: Option<IpAddr>,
 }
 
 /// A sandbox.

@@ -128,7 +128,7 @@ async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointR
     endpoints::insert(tx, &endpoint).await?;
     let mut leases = Vec::with_capacity(taken.len());
     for one in taken {
-        leases.push((lease(tx, place, &endpoint, &one).await?, one.pool.gateway));
+        leases.push(lease(tx, place, &endpoint, &one).await?);
     }
     Ok(EndpointParts { row: endpoint, leases })
 }
@@ -164,13 +164,13 @@ async fn lease(
 /// Marks endpoints as on their way out, and their leases as `releasing`: nobody gets the addresses until the kernel is proven clean.
 pub(crate) async fn detach(
     tx: &mut WriteTx<'_>,
-    going: &[EndpointRow],
+    going: impl Iterator<Item = &EndpointRow>,
     revision: u64,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let ids: Vec<EndpointId> = going.iter().filter(|endpoint| !endpoint.deleting).map(|endpoint| endpoint.id).collect();
+    let ids: Vec<EndpointId> = going.filter(|endpoint| !endpoint.deleting).map(|endpoint| endpoint.id).collect();
     endpoints::mark_deleting(tx, &ids).await?;
-    set_leases(tx, &ids, LeaseState::Releasing, revision, now).await
+    Ok(leases::set_state_of_endpoints(tx, &ids, LeaseState::Releasing, revision, now).await?)
 }
 
 /// Takes endpoints that are on their way out back, with the addresses and the Ethernet addresses that they had: their leases are
@@ -188,24 +188,8 @@ pub(crate) async fn take_back(
         (None, true) => LeaseState::Bound,
         (None, false) => LeaseState::Held,
     };
-    set_leases(tx, &ids, state, sandbox.revision, now).await?;
+    leases::set_state_of_endpoints(tx, &ids, state, sandbox.revision, now).await?;
     Ok(leaving.into_iter().map(|endpoint| EndpointRow { deleting: false, ..endpoint }).collect())
-}
-
-/// Sets the state of the leases of these endpoints.
-pub(crate) async fn set_leases(
-    tx: &mut WriteTx<'_>,
-    ids: &[EndpointId],
-    state: LeaseState,
-    revision: u64,
-    now: Timestamp,
-) -> Result<(), Error> {
-    for lease in leases::of_endpoints(tx, ids).await? {
-        if lease.state != state {
-            leases::set_state(tx, &lease, state, None, revision, now).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Chooses interface names: those given are respected, the others are the lowest `eth<n>` that nobody in the sandbox has.

@@ -5,7 +5,7 @@ use netloom_model::assignment::{Adoption, Key, NamespaceSource};
 use netloom_model::invalid::Code;
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use netloom_model::{Invalid, NodeId, SandboxId};
-use netloom_store::{NetworkRow, SandboxRow, WriteTx, events, sandboxes};
+use netloom_store::{SandboxRow, WriteTx, events, sandboxes};
 
 use super::attach;
 use super::view::SandboxParts;
@@ -130,12 +130,11 @@ impl Job for Create {
         let attached = attach::attach_all(tx, self.node, &row, &[], &self.wanted, now).await?;
         let keys = vec![Key::Sandbox(self.id)];
         let revision = row.revision;
-        let networks: Vec<NetworkRow> = attached.iter().map(|attached| attached.network.clone()).collect();
-        let endpoints = attached.into_iter().map(|attached| attached.endpoint).collect();
+        let (networks, endpoints) = attached.into_iter().map(|one| ((one.network, true), one.endpoint)).unzip();
         let parts = SandboxParts { row, endpoints };
         // All that it says was just written: reading it back would be a handful of queries for nothing.
         let assignment = match parts.row.running {
-            true => Some(assignments::of_new(&parts, &networks)),
+            true => Some(assignments::assemble(revision, networks, vec![parts.clone()])),
             false => tried(tx, self.dry_run, &keys).await?,
         };
         fault("control.create.before_commit")?;

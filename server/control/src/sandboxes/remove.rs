@@ -1,14 +1,16 @@
 //! Removing a sandbox: marked, let go by the node, then purged with the node's report.
 
 use async_trait::async_trait;
-use netloom_model::SandboxId;
 use netloom_model::assignment::Key;
 use netloom_model::plan::Refusal;
+use netloom_model::report::Live;
 use netloom_model::sandbox::Sandbox;
-use netloom_store::{WriteTx, endpoints, events, sandboxes};
+use netloom_model::{SandboxId, Timestamp};
+use netloom_store::{NewEvent, SandboxRow, WriteTx, events, sandboxes};
 
 use super::attach;
 use super::view::{self, SandboxParts};
+use crate::assignments;
 use crate::clock::now;
 use crate::command::{RemoveSandbox, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
@@ -20,7 +22,7 @@ use crate::principal::{Authorized, Context};
 use crate::settle::{Deadline, Settled, UNDO, detached};
 
 impl Control {
-    /// Removes a sandbox. `Done` holds it as it was; `Pending` as it is while it goes. Removing what is being removed waits for it.
+    /// Removes a sandbox. `Done` holds what the store had of it at last; `Pending` what it is while it goes. Removing what is being removed waits for it.
     ///
     /// # Errors
     /// There is none; the node's refusal, while the removal goes on.
@@ -43,23 +45,24 @@ impl Control {
         let deadline = Deadline::new(options.wait);
         let id = self.sandbox_id(&reference).await?;
         let _turn = self.inner.queues.turn(Key::Sandbox(id), &deadline).await?;
-        let Some(before) = self.sandbox_parts(id).await? else {
-            return Err(Error::not_found("sandbox", &reference));
-        };
-        let before = self.sandbox_as_answered(before).await;
         let actor = Actor::from(&context);
         let job = Remove { id, actor, event: "sandbox.deleting", reason: None, dry_run: options.dry_run };
-        let change = self.inner.commit(options.dry_run, job).await?;
+        let mut change = self.inner.commit(options.dry_run, job).await?;
         if options.dry_run {
             return self.sandbox_planned(change).await;
         }
+        self.inner.recent.keep(&change.keys, change.assignment.take());
         fault("control.remove.after_mark")?;
-        let is_gone = || async { Ok(self.sandbox_parts(id).await?.is_none()) };
+        let is_gone = || self.is_gone(id);
         match self.inner.settle_removal(&change.keys, change.revision, &deadline, is_gone).await? {
             Settled::Refused(refusal) => Err(refusal.into()),
-            Settled::Done => Ok(Written::Done(before)),
+            Settled::Done => Ok(Written::Done(self.compose_sandbox(change.parts, &Live::default()))),
             Settled::Pending => Ok(Written::Pending(self.sandbox_now(change.parts).await?)),
         }
+    }
+
+    async fn is_gone(&self, id: SandboxId) -> Result<bool, Error> {
+        self.inner.store.read(move |tx| Box::pin(async move { Ok(sandboxes::by_id(tx, id).await?.is_none()) })).await
     }
 
     /// Undoes the making of a sandbox that the node refused, by the ordinary removal.
@@ -89,30 +92,35 @@ impl Job for Remove {
     type Output = Change<SandboxParts>;
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
-        let Some(mut row) = sandboxes::by_id(tx, self.id).await? else {
+        let Some(row) = sandboxes::by_id(tx, self.id).await? else {
             return Err(Error::not_found("sandbox", &self.id.to_string()));
         };
-        if !row.deleting {
-            let now = now();
-            let message = match &self.reason {
-                Some(reason) => format!("sandbox `{}` could not be made: {reason}", row.name),
-                None => format!("sandbox `{}` is being removed", row.name),
-            };
-            let event = self.actor.event(self.event, sandbox_ref(&row), message, now);
-            let event = match &self.reason {
-                Some(reason) => with(event, "reason", reason),
-                None => event,
-            };
-            row.revision = events::append(tx, &event).await?;
-            sandboxes::mark_deleting(tx, self.id, row.revision, now).await?;
-            let going = endpoints::of_sandboxes(tx, &[self.id]).await?;
-            attach::detach(tx, &going, row.revision, now).await?;
-            row.deleting = true;
-        }
+        let mut parts = one(view::parts(tx, vec![row]).await?, &self.id.to_string())?;
         let keys = vec![Key::Sandbox(self.id)];
-        let revision = row.revision;
-        let assignment = tried(tx, self.dry_run, &keys).await?;
-        let parts = one(view::parts(tx, vec![row]).await?, &self.id.to_string())?;
+        if parts.row.deleting {
+            let assignment = tried(tx, self.dry_run, &keys).await?;
+            return Ok(Change { keys, revision: parts.row.revision, parts, assignment });
+        }
+        let now = now();
+        let revision = events::append(tx, &self.event(&parts.row, now)).await?;
+        sandboxes::mark_deleting(tx, self.id, revision, now).await?;
+        attach::detach(tx, parts.endpoints.iter().map(|endpoint| &endpoint.row), revision, now).await?;
+        // As the rows are by now, without reading them again.
+        parts.mark_deleting(revision, now);
+        let assignment = Some(assignments::of_one(tx, &parts, revision).await?);
         Ok(Change { parts, keys, revision, assignment })
+    }
+}
+
+impl Remove {
+    fn event(&self, row: &SandboxRow, now: Timestamp) -> NewEvent {
+        let object = sandbox_ref(row);
+        match &self.reason {
+            Some(reason) => {
+                let message = format!("sandbox `{}` could not be made: {reason}", row.name);
+                with(self.actor.event(self.event, object, message, now), "reason", reason)
+            }
+            None => self.actor.event(self.event, object, format!("sandbox `{}` is being removed", row.name), now),
+        }
     }
 }

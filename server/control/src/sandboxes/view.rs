@@ -1,15 +1,15 @@
 //! Sandboxes as answered: rows, what the node says and what control itself found, put together.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use netloom_model::condition::Condition;
+use netloom_model::lease::LeaseState;
 use netloom_model::net::Family;
 use netloom_model::network::Scope;
 use netloom_model::report::LiveObject;
 use netloom_model::sandbox::{EndpointState, EndpointStatus, Sandbox, SandboxState, SandboxStatus};
-use netloom_model::{EndpointId, NodeId};
-use netloom_store::{EndpointRow, LeaseRow, ReadTx, SandboxRow, endpoints, leases, pools};
+use netloom_model::{EndpointId, NodeId, Timestamp};
+use netloom_store::{EndpointRow, LeaseRow, ReadTx, SandboxRow, endpoints, leases};
 
 use crate::allocation::by_address;
 use crate::conditions;
@@ -23,12 +23,26 @@ pub(crate) struct SandboxParts {
     pub(crate) endpoints: Vec<EndpointParts>,
 }
 
+impl SandboxParts {
+    /// What the marks of a removal make of it.
+    pub(crate) fn mark_deleting(&mut self, revision: u64, now: Timestamp) {
+        (self.row.deleting, self.row.revision, self.row.updated_at) = (true, revision, now);
+        for endpoint in self.endpoints.iter_mut().filter(|endpoint| !endpoint.row.deleting) {
+            endpoint.row.deleting = true;
+            for lease in &mut endpoint.leases {
+                lease.state = LeaseState::Releasing;
+                (lease.until, lease.revision, lease.updated_at) = (None, revision, now);
+            }
+        }
+    }
+}
+
 /// All that the store holds of one endpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct EndpointParts {
     pub(crate) row: EndpointRow,
-    /// Leases with their pool's gateway; IPv4 first.
-    pub(crate) leases: Vec<(LeaseRow, Option<IpAddr>)>,
+    /// Its leases, IPv4 first.
+    pub(crate) leases: Vec<LeaseRow>,
 }
 
 /// Reads what belongs to these sandboxes, in a constant number of queries.
@@ -36,19 +50,13 @@ pub(crate) async fn parts(tx: &mut ReadTx<'_>, rows: Vec<SandboxRow>) -> Result<
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
     let endpoint_rows = endpoints::of_sandboxes(tx, &ids).await?;
     let endpoint_ids: Vec<_> = endpoint_rows.iter().map(|row| row.id).collect();
-    let mut network_ids: Vec<_> = endpoint_rows.iter().map(|row| row.network_id).collect();
-    network_ids.sort_unstable();
-    network_ids.dedup();
-    let gateways: BTreeMap<i64, Option<IpAddr>> =
-        pools::of_networks(tx, &network_ids).await?.into_iter().map(|pool| (pool.id, pool.gateway)).collect();
-    let mut by_endpoint: BTreeMap<EndpointId, Vec<(LeaseRow, Option<IpAddr>)>> = BTreeMap::new();
+    let mut by_endpoint: BTreeMap<EndpointId, Vec<LeaseRow>> = BTreeMap::new();
     for lease in leases::of_endpoints(tx, &endpoint_ids).await? {
-        let gateway = gateways.get(&lease.pool_id).copied().flatten();
         if let Some(endpoint) = lease.endpoint_id {
-            by_endpoint.entry(endpoint).or_default().push((lease, gateway));
+            by_endpoint.entry(endpoint).or_default().push(lease);
         }
     }
-    by_endpoint.values_mut().for_each(|leases| leases.sort_by(|(a, _), (b, _)| by_address(a, b)));
+    by_endpoint.values_mut().for_each(|leases| leases.sort_by(by_address));
     let mut by_sandbox: BTreeMap<_, Vec<EndpointParts>> = BTreeMap::new();
     for row in endpoint_rows {
         let leases = by_endpoint.remove(&row.id).unwrap_or_default();
@@ -114,7 +122,7 @@ fn state(row: &SandboxRow, live: Option<&LiveObject>) -> SandboxState {
 
 fn endpoint_status(parts: EndpointParts, sandbox: SandboxState, found: &[Finding]) -> EndpointStatus {
     let row = parts.row;
-    let held = parts.leases.iter().any(|(lease, _)| lease.state == netloom_model::lease::LeaseState::Held);
+    let held = parts.leases.iter().any(|lease| lease.state == LeaseState::Held);
     let state = match sandbox {
         _ if row.deleting => EndpointState::Detaching,
         SandboxState::Deleting => EndpointState::Detaching,
@@ -124,22 +132,21 @@ fn endpoint_status(parts: EndpointParts, sandbox: SandboxState, found: &[Finding
         SandboxState::Pending if held => EndpointState::Held,
         SandboxState::Pending => EndpointState::Pending,
     };
-    let of = |family: Family| parts.leases.iter().find(|(lease, _)| Family::of(lease.address) == family);
+    let of = |family: Family| parts.leases.iter().find(|lease| Family::of(lease.address) == family);
     let (four, six) = (of(Family::V4), of(Family::V6));
-    let gateway =
-        |lease: Option<&(LeaseRow, Option<IpAddr>)>| lease.and_then(|(_, gateway)| *gateway).map(|a| a.to_string());
+    let gateway = |lease: Option<&LeaseRow>| lease.and_then(|lease| lease.gateway).map(|a| a.to_string());
     EndpointStatus {
         state,
         network_id: row.network_id,
         endpoint_id: row.id,
-        lease_ids: parts.leases.iter().map(|(lease, _)| lease.id).collect(),
+        lease_ids: parts.leases.iter().map(|lease| lease.id).collect(),
         interface: row.interface,
         mac: row.mac,
-        address: four.map(|(lease, _)| lease.address.to_string()),
-        prefix_length: four.map(|(lease, _)| lease.prefix_length),
+        address: four.map(|lease| lease.address.to_string()),
+        prefix_length: four.map(|lease| lease.prefix_length),
         gateway: gateway(four),
-        address6: six.map(|(lease, _)| lease.address.to_string()),
-        prefix_length6: six.map(|(lease, _)| lease.prefix_length),
+        address6: six.map(|lease| lease.address.to_string()),
+        prefix_length6: six.map(|lease| lease.prefix_length),
         gateway6: gateway(six),
         conditions: found.iter().filter(|f| f.endpoint == Some(row.id)).map(Finding::condition).collect(),
     }

@@ -7,7 +7,6 @@ use netloom_model::lease::Holding;
 
 use crate::column::{self, Columns};
 use crate::error::Error;
-use crate::row::LeaseRow;
 use crate::tx::{ReadTx, WriteTx, sql};
 
 macro_rules! select {
@@ -34,26 +33,17 @@ fn row(columns: &mut Columns<'_>) -> Result<Holding, Error> {
     })
 }
 
-/// Writes down a holding that ends.
-pub(super) async fn insert(tx: &mut WriteTx<'_>, row: &LeaseRow, to: Timestamp) -> Result<(), Error> {
-    let statement = sql("INSERT INTO lease_history (address, lease_id, network_id, network, pool, kind, mac,
+/// Writes down that the holding of a lease ends, if the lease is as it was read; see [`super::as_read`].
+macro_rules! insert {
+    () => {
+        "INSERT INTO lease_history (address, lease_id, network_id, network, pool, kind, mac,
             owner_kind, owner_id, owner_name, node, held_from, held_to)
-        SELECT $1, $2, $3, n.name, p.key, $4, $5, $6, $7, $8, $9, $10, $11 FROM network AS n, pool AS p
-        WHERE n.id = $3 AND p.id = $12")
-    .bind(column::address(row.address))
-    .bind(row.id.to_string())
-    .bind(row.network_id.to_string())
-    .bind(row.kind.as_str())
-    .bind(row.mac.map(|mac| mac.to_string()))
-    .bind(row.owner.kind.as_str())
-    .bind(row.owner.id.clone())
-    .bind(row.owner.name.clone())
-    .bind(row.owner.node.to_string())
-    .bind(row.created_at.millis())
-    .bind(to.millis())
-    .bind(row.pool_id);
-    tx.execute(statement).await.map(drop)
+        SELECT l.address, l.id, l.network_id, n.name, p.key, l.kind, l.mac, l.owner_kind, l.owner_id, l.owner_name, l.node,
+            l.created_at, $4 FROM lease AS l CROSS JOIN network AS n CROSS JOIN pool AS p
+        WHERE l.id = $1 AND l.kind = $2 AND l.state = $3 AND n.id = l.network_id AND p.id = l.pool_id; "
+    };
 }
+pub(super) use insert;
 
 /// Most holdings that one call of [`prune_history`] looks at and removes: the writer is not to be held for long.
 pub const HISTORY_PRUNED_AT_ONCE: u32 = 10_000;

@@ -65,7 +65,12 @@ async fn a_network_is_in_use_by_what_runs_and_stays() {
     })
     .unwrap();
     let (id, owner) = (network.id, sandbox.id);
-    let running = |store: Store| async move { read!(store, (), tx => endpoints::running_on(tx, id).await).unwrap() };
+    let running = |store: Store| async move {
+        let found = read!(store, (), tx => networks::with_use(tx, &[id]).await).unwrap();
+        let all = read!(store, (), tx => networks::all_with_use(tx).await).unwrap();
+        assert_eq!(found, all);
+        found[0].1
+    };
     assert!(running(store.clone()).await);
     sandbox.running = false;
     write!(store, (sandbox), tx => sandboxes::update(tx, &sandbox).await).unwrap();

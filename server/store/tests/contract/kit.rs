@@ -126,6 +126,7 @@ pub(crate) fn lease(pool: &PoolRow, address: IpAddr, owner: &str) -> LeaseRow {
         network_name: String::new(),
         pool_key: String::new(),
         prefix_length: 0,
+        gateway: None,
     }
 }
 
