@@ -29,6 +29,8 @@ impl Node for Nowhere {
 
     fn wake(&self, _: Vec<Key>) {}
 
+    fn prepare(&self) {}
+
     async fn live(&self, _: Vec<Key>, _: bool) -> Live {
         Live::default()
     }

@@ -37,7 +37,7 @@ pub(crate) async fn plan(inner: &Arc<Inner>, assignment: &Assignment) -> Result<
         return Err(refusal.clone());
     }
     let observed =
-        inner.kernel.observe(wanted.scope.clone()).await.map_err(|error| refusal_of(&error, "the kernel"))?;
+        inner.kernel.observe(wanted.scope.clone()).await.map_err(|error| refusal_of(&error, "the kernel"))?.observed;
     wanted.admit(&observed);
     let probed = wanted.assume_clear();
     for sandbox in assignment.sandboxes.values().filter(|s| s.running && !s.deleting) {
@@ -91,7 +91,7 @@ pub(crate) async fn drift(inner: &Arc<Inner>) -> Result<Vec<Drift>, Refusal> {
     let mut wanted = compile(&assignment, &facts, &gates);
     wanted.look_everywhere();
     let observed =
-        inner.kernel.observe(wanted.scope.clone()).await.map_err(|error| refusal_of(&error, "the kernel"))?;
+        inner.kernel.observe(wanted.scope.clone()).await.map_err(|error| refusal_of(&error, "the kernel"))?.observed;
     wanted.admit(&observed);
     Ok(plan_drift::drift(&wanted, &observed, &assignment))
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use netloom_kernel::Notification;
+use netloom_kernel::{Heard, Notification};
 use netloom_model::assignment::Key;
 use netloom_plan::Place;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -19,7 +19,7 @@ const FULL_GAP: Duration = Duration::from_secs(1);
 const FULL_SHARE: u32 = 20;
 
 /// Listens until the kernel or the agent is gone.
-pub(crate) async fn listen(mut heard: UnboundedReceiver<Notification>, inner: Weak<Inner>) {
+pub(crate) async fn listen(mut heard: UnboundedReceiver<Heard>, inner: Weak<Inner>) {
     let mut refresh_at: Option<Instant> = None;
     loop {
         let refresh = async {
@@ -29,10 +29,10 @@ pub(crate) async fn listen(mut heard: UnboundedReceiver<Notification>, inner: We
             }
         };
         tokio::select! {
-            notification = heard.recv() => {
-                let (Some(notification), Some(inner)) = (notification, inner.upgrade()) else { return };
+            said = heard.recv() => {
+                let (Some(said), Some(inner)) = (said, inner.upgrade()) else { return };
                 let due = Instant::now() + inner.options.settle_after;
-                if take(&inner, &notification, due) {
+                if take(&inner, &said, due) {
                     refresh_at.get_or_insert(due);
                 }
             }
@@ -49,10 +49,11 @@ pub(crate) async fn listen(mut heard: UnboundedReceiver<Notification>, inner: We
 }
 
 /// Turns a notification into wakes; says whether the host's facts are to be read again.
-fn take(inner: &Arc<Inner>, notification: &Notification, due: Instant) -> bool {
+fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
     let mut state = inner.state();
     state.counters.notifications += 1;
-    let host_changed = match notification {
+    let at = heard.at.into();
+    let host_changed = match &heard.what {
         Notification::HostChanged => true,
         Notification::Overrun => {
             state.counters.overruns += 1;
@@ -66,7 +67,7 @@ fn take(inner: &Arc<Inner>, notification: &Notification, due: Instant) -> bool {
                 // Half-made objects of a refused try are heard too: only its back-off may try again. A name that a
                 // stranger holds is not tried at all, so that what is heard there may be the stranger's leaving.
                 Some(t) if t.refusal.as_ref().is_some_and(|refusal| refusal.code != "name-conflict") => {}
-                Some(_) => state.hear(key, due),
+                Some(_) => state.hear(key, at, due),
             }
             false
         }
@@ -74,7 +75,7 @@ fn take(inner: &Arc<Inner>, notification: &Notification, due: Instant) -> bool {
         Notification::Changed { place: Some(Place::Host), owner, .. } => match state.owner_of(owner.as_deref()) {
             Some(key) => {
                 if state.tracked.get(&key).is_none_or(|tracked| tracked.refusal.is_none()) {
-                    state.hear(key, due);
+                    state.hear(key, at, due);
                 }
                 false
             }

@@ -135,7 +135,7 @@ async fn prepare(inner: &Arc<Inner>) -> Result<(), PassError> {
         let setting = (Place::Host, "net/ipv6/conf/all/forwarding".to_owned());
         let mut scope = Compiled::default().scope;
         scope.sysctls.push(setting.clone());
-        let observed = inner.kernel.observe(scope).await?;
+        let observed = inner.kernel.observe(scope).await?.observed;
         inner.state().without_ipv6 = !observed.ours.contains_key(&object::Key::Sysctl(setting.0, setting.1));
     }
     Ok(())
@@ -232,34 +232,35 @@ impl<'a> Pass<'a> {
     }
 
     async fn run(mut self, host: Option<OwnedMutexGuard<()>>) -> Result<Work, PassError> {
-        let mut looked = Instant::now();
-        let mut observed = self.inner.kernel.observe(self.wanted.scope.clone()).await?;
-        let mut comparison = self.compare(&observed);
-        let mut repairs = Repairs::found(&comparison, &self.wanted, &observed, &self.assignment);
+        let mut look = self.inner.kernel.observe(self.wanted.scope.clone()).await?;
+        let mut comparison = self.compare(&look.observed);
+        let mut repairs = Repairs::found(&comparison, &self.wanted, &look.observed, &self.assignment);
         let mut refused = BTreeMap::new();
         for _ in 0..ROUNDS {
             if comparison.operations.is_empty() || !refused.is_empty() {
                 break;
             }
             point("agent.pass.before_apply")?;
-            let outcomes = self.inner.kernel.apply(comparison.operations.clone()).await;
+            let scope = self.wanted.scope.clone();
+            let (outcomes, verified) = self.inner.kernel.apply_and_observe(comparison.operations.clone(), scope).await;
             self.note(&comparison.operations, outcomes, &mut refused, &mut repairs);
             point("agent.pass.before_verify")?;
-            if !refused.is_empty() {
+            look = if refused.is_empty() {
+                verified?
+            } else {
                 // A parent that vanished meanwhile is the clearer reason.
                 host::refresh(self.inner).await?;
                 (self.wanted, self.host_generation) = compiled(self.inner, &self.assignment, self.keys);
-            }
-            looked = Instant::now();
-            observed = self.inner.kernel.observe(self.wanted.scope.clone()).await?;
-            comparison = self.compare(&observed);
+                self.inner.kernel.observe(self.wanted.scope.clone()).await?
+            };
+            comparison = self.compare(&look.observed);
         }
         Ok(Work {
             everything: self.keys.is_none(),
             assignment: self.assignment,
             wanted: self.wanted,
-            observed,
-            looked,
+            observed: look.observed,
+            looked: look.began.into(),
             remaining: comparison,
             refused,
             repairs,

@@ -71,6 +71,8 @@ pub(crate) struct Tracked {
     pub(crate) told: Option<(String, String, Option<String>)>,
     /// When the kernel last said that something of it changed. A look that began later has seen it.
     pub(crate) heard: Option<Instant>,
+    /// When the look began that last found all as it should be.
+    pub(crate) looked: Option<Instant>,
     /// Tries since it last went well.
     pub(crate) backoff: Backoff,
     /// Who waits.
@@ -148,17 +150,21 @@ impl State {
         wake.afresh |= afresh;
     }
 
-    /// Makes a key due at `at` because something of it was heard.
-    pub(crate) fn hear(&mut self, key: Key, at: Instant) {
+    /// Makes a key due at `due` because something of it was heard at `at`, unless it was looked at since.
+    pub(crate) fn hear(&mut self, key: Key, at: Instant, due: Instant) {
         if let Some(tracked) = self.tracked.get_mut(&key) {
-            tracked.heard = Some(Instant::now());
+            if tracked.looked.is_some_and(|looked| at < looked) {
+                return;
+            }
+            tracked.heard = Some(at);
         }
-        self.wake(key, at, false);
+        self.wake(key, due, false);
     }
 
     /// A look at a key that began at `looked` found all as it should be: what was heard before is no reason to look again.
     pub(crate) fn settle_heard(&mut self, key: Key, looked: Instant) {
         let Some(tracked) = self.tracked.get_mut(&key) else { return };
+        tracked.looked = Some(looked);
         let seen = tracked.heard.take_if(|heard| *heard < looked).is_some();
         if seen && self.wakes.get(&key).is_some_and(|wake| !wake.afresh) {
             self.wakes.remove(&key);

@@ -2,19 +2,20 @@
 //!
 //! What must not live here: messages, and what a refusal means to anybody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
-use netloom_plan::object::{Namespace, Object, Operation, Place};
+use netloom_plan::object::{Namespace, Object, Operation, Place, Scope};
 use netloom_plan::order;
 
-use crate::handle::Inner;
+use crate::handle::{Inner, Look};
+use crate::observe::Visited;
 use crate::reap::{self, Reaped};
 use crate::stray;
-use crate::visit::{Blocked, Outcome, subject, visit};
+use crate::visit::{Blocked, Outcome, Visit, subject, visit};
 
 /// A run of operations in one place that is done in one go.
 enum Step {
@@ -28,17 +29,42 @@ enum Step {
     Stray(usize),
 }
 
-/// Applies operations, stage by stage; answers one outcome for each, in the order given.
-pub(crate) async fn apply(inner: &Arc<Inner>, operations: Vec<Operation>) -> Vec<Outcome> {
-    let mut outcomes = Vec::with_capacity(operations.len());
-    for stage in operations.chunk_by(|a, b| order::stage(a) == order::stage(b)) {
-        outcomes.extend(at_once(inner, stage.to_vec()).await);
+/// What came of operations.
+#[derive(Default)]
+pub(crate) struct Applied {
+    /// One outcome for each, in the order given.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// What was seen of sandboxes when the last that was done to them was done.
+    pub(crate) visited: Visited,
+}
+
+/// Applies operations, stage by stage. With a scope, sandboxes in it are looked into at the end of their last visit, where all went well.
+pub(crate) async fn apply(inner: &Arc<Inner>, operations: Vec<Operation>, scope: Option<&Arc<Scope>>) -> Applied {
+    let mut applied = Applied::default();
+    let mut rest = operations.as_slice();
+    while let Some(first) = rest.first() {
+        let (stage, later) = rest.split_at(rest.partition_point(|one| order::stage(one) == order::stage(first)));
+        let worked_on_later: HashSet<Place> = later.iter().map(|operation| operation.object().place()).collect();
+        let scope = |place: Place| match place {
+            Place::Sandbox(id) if !worked_on_later.contains(&place) => {
+                scope.filter(|scope| scope.sandboxes.contains_key(&id)).cloned()
+            }
+            _ => None,
+        };
+        let done = at_once(inner, stage.to_vec(), scope).await;
+        applied.outcomes.extend(done.outcomes);
+        applied.visited.extend(done.visited);
+        rest = later;
     }
-    outcomes
+    applied
 }
 
 /// Applies operations of one stage, each place by itself.
-async fn at_once(inner: &Arc<Inner>, operations: Vec<Operation>) -> Vec<Outcome> {
+async fn at_once(
+    inner: &Arc<Inner>,
+    operations: Vec<Operation>,
+    scope: impl Fn(Place) -> Option<Arc<Scope>>,
+) -> Applied {
     let mut places: BTreeMap<Place, (Vec<usize>, Vec<Operation>)> = BTreeMap::new();
     let count = operations.len();
     for (index, operation) in operations.into_iter().enumerate() {
@@ -46,16 +72,22 @@ async fn at_once(inner: &Arc<Inner>, operations: Vec<Operation>) -> Vec<Outcome>
         indexes.push(index);
         list.push(operation);
     }
-    let runs = places.into_iter().map(async |(place, (indexes, list))| {
-        let outcomes = in_place(inner, place, list).await;
-        indexes.into_iter().zip(outcomes)
+    let runs = places.into_iter().map(|(place, (indexes, list))| {
+        let scope = scope(place);
+        async move { (place, indexes, in_place(inner, place, list, scope).await) }
     });
     let mut outcomes: Vec<Option<Outcome>> = vec![None; count];
-    for (index, outcome) in join_all(runs).await.into_iter().flatten() {
-        outcomes[index] = Some(outcome);
+    let mut visited = Visited::new();
+    for (place, indexes, (done, seen)) in join_all(runs).await {
+        for (index, outcome) in indexes.into_iter().zip(done) {
+            outcomes[index] = Some(outcome);
+        }
+        if let (Place::Sandbox(id), Some(seen)) = (place, seen) {
+            visited.insert(id, seen);
+        }
     }
     // Every index is in exactly one place's list.
-    outcomes.into_iter().flatten().collect()
+    Applied { outcomes: outcomes.into_iter().flatten().collect(), visited }
 }
 
 fn steps(operations: &[Operation]) -> Vec<Step> {
@@ -78,12 +110,19 @@ fn steps(operations: &[Operation]) -> Vec<Step> {
     steps
 }
 
-/// Applies the operations of one place.
-async fn in_place(inner: &Arc<Inner>, place: Place, operations: Vec<Operation>) -> Vec<Outcome> {
+/// Applies the operations of one place; answers what was seen there, if the last was a visit that all went well in.
+async fn in_place(
+    inner: &Arc<Inner>,
+    place: Place,
+    operations: Vec<Operation>,
+    scope: Option<Arc<Scope>>,
+) -> (Vec<Outcome>, Option<Look>) {
     let operations = Arc::new(operations);
     let mut outcomes: Vec<Outcome> = vec![Ok(()); operations.len()];
     let mut blocked = Blocked::default();
+    let mut seen = None;
     for step in steps(&operations) {
+        seen = None;
         let mut settle = |index: usize, outcome: Outcome, blocked: &mut Blocked| {
             if outcome.is_err() {
                 blocked.failed(operations[index].object());
@@ -92,8 +131,9 @@ async fn in_place(inner: &Arc<Inner>, place: Place, operations: Vec<Operation>) 
         };
         match step {
             Step::Visit(indexes) => {
-                let (done, after) = run_visit(inner, place, &operations, &indexes, blocked.clone()).await;
-                blocked = after;
+                let done = run_visit(inner, place, &operations, &indexes, blocked.clone(), scope.clone()).await;
+                (blocked, seen) = (done.blocked, done.seen);
+                let done = done.outcomes;
                 indexes.into_iter().zip(done).for_each(|(index, outcome)| settle(index, outcome, &mut blocked));
             }
             Step::Links(indexes) => {
@@ -109,7 +149,7 @@ async fn in_place(inner: &Arc<Inner>, place: Place, operations: Vec<Operation>) 
             }
         }
     }
-    outcomes
+    (outcomes, seen)
 }
 
 async fn run_visit(
@@ -117,20 +157,16 @@ async fn run_visit(
     place: Place,
     operations: &Arc<Vec<Operation>>,
     indexes: &[usize],
-    mut blocked: Blocked,
-) -> (Vec<Outcome>, Blocked) {
+    blocked: Blocked,
+    scope: Option<Arc<Scope>>,
+) -> Visit {
     let list: Vec<Operation> = indexes.iter().map(|index| operations[*index].clone()).collect();
     let (job, lost) = (inner.clone(), list.clone());
-    let done = inner
-        .workers
-        .run(move |worker| {
-            let outcomes = visit(&job, worker, place, &list, &mut blocked);
-            (outcomes, blocked)
-        })
-        .await;
+    let done = inner.workers.run(move |worker| visit(&job, worker, place, &list, blocked, scope.as_deref())).await;
     done.unwrap_or_else(|error| {
         let refuse = |operation| Err(subject(inner, operation).refusal("kernel-refused", &error));
-        (lost.iter().map(refuse).collect(), Blocked { place: true, ..Blocked::default() })
+        let blocked = Blocked { place: true, ..Blocked::default() };
+        Visit { outcomes: lost.iter().map(refuse).collect(), blocked, seen: None }
     })
 }
 

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use netloom_model::assignment::{Adoption, NamespaceSource};
 use netloom_model::facts::Facts;
@@ -18,7 +18,9 @@ use tokio::sync::mpsc;
 
 use crate::listen::{self, Listener};
 use crate::netns::{self, Pins};
+use crate::observe::Visited;
 use crate::registry::Registry;
+use crate::spare::{self, Spares};
 use crate::worker::Pool;
 use crate::{Error, apply, facts, identify, interfaces, observe, probe, sys};
 
@@ -54,6 +56,24 @@ pub enum Notification {
     Overrun,
 }
 
+/// A notification, and when it was taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// When. A [`Look`] that began later has seen it.
+    pub at: Instant,
+    /// What.
+    pub what: Notification,
+}
+
+/// What a look saw.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// When it began: whatever was heard before is in it.
+    pub began: Instant,
+    /// What was there.
+    pub observed: Observed,
+}
+
 /// The kernel, seen from the network namespace in which [`Kernel::start`] was called. A cheap handle; threads inside.
 #[derive(Clone)]
 pub struct Kernel {
@@ -66,10 +86,11 @@ pub(crate) struct Inner {
     pub(crate) registry: Registry,
     pub(crate) workers: Pool,
     pub(crate) reapers: Pool,
+    pub(crate) spares: Spares,
     pub(crate) boot_id: String,
     /// Cookie of the host's namespace, which is never anybody's sandbox.
     pub(crate) home_cookie: u64,
-    listener: Mutex<Option<Listener>>,
+    pub(crate) listener: Listener,
 }
 
 impl Kernel {
@@ -86,9 +107,10 @@ impl Kernel {
             registry: Registry::default(),
             workers: Pool::new("kernel-worker", home.clone(), WORKERS, None),
             reapers: Pool::new("kernel-reaper", home, REAPERS, Some(REAPER_LINGER)),
+            spares: Spares::default(),
             boot_id,
             home_cookie,
-            listener: Mutex::new(Some(listener)),
+            listener,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -97,8 +119,8 @@ impl Kernel {
     ///
     /// Loopback of a namespace that we made is ours, in an adopted one it is foreign. What the kernel sets by itself
     /// (link-local addresses, connected routes) is neither.
-    pub async fn observe(&self, scope: Scope) -> Result<Observed, Error> {
-        observe::observe(&self.inner, scope).await
+    pub async fn observe(&self, scope: Scope) -> Result<Look, Error> {
+        observe::observe(&self.inner, Arc::new(scope), Visited::new()).await
     }
 
     /// Applies operations; answers one outcome for each, in the order given.
@@ -106,7 +128,25 @@ impl Kernel {
     /// Places go side by side, in each the operations go in order. Making what is there just so, and removing what is not there,
     /// succeeds. What hangs from something refused is refused with the code `skipped`. A removed link is proven gone.
     pub async fn apply(&self, operations: Vec<Operation>) -> Vec<Result<(), Refusal>> {
-        apply::apply(&self.inner, operations).await
+        apply::apply(&self.inner, operations, None).await.outcomes
+    }
+
+    /// As [`Self::apply`], then looks at what a scope names, as [`Self::observe`] does: into a sandbox that was worked on before the
+    /// thread leaves it.
+    pub async fn apply_and_observe(
+        &self,
+        operations: Vec<Operation>,
+        scope: Scope,
+    ) -> (Vec<Result<(), Refusal>>, Result<Look, Error>) {
+        let scope = Arc::new(scope);
+        let applied = apply::apply(&self.inner, operations, Some(&scope)).await;
+        (applied.outcomes, observe::observe(&self.inner, scope, applied.visited).await)
+    }
+
+    /// A namespace of ours will soon be made: has one made in advance, with these settings (path and value). Its loopback is up. One that
+    /// nobody needs goes again after half a minute.
+    pub fn prepare(&self, settings: Vec<(String, String)>) {
+        spare::prepare(&self.inner, settings);
     }
 
     /// The interfaces of a stack as they are now, with counters.
@@ -133,12 +173,9 @@ impl Kernel {
     }
 
     /// What the kernel says of changes. To be called once, inside the runtime; a second caller hears nothing.
-    pub fn subscribe(&self) -> mpsc::UnboundedReceiver<Notification> {
+    pub fn subscribe(&self) -> mpsc::UnboundedReceiver<Heard> {
         let (heard, hearing) = mpsc::unbounded_channel();
-        let listener = self.inner.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(listener) = listener {
-            tokio::spawn(listen::run(listener, Arc::downgrade(&self.inner), heard));
-        }
+        tokio::spawn(listen::run(Arc::downgrade(&self.inner), heard));
         hearing
     }
 

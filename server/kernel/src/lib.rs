@@ -6,7 +6,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `handle` | [`Kernel`], what the agent holds |
-//! | `worker`, `stack`, `netns`, `registry` | threads that enter namespaces, and the namespaces |
+//! | `worker`, `stack`, `netns`, `spare`, `registry` | threads that enter namespaces, and the namespaces |
 //! | `rtnl`, `message` | rtnetlink: sockets and batches, and kernel objects as messages |
 //! | [`nft`] | nftables by netlink: transactions, dumps, events |
 //! | `apply`, `visit`, `reap`, `stray` | making and changing, removing by proof, finding what was moved away |
@@ -29,6 +29,7 @@ mod probe;
 mod reap;
 mod registry;
 mod rtnl;
+mod spare;
 mod stack;
 mod stray;
 mod sys;
@@ -42,4 +43,4 @@ pub mod nft;
 pub mod purge;
 
 pub use error::Error;
-pub use handle::{Config, Kernel, Notification};
+pub use handle::{Config, Heard, Kernel, Look, Notification};

@@ -3,7 +3,8 @@
 //! What must not live here: what to do about them. What was lost is said too.
 
 use std::collections::HashMap;
-use std::sync::Weak;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkFlags, Stats64};
@@ -13,9 +14,10 @@ use netloom_plan::object::Place;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::Error;
-use crate::handle::{Inner, Notification};
+use crate::handle::{Heard, Inner, Notification};
 use crate::message::link::{self, Mark};
 use crate::message::{address, nsid, route};
+use crate::registry::Registry;
 use crate::{rtnl, sys};
 
 /// RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_NSID of rtnetlink.h.
@@ -25,8 +27,17 @@ const RECEIVE_BUFFER: usize = 8 << 20;
 /// Longest datagram that the kernel makes.
 const DATAGRAM: usize = 1 << 15;
 
-/// The socket.
-pub(crate) struct Listener(Socket);
+/// The socket, and who hears of what comes through it.
+pub(crate) struct Listener {
+    socket: Arc<Socket>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    memory: Memory,
+    to: Option<UnboundedSender<Heard>>,
+}
 
 impl Listener {
     /// Opens it in the calling thread's namespace. It buffers from now on, whoever hears later.
@@ -38,24 +49,47 @@ impl Listener {
             socket.bind(&SocketAddr::new(0, 0))?;
             GROUPS.iter().try_for_each(|group| socket.add_membership(*group))?;
             socket.set_non_blocking(true)?;
-            Ok(Self(socket))
+            Ok(Self { socket: Arc::new(socket), state: Mutex::default() })
         };
         open().map_err(|error: std::io::Error| Error::system("listen for changes in the kernel", error))
     }
 
     /// The socket.
     pub(crate) fn socket(&self) -> &Socket {
-        &self.0
+        &self.socket
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // What a panic left of the memory makes at most something be said twice.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes on what the kernel has said up to now. Done before a look begins, it makes sure that what the look will see is not
+    /// taken for something that came after it.
+    pub(crate) fn take_in(&self, registry: &Registry) {
+        let mut state = self.state();
+        let State { memory, to: Some(to) } = &mut *state else { return };
+        let at = Instant::now();
+        for what in drain(&self.socket, registry, memory) {
+            // Whoever stopped hearing misses it.
+            let _ = to.send(Heard { at, what });
+        }
     }
 }
 
-/// Says what is heard until nobody listens any more.
-pub(crate) async fn run(listener: Listener, inner: Weak<Inner>, heard: UnboundedSender<Notification>) {
-    let listener = match sys::watch(listener.0) {
+/// Says what is heard until nobody listens any more. A second one that wants to hear gets nothing.
+pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
+    let Some(socket) = inner.upgrade().and_then(|inner| {
+        let mut state = inner.listener.state();
+        state.to.is_none().then(|| state.to = Some(heard.clone()))?;
+        Some(inner.listener.socket.clone())
+    }) else {
+        return;
+    };
+    let listener = match sys::watch(socket) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "changes in the kernel can't be heard"),
     };
-    let mut heard_before = Heard::default();
     loop {
         let mut guard = tokio::select! {
             ready = listener.readable() => match ready {
@@ -65,25 +99,20 @@ pub(crate) async fn run(listener: Listener, inner: Weak<Inner>, heard: Unbounded
             () = heard.closed() => return,
         };
         let Some(inner) = inner.upgrade() else { return };
-        let mut said = Vec::new();
-        drain(listener.get_ref(), &inner, &mut heard_before, &mut said);
+        // First: what comes while it is read makes the socket ready anew.
         guard.clear_ready();
-        for notification in said {
-            if heard.send(notification).is_err() {
-                return;
-            }
-        }
+        inner.listener.take_in(&inner.registry);
     }
 }
 
 /// What was last heard of links, so that what says nothing new is not passed on: the kernel tells of every change of an operational state.
 #[derive(Default)]
-struct Heard {
+struct Memory {
     /// By the namespace's ID (none for the host's own) and index.
     links: HashMap<(Option<i32>, u32), link::Seen>,
 }
 
-impl Heard {
+impl Memory {
     /// Takes what is said of a link; answers whether that is new, and the owner of one of ours.
     fn link(
         &mut self,
@@ -119,8 +148,9 @@ impl Heard {
 }
 
 /// Reads all there is; the same thing heard several times is said once.
-fn drain(listener: &Socket, inner: &Inner, heard: &mut Heard, said: &mut Vec<Notification>) {
+fn drain(listener: &Socket, registry: &Registry, memory: &mut Memory) -> Vec<Notification> {
     let mut buffer = vec![0; DATAGRAM];
+    let mut said = Vec::new();
     let mut say = |notification: Notification| {
         if !said.contains(&notification) {
             said.push(notification);
@@ -129,9 +159,9 @@ fn drain(listener: &Socket, inner: &Inner, heard: &mut Heard, said: &mut Vec<Not
     loop {
         match sys::receive_with_nsid(listener, &mut buffer) {
             Ok((length, nsid)) => rtnl::decode_all(&buffer[..length])
-                .filter_map(|message| notification(inner, heard, nsid, &message))
+                .filter_map(|message| notification(registry, memory, nsid, &message))
                 .for_each(&mut say),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return said,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(_) => say(Notification::Overrun),
         }
@@ -139,23 +169,23 @@ fn drain(listener: &Socket, inner: &Inner, heard: &mut Heard, said: &mut Vec<Not
 }
 
 fn notification(
-    inner: &Inner,
-    heard: &mut Heard,
+    registry: &Registry,
+    memory: &mut Memory,
     nsid: Option<i32>,
     message: &RouteNetlinkMessage,
 ) -> Option<Notification> {
     if let RouteNetlinkMessage::DelNsId(message) = message {
-        // All that is ever heard of a namespace's end: its links go after its ID, unheard.
+        // All that is ever heard of a namespace's end: its links go after its ID, unmemory.
         let id = nsid::id(message)?;
-        heard.links.retain(|(of, _), _| *of != Some(id));
-        let place = Some(Place::Sandbox(inner.registry.take_nsid(id)?));
+        memory.links.retain(|(of, _), _| *of != Some(id));
+        let place = Some(Place::Sandbox(registry.take_nsid(id)?));
         return Some(Notification::Changed { place, owner: None, what: "namespace" });
     }
     let mine = |ours: bool| ours.then(String::new);
     // What the kernel does by itself is passed on of the host only, where it may be something that subnets must keep clear of.
     let (what, owner, automatic) = match message {
         RouteNetlinkMessage::NewLink(_) | RouteNetlinkMessage::DelLink(_) => {
-            let (new, owner) = heard.link(nsid, message, link::read(message)?);
+            let (new, owner) = memory.link(nsid, message, link::read(message)?);
             if !new {
                 return None;
             }
@@ -163,20 +193,20 @@ fn notification(
         }
         RouteNetlinkMessage::NewAddress(_) | RouteNetlinkMessage::DelAddress(_) => {
             let seen = address::read(message)?;
-            ("address", heard.owner(Some(seen.link)).or_else(|| mine(seen.ours)), seen.automatic)
+            ("address", memory.owner(Some(seen.link)).or_else(|| mine(seen.ours)), seen.automatic)
         }
         // Only unicast outside table local: the rest comes and goes with addresses.
         RouteNetlinkMessage::NewRoute(_) | RouteNetlinkMessage::DelRoute(_) => {
             let seen = route::read(message)?;
             let automatic = seen.is_automatic();
-            ("route", heard.owner(seen.link).or_else(|| mine(seen.is_ours())), automatic)
+            ("route", memory.owner(seen.link).or_else(|| mine(seen.is_ours())), automatic)
         }
         _ => return None,
     };
     match (nsid, owner) {
         (Some(_), _) | (None, Some(_)) if automatic => None,
         (Some(nsid), _) => {
-            Some(Notification::Changed { place: inner.registry.by_nsid(nsid).map(Place::Sandbox), owner: None, what })
+            Some(Notification::Changed { place: registry.by_nsid(nsid).map(Place::Sandbox), owner: None, what })
         }
         (None, Some(owner)) => {
             let owner = Some(owner).filter(|owner| !owner.is_empty());

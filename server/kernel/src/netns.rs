@@ -111,6 +111,12 @@ impl Pins {
         self.directory.join(sandbox.to_string())
     }
 
+    /// Whether there is anything under a sandbox's name; what it is, is to be seen by who opens it.
+    pub(crate) fn is_there(&self, sandbox: SandboxId) -> bool {
+        // What can't be asked is for the one to report who opens it.
+        !matches!(self.path(sandbox).try_exists(), Ok(false))
+    }
+
     fn lock(&self) -> MutexGuard<'_, bool> {
         // Whatever a panic left behind: the directory is looked at again.
         self.prepared.lock().unwrap_or_else(|poisoned| {

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
@@ -12,7 +13,7 @@ use netloom_plan::object::{
 };
 
 use crate::error::Failure;
-use crate::handle::{Inner, WORKERS};
+use crate::handle::{Inner, Look, WORKERS};
 use crate::message::link::{Counters, Mark as Whose};
 use crate::message::{address, link, route};
 use crate::registry::LinkKnown;
@@ -20,22 +21,31 @@ use crate::stack::{self, Absent, Stack};
 use crate::worker::Worker;
 use crate::{Error, stray, sysctl};
 
+/// What was seen of sandboxes at the end of visits.
+pub(crate) type Visited = BTreeMap<SandboxId, Look>;
+
 /// Most sandboxes that one thread looks at in one job.
 const PER_JOB: usize = 64;
 /// What the tunnel modules put into every namespace by themselves.
 const FALLBACK_TUNNELS: &[&str] =
     &["tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"];
 
-/// Looks at what a scope names.
-pub(crate) async fn observe(inner: &Arc<Inner>, scope: Scope) -> Result<Observed, Error> {
+/// Looks at what a scope names; not again into the sandboxes that were looked into at the end of a visit.
+pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visited) -> Result<Look, Error> {
     inner.registry.learn(&scope.sandboxes);
-    let mut sandboxes: BTreeSet<SandboxId> = scope.sandboxes.keys().copied().collect();
+    inner.listener.take_in(&inner.registry);
+    let began = visited.values().map(|look| look.began).min().unwrap_or_else(Instant::now);
+    let unseen = scope.sandboxes.iter().filter(|(id, source)| {
+        !visited.contains_key(*id)
+            && (scope.everything || **source != NamespaceSource::Made || inner.pins.is_there(**id))
+    });
+    let mut sandboxes: BTreeSet<SandboxId> = unseen.map(|(id, _)| *id).collect();
     if scope.everything {
         let pins = inner.clone();
         let found = inner.workers.run(move |_| pins.pins.list()).await?;
-        sandboxes.extend(found.map_err(|error| Error::system("read the directory of namespaces", error))?);
+        let found = found.map_err(|error| Error::system("read the directory of namespaces", error))?;
+        sandboxes.extend(found.into_iter().filter(|id| !visited.contains_key(id)));
     }
-    let scope = Arc::new(scope);
     let mut looks = Vec::new();
     if scope.host || scope.everything || scope.sysctls.iter().any(|(place, _)| *place == Place::Host) {
         let (inner, scope) = (inner.clone(), scope.clone());
@@ -48,14 +58,17 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Scope) -> Result<Observed
         looks.push(inner.clone().workers.start(move |worker| several(&inner, worker, &scope, &some)));
     }
     let mut observed = Observed::default();
-    for look in looks {
-        let part = look.await.map_err(|_| Error::WorkerGone)??;
+    let mut add = |part: Observed| {
         observed.ours.extend(part.ours);
         observed.foreign.extend(part.foreign);
         observed.gone.extend(part.gone);
+    };
+    visited.into_values().map(|look| look.observed).for_each(&mut add);
+    for look in looks {
+        add(look.await.map_err(|_| Error::WorkerGone)??);
     }
     strays(inner, &scope, &mut observed).await?;
-    Ok(observed)
+    Ok(Look { began, observed })
 }
 
 /// Learns which links are in their place, and looks elsewhere for those that are missed.
@@ -84,13 +97,13 @@ async fn strays(inner: &Arc<Inner>, scope: &Scope, observed: &mut Observed) -> R
 fn several(inner: &Inner, worker: &mut Worker, scope: &Scope, sandboxes: &[SandboxId]) -> Result<Observed, Error> {
     let mut observed = Observed::default();
     for sandbox in sandboxes {
-        inside(inner, worker, scope, *sandbox, &mut observed)?;
+        enter_and_look(inner, worker, scope, *sandbox, &mut observed)?;
     }
     Ok(observed)
 }
 
 /// Looks into one sandbox. A namespace of ours that is not there is simply not observed.
-fn inside(
+fn enter_and_look(
     inner: &Inner,
     worker: &mut Worker,
     scope: &Scope,
@@ -101,8 +114,7 @@ fn inside(
     if source == NamespaceSource::Host {
         return Ok(());
     }
-    let place = Place::Sandbox(sandbox);
-    let mut stack = match stack::enter(inner, worker, place) {
+    let mut stack = match stack::enter(inner, worker, Place::Sandbox(sandbox)) {
         Ok(stack) => stack,
         Err(Absent::Gone(found)) => {
             if source != NamespaceSource::Made {
@@ -112,9 +124,23 @@ fn inside(
         }
         Err(failed) => return Err(failed.into()),
     };
+    inside(inner, worker, scope, sandbox, &mut stack, observed)
+}
+
+/// Looks around in the stack of a sandbox.
+pub(crate) fn inside(
+    inner: &Inner,
+    worker: &mut Worker,
+    scope: &Scope,
+    sandbox: SandboxId,
+    stack: &mut Stack,
+    observed: &mut Observed,
+) -> Result<(), Error> {
+    let place = Place::Sandbox(sandbox);
+    let source = inner.registry.source(sandbox);
     let made = source == NamespaceSource::Made;
     put(&mut observed.ours, Object::Namespace(Namespace { sandbox, name: inner.registry.name(sandbox), source }));
-    let seen = look(&mut stack, worker, route::Filter::Main)
+    let seen = look(stack, worker, route::Filter::Main)
         .map_err(|failure| Error::system(format!("look into {}", inner.registry.name(sandbox)), failure))?;
     for found in seen.links.values() {
         let object = Object::Link(seen.link(place, found));

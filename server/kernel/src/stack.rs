@@ -24,6 +24,14 @@ pub(crate) struct Stack {
     pub(crate) host_nsid: Option<i32>,
 }
 
+impl Stack {
+    /// A sandbox's, from now on heard by its name.
+    pub(crate) fn of(inner: &Inner, sandbox: SandboxId, ids: Ids, rtnl: Rtnl) -> Self {
+        inner.registry.set_nsid(sandbox, ids.on_host);
+        Self { rtnl, host_nsid: Some(ids.of_host) }
+    }
+}
+
 /// Why a stack can't be entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Absent {
@@ -105,7 +113,22 @@ pub(crate) fn inside(
     finish(inner, worker, sandbox, namespace, rtnl)
 }
 
-/// Gives each namespace an ID in the other: ours for the parents of macvlans, theirs for notifications, which are not heard without it.
+/// By what IDs two namespaces know each other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ids {
+    /// The ID in the host's namespace: notifications come under it, and are not heard without one.
+    pub(crate) on_host: i32,
+    /// The ID of the host's namespace in the other: for the parents of macvlans.
+    pub(crate) of_host: i32,
+}
+
+/// Gives the namespace that the worker is in, and the host's, an ID in the other. `rtnl` is a socket in it.
+pub(crate) fn identify(worker: &mut Worker, namespace: impl AsFd, rtnl: &mut Rtnl) -> Result<Ids, Failure> {
+    let on_host = nsid::ensure(worker.home_socket()?, &namespace)?;
+    let of_host = nsid::ensure(rtnl, worker.home())?;
+    Ok(Ids { on_host, of_host })
+}
+
 fn finish(
     inner: &Inner,
     worker: &mut Worker,
@@ -113,9 +136,6 @@ fn finish(
     namespace: impl AsFd,
     mut rtnl: Rtnl,
 ) -> Result<Stack, Absent> {
-    let doing = Absent::doing("give the namespace an ID");
-    let theirs = worker.home_socket().and_then(|home| nsid::ensure(home, &namespace)).map_err(&doing)?;
-    inner.registry.set_nsid(sandbox, theirs);
-    let ours = nsid::ensure(&mut rtnl, worker.home()).map_err(&doing)?;
-    Ok(Stack { rtnl, host_nsid: Some(ours) })
+    let ids = identify(worker, namespace, &mut rtnl).map_err(Absent::doing("give the namespace an ID"))?;
+    Ok(Stack::of(inner, sandbox, ids, rtnl))
 }

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
 
 use socket2::SockAddr;
 use tokio::io::unix::AsyncFd;
@@ -21,6 +22,9 @@ unsafe impl OwnsDescriptor for netlink_sys::Socket {}
 
 // SAFETY: as above.
 unsafe impl OwnsDescriptor for socket2::Socket {}
+
+// SAFETY: it is dropped after every one that shares it, and hands out no way to replace what it holds.
+unsafe impl<T: OwnsDescriptor> OwnsDescriptor for Arc<T> {}
 
 /// Has the runtime watch a socket.
 pub(crate) fn watch<T: OwnsDescriptor>(socket: T) -> io::Result<AsyncFd<T>> {

@@ -6,16 +6,18 @@ mod namespace;
 mod object;
 
 use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 use netloom_model::plan::{Action, Refusal};
-use netloom_plan::object::{Object, Operation, Place, Sysctl};
+use netloom_plan::object::{Object, Observed, Operation, Place, Scope, Sysctl};
 
 use crate::error::{Failure, Subject};
-use crate::handle::Inner;
+use crate::handle::{Inner, Look};
 use crate::message::{address, link};
-use crate::rtnl::{self, Request, Rtnl};
-use crate::sysctl;
+use crate::rtnl::{self, Request};
+use crate::stack::Stack;
 use crate::worker::Worker;
+use crate::{observe, sysctl};
 
 /// Whether what lies between two fault points is sent by itself, so that a test can stop there.
 const STEP_BY_STEP: bool = cfg!(feature = "fault-points");
@@ -65,15 +67,15 @@ struct Queued {
 }
 
 /// The state of one visit.
-struct Visit<'a> {
+struct Visiting<'a> {
     inner: &'a Inner,
     worker: &'a mut Worker,
     place: Place,
-    rtnl: Rtnl,
-    /// The nsid of the host's namespace in here; absent in the host's own.
-    host_nsid: Option<i32>,
+    stack: Stack,
     /// Nobody else has been in this namespace, so that indexes and names can't be taken meanwhile.
     fresh: bool,
+    /// Settings that are made already, by path.
+    settings: HashMap<String, String>,
     operations: &'a [Operation],
     outcomes: Vec<Option<Outcome>>,
     links: HashMap<String, link::Seen>,
@@ -82,16 +84,28 @@ struct Visit<'a> {
     blocked: &'a mut Blocked,
 }
 
-/// Applies operations in one stack; answers an outcome for each.
+/// What came of a visit.
+pub(crate) struct Visit {
+    /// One outcome for each operation.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// What can't be built on any more.
+    pub(crate) blocked: Blocked,
+    /// What the stack looked like at the end, where that was asked for and nothing was refused.
+    pub(crate) seen: Option<Look>,
+}
+
+/// Applies operations in one stack, and looks around there at the end if there is a scope.
 pub(crate) fn visit(
     inner: &Inner,
     worker: &mut Worker,
     place: Place,
     operations: &[Operation],
-    blocked: &mut Blocked,
-) -> Vec<Outcome> {
+    mut blocked: Blocked,
+    scope: Option<&Scope>,
+) -> Visit {
     if blocked.place {
-        return operations.iter().map(|operation| Err(subject(inner, operation).skipped())).collect();
+        let outcomes = operations.iter().map(|operation| Err(subject(inner, operation).skipped())).collect();
+        return Visit { outcomes, blocked, seen: None };
     }
     let entered = match namespace::enter(inner, worker, place, operations) {
         Ok(entered) => entered,
@@ -99,25 +113,27 @@ pub(crate) fn visit(
             blocked.place = true;
             let first = operations.first().map(|operation| Err(refuse(&subject(inner, operation))));
             let rest = operations.iter().skip(1).map(|operation| Err(subject(inner, operation).skipped()));
-            return first.into_iter().chain(rest).collect();
+            return Visit { outcomes: first.into_iter().chain(rest).collect(), blocked, seen: None };
         }
     };
-    let mut visit = Visit {
+    let mut visiting = Visiting {
         inner,
         worker,
         place,
-        rtnl: entered.stack.rtnl,
-        host_nsid: entered.stack.host_nsid,
+        stack: entered.stack,
         fresh: entered.fresh,
+        settings: entered.settings,
         operations,
         outcomes: vec![None; operations.len()],
         links: HashMap::new(),
         addresses: None,
         queue: Vec::new(),
-        blocked,
+        blocked: &mut blocked,
     };
-    visit.run();
-    visit.outcomes.into_iter().map(|outcome| outcome.unwrap_or(Ok(()))).collect()
+    visiting.run(entered.links);
+    let seen = scope.and_then(|scope| visiting.look_around(scope));
+    let outcomes = visiting.outcomes.into_iter().map(|outcome| outcome.unwrap_or(Ok(()))).collect();
+    Visit { outcomes, blocked, seen }
 }
 
 /// What an operation is about, for messages.
@@ -147,9 +163,13 @@ pub(crate) fn subject(inner: &Inner, operation: &Operation) -> Subject {
     Subject { object, action }
 }
 
-impl Visit<'_> {
-    fn run(&mut self) {
-        if let Err(failure) = self.look_at_links() {
+impl Visiting<'_> {
+    fn run(&mut self, links: Option<Vec<link::Seen>>) {
+        let known = match links {
+            Some(links) => Ok(self.know_links(links)),
+            None => self.look_at_links(),
+        };
+        if let Err(failure) = known {
             for index in 0..self.operations.len() {
                 let refusal = self.subject(index).failed(&failure);
                 self.settle(index, Err(refusal));
@@ -203,11 +223,26 @@ impl Visit<'_> {
         }
     }
 
+    /// Looks around in a sandbox where nothing was refused. What can't be seen now is looked at again, by who then says why.
+    fn look_around(&mut self, scope: &Scope) -> Option<Look> {
+        let Place::Sandbox(sandbox) = self.place else { return None };
+        if self.outcomes.iter().flatten().any(Result::is_err) {
+            return None;
+        }
+        self.inner.listener.take_in(&self.inner.registry);
+        let mut look = Look { began: Instant::now(), observed: Observed::default() };
+        observe::inside(self.inner, self.worker, scope, sandbox, &mut self.stack, &mut look.observed).ok()?;
+        Some(look)
+    }
+
     fn subject(&self, index: usize) -> Subject {
         subject(self.inner, &self.operations[index])
     }
 
     fn setting(&mut self, index: usize, sysctl: &Sysctl) -> Outcome {
+        if self.settings.get(&sysctl.path) == Some(&sysctl.value) {
+            return Ok(());
+        }
         // A link's settings are there only once the link is.
         self.flush();
         if self.blocked.stops(self.operations[index].object()) {
@@ -217,9 +252,13 @@ impl Visit<'_> {
     }
 
     fn look_at_links(&mut self) -> Result<(), Failure> {
-        let links = link::dump(&mut self.rtnl, link::Counters::Without)?;
-        self.links = links.into_iter().map(|link| (link.name.clone(), link)).collect();
+        let links = link::dump(&mut self.stack.rtnl, link::Counters::Without)?;
+        self.know_links(links);
         Ok(())
+    }
+
+    fn know_links(&mut self, links: Vec<link::Seen>) {
+        self.links = links.into_iter().map(|link| (link.name.clone(), link)).collect();
     }
 
     fn push(&mut self, operation: usize, purpose: Purpose, request: Request) {
@@ -234,7 +273,7 @@ impl Visit<'_> {
         }
         let (whats, requests): (Vec<_>, Vec<_>) =
             queued.into_iter().map(|queued| ((queued.operation, queued.purpose), queued.request)).unzip();
-        let answers = self.rtnl.execute(requests);
+        let answers = self.stack.rtnl.execute(requests);
         for ((index, purpose), answer) in whats.into_iter().zip(answers) {
             let Err(failure) = answer else { continue };
             if purpose == Purpose::Unmake && rtnl::is_absent(&failure) {

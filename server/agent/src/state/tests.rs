@@ -136,16 +136,17 @@ fn only_clear_gates_let_an_address_through() {
 fn what_was_heard_before_a_look_is_no_reason_for_another() {
     let mut state = State::default();
     state.tracked.entry(sandbox(1)).or_default();
-    let due = later(Instant::now(), 50);
-    state.hear(sandbox(1), due);
-    state.settle_heard(sandbox(1), later(Instant::now(), 1));
+    let begun = Instant::now();
+    let (at, due) = (|millis| later(begun, millis), later(begun, 50));
+    state.hear(sandbox(1), at(1), due);
+    state.settle_heard(sandbox(1), at(2));
     assert!(state.wakes.is_empty());
-    let looked = Instant::now();
-    std::thread::sleep(Duration::from_millis(2));
-    state.hear(sandbox(1), due);
-    state.settle_heard(sandbox(1), looked);
+    state.hear(sandbox(1), at(1), due);
+    assert!(state.wakes.is_empty(), "said late, and seen by the look that began after it was heard");
+    state.hear(sandbox(1), at(3), due);
+    state.settle_heard(sandbox(1), at(2));
     assert!(state.wakes.contains_key(&sandbox(1)), "it was heard after the look had begun");
     state.wake(sandbox(1), due, true);
-    state.settle_heard(sandbox(1), later(Instant::now(), 1));
+    state.settle_heard(sandbox(1), at(4));
     assert!(state.wakes.contains_key(&sandbox(1)), "somebody asked");
 }

@@ -1,5 +1,7 @@
 //! Where a visit begins: in the host's stack, in a namespace that is there, or in one that it makes.
 
+use std::collections::HashMap;
+
 use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
 use netloom_model::plan::Refusal;
@@ -7,7 +9,9 @@ use netloom_plan::object::{Object, Operation, Place};
 
 use crate::error::{Failure, Subject};
 use crate::handle::Inner;
+use crate::message::link;
 use crate::netns;
+use crate::spare::Spare;
 use crate::stack::{self, Absent, Stack};
 use crate::worker::Worker;
 
@@ -15,8 +19,18 @@ use crate::worker::Worker;
 pub(super) struct Entered {
     /// The stack.
     pub(super) stack: Stack,
-    /// Whether this visit made it.
+    /// Whether this visit made it, or was the first in it.
     pub(super) fresh: bool,
+    /// Settings that are made already, by path.
+    pub(super) settings: HashMap<String, String>,
+    /// Its links, where they are known.
+    pub(super) links: Option<Vec<link::Seen>>,
+}
+
+impl Entered {
+    fn unknown(stack: Stack, fresh: bool) -> Self {
+        Self { stack, fresh, settings: HashMap::new(), links: None }
+    }
 }
 
 /// Turns the cause into the refusal of the visit's first operation.
@@ -36,7 +50,7 @@ pub(super) fn enter(
         }
     }
     let stack = stack::enter(inner, worker, place).map_err(refuse)?;
-    Ok(Entered { stack, fresh: false })
+    Ok(Entered::unknown(stack, false))
 }
 
 fn refuse(absent: Absent) -> Refuse {
@@ -57,7 +71,7 @@ fn refuse(absent: Absent) -> Refuse {
     })
 }
 
-/// Makes a namespace and pins it, unless there is one pinned for the sandbox: that one is as good.
+/// Makes a namespace, or takes one that is ready, and pins it, unless there is one pinned for the sandbox: that one is as good.
 fn make(inner: &Inner, worker: &mut Worker, sandbox: SandboxId) -> Result<Entered, Refuse> {
     let refuse_failure = |doing: &'static str| move |failure: Failure| refuse(Absent::Failed(doing, failure));
     let injected = |injected: netloom_fault::Injected| -> Refuse {
@@ -67,13 +81,21 @@ fn make(inner: &Inner, worker: &mut Worker, sandbox: SandboxId) -> Result<Entere
     let found = netns::open_namespace(&path).map_err(|e| refuse_failure("open the namespace")(e.into()))?;
     if let Some(file) = found {
         let stack = stack::inside(inner, worker, sandbox, file).map_err(refuse)?;
-        return Ok(Entered { stack, fresh: false });
+        return Ok(Entered::unknown(stack, false));
     }
-    worker.enter_new().map_err(refuse_failure("make a network namespace"))?;
+    let spare = inner.spares.take();
+    match &spare {
+        Some(spare) => worker.enter(&spare.file).map_err(refuse_failure("enter a new network namespace"))?,
+        None => worker.enter_new().map_err(refuse_failure("make a network namespace"))?,
+    }
     netloom_fault::point("kernel.namespace.after_unshare").map_err(injected)?;
     inner.pins.pin(sandbox).map_err(refuse_failure("pin it under the run directory"))?;
     netloom_fault::point("kernel.namespace.after_mount").map_err(injected)?;
+    if let Some(Spare { rtnl, ids, settings, links, .. }) = spare {
+        let stack = Stack::of(inner, sandbox, ids, rtnl);
+        return Ok(Entered { stack, fresh: true, settings, links: Some(links) });
+    }
     let file = netns::current().map_err(|e| refuse_failure("open the namespace")(e.into()))?;
     let stack = stack::inside(inner, worker, sandbox, file).map_err(refuse)?;
-    Ok(Entered { stack, fresh: true })
+    Ok(Entered::unknown(stack, true))
 }

@@ -4,7 +4,7 @@ use netlink_packet_route::link::LinkFlags;
 use netloom_plan::object::{ALIAS_PREFIX, Address, LINK_GROUP, Link, LinkKind, Object, Operation, Place, Route};
 use nix::errno::Errno;
 
-use super::{Outcome, Purpose, STEP_BY_STEP, Visit};
+use super::{Outcome, Purpose, STEP_BY_STEP, Visiting};
 use crate::error::{Failure, name_conflict, parent_missing};
 use crate::message::link::{Mark, Parent};
 use crate::message::{address, link, route};
@@ -13,7 +13,7 @@ use crate::registry::LinkKnown;
 /// How often a link is tried under another index when somebody else took ours first.
 const INDEX_TRIES: usize = 4;
 
-impl Visit<'_> {
+impl Visiting<'_> {
     pub(super) fn create_link(&mut self, index: usize, link: &Link) -> Outcome {
         match &link.kind {
             LinkKind::Loopback => self.change_link(index, link, link),
@@ -25,7 +25,7 @@ impl Visit<'_> {
                     return Err(parent_missing(&self.subject(index), parent));
                 };
                 self.point(index, "kernel.link.before_create")?;
-                let parent = Parent { index: parent_link, nsid: self.host_nsid };
+                let parent = Parent { index: parent_link, nsid: self.stack.host_nsid };
                 let number = self.make_macvlan(index, link, *mode, parent)?;
                 self.point(index, "kernel.link.after_create")?;
                 self.push(index, Purpose::Make, link::set_alias(number, &link.owner));
@@ -43,7 +43,7 @@ impl Visit<'_> {
 
     /// The index of a link of the host.
     fn parent(&mut self, index: usize, name: &str) -> Result<Option<u32>, netloom_model::plan::Refusal> {
-        if self.place == Place::Host || self.host_nsid.is_none() {
+        if self.place == Place::Host || self.stack.host_nsid.is_none() {
             return Ok(self.links.get(name).map(|link| link.index));
         }
         let found = self.worker.home_socket().and_then(|home| link::by_name(home, name));
@@ -68,7 +68,7 @@ impl Visit<'_> {
                 return Ok(number);
             }
             self.flush();
-            match self.rtnl.execute_one(request) {
+            match self.stack.rtnl.execute_one(request) {
                 Ok(()) => {
                     self.links.insert(link.name.clone(), expected(number, link));
                     return Ok(number);
@@ -127,6 +127,9 @@ impl Visit<'_> {
         if !found.is_loopback() && !found.is_ours() {
             return Err(name_conflict(&self.subject(index), describe(found)));
         }
+        if found.is_loopback() && found.is_up() == to.up {
+            return Ok(());
+        }
         let request = link::change(found.index, from, to);
         self.push(index, Purpose::Make, request);
         Ok(())
@@ -159,7 +162,7 @@ impl Visit<'_> {
     /// An address as it is now; looked up once per visit.
     fn address(&mut self, link: u32, wanted: &Address) -> Result<Option<address::Seen>, Failure> {
         if self.addresses.is_none() {
-            self.addresses = Some(address::dump(&mut self.rtnl)?);
+            self.addresses = Some(address::dump(&mut self.stack.rtnl)?);
         }
         let is_it = |seen: &&address::Seen| {
             seen.link == link && seen.address == wanted.address && seen.prefix_length == wanted.prefix_length
@@ -205,7 +208,7 @@ impl Visit<'_> {
             }
             Object::Route(wanted) if failure.is(&[Errno::EEXIST]) => {
                 let link = self.links.get(&wanted.link).map(|link| link.index);
-                let routes = route::dump(&mut self.rtnl, route::Filter::Main).unwrap_or_default();
+                let routes = route::dump(&mut self.stack.rtnl, route::Filter::Main).unwrap_or_default();
                 let same = routes.iter().find(|found| found.destination == wanted.destination);
                 match same {
                     Some(found) if found.is_ours() && found.link == link && found.gateway == wanted.gateway => Ok(()),

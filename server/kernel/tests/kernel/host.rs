@@ -227,7 +227,7 @@ impl Host {
     }
 
     pub(crate) async fn observe(&self, scope: Scope) -> Observed {
-        self.kernel.observe(scope).await.expect("observing works")
+        self.kernel.observe(scope).await.expect("observing works").observed
     }
 
     /// A JSON command inside a sandbox.

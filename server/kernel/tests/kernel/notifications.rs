@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use netloom_kernel::Notification;
+use netloom_kernel::{Heard, Notification};
 use netloom_model::assignment::NamespaceSource;
 use netloom_plan::object::Place;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -10,16 +10,16 @@ use tokio::time::timeout;
 
 use crate::host::{id, on_a_host, run, scope, start};
 
-async fn hears(heard: &mut UnboundedReceiver<Notification>, wanted: &Notification) -> bool {
-    while let Ok(Some(notification)) = timeout(Duration::from_millis(500), heard.recv()).await {
-        if notification == *wanted {
+async fn hears(heard: &mut UnboundedReceiver<Heard>, wanted: &Notification) -> bool {
+    while let Ok(Some(Heard { what, .. })) = timeout(Duration::from_millis(500), heard.recv()).await {
+        if what == *wanted {
             return true;
         }
     }
     false
 }
 
-async fn hush(heard: &mut UnboundedReceiver<Notification>) {
+async fn hush(heard: &mut UnboundedReceiver<Heard>) {
     while timeout(Duration::from_millis(100), heard.recv()).await.is_ok() {}
 }
 
