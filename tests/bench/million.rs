@@ -97,6 +97,7 @@ fn row(pool: &PoolRow, address: IpAddr, serial: u32) -> LeaseRow {
         network_name: String::new(),
         pool_key: String::new(),
         prefix_length: 0,
+        gateway: None,
     }
 }
 

@@ -29,8 +29,6 @@ impl Node for Nowhere {
 
     fn wake(&self, _: Vec<Key>) {}
 
-    fn prepare(&self) {}
-
     async fn live(&self, _: Vec<Key>, _: bool) -> Live {
         Live::default()
     }

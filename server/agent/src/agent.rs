@@ -13,7 +13,6 @@ use netloom_model::plan::{Plan, Refusal};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
 use netloom_model::report::{Counters, Live, Outcome};
 use netloom_model::{Invalid, SandboxId};
-use netloom_plan::settings_of_made_namespaces;
 use tokio::sync::{Notify, RwLock, oneshot, watch};
 use tokio::time::Instant;
 
@@ -128,12 +127,6 @@ impl Agent {
             outcomes.insert(key, outcome.ok().and_then(Result::ok).unwrap_or(Outcome::Pending));
         }
         outcomes
-    }
-
-    /// A sandbox is about to be assigned for which a namespace is made: half of that work can be done now.
-    pub fn prepare(&self) {
-        let without_ipv6 = self.inner.state().without_ipv6;
-        self.inner.kernel.prepare(settings_of_made_namespaces(without_ipv6).collect());
     }
 
     /// Asks it to look again at these keys, without waiting.

@@ -35,9 +35,6 @@ pub trait Node: Send + Sync {
     /// Asks it to look again at these keys, without waiting.
     fn wake(&self, keys: Vec<Key>);
 
-    /// A sandbox for which a namespace is made is about to be committed: what can be done before may be. Nothing comes of it by itself.
-    fn prepare(&self);
-
     /// What it knows of these keys now; with `interfaces`, sandboxes' interfaces are looked at afresh.
     async fn live(&self, keys: Vec<Key>, interfaces: bool) -> Live;
 

@@ -61,12 +61,6 @@ impl Node for LocalNode {
         }
     }
 
-    fn prepare(&self) {
-        if let Some(agent) = self.0.get() {
-            agent.prepare();
-        }
-    }
-
     async fn live(&self, keys: Vec<Key>, interfaces: bool) -> Live {
         match self.0.get() {
             Some(agent) => agent.live(keys, interfaces).await,

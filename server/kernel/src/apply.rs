@@ -14,8 +14,8 @@ use netloom_plan::order;
 use crate::handle::{Inner, Look};
 use crate::observe::Visited;
 use crate::reap::{self, Reaped};
-use crate::stray;
 use crate::visit::{Blocked, Outcome, Visit, subject, visit};
+use crate::{spare, stray};
 
 /// A run of operations in one place that is done in one go.
 enum Step {
@@ -133,6 +133,9 @@ async fn in_place(
             Step::Visit(indexes) => {
                 let done = run_visit(inner, place, &operations, &indexes, blocked.clone(), scope.clone()).await;
                 (blocked, seen) = (done.blocked, done.seen);
+                if let Some(settings) = done.made {
+                    spare::make_next(inner, settings);
+                }
                 let done = done.outcomes;
                 indexes.into_iter().zip(done).for_each(|(index, outcome)| settle(index, outcome, &mut blocked));
             }
@@ -166,7 +169,7 @@ async fn run_visit(
     done.unwrap_or_else(|error| {
         let refuse = |operation| Err(subject(inner, operation).refusal("kernel-refused", &error));
         let blocked = Blocked { place: true, ..Blocked::default() };
-        Visit { outcomes: lost.iter().map(refuse).collect(), blocked, seen: None }
+        Visit { outcomes: lost.iter().map(refuse).collect(), blocked, seen: None, made: None }
     })
 }
 

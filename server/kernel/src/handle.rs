@@ -20,7 +20,7 @@ use crate::listen::{self, Listener};
 use crate::netns::{self, Pins};
 use crate::observe::Visited;
 use crate::registry::Registry;
-use crate::spare::{self, Spares};
+use crate::spare::Spares;
 use crate::worker::Pool;
 use crate::{Error, apply, facts, identify, interfaces, observe, probe, sys};
 
@@ -141,12 +141,6 @@ impl Kernel {
         let scope = Arc::new(scope);
         let applied = apply::apply(&self.inner, operations, Some(&scope)).await;
         (applied.outcomes, observe::observe(&self.inner, scope, applied.visited).await)
-    }
-
-    /// A namespace of ours will soon be made: has one made in advance, with these settings (path and value). Its loopback is up. One that
-    /// nobody needs goes again after half a minute.
-    pub fn prepare(&self, settings: Vec<(String, String)>) {
-        spare::prepare(&self.inner, settings);
     }
 
     /// The interfaces of a stack as they are now, with counters.

@@ -91,14 +91,23 @@ pub(crate) fn start_time(pid: i32) -> Option<u64> {
 /// What keeps our namespaces: one file each in `RUN_DIR/netns`, with the namespace mounted on it.
 pub(crate) struct Pins {
     directory: PathBuf,
-    /// Whether the directory is known to be as it should; held while anything in it comes or goes.
-    prepared: Mutex<bool>,
+    /// Held while anything in the directory comes or goes.
+    known: Mutex<Known>,
+}
+
+/// What is known of the directory.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// It is as it should be.
+    prepared: bool,
+    /// It needs no mount of its own, whether it is there now or not: what it lies on is shared.
+    on_shared: bool,
 }
 
 impl Pins {
     /// Of a run directory; makes nothing yet.
     pub(crate) fn new(run_dir: &Path) -> Self {
-        Self { directory: run_dir.join("netns"), prepared: Mutex::new(false) }
+        Self { directory: run_dir.join("netns"), known: Mutex::default() }
     }
 
     /// The directory.
@@ -117,36 +126,40 @@ impl Pins {
         !matches!(self.path(sandbox).try_exists(), Ok(false))
     }
 
-    fn lock(&self) -> MutexGuard<'_, bool> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         // Whatever a panic left behind: the directory is looked at again.
-        self.prepared.lock().unwrap_or_else(|poisoned| {
-            let mut prepared = PoisonError::into_inner(poisoned);
-            *prepared = false;
-            prepared
+        self.known.lock().unwrap_or_else(|poisoned| {
+            let mut known = PoisonError::into_inner(poisoned);
+            *known = Known::default();
+            known
         })
     }
 
     /// Pins the calling thread's namespace. A stale file (of a run that ended before it mounted) is used.
     pub(crate) fn pin(&self, sandbox: SandboxId) -> Result<(), Failure> {
-        let mut prepared = self.lock();
+        let mut known = self.lock();
         // Somebody may have removed the directory meanwhile.
-        if !*prepared || !self.directory.is_dir() {
-            self.prepare()?;
-            *prepared = true;
+        if !known.prepared || !self.directory.is_dir() {
+            std::fs::create_dir_all(&self.directory)?;
+            // Finding out takes longer than all the rest, and the directory comes and goes with every first and last namespace.
+            if !known.on_shared {
+                known.on_shared = self.prepare()?;
+            }
+            known.prepared = true;
         }
         let path = self.path(sandbox);
         std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
         let pinned = mount(Some("/proc/thread-self/ns/net"), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>);
         pinned.map_err(|errno| {
             let _ = std::fs::remove_file(&path);
-            *prepared = false;
+            *known = Known::default();
             errno.into()
         })
     }
 
     /// Lets a namespace go and removes its file; with the last one the directory and its mount go too.
     pub(crate) fn unpin(&self, sandbox: SandboxId) -> Result<(), Failure> {
-        let mut prepared = self.lock();
+        let mut known = self.lock();
         let path = self.path(sandbox);
         if let Some(file) = open_namespace(&path)? {
             drop(file);
@@ -156,15 +169,15 @@ impl Pins {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
-        if self.clear()? {
-            *prepared = false;
+        if self.remove_directory(known.on_shared)? {
+            known.prepared = false;
         }
         Ok(())
     }
 
     /// The sandboxes that have a namespace here. Stale files are removed: they hold nothing, and nobody would ask for them again.
     pub(crate) fn list(&self) -> io::Result<Vec<SandboxId>> {
-        let mut prepared = self.lock();
+        let mut known = self.lock();
         let mut sandboxes = Vec::new();
         let entries = match std::fs::read_dir(&self.directory) {
             Ok(entries) => entries,
@@ -179,33 +192,37 @@ impl Pins {
             } else if entry.metadata()?.is_file() && entry.metadata()?.len() == 0 {
                 tracing::info!(file = %entry.path().display(), "a stale file without a namespace is removed");
                 std::fs::remove_file(entry.path())?;
-                *prepared = false;
+                *known = Known::default();
             }
         }
         Ok(sandboxes)
     }
 
-    /// Sees to it that what is mounted in the directory is seen in other mount namespaces.
+    /// Sees to it that what is mounted in the directory is seen in other mount namespaces; answers whether that needed no mount.
     ///
     /// On a shared mount (systemd makes all of them so, and a container's run directory is one) that is so already. A mount of
     /// our own would cut it off there: a bind mount is a peer of what it lies on, and shows everything in it twice.
-    fn prepare(&self) -> Result<(), Failure> {
-        std::fs::create_dir_all(&self.directory)?;
+    fn prepare(&self) -> Result<bool, Failure> {
         let directory = self.directory.canonicalize()?;
         let own = mounts::at(&directory)?.is_some();
         if !own && mounts::under(&directory)?.is_some_and(|mount| mount.shared.is_some()) {
-            return Ok(());
+            return Ok(true);
         }
         if !own {
             mount(Some(&directory), &directory, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)?;
             // First out of the peer group of what it lies on, or every mount in it would appear there a second time.
             mount(None::<&str>, &directory, None::<&str>, MsFlags::MS_PRIVATE, None::<&str>)?;
         }
-        Ok(mount(None::<&str>, &directory, None::<&str>, MsFlags::MS_SHARED, None::<&str>)?)
+        mount(None::<&str>, &directory, None::<&str>, MsFlags::MS_SHARED, None::<&str>)?;
+        Ok(false)
     }
 
     /// Removes the directory and its mount if nothing is left in it.
     pub(crate) fn clear(&self) -> Result<bool, Failure> {
+        self.remove_directory(false)
+    }
+
+    fn remove_directory(&self, without_mount: bool) -> Result<bool, Failure> {
         match std::fs::read_dir(&self.directory) {
             Ok(mut entries) => {
                 if entries.next().is_some() {
@@ -214,6 +231,9 @@ impl Pins {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             Err(error) => return Err(error.into()),
+        }
+        if without_mount && std::fs::remove_dir(&self.directory).is_ok() {
+            return Ok(true);
         }
         let directory = self.directory.canonicalize()?;
         while mounts::at(&directory)?.is_some() {

@@ -1,13 +1,13 @@
-//! Namespaces made in advance, and all that takes time about one: half of what making a sandbox costs the kernel. Somebody says that
-//! one will be needed, and while that is committed the namespace is made; a visit that makes a sandbox then only names it.
+//! A namespace made in advance, with all that takes time about one: half of what making a sandbox costs the kernel. Where one was
+//! made, more will be; a visit that makes a sandbox then only names the one that is ready.
 //!
-//! One is nobody's: it has no name on the host, and goes with the last descriptor, also when the process ends. What must not live here:
-//! what the settings are, and who gets one.
+//! It is nobody's: it has no name on the host, and goes with the last descriptor, also when the process ends. What must not live here:
+//! what the settings are (the next is made like the last), and who gets it.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::Failure;
 use crate::handle::Inner;
@@ -18,8 +18,8 @@ use crate::stack::{Ids, identify};
 use crate::sysctl;
 use crate::worker::Worker;
 
-/// Most that are there or being made.
-const MOST: usize = 4;
+/// How long after a namespace was made the next is made in advance: not while the request that it was made for is still under way.
+const AFTER: Duration = Duration::from_millis(20);
 /// How long one is kept. A new namespace takes some settings over from the host's: an old one would have them as they were.
 const KEPT: Duration = Duration::from_secs(30);
 
@@ -35,65 +35,71 @@ pub(crate) struct Spare {
     pub(crate) settings: HashMap<String, String>,
     /// Its links: loopback, which is up.
     pub(crate) links: Vec<link::Seen>,
-    made: Instant,
 }
 
-#[derive(Default)]
-struct State {
-    ready: Vec<Spare>,
-    coming: usize,
-    tidying: bool,
-}
-
-/// The namespaces that are ready.
+/// The namespace that is ready, or being made.
 #[derive(Default)]
 pub(crate) struct Spares(Mutex<State>);
 
+#[derive(Default)]
+enum State {
+    #[default]
+    None,
+    Coming,
+    Ready(Box<Spare>),
+}
+
 impl Spares {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Each step under it leaves the lists whole.
+        // Each step under it is one assignment.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One that is ready and young enough.
+    /// The one that is ready.
     pub(crate) fn take(&self) -> Option<Spare> {
         let mut state = self.lock();
-        state.ready.retain(Spare::is_young);
-        state.ready.pop()
+        match std::mem::take(&mut *state) {
+            State::Ready(spare) => Some(*spare),
+            other => {
+                *state = other;
+                None
+            }
+        }
     }
 }
 
-impl Spare {
-    fn is_young(&self) -> bool {
-        self.made.elapsed() < KEPT
-    }
-}
-
-/// Has one made with these settings, if none is ready.
-pub(crate) fn prepare(inner: &Arc<Inner>, settings: Vec<(String, String)>) {
+/// A namespace was made with these settings: has the next one made like it, and keeps it for a while.
+pub(crate) fn make_next(inner: &Arc<Inner>, settings: Vec<(String, String)>) {
     {
         let mut state = inner.spares.lock();
-        if !state.ready.is_empty() || state.coming == MOST {
+        if !matches!(*state, State::None) {
             return;
         }
-        state.coming += 1;
+        *state = State::Coming;
     }
-    let job = inner.clone();
-    let made = inner.workers.start(move |worker| make(worker, settings));
-    tokio::spawn(async move {
-        let made = made.await;
-        let mut state = job.spares.lock();
-        state.coming -= 1;
-        match made {
-            Ok(Ok(spare)) => state.ready.push(spare),
-            // Who needs one makes it, and is told why that fails.
-            Ok(Err(failure)) => tracing::debug!(reason = failure.words(), "a namespace could not be made in advance"),
-            Err(_) => {}
+    tokio::spawn(next(Arc::downgrade(inner), settings));
+}
+
+async fn next(inner: Weak<Inner>, settings: Vec<(String, String)>) {
+    tokio::time::sleep(AFTER).await;
+    let Some(strong) = inner.upgrade() else { return };
+    let made = strong.workers.run(move |worker| make(worker, settings)).await;
+    let number = match made {
+        Ok(Ok(spare)) => {
+            let number = spare.ids.on_host;
+            *strong.spares.lock() = State::Ready(Box::new(spare));
+            number
         }
-        if !std::mem::replace(&mut state.tidying, true) {
-            tokio::spawn(tidy(Arc::downgrade(&job)));
-        }
-    });
+        // Who needs one makes it, and says why that fails.
+        Ok(Err(_)) | Err(_) => return *strong.spares.lock() = State::None,
+    };
+    drop(strong);
+    tokio::time::sleep(KEPT).await;
+    let Some(strong) = inner.upgrade() else { return };
+    let mut state = strong.spares.lock();
+    if matches!(&*state, State::Ready(spare) if spare.ids.on_host == number) {
+        *state = State::None;
+    }
 }
 
 fn make(worker: &mut Worker, settings: Vec<(String, String)>) -> Result<Spare, Failure> {
@@ -109,19 +115,5 @@ fn make(worker: &mut Worker, settings: Vec<(String, String)>) -> Result<Spare, F
     let links = link::dump(&mut rtnl, Counters::Without)?;
     // Last: nothing of the above is heard, for want of an ID.
     let ids = identify(worker, &file, &mut rtnl)?;
-    Ok(Spare { file, rtnl, ids, settings: settings.into_iter().collect(), links, made: Instant::now() })
-}
-
-/// Lets those go that nobody took, until there are none.
-async fn tidy(inner: Weak<Inner>) {
-    loop {
-        tokio::time::sleep(KEPT).await;
-        let Some(inner) = inner.upgrade() else { return };
-        let mut state = inner.spares.lock();
-        state.ready.retain(Spare::is_young);
-        if state.ready.is_empty() && state.coming == 0 {
-            state.tidying = false;
-            return;
-        }
-    }
+    Ok(Spare { file, rtnl, ids, settings: settings.into_iter().collect(), links })
 }

@@ -92,6 +92,8 @@ pub(crate) struct Visit {
     pub(crate) blocked: Blocked,
     /// What the stack looked like at the end, where that was asked for and nothing was refused.
     pub(crate) seen: Option<Look>,
+    /// The settings of the namespace that was made, if one was: path and value.
+    pub(crate) made: Option<Vec<(String, String)>>,
 }
 
 /// Applies operations in one stack, and looks around there at the end if there is a scope.
@@ -105,7 +107,7 @@ pub(crate) fn visit(
 ) -> Visit {
     if blocked.place {
         let outcomes = operations.iter().map(|operation| Err(subject(inner, operation).skipped())).collect();
-        return Visit { outcomes, blocked, seen: None };
+        return Visit { outcomes, blocked, seen: None, made: None };
     }
     let entered = match namespace::enter(inner, worker, place, operations) {
         Ok(entered) => entered,
@@ -113,7 +115,8 @@ pub(crate) fn visit(
             blocked.place = true;
             let first = operations.first().map(|operation| Err(refuse(&subject(inner, operation))));
             let rest = operations.iter().skip(1).map(|operation| Err(subject(inner, operation).skipped()));
-            return Visit { outcomes: first.into_iter().chain(rest).collect(), blocked, seen: None };
+            let outcomes = first.into_iter().chain(rest).collect();
+            return Visit { outcomes, blocked, seen: None, made: None };
         }
     };
     let mut visiting = Visiting {
@@ -132,8 +135,18 @@ pub(crate) fn visit(
     };
     visiting.run(entered.links);
     let seen = scope.and_then(|scope| visiting.look_around(scope));
+    let made = visiting.fresh.then(|| settings_of_stack(operations));
     let outcomes = visiting.outcomes.into_iter().map(|outcome| outcome.unwrap_or(Ok(()))).collect();
-    Visit { outcomes, blocked, seen }
+    Visit { outcomes, blocked, seen, made }
+}
+
+/// The settings among operations that hold for a whole stack.
+fn settings_of_stack(operations: &[Operation]) -> Vec<(String, String)> {
+    let setting = |operation: &Operation| match operation.object() {
+        object @ Object::Sysctl(sysctl) if object.link().is_none() => Some((sysctl.path.clone(), sysctl.value.clone())),
+        _ => None,
+    };
+    operations.iter().filter_map(setting).collect()
 }
 
 /// What an operation is about, for messages.

@@ -6,8 +6,6 @@ mod macvlan;
 mod sandbox;
 mod sysctl;
 
-pub use sysctl::of_made_namespaces as settings_of_made_namespaces;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 

@@ -20,6 +20,6 @@ pub mod object;
 pub mod order;
 pub mod remains;
 
-pub use compile::{Compiled, Gates, ProbeNeeded, compile, settings_of_made_namespaces, uses_host};
+pub use compile::{Compiled, Gates, ProbeNeeded, compile, uses_host};
 pub use diff::{Comparison, diff};
 pub use object::{Address, Key, Link, LinkKind, Namespace, Object, Operation, Place, Route, Sysctl};

@@ -31,12 +31,13 @@ pub async fn insert_token(tx: &mut WriteTx<'_>, row: &TokenRow) -> Result<(), Er
             .bind(row.hash.to_vec())
             .bind(row.created_at.millis())
             .bind(row.expires_at.map(Timestamp::millis));
-    tx.execute(statement).await.map(drop)
+    tx.write(statement);
+    Ok(())
 }
 
 /// Removes a token and the sessions that stand for it; whether there was one.
 pub async fn remove_token_by_name(tx: &mut WriteTx<'_>, name: &str) -> Result<bool, Error> {
-    Ok(tx.execute(sql("DELETE FROM token WHERE name = $1").bind(name.to_owned())).await? > 0)
+    Ok(tx.count_changed(sql("DELETE FROM token WHERE name = $1").bind(name.to_owned())).await? > 0)
 }
 
 /// The token with this ID, expired or not.
@@ -67,7 +68,8 @@ pub async fn insert_session(
         .bind(token_id.to_string())
         .bind(created_at.millis())
         .bind(expires_at.millis());
-    tx.execute(statement).await.map(drop)
+    tx.write(statement);
+    Ok(())
 }
 
 /// The session with this hash, expired or not, and its token.
@@ -82,23 +84,26 @@ pub async fn session(tx: &mut ReadTx<'_>, hash: [u8; 32]) -> Result<Option<Sessi
 
 /// Removes a session, if it is there.
 pub async fn remove_session(tx: &mut WriteTx<'_>, hash: [u8; 32]) -> Result<(), Error> {
-    tx.execute(sql("DELETE FROM session WHERE hash = $1").bind(hash.to_vec())).await.map(drop)
+    tx.write(sql("DELETE FROM session WHERE hash = $1").bind(hash.to_vec()));
+    Ok(())
 }
 
 /// Adds a login link, by the hash of its secret.
 pub async fn insert_link(tx: &mut WriteTx<'_>, hash: [u8; 32], expires_at: Timestamp) -> Result<(), Error> {
     let statement = sql("INSERT INTO login_link (hash, expires_at) VALUES ($1, $2)");
-    tx.execute(statement.bind(hash.to_vec()).bind(expires_at.millis())).await.map(drop)
+    tx.write(statement.bind(hash.to_vec()).bind(expires_at.millis()));
+    Ok(())
 }
 
 /// Uses a login link up; whether it was there and had not expired.
 pub async fn use_link(tx: &mut WriteTx<'_>, hash: [u8; 32], now: Timestamp) -> Result<bool, Error> {
     let statement = sql("DELETE FROM login_link WHERE hash = $1 AND expires_at > $2");
-    Ok(tx.execute(statement.bind(hash.to_vec()).bind(now.millis())).await? > 0)
+    Ok(tx.count_changed(statement.bind(hash.to_vec()).bind(now.millis())).await? > 0)
 }
 
 /// Removes sessions and login links that have expired.
 pub async fn prune(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), Error> {
     let statement = sql("DELETE FROM session WHERE expires_at <= $1; DELETE FROM login_link WHERE expires_at <= $1");
-    tx.execute(statement.bind(now.millis())).await.map(drop)
+    tx.write(statement.bind(now.millis()));
+    Ok(())
 }

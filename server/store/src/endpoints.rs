@@ -51,7 +51,8 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &EndpointRow) -> Result<(), Error
     .bind(row.mac.map(|mac| mac.to_string()))
     .bind(column::json(&row.spec)?)
     .bind(row.deleting);
-    tx.execute(statement).await.map(drop)
+    tx.write(statement);
+    Ok(())
 }
 
 /// Writes what can change of an endpoint: interface, Ethernet address, spec.
@@ -70,7 +71,8 @@ pub async fn update(tx: &mut WriteTx<'_>, row: &EndpointRow) -> Result<(), Error
 /// Marks endpoints as being detached. Unknown IDs are passed over.
 pub async fn mark_deleting(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(), Error> {
     let statement = sql("UPDATE endpoint SET deleting = 1 WHERE id IN (SELECT value FROM json_each($1))");
-    tx.execute(statement.bind(column::list(ids))).await.map(drop)
+    tx.write(statement.bind(column::list(ids)));
+    Ok(())
 }
 
 /// Takes back that endpoints are being detached. Unknown IDs are passed over.
@@ -79,13 +81,15 @@ pub async fn mark_deleting(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(
 /// [`Error::Duplicate`] as [`insert`], where another endpoint has taken the place meanwhile.
 pub async fn mark_staying(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(), Error> {
     let statement = sql("UPDATE endpoint SET deleting = 0 WHERE id IN (SELECT value FROM json_each($1))");
-    tx.execute(statement.bind(column::list(ids))).await.map(drop)
+    tx.write(statement.bind(column::list(ids)));
+    Ok(())
 }
 
 /// Removes the rows of endpoints. Unknown IDs are passed over.
 pub async fn purge(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(), Error> {
     let statement = sql("DELETE FROM endpoint WHERE id IN (SELECT value FROM json_each($1))");
-    tx.execute(statement.bind(column::list(ids))).await.map(drop)
+    tx.write(statement.bind(column::list(ids)));
+    Ok(())
 }
 
 /// The endpoints of sandboxes, by sandbox, then by position.

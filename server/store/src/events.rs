@@ -38,9 +38,10 @@ fn row(columns: &mut Columns<'_>) -> Result<Event, Error> {
 
 /// Numbers an event and adds it. The counter is a row changed in the same transaction: what is rolled back leaves no gap.
 pub async fn append(tx: &mut WriteTx<'_>, event: &NewEvent) -> Result<u64, Error> {
-    let statement = sql("UPDATE meta SET event_seq = event_seq + 1;
+    let seq = tx.sequence + 1;
+    let statement = sql("UPDATE meta SET event_seq = $10;
         INSERT INTO event (seq, time, kind, object_kind, object_id, object_name, message, data, actor, request_id)
-        SELECT event_seq, $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM meta RETURNING seq")
+        VALUES ($10, $1, $2, $3, $4, $5, $6, $7, $8, $9)")
     .bind(event.time.millis())
     .bind(event.kind.clone())
     .bind(event.object.kind.as_str())
@@ -49,9 +50,10 @@ pub async fn append(tx: &mut WriteTx<'_>, event: &NewEvent) -> Result<u64, Error
     .bind(event.message.clone())
     .bind(column::json(&event.data)?)
     .bind(event.actor.clone())
-    .bind(event.request_id.clone());
-    let seq = tx.only(statement, |c| c.count()).await?;
-    tx.appended = Some(seq);
+    .bind(event.request_id.clone())
+    .bind(column::integer(seq));
+    tx.write(statement);
+    (tx.sequence, tx.appended) = (seq, true);
     Ok(seq)
 }
 
@@ -93,5 +95,5 @@ pub async fn bounds(tx: &mut ReadTx<'_>) -> Result<(u64, u64), Error> {
 pub async fn prune(tx: &mut WriteTx<'_>, keep: u64) -> Result<u64, Error> {
     let (oldest, latest) = bounds(tx).await?;
     let below = latest.saturating_sub(keep).saturating_add(1).min(oldest.saturating_add(PRUNED_AT_ONCE));
-    tx.execute(sql("DELETE FROM event WHERE seq < $1").bind(column::integer(below))).await
+    tx.count_changed(sql("DELETE FROM event WHERE seq < $1").bind(column::integer(below))).await
 }

@@ -79,7 +79,8 @@ pub(crate) async fn add(tx: &mut WriteTx<'_>, pool_id: i64, run: &Span) -> Resul
         .bind(column::address(run.low))
         .bind(column::address(run.high))
         .bind(column::size(run));
-    tx.execute(statement).await.map(drop)
+    tx.write(statement);
+    Ok(())
 }
 
 /// The first runs of a pool, lowest first; at most `limit`.

@@ -50,6 +50,10 @@ where
         Box::pin(async move {
             // One caller's defect must not take the writer from all the others.
             let run = AssertUnwindSafe(async { (self.job)(tx).await }).catch_unwind().await;
+            let run = match run {
+                Ok(Ok(value)) => Ok(tx.flush().await.map(|()| value).map_err(E::from)),
+                other => other,
+            };
             let outcome = run.unwrap_or_else(|panic| Err(E::from(panicked(panic.as_ref()))));
             let keep = self.keep && outcome.is_ok();
             self.outcome = Some(outcome);

@@ -33,7 +33,8 @@ impl LabelTable {
     /// Writes the labels of an object in the place of those it had.
     pub(crate) async fn replace(&self, tx: &mut WriteTx<'_>, id: String, labels: Option<&Labels>) -> Result<(), Error> {
         let labels = labels.map_or_else(|| Ok("{}".to_owned()), column::json)?;
-        tx.execute(sql(self.replace).bind(id).bind(labels)).await.map(drop)
+        tx.write(sql(self.replace).bind(id).bind(labels));
+        Ok(())
     }
 
     /// Adds the conditions of a label selector.

@@ -118,7 +118,8 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &LeaseRow) -> Result<(), Error> {
     .bind(column::integer(row.revision))
     .bind(row.created_at.millis())
     .bind(row.updated_at.millis());
-    tx.execute(statement).await.map(drop)
+    tx.write(statement);
+    Ok(())
 }
 
 /// Changes the state of a lease as it was read.
@@ -174,7 +175,8 @@ pub async fn set_state_of_endpoints(
     .bind(state.as_str())
     .bind(column::integer(revision))
     .bind(now.millis());
-    tx.execute(statement).await.map(drop)
+    tx.write(statement);
+    Ok(())
 }
 
 /// Writes what can change of a lease as it was read: everything but ID, network, pool, address and key. When the holder
@@ -228,7 +230,7 @@ pub async fn remove(tx: &mut WriteTx<'_>, row: &LeaseRow, now: Timestamp) -> Res
 }
 
 /// Binds what says which lease is meant and that it is as it was read, and the time: $1 to $4.
-fn as_read<'q>(statement: Statement<'q>, row: &LeaseRow, now: Timestamp) -> Statement<'q> {
+fn as_read(statement: Statement, row: &LeaseRow, now: Timestamp) -> Statement {
     statement.bind(row.id.to_string()).bind(row.kind.as_str()).bind(row.state.as_str()).bind(now.millis())
 }
 

@@ -31,6 +31,7 @@ pub mod row;
 pub mod sandboxes;
 mod schema;
 mod select;
+mod statement;
 pub mod store;
 pub mod tx;
 mod writer;

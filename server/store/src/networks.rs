@@ -77,7 +77,7 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error>
     .bind(column::integer(row.revision))
     .bind(row.created_at.millis())
     .bind(row.updated_at.millis());
-    tx.execute(statement).await?;
+    tx.write(statement);
     if row.spec.labels.is_some() {
         labels::NETWORK.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await?;
     }
@@ -119,7 +119,7 @@ pub async fn purge(tx: &mut WriteTx<'_>, id: NetworkId) -> Result<(), Error> {
     let pools = sql("DELETE FROM free_range WHERE pool_id IN (SELECT id FROM pool WHERE network_id = $1);
         DELETE FROM pool_count WHERE pool_id IN (SELECT id FROM pool WHERE network_id = $1);
         DELETE FROM pool WHERE network_id = $1");
-    tx.execute(pools.bind(id.clone())).await?;
+    tx.write(pools.bind(id.clone()));
     tx.change_one(sql("DELETE FROM network WHERE id = $1").bind(id)).await
 }
 

@@ -119,7 +119,7 @@ pub async fn set_range(tx: &mut WriteTx<'_>, pool_id: i64, range: Span) -> Resul
         .bind(column::address(span.low))
         .bind(column::address(span.high))
         .bind(sign);
-        tx.execute(statement).await?;
+        tx.write(statement);
     }
     Ok(())
 }

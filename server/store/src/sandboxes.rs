@@ -54,7 +54,7 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error>
     .bind(column::integer(row.revision))
     .bind(row.created_at.millis())
     .bind(row.updated_at.millis());
-    tx.execute(statement).await?;
+    tx.write(statement);
     if row.spec.labels.is_some() {
         labels::SANDBOX.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await?;
     }

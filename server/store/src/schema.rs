@@ -5,7 +5,7 @@ use sqlx::migrate::Migrator;
 use sqlx::{Row, SqliteConnection};
 
 use crate::error::Error;
-use crate::tx::{Identity, sql};
+use crate::tx::Identity;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
@@ -29,31 +29,31 @@ pub(crate) async fn is_current(connection: &mut SqliteConnection) -> Result<bool
     if found > known {
         return Err(Error::Newer { found, known });
     }
-    Ok(found == known && sql("SELECT store_id FROM meta").fetch_optional(connection).await?.is_some())
+    Ok(found == known && sqlx::query("SELECT store_id FROM meta").fetch_optional(connection).await?.is_some())
 }
 
 async fn version(connection: &mut SqliteConnection) -> Result<i64, Error> {
     let tables = "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'";
-    if sql(tables).fetch_one(&mut *connection).await?.try_get::<i64, _>(0)? == 0 {
+    if sqlx::query(tables).fetch_one(&mut *connection).await?.try_get::<i64, _>(0)? == 0 {
         return Ok(0);
     }
     let latest = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success";
-    Ok(sql(latest).fetch_one(connection).await?.try_get(0)?)
+    Ok(sqlx::query(latest).fetch_one(connection).await?.try_get(0)?)
 }
 
 /// What the database is, made up when it is new; and the number of its last event.
 pub(crate) async fn identity(connection: &mut SqliteConnection) -> Result<(Identity, u64), Error> {
     let read = "SELECT store_id, node_id, event_seq FROM meta";
-    if sql(read).fetch_optional(&mut *connection).await?.is_none() {
+    if sqlx::query(read).fetch_optional(&mut *connection).await?.is_none() {
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().map_err(Error::caused)?.as_millis();
-        sql("INSERT INTO meta (id, store_id, node_id, event_seq, created_at) VALUES (1, $1, $2, 0, $3)")
+        sqlx::query("INSERT INTO meta (id, store_id, node_id, event_seq, created_at) VALUES (1, $1, $2, 0, $3)")
             .bind(StoreId::from_random(random()?).to_string())
             .bind(NodeId::from_random(random()?).to_string())
             .bind(i64::try_from(now).unwrap_or(i64::MAX))
             .execute(&mut *connection)
             .await?;
     }
-    let row = sql(read).fetch_one(connection).await?;
+    let row = sqlx::query(read).fetch_one(connection).await?;
     let mut columns = crate::column::Columns::new(&row);
     let identity = Identity { store: columns.parsed()?, node: columns.parsed()? };
     Ok((identity, columns.count()?))

@@ -1,38 +1,33 @@
 //! A SELECT with optional conditions. Values are always bound, never part of the text.
 
-use sqlx::{Encode, QueryBuilder, Sqlite, Type};
-
-use crate::tx::Statement;
+use crate::statement::{Statement, Value, sql};
 
 /// A SELECT that ends in a condition and takes more.
 pub(crate) struct Select {
-    builder: QueryBuilder<Sqlite>,
+    statement: Statement,
 }
 
 impl Select {
     /// From text that ends in a condition.
     pub(crate) fn new(text: &'static str) -> Self {
-        Self { builder: QueryBuilder::new(text) }
+        Self { statement: sql(text) }
     }
 
     /// Adds fixed text.
     pub(crate) fn text(&mut self, text: &'static str) -> &mut Self {
-        self.builder.push(text);
+        self.statement.push(text);
         self
     }
 
     /// Adds fixed text and a value after it.
-    pub(crate) fn with<T>(&mut self, text: &'static str, value: T) -> &mut Self
-    where
-        T: Encode<'static, Sqlite> + Type<Sqlite> + 'static,
-    {
-        self.builder.push(text);
-        self.builder.push_bind(value);
+    pub(crate) fn with(&mut self, text: &'static str, value: impl Into<Value>) -> &mut Self {
+        self.statement.push(text);
+        self.statement.push_value(value);
         self
     }
 
     /// The finished statement.
-    pub(crate) fn statement(&mut self) -> Statement<'_> {
-        self.builder.build()
+    pub(crate) fn statement(self) -> Statement {
+        self.statement
     }
 }

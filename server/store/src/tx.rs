@@ -1,22 +1,20 @@
 //! Transactions: what a job works on. The only place that hands statements to the database.
+//!
+//! Each handing over costs more than most statements do: they are run by a thread of their own. So what is written waits, and goes
+//! with the next reading, or at the end of the job; there is no moment at which a job could tell the difference, but that
+//! the schema's refusal comes then.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use netloom_model::{NodeId, StoreId};
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Sqlite, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use crate::column::Columns;
 use crate::error::Error;
+pub(crate) use crate::statement::{Statement, sql};
 
-/// A statement with its arguments.
-pub(crate) type Statement<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
-
-/// A statement from fixed text. Its prepared form is cached by the connection.
-pub(crate) fn sql(text: &'static str) -> Statement<'static> {
-    sqlx::query(text)
-}
+type Query = sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
 
 /// What the database is, as rows and events need it.
 #[derive(Debug, Clone, Copy)]
@@ -31,47 +29,60 @@ pub struct ReadTx<'c> {
     pub(crate) identity: Identity,
     /// The first error that may have cost the whole transaction, whether or not the job passed it on.
     pub(crate) broken: Option<Error>,
+    /// What was written and not yet handed over.
+    waiting: Statement,
 }
 
 /// The transaction of the one writer; it reads, too, and sees what it wrote.
 pub struct WriteTx<'c> {
     pub(crate) read: ReadTx<'c>,
-    /// Number of the last event that this job appended.
-    pub(crate) appended: Option<u64>,
+    /// Number of the last event in the database, with those that this job appended.
+    pub(crate) sequence: u64,
+    /// Whether this job appended any.
+    pub(crate) appended: bool,
 }
 
 impl<'c> ReadTx<'c> {
     pub(crate) fn new(connection: &'c mut SqliteConnection, identity: Identity) -> Self {
-        Self { connection, identity, broken: None }
+        Self { connection, identity, broken: None, waiting: Statement::default() }
     }
 
     /// Every row of an answer.
     pub(crate) async fn rows<T>(
         &mut self,
-        statement: Statement<'_>,
+        statement: Statement,
         read: fn(&mut Columns<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
-        let rows = statement.fetch_all(&mut *self.connection).await.map_err(|error| self.failed(error))?;
+        let query = self.after_waiting(statement)?;
+        let rows = query.fetch_all(&mut *self.connection).await.map_err(|error| self.failed(error))?;
         rows.iter().map(|row| read(&mut Columns::new(row))).collect()
     }
 
     /// The first row of an answer, if there is one. A statement that writes and returns is done before its first row is seen.
     pub(crate) async fn row<T>(
         &mut self,
-        statement: Statement<'_>,
+        statement: Statement,
         read: fn(&mut Columns<'_>) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
-        let row = statement.fetch_optional(&mut *self.connection).await.map_err(|error| self.failed(error))?;
+        let query = self.after_waiting(statement)?;
+        let row = query.fetch_optional(&mut *self.connection).await.map_err(|error| self.failed(error))?;
         row.as_ref().map(|row| read(&mut Columns::new(row))).transpose()
     }
 
     /// The first row of an answer that always has one.
     pub(crate) async fn only<T>(
         &mut self,
-        statement: Statement<'_>,
+        statement: Statement,
         read: fn(&mut Columns<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.row(statement, read).await?.ok_or_else(|| Error::Corrupt("an answer that must have a row has none".into()))
+    }
+
+    /// A statement, with what waits before it.
+    fn after_waiting(&mut self, statement: Statement) -> Result<Query, Error> {
+        let mut all = std::mem::take(&mut self.waiting);
+        all.then(statement);
+        all.query()
     }
 
     fn failed(&mut self, error: sqlx::Error) -> Error {
@@ -84,22 +95,35 @@ impl<'c> ReadTx<'c> {
 }
 
 impl<'c> WriteTx<'c> {
-    pub(crate) fn new(connection: &'c mut SqliteConnection, identity: Identity) -> Self {
-        Self { read: ReadTx::new(connection, identity), appended: None }
+    pub(crate) fn new(connection: &'c mut SqliteConnection, identity: Identity, sequence: u64) -> Self {
+        Self { read: ReadTx::new(connection, identity), sequence, appended: false }
     }
 
-    /// Runs a statement, or several that share their arguments; the number of rows changed.
-    pub(crate) async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, Error> {
-        let done = statement.execute(&mut *self.read.connection).await.map_err(|error| self.read.failed(error))?;
-        Ok(done.rows_affected())
+    /// Writes: what is given waits for the next handing over. It answers no rows.
+    pub(crate) fn write(&mut self, statement: Statement) {
+        self.read.waiting.then(statement);
     }
 
-    /// Runs a statement that must change one row.
-    pub(crate) async fn change_one(&mut self, statement: Statement<'_>) -> Result<(), Error> {
-        match self.execute(statement).await? {
-            0 => Err(Error::NotFound),
-            _ => Ok(()),
+    /// Hands over what waits.
+    pub(crate) async fn flush(&mut self) -> Result<(), Error> {
+        if self.read.waiting.is_empty() {
+            return Ok(());
         }
+        let query = std::mem::take(&mut self.read.waiting).query()?;
+        query.execute(&mut *self.read.connection).await.map(drop).map_err(|error| self.read.failed(error))
+    }
+
+    /// Writes, and says how many rows that changed.
+    pub(crate) async fn count_changed(&mut self, statement: Statement) -> Result<u64, Error> {
+        self.flush().await?;
+        let done = statement.query()?.execute(&mut *self.read.connection).await;
+        Ok(done.map_err(|error| self.read.failed(error))?.rows_affected())
+    }
+
+    /// Runs a single statement that must change one row.
+    pub(crate) async fn change_one(&mut self, mut statement: Statement) -> Result<(), Error> {
+        statement.push(" RETURNING 1");
+        self.row(statement, |_| Ok(())).await?.ok_or(Error::NotFound)
     }
 }
 

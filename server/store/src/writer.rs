@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::error::Error;
 use crate::job::Job;
-use crate::tx::{Identity, WriteTx, sql};
+use crate::tx::{Identity, WriteTx};
 
 /// Most jobs in one transaction.
 pub(crate) const BATCH: usize = 256;
@@ -126,7 +126,7 @@ impl Writer {
             Err(failed) => {
                 let error = self.named(failed.error);
                 // "No transaction is active" is what SQLite says when it has rolled back by itself.
-                let _ = sql("ROLLBACK").execute(&mut connection).await;
+                let _ = sqlx::query("ROLLBACK").execute(&mut connection).await;
                 if matches!(error, Error::Full | Error::Busy) {
                     self.connection = Some(connection);
                 } else if let Err(error) = connection.close().await {
@@ -166,7 +166,7 @@ impl Writer {
     async fn last_stored(&self) -> Option<u64> {
         let read = async {
             let mut connection = SqliteConnection::connect_with(&self.options).await?;
-            let stored: i64 = sql("SELECT event_seq FROM meta").fetch_one(&mut connection).await?.try_get(0)?;
+            let stored: i64 = sqlx::query("SELECT event_seq FROM meta").fetch_one(&mut connection).await?.try_get(0)?;
             connection.close().await?;
             Ok::<_, sqlx::Error>(stored)
         };
@@ -193,7 +193,7 @@ impl Writer {
             return;
         }
         if let Some(connection) = &mut self.connection
-            && let Err(error) = sql("PRAGMA wal_checkpoint(PASSIVE)").execute(connection).await
+            && let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(connection).await
         {
             tracing::debug!(%error, "copying the write-ahead log");
         }
@@ -223,37 +223,38 @@ async fn group(
     jobs: &mut [Box<dyn Job>],
 ) -> Result<Option<u64>, Failed> {
     let failed = |error: Error| Failed { error, at: Stage::Jobs };
-    sql("BEGIN IMMEDIATE; SAVEPOINT job")
-        .execute(&mut *connection)
-        .await
-        .map_err(|error| Failed { error: error.into(), at: Stage::Begin })?;
+    let begin = sqlx::query("BEGIN IMMEDIATE; SAVEPOINT job; SELECT event_seq FROM meta");
+    let begun = begin.fetch_one(&mut *connection).await.and_then(|row| row.try_get::<i64, _>(0));
+    let begun = begun.map_err(|error| Failed { error: error.into(), at: Stage::Begin })?;
+    let mut sequence = u64::try_from(begun).unwrap_or_default();
     let (mut last, mut first) = (None, true);
     let mut kept_before = false;
     for job in jobs {
         if !first {
             let next = if kept_before { "RELEASE job; SAVEPOINT job" } else { "ROLLBACK TO job" };
-            sql(next).execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
+            sqlx::query(next).execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
         }
         first = false;
-        let mut tx = WriteTx::new(&mut *connection, identity);
+        let mut tx = WriteTx::new(&mut *connection, identity, sequence);
         kept_before = job.run(&mut tx).await;
         if let Some(error) = tx.broken.take() {
             return Err(failed(error));
         }
         if kept_before {
-            last = Some(tx.appended.or(last).unwrap_or_default());
+            sequence = tx.sequence;
+            last = Some(if tx.appended { sequence } else { last.unwrap_or_default() });
         }
     }
     let Some(last) = last else {
-        sql("ROLLBACK").execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
+        sqlx::query("ROLLBACK").execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
         return Ok(None);
     };
     if !kept_before {
-        sql("ROLLBACK TO job").execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
+        sqlx::query("ROLLBACK TO job").execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
     }
     netloom_fault::point("store.commit.before").map_err(|fault| failed(Error::caused(fault)))?;
     let unclear = |error: Error| Failed { error, at: Stage::Commit(last) };
-    sql("COMMIT").execute(&mut *connection).await.map_err(|error| unclear(error.into()))?;
+    sqlx::query("COMMIT").execute(&mut *connection).await.map_err(|error| unclear(error.into()))?;
     // Where a test makes this fail, the transaction is kept, and its COMMIT looks as if it had failed.
     netloom_fault::point("store.commit.after").map_err(|fault| unclear(Error::caused(fault)))?;
     Ok(Some(last))

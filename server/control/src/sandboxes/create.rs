@@ -50,9 +50,6 @@ impl Control {
             Some(adoption) => NamespaceSource::Adopted(adoption),
             None => attach::namespace_of(&wanted),
         };
-        if !options.dry_run && namespace == NamespaceSource::Made && runs(&spec) {
-            self.inner.node.prepare();
-        }
         let id = SandboxId::from_random(random()?);
         let _turn = self.inner.queues.turn(Key::Sandbox(id), &deadline).await?;
         let job = Create {
@@ -91,10 +88,6 @@ impl Control {
     }
 }
 
-fn runs(spec: &SandboxSpec) -> bool {
-    spec.desired_state.unwrap_or_default() == DesiredState::Running
-}
-
 struct Create {
     id: SandboxId,
     node: NodeId,
@@ -122,7 +115,7 @@ impl Job for Create {
             id: self.id,
             name: self.spec.name.clone(),
             namespace: self.namespace.clone(),
-            running: runs(&self.spec),
+            running: self.spec.desired_state.unwrap_or_default() == DesiredState::Running,
             deleting: false,
             orphaned: None,
             spec: self.spec.clone(),

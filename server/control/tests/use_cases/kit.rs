@@ -154,8 +154,6 @@ impl Node for FakeNode {
 
     fn wake(&self, _keys: Vec<Key>) {}
 
-    fn prepare(&self) {}
-
     async fn live(&self, keys: Vec<Key>, _interfaces: bool) -> Live {
         let verified = self.verified.lock().unwrap();
         let object = |key: Key| {

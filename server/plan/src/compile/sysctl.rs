@@ -39,15 +39,12 @@ const ADOPTED_LINK: &[(&str, &str, &str)] = &[
 /// take a router's advertisement for the host).
 const SHIM: &[(&str, &str, &str)] = &[("net/ipv4/conf", "arp_ignore", "0"), ("net/ipv6/conf", "disable_ipv6", "1")];
 
-/// Settings of every namespace that is made, by path with their value, whoever it is for.
-pub fn of_made_namespaces(without_ipv6: bool) -> impl Iterator<Item = (String, String)> {
-    let there = move |path: &str| !without_ipv6 || !path.starts_with("net/ipv6/");
-    MADE.iter().filter(move |(path, _)| there(path)).map(|(path, value)| ((*path).to_owned(), (*value).to_owned()))
-}
-
 /// Settings of a made namespace.
-pub(super) fn made(place: Place, without_ipv6: bool) -> impl Iterator<Item = Object> {
-    of_made_namespaces(without_ipv6).map(move |(path, value)| Object::Sysctl(Sysctl { place, path, value }))
+pub(super) fn made(place: Place, without_ipv6: bool) -> Vec<Object> {
+    MADE.iter()
+        .filter(|(path, _)| !without_ipv6 || !path.starts_with("net/ipv6/"))
+        .map(|(path, value)| Object::Sysctl(Sysctl { place, path: (*path).to_owned(), value: (*value).to_owned() }))
+        .collect()
 }
 
 /// Settings of our link in an adopted namespace.

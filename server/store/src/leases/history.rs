@@ -53,7 +53,7 @@ pub async fn prune_history(tx: &mut WriteTx<'_>, before: Timestamp) -> Result<u6
     // Holdings are written down as they end, so the oldest have the lowest IDs, and the end needs no index of its own.
     let statement = sql("DELETE FROM lease_history WHERE id IN (SELECT id FROM lease_history ORDER BY id LIMIT $2)
         AND held_to < $1");
-    tx.execute(statement.bind(before.millis()).bind(column::limit(HISTORY_PRUNED_AT_ONCE))).await
+    tx.count_changed(statement.bind(before.millis()).bind(column::limit(HISTORY_PRUNED_AT_ONCE))).await
 }
 
 /// Holdings of an address that are over, latest first. The present one is [`super::by_address`]'s.

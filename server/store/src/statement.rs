@@ -1,0 +1,146 @@
+//! A statement with its values, as text and data: so that several can be sent to the database as one.
+//!
+//! What must not live here: the connection.
+
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Arguments, AssertSqlSafe, Sqlite};
+
+use crate::error::Error;
+
+/// A value as the database has it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Integer(i64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Integer(truth.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&'static str> for Value {
+    fn from(text: &'static str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Blob(bytes)
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// A statement, or several that share their values: `$1` in its text is the first value.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Statement {
+    text: String,
+    values: Vec<Value>,
+}
+
+/// A statement from fixed text.
+pub(crate) fn sql(text: &'static str) -> Statement {
+    Statement { text: text.to_owned(), values: Vec::new() }
+}
+
+impl Statement {
+    /// Adds the next value.
+    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Adds fixed text.
+    pub(crate) fn push(&mut self, text: &'static str) {
+        self.text.push_str(text);
+    }
+
+    /// Adds a value, and its place to the text.
+    pub(crate) fn push_value(&mut self, value: impl Into<Value>) {
+        self.values.push(value.into());
+        self.text.push_str(&format!("${}", self.values.len()));
+    }
+
+    /// Whether there is nothing to it.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Adds another that is to be run after this one.
+    pub(crate) fn then(&mut self, next: Self) {
+        if self.is_empty() {
+            *self = next;
+            return;
+        }
+        let before = self.values.len();
+        self.text.push_str(";\n");
+        let mut parts = next.text.split('$');
+        self.text.push_str(parts.next().unwrap_or_default());
+        for part in parts {
+            let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+            let (number, rest) = part.split_at(digits);
+            match number.parse::<usize>() {
+                Ok(number) => self.text.push_str(&format!("${}", number + before)),
+                Err(_) => self.text.push('$'),
+            }
+            self.text.push_str(rest);
+        }
+        self.values.extend(next.values);
+    }
+
+    /// As the driver wants it. The connection keeps the prepared form of the text.
+    pub(crate) fn query(self) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArguments>, Error> {
+        let mut arguments = SqliteArguments::default();
+        arguments.reserve(self.values.len(), 0);
+        for value in self.values {
+            let added = match value {
+                Value::Null => arguments.add(None::<i64>),
+                Value::Integer(number) => arguments.add(number),
+                Value::Text(text) => arguments.add(text),
+                Value::Blob(bytes) => arguments.add(bytes),
+            };
+            added.map_err(|error| Error::backend(error.to_string()))?;
+        }
+        // Put together from fixed texts only: values never are part of it.
+        Ok(sqlx::query_with(AssertSqlSafe(self.text), arguments))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_keeps_its_own_values() {
+        let mut all = Statement::default();
+        all.then(sql("UPDATE meta SET event_seq = $2 WHERE id = $1").bind(1).bind("x"));
+        all.then(sql("DELETE FROM event"));
+        all.then(sql("INSERT INTO t VALUES ($1, $2, '$', $1)").bind(true).bind(None::<String>));
+        assert_eq!(
+            all.text,
+            "UPDATE meta SET event_seq = $2 WHERE id = $1;\nDELETE FROM event;\nINSERT INTO t VALUES ($3, $4, '$', $3)"
+        );
+        assert_eq!(all.values, [Value::Integer(1), Value::Text("x".into()), Value::Integer(1), Value::Null]);
+    }
+}
