@@ -16,13 +16,14 @@ use netloom_model::lease::LeaseState;
 use netloom_model::plan::{PlannedOperation, Refusal};
 use netloom_model::report::Report;
 use netloom_model::{NodeId, SandboxId};
-use netloom_store::{ReadTx, WriteTx, endpoints, events, leases, networks, sandboxes};
+use netloom_store::{ReadTx, WriteTx, endpoints, events, networks, sandboxes};
 
 use crate::clock::now;
 use crate::commit::Job;
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, network_ref, sandbox_ref, with};
+use crate::sandboxes::attach;
 use crate::settle::detached;
 
 impl Control {
@@ -138,6 +139,6 @@ impl Job for Orphan {
         };
         let own = endpoints::of_sandboxes(tx, &[self.id]).await?;
         let staying: Vec<_> = own.iter().filter(|endpoint| !endpoint.deleting).map(|endpoint| endpoint.id).collect();
-        Ok(leases::set_state_of_endpoints(tx, &staying, state, revision, now).await?)
+        attach::set_leases(tx, &staying, state, revision, now).await
     }
 }

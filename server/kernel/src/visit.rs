@@ -179,7 +179,10 @@ pub(crate) fn subject(inner: &Inner, operation: &Operation) -> Subject {
 impl Visiting<'_> {
     fn run(&mut self, links: Option<Vec<link::Seen>>) {
         let known = match links {
-            Some(links) => Ok(self.know_links(links)),
+            Some(links) => {
+                self.know_links(links);
+                Ok(())
+            }
             None => self.look_at_links(),
         };
         if let Err(failure) = known {

@@ -71,7 +71,7 @@ pub async fn update(tx: &mut WriteTx<'_>, row: &EndpointRow) -> Result<(), Error
 /// Marks endpoints as being detached. Unknown IDs are passed over.
 pub async fn mark_deleting(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(), Error> {
     let statement = sql("UPDATE endpoint SET deleting = 1 WHERE id IN (SELECT value FROM json_each($1))");
-    tx.write(statement.bind(column::list(ids)));
+    tx.write(statement.bind_list(ids));
     Ok(())
 }
 
@@ -81,21 +81,21 @@ pub async fn mark_deleting(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(
 /// [`Error::Duplicate`] as [`insert`], where another endpoint has taken the place meanwhile.
 pub async fn mark_staying(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(), Error> {
     let statement = sql("UPDATE endpoint SET deleting = 0 WHERE id IN (SELECT value FROM json_each($1))");
-    tx.write(statement.bind(column::list(ids)));
+    tx.write(statement.bind_list(ids));
     Ok(())
 }
 
 /// Removes the rows of endpoints. Unknown IDs are passed over.
 pub async fn purge(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(), Error> {
     let statement = sql("DELETE FROM endpoint WHERE id IN (SELECT value FROM json_each($1))");
-    tx.write(statement.bind(column::list(ids)));
+    tx.write(statement.bind_list(ids));
     Ok(())
 }
 
 /// The endpoints of sandboxes, by sandbox, then by position.
 pub async fn of_sandboxes(tx: &mut ReadTx<'_>, ids: &[SandboxId]) -> Result<Vec<EndpointRow>, Error> {
     let statement = sql(select!("e.sandbox_id IN (SELECT value FROM json_each($1)) ORDER BY e.sandbox_id, e.position"));
-    tx.rows(statement.bind(column::list(ids)), row).await
+    tx.rows(statement.bind_list(ids), row).await
 }
 
 /// Endpoints on a network, by the name of their sandbox; at most `limit`.
@@ -112,7 +112,7 @@ pub async fn by_id(tx: &mut ReadTx<'_>, id: EndpointId) -> Result<Option<Endpoin
 /// The endpoints with these IDs, by sandbox, then by position. Unknown IDs are passed over.
 pub async fn by_ids(tx: &mut ReadTx<'_>, ids: &[EndpointId]) -> Result<Vec<EndpointRow>, Error> {
     let statement = sql(select!("e.id IN (SELECT value FROM json_each($1)) ORDER BY e.sandbox_id, e.position"));
-    tx.rows(statement.bind(column::list(ids)), row).await
+    tx.rows(statement.bind_list(ids), row).await
 }
 
 /// The endpoint that has an Ethernet address, if any has.

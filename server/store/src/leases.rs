@@ -122,61 +122,14 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &LeaseRow) -> Result<(), Error> {
     Ok(())
 }
 
-/// Changes the state of a lease as it was read.
-///
-/// # Errors
-/// [`Error::NotFound`] when it is gone or in another state by now.
-pub async fn set_state(
-    tx: &mut WriteTx<'_>,
-    row: &LeaseRow,
-    state: LeaseState,
-    until: Option<Timestamp>,
-    revision: u64,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let new = LeaseRow { state, until, revision, updated_at: now, ..row.clone() };
-    change(tx, row, &new).await
-}
-
-/// Sets the state of the leases that endpoints carry, in one statement however many there are. Those that are in it already stay as they are.
-pub async fn set_state_of_endpoints(
-    tx: &mut WriteTx<'_>,
-    ids: &[EndpointId],
-    state: LeaseState,
-    revision: u64,
-    now: Timestamp,
-) -> Result<(), Error> {
-    macro_rules! counted {
-        ($state:literal, $sign:literal) => {
-            concat!(
-                "INSERT INTO pool_count (pool_id, kind, state, leases, in_range)
-                SELECT l.pool_id, l.kind, ",
-                $state,
-                ", ",
-                $sign,
-                " * COUNT(*), ",
-                $sign,
-                " * SUM(l.address BETWEEN p.range_low AND p.range_high)
-                FROM lease AS l CROSS JOIN pool AS p
-                WHERE l.endpoint_id IN (SELECT value FROM json_each($1)) AND l.endpoint_id IS NOT NULL AND l.state <> $2
-                AND p.id = l.pool_id GROUP BY l.pool_id, l.kind, l.state ",
-                add_count!(),
-                "; "
-            )
-        };
-    }
+/// Changes the state of a lease that was read in this transaction; with it ends a quarantine.
+pub fn set_state(tx: &mut WriteTx<'_>, row: &LeaseRow, state: LeaseState, revision: u64, now: Timestamp) {
     let statement = sql(concat!(
-        counted!("l.state", "-1"),
-        counted!("$2", "1"),
-        "UPDATE lease SET state = $2, until = NULL, revision = $3, updated_at = $4
-        WHERE endpoint_id IN (SELECT value FROM json_each($1)) AND endpoint_id IS NOT NULL AND state <> $2"
-    ))
-    .bind(column::list(ids))
-    .bind(state.as_str())
-    .bind(column::integer(revision))
-    .bind(now.millis());
-    tx.write(statement);
-    Ok(())
+        count!("$2, $3", "-1"),
+        count!("$2, $5", "1"),
+        "UPDATE lease SET state = $5, until = NULL, revision = $6, updated_at = $4 WHERE id = $1 AND kind = $2 AND state = $3"
+    ));
+    tx.write(as_read(statement, row, now).bind(state.as_str()).bind(column::integer(revision)));
 }
 
 /// Writes what can change of a lease as it was read: everything but ID, network, pool, address and key. When the holder
@@ -255,7 +208,7 @@ pub async fn of_endpoints(tx: &mut ReadTx<'_>, ids: &[EndpointId]) -> Result<Vec
     let statement = sql(select!(
         " AND l.endpoint_id IN (SELECT value FROM json_each($1)) AND l.endpoint_id IS NOT NULL ORDER BY l.address"
     ));
-    tx.rows(statement.bind(column::list(ids)), row).await
+    tx.rows(statement.bind_list(ids), row).await
 }
 
 /// Leases in a state, by address; at most `limit`.

@@ -136,7 +136,7 @@ pub async fn by_name(tx: &mut ReadTx<'_>, name: &str) -> Result<Option<NetworkRo
 /// The networks with these IDs, by name. Unknown IDs are passed over.
 pub async fn by_ids(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<Vec<NetworkRow>, Error> {
     let statement = sql(select!("WHERE n.id IN (SELECT value FROM json_each($1)) ORDER BY n.name"));
-    tx.rows(statement.bind(column::list(ids)), row).await
+    tx.rows(statement.bind_list(ids), row).await
 }
 
 /// A page of networks, by name.
@@ -172,7 +172,7 @@ pub async fn on_parent(tx: &mut ReadTx<'_>, parent: &str) -> Result<Vec<NetworkR
 /// Unknown IDs are passed over.
 pub async fn with_use(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<Vec<(NetworkRow, bool)>, Error> {
     let statement = sql(select_with_use!("WHERE n.id IN (SELECT value FROM json_each($1)) ORDER BY n.name"));
-    tx.rows(statement.bind(column::list(ids)), row_with_use).await
+    tx.rows(statement.bind_list(ids), row_with_use).await
 }
 
 /// Every network, by name, each with whether it is in use, as [`with_use`] has it.
@@ -189,7 +189,7 @@ pub async fn all(tx: &mut ReadTx<'_>) -> Result<Vec<NetworkRow>, Error> {
 pub async fn endpoint_counts(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<BTreeMap<NetworkId, u64>, Error> {
     let statement = sql("SELECT network_id, COUNT(*) FROM endpoint
         WHERE network_id IN (SELECT value FROM json_each($1)) GROUP BY network_id");
-    let counts = tx.rows(statement.bind(column::list(ids)), |c| Ok((c.parsed()?, c.count()?))).await?;
+    let counts = tx.rows(statement.bind_list(ids), |c| Ok((c.parsed()?, c.count()?))).await?;
     Ok(counts.into_iter().collect())
 }
 

@@ -70,7 +70,7 @@ pub async fn of_networks(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<Vec<P
     let statement = sql(columns!(
         " FROM pool AS p WHERE p.network_id IN (SELECT value FROM json_each($1)) ORDER BY p.network_id, p.position"
     ));
-    tx.rows(statement.bind(column::list(ids)), row).await
+    tx.rows(statement.bind_list(ids), row).await
 }
 
 /// The pools that share an address with a span, lowest first, with the names of their networks.
@@ -149,9 +149,7 @@ pub async fn counts(
     let statement = sql("SELECT pool_id, kind, state, leases FROM pool_count
         WHERE pool_id IN (SELECT CAST(value AS INTEGER) FROM json_each($1)) AND leases > 0 ORDER BY pool_id, kind, state");
     let rows = tx
-        .rows(statement.bind(column::list(ids)), |c| {
-            Ok((c.plain::<i64>()?, (c.lease_kind()?, c.lease_state()?, c.count()?)))
-        })
+        .rows(statement.bind_list(ids), |c| Ok((c.plain::<i64>()?, (c.lease_kind()?, c.lease_state()?, c.count()?))))
         .await?;
     let mut counts: BTreeMap<i64, Vec<_>> = BTreeMap::new();
     for (pool, count) in rows {
@@ -170,7 +168,7 @@ pub async fn free(tx: &mut ReadTx<'_>, ids: &[i64]) -> Result<BTreeMap<i64, Free
         WHERE p.id IN (SELECT CAST(value AS INTEGER) FROM json_each($1))"
     ));
     let rows = tx
-        .rows(statement.bind(column::list(ids)), |c| {
+        .rows(statement.bind_list(ids), |c| {
             let (pool, leases, in_range) = (row(c)?, c.count()?, c.count()?);
             let all = usable(pool.subnet);
             let summary = FreeSummary {

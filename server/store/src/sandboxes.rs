@@ -80,16 +80,10 @@ pub async fn update(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error>
     labels::SANDBOX.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await
 }
 
-/// Marks a sandbox as being removed.
-///
-/// # Errors
-/// [`Error::NotFound`].
-pub async fn mark_deleting(tx: &mut WriteTx<'_>, id: SandboxId, revision: u64, now: Timestamp) -> Result<(), Error> {
-    let statement = sql("UPDATE sandbox SET deleting = 1, revision = $2, updated_at = $3 WHERE id = $1")
-        .bind(id.to_string())
-        .bind(column::integer(revision))
-        .bind(now.millis());
-    tx.change_one(statement).await
+/// Marks a sandbox as being removed. An unknown ID is passed over.
+pub fn mark_deleting(tx: &mut WriteTx<'_>, id: SandboxId, revision: u64, now: Timestamp) {
+    let statement = sql("UPDATE sandbox SET deleting = 1, revision = $2, updated_at = $3 WHERE id = $1");
+    tx.write(statement.bind(id.to_string()).bind(column::integer(revision)).bind(now.millis()));
 }
 
 /// Removes a sandbox's row and its labels. Its endpoints must be gone.
@@ -113,7 +107,7 @@ pub async fn by_name(tx: &mut ReadTx<'_>, name: &str) -> Result<Option<SandboxRo
 /// The sandboxes with these IDs, by name. Unknown IDs are passed over.
 pub async fn by_ids(tx: &mut ReadTx<'_>, ids: &[SandboxId]) -> Result<Vec<SandboxRow>, Error> {
     let statement = sql(select!("WHERE s.id IN (SELECT value FROM json_each($1)) ORDER BY s.name"));
-    tx.rows(statement.bind(column::list(ids)), row).await
+    tx.rows(statement.bind_list(ids), row).await
 }
 
 /// A page of sandboxes, by name.

@@ -211,7 +211,7 @@ async fn detach_all(
             return Err(Error::conflict("busy", "a sandbox was attached while the removal began").retryable(true));
         }
         keys.push(Key::Sandbox(id));
-        attach::detach(tx, std::iter::once(&endpoint), network.revision, now).await?;
+        attach::detach(tx, &[endpoint], network.revision, now).await?;
         let Some(mut sandbox) = sandboxes::by_id(tx, id).await? else { continue };
         let named = sandbox.spec.networks.as_mut().and_then(|networks| networks.remove(&network.name));
         if named.is_some() {

@@ -164,13 +164,27 @@ async fn lease(
 /// Marks endpoints as on their way out, and their leases as `releasing`: nobody gets the addresses until the kernel is proven clean.
 pub(crate) async fn detach(
     tx: &mut WriteTx<'_>,
-    going: impl Iterator<Item = &EndpointRow>,
+    going: &[EndpointRow],
     revision: u64,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let ids: Vec<EndpointId> = going.filter(|endpoint| !endpoint.deleting).map(|endpoint| endpoint.id).collect();
+    let ids: Vec<EndpointId> = going.iter().filter(|endpoint| !endpoint.deleting).map(|endpoint| endpoint.id).collect();
     endpoints::mark_deleting(tx, &ids).await?;
-    Ok(leases::set_state_of_endpoints(tx, &ids, LeaseState::Releasing, revision, now).await?)
+    set_leases(tx, &ids, LeaseState::Releasing, revision, now).await
+}
+
+/// Sets the state of the leases of these endpoints.
+pub(crate) async fn set_leases(
+    tx: &mut WriteTx<'_>,
+    ids: &[EndpointId],
+    state: LeaseState,
+    revision: u64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    for lease in leases::of_endpoints(tx, ids).await?.iter().filter(|lease| lease.state != state) {
+        leases::set_state(tx, lease, state, revision, now);
+    }
+    Ok(())
 }
 
 /// Takes endpoints that are on their way out back, with the addresses and the Ethernet addresses that they had: their leases are
@@ -188,7 +202,7 @@ pub(crate) async fn take_back(
         (None, true) => LeaseState::Bound,
         (None, false) => LeaseState::Held,
     };
-    leases::set_state_of_endpoints(tx, &ids, state, sandbox.revision, now).await?;
+    set_leases(tx, &ids, state, sandbox.revision, now).await?;
     Ok(leaving.into_iter().map(|endpoint| EndpointRow { deleting: false, ..endpoint }).collect())
 }
 

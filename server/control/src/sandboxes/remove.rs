@@ -8,7 +8,6 @@ use netloom_model::sandbox::Sandbox;
 use netloom_model::{SandboxId, Timestamp};
 use netloom_store::{NewEvent, SandboxRow, WriteTx, events, sandboxes};
 
-use super::attach;
 use super::view::{self, SandboxParts};
 use crate::assignments;
 use crate::clock::now;
@@ -103,10 +102,7 @@ impl Job for Remove {
         }
         let now = now();
         let revision = events::append(tx, &self.event(&parts.row, now)).await?;
-        sandboxes::mark_deleting(tx, self.id, revision, now).await?;
-        attach::detach(tx, parts.endpoints.iter().map(|endpoint| &endpoint.row), revision, now).await?;
-        // As the rows are by now, without reading them again.
-        parts.mark_deleting(revision, now);
+        parts.mark_deleting(tx, revision, now).await?;
         let assignment = Some(assignments::of_one(tx, &parts, revision).await?);
         Ok(Change { parts, keys, revision, assignment })
     }

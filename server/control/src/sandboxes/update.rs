@@ -7,7 +7,7 @@ use netloom_model::assignment::Key;
 use netloom_model::lease::LeaseState;
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp};
-use netloom_store::{EndpointRow, SandboxRow, WriteTx, endpoints, events, leases, sandboxes};
+use netloom_store::{EndpointRow, SandboxRow, WriteTx, endpoints, events, sandboxes};
 
 use super::attach;
 use super::view::{self, SandboxParts};
@@ -194,7 +194,7 @@ impl Job for Update {
         if old.running != row.running {
             let staying = staying(tx, self.id).await?;
             let state = if row.running { LeaseState::Bound } else { LeaseState::Held };
-            leases::set_state_of_endpoints(tx, &staying, state, row.revision, now).await?;
+            attach::set_leases(tx, &staying, state, row.revision, now).await?;
         }
         let concerns = if moved || old.running != row.running { Concerns::Kernel } else { Concerns::People };
         let revision = row.revision;
@@ -237,7 +237,7 @@ impl Update {
             existing.into_iter().partition(|endpoint| endpoint.deleting);
         let (mut staying, going): (Vec<EndpointRow>, Vec<EndpointRow>) =
             present.into_iter().partition(|endpoint| names.contains(endpoint.network_name.as_str()));
-        attach::detach(tx, going.iter(), row.revision, now).await?;
+        attach::detach(tx, &going, row.revision, now).await?;
         if let Write::Former(former, _) = &self.write {
             let back: Vec<EndpointRow> = leaving.into_iter().filter(|e| former.detached.contains(&e.id)).collect();
             staying.extend(attach::take_back(tx, row, back, now).await?);

@@ -9,7 +9,7 @@ use netloom_model::network::Scope;
 use netloom_model::report::LiveObject;
 use netloom_model::sandbox::{EndpointState, EndpointStatus, Sandbox, SandboxState, SandboxStatus};
 use netloom_model::{EndpointId, NodeId, Timestamp};
-use netloom_store::{EndpointRow, LeaseRow, ReadTx, SandboxRow, endpoints, leases};
+use netloom_store::{EndpointRow, LeaseRow, ReadTx, SandboxRow, WriteTx, endpoints, leases, sandboxes};
 
 use crate::allocation::by_address;
 use crate::conditions;
@@ -24,16 +24,27 @@ pub(crate) struct SandboxParts {
 }
 
 impl SandboxParts {
-    /// What the marks of a removal make of it.
-    pub(crate) fn mark_deleting(&mut self, revision: u64, now: Timestamp) {
+    /// Marks it, its endpoints and its leases as on their way out: the rows, and what is known of them here.
+    pub(crate) async fn mark_deleting(
+        &mut self,
+        tx: &mut WriteTx<'_>,
+        revision: u64,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        sandboxes::mark_deleting(tx, self.row.id, revision, now);
         (self.row.deleting, self.row.revision, self.row.updated_at) = (true, revision, now);
-        for endpoint in self.endpoints.iter_mut().filter(|endpoint| !endpoint.row.deleting) {
+        let staying = self.endpoints.iter_mut().filter(|endpoint| !endpoint.row.deleting);
+        let mut ids = Vec::new();
+        for endpoint in staying {
+            ids.push(endpoint.row.id);
             endpoint.row.deleting = true;
             for lease in &mut endpoint.leases {
+                leases::set_state(tx, lease, LeaseState::Releasing, revision, now);
                 lease.state = LeaseState::Releasing;
                 (lease.until, lease.revision, lease.updated_at) = (None, revision, now);
             }
         }
+        Ok(endpoints::mark_deleting(tx, &ids).await?)
     }
 }
 
