@@ -44,7 +44,14 @@ pub(crate) async fn fill(database: &Path, network: &str, count: u32) -> anyhow::
         left -= take;
     }
     let (id, span) = (pool.0.id, pool.1);
-    store.write(move |tx| Box::pin(async move { holes(tx, id, span, begin, number).await })).await?;
+    store
+        .write(move |tx| {
+            Box::pin(async move {
+                holes(tx, id, span, begin, number);
+                Ok::<_, Error>(())
+            })
+        })
+        .await?;
     store.close().await;
     Ok(())
 }
@@ -110,16 +117,15 @@ async fn insert(tx: &mut WriteTx<'_>, rows: &[LeaseRow]) -> Result<(), Error> {
 }
 
 /// Replaces the one free range by the holes that were left, and the rest behind them.
-async fn holes(tx: &mut WriteTx<'_>, pool: i64, whole: Span, begin: u128, end: u128) -> Result<(), Error> {
+fn holes(tx: &mut WriteTx<'_>, pool: i64, whole: Span, begin: u128, end: u128) {
     let single = |number: u128| Span { low: from_number(number), high: from_number(number) };
     let tail = Span { low: from_number(end), high: whole.high };
-    free_ranges::replace(tx, pool, &[whole], &[tail]).await?;
+    free_ranges::replace(tx, pool, &[whole], &[tail]);
     let mut number = begin;
     while number < end {
-        free_ranges::replace(tx, pool, &[], &[single(number)]).await?;
+        free_ranges::replace(tx, pool, &[], &[single(number)]);
         number += HOLE_EVERY;
     }
-    Ok(())
 }
 
 /// An event such as every commit has.

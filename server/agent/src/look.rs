@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use netloom_kernel::Error;
@@ -19,6 +20,9 @@ use netloom_plan::{Object, Operation, Place, compile, describe, diff, drift as p
 use crate::agent::Inner;
 use crate::host;
 use crate::state::{Assigned, Tracked};
+
+/// How old what a verification saw may be to count as looked at afresh, once.
+const JUST_NOW: Duration = Duration::from_millis(10);
 
 /// What would be done for these objects. An address that would be probed first counts as free.
 pub(crate) async fn plan(inner: &Arc<Inner>, assignment: &Assignment) -> Result<Plan, Refusal> {
@@ -100,15 +104,21 @@ pub(crate) async fn drift(inner: &Arc<Inner>) -> Result<Vec<Drift>, Refusal> {
 pub(crate) async fn live(inner: &Arc<Inner>, keys: Vec<Key>, interfaces: bool) -> Live {
     let mut live = Live::default();
     {
-        let state = inner.state();
+        let mut state = inner.state();
         for key in keys {
-            let Some(tracked) = state.tracked.get(&key) else { continue };
+            let Some(tracked) = state.tracked.get_mut(&key) else { continue };
             let Some(assigned) = &tracked.assigned else { continue };
-            live.objects.insert(key, known(inner, tracked, assigned));
+            let mut object = known(inner, tracked, assigned);
+            if interfaces && object.netns.is_some() {
+                let verified = tracked.interfaces.take().filter(|(looked, _)| looked.elapsed() < JUST_NOW);
+                object.interfaces = verified.map(|(_, found)| found);
+            }
+            live.objects.insert(key, object);
         }
     }
     if interfaces {
-        let asked = live.objects.iter().filter(|(_, object)| object.netns.is_some()).filter_map(|(key, _)| match key {
+        let unseen = |object: &LiveObject| object.netns.is_some() && object.interfaces.is_none();
+        let asked = live.objects.iter().filter(|(_, object)| unseen(object)).filter_map(|(key, _)| match key {
             Key::Sandbox(id) => Some(*id),
             Key::Network(_) => None,
         });

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use netloom_fault::{Injected, point};
 use netloom_kernel::Error;
+use netloom_model::SandboxId;
 use netloom_model::assignment::{Assignment, Key};
 use netloom_model::plan::Refusal;
+use netloom_model::sandbox::InterfaceStatus;
 use netloom_plan::object::{self, Object, Observed, Place};
 use netloom_plan::{Comparison, Compiled, Operation, compile, describe, diff, uses_host};
 use tokio::sync::OwnedMutexGuard;
@@ -44,6 +46,8 @@ pub(crate) struct Work {
     pub(crate) observed: Observed,
     /// When that look began.
     pub(crate) looked: Instant,
+    /// The interfaces that it saw, of the sandboxes that were worked on.
+    pub(crate) interfaces: BTreeMap<SandboxId, Vec<InterfaceStatus>>,
     /// What still differs at the end.
     pub(crate) remaining: Comparison,
     /// What was refused, by whose object it was.
@@ -261,6 +265,7 @@ impl<'a> Pass<'a> {
             wanted: self.wanted,
             observed: look.observed,
             looked: look.began.into(),
+            interfaces: look.interfaces,
             remaining: comparison,
             refused,
             repairs,

@@ -252,6 +252,9 @@ fn record(
                 tracked.verified_as = tracked.assigned.clone().map(|assigned| (assigned, work.host_generation));
                 (tracked.refusal, tracked.told) = (None, None);
                 tracked.backoff.reset();
+                if let Key::Sandbox(id) = key {
+                    tracked.interfaces = work.interfaces.get(&id).map(|found| (work.looked, found.clone()));
+                }
                 state.answer(key, revision, &Outcome::Converged { revision });
                 state.settle_heard(key, work.looked);
             }

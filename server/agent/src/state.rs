@@ -11,6 +11,7 @@ use netloom_model::condition::Condition;
 use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
 use netloom_model::report::{Counters, Outcome};
+use netloom_model::sandbox::InterfaceStatus;
 use netloom_model::{EndpointId, NetworkId, SandboxId};
 use netloom_plan::Gates;
 use tokio::sync::oneshot;
@@ -73,6 +74,8 @@ pub(crate) struct Tracked {
     pub(crate) heard: Option<Instant>,
     /// When the look began that last found all as it should be.
     pub(crate) looked: Option<Instant>,
+    /// The interfaces that the verifying look of the last work on it saw, and when that began; for the one who waited for that.
+    pub(crate) interfaces: Option<(Instant, Vec<InterfaceStatus>)>,
     /// Tries since it last went well.
     pub(crate) backoff: Backoff,
     /// Who waits.

@@ -28,14 +28,16 @@ pub(crate) struct Taken<'p> {
     pub(crate) kind: LeaseKind,
 }
 
+/// A pool with the lowest free run that reaches into its range; as read in this transaction, with nothing taken since.
+pub(crate) type WithFree = (PoolRow, Option<Span>);
+
 /// Takes the lowest free address of the first pool with room, of those given.
-pub(crate) async fn lowest<'p>(tx: &mut WriteTx<'_>, of: &[&'p PoolRow]) -> Result<Option<Taken<'p>>, Error> {
-    for &pool in of {
-        let free = free_ranges::lowest_in(tx, pool.id, pool.range).await?;
+pub(crate) fn lowest<'p>(tx: &mut WriteTx<'_>, of: &[&'p WithFree]) -> Result<Option<Taken<'p>>, Error> {
+    for (pool, free) in of {
         let Some((free, address)) = free.and_then(|free| Some((free, spans::lowest(free, pool.range)?))) else {
             continue;
         };
-        take_from(tx, pool.id, free, spans::single(address)).await?;
+        take_from(tx, pool.id, free, spans::single(address))?;
         return Ok(Some(Taken { pool, address, kind: LeaseKind::Dynamic }));
     }
     Ok(None)
@@ -48,13 +50,13 @@ pub(crate) async fn lowest<'p>(tx: &mut WriteTx<'_>, of: &[&'p PoolRow]) -> Resu
 pub(crate) async fn certain<'p>(
     tx: &mut WriteTx<'_>,
     network: &NetworkRow,
-    of: &'p [PoolRow],
+    of: &[&'p WithFree],
     address: IpAddr,
     pointer: &str,
 ) -> Result<Taken<'p>, Error> {
     let text = address.to_string();
-    let Some(pool) = of.iter().find(|pool| Span::of(pool.subnet).contains(address)) else {
-        let subnets: Vec<String> = of.iter().map(|pool| pool.subnet.to_string()).collect();
+    let Some(pool) = of.iter().map(|(pool, _)| pool).find(|pool| Span::of(pool.subnet).contains(address)) else {
+        let subnets: Vec<String> = of.iter().map(|(pool, _)| pool.subnet.to_string()).collect();
         let message = format!("no pool of network `{}` contains {address}", network.name);
         let hint = if subnets.is_empty() {
             format!("the network has no {} pool", Family::of(address))
@@ -67,16 +69,16 @@ pub(crate) async fn certain<'p>(
     let Some(free) = free_ranges::containing(tx, pool.id, address).await? else {
         return Err(taken(tx, address).await?);
     };
-    take_from(tx, pool.id, free, spans::single(address)).await?;
+    take_from(tx, pool.id, free, spans::single(address))?;
     Ok(Taken { pool, address, kind: LeaseKind::Requested })
 }
 
 /// Takes a part out of one free span.
-pub(crate) async fn take_from(tx: &mut WriteTx<'_>, pool_id: i64, free: Span, part: Span) -> Result<(), Error> {
+pub(crate) fn take_from(tx: &mut WriteTx<'_>, pool_id: i64, free: Span, part: Span) -> Result<(), Error> {
     let change = spans::take(free, part).ok_or_else(|| {
         Error::new(ErrorKind::Internal, "internal", format!("{part} is not within the free span {free}"))
     })?;
-    free_ranges::replace(tx, pool_id, &change.remove, &change.insert).await?;
+    free_ranges::replace(tx, pool_id, &change.remove, &change.insert);
     Ok(())
 }
 
@@ -84,13 +86,13 @@ pub(crate) async fn take_from(tx: &mut WriteTx<'_>, pool_id: i64, free: Span, pa
 pub(crate) async fn give_back(tx: &mut WriteTx<'_>, pool_id: i64, address: IpAddr) -> Result<(), Error> {
     let (below, above) = free_ranges::neighbours(tx, pool_id, address).await?;
     let change = spans::give_back(spans::single(address), below, above);
-    free_ranges::replace(tx, pool_id, &change.remove, &change.insert).await?;
+    free_ranges::replace(tx, pool_id, &change.remove, &change.insert);
     Ok(())
 }
 
 /// Ends a lease: history, then the address is free again.
 pub(crate) async fn release(tx: &mut WriteTx<'_>, lease: &LeaseRow, now: Timestamp) -> Result<(), Error> {
-    leases::remove(tx, lease, now).await?;
+    leases::remove(tx, lease, now);
     give_back(tx, lease.pool_id, lease.address).await
 }
 
@@ -209,7 +211,8 @@ pub(crate) fn held_by(holder: &LeaseRow) -> Error {
 }
 
 /// `pool-exhausted`, with who uses what in the pools of a network that were asked.
-pub(crate) async fn exhausted(tx: &mut ReadTx<'_>, network: &NetworkRow, of: &[&PoolRow]) -> Result<Error, Error> {
+pub(crate) async fn exhausted(tx: &mut ReadTx<'_>, network: &NetworkRow, of: &[&WithFree]) -> Result<Error, Error> {
+    let of: Vec<&PoolRow> = of.iter().map(|(pool, _)| pool).collect();
     let ids: Vec<i64> = of.iter().map(|pool| pool.id).collect();
     let counts = pools::counts(tx, &ids).await?;
     let free = pools::free(tx, &ids).await?;

@@ -38,6 +38,14 @@ impl From<StoreError> for Error {
     }
 }
 
+impl Error {
+    /// Whether it is the store's word that a value, which must be unique by this rule, is taken.
+    pub(crate) fn breaks(&self, rule: &str) -> bool {
+        let store = self.source.as_ref().and_then(|source| source.downcast_ref::<StoreError>());
+        matches!(store, Some(StoreError::Duplicate { constraint }) if constraint == rule)
+    }
+}
+
 /// The backstop: use cases look first and say who holds the value; only a race between two of them ends here.
 fn duplicate(rule: &str) -> Error {
     let (code, what) = match rule {

@@ -1,5 +1,6 @@
 //! The handle that the agent holds.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -72,6 +73,8 @@ pub struct Look {
     pub began: Instant,
     /// What was there.
     pub observed: Observed,
+    /// The interfaces of the sandboxes that were looked into at the end of a visit, as [`Kernel::interfaces`] has them.
+    pub interfaces: BTreeMap<SandboxId, Vec<InterfaceStatus>>,
 }
 
 /// The kernel, seen from the network namespace in which [`Kernel::start`] was called. A cheap handle; threads inside.

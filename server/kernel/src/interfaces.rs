@@ -37,7 +37,15 @@ pub(crate) fn look(inner: &Inner, worker: &mut Worker, place: Place) -> Result<V
     let failed = |failure| Error::system("look at the interfaces", failure);
     let links = link::dump(&mut stack.rtnl, Counters::With).map_err(failed)?;
     let addresses = address::dump(&mut stack.rtnl).map_err(failed)?;
-    Ok(links.iter().map(|link| status(link, &addresses)).collect())
+    Ok(statuses(links.iter(), &addresses))
+}
+
+/// Interfaces of one stack, of what was read there.
+pub(crate) fn statuses<'a>(
+    links: impl Iterator<Item = &'a link::Seen>,
+    addresses: &[address::Seen],
+) -> Vec<InterfaceStatus> {
+    links.map(|link| status(link, addresses)).collect()
 }
 
 fn status(link: &link::Seen, addresses: &[address::Seen]) -> InterfaceStatus {

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
+use netloom_model::sandbox::InterfaceStatus;
 use netloom_plan::object::{
     Address, Key, Link, LinkKind, Mark, Namespace, Object, Observed, Place, Route, Scope, Sysctl,
 };
@@ -19,7 +20,7 @@ use crate::message::{address, link, route};
 use crate::registry::LinkKnown;
 use crate::stack::{self, Absent, Stack};
 use crate::worker::Worker;
-use crate::{Error, stray, sysctl};
+use crate::{Error, interfaces, stray, sysctl};
 
 /// What was seen of sandboxes at the end of visits.
 pub(crate) type Visited = BTreeMap<SandboxId, Look>;
@@ -63,12 +64,16 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visi
         observed.foreign.extend(part.foreign);
         observed.gone.extend(part.gone);
     };
-    visited.into_values().map(|look| look.observed).for_each(&mut add);
+    let mut interfaces = BTreeMap::new();
+    for look in visited.into_values() {
+        interfaces.extend(look.interfaces);
+        add(look.observed);
+    }
     for look in looks {
         add(look.await.map_err(|_| Error::WorkerGone)??);
     }
     strays(inner, &scope, &mut observed).await?;
-    Ok(Look { began, observed })
+    Ok(Look { began, observed, interfaces })
 }
 
 /// Learns which links are in their place, and looks elsewhere for those that are missed.
@@ -124,23 +129,24 @@ fn enter_and_look(
         }
         Err(failed) => return Err(failed.into()),
     };
-    inside(inner, worker, scope, sandbox, &mut stack, observed)
+    inside(inner, worker, scope, sandbox, &mut stack, Counters::Without, observed).map(drop)
 }
 
-/// Looks around in the stack of a sandbox.
+/// Looks around in the stack of a sandbox; answers its interfaces, whose counters are there if they are asked for.
 pub(crate) fn inside(
     inner: &Inner,
     worker: &mut Worker,
     scope: &Scope,
     sandbox: SandboxId,
     stack: &mut Stack,
+    counters: Counters,
     observed: &mut Observed,
-) -> Result<(), Error> {
+) -> Result<Vec<InterfaceStatus>, Error> {
     let place = Place::Sandbox(sandbox);
     let source = inner.registry.source(sandbox);
     let made = source == NamespaceSource::Made;
     put(&mut observed.ours, Object::Namespace(Namespace { sandbox, name: inner.registry.name(sandbox), source }));
-    let seen = look(stack, worker, route::Filter::Main)
+    let seen = look(stack, worker, route::Filter::Main, counters)
         .map_err(|failure| Error::system(format!("look into {}", inner.registry.name(sandbox)), failure))?;
     for found in seen.links.values() {
         let object = Object::Link(seen.link(place, found));
@@ -159,7 +165,8 @@ pub(crate) fn inside(
         let object = Object::Route(seen.route(place, found));
         put(if found.is_ours() { &mut observed.ours } else { &mut observed.foreign }, object);
     }
-    settings(scope, place, observed)
+    settings(scope, place, observed)?;
+    Ok(interfaces::statuses(seen.links.values(), &seen.addresses))
 }
 
 /// Looks at the host's stack: ours by their marks, and foreign links under names that are wanted.
@@ -167,7 +174,7 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
     let mut observed = Observed::default();
     let mut stack = stack::enter(inner, worker, Place::Host)?;
     if scope.host || scope.everything {
-        let seen = look(&mut stack, worker, route::Filter::Ours)
+        let seen = look(&mut stack, worker, route::Filter::Ours, Counters::Without)
             .map_err(|failure| Error::system("look at the host's links", failure))?;
         for found in seen.links.values() {
             let object = Object::Link(seen.link(Place::Host, found));
@@ -212,9 +219,9 @@ struct Seen {
     host_nsid: Option<i32>,
 }
 
-fn look(stack: &mut Stack, worker: &mut Worker, routes: route::Filter) -> Result<Seen, Failure> {
+fn look(stack: &mut Stack, worker: &mut Worker, routes: route::Filter, counters: Counters) -> Result<Seen, Failure> {
     let links: BTreeMap<u32, link::Seen> =
-        link::dump(&mut stack.rtnl, Counters::Without)?.into_iter().map(|link| (link.index, link)).collect();
+        link::dump(&mut stack.rtnl, counters)?.into_iter().map(|link| (link.index, link)).collect();
     let addresses = address::dump(&mut stack.rtnl)?;
     let routes = route::dump(&mut stack.rtnl, routes)?;
     let mut seen = Seen { links, addresses, routes, parents: HashMap::new(), host_nsid: stack.host_nsid };

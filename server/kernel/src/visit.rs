@@ -5,7 +5,7 @@
 mod namespace;
 mod object;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Instant;
 
 use netloom_model::plan::{Action, Refusal};
@@ -246,9 +246,10 @@ impl Visiting<'_> {
             return None;
         }
         self.inner.listener.take_in(&self.inner.registry);
-        let mut look = Look { began: Instant::now(), observed: Observed::default() };
-        observe::inside(self.inner, self.worker, scope, sandbox, &mut self.stack, &mut look.observed).ok()?;
-        Some(look)
+        let (began, mut observed) = (Instant::now(), Observed::default());
+        let (stack, counters) = (&mut self.stack, link::Counters::With);
+        let found = observe::inside(self.inner, self.worker, scope, sandbox, stack, counters, &mut observed).ok()?;
+        Some(Look { began, observed, interfaces: BTreeMap::from([(sandbox, found)]) })
     }
 
     fn subject(&self, index: usize) -> Subject {

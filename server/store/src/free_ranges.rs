@@ -18,11 +18,6 @@ async fn first_from(tx: &mut ReadTx<'_>, pool_id: i64, address: IpAddr) -> Resul
     tx.row(statement.bind(pool_id).bind(column::address(address)), row).await
 }
 
-/// The lowest run that shares an address with `span`, whole (it may reach out of it on both sides).
-pub async fn lowest_in(tx: &mut ReadTx<'_>, pool_id: i64, span: Span) -> Result<Option<Span>, Error> {
-    Ok(first_from(tx, pool_id, span.low).await?.filter(|run| run.overlaps(&span)))
-}
-
 /// The run that contains an address, if it is free.
 pub async fn containing(tx: &mut ReadTx<'_>, pool_id: i64, address: IpAddr) -> Result<Option<Span>, Error> {
     Ok(first_from(tx, pool_id, address).await?.filter(|run| run.contains(address)))
@@ -43,44 +38,32 @@ pub async fn neighbours(
     Ok((ends, starts))
 }
 
-/// Takes runs away and puts others in their place. A run that only changes at its low end is changed where it stands.
-///
-/// # Errors
-/// [`Error::NotFound`] when a run to remove is not there as given.
-pub async fn replace(tx: &mut WriteTx<'_>, pool_id: i64, remove: &[Span], insert: &[Span]) -> Result<(), Error> {
+/// Takes runs that were read in this transaction away and puts others in their place. A run that only changes at its low end is changed
+/// where it stands.
+pub fn replace(tx: &mut WriteTx<'_>, pool_id: i64, remove: &[Span], insert: &[Span]) {
     let shrunk = |old: &Span| insert.iter().find(|new| new.high == old.high);
     for old in remove {
-        if let Some(new) = shrunk(old) {
-            let statement =
-                sql("UPDATE free_range SET low = $4, size = $5 WHERE pool_id = $1 AND high = $2 AND low = $3")
-                    .bind(pool_id)
-                    .bind(column::address(old.high))
-                    .bind(column::address(old.low))
-                    .bind(column::address(new.low))
-                    .bind(column::size(new));
-            tx.change_one(statement).await?;
-        } else {
-            let statement = sql("DELETE FROM free_range WHERE pool_id = $1 AND high = $2 AND low = $3")
+        let statement = match shrunk(old) {
+            Some(new) => sql("UPDATE free_range SET low = $3, size = $4 WHERE pool_id = $1 AND high = $2")
                 .bind(pool_id)
                 .bind(column::address(old.high))
-                .bind(column::address(old.low));
-            tx.change_one(statement).await?;
-        }
+                .bind(column::address(new.low))
+                .bind(column::size(new)),
+            None => sql("DELETE FROM free_range WHERE pool_id = $1 AND high = $2")
+                .bind(pool_id)
+                .bind(column::address(old.high)),
+        };
+        tx.write(statement);
     }
     for new in insert.iter().filter(|new| !remove.iter().any(|old| old.high == new.high)) {
-        add(tx, pool_id, new).await?;
+        add(tx, pool_id, new);
     }
-    Ok(())
 }
 
-pub(crate) async fn add(tx: &mut WriteTx<'_>, pool_id: i64, run: &Span) -> Result<(), Error> {
-    let statement = sql("INSERT INTO free_range (pool_id, low, high, size) VALUES ($1, $2, $3, $4)")
-        .bind(pool_id)
-        .bind(column::address(run.low))
-        .bind(column::address(run.high))
-        .bind(column::size(run));
-    tx.write(statement);
-    Ok(())
+pub(crate) fn add(tx: &mut WriteTx<'_>, pool_id: i64, run: &Span) {
+    let statement = sql("INSERT INTO free_range (pool_id, low, high, size) VALUES ($1, $2, $3, $4)");
+    let (low, high) = (column::address(run.low), column::address(run.high));
+    tx.write(statement.bind(pool_id).bind(low).bind(high).bind(column::size(run)));
 }
 
 /// The first runs of a pool, lowest first; at most `limit`.

@@ -168,18 +168,15 @@ pub async fn change(tx: &mut WriteTx<'_>, old: &LeaseRow, new: &LeaseRow) -> Res
     tx.row(statement, |_| Ok(())).await?.ok_or(Error::NotFound)
 }
 
-/// Removes a lease as it was read, counts it out and writes the holding into the history. The caller gives the address
-/// back to the free ranges.
-///
-/// # Errors
-/// [`Error::NotFound`] when it is gone or of another kind or state by now.
-pub async fn remove(tx: &mut WriteTx<'_>, row: &LeaseRow, now: Timestamp) -> Result<(), Error> {
+/// Removes a lease that was read in this transaction, counts it out and writes the holding into the history. The caller gives
+/// the address back to the free ranges.
+pub fn remove(tx: &mut WriteTx<'_>, row: &LeaseRow, now: Timestamp) {
     let text = concat!(
         history::insert!(),
         count!("$2, $3", "-1"),
-        "DELETE FROM lease WHERE id = $1 AND kind = $2 AND state = $3 RETURNING 1"
+        "DELETE FROM lease WHERE id = $1 AND kind = $2 AND state = $3"
     );
-    tx.row(as_read(sql(text), row, now), |_| Ok(())).await?.ok_or(Error::NotFound)
+    tx.write(as_read(sql(text), row, now));
 }
 
 /// Binds what says which lease is meant and that it is as it was read, and the time: $1 to $4.

@@ -61,7 +61,7 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &PoolRow) -> Result<i64, Error> {
     .bind(row.gateway.map(column::address))
     .bind(row.automatic);
     let id = tx.only(statement, |c| c.plain()).await?;
-    free_ranges::add(tx, id, &usable(row.subnet)).await?;
+    free_ranges::add(tx, id, &usable(row.subnet));
     Ok(id)
 }
 
@@ -71,6 +71,21 @@ pub async fn of_networks(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<Vec<P
         " FROM pool AS p WHERE p.network_id IN (SELECT value FROM json_each($1)) ORDER BY p.network_id, p.position"
     ));
     tx.rows(statement.bind_list(ids), row).await
+}
+
+/// The pools of a network, by position, each with the lowest free run that reaches into its range, whole.
+pub async fn with_lowest_free(tx: &mut ReadTx<'_>, id: NetworkId) -> Result<Vec<(PoolRow, Option<Span>)>, Error> {
+    let statement = sql(columns!(
+        ", f.low, f.high FROM pool AS p LEFT JOIN free_range AS f ON f.pool_id = p.id AND f.high =
+            (SELECT MIN(r.high) FROM free_range AS r WHERE r.pool_id = p.id AND r.high >= p.range_low)
+        WHERE p.network_id = $1 ORDER BY p.position"
+    ));
+    let read = |c: &mut Columns<'_>| {
+        let pool = row(c)?;
+        let free = c.span_option()?.filter(|run| run.overlaps(&pool.range));
+        Ok((pool, free))
+    };
+    tx.rows(statement.bind(id.to_string()), read).await
 }
 
 /// The pools that share an address with a span, lowest first, with the names of their networks.

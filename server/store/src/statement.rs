@@ -94,14 +94,14 @@ impl Statement {
         self.text.push_str(&format!("${}", self.values.len()));
     }
 
-    /// Whether there is nothing to it.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.text.is_empty()
+    /// Length of its text in bytes.
+    pub(crate) const fn length(&self) -> usize {
+        self.text.len()
     }
 
     /// Adds another that is to be run after this one.
     pub(crate) fn then(&mut self, next: Self) {
-        if self.is_empty() {
+        if self.text.is_empty() {
             *self = next;
             return;
         }

@@ -14,6 +14,16 @@ use crate::column::Columns;
 use crate::error::Error;
 pub(crate) use crate::statement::{Statement, sql};
 
+/// Length of a text, in bytes, above which no more is added to it: the driver's work on what is left of it grows with each part.
+const FULL: usize = 8 << 10;
+
+/// What waits to be handed over, in order.
+#[derive(Debug, Default)]
+struct Waiting {
+    full: Vec<Statement>,
+    last: Statement,
+}
+
 type Query = sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
 
 /// What the database is, as rows and events need it.
@@ -30,7 +40,7 @@ pub struct ReadTx<'c> {
     /// The first error that may have cost the whole transaction, whether or not the job passed it on.
     pub(crate) broken: Option<Error>,
     /// What was written and not yet handed over.
-    waiting: Statement,
+    waiting: Waiting,
 }
 
 /// The transaction of the one writer; it reads, too, and sees what it wrote.
@@ -44,7 +54,7 @@ pub struct WriteTx<'c> {
 
 impl<'c> ReadTx<'c> {
     pub(crate) fn new(connection: &'c mut SqliteConnection, identity: Identity) -> Self {
-        Self { connection, identity, broken: None, waiting: Statement::default() }
+        Self { connection, identity, broken: None, waiting: Waiting::default() }
     }
 
     /// Every row of an answer.
@@ -53,7 +63,7 @@ impl<'c> ReadTx<'c> {
         statement: Statement,
         read: fn(&mut Columns<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
-        let query = self.after_waiting(statement)?;
+        let query = self.after_waiting(statement).await?;
         let rows = query.fetch_all(&mut *self.connection).await.map_err(|error| self.failed(error))?;
         rows.iter().map(|row| read(&mut Columns::new(row))).collect()
     }
@@ -64,7 +74,7 @@ impl<'c> ReadTx<'c> {
         statement: Statement,
         read: fn(&mut Columns<'_>) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
-        let query = self.after_waiting(statement)?;
+        let query = self.after_waiting(statement).await?;
         let row = query.fetch_optional(&mut *self.connection).await.map_err(|error| self.failed(error))?;
         row.as_ref().map(|row| read(&mut Columns::new(row))).transpose()
     }
@@ -78,11 +88,16 @@ impl<'c> ReadTx<'c> {
         self.row(statement, read).await?.ok_or_else(|| Error::Corrupt("an answer that must have a row has none".into()))
     }
 
-    /// A statement, with what waits before it.
-    fn after_waiting(&mut self, statement: Statement) -> Result<Query, Error> {
-        let mut all = std::mem::take(&mut self.waiting);
-        all.then(statement);
-        all.query()
+    /// A statement, with the last of what waits before it; the rest is handed over now.
+    async fn after_waiting(&mut self, statement: Statement) -> Result<Query, Error> {
+        let Waiting { full, mut last } = std::mem::take(&mut self.waiting);
+        for part in full {
+            // There are many of these, of which each may be another text: the prepared form of none is kept.
+            let query = part.query()?.persistent(false);
+            query.execute(&mut *self.connection).await.map_err(|error| self.failed(error))?;
+        }
+        last.then(statement);
+        last.query()
     }
 
     fn failed(&mut self, error: sqlx::Error) -> Error {
@@ -101,15 +116,23 @@ impl<'c> WriteTx<'c> {
 
     /// Writes: what is given waits for the next handing over. It answers no rows.
     pub(crate) fn write(&mut self, statement: Statement) {
-        self.read.waiting.then(statement);
+        let Waiting { full, last } = &mut self.read.waiting;
+        last.then(statement);
+        if last.length() > FULL {
+            full.push(std::mem::take(last));
+        }
     }
 
-    /// Hands over what waits.
-    pub(crate) async fn flush(&mut self) -> Result<(), Error> {
-        if self.read.waiting.is_empty() {
+    /// Hands over what waits: a refusal by the schema comes now.
+    ///
+    /// # Errors
+    /// Whatever what was written runs into.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        let Waiting { full, last } = &mut self.read.waiting;
+        let Some(last) = Some(std::mem::take(last)).filter(|last| last.length() > 0).or_else(|| full.pop()) else {
             return Ok(());
-        }
-        let query = std::mem::take(&mut self.read.waiting).query()?;
+        };
+        let query = self.read.after_waiting(last).await?;
         query.execute(&mut *self.read.connection).await.map(drop).map_err(|error| self.read.failed(error))
     }
 

@@ -8,10 +8,10 @@ use netloom_model::invalid::Code;
 use netloom_model::lease::{Lease, LeaseKind, LeaseSpec, LeaseState, Owner, OwnerKind};
 use netloom_model::plan::Plan;
 use netloom_model::{Invalid, net::Family};
-use netloom_store::{LeaseRow, NetworkRow, PoolRow, WriteTx, events, leases, pools};
+use netloom_store::{LeaseRow, NetworkRow, WriteTx, events, leases, pools};
 
 use super::{answered, find};
-use crate::allocation::{self, NewLease, Taken};
+use crate::allocation::{self, NewLease, Taken, WithFree};
 use crate::clock::now;
 use crate::command::{ReleaseLease, ReserveLease, WriteOptions, Written};
 use crate::commit::{Job, fault};
@@ -90,7 +90,7 @@ impl Job for Reserve {
             let detail = format!("network `{}` has a lease `{key}` already, of {}", network.name, other.address);
             return Err(Error::conflict("name-taken", detail).blockers(vec![lease_ref(&other)]));
         }
-        let pools = pools::of_networks(tx, &[network.id]).await?;
+        let pools = pools::with_lowest_free(tx, network.id).await?;
         let taken = self.take(tx, &network, &pools).await?;
         let now = now();
         let owner = Owner { kind: OwnerKind::Reservation, id: None, name: key.clone(), node: self.node };
@@ -116,7 +116,7 @@ impl Reserve {
         &self,
         tx: &mut WriteTx<'_>,
         network: &NetworkRow,
-        pools: &'p [PoolRow],
+        pools: &'p [WithFree],
     ) -> Result<Taken<'p>, Error> {
         if pools.is_empty() {
             let message = format!("network `{}` has no pools, so it has no addresses to reserve", network.name);
@@ -125,8 +125,8 @@ impl Reserve {
         let of = match &self.spec.pool {
             None => pools,
             Some(key) => {
-                let Some(at) = pools.iter().position(|pool| pool.key == *key) else {
-                    let keys: Vec<&str> = pools.iter().map(|pool| pool.key.as_str()).collect();
+                let Some(at) = pools.iter().position(|(pool, _)| pool.key == *key) else {
+                    let keys: Vec<&str> = pools.iter().map(|(pool, _)| pool.key.as_str()).collect();
                     let message = format!("network `{}` has no pool `{key}`", network.name);
                     return Err(Invalid::new("/pool", Code::NotFound, key, message)
                         .hint(format!("its pools: {}", keys.join(", ")))
@@ -136,12 +136,13 @@ impl Reserve {
             }
         };
         if let Some(address) = self.wanted.address {
-            return allocation::certain(tx, network, of, address, "/address").await;
+            return allocation::certain(tx, network, &of.iter().collect::<Vec<_>>(), address, "/address").await;
         }
         // The first pool's family, unless a pool was named: an address of another family is no substitute.
-        let family = of.first().map(|pool| Family::of(pool.subnet.network()));
-        let of: Vec<&PoolRow> = of.iter().filter(|pool| Some(Family::of(pool.subnet.network())) == family).collect();
-        match allocation::lowest(tx, &of).await? {
+        let family_of = |(pool, _): &WithFree| Family::of(pool.subnet.network());
+        let family = of.first().map(family_of);
+        let of: Vec<&WithFree> = of.iter().filter(|pool| Some(family_of(pool)) == family).collect();
+        match allocation::lowest(tx, &of)? {
             Some(taken) => Ok(taken),
             None => Err(allocation::exhausted(tx, network, &of).await?),
         }

@@ -159,7 +159,7 @@ async fn take(tx: &mut WriteTx<'_>, pool_id: i64, span: Span) -> Result<Vec<Leas
         let end = match free_ranges::containing(tx, pool_id, address).await? {
             Some(free) => {
                 let end = to_number(free.high).min(to_number(span.high));
-                allocation::take_from(tx, pool_id, free, Span { low: address, high: from_number(end) }).await?;
+                allocation::take_from(tx, pool_id, free, Span { low: address, high: from_number(end) })?;
                 end
             }
             None => {

@@ -68,7 +68,7 @@ async fn take(tx: &mut WriteTx<'_>, former: &LeaseRow, facts: &Facts, stamp: Sta
         return Ok(());
     };
     let Some(free) = free_ranges::containing(tx, pool.id, address).await? else { return Ok(()) };
-    allocation::take_from(tx, pool.id, free, netloom_ipam::spans::single(address)).await?;
+    allocation::take_from(tx, pool.id, free, netloom_ipam::spans::single(address))?;
     let Stamp { revision, now } = stamp;
     let (network, state) = (&network, LeaseState::Bound);
     leases::insert(tx, &NewLease { network, pool, address, kind, state, owner, revision, now }.row()?).await?;

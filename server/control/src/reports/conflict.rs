@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
 use netloom_model::net::Family;
 use netloom_model::{EndpointId, MacAddr, NodeId, Timestamp};
-use netloom_store::{EndpointRow, LeaseRow, NetworkRow, PoolRow, WriteTx, endpoints, events, leases, networks, pools};
+use netloom_store::{EndpointRow, LeaseRow, NetworkRow, WriteTx, endpoints, events, leases, networks, pools};
 use tokio::time::Instant;
 
 use crate::allocation::{self, NewLease};
@@ -90,12 +90,9 @@ impl Job for Conflict {
         self.may_move(&old)?;
         let Some(network) = networks::by_id(tx, old.network_id).await? else { return Ok(()) };
         let family = Family::of(self.address);
-        let pools: Vec<PoolRow> = pools::of_networks(tx, &[network.id])
-            .await?
-            .into_iter()
-            .filter(|pool| Family::of(pool.subnet.network()) == family)
-            .collect();
-        let Some(taken) = allocation::lowest(tx, &pools.iter().collect::<Vec<_>>()).await? else {
+        let pools = pools::with_lowest_free(tx, network.id).await?;
+        let of: Vec<_> = pools.iter().filter(|(pool, _)| Family::of(pool.subnet.network()) == family).collect();
+        let Some(taken) = allocation::lowest(tx, &of)? else {
             return Err(self.refused(format!("no other address of network `{}` is free", network.name)));
         };
         let now = now();
@@ -179,7 +176,7 @@ impl Conflict {
     ) -> Result<(), Error> {
         // As it is now: its Ethernet address may have changed a moment ago.
         let Some(old) = leases::by_id(tx, old.id).await? else { return Ok(()) };
-        leases::remove(tx, &old, now).await?;
+        leases::remove(tx, &old, now);
         let pool = pools::of_networks(tx, &[network.id]).await?.into_iter().find(|pool| pool.id == old.pool_id);
         let Some(pool) = pool else { return Ok(()) };
         let name = self.stranger.to_string();

@@ -152,7 +152,7 @@ async fn purge_network(tx: &mut WriteTx<'_>, id: NetworkId) -> Result<bool, Erro
         }
         // The free ranges go with the pools, so the addresses need not be given back to them.
         for lease in own {
-            leases::remove(tx, &lease, now).await?;
+            leases::remove(tx, &lease, now);
         }
     }
     networks::purge(tx, id).await?;

@@ -9,12 +9,10 @@ use netloom_model::lease::{LeaseState, Owner, OwnerKind};
 use netloom_model::net::Family;
 use netloom_model::network::Driver;
 use netloom_model::{EndpointId, Invalid, NodeId, Timestamp};
-use netloom_store::{
-    EndpointRow, LeaseRow, NetworkRow, PoolRow, SandboxRow, WriteTx, endpoints, leases, networks, pools,
-};
+use netloom_store::{EndpointRow, LeaseRow, NetworkRow, SandboxRow, WriteTx, endpoints, leases, networks, pools};
 
 use super::view::EndpointParts;
-use crate::allocation::{self, NewLease, Taken};
+use crate::allocation::{self, NewLease, Taken, WithFree};
 use crate::clock::random;
 use crate::error::Error;
 use crate::networks::not_deleting;
@@ -100,9 +98,9 @@ struct Place<'a> {
 }
 
 async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointRow) -> Result<EndpointParts, Error> {
-    let all = pools::of_networks(tx, &[place.network.id]).await?;
-    let of = |family: Family| -> Vec<PoolRow> {
-        all.iter().filter(|pool| Family::of(pool.subnet.network()) == family).cloned().collect()
+    let all = pools::with_lowest_free(tx, place.network.id).await?;
+    let of = |family: Family| -> Vec<&WithFree> {
+        all.iter().filter(|(pool, _)| Family::of(pool.subnet.network()) == family).collect()
     };
     let (four, six) = (of(Family::V4), of(Family::V6));
     let mut taken = Vec::with_capacity(2);
@@ -113,13 +111,10 @@ async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointR
                 Some(allocation::certain(tx, place.network, pools, address, &place.wanted.at(field)).await?)
             }
             None if pools.is_empty() => None,
-            None => {
-                let of: Vec<&PoolRow> = pools.iter().collect();
-                match allocation::lowest(tx, &of).await? {
-                    Some(taken) => Some(taken),
-                    None => return Err(allocation::exhausted(tx, place.network, &of).await?),
-                }
-            }
+            None => match allocation::lowest(tx, pools)? {
+                Some(taken) => Some(taken),
+                None => return Err(allocation::exhausted(tx, place.network, pools).await?),
+            },
         };
         taken.extend(one);
     }

@@ -5,7 +5,7 @@ use netloom_model::assignment::{Adoption, Key, NamespaceSource};
 use netloom_model::invalid::Code;
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use netloom_model::{Invalid, NodeId, SandboxId};
-use netloom_store::{SandboxRow, WriteTx, events, sandboxes};
+use netloom_store::{SandboxRow, WriteTx, constraint, events, sandboxes};
 
 use super::attach;
 use super::view::SandboxParts;
@@ -103,13 +103,16 @@ impl Job for Create {
     type Output = Change<SandboxParts>;
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
-        if let Some(other) = sandboxes::by_name(tx, &self.spec.name).await? {
-            let leaving = if other.deleting { ", and is being removed" } else { "" };
-            return Err(Error::conflict("name-taken", format!("there is a sandbox `{}` already{leaving}", other.name))
-                .blockers(vec![sandbox_ref(&other)])
-                .retryable(other.deleting));
+        match self.make(tx).await {
+            // Nearly every name is free, so that nobody looks before the store's own rule does.
+            Err(error) if error.breaks(constraint::SANDBOX_NAME) => Err(self.name_taken(tx, error).await?),
+            made => made,
         }
-        self.namespace_is_free(tx).await?;
+    }
+}
+
+impl Create {
+    async fn make(&self, tx: &mut WriteTx<'_>) -> Result<Change<SandboxParts>, Error> {
         let now = now();
         let mut row = SandboxRow {
             id: self.id,
@@ -127,11 +130,13 @@ impl Job for Create {
         let event = self.actor.event("sandbox.created", sandbox_ref(&row), message, now);
         row.revision = events::append(tx, &event).await?;
         sandboxes::insert(tx, &row).await?;
+        self.namespace_is_free(tx).await?;
         let attached = attach::attach_all(tx, self.node, &row, &[], &self.wanted, now).await?;
         let keys = vec![Key::Sandbox(self.id)];
         let revision = row.revision;
         let (networks, endpoints) = attached.into_iter().map(|one| ((one.network, true), one.endpoint)).unzip();
         let parts = SandboxParts { row, endpoints };
+        tx.flush().await?;
         // All that it says was just written: reading it back would be a handful of queries for nothing.
         let assignment = match parts.row.running {
             true => Some(assignments::assemble(revision, networks, vec![parts.clone()])),
@@ -140,14 +145,21 @@ impl Job for Create {
         fault("control.create.before_commit")?;
         Ok(Change { parts, keys, revision, assignment })
     }
-}
 
-impl Create {
+    async fn name_taken(&self, tx: &mut WriteTx<'_>, error: Error) -> Result<Error, Error> {
+        let Some(other) = sandboxes::by_name(tx, &self.spec.name).await? else { return Ok(error) };
+        let leaving = if other.deleting { ", and is being removed" } else { "" };
+        Ok(Error::conflict("name-taken", format!("there is a sandbox `{}` already{leaving}", other.name))
+            .blockers(vec![sandbox_ref(&other)])
+            .retryable(other.deleting))
+    }
+
     /// One namespace, one sandbox: two would fight over its links.
     async fn namespace_is_free(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
         let NamespaceSource::Adopted(wanted) = &self.namespace else { return Ok(()) };
         let same = |row: &SandboxRow| {
-            matches!(&row.namespace, NamespaceSource::Adopted(other)
+            row.id != self.id
+                && matches!(&row.namespace, NamespaceSource::Adopted(other)
                 if other.cookie == wanted.cookie && other.boot_id == wanted.boot_id)
         };
         let Some(other) = sandboxes::all(tx).await?.into_iter().find(same) else { return Ok(()) };

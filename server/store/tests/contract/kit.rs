@@ -196,7 +196,7 @@ pub(crate) async fn take(tx: &mut WriteTx<'_>, pool_id: i64, address: IpAddr) ->
     if number < to_number(run.high) {
         rest.push(Span { low: from_number(number + 1), high: run.high });
     }
-    free_ranges::replace(tx, pool_id, &[run], &rest).await?;
+    free_ranges::replace(tx, pool_id, &[run], &rest);
     Ok(true)
 }
 
@@ -205,12 +205,15 @@ pub(crate) async fn give_back(tx: &mut WriteTx<'_>, pool_id: i64, address: IpAdd
     let (below, above) = free_ranges::neighbours(tx, pool_id, address).await?;
     let whole = Span { low: below.map_or(address, |run| run.low), high: above.map_or(address, |run| run.high) };
     let old: Vec<Span> = below.into_iter().chain(above).collect();
-    free_ranges::replace(tx, pool_id, &old, &[whole]).await
+    free_ranges::replace(tx, pool_id, &old, &[whole]);
+    Ok(())
 }
 
 /// Leases the lowest free address of a pool, or none.
 pub(crate) async fn lease_lowest(tx: &mut WriteTx<'_>, pool: &PoolRow, owner: &str) -> Result<Option<LeaseRow>, Error> {
-    let Some(run) = free_ranges::lowest_in(tx, pool.id, pool.range).await? else { return Ok(None) };
+    let of_network = pools::with_lowest_free(tx, pool.network_id).await?;
+    let run = of_network.into_iter().find(|(found, _)| found.id == pool.id).and_then(|(_, run)| run);
+    let Some(run) = run else { return Ok(None) };
     take(tx, pool.id, run.low).await?;
     let row = lease(pool, run.low, owner);
     leases::insert(tx, &row).await?;

@@ -123,7 +123,7 @@ async fn the_history_says_who_had_an_address_and_when() {
             row.created_at = at(from);
             row.owner.id = None;
             leases::change(tx, &LeaseRow { created_at: row.created_at, owner: row.owner.clone(), ..given }, &row).await?;
-            leases::remove(tx, &row, at(to)).await?;
+            leases::remove(tx, &row, at(to));
             give_back(tx, pool.id, address).await
         })
         .unwrap();
@@ -191,7 +191,7 @@ async fn holdings_are_forgotten_once_they_ended_before_the_time_given() {
         async move {
             write!(store, (pool), tx => {
                 let lease = lease_lowest(tx, &pool, "box").await?.ok_or(Error::NotFound)?;
-                leases::remove(tx, &lease, Timestamp::from_millis(millis)).await?;
+                leases::remove(tx, &lease, Timestamp::from_millis(millis));
                 Ok::<_, Error>(lease.address)
             })
         }
