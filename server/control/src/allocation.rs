@@ -2,7 +2,7 @@
 //!
 //! What must not live here: arithmetic on spans (ipam), and the leases of a network's own (`networks::fixed`).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use netloom_ipam::{capacity, spans};
 use netloom_model::event::{ObjectKind, ObjectRef};
@@ -135,28 +135,23 @@ impl NewLease<'_> {
     }
 }
 
-/// The Ethernet address of a new endpoint: the one asked for, else the one derived from its IPv4 address, else a random one.
+/// An Ethernet address that was asked for.
 ///
 /// # Errors
-/// `mac-taken` with the holder, when somebody has the one asked for.
-pub(crate) async fn mac(
-    tx: &mut ReadTx<'_>,
-    asked: Option<MacAddr>,
-    address4: Option<IpAddr>,
-) -> Result<MacAddr, Error> {
-    if let Some(mac) = asked {
-        let Some(holder) = endpoints::mac_taken(tx, mac).await? else { return Ok(mac) };
-        let detail = format!(
-            "{mac} is the Ethernet address of sandbox `{}` on network `{}`",
-            holder.sandbox_name, holder.network_name
-        );
-        let blocker =
-            ObjectRef { kind: ObjectKind::Sandbox, id: holder.sandbox_id.to_string(), name: holder.sandbox_name };
-        return Err(Error::conflict("mac-taken", detail)
-            .blockers(vec![blocker])
-            .hint("leave `mac` out, and a free one is chosen"));
-    }
-    if let Some(IpAddr::V4(address)) = address4 {
+/// `mac-taken` with the holder, when somebody has it.
+pub(crate) async fn certain_mac(tx: &mut ReadTx<'_>, mac: MacAddr) -> Result<MacAddr, Error> {
+    let Some(holder) = endpoints::mac_taken(tx, mac).await? else { return Ok(mac) };
+    let detail = format!(
+        "{mac} is the Ethernet address of sandbox `{}` on network `{}`",
+        holder.sandbox_name, holder.network_name
+    );
+    let blocker = ObjectRef { kind: ObjectKind::Sandbox, id: holder.sandbox_id.to_string(), name: holder.sandbox_name };
+    Err(Error::conflict("mac-taken", detail).blockers(vec![blocker]).hint("leave `mac` out, and a free one is chosen"))
+}
+
+/// The Ethernet address that nobody asked for: the one derived from an IPv4 address if there is one and it is free, else a random one.
+pub(crate) async fn free_mac(tx: &mut ReadTx<'_>, address4: Option<Ipv4Addr>) -> Result<MacAddr, Error> {
+    if let Some(address) = address4 {
         let mac = MacAddr::from_ipv4(address);
         if endpoints::mac_taken(tx, mac).await?.is_none() {
             return Ok(mac);

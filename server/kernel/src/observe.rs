@@ -129,24 +129,33 @@ fn enter_and_look(
         }
         Err(failed) => return Err(failed.into()),
     };
-    inside(inner, worker, scope, sandbox, &mut stack, Counters::Without, observed).map(drop)
+    let known = Known { counters: Counters::Without, settings: &HashMap::new() };
+    inside(inner, worker, scope, sandbox, &mut stack, known, observed).map(drop)
 }
 
-/// Looks around in the stack of a sandbox; answers its interfaces, whose counters are there if they are asked for.
+/// How a sandbox is looked at.
+pub(crate) struct Known<'a> {
+    /// Whether the interfaces' counters are wanted.
+    pub(crate) counters: Counters,
+    /// Settings that were read already, by path.
+    pub(crate) settings: &'a HashMap<String, String>,
+}
+
+/// Looks around in the stack of a sandbox; answers its interfaces.
 pub(crate) fn inside(
     inner: &Inner,
     worker: &mut Worker,
     scope: &Scope,
     sandbox: SandboxId,
     stack: &mut Stack,
-    counters: Counters,
+    known: Known<'_>,
     observed: &mut Observed,
 ) -> Result<Vec<InterfaceStatus>, Error> {
     let place = Place::Sandbox(sandbox);
     let source = inner.registry.source(sandbox);
     let made = source == NamespaceSource::Made;
     put(&mut observed.ours, Object::Namespace(Namespace { sandbox, name: inner.registry.name(sandbox), source }));
-    let seen = look(stack, worker, route::Filter::Main, counters)
+    let seen = look(stack, worker, route::Filter::Main, known.counters)
         .map_err(|failure| Error::system(format!("look into {}", inner.registry.name(sandbox)), failure))?;
     for found in seen.links.values() {
         let object = Object::Link(seen.link(place, found));
@@ -165,7 +174,7 @@ pub(crate) fn inside(
         let object = Object::Route(seen.route(place, found));
         put(if found.is_ours() { &mut observed.ours } else { &mut observed.foreign }, object);
     }
-    settings(scope, place, observed)?;
+    settings(scope, place, known.settings, observed)?;
     Ok(interfaces::statuses(seen.links.values(), &seen.addresses))
 }
 
@@ -191,13 +200,21 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
             put(&mut observed.ours, Object::Route(seen.route(Place::Host, found)));
         }
     }
-    settings(scope, Place::Host, &mut observed)?;
+    settings(scope, Place::Host, &HashMap::new(), &mut observed)?;
     Ok(observed)
 }
 
-fn settings(scope: &Scope, place: Place, observed: &mut Observed) -> Result<(), Error> {
+fn settings(
+    scope: &Scope,
+    place: Place,
+    known: &HashMap<String, String>,
+    observed: &mut Observed,
+) -> Result<(), Error> {
     for (_, path) in scope.sysctls.iter().filter(|(wanted, _)| *wanted == place) {
-        let value = sysctl::read(path).map_err(|error| Error::system(format!("read the setting {path}"), error))?;
+        let value = match known.get(path) {
+            Some(value) => Some(value.clone()),
+            None => sysctl::read(path).map_err(|error| Error::system(format!("read the setting {path}"), error))?,
+        };
         if let Some(value) = value {
             put(&mut observed.ours, Object::Sysctl(Sysctl { place, path: path.clone(), value }));
         }

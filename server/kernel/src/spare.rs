@@ -31,7 +31,7 @@ pub(crate) struct Spare {
     pub(crate) rtnl: Rtnl,
     /// By what IDs it and the host's know each other.
     pub(crate) ids: Ids,
-    /// Settings that were made, by path, with their value.
+    /// Its settings by path, as they were read back once they were made. Nobody could change them since: there is no way in.
     pub(crate) settings: HashMap<String, String>,
     /// Its links: loopback, which is up.
     pub(crate) links: Vec<link::Seen>,
@@ -105,8 +105,12 @@ async fn next(inner: Weak<Inner>, settings: Vec<(String, String)>) {
 fn make(worker: &mut Worker, settings: Vec<(String, String)>) -> Result<Spare, Failure> {
     worker.enter_new()?;
     let file = netns::current()?;
-    for (path, value) in &settings {
-        sysctl::write(path, value)?;
+    let mut made = HashMap::with_capacity(settings.len());
+    for (path, value) in settings {
+        sysctl::write(&path, &value)?;
+        if let Some(value) = sysctl::read(&path)? {
+            made.insert(path, value);
+        }
     }
     let mut rtnl = Rtnl::open()?;
     if let Some(loopback) = link::dump(&mut rtnl, Counters::Without)?.iter().find(|link| link.is_loopback()) {
@@ -115,5 +119,5 @@ fn make(worker: &mut Worker, settings: Vec<(String, String)>) -> Result<Spare, F
     let links = link::dump(&mut rtnl, Counters::Without)?;
     // Last: nothing of the above is heard, for want of an ID.
     let ids = identify(worker, &file, &mut rtnl)?;
-    Ok(Spare { file, rtnl, ids, settings: settings.into_iter().collect(), links })
+    Ok(Spare { file, rtnl, ids, settings: made, links })
 }

@@ -14,10 +14,11 @@ use netloom_plan::object::{Object, Observed, Operation, Place, Scope, Sysctl};
 use crate::error::{Failure, Subject};
 use crate::handle::{Inner, Look};
 use crate::message::{address, link};
+use crate::observe::{self, Known};
 use crate::rtnl::{self, Request};
 use crate::stack::Stack;
+use crate::sysctl;
 use crate::worker::Worker;
-use crate::{observe, sysctl};
 
 /// Whether what lies between two fault points is sent by itself, so that a test can stop there.
 const STEP_BY_STEP: bool = cfg!(feature = "fault-points");
@@ -247,8 +248,9 @@ impl Visiting<'_> {
         }
         self.inner.listener.take_in(&self.inner.registry);
         let (began, mut observed) = (Instant::now(), Observed::default());
-        let (stack, counters) = (&mut self.stack, link::Counters::With);
-        let found = observe::inside(self.inner, self.worker, scope, sandbox, stack, counters, &mut observed).ok()?;
+        let known = Known { counters: link::Counters::With, settings: &self.settings };
+        let (inner, worker, stack) = (self.inner, &mut *self.worker, &mut self.stack);
+        let found = observe::inside(inner, worker, scope, sandbox, stack, known, &mut observed).ok()?;
         Some(Look { began, observed, interfaces: BTreeMap::from([(sandbox, found)]) })
     }
 

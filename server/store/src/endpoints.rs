@@ -5,7 +5,7 @@ use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
 use crate::column::{self, Columns};
 use crate::error::Error;
 use crate::row::EndpointRow;
-use crate::tx::{ReadTx, WriteTx, sql};
+use crate::tx::{ReadTx, Statement, WriteTx, sql};
 
 // CROSS JOIN keeps the order of the loops: from the endpoint to its network and sandbox, never the other way.
 macro_rules! select {
@@ -41,18 +41,33 @@ fn row(columns: &mut Columns<'_>) -> Result<EndpointRow, Error> {
 /// [`Error::Duplicate`] with one of the `ENDPOINT_*` names in [`crate::constraint`]; [`Error::Constraint`] when the
 /// sandbox or the network does not exist.
 pub async fn insert(tx: &mut WriteTx<'_>, row: &EndpointRow) -> Result<(), Error> {
-    let statement = sql("INSERT INTO endpoint (id, sandbox_id, network_id, position, interface, mac, spec, deleting)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
-    .bind(row.id.to_string())
-    .bind(row.sandbox_id.to_string())
-    .bind(row.network_id.to_string())
-    .bind(i64::from(row.position))
-    .bind(row.interface.clone())
-    .bind(row.mac.map(|mac| mac.to_string()))
-    .bind(column::json(&row.spec)?)
-    .bind(row.deleting);
-    tx.write(statement);
+    let statement = sql("INSERT INTO endpoint (id, sandbox_id, network_id, position, interface, spec, deleting, mac)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
+    tx.write(values(statement, row)?);
     Ok(())
+}
+
+/// As [`insert`], but with `second` as Ethernet address where another endpoint has the row's; answers which it got.
+///
+/// # Errors
+/// As [`insert`]; [`Error::Duplicate`] where the second is taken, too.
+pub async fn insert_with_either(tx: &mut WriteTx<'_>, row: &EndpointRow, second: MacAddr) -> Result<MacAddr, Error> {
+    let statement = sql("INSERT INTO endpoint (id, sandbox_id, network_id, position, interface, spec, deleting, mac)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN EXISTS (SELECT 1 FROM endpoint WHERE mac = $8) THEN $9 ELSE $8 END)
+        RETURNING mac");
+    tx.only(values(statement, row)?.bind(second.to_string()), |c| c.parsed()).await
+}
+
+fn values(statement: Statement, row: &EndpointRow) -> Result<Statement, Error> {
+    Ok(statement
+        .bind(row.id.to_string())
+        .bind(row.sandbox_id.to_string())
+        .bind(row.network_id.to_string())
+        .bind(i64::from(row.position))
+        .bind(row.interface.clone())
+        .bind(column::json(&row.spec)?)
+        .bind(row.deleting)
+        .bind(row.mac.map(|mac| mac.to_string())))
 }
 
 /// Writes what can change of an endpoint: interface, Ethernet address, spec.

@@ -157,7 +157,8 @@ impl Conflict {
         if endpoint.spec.mac.is_some() || derived.is_none() || endpoint.mac != derived {
             return Ok(endpoint.mac);
         }
-        let mac = Some(allocation::mac(tx, None, Some(next)).await?);
+        let next = if let IpAddr::V4(address) = next { Some(address) } else { None };
+        let mac = Some(allocation::free_mac(tx, next).await?);
         endpoints::update(tx, &EndpointRow { mac, ..endpoint.clone() }).await?;
         for lease in leases::of_endpoints(tx, &[endpoint.id]).await? {
             leases::change(tx, &lease, &LeaseRow { mac, ..lease.clone() }).await?;

@@ -2,13 +2,14 @@
 //! transaction of the use case.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use netloom_model::assignment::NamespaceSource;
 use netloom_model::invalid::Code;
 use netloom_model::lease::{LeaseState, Owner, OwnerKind};
 use netloom_model::net::Family;
 use netloom_model::network::Driver;
-use netloom_model::{EndpointId, Invalid, NodeId, Timestamp};
+use netloom_model::{EndpointId, Invalid, MacAddr, NodeId, Timestamp};
 use netloom_store::{EndpointRow, LeaseRow, NetworkRow, SandboxRow, WriteTx, endpoints, leases, networks, pools};
 
 use super::view::EndpointParts;
@@ -118,9 +119,23 @@ async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointR
         };
         taken.extend(one);
     }
-    let address4 = taken.iter().map(|one| one.address).find(|address| Family::of(*address) == Family::V4);
-    endpoint.mac = Some(allocation::mac(tx, place.wanted.mac, address4).await?);
-    endpoints::insert(tx, &endpoint).await?;
+    let address4 =
+        taken.iter().find_map(|one| if let IpAddr::V4(address) = one.address { Some(address) } else { None });
+    match (place.wanted.mac, address4) {
+        (None, Some(address)) => {
+            // Asked for by nobody, the derived one is nearly always free: whether it is, is found out with the insertion.
+            endpoint.mac = Some(MacAddr::from_ipv4(address));
+            let second = MacAddr::from_random(random()?);
+            endpoint.mac = Some(endpoints::insert_with_either(tx, &endpoint, second).await?);
+        }
+        (asked, _) => {
+            endpoint.mac = Some(match asked {
+                Some(mac) => allocation::certain_mac(tx, mac).await?,
+                None => allocation::free_mac(tx, None).await?,
+            });
+            endpoints::insert(tx, &endpoint).await?;
+        }
+    }
     let mut leases = Vec::with_capacity(taken.len());
     for one in taken {
         leases.push(lease(tx, place, &endpoint, &one).await?);

@@ -242,9 +242,10 @@ pub(crate) fn create_macvlan(index: u32, link: &Link, mode: MacvlanMode, parent:
     Request { message: RouteNetlinkMessage::NewLink(builder.build()), flags: NLM_F_CREATE | NLM_F_EXCL }
 }
 
-/// Sets the second mark, by index: a name could be somebody else's by now.
-pub(crate) fn set_alias(index: u32, owner: &str) -> Request {
-    set(LinkUnspec::new_with_index(index).alias(format!("{ALIAS_PREFIX}{owner}")))
+/// Sets the second mark, and with it brings the link up where it should be, by index: a name could be somebody else's by now.
+pub(crate) fn set_alias(index: u32, owner: &str, up: bool) -> Request {
+    let link = LinkUnspec::new_with_index(index).alias(format!("{ALIAS_PREFIX}{owner}"));
+    set(if up { link.up() } else { link })
 }
 
 /// Brings a link up or down.

@@ -28,12 +28,8 @@ impl Visiting<'_> {
                 let parent = Parent { index: parent_link, nsid: self.stack.host_nsid };
                 let number = self.make_macvlan(index, link, *mode, parent)?;
                 self.point(index, "kernel.link.after_create")?;
-                self.push(index, Purpose::Make, link::set_alias(number, &link.owner));
-                self.point(index, "kernel.link.after_alias")?;
-                if link.up {
-                    self.push(index, Purpose::Make, link::set_up(number, true));
-                }
-                Ok(())
+                self.push(index, Purpose::Make, link::set_alias(number, &link.owner, link.up));
+                self.point(index, "kernel.link.after_alias")
             }
             LinkKind::Other(kind) => {
                 Err(self.subject(index).refusal("feature-missing", format!("links of kind {kind} are not made here")))
