@@ -16,6 +16,8 @@ pub(crate) trait Job: Send {
     fn reset(&mut self);
     /// Runs it and remembers what came of it; whether what it wrote is to be kept.
     fn run<'t>(&'t mut self, tx: &'t mut WriteTx<'_>) -> BoxFuture<'t, bool>;
+    /// What it wrote, and had not handed over when it was run, was refused.
+    fn fail(&mut self, error: Error);
     /// Tells the caller. A failure of the transaction takes the place of a success, not of the job's own failure.
     fn answer(self: Box<Self>, transaction: Result<(), Error>);
 }
@@ -51,7 +53,7 @@ where
             // One caller's defect must not take the writer from all the others.
             let run = AssertUnwindSafe(async { (self.job)(tx).await }).catch_unwind().await;
             let run = match run {
-                Ok(Ok(value)) => Ok(tx.flush().await.map(|()| value).map_err(E::from)),
+                Ok(Ok(value)) if !(tx.to_commit && self.keep) => Ok(tx.flush().await.map(|()| value).map_err(E::from)),
                 other => other,
             };
             let outcome = run.unwrap_or_else(|panic| Err(E::from(panicked(panic.as_ref()))));
@@ -59,6 +61,10 @@ where
             self.outcome = Some(outcome);
             keep
         })
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.outcome = Some(Err(E::from(error)));
     }
 
     fn answer(self: Box<Self>, transaction: Result<(), Error>) {

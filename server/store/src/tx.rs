@@ -41,6 +41,8 @@ pub struct ReadTx<'c> {
     pub(crate) broken: Option<Error>,
     /// What was written and not yet handed over.
     waiting: Waiting,
+    /// Whether anything was handed over.
+    handed_over: bool,
 }
 
 /// The transaction of the one writer; it reads, too, and sees what it wrote.
@@ -50,11 +52,13 @@ pub struct WriteTx<'c> {
     pub(crate) sequence: u64,
     /// Whether this job appended any.
     pub(crate) appended: bool,
+    /// Whether what it wrote last may wait for the COMMIT.
+    pub(crate) to_commit: bool,
 }
 
 impl<'c> ReadTx<'c> {
     pub(crate) fn new(connection: &'c mut SqliteConnection, identity: Identity) -> Self {
-        Self { connection, identity, broken: None, waiting: Waiting::default() }
+        Self { connection, identity, broken: None, waiting: Waiting::default(), handed_over: false }
     }
 
     /// Every row of an answer.
@@ -90,6 +94,7 @@ impl<'c> ReadTx<'c> {
 
     /// A statement, with the last of what waits before it; the rest is handed over now.
     async fn after_waiting(&mut self, statement: Statement) -> Result<Query, Error> {
+        self.handed_over = true;
         let Waiting { full, mut last } = std::mem::take(&mut self.waiting);
         for part in full {
             // There are many of these, of which each may be another text: the prepared form of none is kept.
@@ -111,7 +116,25 @@ impl<'c> ReadTx<'c> {
 
 impl<'c> WriteTx<'c> {
     pub(crate) fn new(connection: &'c mut SqliteConnection, identity: Identity, sequence: u64) -> Self {
-        Self { read: ReadTx::new(connection, identity), sequence, appended: false }
+        Self { read: ReadTx::new(connection, identity), sequence, appended: false, to_commit: false }
+    }
+
+    /// For the only job of a transaction, which begins with its first statement and is committed with its last writing.
+    pub(crate) fn alone(connection: &'c mut SqliteConnection, identity: Identity, sequence: u64) -> Self {
+        let mut tx = Self { to_commit: true, ..Self::new(connection, identity, sequence) };
+        tx.write(sql("BEGIN IMMEDIATE"));
+        tx
+    }
+
+    /// Whether anything was handed over, so that there is a transaction to end.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.read.handed_over
+    }
+
+    /// Hands over what waits, and commits.
+    pub(crate) async fn commit(&mut self) -> Result<(), Error> {
+        self.write(sql("COMMIT"));
+        self.flush().await
     }
 
     /// Writes: what is given waits for the next handing over. It answers no rows.

@@ -1,4 +1,5 @@
-//! The one writer: takes whatever waits into one transaction, each job in a savepoint, and answers after COMMIT.
+//! The one writer: takes whatever waits into one transaction, each job in a savepoint unless it is the only one, and answers
+//! after COMMIT.
 //!
 //! A job that fails by its own word, or by a constraint, loses its savepoint only. After any other error of the database
 //! the batch is rolled back (a full disk ends the transaction with every savepoint in it, whatever the job thinks)
@@ -42,6 +43,8 @@ pub(crate) struct Writer {
     connection: Option<SqliteConnection>,
     identity: Identity,
     committed: watch::Sender<u64>,
+    /// Number of the last event in the database; absent where that is not known. Nobody else writes there.
+    sequence: Option<u64>,
     /// Whether something was committed since the log was last copied.
     dirty: bool,
 }
@@ -54,7 +57,7 @@ impl Writer {
         identity: Identity,
         committed: watch::Sender<u64>,
     ) -> Self {
-        Self { path, options, connection: Some(connection), identity, committed, dirty: true }
+        Self { path, options, connection: Some(connection), identity, committed, sequence: None, dirty: true }
     }
 
     /// Works until the last sender is gone and the queue is empty, then closes the database.
@@ -114,9 +117,10 @@ impl Writer {
             Some(connection) => connection,
             None => SqliteConnection::connect_with(&self.options).await.map_err(|error| again(error.into()))?,
         };
-        match group(&mut connection, self.identity, jobs).await {
-            Ok(last) => {
+        match group(&mut connection, self.identity, self.sequence.take(), jobs).await {
+            Ok(Kept { last, sequence }) => {
                 self.connection = Some(connection);
+                self.sequence = Some(sequence);
                 if let Some(last) = last {
                     self.dirty = true;
                     self.committed.send_if_modified(|seq| std::mem::replace(seq, last.max(*seq)) < last);
@@ -216,13 +220,73 @@ enum Stage {
     Commit(u64),
 }
 
-/// Runs the jobs, each in a savepoint, and commits. The number of the last event when something was kept, 0 without events.
+impl Failed {
+    fn jobs(error: impl Into<Error>) -> Self {
+        Self { error: error.into(), at: Stage::Jobs }
+    }
+}
+
+/// Runs the jobs in one transaction and commits it.
 async fn group(
     connection: &mut SqliteConnection,
     identity: Identity,
+    sequence: Option<u64>,
     jobs: &mut [Box<dyn Job>],
-) -> Result<Option<u64>, Failed> {
-    let failed = |error: Error| Failed { error, at: Stage::Jobs };
+) -> Result<Kept, Failed> {
+    let kept = match (jobs, sequence) {
+        ([job], Some(sequence)) => alone(connection, identity, sequence, job.as_mut()).await?,
+        (jobs, _) => side_by_side(connection, identity, jobs).await?,
+    };
+    if let Some(last) = kept.last {
+        // Where a test makes this fail, the transaction is kept, and its COMMIT looks as if it had failed.
+        let unclear = |fault| Failed { error: Error::caused(fault), at: Stage::Commit(last) };
+        netloom_fault::point("store.commit.after").map_err(unclear)?;
+    }
+    Ok(kept)
+}
+
+/// What a transaction came to.
+struct Kept {
+    /// The number of the last event when something was kept, 0 without events.
+    last: Option<u64>,
+    /// The number of the last event in the database.
+    sequence: u64,
+}
+
+/// Runs a job that has the transaction to itself, in as few handings over as can be: that is what a single caller waits for.
+async fn alone(
+    connection: &mut SqliteConnection,
+    identity: Identity,
+    sequence: u64,
+    job: &mut dyn Job,
+) -> Result<Kept, Failed> {
+    let mut tx = WriteTx::alone(&mut *connection, identity, sequence);
+    let kept = job.run(&mut tx).await;
+    if let Some(error) = tx.read.broken.take() {
+        return Err(Failed::jobs(error));
+    }
+    let nothing = Kept { last: None, sequence };
+    if kept {
+        netloom_fault::point("store.commit.before").map_err(|fault| Failed::jobs(Error::caused(fault)))?;
+        let last = if tx.appended { tx.sequence } else { 0 };
+        match tx.commit().await {
+            Ok(()) => return Ok(Kept { last: Some(last), sequence: tx.sequence }),
+            Err(error) if error.is_local() => job.fail(error),
+            Err(error) => return Err(Failed { error, at: Stage::Commit(last) }),
+        }
+    } else if !tx.has_begun() {
+        return Ok(nothing);
+    }
+    sqlx::query("ROLLBACK").execute(connection).await.map_err(Failed::jobs)?;
+    Ok(nothing)
+}
+
+/// Runs jobs one after the other, each in a savepoint.
+async fn side_by_side(
+    connection: &mut SqliteConnection,
+    identity: Identity,
+    jobs: &mut [Box<dyn Job>],
+) -> Result<Kept, Failed> {
     let begin = sqlx::query("BEGIN IMMEDIATE; SAVEPOINT job; SELECT event_seq FROM meta");
     let begun = begin.fetch_one(&mut *connection).await.and_then(|row| row.try_get::<i64, _>(0));
     let begun = begun.map_err(|error| Failed { error: error.into(), at: Stage::Begin })?;
@@ -232,30 +296,28 @@ async fn group(
     for job in jobs {
         if !first {
             let next = if kept_before { "RELEASE job; SAVEPOINT job" } else { "ROLLBACK TO job" };
-            sqlx::query(next).execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
+            sqlx::query(next).execute(&mut *connection).await.map_err(Failed::jobs)?;
         }
         first = false;
         let mut tx = WriteTx::new(&mut *connection, identity, sequence);
         kept_before = job.run(&mut tx).await;
-        if let Some(error) = tx.broken.take() {
-            return Err(failed(error));
+        if let Some(error) = tx.read.broken.take() {
+            return Err(Failed::jobs(error));
         }
         if kept_before {
             sequence = tx.sequence;
             last = Some(if tx.appended { sequence } else { last.unwrap_or_default() });
         }
     }
-    let Some(last) = last else {
-        sqlx::query("ROLLBACK").execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
-        return Ok(None);
+    let Some(kept) = last else {
+        sqlx::query("ROLLBACK").execute(&mut *connection).await.map_err(Failed::jobs)?;
+        return Ok(Kept { last, sequence });
     };
     if !kept_before {
-        sqlx::query("ROLLBACK TO job").execute(&mut *connection).await.map_err(|error| failed(error.into()))?;
+        sqlx::query("ROLLBACK TO job").execute(&mut *connection).await.map_err(Failed::jobs)?;
     }
-    netloom_fault::point("store.commit.before").map_err(|fault| failed(Error::caused(fault)))?;
-    let unclear = |error: Error| Failed { error, at: Stage::Commit(last) };
-    sqlx::query("COMMIT").execute(&mut *connection).await.map_err(|error| unclear(error.into()))?;
-    // Where a test makes this fail, the transaction is kept, and its COMMIT looks as if it had failed.
-    netloom_fault::point("store.commit.after").map_err(|fault| unclear(Error::caused(fault)))?;
-    Ok(Some(last))
+    netloom_fault::point("store.commit.before").map_err(|fault| Failed::jobs(Error::caused(fault)))?;
+    let unclear = |error: sqlx::Error| Failed { error: error.into(), at: Stage::Commit(kept) };
+    sqlx::query("COMMIT").execute(&mut *connection).await.map_err(unclear)?;
+    Ok(Kept { last, sequence })
 }
