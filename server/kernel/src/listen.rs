@@ -36,6 +36,7 @@ pub(crate) struct Listener {
 #[derive(Default)]
 struct State {
     memory: Memory,
+    buffer: Vec<u8>,
     to: Option<UnboundedSender<Heard>>,
 }
 
@@ -68,9 +69,10 @@ impl Listener {
     /// taken for something that came after it.
     pub(crate) fn take_in(&self, registry: &Registry) {
         let mut state = self.state();
-        let State { memory, to: Some(to) } = &mut *state else { return };
+        let State { memory, buffer, to: Some(to) } = &mut *state else { return };
+        buffer.resize(DATAGRAM, 0);
         let at = Instant::now();
-        for what in drain(&self.socket, registry, memory) {
+        for what in drain(&self.socket, buffer, registry, memory) {
             // Whoever stopped hearing misses it.
             let _ = to.send(Heard { at, what });
         }
@@ -148,8 +150,7 @@ impl Memory {
 }
 
 /// Reads all there is; the same thing heard several times is said once.
-fn drain(listener: &Socket, registry: &Registry, memory: &mut Memory) -> Vec<Notification> {
-    let mut buffer = vec![0; DATAGRAM];
+fn drain(listener: &Socket, buffer: &mut [u8], registry: &Registry, memory: &mut Memory) -> Vec<Notification> {
     let mut said = Vec::new();
     let mut say = |notification: Notification| {
         if !said.contains(&notification) {
@@ -157,7 +158,7 @@ fn drain(listener: &Socket, registry: &Registry, memory: &mut Memory) -> Vec<Not
         }
     };
     loop {
-        match sys::receive_with_nsid(listener, &mut buffer) {
+        match sys::receive_with_nsid(listener, buffer) {
             Ok((length, nsid)) => rtnl::decode_all(&buffer[..length])
                 .filter_map(|message| notification(registry, memory, nsid, &message))
                 .for_each(&mut say),

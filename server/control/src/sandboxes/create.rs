@@ -136,7 +136,10 @@ impl Create {
         let revision = row.revision;
         let (networks, endpoints) = attached.into_iter().map(|one| ((one.network, true), one.endpoint)).unzip();
         let parts = SandboxParts { row, endpoints };
-        tx.flush().await?;
+        if parts.endpoints.is_empty() {
+            // Nothing was read since, so that the name's rule has not spoken.
+            tx.flush().await?;
+        }
         // All that it says was just written: reading it back would be a handful of queries for nothing.
         let assignment = match parts.row.running {
             true => Some(assignments::assemble(revision, networks, vec![parts.clone()])),
