@@ -112,7 +112,7 @@ impl NewLease<'_> {
     /// The row, without Ethernet address, endpoint, key or end.
     pub(crate) fn row(&self) -> Result<LeaseRow, Error> {
         Ok(LeaseRow {
-            id: LeaseId::from_random(random()?),
+            id: LeaseId::at(self.now, random()?),
             network_id: self.network.id,
             pool_id: self.pool.id,
             address: self.address,

@@ -24,6 +24,8 @@ use crate::writer::{BATCH, Writer};
 const READERS: u32 = 4;
 /// Jobs that may wait; whoever comes later waits to get in.
 const QUEUE: usize = 4 * BATCH;
+/// The writer's page cache, in KiB below zero: it has the inner pages of every index of a million leases. Only what is used is allocated.
+const WRITER_CACHE: &str = "-32768";
 /// How long a lock of another process is waited for.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -53,18 +55,19 @@ impl Store {
         // The index of the write-ahead log stays in this process's memory (docs/adr/0014): mapped from a file of a disk that fails, the
         // next access to it would end the process.
         let options = options(path).vfs("unix-excl");
+        let for_writer = options.clone().pragma("cache_size", WRITER_CACHE);
         let mut connection =
-            SqliteConnection::connect_with(&options.clone().journal_mode(SqliteJournalMode::Wal)).await?;
+            SqliteConnection::connect_with(&for_writer.clone().journal_mode(SqliteJournalMode::Wal)).await?;
         schema::migrate(&mut connection).await?;
         let (identity, last) = schema::identity(&mut connection).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .test_before_acquire(false)
             .max_lifetime(None)
-            .connect_lazy_with(options.clone().pragma("query_only", "ON"));
+            .connect_lazy_with(options.pragma("query_only", "ON"));
         let (committed, watched) = watch::channel(last);
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let writer = Writer::new(path.to_owned(), options, connection, identity, committed);
+        let writer = Writer::new(path.to_owned(), for_writer, connection, identity, committed);
         Ok(Self {
             inner: Arc::new(Inner {
                 identity,
