@@ -11,7 +11,7 @@ use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
 use netloom_model::net::{Family, Span, to_number};
 use netloom_model::{Invalid, LeaseId, MacAddr, Timestamp};
 use netloom_store::{
-    FreeSummary, LeaseRow, NetworkRow, PoolRow, ReadTx, WriteTx, endpoints, free_ranges, leases, pools,
+    FreeSummary, LeaseRow, NetworkRow, PoolRow, ReadTx, WithFree, WriteTx, endpoints, free_ranges, leases, pools,
 };
 
 use crate::clock::random;
@@ -28,10 +28,7 @@ pub(crate) struct Taken<'p> {
     pub(crate) kind: LeaseKind,
 }
 
-/// A pool with the lowest free run that reaches into its range; as read in this transaction, with nothing taken since.
-pub(crate) type WithFree = (PoolRow, Option<Span>);
-
-/// Takes the lowest free address of the first pool with room, of those given.
+/// Takes the lowest free address of the first pool with room, of those given: as they were read in this transaction, with nothing taken since.
 pub(crate) fn lowest<'p>(tx: &mut WriteTx<'_>, of: &[&'p WithFree]) -> Result<Option<Taken<'p>>, Error> {
     for (pool, free) in of {
         let Some((free, address)) = free.and_then(|free| Some((free, spans::lowest(free, pool.range)?))) else {

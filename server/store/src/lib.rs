@@ -38,6 +38,6 @@ mod writer;
 
 pub use error::Error;
 pub use query::{FreeSummary, LeaseQuery, NetworkQuery, PoolUse, SandboxQuery};
-pub use row::{EndpointRow, LeaseRow, NetworkRow, NewEvent, PoolRow, SandboxRow, SessionRow, TokenRow};
+pub use row::{EndpointRow, LeaseRow, NetworkRow, NewEvent, PoolRow, SandboxRow, SessionRow, TokenRow, WithFree};
 pub use store::Store;
 pub use tx::{ReadTx, WriteTx};

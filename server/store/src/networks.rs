@@ -8,23 +8,24 @@ use netloom_model::{NetworkId, Timestamp};
 use crate::column::{self, Columns};
 use crate::error::Error;
 use crate::labels;
+use crate::pools;
 use crate::query::NetworkQuery;
-use crate::row::NetworkRow;
+use crate::row::{NetworkRow, WithFree};
 use crate::select::Select;
 use crate::tx::{ReadTx, WriteTx, sql};
+
+macro_rules! columns {
+    () => {
+        "n.id, n.name, n.driver, n.predefined, n.deleting, n.parent, n.spec, n.revision, n.created_at, n.updated_at"
+    };
+}
 
 macro_rules! select {
     ($rest:literal) => {
         select!("", $rest)
     };
     ($more:literal, $rest:literal) => {
-        concat!(
-            "SELECT n.id, n.name, n.driver, n.predefined, n.deleting, n.parent, n.spec, n.revision, n.created_at, ",
-            "n.updated_at",
-            $more,
-            " FROM network AS n ",
-            $rest
-        )
+        concat!("SELECT ", columns!(), $more, " FROM network AS n ", $rest)
     };
 }
 
@@ -166,6 +167,30 @@ pub async fn list(tx: &mut ReadTx<'_>, query: &NetworkQuery) -> Result<Vec<Netwo
 /// The networks on one of the host's links, by name.
 pub async fn on_parent(tx: &mut ReadTx<'_>, parent: &str) -> Result<Vec<NetworkRow>, Error> {
     tx.rows(sql(select!("WHERE n.parent = $1 ORDER BY n.name")).bind(parent.to_owned()), row).await
+}
+
+/// The network with this name, with its pools by position, each with the lowest free run that reaches into its range: what an attachment
+/// needs, in one reading.
+pub async fn by_name_with_pools(tx: &mut ReadTx<'_>, name: &str) -> Result<Option<(NetworkRow, Vec<WithFree>)>, Error> {
+    let statement = sql(concat!(
+        "SELECT ",
+        columns!(),
+        ", p.id IS NOT NULL, ",
+        pools::columns!(),
+        ", f.low, f.high FROM network AS n LEFT JOIN pool AS p ON p.network_id = n.id",
+        pools::lowest_free!(),
+        " WHERE n.name = $1 ORDER BY p.position"
+    ));
+    let read = |c: &mut Columns<'_>| {
+        let network = row(c)?;
+        let pool = if c.plain()? { Some(pools::row_with_free(c)?) } else { None };
+        Ok((network, pool))
+    };
+    let mut found = None;
+    for (network, pool) in tx.rows(statement.bind(name.to_owned()), read).await? {
+        found.get_or_insert((network, Vec::new())).1.extend(pool);
+    }
+    Ok(found)
 }
 
 /// The networks with these IDs, by name, each with whether it is in use: by an endpoint that stays, of a sandbox that runs and stays.

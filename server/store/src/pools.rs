@@ -11,17 +11,33 @@ use crate::column::{self, Columns};
 use crate::error::Error;
 use crate::free_ranges;
 use crate::query::{FreeSummary, PoolUse};
-use crate::row::PoolRow;
+use crate::row::{PoolRow, WithFree};
 use crate::tx::{ReadTx, WriteTx, sql};
 
 macro_rules! columns {
-    ($rest:literal) => {
-        concat!(
-            "SELECT p.id, p.network_id, p.key, p.position, p.low, p.prefix_length, p.range_low, p.range_high, ",
-            "p.gateway, p.automatic",
-            $rest
-        )
+    () => {
+        "p.id, p.network_id, p.key, p.position, p.low, p.prefix_length, p.range_low, p.range_high, p.gateway, p.automatic"
     };
+    ($rest:literal) => {
+        concat!("SELECT ", columns!(), $rest)
+    };
+}
+pub(crate) use columns;
+
+/// Joins the lowest free run that ends in or above the range of pool `p`, as `f`: two seeks.
+macro_rules! lowest_free {
+    () => {
+        " LEFT JOIN free_range AS f ON f.pool_id = p.id AND f.high =
+            (SELECT MIN(r.high) FROM free_range AS r WHERE r.pool_id = p.id AND r.high >= p.range_low)"
+    };
+}
+pub(crate) use lowest_free;
+
+/// A pool with what [`lowest_free`] joins.
+pub(crate) fn row_with_free(columns: &mut Columns<'_>) -> Result<WithFree, Error> {
+    let pool = row(columns)?;
+    let free = columns.span_option()?.filter(|run| run.overlaps(&pool.range));
+    Ok((pool, free))
 }
 
 fn row(columns: &mut Columns<'_>) -> Result<PoolRow, Error> {
@@ -74,18 +90,13 @@ pub async fn of_networks(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<Vec<P
 }
 
 /// The pools of a network, by position, each with the lowest free run that reaches into its range, whole.
-pub async fn with_lowest_free(tx: &mut ReadTx<'_>, id: NetworkId) -> Result<Vec<(PoolRow, Option<Span>)>, Error> {
-    let statement = sql(columns!(
-        ", f.low, f.high FROM pool AS p LEFT JOIN free_range AS f ON f.pool_id = p.id AND f.high =
-            (SELECT MIN(r.high) FROM free_range AS r WHERE r.pool_id = p.id AND r.high >= p.range_low)
-        WHERE p.network_id = $1 ORDER BY p.position"
+pub async fn with_lowest_free(tx: &mut ReadTx<'_>, id: NetworkId) -> Result<Vec<WithFree>, Error> {
+    let statement = sql(concat!(
+        columns!(", f.low, f.high FROM pool AS p"),
+        lowest_free!(),
+        " WHERE p.network_id = $1 ORDER BY p.position"
     ));
-    let read = |c: &mut Columns<'_>| {
-        let pool = row(c)?;
-        let free = c.span_option()?.filter(|run| run.overlaps(&pool.range));
-        Ok((pool, free))
-    };
-    tx.rows(statement.bind(id.to_string()), read).await
+    tx.rows(statement.bind(id.to_string()), row_with_free).await
 }
 
 /// The pools that share an address with a span, lowest first, with the names of their networks.

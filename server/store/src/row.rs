@@ -58,6 +58,9 @@ pub struct PoolRow {
     pub automatic: bool,
 }
 
+/// A pool with the lowest free run that reaches into its range, whole; none where the range is full.
+pub type WithFree = (PoolRow, Option<Span>);
+
 /// A lease. `network_name`, `pool_key` and `prefix_length` are joined when it is read and ignored when it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseRow {

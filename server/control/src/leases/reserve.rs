@@ -8,10 +8,10 @@ use netloom_model::invalid::Code;
 use netloom_model::lease::{Lease, LeaseKind, LeaseSpec, LeaseState, Owner, OwnerKind};
 use netloom_model::plan::Plan;
 use netloom_model::{Invalid, net::Family};
-use netloom_store::{LeaseRow, NetworkRow, WriteTx, events, leases, pools};
+use netloom_store::{LeaseRow, NetworkRow, WithFree, WriteTx, events, leases, pools};
 
 use super::{answered, find};
-use crate::allocation::{self, NewLease, Taken, WithFree};
+use crate::allocation::{self, NewLease, Taken};
 use crate::clock::now;
 use crate::command::{ReleaseLease, ReserveLease, WriteOptions, Written};
 use crate::commit::{Job, fault};

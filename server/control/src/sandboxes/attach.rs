@@ -10,10 +10,10 @@ use netloom_model::lease::{LeaseState, Owner, OwnerKind};
 use netloom_model::net::Family;
 use netloom_model::network::Driver;
 use netloom_model::{EndpointId, Invalid, MacAddr, NodeId, Timestamp};
-use netloom_store::{EndpointRow, LeaseRow, NetworkRow, SandboxRow, WriteTx, endpoints, leases, networks, pools};
+use netloom_store::{EndpointRow, LeaseRow, NetworkRow, SandboxRow, WithFree, WriteTx, endpoints, leases, networks};
 
 use super::view::EndpointParts;
-use crate::allocation::{self, NewLease, Taken, WithFree};
+use crate::allocation::{self, NewLease, Taken};
 use crate::clock::random;
 use crate::error::Error;
 use crate::networks::not_deleting;
@@ -44,7 +44,7 @@ pub(crate) async fn attach_all(
     let first = existing.iter().map(|endpoint| endpoint.position + 1).max().unwrap_or(0);
     let mut attached = Vec::with_capacity(wanted.len());
     for (position, attachment) in (first..).zip(wanted) {
-        let Some(network) = networks::by_name(tx, &attachment.network).await? else {
+        let Some((network, pools)) = networks::by_name_with_pools(tx, &attachment.network).await? else {
             let message = format!("there is no network `{}`", attachment.network);
             let pointer = entry(&attachment.network);
             return Err(Invalid::new(&pointer, Code::NotFound, &attachment.network, message)
@@ -72,7 +72,7 @@ pub(crate) async fn attach_all(
             }
             Driver::Macvlan => {
                 let interface = Some(names.next(attachment));
-                let place = Place { node, sandbox, network: &network, wanted: attachment, now };
+                let place = Place { node, sandbox, network: &network, pools: &pools, wanted: attachment, now };
                 attach(tx, &place, EndpointRow { interface, ..endpoint }).await?
             }
             Driver::Bridge | Driver::Ipvlan | Driver::Overlay => return Err(not_yet(&network)),
@@ -94,14 +94,14 @@ struct Place<'a> {
     node: NodeId,
     sandbox: &'a SandboxRow,
     network: &'a NetworkRow,
+    pools: &'a [WithFree],
     wanted: &'a WantedAttachment,
     now: Timestamp,
 }
 
 async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointRow) -> Result<EndpointParts, Error> {
-    let all = pools::with_lowest_free(tx, place.network.id).await?;
     let of = |family: Family| -> Vec<&WithFree> {
-        all.iter().filter(|(pool, _)| Family::of(pool.subnet.network()) == family).collect()
+        place.pools.iter().filter(|(pool, _)| Family::of(pool.subnet.network()) == family).collect()
     };
     let (four, six) = (of(Family::V4), of(Family::V6));
     let mut taken = Vec::with_capacity(2);
