@@ -11,6 +11,8 @@ mod socket;
 pub use error::NftError;
 pub use events::{Change, EventSocket, Events};
 
+use std::time::Duration;
+
 use netloom_nftables::dump;
 use netloom_nftables::get::Get;
 use netloom_nftables::message::Message;
@@ -23,6 +25,8 @@ use socket::NftSocket;
 
 /// Most questions in one send: their answers must fit the receive buffer.
 const QUESTIONS: usize = 100;
+/// How long the kernel is given to make a set's table larger.
+const RESIZING: Duration = Duration::from_millis(5);
 
 /// nftables of one network namespace. Owns the tables that it made with [`Nft::claim`]; only it may change them.
 pub struct Nft {
@@ -155,11 +159,26 @@ impl Nft {
         }
     }
 
-    /// All elements of a set or map, in no order. Refused with ENOENT when it is not there.
+    /// All elements of a set or map, by key. Refused with ENOENT when it is not there.
+    ///
+    /// The kernel makes a set's table larger or smaller some time after elements came or went, and says nothing of it: a dump that is
+    /// under way then has some elements twice and others not at all. One with an element twice is made again.
     pub fn elements(&mut self, table: &TableId, set: &str) -> Result<Vec<Element>, NftError> {
-        let parts =
-            self.dump(&Get::elements(table, set), &format!("the elements of set {table} {set}"), dump::elements)?;
-        Ok(parts.into_iter().flatten().collect())
+        let doing = format!("the elements of set {table} {set}");
+        let mut tries = 0;
+        loop {
+            let parts = self.dump(&Get::elements(table, set), &doing, dump::elements)?;
+            let mut elements: Vec<Element> = parts.into_iter().flatten().collect();
+            elements.sort_unstable();
+            if elements.windows(2).all(|pair| pair[0] != pair[1]) {
+                return Ok(elements);
+            }
+            tries += 1;
+            if tries == socket::DUMP_TRIES {
+                return Err(NftError::Unsteady(doing));
+            }
+            std::thread::sleep(RESIZING);
+        }
     }
 
     /// Those of the elements, by key, that a set or map has, as it has them. Cheaper than [`Nft::elements`] for a few of

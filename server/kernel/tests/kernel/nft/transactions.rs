@@ -67,10 +67,10 @@ fn thousands_of_elements_are_added_dumped_found_and_deleted() {
         let mut batch = Batch::new();
         batch.add_elements(&table(), "members", &elements);
         apply(&mut nft, &batch);
-        let mut there = nft.elements(&table(), "members").expect("a dump");
-        there.sort();
-        assert_eq!(there, elements);
-        assert_eq!(listed("set")[0]["elem"].as_array().map(Vec::len), Some(5000));
+        assert!(nft.elements(&table(), "members").expect("a dump") == elements, "all of them, each once");
+        // `nft`, too, lists some twice and others not while the kernel makes the table larger.
+        let all = || listed("set")[0]["elem"].as_array().map(Vec::len) == Some(5000);
+        assert!((0..5).any(|_| all()), "nft lists as many");
         let asked = [&addresses(5300)[4800..], &elements[..3]].concat();
         let found = nft.find_elements(&table(), "members", &asked).expect("answers");
         assert_eq!(found, [&elements[4800..], &elements[..3]].concat());
