@@ -46,19 +46,37 @@ impl Control {
         let (removed, addresses, keys, revision) = self.inner.commit(false, job).await?;
         (pruned.sandboxes, pruned.addresses) = (removed, addresses);
         fault("control.remove.after_mark")?;
-        let first = self.inner.settle(&keys, revision, &deadline).await;
+        let first = self.inner.settle_removal(&keys, revision, &deadline, || self.are_gone(&keys)).await?;
         drop(turns);
         let unused = self.inner.store.read(|tx| Box::pin(async move { unused(tx).await })).await?;
         let keys: Vec<Key> = unused.iter().map(|row| Key::Network(row.id)).collect();
         let _turns = self.inner.queues.turns(&keys, &deadline).await?;
         let (removed, keys, revision) = self.inner.commit(false, PruneNetworks { actor, turns: keys }).await?;
         pruned.networks = removed;
-        let second = self.inner.settle(&keys, revision, &deadline).await;
+        let second = self.inner.settle_removal(&keys, revision, &deadline, || self.are_gone(&keys)).await?;
         match (first, second) {
             (Settled::Refused(refusal), _) | (_, Settled::Refused(refusal)) => Err(refusal.into()),
             (Settled::Done, Settled::Done) => Ok(Written::Done(pruned)),
             _ => Ok(Written::Pending(pruned)),
         }
+    }
+
+    /// Whether no row of these is left.
+    async fn are_gone(&self, keys: &[Key]) -> Result<bool, Error> {
+        let (mut sandbox_ids, mut network_ids) = (Vec::new(), Vec::new());
+        for key in keys {
+            match key {
+                Key::Sandbox(id) => sandbox_ids.push(*id),
+                Key::Network(id) => network_ids.push(*id),
+            }
+        }
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                Ok(sandboxes::by_ids(tx, &sandbox_ids).await?.is_empty()
+                    && networks::by_ids(tx, &network_ids).await?.is_empty())
+            })
+        });
+        read.await
     }
 }
 
