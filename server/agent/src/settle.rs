@@ -240,6 +240,7 @@ fn record(
         let tracked = state.tracked.entry(key).or_default();
         tracked.conditions = conditions(key, work, &observed_conditions, tracked);
         tracked.present = is_present(key, work);
+        tracked.interfaces = None;
         if let (Some(Assigned::Sandbox(sandbox)), Key::Sandbox(id), true) = (&mut tracked.assigned, key, told)
             && let Some(gone) = left.get(&id)
         {
@@ -252,7 +253,7 @@ fn record(
                 tracked.verified_as = tracked.assigned.clone().map(|assigned| (assigned, work.host_generation));
                 (tracked.refusal, tracked.told) = (None, None);
                 tracked.backoff.reset();
-                if let Key::Sandbox(id) = key {
+                if let (Key::Sandbox(id), false) = (key, tracked.waiters.is_empty()) {
                     tracked.interfaces = work.interfaces.get(&id).map(|found| (work.looked, found.clone()));
                 }
                 state.answer(key, revision, &Outcome::Converged { revision });

@@ -97,8 +97,14 @@ async fn remove_sandboxes(tx: &mut WriteTx<'_>, actor: &Actor, rows: Vec<Sandbox
     for row in rows {
         let own: Vec<_> = endpoints::of_sandboxes(tx, &[row.id]).await?.iter().map(|endpoint| endpoint.id).collect();
         addresses += u64::try_from(leases::of_endpoints(tx, &own).await?.len()).unwrap_or(u64::MAX);
-        let job =
-            RemoveSandbox { id: row.id, actor: actor.clone(), event: "sandbox.deleting", reason: None, dry_run: false };
+        let job = RemoveSandbox {
+            id: row.id,
+            actor: actor.clone(),
+            event: "sandbox.deleting",
+            reason: None,
+            dry_run: false,
+            for_node: false,
+        };
         revision = job.run(tx).await?.revision;
         keys.push(Key::Sandbox(row.id));
         removed.push(sandbox_ref(&row));

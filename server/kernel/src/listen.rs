@@ -71,8 +71,10 @@ impl Listener {
         let mut state = self.state();
         let State { memory, buffer, to: Some(to) } = &mut *state else { return };
         buffer.resize(DATAGRAM, 0);
+        let said = drain(&self.socket, buffer, registry, memory);
+        // After the reading: what came while it was under way must not count as older than a look that began meanwhile.
         let at = Instant::now();
-        for what in drain(&self.socket, buffer, registry, memory) {
+        for what in said {
             // Whoever stopped hearing misses it.
             let _ = to.send(Heard { at, what });
         }

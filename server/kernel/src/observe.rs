@@ -241,9 +241,9 @@ fn look(stack: &mut Stack, worker: &mut Worker, routes: route::Filter, counters:
         link::dump(&mut stack.rtnl, counters)?.into_iter().map(|link| (link.index, link)).collect();
     let addresses = address::dump(&mut stack.rtnl)?;
     let routes = route::dump(&mut stack.rtnl, routes)?;
-    let mut seen = Seen { links, addresses, routes, parents: HashMap::new(), host_nsid: stack.host_nsid };
-    if stack.host_nsid.is_some() {
-        for link in seen.links.values().filter(|link| link.mode.is_some() && link.parent_nsid == stack.host_nsid) {
+    let mut seen = Seen { links, addresses, routes, parents: HashMap::new(), host_nsid: stack.host_nsid() };
+    if stack.host_nsid().is_some() {
+        for link in seen.links.values().filter(|link| link.mode.is_some() && link.parent_nsid == stack.host_nsid()) {
             let Some(parent) = link.parent else { continue };
             if let Some(found) = link::by_index(worker.home_socket()?, parent)? {
                 seen.parents.insert(parent, found.name);

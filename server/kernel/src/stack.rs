@@ -20,15 +20,20 @@ use crate::worker::Worker;
 pub(crate) struct Stack {
     /// A socket there.
     pub(crate) rtnl: Rtnl,
-    /// The nsid of the host's namespace there; absent in the host's own stack.
-    pub(crate) host_nsid: Option<i32>,
+    /// By what IDs it and the host's namespace know each other; absent in the host's own stack.
+    pub(crate) ids: Option<Ids>,
 }
 
 impl Stack {
     /// A sandbox's, from now on heard by its name.
     pub(crate) fn of(inner: &Inner, sandbox: SandboxId, ids: Ids, rtnl: Rtnl) -> Self {
         inner.registry.set_nsid(sandbox, ids.on_host);
-        Self { rtnl, host_nsid: Some(ids.of_host) }
+        Self { rtnl, ids: Some(ids) }
+    }
+
+    /// The nsid of the host's namespace there; absent in the host's own stack.
+    pub(crate) fn host_nsid(&self) -> Option<i32> {
+        self.ids.map(|ids| ids.of_host)
     }
 }
 
@@ -85,7 +90,7 @@ pub(crate) fn enter(inner: &Inner, worker: &mut Worker, place: Place) -> Result<
 fn host(worker: &mut Worker) -> Result<Stack, Absent> {
     worker.come_home().map_err(Absent::doing("return to the host's namespace"))?;
     let rtnl = Rtnl::open().map_err(Absent::doing("open a netlink socket"))?;
-    Ok(Stack { rtnl, host_nsid: None })
+    Ok(Stack { rtnl, ids: None })
 }
 
 /// Takes the thread into an adopted namespace, if it is the one that was adopted.

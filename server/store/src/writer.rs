@@ -272,7 +272,12 @@ async fn alone(
         match tx.commit().await {
             Ok(()) => return Ok(Kept { last: Some(last), sequence: tx.sequence }),
             Err(error) if error.is_local() => job.fail(error),
-            Err(error) => return Err(Failed { error, at: Stage::Commit(last) }),
+            Err(error) => {
+                drop(tx);
+                // A transaction that is still there was not committed, whichever of what was handed over failed.
+                let open = sqlx::query("ROLLBACK").execute(connection).await.is_ok();
+                return Err(Failed { error, at: if open { Stage::Jobs } else { Stage::Commit(last) } });
+            }
         }
     } else if !tx.has_begun() {
         return Ok(nothing);

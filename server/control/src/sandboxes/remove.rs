@@ -45,7 +45,8 @@ impl Control {
         let id = self.sandbox_id(&reference).await?;
         let _turn = self.inner.queues.turn(Key::Sandbox(id), &deadline).await?;
         let actor = Actor::from(&context);
-        let job = Remove { id, actor, event: "sandbox.deleting", reason: None, dry_run: options.dry_run };
+        let job =
+            Remove { id, actor, event: "sandbox.deleting", reason: None, dry_run: options.dry_run, for_node: true };
         let mut change = self.inner.commit(options.dry_run, job).await?;
         if options.dry_run {
             return self.sandbox_planned(change).await;
@@ -67,7 +68,7 @@ impl Control {
     /// Undoes the making of a sandbox that the node refused, by the ordinary removal.
     pub(crate) async fn undo_sandbox(&self, id: SandboxId, actor: Actor, refusal: &Refusal) {
         let reason = Some(refusal.message.clone());
-        let job = Remove { id, actor, event: "sandbox.create_failed", reason, dry_run: false };
+        let job = Remove { id, actor, event: "sandbox.create_failed", reason, dry_run: false, for_node: true };
         match self.inner.commit(false, job).await {
             Ok(change) => {
                 self.inner.settle(&change.keys, change.revision, &Deadline::new(UNDO)).await;
@@ -84,6 +85,8 @@ pub(crate) struct Remove {
     pub(crate) event: &'static str,
     pub(crate) reason: Option<String>,
     pub(crate) dry_run: bool,
+    /// Whether the assignment is wanted that this makes: it takes a look at all who are on the sandbox's networks.
+    pub(crate) for_node: bool,
 }
 
 #[async_trait]
@@ -103,7 +106,7 @@ impl Job for Remove {
         let now = now();
         let revision = events::append(tx, &self.event(&parts.row, now)).await?;
         parts.mark_deleting(tx, revision, now).await?;
-        let assignment = Some(assignments::of_one(tx, &parts, revision).await?);
+        let assignment = if self.for_node { Some(assignments::of_one(tx, &parts, revision).await?) } else { None };
         Ok(Change { parts, keys, revision, assignment })
     }
 }

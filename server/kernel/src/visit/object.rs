@@ -25,7 +25,7 @@ impl Visiting<'_> {
                     return Err(parent_missing(&self.subject(index), parent));
                 };
                 self.point(index, "kernel.link.before_create")?;
-                let parent = Parent { index: parent_link, nsid: self.stack.host_nsid };
+                let parent = Parent { index: parent_link, nsid: self.stack.host_nsid() };
                 let number = self.make_macvlan(index, link, *mode, parent)?;
                 self.point(index, "kernel.link.after_create")?;
                 self.push(index, Purpose::Make, link::set_alias(number, &link.owner, link.up));
@@ -39,7 +39,7 @@ impl Visiting<'_> {
 
     /// The index of a link of the host.
     fn parent(&mut self, index: usize, name: &str) -> Result<Option<u32>, netloom_model::plan::Refusal> {
-        if self.place == Place::Host || self.stack.host_nsid.is_none() {
+        if self.place == Place::Host || self.stack.host_nsid().is_none() {
             return Ok(self.links.get(name).map(|link| link.index));
         }
         let found = self.worker.home_socket().and_then(|home| link::by_name(home, name));
