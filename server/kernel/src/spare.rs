@@ -33,6 +33,8 @@ pub(crate) struct Spare {
     pub(crate) ids: Ids,
     /// Its settings by path, as they were read back once they were made. Nobody could change them since: there is no way in.
     pub(crate) settings: HashMap<String, String>,
+    /// Its links when it was made: loopback, which is up. The kernel may have put others there since.
+    pub(crate) links: Vec<link::Seen>,
 }
 
 /// The namespace that is ready, or being made.
@@ -114,7 +116,8 @@ fn make(worker: &mut Worker, settings: Vec<(String, String)>) -> Result<Spare, F
     if let Some(loopback) = link::dump(&mut rtnl, Counters::Without)?.iter().find(|link| link.is_loopback()) {
         rtnl.execute_one(link::set_up(loopback.index, true))?;
     }
+    let links = link::dump(&mut rtnl, Counters::Without)?;
     // Last: nothing of the above is heard, for want of an ID.
     let ids = identify(worker, &file, &mut rtnl)?;
-    Ok(Spare { file, rtnl, ids, settings: made })
+    Ok(Spare { file, rtnl, ids, settings: made, links })
 }

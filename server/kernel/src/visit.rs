@@ -134,7 +134,7 @@ pub(crate) fn visit(
         queue: Vec::new(),
         blocked: &mut blocked,
     };
-    visiting.run();
+    visiting.run(entered.links);
     let seen = scope.and_then(|scope| visiting.look_around(scope));
     let made = visiting.fresh.then(|| settings_of_stack(operations));
     let outcomes = visiting.outcomes.into_iter().map(|outcome| outcome.unwrap_or(Ok(()))).collect();
@@ -178,9 +178,15 @@ pub(crate) fn subject(inner: &Inner, operation: &Operation) -> Subject {
 }
 
 impl Visiting<'_> {
-    fn run(&mut self) {
-        // Also where nobody has been: the kernel itself puts links into every namespace when a tunnel module is loaded.
-        if let Err(failure) = self.look_at_links() {
+    fn run(&mut self, links: Option<Vec<link::Seen>>) {
+        let known = match links {
+            Some(links) => {
+                self.know_links(links);
+                Ok(())
+            }
+            None => self.look_at_links(),
+        };
+        if let Err(failure) = known {
             for index in 0..self.operations.len() {
                 let refusal = self.subject(index).failed(&failure);
                 self.settle(index, Err(refusal));
@@ -270,8 +276,12 @@ impl Visiting<'_> {
 
     fn look_at_links(&mut self) -> Result<(), Failure> {
         let links = link::dump(&mut self.stack.rtnl, link::Counters::Without)?;
-        self.links = links.into_iter().map(|link| (link.name.clone(), link)).collect();
+        self.know_links(links);
         Ok(())
+    }
+
+    fn know_links(&mut self, links: Vec<link::Seen>) {
+        self.links = links.into_iter().map(|link| (link.name.clone(), link)).collect();
     }
 
     fn push(&mut self, operation: usize, purpose: Purpose, request: Request) {

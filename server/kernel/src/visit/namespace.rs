@@ -9,6 +9,7 @@ use netloom_plan::object::{Object, Operation, Place};
 
 use crate::error::{Failure, Subject};
 use crate::handle::Inner;
+use crate::message::link;
 use crate::netns;
 use crate::spare::Spare;
 use crate::stack::{self, Absent, Stack};
@@ -22,11 +23,13 @@ pub(super) struct Entered {
     pub(super) fresh: bool,
     /// Settings that are made already, by path.
     pub(super) settings: HashMap<String, String>,
+    /// Its links, where nobody but the kernel can have added any since.
+    pub(super) links: Option<Vec<link::Seen>>,
 }
 
 impl Entered {
     fn unknown(stack: Stack, fresh: bool) -> Self {
-        Self { stack, fresh, settings: HashMap::new() }
+        Self { stack, fresh, settings: HashMap::new(), links: None }
     }
 }
 
@@ -88,9 +91,9 @@ fn make(inner: &Inner, worker: &mut Worker, sandbox: SandboxId) -> Result<Entere
     netloom_fault::point("kernel.namespace.after_unshare").map_err(injected)?;
     inner.pins.pin(sandbox).map_err(refuse_failure("pin it under the run directory"))?;
     netloom_fault::point("kernel.namespace.after_mount").map_err(injected)?;
-    if let Some(Spare { rtnl, ids, settings, .. }) = spare {
+    if let Some(Spare { rtnl, ids, settings, links, .. }) = spare {
         let stack = Stack::of(inner, sandbox, ids, rtnl);
-        return Ok(Entered { stack, fresh: true, settings });
+        return Ok(Entered { stack, fresh: true, settings, links: Some(links) });
     }
     let file = netns::current().map_err(|e| refuse_failure("open the namespace")(e.into()))?;
     let stack = stack::inside(inner, worker, sandbox, file).map_err(refuse)?;

@@ -1,5 +1,8 @@
 //! Links, addresses and routes: the requests that make and change each, and what their failures mean.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
+
 use netlink_packet_route::link::LinkFlags;
 use netloom_plan::object::{ALIAS_PREFIX, Address, LINK_GROUP, Link, LinkKind, Object, Operation, Place, Route};
 use nix::errno::Errno;
@@ -10,6 +13,8 @@ use crate::message::link::{Mark, Parent};
 use crate::message::{address, link, route};
 use crate::registry::LinkKnown;
 
+/// Indexes of links in namespaces that nobody was in before.
+const OWN_INDEXES: Range<u32> = 1000..65_536;
 /// How often a link is tried under another index when somebody else took ours first.
 const INDEX_TRIES: usize = 4;
 
@@ -56,7 +61,7 @@ impl Visiting<'_> {
         parent: Parent,
     ) -> Result<u32, netloom_model::plan::Refusal> {
         for _ in 0..INDEX_TRIES {
-            let number = self.links.values().map(|link| link.index).max().unwrap_or(0) + 1;
+            let number = if self.fresh { self.own_index(&link.owner) } else { self.next_index() };
             let request = link::create_macvlan(number, link, mode, parent);
             if self.fresh && !STEP_BY_STEP {
                 self.push(index, Purpose::Make, request);
@@ -81,6 +86,23 @@ impl Visiting<'_> {
             }
         }
         Err(self.subject(index).failed(&Failure::from(Errno::EAGAIN)))
+    }
+
+    fn next_index(&self) -> u32 {
+        self.links.values().map(|link| link.index).max().unwrap_or(0) + 1
+    }
+
+    /// An index that nobody has in a namespace where only the kernel itself may have put links (it does when a tunnel module is
+    /// loaded, from the lowest on): what follows by index in the same send can't meet one of those.
+    fn own_index(&self, owner: &str) -> u32 {
+        let mut hasher = DefaultHasher::new();
+        owner.hash(&mut hasher);
+        let span = u64::from(OWN_INDEXES.end - OWN_INDEXES.start);
+        let mut number = OWN_INDEXES.start + u32::try_from(hasher.finish() % span).unwrap_or_default();
+        while self.links.values().any(|link| link.index == number) {
+            number += 1;
+        }
+        number
     }
 
     fn link_refused(&self, index: usize, link: &Link, failure: &Failure) -> netloom_model::plan::Refusal {
