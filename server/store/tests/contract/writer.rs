@@ -119,3 +119,33 @@ async fn a_watcher_sees_a_number_only_when_it_can_read_the_event() {
     }
     task.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_job_that_writes_much_without_reading_keeps_the_order_and_is_all_or_nothing() {
+    let (_directory, store) = open().await;
+    // Some hundred kilobytes of statements: more than goes to the database in one piece.
+    const MANY: u64 = 300;
+    write!(store, (), tx => {
+        for number in 1..=MANY {
+            assert_eq!(events::append(tx, &event("lease.reserved", &number.to_string())).await?, number);
+        }
+        Ok::<_, Error>(())
+    })
+    .unwrap();
+    let row = network("blue");
+    let refused = write!(store, (row), tx => {
+        networks::insert(tx, &row).await?;
+        for number in 1..=MANY {
+            events::append(tx, &event("lease.reserved", &number.to_string())).await?;
+        }
+        networks::insert(tx, &row).await
+    });
+    assert!(matches!(refused, Err(Error::Duplicate { .. })), "{refused:?}");
+    assert_eq!(*store.committed().borrow(), MANY);
+    let stored = read!(store, (), tx => events::after(tx, 0, &[], None, 1000).await).unwrap();
+    let names: Vec<(u64, String)> = stored.into_iter().map(|event| (event.seq, event.object.name)).collect();
+    let wanted: Vec<(u64, String)> = (1..=MANY).map(|number| (number, number.to_string())).collect();
+    assert_eq!(names, wanted);
+    assert!(read!(store, (), tx => networks::by_name(tx, "blue").await).unwrap().is_none());
+    write!(store, (row), tx => networks::insert(tx, &row).await).expect("the writer goes on, and the name is free");
+}
