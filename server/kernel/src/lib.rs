@@ -29,6 +29,7 @@ mod probe;
 mod reap;
 mod registry;
 mod rtnl;
+mod solicited;
 mod spare;
 mod stack;
 mod stray;

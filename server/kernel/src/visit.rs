@@ -6,6 +6,7 @@ mod namespace;
 mod object;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use netloom_model::plan::{Action, Refusal};
@@ -16,6 +17,7 @@ use crate::handle::{Inner, Look};
 use crate::message::{address, link};
 use crate::observe::{self, Known};
 use crate::rtnl::{self, Request};
+use crate::solicited;
 use crate::stack::Stack;
 use crate::sysctl;
 use crate::worker::Worker;
@@ -207,6 +209,24 @@ impl Visiting<'_> {
             }
         }
         self.flush();
+        solicited::wait_for(&self.new_ipv6_addresses());
+    }
+
+    /// The IPv6 addresses that were set in this visit.
+    fn new_ipv6_addresses(&self) -> Vec<solicited::OnLink> {
+        let set = self.operations.iter().zip(&self.outcomes).filter_map(|(operation, outcome)| match operation {
+            Operation::Create(Object::Address(address)) | Operation::Change { to: Object::Address(address), .. }
+                if !matches!(outcome, Some(Err(_))) =>
+            {
+                Some(address)
+            }
+            _ => None,
+        });
+        set.filter_map(|address| match address.address {
+            IpAddr::V6(ip) => self.links.get(&address.link).map(|link| (link.index, ip)),
+            IpAddr::V4(_) => None,
+        })
+        .collect()
     }
 
     /// Starts one operation: done at once, or queued.
