@@ -28,6 +28,8 @@ pub struct Start {
     pub flags: Vec<String>,
     /// Directory of the store, instead of the host's own.
     pub data_dir: Option<PathBuf>,
+    /// Address and port, instead of [`LISTEN`].
+    pub listen: Option<&'static str>,
 }
 
 impl Start {
@@ -177,7 +179,7 @@ impl Host {
         let mut daemon = self.lock();
         assert!(daemon.as_mut().is_none_or(|d| !matches!(d.try_wait(), Ok(None))), "a daemon runs already");
         let mut command = self.net.command(&self.binary.to_string_lossy());
-        command.arg("serve").args(["--listen", LISTEN]);
+        command.arg("serve").args(["--listen", start.listen.unwrap_or(LISTEN)]);
         command.arg("--data-dir").arg(start.data_dir.clone().unwrap_or_else(|| self.data_dir()));
         command.arg("--run-dir").arg(self.run_dir());
         command.args(&start.flags).env_remove("NETLOOM_FAULT");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use netloom_tests::process::run;
-use netloom_tests::{Host, Snapshot, Value, host, json, until};
+use netloom_tests::{Host, Snapshot, Start, Value, host, json, until};
 
 fn directories(host: &Host) -> String {
     format!("--data-dir {} --run-dir {}", host.data_dir().display(), host.run_dir().display())
@@ -109,8 +109,33 @@ fn the_first_start_prints_a_link_that_logs_in_once() {
         "GET shows a button and logs nobody in"
     );
     assert_eq!(tcp.get(path).status, 200, "and uses nothing up");
-    let again = host.netloom(&format!("login-link {}", directories(&host))).ok();
+    let again = host.netloom(&format!("login-link --run-dir {}", host.run_dir().display())).ok();
     assert!(again.contains("http://127.0.0.1:8080/"), "{again}");
+}
+
+#[test]
+fn a_link_goes_to_where_the_service_listens() {
+    let host = host!();
+    host.start_with(&Start { listen: Some("127.0.0.1:9191"), ..Start::default() });
+    let link = host.netloom(&format!("login-link --run-dir {}", host.run_dir().display())).ok();
+    assert!(link.starts_with("http://127.0.0.1:9191/ui/login?link="), "{link}");
+}
+
+#[test]
+fn doctor_says_what_only_root_can_see() {
+    let host = host!();
+    host.start();
+    host.net.run(&format!("chmod 755 {}", host.dir().display()));
+    let line =
+        format!("--reuid 65534 --regid 65534 --clear-groups {} doctor {}", host.binary().display(), directories(&host));
+    let said = run(host.net.command("setpriv").args(line.split_whitespace()));
+    let verdicts: Vec<&str> = said.stdout.lines().collect();
+    let of = |thing: &str| verdicts.iter().find(|line| line.contains(thing)).copied().unwrap_or_default();
+    for thing in ["  service  ", "  port  ", "  database  "] {
+        assert!(of(thing).starts_with("WARN"), "{thing}: {}", said.stdout);
+    }
+    let elsewhere = host.netloom(&format!("doctor --data-dir {0}/d --run-dir {0}/r", host.dir().display()));
+    assert!(elsewhere.stdout.contains("another runs in this network namespace"), "{}", elsewhere.stdout);
 }
 
 #[test]
@@ -119,7 +144,7 @@ fn exec_enters_a_sandbox() {
     let client = host.start();
     host.macvlan("n", "10.195.0.0/24");
     host.sandbox("s", "n");
-    let exec = |rest: &str| host.netloom(&format!("exec {} {rest}", directories(&host)));
+    let exec = |rest: &str| host.netloom(&format!("exec --run-dir {} {rest}", host.run_dir().display()));
     assert!(exec("s -- ip -o -4 addr show eth0").ok().contains("10.195.0.2/24"));
     assert_eq!(exec("s -- ls /sys/class/net").ok().split_whitespace().collect::<Vec<_>>(), ["eth0", "lo"]);
     assert_eq!(exec("s -- false").code, 1, "the exit code is the command's");

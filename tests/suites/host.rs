@@ -13,5 +13,7 @@ mod probes;
 mod repair;
 #[path = "host/restart.rs"]
 mod restart;
+#[path = "host/spare.rs"]
+mod spare;
 #[path = "host/strays.rs"]
 mod strays;

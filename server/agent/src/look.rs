@@ -24,6 +24,9 @@ use crate::state::{Assigned, Tracked};
 /// How old what a verification saw may be to count as looked at afresh, once.
 const JUST_NOW: Duration = Duration::from_millis(10);
 
+/// How long an answer waits for the kernel to say what interfaces a sandbox has.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// What would be done for these objects. An address that would be probed first counts as free.
 pub(crate) async fn plan(inner: &Arc<Inner>, assignment: &Assignment) -> Result<Plan, Refusal> {
     let facts = host::refresh(inner).await.map_err(|error| refusal_of(&error, "the host's links and routes"))?;
@@ -124,8 +127,10 @@ pub(crate) async fn live(inner: &Arc<Inner>, keys: Vec<Key>, interfaces: bool) -
         });
         let looked = join_all(asked.map(async |id| (id, interfaces_of(inner, id).await))).await;
         for (id, found) in looked {
-            if let Some(object) = live.objects.get_mut(&Key::Sandbox(id)) {
-                object.interfaces = found;
+            let Some(object) = live.objects.get_mut(&Key::Sandbox(id)) else { continue };
+            match found {
+                Ok(found) => object.interfaces = found,
+                Err(late) => object.conditions.push(late),
             }
         }
     }
@@ -150,14 +155,21 @@ fn known(inner: &Inner, tracked: &Tracked, assigned: &Assigned) -> LiveObject {
     }
 }
 
-async fn interfaces_of(inner: &Arc<Inner>, sandbox: SandboxId) -> Option<Vec<InterfaceStatus>> {
+/// A sandbox's interfaces; none, where they can't be read, which the next pass explains. A kernel that keeps a reader waiting
+/// is told in their place: what is known without it is answered nevertheless.
+async fn interfaces_of(inner: &Arc<Inner>, sandbox: SandboxId) -> Result<Option<Vec<InterfaceStatus>>, Condition> {
     let shares_host = inner.state().source_of(sandbox) == NamespaceSource::Host;
     let place = if shares_host { Place::Host } else { Place::Sandbox(sandbox) };
-    match inner.kernel.interfaces(place).await {
-        Ok(interfaces) => Some(interfaces),
-        Err(error) => {
+    match tokio::time::timeout(LOOK, inner.kernel.interfaces(place)).await {
+        Ok(Ok(interfaces)) => Ok(Some(interfaces)),
+        Ok(Err(error)) => {
             tracing::debug!(%sandbox, %error, "a sandbox's interfaces can't be read");
-            None
+            Ok(None)
+        }
+        Err(_) => {
+            let words = format!("the kernel did not say within {} s what interfaces there are", LOOK.as_secs());
+            tracing::warn!(%sandbox, "{words}");
+            Err(Condition::new("InterfacesUnknown", "KernelBusy", words))
         }
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Wake {
     pub(crate) at: Instant,
     /// Whether somebody asked, or a try is due again: addresses that were refused are then probed anew.
     pub(crate) afresh: bool,
+    /// Whether it is there only because something was heard: a look that began later makes it needless.
+    pub(crate) heard_only: bool,
 }
 
 /// Somebody who waits for a key.
@@ -148,9 +150,14 @@ pub(crate) enum Step {
 impl State {
     /// Makes a key due; the earlier time wins.
     pub(crate) fn wake(&mut self, key: Key, at: Instant, afresh: bool) {
-        let wake = self.wakes.entry(key).or_insert(Wake { at, afresh });
-        wake.at = wake.at.min(at);
-        wake.afresh |= afresh;
+        self.add_wake(key, Wake { at, afresh, heard_only: false });
+    }
+
+    fn add_wake(&mut self, key: Key, added: Wake) {
+        let wake = self.wakes.entry(key).or_insert(added);
+        wake.at = wake.at.min(added.at);
+        wake.afresh |= added.afresh;
+        wake.heard_only &= added.heard_only;
     }
 
     /// Makes a key due at `due` because something of it was heard at `at`, unless it was looked at since.
@@ -161,7 +168,7 @@ impl State {
             }
             tracked.heard = Some(at);
         }
-        self.wake(key, due, false);
+        self.add_wake(key, Wake { at: due, afresh: false, heard_only: true });
     }
 
     /// A look at a key that began at `looked` found all as it should be: what was heard before is no reason to look again.
@@ -169,7 +176,7 @@ impl State {
         let Some(tracked) = self.tracked.get_mut(&key) else { return };
         tracked.looked = Some(looked);
         let seen = tracked.heard.take_if(|heard| *heard < looked).is_some();
-        if seen && self.wakes.get(&key).is_some_and(|wake| !wake.afresh) {
+        if seen && self.wakes.get(&key).is_some_and(|wake| wake.heard_only) {
             self.wakes.remove(&key);
         }
     }

@@ -14,6 +14,8 @@ pub struct Settings {
     /// Addresses that the service listens on. They are allowed in `Host`; with an unspecified one (0.0.0.0, ::) every
     /// address literal is, since a literal can't be rebound by a name server.
     pub listen: Vec<IpAddr>,
+    /// Where a browser on this host reaches the service, such as `http://127.0.0.1:8080`; without a slash at the end.
+    pub base_url: String,
     /// Further names that clients may use in `Host`, without port: what `--allowed-host` gives.
     pub allowed_hosts: Vec<String>,
 }

@@ -143,7 +143,10 @@ impl Control {
         if let Err(error) = self.inner.commit(true, TryWrite).await {
             reasons.push(format!("the store can't be written: {error}"));
         }
-        if let Err(refusal) = answered(self.inner.node.facts()).await.and_then(|facts| facts.map_err(Error::from)) {
+        if let Err(refusal) = answered("the host's links and routes", self.inner.node.facts())
+            .await
+            .and_then(|facts| facts.map_err(Error::from))
+        {
             reasons.push(format!("the node does not answer: {refusal}"));
         }
         reasons

@@ -160,12 +160,12 @@ impl Inner {
     /// What the node would do.
     pub(crate) async fn plan(&self, assignment: Option<Assignment>) -> Result<Plan, Error> {
         let Some(assignment) = assignment else { return Ok(Plan::default()) };
-        Ok(answered(self.node.plan(assignment)).await??)
+        Ok(answered("the plan", self.node.plan(assignment)).await??)
     }
 
     /// The host's own links, routes and nameservers.
     pub(crate) async fn host_facts(&self) -> Result<Facts, Error> {
-        Ok(answered(self.node.facts()).await??)
+        Ok(answered("the host's links and routes", self.node.facts()).await??)
     }
 
     /// Asks what the host has, where nobody has looked yet: a report may come before the first look.
@@ -184,14 +184,17 @@ impl Inner {
         if keys.is_empty() {
             return Live::default();
         }
-        answered(self.node.live(keys, interfaces)).await.unwrap_or_default()
+        answered("the state of networks and sandboxes", self.node.live(keys, interfaces)).await.unwrap_or_default()
     }
 }
 
-/// An answer that needs no work, or the typed refusal of a node that doesn't give it.
-pub(crate) async fn answered<T>(asked: impl Future<Output = T>) -> Result<T, Error> {
+/// An answer that needs no work, or the typed refusal of a node that doesn't give it; `what` was asked for.
+pub(crate) async fn answered<T>(what: &str, asked: impl Future<Output = T>) -> Result<T, Error> {
     tokio::time::timeout(ANSWER, asked).await.map_err(|_| {
-        Error::new(ErrorKind::Unavailable, "node-timeout", "the node did not answer in time").hint("ask again")
+        let words = format!("the kernel was asked for {what} and did not answer within {} s", ANSWER.as_secs());
+        tracing::warn!("{words}");
+        Error::new(ErrorKind::Unavailable, "node-timeout", words)
+            .hint("something on this host keeps the kernel's network configuration locked; ask again")
     })
 }
 

@@ -32,8 +32,9 @@ Examples:
   netloom exec macvlan1 -- ip addr    run a command inside a sandbox
   netloom purge                       show what is Netloom's on this host
 
-Every flag can be set by its NETLOOM_ variable. The API is described at
-/openapi.json of a running service, and by `netloom openapi`.";
+Flags of `serve` can be set by NETLOOM_ variables: see `netloom serve --help`. 
+The API is described at /openapi.json of a running service, and by
+`netloom openapi`.";
 
 /// Manages container networks on a Linux host: networks, addresses and sandboxes over a REST API, with a dashboard.
 #[derive(Debug, Parser)]
@@ -63,12 +64,31 @@ pub(crate) enum Command {
 /// Where the service keeps its things.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Directories {
-    /// Directory of the database and the admin token; made when missing
+    /// Directory of the database and the admin token; `serve` makes it
     #[arg(long, env = "NETLOOM_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
-    /// Directory of the unix socket and the namespaces; made when missing, may be empty after a reboot
+    /// Directory of the unix socket and the namespaces; `serve` makes it, and it may be empty after a reboot
     #[arg(long, env = "NETLOOM_RUN_DIR", default_value = RUN_DIR, value_name = "DIR")]
     pub(crate) run_dir: PathBuf,
+}
+
+/// Where a running service is found.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunDirectory {
+    /// Directory of the service's unix socket and the namespaces
+    #[arg(long, env = "NETLOOM_RUN_DIR", default_value = RUN_DIR, value_name = "DIR")]
+    pub(crate) run_dir: PathBuf,
+}
+
+impl RunDirectory {
+    /// The unix socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        socket_in(&self.run_dir)
+    }
+}
+
+fn socket_in(run_dir: &Path) -> PathBuf {
+    run_dir.join("netloom.sock")
 }
 
 impl Directories {
@@ -84,7 +104,7 @@ impl Directories {
 
     /// The unix socket.
     pub(crate) fn socket(&self) -> PathBuf {
-        self.run_dir.join("netloom.sock")
+        socket_in(&self.run_dir)
     }
 
     /// The flag that another command needs to find the run directory: nothing for the usual one, else with a space before.
@@ -206,7 +226,7 @@ the command's.";
 #[command(after_help = EXEC_EXAMPLES)]
 pub(crate) struct Exec {
     #[command(flatten)]
-    pub(crate) directories: Directories,
+    pub(crate) run: RunDirectory,
     /// The sandbox, by name or ID
     pub(crate) sandbox: String,
     /// The command and its arguments; $SHELL when absent
@@ -226,10 +246,7 @@ through its unix socket: that needs root.";
 #[command(after_help = LOGIN_LINK_EXAMPLES)]
 pub(crate) struct LoginLink {
     #[command(flatten)]
-    pub(crate) directories: Directories,
-    /// Address and port of the dashboard, as the browser reaches it
-    #[arg(long, env = "NETLOOM_LISTEN", default_value = LISTEN, value_name = "ADDRESS:PORT")]
-    pub(crate) listen: SocketAddr,
+    pub(crate) run: RunDirectory,
 }
 
 #[cfg(test)]

@@ -10,21 +10,22 @@ use netloom_kernel::check::{self, Check, Verdict};
 use netloom_store::Store;
 
 use crate::cli::{Directories, Doctor};
-use crate::{explained, listen, socket};
+use crate::socket::{self, Presence};
+use crate::{explained, listen, lock};
 
 /// Looks at everything and prints it. The exit code is 1 when something must be put right.
 ///
 /// # Errors
 /// When no runtime can be started.
 pub(crate) fn run(options: &Doctor) -> anyhow::Result<ExitCode> {
-    let running = socket::daemon_runs(&options.directories.socket());
+    let service_is = socket::presence(&options.directories.socket());
     let mut checks = check::run(&netloom_kernel::Config { run_dir: options.directories.run_dir.clone() });
-    checks.push(service(running, &options.directories));
+    checks.push(service(service_is, &options.directories));
     checks.push(directory("data directory", &options.directories.data_dir));
     checks.push(directory("run directory", &options.directories.run_dir));
-    checks.push(port(options.listen, running));
+    checks.push(port(options.listen, service_is));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    checks.push(runtime.block_on(store(&options.directories.database(), running)));
+    checks.push(runtime.block_on(store(&options.directories.database(), service_is)));
     print!("{}", report(&checks));
     let bad = checks.iter().any(|check| check.verdict == Verdict::Bad);
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -67,14 +68,31 @@ fn found(name: &str, verdict: Verdict, found: impl Into<String>, remedy: Option<
     Check { name: name.to_owned(), verdict, found: found.into(), remedy: remedy.map(str::to_owned) }
 }
 
-fn service(running: bool, directories: &Directories) -> Check {
+/// Root alone may look: what somebody else can't see is no verdict.
+fn hidden(name: &str, path: &Path) -> Check {
+    let text = format!("{} can't be looked at without root", path.display());
+    found(name, Verdict::Warning, text, Some("run doctor as root"))
+}
+
+fn service(service_is: Presence, directories: &Directories) -> Check {
+    const NAME: &str = "service";
     let at = directories.socket();
-    let text = if running {
-        format!("answers at {}", at.display())
-    } else {
-        format!("not running (nothing answers at {})", at.display())
-    };
-    found("service", Verdict::Good, text, None)
+    match service_is {
+        Presence::Running => found(NAME, Verdict::Good, format!("answers at {}", at.display()), None),
+        Presence::Hidden => hidden(NAME, &at),
+        Presence::Absent => match lock::running() {
+            Some(holder) => found(
+                NAME,
+                Verdict::Bad,
+                format!(
+                    "another runs in this network namespace ({holder}), and not in {}",
+                    directories.run_dir.display()
+                ),
+                Some("name its --run-dir and --data-dir, or stop it first"),
+            ),
+            None => found(NAME, Verdict::Good, format!("not running (nothing answers at {})", at.display()), None),
+        },
+    }
 }
 
 /// A directory can be used when it, or the nearest one above that exists, can be written.
@@ -106,11 +124,15 @@ fn directory(name: &str, path: &Path) -> Check {
     }
 }
 
-fn port(address: SocketAddr, running: bool) -> Check {
+fn port(address: SocketAddr, service_is: Presence) -> Check {
     match TcpListener::bind(address) {
         Ok(_) => found("port", Verdict::Good, format!("{address} is free"), None),
-        Err(error) if error.kind() == ErrorKind::AddrInUse && running => {
+        Err(error) if error.kind() == ErrorKind::AddrInUse && service_is == Presence::Running => {
             found("port", Verdict::Good, format!("{address} is in use, as it should be while the service runs"), None)
+        }
+        Err(error) if error.kind() == ErrorKind::AddrInUse && service_is == Presence::Hidden => {
+            let text = format!("{address} is in use, by the service or by another program: only root can tell");
+            found("port", Verdict::Warning, text, Some("run doctor as root"))
         }
         Err(error) => {
             let text = listen::refused(address, &error).to_string();
@@ -121,14 +143,18 @@ fn port(address: SocketAddr, running: bool) -> Check {
 }
 
 /// Reads the database, when there is one, and checks that ranges and leases make up the pools.
-async fn store(path: &Path, running: bool) -> Check {
+async fn store(path: &Path, service_is: Presence) -> Check {
     const NAME: &str = "database";
-    if running {
+    if service_is == Presence::Running {
         let text = format!("{} is in use by the service; its contents are checked while it is stopped", path.display());
         return found(NAME, Verdict::Good, text, None);
     }
-    if !path.exists() {
-        return found(NAME, Verdict::Good, format!("{} will be made at the first start", path.display()), None);
+    match path.try_exists() {
+        Ok(true) => {}
+        Ok(false) => {
+            return found(NAME, Verdict::Good, format!("{} will be made at the first start", path.display()), None);
+        }
+        Err(_) => return hidden(NAME, path),
     }
     let remedy =
         Some("see docs/operations.md, \"The database\"; keep a copy of the data directory before anything else");

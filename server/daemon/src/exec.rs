@@ -57,9 +57,9 @@ fn show_own_sysfs() {
 /// The path of the sandbox's namespace: asked of the daemon, or by ID in the run directory when none runs.
 fn namespace(options: &Exec) -> anyhow::Result<PathBuf> {
     let reference = &options.sandbox;
-    let socket = options.directories.socket();
+    let socket = options.run.socket();
     if !socket::daemon_runs(&socket) {
-        return without_daemon(&options.directories.run_dir, reference);
+        return without_daemon(&options.run.run_dir, reference);
     }
     let answer = socket::request(&socket, "GET", &format!("/api/v1/sandboxes/{}", socket::segment(reference)))?;
     match answer.status {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::cli::{Directories, LISTEN, quoted};
+use crate::cli::{Directories, quoted};
 
 /// The address as a browser reaches it: an unspecified address is reached by the loopback's.
 pub(crate) fn base_url(address: SocketAddr) -> String {
@@ -25,8 +25,7 @@ pub(crate) fn lines(address: SocketAddr, directories: &Directories, link: Option
     let base = base_url(address);
     let version = env!("CARGO_PKG_VERSION");
     let token = directories.token();
-    let listen = if address.to_string() == LISTEN { String::new() } else { format!(" --listen {address}") };
-    let another = format!("netloom login-link{}{listen}", directories.run_flag());
+    let another = format!("netloom login-link{}", directories.run_flag());
     let login = match link {
         Some(secret) => {
             format!(
@@ -66,9 +65,6 @@ mod tests {
         };
         assert!(said("127.0.0.1:8080", "/run/netloom").contains("Log in      netloom login-link prints a link"));
         let elsewhere = said("127.0.0.1:9000", "/tmp/run");
-        assert!(
-            elsewhere.contains("netloom login-link --run-dir /tmp/run --listen 127.0.0.1:9000 prints"),
-            "{elsewhere}"
-        );
+        assert!(elsewhere.contains("netloom login-link --run-dir /tmp/run prints"), "{elsewhere}");
     }
 }

@@ -67,7 +67,11 @@ async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     let first = token::ensure(&control, &options.directories.token()).await?;
     let link = if first { Some(control.login_link().await.context("cannot make a login link")?) } else { None };
 
-    let settings = Settings { listen: vec![address.ip()], allowed_hosts: options.allowed_host.clone() };
+    let settings = Settings {
+        listen: vec![address.ip()],
+        base_url: greeting::base_url(address),
+        allowed_hosts: options.allowed_host.clone(),
+    };
     let state = ApiState::new(control, settings);
     let background = Background::start(&state, &agent).await;
     let listeners = (tcp, unix);

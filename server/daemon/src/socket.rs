@@ -31,9 +31,29 @@ impl Answer {
     }
 }
 
+/// Whether a daemon is at a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// It answers.
+    Running,
+    /// Nobody does.
+    Absent,
+    /// Only root may know.
+    Hidden,
+}
+
+/// Looks for a daemon at a socket.
+pub(crate) fn presence(socket: &Path) -> Presence {
+    match UnixStream::connect(socket) {
+        Ok(_) => Presence::Running,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Presence::Hidden,
+        Err(_) => Presence::Absent,
+    }
+}
+
 /// Whether a daemon answers at a socket.
 pub(crate) fn daemon_runs(socket: &Path) -> bool {
-    UnixStream::connect(socket).is_ok()
+    presence(socket) == Presence::Running
 }
 
 /// Sends one request without a body.

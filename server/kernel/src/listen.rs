@@ -166,7 +166,11 @@ fn drain(listener: &Socket, buffer: &mut [u8], registry: &Registry, memory: &mut
                 .for_each(&mut say),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return said,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => say(Notification::Overrun),
+            Err(_) => {
+                // What was lost may have been the very change that makes the next announcement a new one.
+                memory.links.clear();
+                say(Notification::Overrun);
+            }
         }
     }
 }
@@ -178,7 +182,7 @@ fn notification(
     message: &RouteNetlinkMessage,
 ) -> Option<Notification> {
     if let RouteNetlinkMessage::DelNsId(message) = message {
-        // All that is ever heard of a namespace's end: its links go after its ID, unmemory.
+        // All that is ever heard of a namespace's end: its links go after its ID, unsaid.
         let id = nsid::id(message)?;
         memory.links.retain(|(of, _), _| *of != Some(id));
         let place = Some(Place::Sandbox(registry.take_nsid(id)?));

@@ -31,10 +31,21 @@ pub(crate) struct Spare {
     pub(crate) rtnl: Rtnl,
     /// By what IDs it and the host's know each other.
     pub(crate) ids: Ids,
-    /// Its settings by path, as they were read back once they were made. Nobody could change them since: there is no way in.
+    /// Its settings by path, as they were read back once they were made. Only root could change them since, through this
+    /// process's descriptors, and that is found as in any sandbox: by the next full look.
     pub(crate) settings: HashMap<String, String>,
-    /// Its links when it was made: loopback, which is up. The kernel may have put others there since.
+    /// Its links: loopback, which is up, and what the kernel itself puts into every new namespace.
     pub(crate) links: Vec<link::Seen>,
+}
+
+impl Spare {
+    /// Itself, unless links came or went since it was made: what is sent into it goes by index, and must not meet
+    /// somebody else's link. One that was touched is nobody's sandbox.
+    pub(crate) fn untouched(mut self) -> Option<Self> {
+        let names = |links: &[link::Seen]| -> Vec<_> { links.iter().map(|l| (l.index, l.name.clone())).collect() };
+        let links = link::dump(&mut self.rtnl, Counters::Without).ok()?;
+        (names(&links) == names(&self.links)).then_some(self)
+    }
 }
 
 /// The namespace that is ready, or being made.

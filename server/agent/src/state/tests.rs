@@ -150,3 +150,18 @@ fn what_was_heard_before_a_look_is_no_reason_for_another() {
     state.settle_heard(sandbox(1), at(4));
     assert!(state.wakes.contains_key(&sandbox(1)), "somebody asked");
 }
+
+#[test]
+fn what_the_host_woke_during_a_pass_stays_when_the_pass_ends() {
+    let (mut state, now) = (State::default(), Instant::now());
+    let key = sandbox(1);
+    state.tracked.entry(key).or_default();
+    state.hear(key, now, later(now, 50));
+    assert!(matches!(state.step(later(now, 50)), Step::Pass(_)));
+    // The pass went by the host's facts as they were; now they are others, and something more is heard.
+    state.wake(key, later(now, 52), false);
+    state.hear(key, later(now, 40), later(now, 90));
+    state.settle_heard(key, later(now, 51));
+    state.release(&BTreeSet::from([key]));
+    assert!(matches!(state.step(later(now, 60)), Step::Pass(_)), "the host's change is not looked at");
+}

@@ -57,6 +57,7 @@ mod tests {
         let settings = Settings {
             listen: vec![listen.parse().expect("an address")],
             allowed_hosts: public.iter().map(|&name| name.to_owned()).collect(),
+            ..Settings::default()
         };
         let headers: HeaderMap = std::iter::once((HOST, HeaderValue::from_static(host))).collect();
         check(&Uri::from_static("/x"), &headers, &settings).is_ok()

@@ -74,7 +74,8 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
         ("prune_create", _) => {
             json!({"sandboxes": [object("sandbox", "sbx", "macvlan1")], "networks": [], "addresses": 1})
         }
-        ("login_link_create", _) => json!({"path": "/ui/login?link=kq3v5m7w2y4a6c8e"}),
+        ("login_link_create", _) => json!({"path": "/ui/login?link=kq3v5m7w2y4a6c8e",
+            "url": "http://127.0.0.1:8080/ui/login?link=kq3v5m7w2y4a6c8e"}),
         ("probe_create", _) => objects::probe(),
         ("drift_list", _) => json!({"items": [objects::drift()]}),
         ("host_interface_list", _) => json!({"items": [host_link()]}),

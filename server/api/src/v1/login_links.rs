@@ -16,6 +16,9 @@ pub(crate) struct LoginLink {
     /// Path and query on this service; shown once. Opening it shows a button, and pressing that uses the link up. Good for one hour.
     #[schema(max_length = 256, example = "/ui/login?link=kq3v5m7w2y4a6c8e")]
     path: String,
+    /// The same for a browser on the service's own host.
+    #[schema(max_length = 512, example = "http://127.0.0.1:8080/ui/login?link=kq3v5m7w2y4a6c8e")]
+    url: String,
 }
 
 /// Makes a login link.
@@ -32,5 +35,7 @@ pub(crate) async fn login_link_create(
     // The use case takes no caller, because the daemon calls it before there is one; so the right is checked here.
     caller.authorize(CreateLoginLink)?;
     let secret = state.control.login_link().await?;
-    Ok(HttpResponse::Ok().json(LoginLink { path: format!("/ui/login?link={secret}") }))
+    let path = format!("/ui/login?link={secret}");
+    let url = format!("{}{path}", state.settings.base_url);
+    Ok(HttpResponse::Ok().json(LoginLink { path, url }))
 }

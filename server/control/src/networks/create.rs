@@ -46,10 +46,14 @@ impl Control {
     ) -> Result<Written<Network>, Error> {
         let deadline = Deadline::new(options.wait);
         let facts = match spec.driver {
-            Driver::Macvlan => self.inner.host_facts().await?,
+            Driver::Macvlan => match self.inner.host_facts().await {
+                Ok(facts) => facts,
+                // What is wrong whatever the host has is the client's to mend all the same.
+                Err(error) => return Err(validate::create(&spec, None).err().unwrap_or(error)),
+            },
             _ => Facts::default(),
         };
-        let pools = validate::create(&spec, &facts)?;
+        let pools = validate::create(&spec, Some(&facts))?;
         let id = NetworkId::from_random(random()?);
         let _turn = self.inner.queues.turn(Key::Network(id), &deadline).await?;
         let job = Create {

@@ -84,7 +84,7 @@ impl Control {
             (None, Some(pid)) => ("/pid", NamespaceReference::Pid(pid)),
             (None, None) => return Ok(None),
         };
-        Ok(Some(answered(self.inner.node.identify(pointer, reference)).await??))
+        Ok(Some(answered("the namespace", self.inner.node.identify(pointer, reference)).await??))
     }
 }
 

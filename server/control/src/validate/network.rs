@@ -19,11 +19,11 @@ const MTU_MIN_V6: u32 = 1280;
 /// Bounds of a link's MTU.
 const MTU: std::ops::RangeInclusive<u32> = 68..=65535;
 
-/// Checks a network that is to be made, and reads its pools.
+/// Checks a network that is to be made, and reads its pools. Without facts, what depends on the host is not checked.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(crate) fn create(spec: &NetworkSpec, facts: &Facts) -> Result<Vec<WantedPool>, Error> {
+pub(crate) fn create(spec: &NetworkSpec, facts: Option<&Facts>) -> Result<Vec<WantedPool>, Error> {
     let mut problems = Problems::default();
     problems.check(check_name("/name", &spec.name));
     general(&mut problems, spec);
@@ -84,12 +84,16 @@ fn driver(problems: &mut Problems, spec: &NetworkSpec) {
     }
 }
 
-fn macvlan<'f>(problems: &mut Problems, spec: &NetworkSpec, facts: &'f Facts) -> Option<&'f HostLink> {
+fn macvlan<'f>(problems: &mut Problems, spec: &NetworkSpec, facts: Option<&'f Facts>) -> Option<&'f HostLink> {
     match (&spec.macvlan, spec.driver == Driver::Macvlan) {
         (None, false) => None,
         (None, true) => {
             let message = "driver macvlan needs its block with the parent";
-            problems.add(Invalid::required("/macvlan", message).hint(candidates_hint(facts)));
+            let required = Invalid::required("/macvlan", message);
+            problems.add(match facts {
+                Some(facts) => required.hint(candidates_hint(facts)),
+                None => required,
+            });
             None
         }
         (Some(_), false) => {
@@ -99,7 +103,8 @@ fn macvlan<'f>(problems: &mut Problems, spec: &NetworkSpec, facts: &'f Facts) ->
         }
         (Some(block), true) => {
             macvlan_settings(problems, block);
-            problems.check(parent(block, facts))
+            problems.check(check_parent_name(block))?;
+            problems.check(parent(block, facts?))
         }
     }
 }
@@ -139,7 +144,6 @@ fn candidates_hint(facts: &Facts) -> String {
 
 fn parent<'f>(block: &MacvlanSpec, facts: &'f Facts) -> Result<&'f HostLink, Invalid> {
     const POINTER: &str = "/macvlan/parent";
-    check_parent_name(block)?;
     let name = &block.parent;
     let Some(link) = facts.link(name) else {
         let message = format!("there is no link `{name}` on this host");

@@ -23,7 +23,7 @@ pub(super) struct Entered {
     pub(super) fresh: bool,
     /// Settings that are made already, by path.
     pub(super) settings: HashMap<String, String>,
-    /// Its links, where nobody but the kernel can have added any since.
+    /// Its links, where they were looked at already.
     pub(super) links: Option<Vec<link::Seen>>,
 }
 
@@ -83,7 +83,7 @@ fn make(inner: &Inner, worker: &mut Worker, sandbox: SandboxId) -> Result<Entere
         let stack = stack::inside(inner, worker, sandbox, file).map_err(refuse)?;
         return Ok(Entered::unknown(stack, false));
     }
-    let spare = inner.spares.take();
+    let spare = inner.spares.take().and_then(Spare::untouched);
     match &spare {
         Some(spare) => worker.enter(&spare.file).map_err(refuse_failure("enter a new network namespace"))?,
         None => worker.enter_new().map_err(refuse_failure("make a network namespace"))?,

@@ -1,5 +1,6 @@
 //! Links, addresses and routes: the requests that make and change each, and what their failures mean.
 
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
@@ -13,7 +14,7 @@ use crate::message::link::{Mark, Parent};
 use crate::message::{address, link, route};
 use crate::registry::LinkKnown;
 
-/// Indexes of links in namespaces that nobody was in before.
+/// Indexes that our links get.
 const OWN_INDEXES: Range<u32> = 1000..65_536;
 /// How often a link is tried under another index when somebody else took ours first.
 const INDEX_TRIES: usize = 4;
@@ -61,7 +62,7 @@ impl Visiting<'_> {
         parent: Parent,
     ) -> Result<u32, netloom_model::plan::Refusal> {
         for _ in 0..INDEX_TRIES {
-            let number = if self.fresh { self.own_index(&link.owner) } else { self.next_index() };
+            let number = self.own_index(&link.owner);
             let request = link::create_macvlan(number, link, mode, parent);
             if self.fresh && !STEP_BY_STEP {
                 self.push(index, Purpose::Make, request);
@@ -88,21 +89,15 @@ impl Visiting<'_> {
         Err(self.subject(index).failed(&Failure::from(Errno::EAGAIN)))
     }
 
-    fn next_index(&self) -> u32 {
-        self.links.values().map(|link| link.index).max().unwrap_or(0) + 1
-    }
-
-    /// An index that nobody has in a namespace where only the kernel itself may have put links (it does when a tunnel module is
-    /// loaded, from the lowest on): what follows by index in the same send can't meet one of those.
+    /// An index that nobody has. It is none of those that the kernel gives out by itself, from the lowest on, as when a tunnel
+    /// module is loaded: in a fresh namespace what follows by index in the same send can't meet such a link.
     fn own_index(&self, owner: &str) -> u32 {
         let mut hasher = DefaultHasher::new();
         owner.hash(&mut hasher);
         let span = u64::from(OWN_INDEXES.end - OWN_INDEXES.start);
-        let mut number = OWN_INDEXES.start + u32::try_from(hasher.finish() % span).unwrap_or_default();
-        while self.links.values().any(|link| link.index == number) {
-            number += 1;
-        }
-        number
+        let first = OWN_INDEXES.start + u32::try_from(hasher.finish() % span).unwrap_or_default();
+        let taken: HashSet<u32> = self.links.values().map(|link| link.index).collect();
+        (first..OWN_INDEXES.end).chain(OWN_INDEXES).find(|number| !taken.contains(number)).unwrap_or(first)
     }
 
     fn link_refused(&self, index: usize, link: &Link, failure: &Failure) -> netloom_model::plan::Refusal {
@@ -214,6 +209,11 @@ impl Visiting<'_> {
         let subject = self.subject(index);
         match self.operations[index].object() {
             Object::Link(link) if matches!(self.operations[index], Operation::Create(_)) => {
+                // What was expected to be made is not there: who is, is said.
+                if failure.is(&[Errno::EEXIST]) {
+                    self.links.remove(&link.name);
+                    let _ = self.look_at_links();
+                }
                 Err(self.link_refused(index, link, failure))
             }
             Object::Address(wanted) if failure.is(&[Errno::EEXIST]) => {

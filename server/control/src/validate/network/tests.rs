@@ -32,7 +32,7 @@ fn spec(value: Value) -> NetworkSpec {
 }
 
 fn refused(value: Value) -> Vec<(String, Code)> {
-    let error = create(&spec(value), &facts()).expect_err("a bad network");
+    let error = create(&spec(value), Some(&facts())).expect_err("a bad network");
     error.errors.iter().map(|e| (e.pointer.clone(), e.code)).collect()
 }
 
@@ -56,7 +56,7 @@ fn the_exercise_is_good() {
         &spec(json!({"name":"macvlan-net1","driver":"macvlan",
             "pools":{"v4":{"subnet":"192.168.122.0/24","gateway":"192.168.122.1"}},
             "macvlan":{"parent":"parent0","mode":"bridge"}})),
-        &facts(),
+        Some(&facts()),
     )
     .expect("good");
     let subnet = pools[0].subnet.expect("given");
@@ -66,7 +66,7 @@ fn the_exercise_is_good() {
 
 #[test]
 fn no_pools_means_one_automatic_pool() {
-    let pools = create(&spec(with_macvlan(json!({"parent": "parent0"}))), &facts()).expect("good");
+    let pools = create(&spec(with_macvlan(json!({"parent": "parent0"}))), Some(&facts())).expect("good");
     assert_eq!((pools.len(), pools[0].subnet, pools[0].prefix_length), (1, None, 24));
 }
 
@@ -126,7 +126,7 @@ fn the_parent_must_be_there_and_up_and_the_candidates_are_named() {
         ("lo", Code::NotAvailable),
         ("port0", Code::NotAvailable),
     ] {
-        let error = create(&spec(with_macvlan(json!({"parent": parent}))), &facts()).expect_err("a bad parent");
+        let error = create(&spec(with_macvlan(json!({"parent": parent}))), Some(&facts())).expect_err("a bad parent");
         assert_eq!((error.errors[0].pointer.as_str(), error.errors[0].code), ("/macvlan/parent", code));
         assert_eq!(error.errors[0].hint.as_deref(), Some("links that can be the parent: parent0"));
     }
@@ -188,4 +188,15 @@ fn what_can_not_change_is_named() {
     assert_eq!(pointers(&|s| pool(s, &|p| p.gateway = Some("10.0.0.1".into()))), [""; 0]);
     assert_eq!(pointers(&|s| pool(s, &|p| p.reserved = Some([("a".into(), "10.0.0.9".into())].into()))), [""; 0]);
     assert_eq!(pointers(&|s| s.description = Some("text".into())), [""; 0]);
+}
+
+#[test]
+fn without_the_hosts_facts_what_needs_none_is_refused_all_the_same() {
+    let refused = |value| create(&spec(value), None).expect_err("a bad network");
+    let mut named = with_macvlan(json!({"parent": "parent0", "vlan_id": 5000}));
+    named["name"] = json!("a b!");
+    let pointers: Vec<String> = refused(named).errors.into_iter().map(|invalid| invalid.pointer).collect();
+    assert_eq!(pointers, ["/name", "/macvlan/vlan_id"]);
+    assert_eq!(refused(json!({"name": "n", "driver": "macvlan"})).errors[0].pointer, "/macvlan");
+    create(&spec(with_macvlan(json!({"parent": "parent0"}))), None).expect("nothing is wrong that can be told");
 }
