@@ -1,7 +1,7 @@
 //! Query parameters: typed, and refused when they are unknown, so that a mistyped filter never shows everything.
 
-use std::fmt::Display;
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use netloom_control::command::{PageRequest, WriteOptions};
 use netloom_model::document::parse;
 use netloom_model::invalid::{Code, Invalid};
 use netloom_model::net::parse_subnet;
+use netloom_model::{MacAddr, Timestamp};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -76,15 +77,62 @@ fn refuse(mut invalid: Invalid, given: &Map<String, Value>) -> Problem {
     Problem::new("invalid-query", invalid.to_string()).error(invalid)
 }
 
+/// What a parameter's text form is.
+pub(crate) trait Parameter: FromStr {
+    /// What is needed, with an example; of a text that can't be read.
+    const NEEDED: &str;
+
+    /// What is said of a text that can't be read.
+    fn refused(_: Self::Err) -> String {
+        Self::NEEDED.to_owned()
+    }
+}
+
+impl Parameter for bool {
+    const NEEDED: &str = "`true` or `false` is needed";
+}
+
+impl Parameter for u32 {
+    const NEEDED: &str = "a whole number from 0 to 4294967295 is needed";
+}
+
+impl Parameter for String {
+    const NEEDED: &str = "a text is needed";
+}
+
+impl Parameter for IpAddr {
+    const NEEDED: &str = "a whole IPv4 or IPv6 address is needed, such as 192.168.122.3 or fd00::3";
+}
+
+impl Parameter for MacAddr {
+    const NEEDED: &str = "a whole Ethernet address is needed, such as 02:42:c0:a8:7a:03, in any usual spelling";
+}
+
+impl Parameter for Timestamp {
+    const NEEDED: &str = "a time of RFC 3339 is needed, such as 2026-01-31T12:00:00Z";
+}
+
+impl Parameter for Subnet {
+    const NEEDED: &str = "a subnet is needed, such as 192.168.122.0/24";
+
+    fn refused(error: String) -> String {
+        format!("{error}; {}", Self::NEEDED)
+    }
+}
+
+impl Parameter for Wait {
+    const NEEDED: &str = "a duration from 0s to 300s is needed, such as 30s or 500ms";
+}
+
 /// One value by its text form.
 pub(crate) fn one<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
-    T: FromStr<Err: Display>,
+    T: Parameter,
     D: Deserializer<'de>,
 {
     let Texts(texts) = Texts::deserialize(deserializer)?;
     let [text] = texts.as_slice() else { return Err(D::Error::custom("given more than once")) };
-    text.parse().map(Some).map_err(|error| D::Error::custom(format!("not readable: {error}")))
+    text.parse().map(Some).map_err(|error| D::Error::custom(T::refused(error)))
 }
 
 /// A parameter that may be repeated.
@@ -151,21 +199,21 @@ impl FromStr for Subnet {
 pub(crate) struct Wait(pub(crate) Duration);
 
 impl FromStr for Wait {
-    type Err = String;
+    type Err = ();
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ()> {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
         let scale = match unit {
             "ms" => 1,
             "s" => 1000,
             "m" => 60_000,
-            _ => return Err("a duration such as 30s, 500ms or 0s is needed".to_owned()),
+            _ => return Err(()),
         };
         let millis = number.parse::<u64>().ok().and_then(|n| n.checked_mul(scale));
         match millis {
             Some(millis) if millis <= WAIT_MAX_SECONDS * 1000 => Ok(Self(Duration::from_millis(millis))),
-            _ => Err(format!("a duration from 0s to {WAIT_MAX_SECONDS}s is needed")),
+            _ => Err(()),
         }
     }
 }

@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 
 use netloom_ipam::request;
+use netloom_model::invalid::{Code, Invalid};
 use netloom_model::lease::{AddressReport, AddressState, Holding};
 use netloom_model::{NodeId, Timestamp};
 use netloom_store::{LeaseRow, PoolRow, ReadTx, leases, networks, pools};
 
+use crate::clock::now;
 use crate::command::GetAddress;
 use crate::control::Control;
 use crate::error::Error;
@@ -29,10 +31,16 @@ impl Control {
     /// Asks all about one address. The list has one entry per place that knows it: with one node, exactly one.
     ///
     /// # Errors
-    /// An unreadable store.
+    /// A time that has not come yet; an unreadable store.
     pub async fn get_address(&self, c: Authorized<GetAddress>) -> Result<Vec<AddressReport>, Error> {
         let GetAddress { address, at } = c.into_parts().0;
         let address = address.to_canonical();
+        if let Some(at) = at.filter(|at| *at > now()) {
+            let future = Invalid::new("?at", Code::OutOfRange, &at.to_string(), "that time has not come yet");
+            return Err(Error::invalid(vec![
+                future.hint("give a time that has passed, or none: the answer is then of now"),
+            ]));
+        }
         let read = self.inner.store.read(move |tx| Box::pin(async move { read(tx, address, at).await }));
         Ok(vec![report(address, read.await?, self.inner.store.node_id())])
     }
@@ -57,7 +65,7 @@ fn report(address: IpAddr, known: Known, node: NodeId) -> AddressReport {
     let Known { lease, pool, held_at, history } = known;
     let unusable = pool.as_ref().and_then(|(pool, _)| request::check(pool.subnet, address).err());
     let state = match (lease.is_some() || held_at.is_some(), &pool, unusable) {
-        (true, ..) => AddressState::Held,
+        (true, ..) => AddressState::Leased,
         (false, Some(_), Some(_)) => AddressState::Unusable,
         (false, Some(_), None) => AddressState::Free,
         (false, None, _) => AddressState::Unmanaged,

@@ -21,7 +21,7 @@ use crate::conditions;
 use crate::control::{Control, Metrics, Overview};
 use crate::error::Error;
 use crate::journal::{Actor, network_ref, sandbox_ref};
-use crate::networks::view::{self, NetworkParts, pool_capacity};
+use crate::networks::view::{self, NetworkParts, more_room, pool_capacity};
 use crate::principal::Authorized;
 use crate::settle::answered;
 
@@ -177,7 +177,7 @@ fn how_full(pool: &PoolRow, free: &FreeSummary) -> String {
     // Rounded, but never to all while something is left.
     let used = ((thousandths_used(pool.range, left) + 5) / 10).min(99);
     let full = if left == 0 { "full".to_owned() } else { format!("{used} % full") };
-    let remedy = "widen its range or add a pool";
+    let remedy = more_room(pool);
     format!("pool `{key}` ({subnet}) is {full}: {left} of {size} dynamic addresses left; {remedy}")
 }
 

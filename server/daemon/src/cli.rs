@@ -122,6 +122,13 @@ fn flag(name: &str, value: &Path, usual: &str) -> String {
     if value == Path::new(usual) { String::new() } else { format!(" --{name} {}", quoted(value)) }
 }
 
+/// An address to listen on: never a name, which may stand for several.
+fn address_and_port(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "an address and a port are needed, such as 127.0.0.1:8080 or [::1]:8080; a name such as localhost is no address".to_owned()
+    })
+}
+
 /// A path as one word of a shell.
 pub(crate) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
@@ -151,7 +158,7 @@ With the token, and as root without one:
 #[command(after_help = SERVE_EXAMPLES)]
 pub(crate) struct Serve {
     /// Address and port of the API and the dashboard; port 0 takes a free one
-    #[arg(long, env = "NETLOOM_LISTEN", default_value = LISTEN, value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "NETLOOM_LISTEN", default_value = LISTEN, value_name = "ADDRESS:PORT", value_parser = address_and_port)]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) directories: Directories,
@@ -183,7 +190,7 @@ pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) directories: Directories,
     /// Address and port that `serve` will listen on
-    #[arg(long, env = "NETLOOM_LISTEN", default_value = LISTEN, value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "NETLOOM_LISTEN", default_value = LISTEN, value_name = "ADDRESS:PORT", value_parser = address_and_port)]
     pub(crate) listen: SocketAddr,
 }
 
@@ -230,7 +237,7 @@ pub(crate) struct Exec {
     /// The sandbox, by name or ID
     pub(crate) sandbox: String,
     /// The command and its arguments; $SHELL when absent
-    #[arg(last = true, value_name = "CMD")]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
     pub(crate) command: Vec<std::ffi::OsString>,
     /// The shell to run when no command is given
     #[arg(long, env = "SHELL", default_value = "/bin/sh", hide = true)]
@@ -289,5 +296,8 @@ mod tests {
         let cli = Cli::try_parse_from(["netloom", "exec", "macvlan1", "--", "ls", "-l", "--all"]).expect("parses");
         let Command::Exec(exec) = cli.command else { panic!("another command") };
         assert_eq!((exec.sandbox.as_str(), exec.command.len()), ("macvlan1", 3));
+        let cli = Cli::try_parse_from(["netloom", "exec", "macvlan1", "ip", "-s", "addr"]).expect("without the dashes");
+        let Command::Exec(exec) = cli.command else { panic!("another command") };
+        assert_eq!(exec.command, ["ip", "-s", "addr"]);
     }
 }

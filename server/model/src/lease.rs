@@ -244,7 +244,7 @@ pub struct AddressReport {
     /// The lease that holds it now. With `?at=` absent, since a lease says what is so now: see `held_at`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
-    /// Who held it at the time asked for with `?at=`; there exactly when `state` is `held` and a time was asked for.
+    /// Who held it at the time asked for with `?at=`; there exactly when `state` is `leased` and a time was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_at: Option<Holding>,
     /// Holdings that are over by now, latest first, at most 100; with `?at=` only those that began by then.
@@ -255,8 +255,8 @@ pub struct AddressReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AddressState {
-    /// A lease exists.
-    Held,
+    /// A lease exists, in whatever state; `?at=`: somebody held it then.
+    Leased,
     /// A pool contains it, and nobody has it.
     Free,
     /// A pool's subnet contains it, and it can never be given out: a network, broadcast or anycast address.

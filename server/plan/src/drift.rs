@@ -61,8 +61,13 @@ pub fn differences(
     list
 }
 
-/// The differences of one object in a sentence, for a repair's report.
+/// The differences of one object in a sentence, for a repair's report. What went with its namespace is not told one by one.
 pub fn sentence(differences: &[Drift]) -> String {
+    let is_lost = |drift: &Drift| drift.object == "namespace" && drift.difference == Difference::Missing;
+    let lost: Vec<&str> = differences.iter().filter(|drift| is_lost(drift)).map(|drift| drift.place.as_str()).collect();
+    let went_along = |drift: &Drift| {
+        drift.difference == Difference::Missing && !is_lost(drift) && lost.contains(&drift.place.as_str())
+    };
     let words = |drift: &Drift| {
         let what = match drift.object.as_str() {
             "namespace" => format!("namespace of {}", drift.name),
@@ -79,7 +84,7 @@ pub fn sentence(differences: &[Drift]) -> String {
             Difference::Foreign => format!("{what} is foreign"),
         }
     };
-    differences.iter().map(words).collect::<Vec<_>>().join("; ")
+    differences.iter().filter(|drift| !went_along(drift)).map(words).collect::<Vec<_>>().join("; ")
 }
 
 fn entry(
@@ -168,4 +173,31 @@ fn is_fallback(name: &str) -> bool {
     const NAMES: &[&str] =
         &["tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"];
     NAMES.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(object: &str, name: &str, place: &str) -> Drift {
+        Drift {
+            belongs_to: None,
+            difference: Difference::Missing,
+            object: object.to_owned(),
+            name: name.to_owned(),
+            place: place.to_owned(),
+            wanted: None,
+            found: None,
+        }
+    }
+
+    #[test]
+    fn a_lost_namespace_is_told_once() {
+        let box_ = "sandbox a";
+        let lost = [missing("namespace", "a", box_), missing("sysctl", "x", box_), missing("link", "eth0", box_)];
+        assert_eq!(sentence(&lost), "namespace of a was missing");
+        let elsewhere = [missing("namespace", "a", box_), missing("link", "eth0", "host")];
+        assert_eq!(sentence(&elsewhere), "namespace of a was missing; link eth0 was missing");
+        assert_eq!(sentence(&lost[1..]), "sysctl x was missing; link eth0 was missing");
+    }
 }

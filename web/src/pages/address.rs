@@ -28,7 +28,7 @@ pub async fn page(visit: Visit) -> HttpResponse {
 }
 
 async fn show(visit: &Visit) -> Result<AddressPage, Error> {
-    let address = net::parse_address("/address", &visit.segment("address"))?;
+    let address = net::parse_address("address", &visit.segment("address"))?;
     let asked: Asked = visit.query()?;
     let then = text(&asked.at).map(|at| time(&at)).transpose()?;
     let reports = visit.control.get_address(visit.authorize(GetAddress { address, at: then })?).await?;

@@ -92,7 +92,7 @@ impl AddressPart {
 /// The state that the page's badge shows: now, or at the time that was asked for.
 fn state(report: &AddressReport, then: bool) -> Chip {
     match report.state {
-        AddressState::Held if then => Chip::new(Tone::Good, "taken then"),
+        AddressState::Leased if then => Chip::new(Tone::Good, "taken then"),
         AddressState::Free if then => Chip::new(Tone::Quiet, "free then"),
         state => Chip::from(state),
     }

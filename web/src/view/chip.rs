@@ -104,7 +104,7 @@ impl From<LeaseState> for Chip {
 impl From<AddressState> for Chip {
     fn from(state: AddressState) -> Self {
         match state {
-            AddressState::Held => Self::new(Tone::Good, "taken"),
+            AddressState::Leased => Self::new(Tone::Good, "taken"),
             AddressState::Unusable => Self::new(Tone::Quiet, "unusable"),
             AddressState::Free => Self::new(Tone::Quiet, "free"),
             AddressState::Unmanaged => Self::new(Tone::Quiet, "in no pool"),

@@ -106,15 +106,18 @@ fn pool_status(pool: &PoolRow, counts: &Counts, free: &FreeSummary) -> PoolStatu
     }
 }
 
+/// What gives a pool's network more addresses.
+pub(crate) fn more_room(pool: &PoolRow) -> &'static str {
+    if pool.range == usable(pool.subnet) { "add a pool" } else { "widen its range or add a pool" }
+}
+
 fn nearly_full(pool: &PoolRow, free: &FreeSummary) -> Option<Condition> {
     let size = pool.range.len();
     if !capacity::nearly_full(size, free.in_range) {
         return None;
     }
     let reason = if free.in_range == 0 { "Full" } else { "NinetyPercentUsed" };
-    let message = format!(
-        "pool `{}` has {} of {size} dynamic addresses left: widen its range or add a pool",
-        pool.key, free.in_range
-    );
+    let (left, remedy) = (free.in_range, more_room(pool));
+    let message = format!("pool `{}` has {left} of {size} dynamic addresses left: {remedy}", pool.key);
     Some(Condition::new("PoolNearlyFull", reason, message))
 }

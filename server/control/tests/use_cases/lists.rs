@@ -55,7 +55,7 @@ async fn addresses_tell_their_holder_their_pool_and_their_history() {
     let ask = |text: &str, at| kit.control.get_address(kit.may(GetAddress { address: text.parse().unwrap(), at }));
     let made = kit.on("s", "macvlan-net1").await.expect("a sandbox");
     let report = ask("192.168.122.2", None).await.expect("a report").remove(0);
-    assert_eq!((report.state, report.pool.as_deref()), (AddressState::Held, Some("v4")));
+    assert_eq!((report.state, report.pool.as_deref()), (AddressState::Leased, Some("v4")));
     assert_eq!(report.lease.expect("a lease").status.owner.name, "s");
     kit.remove_sandbox("s").await.expect("removed");
     let report = ask("192.168.122.2", None).await.expect("a report").remove(0);
@@ -104,7 +104,7 @@ async fn an_address_at_a_time_is_as_it_was_then() {
         let holder = report.held_at.map(|holding| holding.owner.name);
         said.push((report.state, holder, report.network.is_some()));
     }
-    let held = |name: &str| (AddressState::Held, Some(name.to_owned()), true);
+    let held = |name: &str| (AddressState::Leased, Some(name.to_owned()), true);
     let free = || (AddressState::Free, None, true);
     assert_eq!(said, [(AddressState::Unmanaged, None, false), free(), held("s"), free(), held("t")]);
 }

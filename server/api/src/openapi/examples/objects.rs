@@ -114,7 +114,7 @@ pub(super) fn address() -> Value {
     let lease = lease();
     let owner = lease["status"]["owner"].clone();
     json!({
-        "address": "192.168.122.3", "state": "held", "node": id("nod"), "network": "macvlan-net1", "network_id": id("net"),
+        "address": "192.168.122.3", "state": "leased", "node": id("nod"), "network": "macvlan-net1", "network_id": id("net"),
         "pool": "v4", "subnet": "192.168.122.0/24", "lease": lease,
         "history": [{
             "lease_id": id("lse"), "network_id": id("net"), "network": "macvlan-net1", "pool": "v4", "kind": "dynamic",
