@@ -60,6 +60,10 @@ impl Node for Nowhere {
         Err(Invalid::required(pointer, "there is no namespace nowhere"))
     }
 
+    async fn resolv_conf(&self, _sandbox: SandboxId) -> Option<String> {
+        None
+    }
+
     fn counters(&self) -> Counters {
         Counters::default()
     }

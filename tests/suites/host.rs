@@ -7,6 +7,8 @@ mod adoption;
 mod conflict;
 #[path = "host/macvlan.rs"]
 mod macvlan;
+#[path = "host/names.rs"]
+mod names;
 #[path = "host/probes.rs"]
 mod probes;
 #[path = "host/repair.rs"]

@@ -16,6 +16,7 @@ use netloom_model::{Invalid, SandboxId};
 use tokio::sync::{Notify, RwLock, oneshot, watch};
 use tokio::time::Instant;
 
+use crate::naming::Naming;
 use crate::source::{AssignmentSource, ReportSink};
 use crate::state::{Assigned, State, Waiter};
 use crate::{host, look, notify, outbox, schedule};
@@ -47,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) sink: Arc<dyn ReportSink>,
     pub(crate) options: Options,
     pub(crate) outbox: outbox::Outbox,
+    pub(crate) naming: Naming,
     state: Mutex<State>,
     /// Something is due earlier than it was.
     pub(crate) changed: Notify,
@@ -84,6 +86,7 @@ impl Agent {
             sink,
             options,
             outbox: outbox::Outbox::default(),
+            naming: Naming::default(),
             state: Mutex::new(state),
             changed: Notify::new(),
             exclusion: RwLock::new(()),
@@ -171,6 +174,11 @@ impl Agent {
         self.inner.kernel.identify(pointer, path, pid).await
     }
 
+    /// What programs in a sandbox should be told of resolvers, as the text of a `resolv.conf`; none where none of ours answers.
+    pub fn resolv_conf(&self, sandbox: SandboxId) -> Option<String> {
+        self.inner.naming.resolv_conf(sandbox)
+    }
+
     /// What was counted since the start.
     pub fn counters(&self) -> Counters {
         self.inner.state().counters
@@ -187,5 +195,6 @@ impl Agent {
         self.inner.changed.notify_one();
         // An error means that the loop is gone already.
         let _ = self.inner.stopped.subscribe().wait_for(|stopped| *stopped).await;
+        self.inner.naming.shutdown().await;
     }
 }

@@ -45,6 +45,7 @@ impl Relevant {
 pub(crate) async fn refresh(inner: &Arc<Inner>) -> Result<Arc<Facts>, Error> {
     let mut told = inner.facts.lock().await;
     let facts = Arc::new(inner.kernel.facts().await?);
+    inner.naming.host_says(inner.kernel.resolv_conf().await);
     let relevant = Relevant::of(&facts);
     let first = told.known.is_none();
     let changed = told.known.as_ref().is_some_and(|known| *known != relevant);

@@ -11,14 +11,18 @@
 //! | `state` | what is due, who waits, what is known of each key |
 //! | `schedule` | which pass runs when |
 //! | `pass`, `settle` | one pass, and what it means for each key |
+//! | `blame` | whose object something in the kernel is |
 //! | `probing` | addresses that are asked for on the wire before they are set |
 //! | `host` | the host's facts, and what follows from their change |
+//! | `naming` | names of sandboxes: in the directory once verified, out of it before anything goes |
 //! | `notify` | kernel notifications to wakes |
 
 mod agent;
 mod backoff;
+mod blame;
 mod host;
 mod look;
+mod naming;
 mod notify;
 mod outbox;
 mod pass;

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::agent::Inner;
 use crate::backoff::jittered;
+use crate::blame::named;
 use crate::repair::Repairs;
 use crate::source::SourceError;
 use crate::state::Gate;
@@ -183,6 +184,7 @@ async fn work(inner: &Arc<Inner>, keys: Option<&BTreeSet<Key>>) -> Result<Work, 
         // Another pass may have worked on the host since it was read.
         assignment = fetch(inner, keys).await?;
     }
+    inner.naming.withdraw(&assignment, keys).await;
     let mut pass = Pass::compile(inner, assignment, keys);
     if !pass.wanted.refusals.is_empty() {
         // The facts may be a little old; nothing is refused on old facts.
@@ -245,6 +247,9 @@ impl<'a> Pass<'a> {
                 break;
             }
             point("agent.pass.before_apply")?;
+            for sandbox in comparison.operations.iter().filter_map(made) {
+                self.inner.naming.leave_namespace(sandbox).await;
+            }
             let scope = self.wanted.scope.clone();
             let (outcomes, verified) = self.inner.kernel.apply_and_observe(comparison.operations.clone(), scope).await;
             self.note(&comparison.operations, outcomes, &mut refused, &mut repairs);
@@ -300,7 +305,7 @@ impl<'a> Pass<'a> {
             match outcome {
                 Ok(()) => {
                     applied += 1;
-                    repairs.done(owner(&self.wanted, object), describe::planned(operation, &self.wanted.names));
+                    repairs.done(self.wanted.owner(object), describe::planned(operation, &self.wanted.names));
                 }
                 Err(refusal) => {
                     denied += 1;
@@ -312,7 +317,7 @@ impl<'a> Pass<'a> {
                     });
                     let key = match shim {
                         Some(link) => self.wanted.owners.get(&object::Key::Link(Place::Host, link.to_owned())).copied(),
-                        None => owner(&self.wanted, object),
+                        None => self.wanted.owner(object),
                     };
                     tracing::warn!(%refusal, object = refusal.object, "the kernel refused");
                     if let Some(key) = key {
@@ -327,34 +332,12 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// Whose fault an object's difference is: a route through a shim waits for the shim, which is the network's.
-pub(crate) fn blame(wanted: &Compiled, observed: &Observed, object: &Object) -> Option<Key> {
-    if let Object::Route(route) = object
-        && route.place == Place::Host
-    {
-        let shim = object::Key::Link(Place::Host, route.link.clone());
-        if !observed.ours.contains_key(&shim)
-            && let Some(network) = wanted.owners.get(&shim)
-        {
-            return Some(*network);
-        }
+/// The sandbox whose namespace an operation makes.
+fn made(operation: &Operation) -> Option<SandboxId> {
+    match operation {
+        Operation::Create(Object::Namespace(namespace)) => Some(namespace.sandbox),
+        _ => None,
     }
-    owner(wanted, object)
-}
-
-fn owner(wanted: &Compiled, object: &Object) -> Option<Key> {
-    wanted.owner(object)
-}
-
-/// A refusal with the sandbox's name: the kernel crate may only know its ID.
-fn named(mut refusal: Refusal, object: &Object, wanted: &Compiled) -> Refusal {
-    if let Place::Sandbox(id) = object.place()
-        && let Some(name) = wanted.names.get(&id)
-    {
-        refusal.object = refusal.object.replace(&id.to_string(), name);
-        refusal.message = refusal.message.replace(&id.to_string(), name);
-    }
-    refusal
 }
 
 fn compiled(inner: &Arc<Inner>, assignment: &Assignment, keys: Option<&BTreeSet<Key>>) -> (Compiled, u64) {

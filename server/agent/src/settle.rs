@@ -16,8 +16,9 @@ use netloom_plan::remains;
 use tokio::time::Instant;
 
 use crate::agent::Inner;
+use crate::blame::blame;
 use crate::look::{namespace_gone, namespace_gone_condition};
-use crate::pass::{Work, blame};
+use crate::pass::Work;
 use crate::repair::{self, assigned};
 use crate::state::{Assigned, Gate, State, Tracked};
 
@@ -45,6 +46,7 @@ enum Verdict {
 pub(crate) async fn settle(inner: &Arc<Inner>, asked: &BTreeSet<Key>, mut work: Work) {
     repair::say(inner, &mut work).await;
     let mut verdicts = verdicts(inner, asked, &work);
+    name(inner, &work, &verdicts).await;
     let left = endpoints_gone(&work, &verdicts);
     let told = say_gone(inner, &verdicts, &left).await;
     if !told {
@@ -72,6 +74,22 @@ pub(crate) async fn settle(inner: &Arc<Inner>, asked: &BTreeSet<Key>, mut work: 
         }
     }
     inner.changed.notify_one();
+}
+
+/// Has sandboxes answered that are there, and the names of those that are as assigned: before anybody is told so.
+async fn name(inner: &Inner, work: &Work, verdicts: &BTreeMap<Key, Verdict>) {
+    for sandbox in work.assignment.sandboxes.values() {
+        let key = Key::Sandbox(sandbox.id);
+        if verdicts.get(&key) == Some(&Verdict::Converged) {
+            inner.naming.verified(sandbox);
+        }
+        if work.observed.gone.contains_key(&sandbox.id) {
+            inner.naming.lost(sandbox.id);
+        }
+        if is_present(key, work) {
+            inner.naming.serve(&inner.kernel, sandbox).await;
+        }
+    }
 }
 
 fn verdicts(inner: &Inner, asked: &BTreeSet<Key>, work: &Work) -> BTreeMap<Key, Verdict> {
@@ -238,7 +256,7 @@ fn record(
         prune_gates(state, key, assigned.as_ref());
         state.assign(key, assigned);
         let tracked = state.tracked.entry(key).or_default();
-        tracked.conditions = conditions(key, work, &observed_conditions, tracked);
+        tracked.conditions = conditions(inner, key, work, &observed_conditions, tracked);
         tracked.present = is_present(key, work);
         tracked.interfaces = None;
         if let (Some(Assigned::Sandbox(sandbox)), Key::Sandbox(id), true) = (&mut tracked.assigned, key, told)
@@ -322,12 +340,13 @@ fn is_present(key: Key, work: &Work) -> bool {
     }
 }
 
-fn conditions(key: Key, work: &Work, observed: &[(Key, Condition)], before: &Tracked) -> Vec<Condition> {
+fn conditions(inner: &Inner, key: Key, work: &Work, observed: &[(Key, Condition)], before: &Tracked) -> Vec<Condition> {
     let mut conditions = work.wanted.conditions.get(&key).cloned().unwrap_or_default();
     conditions.extend(observed.iter().filter(|(owner, _)| *owner == key).map(|(_, condition)| condition.clone()));
     match key {
         Key::Sandbox(id) => {
             conditions.extend(work.observed.gone.get(&id).map(|found| namespace_gone_condition(found)));
+            conditions.extend(inner.naming.condition(id));
         }
         // A network's conditions follow from its endpoints; a pass that held none of them learnt nothing.
         Key::Network(id) => {

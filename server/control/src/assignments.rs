@@ -8,7 +8,8 @@ use netloom_model::assignment::{
 };
 use netloom_model::lease::LeaseKind;
 use netloom_model::{NetworkId, SandboxId};
-use netloom_store::{LeaseRow, NetworkRow, ReadTx, SandboxRow, events, networks, sandboxes};
+use netloom_store::networks::NetworkUse;
+use netloom_store::{LeaseRow, ReadTx, SandboxRow, events, networks, sandboxes};
 
 use crate::control::Control;
 use crate::error::Error;
@@ -60,11 +61,11 @@ pub(crate) async fn of_one(tx: &mut ReadTx<'_>, parts: &SandboxParts, revision: 
     Ok(assemble(revision, networks, vec![parts.clone()]))
 }
 
-/// Puts an assignment together; with each network, whether it is in use.
-pub(crate) fn assemble(revision: u64, networks: Vec<(NetworkRow, bool)>, sandboxes: Vec<SandboxParts>) -> Assignment {
+/// Puts an assignment together.
+pub(crate) fn assemble(revision: u64, networks: Vec<NetworkUse>, sandboxes: Vec<SandboxParts>) -> Assignment {
     Assignment {
         revision,
-        networks: networks.into_iter().map(|(row, in_use)| (row.id, network(&row, in_use))).collect(),
+        networks: networks.into_iter().map(|used| (used.network.id, network(used))).collect(),
         sandboxes: sandboxes.into_iter().map(|parts| (parts.row.id, sandbox(parts))).collect(),
     }
 }
@@ -116,12 +117,15 @@ fn address(lease: &LeaseRow) -> AssignedAddress {
     }
 }
 
-fn network(row: &NetworkRow, in_use: bool) -> AssignedNetwork {
+fn network(used: NetworkUse) -> AssignedNetwork {
+    let NetworkUse { network: row, in_use, subnets } = used;
     AssignedNetwork {
         id: row.id,
         name: row.name.clone(),
         driver: row.driver,
         mtu: row.spec.mtu,
+        subnets,
+        internal: row.spec.internal.unwrap_or(false),
         macvlan: row.spec.macvlan.as_ref().map(|macvlan| AssignedMacvlan {
             parent: macvlan.parent.clone(),
             mode: macvlan.mode.unwrap_or_default(),
@@ -163,6 +167,7 @@ fn endpoints(mut parts: Vec<EndpointParts>) -> Vec<AssignedEndpoint> {
             interface,
             mac,
             addresses,
+            aliases: row.spec.aliases.unwrap_or_default(),
             default_route: false,
             deleting: row.deleting,
         });

@@ -50,6 +50,9 @@ pub trait Node: Send + Sync {
     /// Looks at a namespace that is to be adopted: it must be a network namespace, and neither the daemon's nor PID 1's.
     async fn identify(&self, pointer: &str, namespace: NamespaceReference) -> Result<Adoption, Invalid>;
 
+    /// What programs in a sandbox should be told of resolvers, as the text of a `resolv.conf`; none where none of ours answers.
+    async fn resolv_conf(&self, sandbox: SandboxId) -> Option<String>;
+
     /// What it counted since it started.
     fn counters(&self) -> Counters;
 }

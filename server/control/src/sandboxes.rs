@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::networks;
 use crate::page::Part;
 use crate::principal::Authorized;
+use crate::settle::answered;
 use view::SandboxParts;
 
 impl Control {
@@ -71,6 +72,20 @@ impl Control {
         });
         let parts = read.await?;
         Ok(self.sandbox_as_answered(parts).await)
+    }
+
+    /// What programs in a sandbox should be told of resolvers, as the text of a `resolv.conf`.
+    ///
+    /// # Errors
+    /// There is none of this ID or name; `no-resolver`, when nothing answers names in it.
+    pub async fn resolv_conf(&self, c: Authorized<GetSandbox>) -> Result<String, Error> {
+        let GetSandbox(reference) = c.into_parts().0;
+        let id = self.sandbox_id(&reference).await?;
+        let text = answered("a sandbox's resolver", self.inner.node.resolv_conf(id)).await?;
+        text.ok_or_else(|| {
+            Error::conflict("no-resolver", format!("no resolver of Netloom's answers in sandbox `{reference}`"))
+                .hint("one answers in running sandboxes that Netloom made, once they are on a network with addresses")
+        })
     }
 
     /// One sandbox, with what the node says of it.

@@ -28,10 +28,11 @@ pub(crate) fn run(options: &Exec) -> anyhow::Result<ExitCode> {
         return Err(explained("exec needs root on this host", "run it with sudo"));
     }
     let path = namespace(options)?;
+    let resolv_conf = resolv_conf(options);
     let file = File::open(&path).with_context(|| format!("cannot open the namespace {}", path.display()))?;
     // This process is still a single thread, so that the whole of it moves.
     setns(&file, CloneFlags::CLONE_NEWNET).with_context(|| format!("cannot enter the namespace {}", path.display()))?;
-    show_own_sysfs();
+    show_own_files(resolv_conf.as_deref());
 
     let (program, arguments) = match options.command.split_first() {
         Some((program, arguments)) => (program.clone(), arguments),
@@ -42,16 +43,38 @@ pub(crate) fn run(options: &Exec) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE }))
 }
 
+/// Gives the command the files that differ in a sandbox, in a mount namespace that ends with it. Best effort.
+///
 /// A sysfs shows the links of the namespace it was mounted in: without one of its own, tools that read `/sys/class/net`
-/// would see the host's. Best effort, in a mount namespace that ends with the command.
-fn show_own_sysfs() {
+/// would see the host's. And programs find the resolver by `/etc/resolv.conf`.
+fn show_own_files(resolv_conf: Option<&str>) {
     let none: Option<&str> = None;
     if unshare(CloneFlags::CLONE_NEWNS).is_ok()
         && mount(none, "/", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none).is_ok()
     {
         let _ = umount2("/sys", MntFlags::MNT_DETACH);
+        if let Some(text) = resolv_conf {
+            let _ = show_resolv_conf(text);
+        }
         let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none);
     }
+}
+
+/// The text needs a file to be mounted from: it lies on a filesystem in memory that `/sys` has free for a moment.
+fn show_resolv_conf(text: &str) -> anyhow::Result<()> {
+    let none: Option<&str> = None;
+    mount(Some("tmpfs"), "/sys", Some("tmpfs"), MsFlags::empty(), Some("mode=0755,size=64k"))?;
+    std::fs::write("/sys/resolv.conf", text)?;
+    mount(Some("/sys/resolv.conf"), "/etc/resolv.conf", none, MsFlags::MS_BIND, none)?;
+    umount2("/sys", MntFlags::MNT_DETACH)?;
+    Ok(())
+}
+
+/// What the command should be told of resolvers; none where no resolver of ours answers, and the host's file stays.
+fn resolv_conf(options: &Exec) -> Option<String> {
+    let path = format!("/api/v1/sandboxes/{}/resolv.conf", socket::segment(&options.sandbox));
+    let answer = socket::request(&options.run.socket(), "GET", &path).ok()?;
+    (answer.status == 200).then(|| answer.body.as_str().map(str::to_owned))?
 }
 
 /// The path of the sandbox's namespace: asked of the daemon, or by ID in the run directory when none runs.

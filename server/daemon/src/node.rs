@@ -91,6 +91,10 @@ impl Node for LocalNode {
         agent.identify(pointer, path, pid).await
     }
 
+    async fn resolv_conf(&self, sandbox: SandboxId) -> Option<String> {
+        self.0.get()?.resolv_conf(sandbox)
+    }
+
     fn counters(&self) -> Counters {
         self.0.get().map(Agent::counters).unwrap_or_default()
     }

@@ -18,7 +18,7 @@ const WAIT: Duration = Duration::from_secs(10);
 pub(crate) struct Answer {
     /// HTTP status.
     pub(crate) status: u16,
-    /// JSON body; null when there is none.
+    /// JSON body; null when there is none, a string when it is plain text.
     pub(crate) body: Value,
 }
 
@@ -85,8 +85,12 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Answer> {
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("the answer has no status")?;
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     let body = if chunked { unchunk(&bytes[end + 4..])? } else { bytes[end + 4..].to_vec() };
-    let body =
-        if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).context("the answer is not JSON")? };
+    let is_text = head.to_ascii_lowercase().contains("content-type: text/plain");
+    let body = match body.as_slice() {
+        [] => Value::Null,
+        text if is_text => Value::String(String::from_utf8_lossy(text).into_owned()),
+        json => serde_json::from_slice(json).context("the answer is not JSON")?,
+    };
     Ok(Answer { status, body })
 }
 

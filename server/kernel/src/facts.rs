@@ -16,11 +16,18 @@ use crate::stack;
 use crate::worker::Worker;
 
 /// Where resolvers are said to be; the second holds the true ones where the first only names the local stub of systemd-resolved.
-const RESOLVER_FILES: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
+const RESOLVER_FILES: [&str; 2] = [RESOLV_CONF, "/run/systemd/resolve/resolv.conf"];
+/// Where programs look for resolvers.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// The kernel's boot ID.
 pub(crate) fn boot_id() -> io::Result<String> {
     Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+}
+
+/// What programs on the host are told of resolvers; empty when there is no such file.
+pub(crate) fn resolv_conf() -> String {
+    std::fs::read_to_string(RESOLV_CONF).unwrap_or_default()
 }
 
 /// Looks at the host.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::observe::Visited;
 use crate::registry::Registry;
 use crate::spare::Spares;
 use crate::worker::Pool;
-use crate::{Error, apply, facts, identify, interfaces, observe, probe, sys};
+use crate::{Error, apply, facts, identify, interfaces, observe, pin_watch, probe, sockets, sys};
 
 /// Most threads that make, change and look. The kernel works on links one at a time (RTNL); making namespaces goes side by side.
 pub(crate) const WORKERS: usize = 4;
@@ -152,6 +152,17 @@ impl Kernel {
         self.inner.workers.run(move |worker| interfaces::look(&inner, worker, place)).await?
     }
 
+    /// Sockets in a sandbox, on one address over both transports. They keep its namespace alive until they are closed.
+    pub async fn sockets(&self, sandbox: SandboxId, at: SocketAddr) -> Result<(UdpSocket, TcpListener), Error> {
+        let inner = self.inner.clone();
+        self.inner.workers.run(move |worker| sockets::open(&inner, worker, Place::Sandbox(sandbox), at)).await?
+    }
+
+    /// The host's `resolv.conf`; empty when it has none.
+    pub async fn resolv_conf(&self) -> String {
+        self.inner.workers.run(|_| facts::resolv_conf()).await.unwrap_or_default()
+    }
+
     /// What the host has and offers.
     pub async fn facts(&self) -> Result<Facts, Error> {
         let inner = self.inner.clone();
@@ -172,7 +183,8 @@ impl Kernel {
     /// What the kernel says of changes. To be called once, inside the runtime; a second caller hears nothing.
     pub fn subscribe(&self) -> mpsc::UnboundedReceiver<Heard> {
         let (heard, hearing) = mpsc::unbounded_channel();
-        tokio::spawn(listen::run(Arc::downgrade(&self.inner), heard));
+        tokio::spawn(listen::run(Arc::downgrade(&self.inner), heard.clone()));
+        tokio::spawn(pin_watch::run(Arc::downgrade(&self.inner), heard));
         hearing
     }
 

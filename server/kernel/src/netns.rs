@@ -3,6 +3,7 @@
 //! `RUN_DIR/netns` lies on a shared mount, or is one of its own while it holds something, so that what is pinned there is seen in
 //! other mount namespaces too. What must not live here: what stands inside a namespace.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -196,6 +197,16 @@ impl Pins {
             }
         }
         Ok(sandboxes)
+    }
+
+    /// The sandboxes that have a namespace mounted here, by a quick look that opens and changes nothing.
+    pub(crate) fn mounted(&self) -> BTreeSet<SandboxId> {
+        let entries = std::fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        let is_namespace = |path: &Path| statfs(path).is_ok_and(|found| found.filesystem_type() == NSFS_MAGIC);
+        entries
+            .filter(|entry| is_namespace(&entry.path()))
+            .filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()))
+            .collect()
     }
 
     /// Sees to it that what is mounted in the directory is seen in other mount namespaces; answers whether that needed no mount.

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
 use socket2::SockAddr;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// A socket that owns its descriptor, and neither closes nor replaces it before it is dropped.
@@ -23,6 +24,9 @@ unsafe impl OwnsDescriptor for netlink_sys::Socket {}
 // SAFETY: as above.
 unsafe impl OwnsDescriptor for socket2::Socket {}
 
+// SAFETY: as above.
+unsafe impl OwnsDescriptor for std::fs::File {}
+
 // SAFETY: it is dropped after every one that shares it, and hands out no way to replace what it holds.
 unsafe impl<T: OwnsDescriptor> OwnsDescriptor for Arc<T> {}
 
@@ -30,6 +34,12 @@ unsafe impl<T: OwnsDescriptor> OwnsDescriptor for Arc<T> {}
 pub(crate) fn watch<T: OwnsDescriptor>(socket: T) -> io::Result<AsyncFd<T>> {
     // SAFETY: the trait promises what the runtime asks for: the descriptor is open as long as the value lives.
     unsafe { AsyncFd::register(socket) }.map_err(Into::into)
+}
+
+/// Has the runtime watch a file that says by POLLPRI that it changed.
+pub(crate) fn watch_for_changes(file: std::fs::File) -> io::Result<AsyncFd<std::fs::File>> {
+    // SAFETY: as above.
+    unsafe { AsyncFd::register_with_interest(file, Interest::PRIORITY) }.map_err(Into::into)
 }
 
 /// The cookie of the network namespace that a socket lives in (SO_NETNS_COOKIE, Linux 5.14): unique until the next boot.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{EndpointId, NetworkId, SandboxId};
@@ -41,6 +42,10 @@ pub struct AssignedNetwork {
     pub driver: Driver,
     /// MTU in bytes; the parent's when absent.
     pub mtu: Option<u32>,
+    /// Subnets of its pools.
+    pub subnets: Vec<IpNet>,
+    /// Whether it has no way out.
+    pub internal: bool,
     /// Settings of driver macvlan.
     pub macvlan: Option<AssignedMacvlan>,
     /// Whether an endpoint of a running sandbox is on it here: what belongs to the network as a whole is made only then.
@@ -119,6 +124,8 @@ pub struct AssignedEndpoint {
     pub mac: MacAddr,
     /// Addresses, at most one of each family.
     pub addresses: Vec<AssignedAddress>,
+    /// Names it has on its network beside its sandbox's.
+    pub aliases: Vec<String>,
     /// Whether the default routes of the sandbox go through this endpoint's gateways.
     pub default_route: bool,
     /// Whether it must go, while the sandbox stays.

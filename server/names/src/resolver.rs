@@ -174,6 +174,11 @@ impl Resolver {
         true
     }
 
+    /// Whether a sandbox is served, or just being stopped.
+    pub fn serves(&self, sandbox: SandboxId) -> bool {
+        self.inner.serving().contains_key(&sandbox)
+    }
+
     /// The sandboxes that are served, those that are just being stopped included.
     pub fn serving(&self) -> Vec<SandboxId> {
         self.inner.serving().keys().copied().collect()

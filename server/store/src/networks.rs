@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use netloom_model::network::Driver;
 use netloom_model::{NetworkId, Timestamp};
 
@@ -29,15 +30,31 @@ macro_rules! select {
     };
 }
 
-/// The same, and whether an endpoint that stays, of a sandbox that runs and stays, is on it.
+/// The same, whether an endpoint that stays, of a sandbox that runs and stays, is on it, and the subnet of a pool: a row for
+/// each pool, or one without.
 macro_rules! select_with_use {
     ($rest:literal) => {
-        select!(
+        concat!(
+            "SELECT ",
+            columns!(),
             ", EXISTS (SELECT 1 FROM endpoint AS e CROSS JOIN sandbox AS s WHERE e.network_id = n.id
-            AND e.deleting = 0 AND s.id = e.sandbox_id AND s.running = 1 AND s.deleting = 0)",
-            $rest
+            AND e.deleting = 0 AND s.id = e.sandbox_id AND s.running = 1 AND s.deleting = 0),
+            p.id IS NOT NULL, p.low, p.prefix_length FROM network AS n LEFT JOIN pool AS p ON p.network_id = n.id ",
+            $rest,
+            " ORDER BY n.name, p.position"
         )
     };
+}
+
+/// A network as a node needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkUse {
+    /// The row.
+    pub network: NetworkRow,
+    /// Whether an endpoint that stays is on it, of a sandbox that runs and stays.
+    pub in_use: bool,
+    /// The subnets of its pools, in their order.
+    pub subnets: Vec<IpNet>,
 }
 
 fn row(columns: &mut Columns<'_>) -> Result<NetworkRow, Error> {
@@ -55,8 +72,22 @@ fn row(columns: &mut Columns<'_>) -> Result<NetworkRow, Error> {
     })
 }
 
-fn row_with_use(columns: &mut Columns<'_>) -> Result<(NetworkRow, bool), Error> {
-    Ok((row(columns)?, columns.plain()?))
+fn row_with_use(columns: &mut Columns<'_>) -> Result<(NetworkRow, bool, Option<IpNet>), Error> {
+    let (network, in_use) = (row(columns)?, columns.plain()?);
+    let subnet = if columns.plain()? { Some(columns.subnet()?) } else { None };
+    Ok((network, in_use, subnet))
+}
+
+/// Joins the rows of each network, which follow each other.
+fn with_subnets(rows: Vec<(NetworkRow, bool, Option<IpNet>)>) -> Vec<NetworkUse> {
+    let mut found: Vec<NetworkUse> = Vec::new();
+    for (network, in_use, subnet) in rows {
+        match found.last_mut() {
+            Some(last) if last.network.id == network.id => last.subnets.extend(subnet),
+            _ => found.push(NetworkUse { network, in_use, subnets: subnet.into_iter().collect() }),
+        }
+    }
+    found
 }
 
 /// Adds a network, local to this node.
@@ -193,16 +224,15 @@ pub async fn by_name_with_pools(tx: &mut ReadTx<'_>, name: &str) -> Result<Optio
     Ok(found)
 }
 
-/// The networks with these IDs, by name, each with whether it is in use: by an endpoint that stays, of a sandbox that runs and stays.
-/// Unknown IDs are passed over.
-pub async fn with_use(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<Vec<(NetworkRow, bool)>, Error> {
-    let statement = sql(select_with_use!("WHERE n.id IN (SELECT value FROM json_each($1)) ORDER BY n.name"));
-    tx.rows(statement.bind_list(ids), row_with_use).await
+/// The networks with these IDs as a node needs them, by name. Unknown IDs are passed over.
+pub async fn with_use(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<Vec<NetworkUse>, Error> {
+    let statement = sql(select_with_use!("WHERE n.id IN (SELECT value FROM json_each($1))"));
+    Ok(with_subnets(tx.rows(statement.bind_list(ids), row_with_use).await?))
 }
 
-/// Every network, by name, each with whether it is in use, as [`with_use`] has it.
-pub async fn all_with_use(tx: &mut ReadTx<'_>) -> Result<Vec<(NetworkRow, bool)>, Error> {
-    tx.rows(sql(select_with_use!("ORDER BY n.name")), row_with_use).await
+/// Every network as a node needs it, by name.
+pub async fn all_with_use(tx: &mut ReadTx<'_>) -> Result<Vec<NetworkUse>, Error> {
+    Ok(with_subnets(tx.rows(sql(select_with_use!("")), row_with_use).await?))
 }
 
 /// Every network, by name.

@@ -11,9 +11,9 @@ fn an_address_knows_its_holder_its_pool_and_its_past() {
     host.macvlan("n", "10.70.0.0/24");
     let begin = host.sandbox("first", "n")["created_at"].as_str().unwrap().to_owned();
     std::thread::sleep(Duration::from_millis(1100));
-    let held = client.get("addresses/10.70.0.2").is(200);
-    let report = &held["items"][0];
-    assert_eq!((&report["state"], &report["network"], &report["pool"]), (&json!("held"), &json!("n"), &json!("v4")));
+    let report = client.get("addresses/10.70.0.2").is(200);
+    let report = &report["items"][0];
+    assert_eq!((&report["state"], &report["network"], &report["pool"]), (&json!("leased"), &json!("n"), &json!("v4")));
     assert_eq!(report["lease"]["status"]["owner"]["name"], "first");
     client.delete("sandboxes/first").is(204);
     host.sandbox("second", "n");

@@ -63,6 +63,7 @@ entries! {
     409 "predefined", "Predefined": "The object has existed from the start and can't be changed or removed."; "Make one of your own.".
     409 "deletion-protection", "Protected from removal": "`deletion_protection` is true."; "Set it to false by PATCH first.".
     409 "deleting", "Being removed": "The object is on its way out and can't be changed."; "Wait until it is gone.".
+    409 "no-resolver", "No resolver there": "No resolver of Netloom's answers in the sandbox: it does not run, is on no network with addresses, or its namespace is somebody else's."; "Start it, attach it to a network, or use what resolvers its owner has.".
     409 "sandbox-stopped", "Sandbox is stopped": "Nothing can be sent from a sandbox that does not run."; "Start it by PATCH with `desired_state: running`.".
     409 "lease-in-use", "Lease has a holder": "The lease belongs to a sandbox, a gateway or the host, and is not released by hand."; "Detach or remove its holder instead.".
     409 "busy", "Busy": "Another write to the same object is under way, and `wait` ran out in the queue."; "Send the same request again, perhaps with a longer `wait`.".

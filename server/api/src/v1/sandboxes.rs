@@ -1,5 +1,6 @@
 //! Sandboxes, with their endpoints.
 
+use actix_web::http::header::ContentType;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, web};
 use netloom_control::command::{CreateSandbox, GetSandbox, ListSandboxes, RemoveSandbox, UpdateSandbox};
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
@@ -94,6 +95,23 @@ pub(crate) async fn sandbox_get(
 ) -> Result<HttpResponse, Problem> {
     let sandbox = state.control.get_sandbox(caller.authorize(GetSandbox(id.into_inner()))?).await?;
     Ok(answer::found(&sandbox))
+}
+
+/// Shows a sandbox's `resolv.conf`.
+///
+/// As programs in it should have it: the resolver at 127.0.0.11, with the host's search domains and options. `netloom exec` gives it to the
+/// command by itself; others mount it over `/etc/resolv.conf`.
+#[utoipa::path(tag = "sandboxes", params(("id" = String, Path, description = "The sandbox's ID or name.")),
+    responses((status = 200, description = "The text.", body = String, content_type = "text/plain")))]
+#[get("/sandboxes/{id}/resolv.conf")]
+pub(crate) async fn sandbox_resolv_conf(
+    state: State,
+    Caller(caller): Caller,
+    id: web::Path<String>,
+    _: Filter<NoQuery>,
+) -> Result<HttpResponse, Problem> {
+    let text = state.control.resolv_conf(caller.authorize(GetSandbox(id.into_inner()))?).await?;
+    Ok(HttpResponse::Ok().content_type(ContentType::plaintext()).body(text))
 }
 
 /// Changes a sandbox.

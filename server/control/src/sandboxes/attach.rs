@@ -10,6 +10,7 @@ use netloom_model::lease::{LeaseState, Owner, OwnerKind};
 use netloom_model::net::Family;
 use netloom_model::network::Driver;
 use netloom_model::{EndpointId, Invalid, MacAddr, NodeId, Timestamp};
+use netloom_store::networks::NetworkUse;
 use netloom_store::{EndpointRow, LeaseRow, NetworkRow, SandboxRow, WithFree, WriteTx, endpoints, leases, networks};
 
 use super::view::EndpointParts;
@@ -21,8 +22,8 @@ use crate::validate::sandbox::{WantedAttachment, entry};
 
 /// A new place on a network.
 pub(crate) struct Attached {
-    /// The network.
-    pub(crate) network: NetworkRow,
+    /// The network, which is in use from now on.
+    pub(crate) network: NetworkUse,
     /// The endpoint, with its leases.
     pub(crate) endpoint: EndpointParts,
 }
@@ -77,7 +78,8 @@ pub(crate) async fn attach_all(
             }
             Driver::Bridge | Driver::Ipvlan | Driver::Overlay => return Err(not_yet(&network)),
         };
-        attached.push(Attached { network, endpoint });
+        let subnets = pools.iter().map(|(pool, _)| pool.subnet).collect();
+        attached.push(Attached { network: NetworkUse { network, in_use: true, subnets }, endpoint });
     }
     Ok(attached)
 }

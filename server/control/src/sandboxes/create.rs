@@ -134,7 +134,7 @@ impl Create {
         let attached = attach::attach_all(tx, self.node, &row, &[], &self.wanted, now).await?;
         let keys = vec![Key::Sandbox(self.id)];
         let revision = row.revision;
-        let (networks, endpoints) = attached.into_iter().map(|one| ((one.network, true), one.endpoint)).unzip();
+        let (networks, endpoints) = attached.into_iter().map(|one| (one.network, one.endpoint)).unzip();
         let parts = SandboxParts { row, endpoints };
         if parts.endpoints.is_empty() {
             // Nothing was read since, so that the name's rule has not spoken.

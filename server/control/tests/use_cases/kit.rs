@@ -201,6 +201,10 @@ impl Node for FakeNode {
         }
     }
 
+    async fn resolv_conf(&self, _sandbox: SandboxId) -> Option<String> {
+        None
+    }
+
     fn counters(&self) -> Counters {
         Counters::default()
     }

@@ -44,6 +44,8 @@ fn network() -> AssignedNetwork {
         id: NetworkId::from_random([1; 16]),
         name: "macvlan-net1".to_owned(),
         driver: Driver::Macvlan,
+        subnets: Vec::new(),
+        internal: false,
         mtu: None,
         macvlan: Some(AssignedMacvlan {
             parent: "parent0".to_owned(),
@@ -66,6 +68,7 @@ fn sandbox() -> AssignedSandbox {
         deleting: false,
         endpoints: vec![AssignedEndpoint {
             id: EndpointId::from_random([3; 16]),
+            aliases: Vec::new(),
             network: NetworkId::from_random([1; 16]),
             interface: "eth0".to_owned(),
             mac: MacAddr([0x02, 0x42, 192, 168, 122, 2]),

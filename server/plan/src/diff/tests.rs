@@ -123,6 +123,8 @@ prop_compose! {
             id: NetworkId::from_random([number; 16]),
             name: format!("net{number}"),
             driver: Driver::Macvlan,
+            subnets: Vec::new(),
+            internal: false,
             mtu,
             macvlan: Some(AssignedMacvlan {
                 parent: format!("p{parent}"),
@@ -144,6 +146,7 @@ prop_compose! {
     ) -> AssignedEndpoint {
         AssignedEndpoint {
             id: EndpointId::from_random([sandbox * 8 + position * 4 + id; 16]),
+            aliases: Vec::new(),
             network: NetworkId::from_random([network; 16]),
             interface: format!("eth{position}"),
             mac: MacAddr([2, 0x42, sandbox, position, 0, mac]),

@@ -69,7 +69,7 @@ async fn a_network_is_in_use_by_what_runs_and_stays() {
         let found = read!(store, (), tx => networks::with_use(tx, &[id]).await).unwrap();
         let all = read!(store, (), tx => networks::all_with_use(tx).await).unwrap();
         assert_eq!(found, all);
-        found[0].1
+        found[0].in_use
     };
     assert!(running(store.clone()).await);
     sandbox.running = false;

@@ -1,0 +1,34 @@
+//! Whose object something in the kernel is: who is told of its difference, or of its refusal.
+//!
+//! What must not live here: what is said.
+
+use netloom_model::assignment::Key;
+use netloom_model::plan::Refusal;
+use netloom_plan::Compiled;
+use netloom_plan::object::{self, Object, Observed, Place};
+
+/// Whose fault an object's difference is: a route through a shim waits for the shim, which is the network's.
+pub(crate) fn blame(wanted: &Compiled, observed: &Observed, object: &Object) -> Option<Key> {
+    if let Object::Route(route) = object
+        && route.place == Place::Host
+    {
+        let shim = object::Key::Link(Place::Host, route.link.clone());
+        if !observed.ours.contains_key(&shim)
+            && let Some(network) = wanted.owners.get(&shim)
+        {
+            return Some(*network);
+        }
+    }
+    wanted.owner(object)
+}
+
+/// A refusal with the sandbox's name: the kernel crate may only know its ID.
+pub(crate) fn named(mut refusal: Refusal, object: &Object, wanted: &Compiled) -> Refusal {
+    if let Place::Sandbox(id) = object.place()
+        && let Some(name) = wanted.names.get(&id)
+    {
+        refusal.object = refusal.object.replace(&id.to_string(), name);
+        refusal.message = refusal.message.replace(&id.to_string(), name);
+    }
+    refusal
+}

@@ -1,0 +1,58 @@
+//! Watches over the pins: somebody may unmount one while something inside keeps the namespace alive. Then nobody hears of its
+//! end, because it has none yet; only the mount table tells (proc_pid_mountinfo(5): POLLPRI).
+//!
+//! What must not live here: what is done about it.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use netloom_model::SandboxId;
+use netloom_plan::object::Place;
+use tokio::io::Interest;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::handle::{Heard, Inner, Notification};
+use crate::sys;
+
+/// The least time between two looks. Each of our own mounts changes the table, too, and a look costs 2 us for each pin.
+const BETWEEN: Duration = Duration::from_millis(250);
+
+/// Says which pins are gone, until nobody listens or the kernel's handle is dropped.
+pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
+    let table = match File::open("/proc/self/mountinfo").and_then(sys::watch_for_changes) {
+        Ok(table) => table,
+        Err(error) => {
+            return tracing::warn!(%error, "the mount table can't be watched: lost pins are found by the next full look");
+        }
+    };
+    let mut before = BTreeSet::new();
+    loop {
+        let mut guard = tokio::select! {
+            ready = table.ready(Interest::PRIORITY) => match ready {
+                Ok(guard) => guard,
+                Err(error) => return tracing::warn!(%error, "the mount table can't be watched any more"),
+            },
+            () = heard.closed() => return,
+        };
+        // First: what changes while it is looked at makes the table ready anew.
+        guard.clear_ready();
+        let Some(inner) = inner.upgrade() else { return };
+        let now = pinned(inner).await;
+        let at = Instant::now();
+        for sandbox in before.difference(&now) {
+            let place = Some(Place::Sandbox(*sandbox));
+            // Whoever stopped hearing misses it.
+            let _ = heard.send(Heard { at, what: Notification::Changed { place, owner: None, what: "namespace" } });
+        }
+        before = now;
+        tokio::time::sleep(BETWEEN).await;
+    }
+}
+
+/// The sandboxes whose namespace is pinned now.
+async fn pinned(inner: Arc<Inner>) -> BTreeSet<SandboxId> {
+    let workers = inner.clone();
+    workers.workers.run(move |_| inner.pins.mounted()).await.unwrap_or_default()
+}
