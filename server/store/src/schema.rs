@@ -22,6 +22,25 @@ pub(crate) fn known() -> i64 {
     newest(&MIGRATIONS)
 }
 
+/// The schema that a database has, 0 for a new one; an error when it can't be brought to the newest of these. Writes nothing.
+///
+/// # Errors
+/// [`Error::Newer`], [`Error::Foreign`].
+pub(crate) async fn admit(connection: &mut SqliteConnection, migrations: &Migrator) -> Result<i64, Error> {
+    let known = newest(migrations);
+    let found = version(connection).await?;
+    if found > known {
+        return Err(Error::Newer { found, known });
+    }
+    if found == 0 {
+        let others = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> '_sqlx_migrations' LIMIT 1";
+        if let Some(row) = sqlx::query(others).fetch_optional(&mut *connection).await? {
+            return Err(Error::Foreign(format!("it has a table `{}` and no schema", row.try_get::<String, _>(0)?)));
+        }
+    }
+    Ok(found)
+}
+
 /// Applies what is missing, once a backup of an older database stands beside it; writes nothing when nothing is, so that a
 /// database on a full disk can be opened.
 pub(crate) async fn migrate(
@@ -30,19 +49,13 @@ pub(crate) async fn migrate(
     migrations: &Migrator,
 ) -> Result<(), Error> {
     let known = newest(migrations);
-    let found = version(connection).await?;
-    if found > known {
-        return Err(Error::Newer { found, known });
-    }
+    let found = admit(connection, migrations).await?;
     if found == known {
         return Ok(());
     }
-    if found == 0 {
-        let others = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> '_sqlx_migrations' LIMIT 1";
-        if let Some(row) = sqlx::query(others).fetch_optional(&mut *connection).await? {
-            return Err(Error::Foreign(format!("it has a table `{}` and no schema", row.try_get::<String, _>(0)?)));
-        }
-    } else if let Err(error) = backup::keep_before(connection, path, found, known).await {
+    if found > 0
+        && let Err(error) = backup::keep_before(connection, path, found, known).await
+    {
         tracing::error!("the database stays at schema {found}: the backup before the upgrade could not be made");
         return Err(error);
     }

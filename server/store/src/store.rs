@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use netloom_model::{NodeId, StoreId};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -72,8 +72,10 @@ impl Store {
         }
         let options = options(path).vfs(VFS);
         let for_writer = options.clone().pragma("cache_size", WRITER_CACHE);
-        let mut connection =
-            SqliteConnection::connect_with(&for_writer.clone().journal_mode(SqliteJournalMode::Wal)).await?;
+        let mut connection = SqliteConnection::connect_with(&for_writer).await?;
+        // Before the first thing that is written: what is refused stays as it is, to the byte.
+        schema::admit(&mut connection, &schema::MIGRATIONS).await?;
+        sqlx::query("PRAGMA journal_mode = WAL").execute(&mut connection).await?;
         schema::migrate(&mut connection, path, &schema::MIGRATIONS).await?;
         let (identity, last) = schema::identity(&mut connection).await?;
         let readers = SqlitePoolOptions::new()

@@ -111,7 +111,9 @@ async fn another_programs_database_is_not_taken_over() {
     let mut other = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
     sqlx::query("CREATE TABLE bookmark (url TEXT)").execute(&mut other).await.unwrap();
     other.close().await.unwrap();
+    let before = std::fs::read(&path).unwrap();
     let refused = Store::open(&path).await.unwrap_err();
+    assert_eq!(std::fs::read(&path).unwrap(), before, "nothing was changed");
     assert!(matches!(&refused, Error::Foreign(why) if why.contains("bookmark")), "{refused}");
     assert!(matches!(Store::describe(&path).await, Err(Error::Foreign(_))));
 }
