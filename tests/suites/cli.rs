@@ -1,5 +1,8 @@
-//! The command line: help that teaches, doctor, exec, purge, the OpenAPI document, what a start says.
+//! The command line: help that teaches, doctor, exec, purge, backup and restore, the OpenAPI document, what a start says.
 #![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "cli/backup.rs"]
+mod backup;
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +18,7 @@ fn directories(host: &Host) -> String {
 fn help_teaches() {
     let host = host!();
     let help = host.netloom("--help").ok();
-    for command in ["serve", "doctor", "purge", "exec", "openapi"] {
+    for command in ["serve", "doctor", "backup", "restore", "purge", "exec", "openapi"] {
         assert!(help.contains(command), "{command} is missing:\n{help}");
         let own = host.netloom(&format!("{command} --help")).ok();
         assert!(own.lines().count() > 5, "{own}");

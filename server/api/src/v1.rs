@@ -2,6 +2,7 @@
 //! a rule that would make one longer belongs into control.
 
 mod addresses;
+mod backups;
 mod capabilities;
 mod drift;
 pub(crate) mod events;
@@ -53,6 +54,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(host::host_interface_list)
         .service(host::host_route_list)
         .service(login_links::login_link_create)
+        .service(backups::backup_create)
         .service(whoami::whoami_get)
         .service(capabilities::capabilities_get)
         .service(version::version_get);

@@ -33,7 +33,7 @@ commands! {
     ListSandboxes => Read, GetSandbox => Read, UpdateSandbox => Write, RemoveSandbox => Write,
     ListLeases => Read, GetLease => Read, ReserveLease => Write, ReleaseLease => Write, GetAddress => Read,
     Prune => Write, Probe => Write, GetDrift => Read, GetFacts => Read, ListEvents => Read, WatchEvents => Read, GetOverview => Read,
-    CreateLoginLink => Administer,
+    CreateLoginLink => Administer, CreateBackup => Administer,
 }
 
 /// An object by ID or name, as it stands in a path.
@@ -286,3 +286,16 @@ pub struct GetOverview;
 /// Makes a link that logs a browser in, once, with the rights of the administrator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateLoginLink;
+
+/// Copies the database. The copy has all that the store has, hashes of secrets included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreateBackup;
+
+/// A copy of the database, as of one moment.
+#[derive(Debug)]
+pub struct Backup {
+    /// Its bytes, from their beginning: an SQLite file. They are gone with the value.
+    pub file: std::fs::File,
+    /// How many there are.
+    pub length: u64,
+}

@@ -12,7 +12,7 @@
 //! | [`principal`], `identity` | who asks; tokens, sessions, login links |
 //! | [`error`] | what can go wrong, neutral of any transport |
 //! | [`node`] | the port to a node: plan, converge, live, drift, probe, facts |
-//! | `networks`, `sandboxes`, `leases`, `addresses`, `prune`, `probes`, `events`, `overview` | the use cases |
+//! | `networks`, `sandboxes`, `leases`, `addresses`, `prune`, `probes`, `events`, `overview`, `backups` | the use cases |
 //! | `validate` | what may be written, all refusals at once |
 //! | `allocation` | who gets which address |
 //! | `commit`, `settle`, `queue` | the write path: one transaction, then the node, one write per object at a time |
@@ -23,6 +23,7 @@ mod addresses;
 mod allocation;
 mod assignments;
 mod background;
+mod backups;
 mod clock;
 pub mod command;
 mod commit;

@@ -30,6 +30,7 @@ impl From<StoreError> for Error {
             StoreError::Duplicate { constraint } => duplicate(constraint),
             StoreError::Constraint { .. }
             | StoreError::Newer { .. }
+            | StoreError::Foreign(_)
             | StoreError::Corrupt(_)
             | StoreError::Backend { .. } => Self::new(ErrorKind::Internal, "store-failed", "the database failed"),
         };

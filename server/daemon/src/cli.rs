@@ -29,6 +29,7 @@ Examples:
   netloom doctor                      can this host run it? with remedies
   netloom serve                       run the service on 127.0.0.1:8080
   netloom login-link                  a link that logs a browser in, once
+  netloom backup /srv/netloom.backup  copy the database, also while it runs
   netloom exec macvlan1 -- ip addr    run a command inside a sandbox
   netloom purge                       show what is Netloom's on this host
 
@@ -51,6 +52,10 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Check whether this host has what the service needs
     Doctor(Doctor),
+    /// Copy the database into a file, while the service runs or not
+    Backup(Backup),
+    /// Put a backup in the place of the database, after showing what it holds
+    Restore(Restore),
     /// Remove everything of Netloom's from this host, after showing what that is
     Purge(Purge),
     /// Run a command inside a sandbox, as root on this host
@@ -216,6 +221,53 @@ pub(crate) struct Purge {
     /// Remove the database and the admin token too: all definitions, leases and history
     #[arg(long)]
     pub(crate) data: bool,
+}
+
+const BACKUP_EXAMPLES: &str = "\
+Examples:
+  netloom backup /srv/netloom-monday.backup
+  netloom backup /srv/netloom-$(date +%F).backup
+
+A running service is asked through its unix socket, which needs root, and goes
+on working; when it is stopped, the database is read where it is. Every write
+that was acknowledged before is in the copy. FILE gets mode 0600 and appears
+only once it is whole, checked and on the disk. It holds all definitions,
+leases and history, and the hashes of tokens; the admin token's own file is not
+in it. Put it back with `netloom restore`.";
+
+/// Arguments of `backup`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = BACKUP_EXAMPLES)]
+pub(crate) struct Backup {
+    #[command(flatten)]
+    pub(crate) directories: Directories,
+    /// Where the copy goes; nothing may be there yet
+    pub(crate) file: PathBuf,
+}
+
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  netloom restore /srv/netloom-monday.backup          show what it holds
+  systemctl stop netloom
+  netloom restore --yes /srv/netloom-monday.backup    put it in place
+  systemctl start netloom
+
+The file is checked first. The database that it replaces is kept beside it, as
+netloom.db.replaced-DATE. The next start brings the kernel to what the restored
+database says: sandboxes made since the backup are removed, those removed since
+come back. --yes is refused while a daemon runs.";
+
+/// Arguments of `restore`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = RESTORE_EXAMPLES)]
+pub(crate) struct Restore {
+    #[command(flatten)]
+    pub(crate) directories: Directories,
+    /// A file that `netloom backup` wrote
+    pub(crate) file: PathBuf,
+    /// Replace the database
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 const EXEC_EXAMPLES: &str = "\

@@ -26,6 +26,7 @@ pub(crate) fn run(options: &Doctor) -> anyhow::Result<ExitCode> {
     checks.push(port(options.listen, service_is));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     checks.push(runtime.block_on(store(&options.directories.database(), service_is)));
+    checks.extend(copies(&options.directories.database()));
     print!("{}", report(&checks));
     let bad = checks.iter().any(|check| check.verdict == Verdict::Bad);
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -159,9 +160,12 @@ async fn store(path: &Path, service_is: Presence) -> Check {
     let remedy =
         Some("see docs/operations.md, \"The database\"; keep a copy of the data directory before anything else");
     match Store::inspect(path).await {
-        Ok(None) => {
-            found(NAME, Verdict::Good, format!("{} will be brought up to date at the next start", path.display()), None)
-        }
+        Ok(None) => found(
+            NAME,
+            Verdict::Good,
+            format!("{} will be brought up to date at the next start, after a backup beside it", path.display()),
+            None,
+        ),
         Ok(Some(wrong)) if wrong.is_empty() => {
             found(NAME, Verdict::Good, format!("{}: free ranges and leases make up every pool", path.display()), None)
         }
@@ -171,6 +175,19 @@ async fn store(path: &Path, service_is: Presence) -> Check {
         }
         Err(error) => found(NAME, Verdict::Bad, format!("{}: {error}", path.display()), remedy),
     }
+}
+
+/// The databases that are kept beside the one in use, if there are any: nothing removes them.
+fn copies(database: &Path) -> Option<Check> {
+    let kept: Vec<(String, u64)> = netloom_store::backup::kept(database)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|path| Some((path.file_name()?.to_string_lossy().into_owned(), path.metadata().ok()?.len())))
+        .collect();
+    let bytes: u64 = kept.iter().map(|(_, bytes)| bytes).sum();
+    let names: Vec<&str> = kept.iter().map(|(name, _)| name.as_str()).collect();
+    let text = format!("kept from before ({} MiB): {}; remove what is not needed", bytes >> 20, names.join(", "));
+    (!names.is_empty()).then(|| found("copies", Verdict::Good, text, None))
 }
 
 fn report(checks: &[Check]) -> String {

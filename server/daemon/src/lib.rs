@@ -14,10 +14,11 @@
 //! | `shutdown` | signals, and what stops in which order |
 //! | `token` | the admin token's file |
 //! | `telemetry`, `notify` | logs; readiness for the service manager |
-//! | `doctor`, `purge`, `exec`, `login_link`, `openapi` | the other commands |
+//! | `doctor`, `backup`, `restore`, `purge`, `exec`, `login_link`, `openapi` | the other commands |
 //! | `socket` | requests to a running daemon, through its unix socket |
 
 mod background;
+mod backup;
 mod cli;
 mod doctor;
 mod exec;
@@ -30,6 +31,7 @@ mod node;
 mod notify;
 mod openapi;
 mod purge;
+mod restore;
 mod serve;
 mod shutdown;
 mod socket;
@@ -48,6 +50,8 @@ pub fn main() -> ExitCode {
     let done = match cli::Cli::parse().command {
         cli::Command::Serve(options) => serve::run(&options),
         cli::Command::Doctor(options) => doctor::run(&options),
+        cli::Command::Backup(options) => backup::run(&options),
+        cli::Command::Restore(options) => restore::run(&options),
         cli::Command::Purge(options) => purge::run(&options),
         cli::Command::Exec(options) => exec::run(&options),
         cli::Command::LoginLink(options) => login_link::run(&options),

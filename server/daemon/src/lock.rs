@@ -21,9 +21,6 @@ const NAMESPACE_LOCK: &str = "netloom/daemon";
 const OTHER_DIRECTORIES: &str = "stop that one first, or give this one directories and a network namespace of its own";
 const OTHER_NAMESPACE: &str =
     "one daemon looks after one network namespace: stop that one first, or start this one in another namespace";
-const STOP_IT: &str = "stop it first (`systemctl stop netloom`, or Ctrl-C where it runs): its sandboxes run on, and are then \
-                       removed. Without --yes, `netloom purge` shows what there is at any time";
-
 /// The locks; they last as long as this value.
 #[derive(Debug)]
 pub(crate) struct Lock {
@@ -49,13 +46,14 @@ pub(crate) fn running() -> Option<String> {
     UnixStream::connect_addr(&address).is_ok().then(|| holder(&address))
 }
 
-/// Takes the locks of what is there, to remove it, and makes nothing but the lock files.
+/// Takes the locks of what is there, to work on it without a daemon, and makes nothing but the lock files. `help` says what
+/// to do when somebody holds one.
 ///
 /// # Errors
 /// When somebody holds a lock, with who that is.
-pub(crate) fn take(directories: &Directories) -> anyhow::Result<Lock> {
-    let namespace = namespace(STOP_IT)?;
-    Ok(Lock { _files: lock_all(directories, STOP_IT)?, _namespace: namespace })
+pub(crate) fn take(directories: &Directories, help: &str) -> anyhow::Result<Lock> {
+    let namespace = namespace(help)?;
+    Ok(Lock { _files: lock_all(directories, help)?, _namespace: namespace })
 }
 
 fn lock_all(directories: &Directories, help: &str) -> anyhow::Result<Vec<File>> {
@@ -153,11 +151,11 @@ mod tests {
     fn a_locked_directory_names_its_holder() {
         let directory = std::env::temp_dir().join(format!("netloom-lock-{}", std::process::id()));
         make(&directory, 0o700).expect("a directory");
-        let held = directory_lock(&directory, STOP_IT).expect("free");
-        let refused = directory_lock(&directory, STOP_IT).expect_err("held").to_string();
+        let held = directory_lock(&directory, "wait").expect("free");
+        let refused = directory_lock(&directory, "wait").expect_err("held").to_string();
         assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
         drop(held);
-        directory_lock(&directory, STOP_IT).expect("free again");
+        directory_lock(&directory, "wait").expect("free again");
         std::fs::remove_dir_all(&directory).expect("cleaned up");
     }
 }

@@ -10,6 +10,9 @@ use netloom_kernel::purge::{self, Found};
 use crate::cli::{Directories, Purge};
 use crate::lock;
 
+const STOP_IT: &str = "stop it first (`systemctl stop netloom`, or Ctrl-C where it runs): its sandboxes run on, and are then \
+                       removed. Without --yes, `netloom purge` shows what there is at any time";
+
 /// Shows what is marked and, when told so, removes it. The exit code is 1 when something could not be removed.
 ///
 /// # Errors
@@ -33,7 +36,7 @@ fn show(options: &Purge) -> anyhow::Result<ExitCode> {
 }
 
 fn remove(options: &Purge) -> anyhow::Result<ExitCode> {
-    let _lock = lock::take(&options.directories).context("purge removes only while no daemon runs")?;
+    let _lock = lock::take(&options.directories, STOP_IT).context("purge removes only while no daemon runs")?;
     let (found, data) = look(options)?;
     print!("{}", listing(&found, &data));
     if found.is_empty() && data.is_empty() {
@@ -58,7 +61,7 @@ fn kernel(options: &Purge) -> netloom_kernel::Config {
 
 fn look(options: &Purge) -> anyhow::Result<(Vec<Found>, Vec<PathBuf>)> {
     let found = purge::find(&kernel(options)).context("cannot look for what carries Netloom's mark")?;
-    let data = if options.data { data_files(&options.directories.data_dir) } else { Vec::new() };
+    let data = if options.data { data_files(&options.directories) } else { Vec::new() };
     Ok((found, data))
 }
 
@@ -102,13 +105,11 @@ fn place(found: &Found) -> String {
 }
 
 /// The files that Netloom makes in its data directory; anything else there is somebody else's.
-fn data_files(data_dir: &Path) -> Vec<PathBuf> {
+fn data_files(directories: &Directories) -> Vec<PathBuf> {
     // The service makes no `-shm`; whoever opened the database while it was stopped may have left one.
-    ["netloom.db", "netloom.db-wal", "netloom.db-shm", "admin.token", "admin.token.new"]
-        .iter()
-        .map(|name| data_dir.join(name))
-        .filter(|path| path.exists())
-        .collect()
+    let database = netloom_store::backup::files(&directories.database()).unwrap_or_default();
+    let token = ["admin.token", "admin.token.new"].map(|name| directories.data_dir.join(name));
+    database.into_iter().chain(token.into_iter().filter(|path| path.exists())).collect()
 }
 
 fn remove_files(files: &[PathBuf]) -> anyhow::Result<()> {

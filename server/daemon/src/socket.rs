@@ -1,7 +1,7 @@
 //! Requests to a running daemon through its unix socket, where root needs no token. Blocking and small: the commands that
 //! use it make one request each and must not start a runtime (`exec` has to stay a single thread).
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -12,6 +12,10 @@ use serde_json::Value;
 use crate::explained;
 
 const WAIT: Duration = Duration::from_secs(10);
+/// How long a file may be in the making before its first byte comes, and between two of its bytes.
+const FILE_WAIT: Duration = Duration::from_secs(600);
+/// Longest line of an answer's head, and longest head, in bytes.
+const HEAD_MAX: u64 = 64 << 10;
 
 /// An answer.
 #[derive(Debug, PartialEq)]
@@ -61,6 +65,50 @@ pub(crate) fn daemon_runs(socket: &Path) -> bool {
 /// # Errors
 /// When no daemon answers there, with what to do.
 pub(crate) fn request(socket: &Path, method: &str, path: &str) -> anyhow::Result<Answer> {
+    let mut stream = send(socket, method, path, WAIT)?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).context("the service did not answer in full")?;
+    parse(&bytes)
+}
+
+/// Sends one request without a body, and writes the file that answers it with 200. Any other answer is returned.
+///
+/// # Errors
+/// When no daemon answers there, when it did not send as many bytes as it said, and when they can't be written.
+pub(crate) fn download(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    into: &mut impl Write,
+) -> anyhow::Result<Option<Answer>> {
+    let mut stream = BufReader::new(send(socket, method, path, FILE_WAIT)?);
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let read = stream.by_ref().take(HEAD_MAX).read_until(b'\n', &mut head).context("the service did not answer")?;
+        if read == 0 || head.len() as u64 > HEAD_MAX {
+            bail!("the answer is not HTTP");
+        }
+    }
+    if !head.starts_with(b"HTTP/1.1 200 ") {
+        stream.read_to_end(&mut head).context("the service did not answer in full")?;
+        return parse(&head).map(Some);
+    }
+    let length = length(&head).context("the answer does not say how long it is")?;
+    let written = std::io::copy(&mut stream.take(length), into).context("the file did not come through")?;
+    if written != length {
+        bail!("the file was cut off: {written} bytes came of {length}");
+    }
+    Ok(None)
+}
+
+fn length(head: &[u8]) -> Option<u64> {
+    let lines = std::str::from_utf8(head).ok()?.lines();
+    let (_, value) =
+        lines.filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("content-length"))?;
+    value.trim().parse().ok()
+}
+
+fn send(socket: &Path, method: &str, path: &str, wait: Duration) -> anyhow::Result<UnixStream> {
     let mut stream = UnixStream::connect(socket).map_err(|error| {
         let help = match error.kind() {
             ErrorKind::PermissionDenied => "the socket is root's: run this as root",
@@ -68,15 +116,13 @@ pub(crate) fn request(socket: &Path, method: &str, path: &str) -> anyhow::Result
         };
         explained(format_args!("no service answers at {}: {error}", socket.display()), help)
     })?;
-    stream.set_read_timeout(Some(WAIT))?;
+    stream.set_read_timeout(Some(wait))?;
     stream.set_write_timeout(Some(WAIT))?;
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     )?;
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).context("the service did not answer in full")?;
-    parse(&bytes)
+    Ok(stream)
 }
 
 fn parse(bytes: &[u8]) -> anyhow::Result<Answer> {

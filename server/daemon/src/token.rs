@@ -1,5 +1,5 @@
-//! The admin token's file: made at the first start, and made anew whenever it is missing, so that a lost token costs a
-//! restart and nothing else.
+//! The admin token's file: made at the first start, and made anew whenever it is missing or not the database's, so that a
+//! lost token costs a restart and nothing else, and a restored database brings no token back that was replaced.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -7,15 +7,28 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use netloom_control::Control;
+use netloom_control::{Control, ErrorKind};
 
-/// Writes the token when the file is missing; returns whether it did. A token that was there before no longer works then.
+/// Writes the token when the file is missing, or has one that the database doesn't know; returns whether it did. A token
+/// that was there before no longer works then.
 ///
 /// # Errors
 /// When the store or the directory can't be written.
 pub(crate) async fn ensure(control: &Control, path: &Path) -> anyhow::Result<bool> {
-    if path.exists() {
-        return Ok(false);
+    match std::fs::read_to_string(path) {
+        Ok(token) => match control.authenticate_token(token.trim(), "start").await {
+            Err(error) if error.kind == ErrorKind::Unauthenticated => {
+                tracing::warn!("the token in {} is not this database's: a new one is made", path.display());
+            }
+            Err(error) => return Err(error).context("cannot look the admin token up"),
+            Ok(_) => return Ok(false),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        // Whatever it is, it is somebody's, and no reason not to start.
+        Err(error) => {
+            tracing::warn!("cannot read the admin token's file {}: {error}", path.display());
+            return Ok(false);
+        }
     }
     let access = control.first_access().await.context("cannot make the admin token")?;
     write(path, &access.token).with_context(|| format!("cannot write the admin token to {}", path.display()))?;

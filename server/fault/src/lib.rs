@@ -29,6 +29,9 @@ pub const POINTS: &[&str] = &[
     "kernel.namespace.after_unmount",
     "store.commit.before",
     "store.commit.after",
+    "restore.before_keep",
+    "restore.before_swap",
+    "restore.after_swap",
 ];
 
 /// A point was told to fail.

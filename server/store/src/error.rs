@@ -31,7 +31,7 @@ pub enum Error {
     ReadOnly,
     /// A newer Netloom made the database.
     #[error(
-        "the database has schema {found}, this Netloom knows up to {known}: use the newer Netloom, or another data directory"
+        "the database has schema {found}, this Netloom knows up to {known}: use the newer Netloom, or restore a backup that was made before the upgrade"
     )]
     Newer {
         /// Schema of the database.
@@ -39,6 +39,9 @@ pub enum Error {
         /// Newest schema this program knows.
         known: i64,
     },
+    /// The file is no database of Netloom's.
+    #[error("this is not a database of Netloom's: {0}")]
+    Foreign(String),
     /// What is stored contradicts itself.
     #[error("the database is damaged: {0}")]
     Corrupt(String),

@@ -11,11 +11,16 @@
 //! | [`row`], [`query`] | what goes in and comes out |
 //! | [`networks`], [`pools`], [`free_ranges`], [`leases`], [`sandboxes`], [`endpoints`], [`events`], [`access`] | the tables |
 //! | [`integrity`] | whether ranges and leases make up the pools |
+//! | [`backup`], [`describe`], [`restore`] | copies of a database; what a file is; a copy put back |
+//! | [`draft`] | files that are whole or not there |
 //! | [`error`], [`constraint`] | what can go wrong |
 
 pub mod access;
+pub mod backup;
 mod column;
 pub mod constraint;
+pub mod describe;
+pub mod draft;
 pub mod endpoints;
 pub mod error;
 pub mod events;
@@ -27,6 +32,7 @@ pub mod leases;
 pub mod networks;
 pub mod pools;
 pub mod query;
+pub mod restore;
 pub mod row;
 pub mod sandboxes;
 mod schema;
@@ -36,6 +42,9 @@ pub mod store;
 pub mod tx;
 mod writer;
 
+pub use backup::Snapshot;
+pub use describe::Description;
+pub use draft::Draft;
 pub use error::Error;
 pub use query::{FreeSummary, LeaseQuery, NetworkQuery, PoolUse, SandboxQuery};
 pub use row::{EndpointRow, LeaseRow, NetworkRow, NewEvent, PoolRow, SandboxRow, SessionRow, TokenRow, WithFree};

@@ -1,35 +1,103 @@
 //! The schema's versions: brings a database up to the one this program knows, and reads what the database is.
 
+use std::path::Path;
+
 use netloom_model::{NodeId, StoreId};
 use sqlx::migrate::Migrator;
 use sqlx::{Row, SqliteConnection};
 
+use crate::backup;
 use crate::error::Error;
 use crate::tx::Identity;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
-/// Applies what is missing; writes nothing when nothing is, so that a database on a full disk can be opened.
-pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Error> {
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+/// The newest schema of some migrations.
+fn newest(migrations: &Migrator) -> i64 {
+    migrations.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
+/// The newest schema that this program knows.
+pub(crate) fn known() -> i64 {
+    newest(&MIGRATIONS)
+}
+
+/// The schema that a database has, 0 for a new one; an error when it can't be brought to the newest of these. Writes nothing.
+///
+/// # Errors
+/// [`Error::Newer`], [`Error::Foreign`].
+pub(crate) async fn admit(connection: &mut SqliteConnection, migrations: &Migrator) -> Result<i64, Error> {
+    let known = newest(migrations);
     let found = version(connection).await?;
     if found > known {
         return Err(Error::Newer { found, known });
     }
-    if found < known {
-        MIGRATIONS.run(connection).await.map_err(Error::caused)?;
+    if found == 0 {
+        let others = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> '_sqlx_migrations' LIMIT 1";
+        if let Some(row) = sqlx::query(others).fetch_optional(&mut *connection).await? {
+            return Err(Error::Foreign(format!("it has a table `{}` and no schema", row.try_get::<String, _>(0)?)));
+        }
     }
-    Ok(())
+    Ok(found)
+}
+
+/// Applies what is missing, once a backup of an older database stands beside it; writes nothing when nothing is, so that a
+/// database on a full disk can be opened.
+pub(crate) async fn migrate(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    migrations: &Migrator,
+) -> Result<(), Error> {
+    let known = newest(migrations);
+    let found = admit(connection, migrations).await?;
+    if found == known {
+        return Ok(());
+    }
+    if found > 0
+        && let Err(error) = backup::keep_before(connection, path, found, known).await
+    {
+        tracing::error!("the database stays at schema {found}: the backup before the upgrade could not be made");
+        return Err(error);
+    }
+    migrations.run(connection).await.map_err(Error::caused)
 }
 
 /// Whether the database has the schema of this program, filled in. Writes nothing.
 pub(crate) async fn is_current(connection: &mut SqliteConnection) -> Result<bool, Error> {
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
-    let found = version(connection).await?;
+    let (found, known) = (version(connection).await?, known());
     if found > known {
         return Err(Error::Newer { found, known });
     }
     Ok(found == known && sqlx::query("SELECT store_id FROM meta").fetch_optional(connection).await?.is_some())
+}
+
+/// The schema of a database that this program can open, recognised by the migrations that were applied to it.
+pub(crate) async fn recognise(connection: &mut SqliteConnection) -> Result<i64, Error> {
+    let (found, known) = (version(connection).await?, known());
+    if found == 0 {
+        return Err(Error::Foreign("it has no schema of Netloom's".into()));
+    }
+    if found > known {
+        return Err(Error::Newer { found, known });
+    }
+    let applied = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+    for row in sqlx::query(applied).fetch_all(connection).await? {
+        let (version, checksum) = (row.try_get::<i64, _>(0)?, row.try_get::<Vec<u8>, _>(1)?);
+        if !MIGRATIONS.iter().any(|ours| ours.version == version && *ours.checksum == *checksum) {
+            return Err(Error::Foreign(format!("its schema {version} is another program's")));
+        }
+    }
+    Ok(found)
+}
+
+/// What tells one state of a database from every other: schema, ID, number of the last event.
+pub(crate) type Mark = (i64, String, i64);
+
+/// The mark of a database that was used.
+pub(crate) async fn mark(connection: &mut SqliteConnection) -> Result<Option<Mark>, Error> {
+    let version = version(connection).await?;
+    let row = sqlx::query("SELECT store_id, event_seq FROM meta").fetch_optional(connection).await?;
+    row.map(|row| Ok((version, row.try_get(0)?, row.try_get(1)?))).transpose()
 }
 
 async fn version(connection: &mut SqliteConnection) -> Result<i64, Error> {
@@ -59,8 +127,11 @@ pub(crate) async fn identity(connection: &mut SqliteConnection) -> Result<(Ident
     Ok((identity, columns.count()?))
 }
 
-fn random() -> Result<[u8; 16], Error> {
+pub(crate) fn random() -> Result<[u8; 16], Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| Error::backend(format!("no random bytes: {error}")))?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,22 +3,23 @@
 use std::fmt;
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use netloom_model::{NodeId, StoreId};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::draft::beside;
 use crate::error::Error;
 use crate::job::{Job, Pending};
-use crate::schema;
 use crate::tx::{Identity, ReadTx, WriteTx};
 use crate::writer::{BATCH, Writer};
+use crate::{restore, schema};
 
 /// Readers that work side by side. More gain nothing: reading is short, and every one has its own thread and cache.
 const READERS: u32 = 4;
@@ -26,45 +27,63 @@ const READERS: u32 = 4;
 const QUEUE: usize = 4 * BATCH;
 /// The writer's page cache, in KiB below zero: it has the inner pages of every index of a million leases. Only what is used is allocated.
 const WRITER_CACHE: &str = "-32768";
+/// SQLite's file layer: the index of the write-ahead log stays in this process's memory (docs/adr/0014). Mapped from a file of a
+/// disk that fails, the next access to it would end the process.
+pub(crate) const VFS: &str = "unix-excl";
 /// How long a lock of another process is waited for.
 const BUSY: Duration = Duration::from_secs(5);
 
 /// One database. Clones share it.
 #[derive(Clone)]
 pub struct Store {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     identity: Identity,
     readers: SqlitePool,
     /// Absent once the store is closed.
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     writer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     committed: watch::Receiver<u64>,
+    pub(crate) source: Arc<Source>,
+}
+
+/// What a copy is made of.
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    pub(crate) options: SqliteConnectOptions,
+    /// Held by the copy that is being made.
+    pub(crate) copying: tokio::sync::Mutex<()>,
 }
 
 impl Store {
     /// Opens the database at `path`; makes it (mode 0600), and the directories above it (0700), where they are missing.
-    /// Brings an older schema up to date.
+    /// Brings an older schema up to date, after a backup beside it (`<path>.before-<schema>`), and removes what a backup or a
+    /// restore that was cut off left there.
     ///
     /// # Errors
-    /// [`Error::Newer`] when a newer program made it; [`Error::Corrupt`] when it is no database.
+    /// [`Error::Newer`] when a newer program made it, [`Error::Foreign`] when another program did: nothing is changed then;
+    /// [`Error::Corrupt`] when it is no database.
     pub async fn open(path: &Path) -> Result<Self, Error> {
         create(path).map_err(|error| named(path, error))?;
-        // The index of the write-ahead log stays in this process's memory (docs/adr/0014): mapped from a file of a disk that fails, the
-        // next access to it would end the process.
-        let options = options(path).vfs("unix-excl");
+        if let Err(error) = restore::tidy(path) {
+            tracing::warn!(%error, "what a backup or a restore left beside the database could not be removed");
+        }
+        let options = options(path).vfs(VFS);
         let for_writer = options.clone().pragma("cache_size", WRITER_CACHE);
-        let mut connection =
-            SqliteConnection::connect_with(&for_writer.clone().journal_mode(SqliteJournalMode::Wal)).await?;
-        schema::migrate(&mut connection).await?;
+        let mut connection = SqliteConnection::connect_with(&for_writer).await?;
+        // Before the first thing that is written: what is refused stays as it is, to the byte.
+        schema::admit(&mut connection, &schema::MIGRATIONS).await?;
+        sqlx::query("PRAGMA journal_mode = WAL").execute(&mut connection).await?;
+        schema::migrate(&mut connection, path, &schema::MIGRATIONS).await?;
         let (identity, last) = schema::identity(&mut connection).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .test_before_acquire(false)
             .max_lifetime(None)
-            .connect_lazy_with(options.pragma("query_only", "ON"));
+            .connect_lazy_with(options.clone().pragma("query_only", "ON"));
+        let source = Source { path: path.to_owned(), options, copying: tokio::sync::Mutex::default() };
         let (committed, watched) = watch::channel(last);
         let (queue, jobs) = mpsc::channel(QUEUE);
         let writer = Writer::new(path.to_owned(), for_writer, connection, identity, committed);
@@ -75,6 +94,7 @@ impl Store {
                 queue: Mutex::new(Some(queue)),
                 writer: tokio::sync::Mutex::new(Some(tokio::spawn(writer.run(jobs)))),
                 committed: watched,
+                source: Arc::new(source),
             }),
         })
     }
@@ -199,7 +219,7 @@ fn create(path: &Path) -> std::io::Result<()> {
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
 }
 
-fn named(path: &Path, error: std::io::Error) -> Error {
+pub(crate) fn named(path: &Path, error: std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::StorageFull => Error::Full,
         std::io::ErrorKind::ReadOnlyFilesystem => Error::ReadOnly,
@@ -207,7 +227,18 @@ fn named(path: &Path, error: std::io::Error) -> Error {
     }
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+/// Removes what SQLite keeps beside a database that nobody has open.
+pub(crate) fn remove_logs(path: &Path) -> std::io::Result<()> {
+    for log in ["-wal", "-shm", "-journal"] {
+        match std::fs::remove_file(beside(path, log)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .synchronous(SqliteSynchronous::Full)

@@ -18,7 +18,15 @@ pub(super) fn complete(document: &mut Value) {
                 operation["responses"][status] = json!({"$ref": format!("#/components/responses/{name}")});
             }
             add_headers(operation, method);
+            mark_file(operation);
         }
+    }
+}
+
+/// Says of an answer that is a file that its bytes are no text.
+fn mark_file(operation: &mut Value) {
+    if let Some(schema) = operation.pointer_mut("/responses/200/content/application~1vnd.sqlite3/schema") {
+        *schema = json!({"type": "string", "format": "binary"});
     }
 }
 

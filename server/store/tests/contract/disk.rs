@@ -154,3 +154,16 @@ async fn a_lock_of_another_process_is_waited_for_then_named() {
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     waiting.await.unwrap().expect("the lock was gone in time");
 }
+
+#[test]
+fn a_copy_that_would_fill_the_disk_is_not_begun() {
+    on_small_disk(6 << 20, |directory| async move {
+        let store = Store::open(&directory.join("netloom.db")).await.unwrap();
+        let (_, pool) = network_with_pool(&store, "blue", "10.0.0.0/8").await;
+        let refused = store.snapshot().await.unwrap_err();
+        assert!(matches!(refused, Error::Full), "{refused:?}");
+        assert!(!directory.join("netloom.db.copy").exists());
+        allocate(&store, &pool).await.expect("the writer has its room");
+        store.close().await;
+    });
+}
