@@ -59,6 +59,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("network-leases", "/ui/networks/macvlan-net1/leases", "02:42:c0:a8:7a:02"),
     ("network-endpoints", "/ui/networks/macvlan-net1/endpoints", "macvlan2"),
     ("network-json", "/ui/networks/macvlan-net1/json", "macvlan-net1"),
+    ("ipam", "/ui/ipam", "192.168.122.0/24"),
     ("leases", "/ui/leases", "192.168.122.3"),
     ("leases-search", "/ui/leases?q=192.168.122.3", "macvlan2"),
     ("address", "/ui/addresses/192.168.122.2", "macvlan1"),
