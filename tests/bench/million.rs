@@ -105,6 +105,7 @@ fn row(pool: &PoolRow, address: IpAddr, serial: u32) -> LeaseRow {
         pool_key: String::new(),
         prefix_length: 0,
         gateway: None,
+        orphaned: None,
     }
 }
 

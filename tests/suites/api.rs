@@ -9,6 +9,8 @@ mod dry_run;
 mod events;
 #[path = "api/fuzz.rs"]
 mod fuzz;
+#[path = "api/ipam.rs"]
+mod ipam;
 #[path = "api/leases.rs"]
 mod leases;
 #[path = "api/networks.rs"]

@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fantoccini::Locator;
 use netloom_tests::browser::{Complaints, Page, browse};
-use netloom_tests::{Host, host, json};
+use netloom_tests::{Host, host, json, until};
 
 /// Where the pictures go: they are not compared, they are for people.
 fn screenshots() -> PathBuf {
@@ -59,6 +60,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("network-leases", "/ui/networks/macvlan-net1/leases", "02:42:c0:a8:7a:02"),
     ("network-endpoints", "/ui/networks/macvlan-net1/endpoints", "macvlan2"),
     ("network-json", "/ui/networks/macvlan-net1/json", "macvlan-net1"),
+    ("ipam", "/ui/ipam", "192.168.122.0/24"),
     ("leases", "/ui/leases", "192.168.122.3"),
     ("leases-search", "/ui/leases?q=192.168.122.3", "macvlan2"),
     ("address", "/ui/addresses/192.168.122.2", "macvlan1"),
@@ -256,6 +258,38 @@ fn nothing_is_cut_off_on_a_laptop_or_a_telephone() {
             }
         }
         assert!(cut.is_empty(), "{}", cut.join("\n"));
+    });
+}
+
+#[test]
+fn the_page_of_pools_shows_wide_ones_and_what_orphans_hold() {
+    let host = furnished();
+    let client = host.client();
+    client.patch("networks/macvlan-net1", &json!({"pools": {"v6": {"subnet": "fd5a:1c2e:77:1234::/64"}}})).is(200);
+    let mut process = host.net.command("unshare").args(["--net", "sleep", "600"]).spawn().unwrap();
+    until("the process is in a namespace that can be adopted", Duration::from_secs(5), || {
+        let body = json!({"name": "gone", "pid": process.id(), "networks": {"macvlan-net1": {}}});
+        (client.post("sandboxes", &body).status == 201).then_some(())
+    });
+    process.kill().unwrap();
+    process.wait().unwrap();
+    until("the sandbox is an orphan", Duration::from_secs(10), || {
+        (client.get("sandboxes/gone").is(200)["status"]["state"] == "orphaned").then_some(())
+    });
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        for width in [1280, 500] {
+            page.window.set_window_size(width, 1200).await.unwrap();
+            page.window.goto("http://127.0.0.1:8080/ui/ipam").await.unwrap();
+            let text = page.window.find(Locator::Css("main")).await.unwrap().text().await.unwrap();
+            for fact in ["fd5a:1c2e:77:1234::/64", "192.168.122.0/24", "gone", "in 23 h", "/api/v1/ipam/reclaim"] {
+                assert!(text.contains(fact), "`{fact}` is not on it:\n{text}");
+            }
+            let wide = page.window.execute(TOO_WIDE, Vec::new()).await.unwrap();
+            picture(&page, &format!("{width}-ipam-orphan")).await;
+            assert_eq!(wide, json!([]), "at {width}");
+        }
     });
 }
 

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod events;
+pub mod ipam;
 pub mod leases;
 pub mod login;
 pub mod missing;

@@ -38,6 +38,7 @@ fn routes(config: &mut ServiceConfig) {
             .service(page("/sandboxes", pages::sandboxes::page))
             .service(page("/sandboxes/{sandbox}", pages::sandbox::summary))
             .service(page("/sandboxes/{sandbox}/json", pages::sandbox::json))
+            .service(page("/ipam", pages::ipam::page))
             .service(page("/leases", pages::leases::page))
             .service(page("/addresses/{address}", pages::address::page))
             .service(page("/events", pages::events::page))

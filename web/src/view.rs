@@ -7,6 +7,7 @@ pub mod events;
 pub mod failure;
 pub mod format;
 pub mod frame;
+pub mod ipam;
 pub mod json;
 pub mod leases;
 pub mod link;

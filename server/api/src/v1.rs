@@ -7,6 +7,7 @@ mod capabilities;
 mod drift;
 pub(crate) mod events;
 mod host;
+mod ipam;
 mod leases;
 mod login_links;
 mod networks;
@@ -47,6 +48,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(leases::lease_list)
         .service(leases::lease_get)
         .service(addresses::address_get)
+        .service(ipam::ipam_list)
+        .service(ipam::reclaim_create)
         .service(prune::prune_create)
         .service(probes::probe_create)
         .service(drift::drift_list)

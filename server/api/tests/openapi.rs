@@ -166,6 +166,8 @@ fn examples_are_what_the_model_reads_and_writes() {
     same::<netloom_model::probe::ProbeReport>(&answer("/api/v1/probes", "post", "200"));
     same::<netloom_model::event::Event>(&answer("/api/v1/events", "get", "200")["items"][0]);
     same::<netloom_model::lease::AddressReport>(&answer("/api/v1/addresses/{ip}", "get", "200")["items"][0]);
+    same::<netloom_model::ipam::PoolReport>(&answer("/api/v1/ipam", "get", "200")["items"][0]);
+    same::<netloom_model::lease::Lease>(&answer("/api/v1/ipam/reclaim", "post", "200")["leases"][0]);
     same::<netloom_model::drift::Drift>(&answer("/api/v1/drift", "get", "200")["items"][0]);
     same::<netloom_model::facts::HostLink>(&answer("/api/v1/host/interfaces", "get", "200")["items"][0]);
     same::<netloom_model::plan::Plan>(&answer("/api/v1/sandboxes", "post", "200")["plan"]);

@@ -1,6 +1,7 @@
 //! All about one address: its pool, its holder, its history. Asked of addresses that nobody holds, too.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use netloom_ipam::request;
 use netloom_model::invalid::{Code, Invalid};
@@ -42,7 +43,8 @@ impl Control {
             ]));
         }
         let read = self.inner.store.read(move |tx| Box::pin(async move { read(tx, address, at).await }));
-        Ok(vec![report(address, read.await?, self.inner.store.node_id())])
+        let known = read.await?;
+        Ok(vec![report(address, known, self.inner.store.node_id(), self.inner.config.orphan_grace)])
     }
 }
 
@@ -61,7 +63,7 @@ async fn read(tx: &mut ReadTx<'_>, address: IpAddr, at: Option<Timestamp>) -> Re
     Ok(Known { lease: None, pool, held_at: leases::held_at(tx, address, at).await?, history })
 }
 
-fn report(address: IpAddr, known: Known, node: NodeId) -> AddressReport {
+fn report(address: IpAddr, known: Known, node: NodeId, grace: Duration) -> AddressReport {
     let Known { lease, pool, held_at, history } = known;
     let unusable = pool.as_ref().and_then(|(pool, _)| request::check(pool.subnet, address).err());
     let state = match (lease.is_some() || held_at.is_some(), &pool, unusable) {
@@ -86,7 +88,7 @@ fn report(address: IpAddr, known: Known, node: NodeId) -> AddressReport {
         network_id: place.as_ref().map(|(_, id, _)| *id),
         subnet: subnet.filter(|_| same),
         pool: place.map(|(_, _, key)| key),
-        lease: lease.map(answered),
+        lease: lease.map(|row| answered(row, grace)),
         held_at,
         history,
     }

@@ -128,6 +128,7 @@ impl NewLease<'_> {
             pool_key: self.pool.key.clone(),
             prefix_length: self.pool.subnet.prefix_len(),
             gateway: self.pool.gateway,
+            orphaned: None,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What happens by itself: quarantines end, sessions and login links expire, old events and holdings go, the host is looked at once at the start.
+//! What happens by itself: quarantines and the graces of orphans end, sessions and login links expire, old events and holdings go, the host is looked at once at the start.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ use crate::networks::host::Host;
 
 /// How often quarantines are looked at.
 const QUARANTINES: Duration = Duration::from_secs(5);
+/// How often graces of orphans are looked at, in rounds of the above. Not in the first: the node says after a start which namespaces
+/// are there again.
+const GRACES_EVERY: u32 = 12;
 /// How often expired sessions and old events are removed, in rounds of the above.
 const TIDY_EVERY: u32 = 60;
 
@@ -37,6 +40,12 @@ impl Control {
             }
             if let Err(error) = self.end_quarantines().await {
                 tracing::warn!(%error, "quarantines could not be ended");
+            }
+            if round > 0
+                && round.is_multiple_of(GRACES_EVERY)
+                && let Err(error) = self.end_graces().await
+            {
+                tracing::warn!(%error, "orphaned sandboxes could not be removed");
             }
             if round.is_multiple_of(TIDY_EVERY)
                 && let Err(error) = self.tidy().await

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use netloom_model::lease::{LeaseKind, LeaseSpec, LeaseState};
+use netloom_model::lease::{Lease, LeaseKind, LeaseSpec, LeaseState};
+use netloom_model::net::Family;
 use netloom_model::network::{Driver, NetworkSpec};
 use netloom_model::plan::Plan;
 use netloom_model::probe::ProbeSpec;
@@ -32,7 +33,7 @@ commands! {
     ListNetworks => Read, GetNetwork => Read, CreateNetwork => Write, UpdateNetwork => Write, RemoveNetwork => Write,
     ListSandboxes => Read, GetSandbox => Read, UpdateSandbox => Write, RemoveSandbox => Write,
     ListLeases => Read, GetLease => Read, ReserveLease => Write, ReleaseLease => Write, GetAddress => Read,
-    Prune => Write, Probe => Write, GetDrift => Read, GetFacts => Read, ListEvents => Read, WatchEvents => Read, GetOverview => Read,
+    ListPools => Read, Reclaim => Write, Prune => Write, Probe => Write, GetDrift => Read, GetFacts => Read, ListEvents => Read, WatchEvents => Read, GetOverview => Read,
     CreateLoginLink => Administer, CreateBackup => Administer,
 }
 
@@ -241,6 +242,30 @@ pub struct Pruned {
     pub networks: Vec<netloom_model::event::ObjectRef>,
     /// How many addresses came free, or would.
     pub addresses: u64,
+}
+
+/// Lists the pools of all networks with their use, lowest subnet first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListPools {
+    /// Only this network's.
+    pub network: Option<Reference>,
+    /// Only this family's.
+    pub family: Option<Family>,
+    /// Which part.
+    pub page: PageRequest,
+}
+
+/// Removes the sandboxes whose adopted namespace is gone, so that their addresses come free before the grace is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reclaim;
+
+/// What was reclaimed, or would be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reclaimed {
+    /// The sandboxes, longest gone first.
+    pub sandboxes: Vec<netloom_model::event::ObjectRef>,
+    /// The leases that go with them, by address, as they were: with reason and since when.
+    pub leases: Vec<Lease>,
 }
 
 /// Sends a probe from a sandbox.

@@ -20,6 +20,8 @@ pub struct Config {
     pub history_retention: Duration,
     /// How long an address that a stranger answered for is kept out of use.
     pub quarantine: Duration,
+    /// How long a sandbox whose adopted namespace is gone keeps its addresses; then it is removed and they come free. A day unless said.
+    pub orphan_grace: Duration,
     /// How many addresses an attach tries before it is refused because strangers answer for all of them.
     pub conflict_candidates: u32,
     /// How long an unused session lasts.
@@ -39,6 +41,7 @@ impl Default for Config {
             event_retention: 100_000,
             history_retention: Duration::from_secs(90 * 24 * HOUR),
             quarantine: Duration::from_secs(600),
+            orphan_grace: Duration::from_secs(24 * HOUR),
             conflict_candidates: 8,
             session_idle: Duration::from_secs(12 * HOUR),
             session_max: Duration::from_secs(7 * 24 * HOUR),

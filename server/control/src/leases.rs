@@ -3,6 +3,7 @@
 pub(crate) mod reserve;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use netloom_model::LeaseId;
 use netloom_model::lease::{Lease, LeaseStatus};
@@ -53,7 +54,8 @@ impl Control {
             })
         });
         let (rows, next_page_token, seq) = read.await?;
-        Ok(Page { items: rows.into_iter().map(answered).collect(), next_page_token, seq })
+        let grace = self.inner.config.orphan_grace;
+        Ok(Page { items: rows.into_iter().map(|row| answered(row, grace)).collect(), next_page_token, seq })
     }
 
     /// Gets a lease.
@@ -77,7 +79,7 @@ impl Control {
                 }
             })
         });
-        Ok(answered(read.await?))
+        Ok(answered(read.await?, self.inner.config.orphan_grace))
     }
 }
 
@@ -119,8 +121,10 @@ fn place(text: &str) -> Result<(IpAddr, LeaseId), Error> {
     read().ok_or_else(|| Error::new(ErrorKind::Malformed, "invalid-page-token", "the page token names no lease"))
 }
 
-/// A lease as answered.
-pub(crate) fn answered(row: LeaseRow) -> Lease {
+/// A lease as answered; `grace` is how long an orphaned one is kept.
+pub(crate) fn answered(row: LeaseRow, grace: Duration) -> Lease {
+    let (reason, since) = row.orphaned.map(|orphaned| (orphaned.reason, orphaned.since)).unzip();
+    let millis = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
     Lease {
         spec: row.spec,
         id: row.id,
@@ -139,7 +143,9 @@ pub(crate) fn answered(row: LeaseRow) -> Lease {
             owner: row.owner,
             endpoint_id: row.endpoint_id,
             scope: Scope::Local,
-            until: row.until,
+            reason,
+            since,
+            until: row.until.or(since.map(|since| since.plus_millis(millis))),
         },
     }
 }

@@ -12,7 +12,7 @@
 //! | [`principal`], `identity` | who asks; tokens, sessions, login links |
 //! | [`error`] | what can go wrong, neutral of any transport |
 //! | [`node`] | the port to a node: plan, converge, live, drift, probe, facts |
-//! | `networks`, `sandboxes`, `leases`, `addresses`, `prune`, `probes`, `events`, `overview`, `backups` | the use cases |
+//! | `networks`, `sandboxes`, `leases`, `addresses`, `ipam`, `prune`, `reclaim`, `probes`, `events`, `overview`, `backups` | the use cases |
 //! | `validate` | what may be written, all refusals at once |
 //! | `allocation` | who gets which address |
 //! | `commit`, `settle`, `queue` | the write path: one transaction, then the node, one write per object at a time |
@@ -33,6 +33,7 @@ pub mod control;
 pub mod error;
 mod events;
 mod identity;
+mod ipam;
 mod journal;
 mod leases;
 mod networks;
@@ -43,6 +44,7 @@ pub mod principal;
 mod probes;
 mod prune;
 mod queue;
+mod reclaim;
 mod reports;
 mod sandboxes;
 mod settle;

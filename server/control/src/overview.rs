@@ -72,8 +72,8 @@ impl Control {
             look(Key::Sandbox(row.id), sandbox_ref(row), Vec::new());
         }
         for row in &sandbox_rows {
-            if let Some(reason) = &row.orphaned {
-                ranked.push((1, sandbox_ref(row), format!("its namespace is gone: {reason}")));
+            if let Some(orphaned) = &row.orphaned {
+                ranked.push((1, sandbox_ref(row), format!("its namespace is gone: {}", orphaned.reason)));
             }
         }
         ranked.extend(full_pools(&parts).into_iter().map(|(object, sentence)| (2, object, sentence)));

@@ -62,7 +62,7 @@ impl Control {
     }
 
     /// Whether no row of these is left.
-    async fn are_gone(&self, keys: &[Key]) -> Result<bool, Error> {
+    pub(crate) async fn are_gone(&self, keys: &[Key]) -> Result<bool, Error> {
         let (mut sandbox_ids, mut network_ids) = (Vec::new(), Vec::new());
         for key in keys {
             match key {

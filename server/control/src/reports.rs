@@ -16,7 +16,7 @@ use netloom_model::lease::LeaseState;
 use netloom_model::plan::{PlannedOperation, Refusal};
 use netloom_model::report::Report;
 use netloom_model::{NodeId, SandboxId};
-use netloom_store::{ReadTx, WriteTx, endpoints, events, networks, sandboxes};
+use netloom_store::{Orphaned, ReadTx, WriteTx, endpoints, events, networks, sandboxes};
 
 use crate::clock::now;
 use crate::commit::Job;
@@ -131,7 +131,8 @@ impl Job for Orphan {
             None => ("sandbox.found", format!("the namespace of sandbox `{}` is there again", row.name)),
         };
         let revision = events::append(tx, &Actor::agent().event(kind, sandbox_ref(&row), message, now)).await?;
-        sandboxes::set_orphaned(tx, self.id, self.reason.as_deref()).await?;
+        let orphaned = self.reason.clone().map(|reason| Orphaned { reason, since: now });
+        sandboxes::set_orphaned(tx, self.id, orphaned.as_ref()).await?;
         let state = match (&self.reason, row.running) {
             (Some(_), _) => LeaseState::Orphaned,
             (None, true) => LeaseState::Bound,

@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use netloom_model::net::{Family, Span, from_number, to_number};
 
 /// What to do to a pool's free spans.
@@ -60,6 +61,29 @@ pub fn take(free: Span, taken: Span) -> Option<Change> {
 pub fn give_back(back: Span, below: Option<Span>, above: Option<Span>) -> Change {
     let merged = Span { low: below.map_or(back.low, |span| span.low), high: above.map_or(back.high, |span| span.high) };
     Change { remove: below.into_iter().chain(above).collect(), insert: vec![merged] }
+}
+
+/// A span as people write it: a subnet in CIDR form where it is exactly one, else `first-last`; a single address stands alone.
+/// [`netloom_model::net::parse_span`] reads all three.
+pub fn written(span: Span) -> String {
+    if span.low == span.high {
+        return span.low.to_string();
+    }
+    match subnet(span) {
+        Some(subnet) => subnet.to_string(),
+        None => span.to_string(),
+    }
+}
+
+/// The subnet that has exactly these addresses, if there is one.
+fn subnet(span: Span) -> Option<IpNet> {
+    let (low, high) = (to_number(span.low), to_number(span.high));
+    // In a subnet the ends differ in the host's bits alone, which are 0 in the one and 1 in the other.
+    let host = low ^ high;
+    let fits = low & host == 0 && host & host.wrapping_add(1) == 0;
+    let bits = u8::try_from(host.count_ones()).ok()?;
+    let prefix = Family::of(span.low).bits().checked_sub(bits)?;
+    IpNet::new(span.low, prefix).ok().filter(|_| fits)
 }
 
 /// Consecutive addresses as spans, lowest first. `addresses` must be in ascending order, without repetition.

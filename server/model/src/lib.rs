@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`id`], [`name`], [`mac`], [`net`], [`timestamp`] | values with one text form each |
 //! | [`network`], [`sandbox`], [`lease`], [`probe`] | the resources: spec and status |
+//! | [`ipam`] | the pools of all networks, with their use |
 //! | [`assignment`], [`report`], [`facts`] | what passes between control and a node |
 //! | [`plan`], [`drift`], [`event`], [`condition`] | what happens, what would, what differs |
 //! | [`document`], [`invalid`] | JSON in, with the field named when it is wrong |
@@ -20,6 +21,7 @@ pub mod event;
 pub mod facts;
 pub mod id;
 pub mod invalid;
+pub mod ipam;
 pub mod lease;
 pub mod mac;
 pub mod name;

@@ -16,6 +16,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 
 use crate::error::Error;
+use crate::row::Orphaned;
 
 /// An address as 16 big-endian bytes.
 pub(crate) fn address(address: IpAddr) -> Vec<u8> {
@@ -134,6 +135,11 @@ impl<'r> Columns<'r> {
     pub(crate) fn subnet(&mut self) -> Result<IpNet, Error> {
         let (address, length) = (self.address()?, self.small()?);
         IpNet::new(address, length).map_err(|_| Error::Corrupt(format!("{address}/{length} is no subnet")))
+    }
+
+    /// The next two columns, why and since when something is orphaned; both are absent where it is not.
+    pub(crate) fn orphaned(&mut self) -> Result<Option<Orphaned>, Error> {
+        Ok(self.plain::<Option<String>>()?.zip(self.time_option()?).map(|(reason, since)| Orphaned { reason, since }))
     }
 
     /// The next column, 32 bytes of a hash.

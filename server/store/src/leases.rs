@@ -19,13 +19,17 @@ use crate::tx::{ReadTx, Statement, WriteTx, sql};
 pub use history::{HISTORY_PRUNED_AT_ONCE, held_at, history, prune_history};
 pub use search::list;
 
-// CROSS JOIN keeps the order of the loops: from the lease to its network and pool, never the other way.
+// CROSS JOIN keeps the order of the loops: from the lease to its network and pool, never the other way. Its owner is looked up
+// only where it is an orphan's.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT l.id, l.network_id, l.pool_id, l.address, l.mac, l.kind, l.state, l.owner_kind, l.owner_id, ",
             "l.owner_name, l.node, l.endpoint_id, l.key, l.spec, l.until, l.revision, l.created_at, l.updated_at, ",
-            "n.name, p.key, p.prefix_length, p.gateway FROM lease AS l CROSS JOIN network AS n CROSS JOIN pool AS p ",
+            "n.name, p.key, p.prefix_length, p.gateway, ",
+            "CASE l.state WHEN 'orphaned' THEN (SELECT s.orphaned FROM sandbox AS s WHERE s.id = l.owner_id) END, ",
+            "CASE l.state WHEN 'orphaned' THEN (SELECT s.orphaned_at FROM sandbox AS s WHERE s.id = l.owner_id) END ",
+            "FROM lease AS l CROSS JOIN network AS n CROSS JOIN pool AS p ",
             "WHERE n.id = l.network_id AND p.id = l.pool_id",
             $rest
         )
@@ -80,6 +84,7 @@ pub(crate) fn row(columns: &mut Columns<'_>) -> Result<LeaseRow, Error> {
         pool_key: columns.plain()?,
         prefix_length: columns.small()?,
         gateway: columns.address_option()?,
+        orphaned: columns.orphaned()?,
     })
 }
 

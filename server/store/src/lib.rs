@@ -46,7 +46,9 @@ pub use backup::Snapshot;
 pub use describe::Description;
 pub use draft::Draft;
 pub use error::Error;
-pub use query::{FreeSummary, LeaseQuery, NetworkQuery, PoolUse, SandboxQuery};
-pub use row::{EndpointRow, LeaseRow, NetworkRow, NewEvent, PoolRow, SandboxRow, SessionRow, TokenRow, WithFree};
+pub use query::{FreeSummary, LeaseQuery, NetworkQuery, PoolQuery, PoolUse, SandboxQuery};
+pub use row::{
+    EndpointRow, LeaseRow, NetworkRow, NewEvent, Orphaned, PoolRow, SandboxRow, SessionRow, TokenRow, WithFree,
+};
 pub use store::Store;
 pub use tx::{ReadTx, WriteTx};

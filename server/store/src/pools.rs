@@ -5,13 +5,14 @@ use std::net::IpAddr;
 
 use netloom_model::NetworkId;
 use netloom_model::lease::{LeaseKind, LeaseState};
-use netloom_model::net::{Span, from_number, to_number, usable};
+use netloom_model::net::{Family, Span, from_number, to_number, usable};
 
 use crate::column::{self, Columns};
 use crate::error::Error;
 use crate::free_ranges;
-use crate::query::{FreeSummary, PoolUse};
+use crate::query::{FreeSummary, PoolQuery, PoolUse};
 use crate::row::{PoolRow, WithFree};
+use crate::select::Select;
 use crate::tx::{ReadTx, WriteTx, sql};
 
 macro_rules! columns {
@@ -116,6 +117,26 @@ pub async fn containing(tx: &mut ReadTx<'_>, address: IpAddr) -> Result<Option<(
         WHERE p.high >= $1 AND p.low <= $1 AND n.id = p.network_id ORDER BY p.high LIMIT 1"
     ));
     tx.row(statement.bind(column::address(address)), row_with_network).await
+}
+
+/// A page of pools, lowest subnet first (so IPv4 before IPv6), with the names of their networks. No two pools share an address, so that
+/// the last one alone says where a page ends.
+pub async fn list(tx: &mut ReadTx<'_>, query: &PoolQuery) -> Result<Vec<(PoolRow, String)>, Error> {
+    let mut select = Select::new(columns!(", n.name FROM pool AS p CROSS JOIN network AS n WHERE n.id = p.network_id"));
+    if let Some(network) = query.network {
+        select.with(" AND p.network_id = ", network.to_string());
+    }
+    // IPv4 is stored as IPv4-mapped IPv6: one block of the whole.
+    let mapped = |octets: [u8; 4]| column::address(IpAddr::from(octets));
+    if let Some(family) = query.family {
+        select.text(if family == Family::V4 { " AND p.high BETWEEN " } else { " AND p.high NOT BETWEEN " });
+        select.with("", mapped([0; 4])).with(" AND ", mapped([255; 4]));
+    }
+    if let Some(after) = query.after {
+        select.with(" AND p.high > ", column::address(after));
+    }
+    select.with(" ORDER BY p.high LIMIT ", column::limit(query.limit));
+    tx.rows(select.statement(), row_with_network).await
 }
 
 /// The subnets of all pools, lowest first.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use netloom_model::lease::{LeaseKind, LeaseState};
-use netloom_model::net::Span;
+use netloom_model::net::{Family, Span};
 use netloom_model::network::Driver;
 use netloom_model::{LeaseId, MacAddr, NetworkId};
 
@@ -62,6 +62,19 @@ pub struct LeaseQuery {
     pub kind: Option<LeaseKind>,
     /// Only after this place in the order.
     pub after: Option<(IpAddr, LeaseId)>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// Which pools, by subnet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PoolQuery {
+    /// Only this network's.
+    pub network: Option<NetworkId>,
+    /// Only this family's.
+    pub family: Option<Family>,
+    /// Only above the pool whose subnet ends with this address.
+    pub after: Option<IpAddr>,
     /// At most this many.
     pub limit: u32,
 }

@@ -61,7 +61,7 @@ pub struct PoolRow {
 /// A pool with the lowest free run that reaches into its range, whole; none where the range is full.
 pub type WithFree = (PoolRow, Option<Span>);
 
-/// A lease. `network_name`, `pool_key` and `prefix_length` are joined when it is read and ignored when it is written.
+/// A lease. What is marked as joined is joined when it is read and ignored when it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseRow {
     /// ID.
@@ -102,6 +102,17 @@ pub struct LeaseRow {
     pub prefix_length: u8,
     /// The pool's gateway (joined).
     pub gateway: Option<IpAddr>,
+    /// Why and since when its holder is gone, on a lease in state `orphaned` (joined).
+    pub orphaned: Option<Orphaned>,
+}
+
+/// Why an adopted namespace is given up, and since when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphaned {
+    /// In a sentence.
+    pub reason: String,
+    /// When it was found gone.
+    pub since: Timestamp,
 }
 
 /// A sandbox.
@@ -117,8 +128,8 @@ pub struct SandboxRow {
     pub running: bool,
     /// Whether it is being removed.
     pub deleting: bool,
-    /// Why its adopted namespace is given up, when it is.
-    pub orphaned: Option<String>,
+    /// Why its adopted namespace is given up, and since when; absent while it is not.
+    pub orphaned: Option<Orphaned>,
     /// What the user wrote.
     pub spec: SandboxSpec,
     /// Number of the event that last changed it.

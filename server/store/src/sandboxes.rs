@@ -6,14 +6,14 @@ use crate::column::{self, Columns};
 use crate::error::Error;
 use crate::labels;
 use crate::query::SandboxQuery;
-use crate::row::SandboxRow;
+use crate::row::{Orphaned, SandboxRow};
 use crate::select::Select;
 use crate::tx::{ReadTx, WriteTx, sql};
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT s.id, s.name, s.namespace, s.running, s.deleting, s.orphaned, s.spec, s.revision, s.created_at, ",
+            "SELECT s.id, s.name, s.namespace, s.running, s.deleting, s.orphaned, s.orphaned_at, s.spec, s.revision, s.created_at, ",
             "s.updated_at FROM sandbox AS s ",
             $rest
         )
@@ -27,7 +27,7 @@ fn row(columns: &mut Columns<'_>) -> Result<SandboxRow, Error> {
         namespace: columns.json()?,
         running: columns.plain()?,
         deleting: columns.plain()?,
-        orphaned: columns.plain()?,
+        orphaned: columns.orphaned()?,
         spec: columns.json()?,
         revision: columns.count()?,
         created_at: columns.time()?,
@@ -41,15 +41,16 @@ fn row(columns: &mut Columns<'_>) -> Result<SandboxRow, Error> {
 /// [`Error::Duplicate`] with [`crate::constraint::SANDBOX_NAME`].
 pub async fn insert(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error> {
     let node = tx.identity.node.to_string();
-    let statement = sql("INSERT INTO sandbox (id, name, scope, node, namespace, running, deleting, orphaned, spec, revision, created_at, updated_at)
-        VALUES ($1, $2, 'local', $3, $4, $5, $6, $7, $8, $9, $10, $11)")
+    let statement = sql("INSERT INTO sandbox (id, name, scope, node, namespace, running, deleting, orphaned, orphaned_at, spec, revision, created_at, updated_at)
+        VALUES ($1, $2, 'local', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
     .bind(row.id.to_string())
     .bind(row.name.clone())
     .bind(node)
     .bind(column::json(&row.namespace)?)
     .bind(row.running)
     .bind(row.deleting)
-    .bind(row.orphaned.clone())
+    .bind(reason(row.orphaned.as_ref()))
+    .bind(since(row.orphaned.as_ref()))
     .bind(column::json(&row.spec)?)
     .bind(column::integer(row.revision))
     .bind(row.created_at.millis())
@@ -61,21 +62,24 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error>
     Ok(())
 }
 
-/// Writes what can change of a sandbox: namespace, whether it should run, why it is orphaned, spec with its labels, revision, time.
+/// Writes what can change of a sandbox: namespace, whether it should run, why and since when it is orphaned, spec with its labels,
+/// revision, time.
 ///
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn update(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error> {
-    let statement =
-        sql("UPDATE sandbox SET namespace = $2, running = $3, orphaned = $4, spec = $5, revision = $6, updated_at = $7
-        WHERE id = $1")
-        .bind(row.id.to_string())
-        .bind(column::json(&row.namespace)?)
-        .bind(row.running)
-        .bind(row.orphaned.clone())
-        .bind(column::json(&row.spec)?)
-        .bind(column::integer(row.revision))
-        .bind(row.updated_at.millis());
+    let statement = sql(
+        "UPDATE sandbox SET namespace = $2, running = $3, orphaned = $4, orphaned_at = $5, spec = $6, revision = $7,
+        updated_at = $8 WHERE id = $1",
+    )
+    .bind(row.id.to_string())
+    .bind(column::json(&row.namespace)?)
+    .bind(row.running)
+    .bind(reason(row.orphaned.as_ref()))
+    .bind(since(row.orphaned.as_ref()))
+    .bind(column::json(&row.spec)?)
+    .bind(column::integer(row.revision))
+    .bind(row.updated_at.millis());
     tx.change_one(statement).await?;
     labels::SANDBOX.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await
 }
@@ -143,13 +147,29 @@ pub async fn count_by_running(tx: &mut ReadTx<'_>) -> Result<(u64, u64), Error> 
     tx.only(statement, |c| Ok((c.count()?, c.count()?))).await
 }
 
-/// Says why a sandbox's adopted namespace is given up, or that it is not any more.
+/// Says why and since when a sandbox's adopted namespace is given up, or that it is not any more.
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub async fn set_orphaned(tx: &mut WriteTx<'_>, id: SandboxId, reason: Option<&str>) -> Result<(), Error> {
-    let statement = sql("UPDATE sandbox SET orphaned = $2 WHERE id = $1").bind(id.to_string());
-    tx.change_one(statement.bind(reason.map(str::to_owned))).await
+pub async fn set_orphaned(tx: &mut WriteTx<'_>, id: SandboxId, orphaned: Option<&Orphaned>) -> Result<(), Error> {
+    let statement = sql("UPDATE sandbox SET orphaned = $2, orphaned_at = $3 WHERE id = $1").bind(id.to_string());
+    tx.change_one(statement.bind(reason(orphaned)).bind(since(orphaned))).await
+}
+
+fn reason(orphaned: Option<&Orphaned>) -> Option<String> {
+    orphaned.map(|orphaned| orphaned.reason.clone())
+}
+
+fn since(orphaned: Option<&Orphaned>) -> Option<i64> {
+    orphaned.map(|orphaned| orphaned.since.millis())
+}
+
+/// Sandboxes whose adopted namespace was gone by a time and that are not being removed, longest gone first; at most `limit`.
+pub async fn orphaned(tx: &mut ReadTx<'_>, by: Timestamp, limit: u32) -> Result<Vec<SandboxRow>, Error> {
+    let statement = sql(select!(
+        "WHERE s.orphaned_at IS NOT NULL AND s.orphaned_at <= $1 AND s.deleting = 0 ORDER BY s.orphaned_at, s.name LIMIT $2"
+    ));
+    tx.rows(statement.bind(by.millis()).bind(column::limit(limit)), row).await
 }
 
 /// Sandboxes that should not run and are not being removed, by name.

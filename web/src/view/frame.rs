@@ -17,6 +17,8 @@ pub enum Section {
     Networks,
     /// Sandboxes.
     Sandboxes,
+    /// Pools of all networks.
+    Pools,
     /// Leases and addresses.
     Leases,
     /// Events.
@@ -60,7 +62,7 @@ pub(crate) struct Entry {
 }
 
 /// The navigation: one line per part of the dashboard. Icons are paths on a 16 x 16 grid.
-const ENTRIES: [Entry; 5] = [
+const ENTRIES: [Entry; 6] = [
     Entry {
         section: Section::Overview,
         label: "Overview",
@@ -78,6 +80,12 @@ const ENTRIES: [Entry; 5] = [
         label: "Sandboxes",
         href: "/ui/sandboxes",
         icon: "M8 1.5 14 4.7v6.6L8 14.5 2 11.3V4.7zM2 4.7l6 3.2 6-3.2M8 7.9v6.6",
+    },
+    Entry {
+        section: Section::Pools,
+        label: "Pools",
+        href: "/ui/ipam",
+        icon: "M2 2.5h12v3H2zM2 6.5h12v3H2zM2 10.5h12v3H2zM9 2.5v3M6 6.5v3M11 10.5v3",
     },
     Entry {
         section: Section::Leases,

@@ -13,6 +13,7 @@ use super::frame::Frame;
 use super::link;
 use super::map::class_of;
 use super::object::ObjectLink;
+use super::prose::Prose;
 use super::when::When;
 
 /// What the search form asks for; an empty text asks for nothing.
@@ -98,6 +99,8 @@ pub struct LeaseRow {
     pub(crate) owner: ObjectLink,
     pub(crate) since: When,
     pub(crate) until: Option<When>,
+    /// Why its holder is gone.
+    pub(crate) reason: Option<Prose>,
 }
 
 impl LeaseRow {
@@ -118,6 +121,7 @@ impl LeaseRow {
             owner: ObjectLink::from(&status.owner),
             since: frame.when(lease.created_at),
             until: status.until.map(|until| frame.when(until)),
+            reason: status.reason.as_deref().map(Prose::new),
         }
     }
 }

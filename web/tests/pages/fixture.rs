@@ -1,6 +1,7 @@
 //! An installation to look at: the exercise's networks and sandboxes with everything that can be odd about them, and a second
 //! set in which every text that users or strangers choose is hostile.
 
+mod ipam;
 mod pages;
 
 use std::collections::BTreeSet;
@@ -142,6 +143,8 @@ fn lease(names: &Names, last: u8, kind: LeaseKind, state: LeaseState, owner: Own
         owner: Owner { kind: owner, id, name: name.into(), node: node() },
         endpoint_id: None,
         scope: Scope::Local,
+        reason: None,
+        since: None,
         until: (state == LeaseState::Quarantined).then(|| ago(-8)),
     };
     Lease {

@@ -9,7 +9,7 @@ use crate::html::{Piece, pieces};
 const VOID: [&str; 7] = ["meta", "link", "input", "br", "rect", "circle", "path"];
 
 /// Every address that a page may lead to.
-const ROUTES: [&str; 21] = [
+const ROUTES: [&str; 22] = [
     "/ui",
     "/ui/networks",
     "/ui/networks/*",
@@ -19,6 +19,7 @@ const ROUTES: [&str; 21] = [
     "/ui/sandboxes",
     "/ui/sandboxes/*",
     "/ui/sandboxes/*/json",
+    "/ui/ipam",
     "/ui/leases",
     "/ui/addresses/*",
     "/ui/events",

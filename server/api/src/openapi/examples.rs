@@ -75,6 +75,10 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
         ("prune_create", _) => {
             json!({"sandboxes": [object("sandbox", "sbx", "macvlan1")], "networks": [], "addresses": 1})
         }
+        ("ipam_list", _) => page(objects::pool()),
+        ("reclaim_create", _) => {
+            json!({"sandboxes": [object("sandbox", "sbx", "builder")], "leases": [objects::orphan()]})
+        }
         ("login_link_create", _) => json!({"path": "/ui/login?link=kq3v5m7w2y4a6c8e",
             "url": "http://127.0.0.1:8080/ui/login?link=kq3v5m7w2y4a6c8e"}),
         ("probe_create", _) => objects::probe(),

@@ -65,7 +65,8 @@ impl Control {
 
     async fn write_lease<J: Job<Output = LeaseRow>>(&self, job: J, dry_run: bool) -> Result<Written<Lease>, Error> {
         let inner = self.inner.clone();
-        let lease = answered(detached(async move { inner.commit(dry_run, job).await }).await?);
+        let row = detached(async move { inner.commit(dry_run, job).await }).await?;
+        let lease = answered(row, self.inner.config.orphan_grace);
         Ok(if dry_run { Written::Planned(lease, Plan::default()) } else { Written::Done(lease) })
     }
 }

@@ -13,7 +13,8 @@ use netloom_store::{FreeSummary, NetworkRow, PoolRow, ReadTx, networks, pools};
 use crate::conditions;
 use crate::error::Error;
 
-type Counts = Vec<(netloom_model::lease::LeaseKind, netloom_model::lease::LeaseState, u64)>;
+/// How many leases a pool has of each kind and state.
+pub(crate) type Counts = Vec<(netloom_model::lease::LeaseKind, netloom_model::lease::LeaseState, u64)>;
 
 /// All that the store holds of one network.
 #[derive(Debug, Clone)]
@@ -111,13 +112,11 @@ pub(crate) fn more_room(pool: &PoolRow) -> &'static str {
     if pool.range == usable(pool.subnet) { "add a pool" } else { "widen its range or add a pool" }
 }
 
-fn nearly_full(pool: &PoolRow, free: &FreeSummary) -> Option<Condition> {
+/// What a pool has to say before it runs dry, and when it has.
+pub(crate) fn nearly_full(pool: &PoolRow, free: &FreeSummary) -> Option<Condition> {
     let size = pool.range.len();
-    if !capacity::nearly_full(size, free.in_range) {
-        return None;
-    }
-    let reason = if free.in_range == 0 { "Full" } else { "NinetyPercentUsed" };
+    let scarcity = capacity::scarcity(size, free.in_range)?;
     let (left, remedy) = (free.in_range, more_room(pool));
     let message = format!("pool `{}` has {left} of {size} dynamic addresses left: {remedy}", pool.key);
-    Some(Condition::new("PoolNearlyFull", reason, message))
+    Some(Condition::new("PoolNearlyFull", scarcity.as_str(), message))
 }

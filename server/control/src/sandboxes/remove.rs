@@ -78,6 +78,9 @@ impl Control {
     }
 }
 
+/// The event of a removal because the adopted namespace is gone.
+pub(crate) const RECLAIMED: &str = "sandbox.reclaimed";
+
 /// Marks a sandbox, its endpoints and its leases as on their way out.
 pub(crate) struct Remove {
     pub(crate) id: SandboxId,
@@ -116,7 +119,12 @@ impl Remove {
         let object = sandbox_ref(row);
         match &self.reason {
             Some(reason) => {
-                let message = format!("sandbox `{}` could not be made: {reason}", row.name);
+                let message = match self.event {
+                    RECLAIMED => {
+                        format!("sandbox `{}` is being removed, since its namespace is gone: {reason}", row.name)
+                    }
+                    _ => format!("sandbox `{}` could not be made: {reason}", row.name),
+                };
                 with(self.actor.event(self.event, object, message, now), "reason", reason)
             }
             None => self.actor.event(self.event, object, format!("sandbox `{}` is being removed", row.name), now),

@@ -41,7 +41,7 @@ impl SandboxParts {
             for lease in &mut endpoint.leases {
                 leases::set_state(tx, lease, LeaseState::Releasing, revision, now);
                 lease.state = LeaseState::Releasing;
-                (lease.until, lease.revision, lease.updated_at) = (None, revision, now);
+                (lease.until, lease.orphaned, lease.revision, lease.updated_at) = (None, None, revision, now);
             }
         }
         Ok(endpoints::mark_deleting(tx, &ids).await?)
@@ -83,10 +83,14 @@ pub(crate) fn compose(parts: SandboxParts, live: Option<&LiveObject>, found: &[F
     let state = state(&row, live);
     let mut conditions = conditions::of(live);
     conditions.extend(found.iter().map(Finding::condition));
-    if let Some(reason) = &row.orphaned
-        && conditions.iter().all(|condition| condition.kind != "NamespaceGone")
-    {
-        conditions.push(Condition::new("NamespaceGone", "Orphaned", reason.clone()));
+    if let Some(orphaned) = &row.orphaned {
+        match conditions.iter_mut().find(|condition| condition.kind == "NamespaceGone") {
+            Some(known) => known.since = known.since.or(Some(orphaned.since)),
+            None => conditions.push(Condition {
+                since: Some(orphaned.since),
+                ..Condition::new("NamespaceGone", "Orphaned", orphaned.reason.clone())
+            }),
+        }
     }
     let mut endpoints: BTreeMap<String, EndpointStatus> = BTreeMap::new();
     // A network that was detached and attached again is there twice for a while: the one that stays is shown.

@@ -5,6 +5,7 @@
 mod access;
 mod capacity;
 mod conflicts;
+mod ipam;
 mod kit;
 mod lists;
 mod networks;

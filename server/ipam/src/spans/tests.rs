@@ -60,12 +60,43 @@ fn the_dynamic_range_bounds_the_choice() {
 }
 
 #[test]
+fn a_span_is_written_as_the_subnet_that_it_is() {
+    let cases = [
+        ("10.0.0.0", "10.0.0.255", "10.0.0.0/24"),
+        ("10.0.0.128", "10.0.0.255", "10.0.0.128/25"),
+        ("10.0.0.2", "10.0.0.3", "10.0.0.2/31"),
+        ("10.0.0.9", "10.0.0.9", "10.0.0.9"),
+        ("10.0.0.1", "10.0.0.254", "10.0.0.1-10.0.0.254"),
+        ("10.0.0.1", "10.0.0.2", "10.0.0.1-10.0.0.2"),
+        ("10.0.0.64", "10.0.0.191", "10.0.0.64-10.0.0.191"),
+        ("0.0.0.0", "255.255.255.255", "0.0.0.0/0"),
+        ("fd00::", "fd00::ffff:ffff:ffff:ffff", "fd00::/64"),
+        ("fd00::1", "fd00::ffff:ffff:ffff:ffff", "fd00::1-fd00::ffff:ffff:ffff:ffff"),
+        ("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::/0"),
+    ];
+    for (low, high, wanted) in cases {
+        assert_eq!(written(span(low, high)), wanted);
+    }
+}
+
+#[test]
 fn neighbours_become_one_span() {
     let spans = consecutive(["10.0.0.1", "10.0.0.2", "10.0.0.9", "10.0.0.255", "10.0.1.0"].map(ip));
     assert_eq!(spans, [span("10.0.0.1", "10.0.0.2"), single(ip("10.0.0.9")), span("10.0.0.255", "10.0.1.0")]);
 }
 
 proptest! {
+    #[test]
+    fn what_is_written_of_a_span_is_read_as_that_span(low in any::<u32>(), length in 0u32..5000, six in any::<bool>()) {
+        let base = if six { to_number(ip("fd00::")) } else { to_number(ip("0.0.0.0")) };
+        let high = low.saturating_add(length);
+        let span = Span { low: from_number(base + u128::from(low)), high: from_number(base + u128::from(high)) };
+        let text = written(span);
+        prop_assert_eq!(netloom_model::net::parse_span("/r", &text), Ok(span));
+        let aligned = span.len().is_power_of_two() && u128::from(low) % span.len() == 0;
+        prop_assert_eq!(text.contains('/'), aligned && span.len() > 1, "{}", text);
+    }
+
     #[test]
     fn taking_and_giving_back_never_loses_or_doubles_an_address(
         steps in proptest::collection::vec((any::<bool>(), 0usize..64), 1..200),

@@ -127,6 +127,7 @@ pub(crate) fn lease(pool: &PoolRow, address: IpAddr, owner: &str) -> LeaseRow {
         pool_key: String::new(),
         prefix_length: 0,
         gateway: None,
+        orphaned: None,
     }
 }
 

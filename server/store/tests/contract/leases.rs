@@ -2,9 +2,11 @@
 
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
 use netloom_model::{EndpointId, MacAddr, Timestamp};
-use netloom_store::{Error, LeaseQuery, LeaseRow, Store, constraint, leases};
+use netloom_store::{Error, LeaseQuery, LeaseRow, Orphaned, Store, constraint, leases, sandboxes};
 
-use crate::kit::{at, give_back, ip, lease, lease_lowest, network_with_pool, open, read, span, unique, write};
+use crate::kit::{
+    at, give_back, ip, lease, lease_lowest, network_with_pool, open, read, sandbox, span, take, unique, write,
+};
 
 async fn list(store: &Store, query: LeaseQuery) -> Vec<String> {
     let found = read!(store, (query), tx => leases::list(tx, &query).await).unwrap();
@@ -206,4 +208,32 @@ async fn holdings_are_forgotten_once_they_ended_before_the_time_given() {
 
 async fn read_history(store: &netloom_store::Store, address: std::net::IpAddr) -> usize {
     read!(store, (), tx => leases::history(tx, address, 10).await).unwrap().len()
+}
+
+#[tokio::test]
+async fn an_orphaned_lease_says_why_and_since_when() {
+    let (_directory, store) = open().await;
+    let (_, pool) = network_with_pool(&store, "blue", "10.0.0.0/24").await;
+    let holder = sandbox("box");
+    let mut row = lease(&pool, ip("10.0.0.9"), "box");
+    row.owner.id = Some(holder.id.to_string());
+    let gone = Orphaned { reason: "the path is gone".into(), since: at(4_000) };
+    write!(store, (holder, row, gone, pool), tx => {
+        sandboxes::insert(tx, &holder).await?;
+        sandboxes::set_orphaned(tx, holder.id, Some(&gone)).await?;
+        take(tx, pool.id, row.address).await?;
+        leases::insert(tx, &row).await
+    })
+    .unwrap();
+    let found = || async { read!(store, (), tx => leases::by_address(tx, ip("10.0.0.9")).await).unwrap().unwrap() };
+    let bound = found().await;
+    assert_eq!(bound.orphaned, None, "it is the lease's state that counts");
+    write!(store, (bound), tx => {
+        leases::set_state(tx, &bound, LeaseState::Orphaned, 2, at(4_000));
+        Ok::<_, Error>(())
+    })
+    .unwrap();
+    assert_eq!(found().await.orphaned, Some(gone));
+    let query = LeaseQuery { state: Some(LeaseState::Orphaned), limit: 9, ..LeaseQuery::default() };
+    assert_eq!(read!(store, (query), tx => leases::list(tx, &query).await).unwrap(), [found().await]);
 }

@@ -1,7 +1,8 @@
 //! Tables `pool` and `pool_count`.
 
 use netloom_model::lease::{LeaseKind, LeaseState};
-use netloom_store::{Error, constraint, integrity, leases, pools};
+use netloom_model::net::Family;
+use netloom_store::{Error, PoolQuery, constraint, integrity, leases, pools};
 
 use crate::kit::{at, ip, lease_lowest, network_with_pool, open, pool, read, span, texts, write};
 
@@ -91,4 +92,31 @@ async fn the_fullest_pools_come_first() {
     let fullest = read!(store, (), tx => pools::fullest(tx, 2).await).unwrap();
     let found: Vec<_> = fullest.iter().map(|pool| (pool.network_name.as_str(), pool.leased, pool.usable)).collect();
     assert_eq!(found, [("b", 5, 6), ("a", 20, 254)]);
+}
+
+#[tokio::test]
+async fn pools_of_all_networks_are_paged_by_subnet() {
+    let (_directory, store) = open().await;
+    let (red, _) = network_with_pool(&store, "red", "10.0.2.0/24").await;
+    network_with_pool(&store, "blue", "10.0.0.0/24").await;
+    network_with_pool(&store, "green", "::1:0:0/112").await;
+    let mut six = pool(&red, "v6", "fd00:1::/64");
+    six.position = 1;
+    write!(store, (six), tx => pools::insert(tx, &six).await).unwrap();
+    let cases = [
+        (None, None, vec!["green ::1:0:0/112", "blue 10.0.0.0/24", "red 10.0.2.0/24", "red fd00:1::/64"]),
+        (Some(red.id), None, vec!["red 10.0.2.0/24", "red fd00:1::/64"]),
+        (None, Some(Family::V4), vec!["blue 10.0.0.0/24", "red 10.0.2.0/24"]),
+        (None, Some(Family::V6), vec!["green ::1:0:0/112", "red fd00:1::/64"]),
+        (Some(red.id), Some(Family::V6), vec!["red fd00:1::/64"]),
+    ];
+    for (network, family, wanted) in cases {
+        let mut query = PoolQuery { network, family, after: None, limit: 1 };
+        let mut found = Vec::new();
+        while let Some((row, name)) = read!(store, (query), tx => pools::list(tx, &query).await).unwrap().pop() {
+            query.after = Some(row.subnet.broadcast());
+            found.push(format!("{name} {}", row.subnet));
+        }
+        assert_eq!(found, wanted, "{query:?}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use netloom_model::assignment::{Adoption, NamespaceSource};
-use netloom_store::{Error, SandboxQuery, constraint, endpoints, networks, sandboxes};
+use netloom_store::{Error, Orphaned, SandboxQuery, constraint, endpoints, networks, sandboxes};
 
 use crate::kit::{at, endpoint, network, open, read, sandbox, write};
 
@@ -27,8 +27,9 @@ async fn a_sandbox_comes_back_as_it_was_written() {
     row.spec.description = Some("stopped".into());
     row.revision = 2;
     write!(store, (row), tx => sandboxes::update(tx, &row).await).unwrap();
-    write!(store, (), tx => sandboxes::set_orphaned(tx, id, Some("gone")).await).unwrap();
-    row.orphaned = Some("gone".into());
+    let gone = Orphaned { reason: "gone".into(), since: at(2_000) };
+    write!(store, (gone), tx => sandboxes::set_orphaned(tx, id, Some(&gone)).await).unwrap();
+    row.orphaned = Some(gone);
     assert_eq!(read!(store, (), tx => sandboxes::stopped(tx).await).unwrap(), [row.clone()]);
     write!(store, (), tx => { sandboxes::mark_deleting(tx, id, 3, at(3_000)); Ok::<_, Error>(()) }).unwrap();
     assert_eq!(read!(store, (), tx => sandboxes::stopped(tx).await).unwrap(), []);
@@ -93,4 +94,30 @@ async fn a_sandbox_does_not_go_from_under_its_endpoints() {
     })
     .unwrap();
     assert_eq!(read!(store, (), tx => sandboxes::all(tx).await).unwrap(), []);
+}
+
+#[tokio::test]
+async fn orphans_are_found_by_how_long_they_are_gone() {
+    let (_directory, store) = open().await;
+    for (name, since) in [("late", 9_000), ("early", 2_000), ("going", 1_000)] {
+        let row = sandbox(name);
+        let orphaned = Orphaned { reason: "gone".into(), since: at(since) };
+        write!(store, (row, orphaned), tx => {
+            sandboxes::insert(tx, &row).await?;
+            sandboxes::set_orphaned(tx, row.id, Some(&orphaned)).await?;
+            if row.name == "going" {
+                sandboxes::mark_deleting(tx, row.id, 2, at(9_000));
+            }
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+    }
+    let row = sandbox("sound");
+    write!(store, (row), tx => sandboxes::insert(tx, &row).await).unwrap();
+    for (by, limit, wanted) in
+        [(1_999, 9, vec![]), (2_000, 9, vec!["early"]), (9_000, 9, vec!["early", "late"]), (9_000, 1, vec!["early"])]
+    {
+        let found = read!(store, (), tx => sandboxes::orphaned(tx, at(by), limit).await).unwrap();
+        assert_eq!(found.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), wanted, "{by}");
+    }
 }

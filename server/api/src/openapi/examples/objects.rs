@@ -93,6 +93,31 @@ pub(super) fn lease() -> Value {
     )
 }
 
+/// A lease whose holder is gone.
+pub(super) fn orphan() -> Value {
+    let mut orphan = lease();
+    netloom_model::document::merge(
+        &mut orphan["status"],
+        json!({
+            "address": "192.168.122.7", "mac": "02:42:c0:a8:7a:07", "state": "orphaned", "reason": "process 4711 has ended",
+            "since": TIME, "until": "2026-02-01T12:00:00.000Z", "owner": {"name": "builder"},
+        }),
+    );
+    orphan
+}
+
+/// The pool of the macvlan network.
+pub(super) fn pool() -> Value {
+    let pool = network()["status"]["pools"]["v4"].take();
+    with(
+        pool,
+        json!({
+            "network": "macvlan-net1", "network_id": id("net"), "pool": "v4", "conditions": [],
+            "largest_free": {"block": "192.168.122.4-192.168.122.254", "size": "251"},
+        }),
+    )
+}
+
 /// A lease without sandbox.
 pub(super) fn reservation() -> Value {
     with(

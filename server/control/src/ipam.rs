@@ -1,0 +1,82 @@
+//! The pools of all networks, side by side: how each is used, what is left, and what it has to say before it runs dry.
+//!
+//! What must not live here: how uses are added up (ipam), and giving addresses out (`allocation`).
+
+use std::net::IpAddr;
+
+use netloom_ipam::spans;
+use netloom_model::ipam::{FreeBlock, PoolReport};
+use netloom_model::net::{Family, Span, from_number, to_number};
+use netloom_store::{FreeSummary, PoolQuery, PoolRow, events, pools};
+
+use crate::command::{ListPools, Page};
+use crate::control::Control;
+use crate::error::{Error, ErrorKind};
+use crate::networks;
+use crate::networks::view::{Counts, nearly_full, pool_capacity};
+use crate::page::Part;
+use crate::principal::Authorized;
+
+impl Control {
+    /// Lists the pools of all networks with their use, lowest subnet first. A page takes as many statements whatever is in it.
+    ///
+    /// # Errors
+    /// A bad page request; a network that does not exist.
+    pub async fn list_pools(&self, c: Authorized<ListPools>) -> Result<Page<PoolReport>, Error> {
+        let (c, _) = c.into_parts();
+        let part = Part::new(&c.page, &format!("pools {:?} {:?}", c.network, c.family))?;
+        let after = part.after.as_deref().map(place).transpose()?;
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let network = match &c.network {
+                    Some(reference) => Some(networks::find(tx, reference).await?.id),
+                    None => None,
+                };
+                let query = PoolQuery { network, family: c.family, after, limit: part.read() };
+                let mut rows = pools::list(tx, &query).await?;
+                let next_page_token = part.cut(&mut rows, |(pool, _)| format!("{:x}", to_number(last_of(pool))));
+                let ids: Vec<i64> = rows.iter().map(|(pool, _)| pool.id).collect();
+                let mut counts = pools::counts(tx, &ids).await?;
+                let free = pools::free(tx, &ids).await?;
+                let item = |(pool, network): (PoolRow, String)| {
+                    let counted = counts.remove(&pool.id).unwrap_or_default();
+                    let free = free.get(&pool.id).copied().unwrap_or_default();
+                    report(pool, network, &counted, &free)
+                };
+                let items = rows.into_iter().map(item).collect();
+                Ok::<_, Error>(Page { items, next_page_token, seq: events::bounds(tx).await?.1 })
+            })
+        });
+        read.await
+    }
+}
+
+/// The last address of a pool's subnet: its place in the order, since no two pools share an address.
+fn last_of(pool: &PoolRow) -> IpAddr {
+    Span::of(pool.subnet).high
+}
+
+/// A place in the order of pools, as page tokens hold it.
+fn place(text: &str) -> Result<IpAddr, Error> {
+    u128::from_str_radix(text, 16)
+        .map(from_number)
+        .map_err(|_| Error::new(ErrorKind::Malformed, "invalid-page-token", "the page token names no pool"))
+}
+
+/// A pool as answered.
+fn report(pool: PoolRow, network: String, counts: &Counts, free: &FreeSummary) -> PoolReport {
+    let block = |run: Span| FreeBlock { block: spans::written(run), size: run.len().to_string() };
+    PoolReport {
+        network,
+        network_id: pool.network_id,
+        family: Family::of(pool.subnet.network()).number(),
+        subnet: pool.subnet.to_string(),
+        range: pool.range.to_string(),
+        gateway: pool.gateway.map(|gateway| gateway.to_string()),
+        automatic: pool.automatic,
+        capacity: pool_capacity(&pool, counts, free),
+        largest_free: free.largest.map(block),
+        conditions: nearly_full(&pool, free).into_iter().collect(),
+        pool: pool.key,
+    }
+}

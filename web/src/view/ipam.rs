@@ -1,0 +1,138 @@
+//! The pools of all networks side by side, and the leases whose holder is gone.
+
+use askama::Template;
+use netloom_control::command::Page;
+use netloom_model::ipam::PoolReport;
+use netloom_model::lease::Lease;
+use serde::Deserialize;
+
+use super::format;
+use super::frame::Frame;
+use super::link;
+use super::object::ObjectLink;
+use super::pool::Usage;
+use super::prose::Prose;
+use super::when::When;
+
+/// What the form asks for; an empty text asks for nothing.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct PoolFilter {
+    /// A network's name or ID.
+    pub network: String,
+    /// 4 or 6.
+    pub family: String,
+    /// Where to go on.
+    pub page_token: String,
+}
+
+impl PoolFilter {
+    fn query(&self, token: &str) -> String {
+        link::query(&[("network", &self.network), ("family", &self.family), ("page_token", token)])
+    }
+}
+
+/// A pool as a row.
+#[derive(Debug, Clone)]
+pub struct PoolRow {
+    pub(crate) subnet: String,
+    pub(crate) automatic: bool,
+    pub(crate) key: String,
+    pub(crate) network: String,
+    pub(crate) href: String,
+    pub(crate) leases_href: String,
+    pub(crate) gateway: Option<String>,
+    pub(crate) range: String,
+    pub(crate) free_in_range: String,
+    pub(crate) usage: Usage,
+    /// The largest free block, and how many addresses it has.
+    pub(crate) largest: Option<(String, String)>,
+    pub(crate) notices: Vec<Prose>,
+}
+
+impl PoolRow {
+    fn new(pool: &PoolReport) -> Self {
+        let spaced = |span: &str| span.replace('-', " – ");
+        Self {
+            subnet: pool.subnet.clone(),
+            automatic: pool.automatic,
+            key: pool.pool.clone(),
+            network: pool.network.clone(),
+            href: link::network(&pool.network),
+            leases_href: format!("/ui/leases{}", link::query(&[("within", &pool.subnet)])),
+            gateway: pool.gateway.clone(),
+            range: spaced(&pool.range),
+            free_in_range: format::decimal(&pool.capacity.free_in_range),
+            usage: Usage::new(&pool.capacity),
+            largest: pool.largest_free.as_ref().map(|free| (spaced(&free.block), format::decimal(&free.size))),
+            notices: pool.conditions.iter().map(|condition| Prose::new(&condition.message)).collect(),
+        }
+    }
+}
+
+/// A lease whose holder is gone, as a row.
+#[derive(Debug, Clone)]
+pub struct OrphanRow {
+    pub(crate) address: String,
+    pub(crate) href: String,
+    pub(crate) network: String,
+    pub(crate) network_href: String,
+    pub(crate) pool: String,
+    pub(crate) owner: ObjectLink,
+    pub(crate) reason: Option<Prose>,
+    pub(crate) since: When,
+    pub(crate) until: Option<When>,
+}
+
+impl OrphanRow {
+    fn new(frame: &Frame, lease: &Lease) -> Self {
+        let status = &lease.status;
+        Self {
+            address: status.address.clone(),
+            href: link::address(&status.address),
+            network: status.network.clone(),
+            network_href: link::network(&status.network),
+            pool: status.pool.clone(),
+            owner: ObjectLink::from(&status.owner),
+            reason: status.reason.as_deref().map(Prose::new),
+            since: frame.when(status.since.unwrap_or(lease.updated_at)),
+            until: status.until.map(|until| frame.when(until)),
+        }
+    }
+}
+
+/// `/ui/ipam`.
+#[derive(Debug, Template)]
+#[template(path = "ipam.html")]
+pub struct IpamPage {
+    frame: Frame,
+    filter: PoolFilter,
+    filtered: bool,
+    rows: Vec<PoolRow>,
+    first: Option<String>,
+    next: Option<String>,
+    orphans: Vec<OrphanRow>,
+    /// Where the rest of the orphans are, when there are more than are shown.
+    more_orphans: Option<&'static str>,
+    /// The command that releases what orphans hold.
+    reclaim: String,
+}
+
+impl IpamPage {
+    /// The page of the pools that were asked for with `filter`, and of the first orphaned leases of all networks.
+    pub fn new(frame: Frame, filter: PoolFilter, pools: &Page<PoolReport>, orphans: &Page<Lease>) -> Self {
+        let frame = frame.api(format!("/api/v1/ipam{}", filter.query(&filter.page_token)));
+        let link = |token: &str| format!("/ui/ipam{}", filter.query(token));
+        Self {
+            filtered: !(filter.network.is_empty() && filter.family.is_empty()),
+            rows: pools.items.iter().map(PoolRow::new).collect(),
+            first: (!filter.page_token.is_empty()).then(|| link("")),
+            next: pools.next_page_token.as_deref().map(link),
+            orphans: orphans.items.iter().map(|lease| OrphanRow::new(&frame, lease)).collect(),
+            more_orphans: orphans.next_page_token.as_ref().map(|_| "/ui/leases?state=orphaned"),
+            reclaim: format!("{}\n{} -X POST", frame.set_token(), frame.curl("/api/v1/ipam/reclaim")),
+            filter,
+            frame,
+        }
+    }
+}
