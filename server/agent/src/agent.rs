@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::naming::Naming;
 use crate::source::{AssignmentSource, ReportSink};
 use crate::state::{Assigned, State, Waiter};
-use crate::{host, look, notify, outbox, schedule};
+use crate::{host, look, naming, notify, outbox, schedule};
 
 /// What can be set.
 #[derive(Debug, Clone)]
@@ -78,6 +78,7 @@ impl Agent {
         sink: Arc<dyn ReportSink>,
         options: Options,
     ) -> Self {
+        kernel.give_sockets(naming::AT);
         let mut state = State::default();
         state.wake_full(Instant::now());
         let inner = Arc::new(Inner {

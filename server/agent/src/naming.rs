@@ -8,14 +8,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
-use netloom_kernel::Kernel;
+use netloom_kernel::{Kernel, Sockets};
 use netloom_model::assignment::{AssignedEndpoint, AssignedSandbox, Assignment, Key, NamespaceSource};
 use netloom_model::condition::Condition;
 use netloom_model::{NetworkId, SandboxId};
 use netloom_names::{ADDRESS, Directory, Entry, Options, Resolver, View, parse_resolv_conf, resolv_conf};
 
 /// Where sandboxes ask.
-const AT: SocketAddr = SocketAddr::new(IpAddr::V4(ADDRESS), 53);
+pub(crate) const AT: SocketAddr = SocketAddr::new(IpAddr::V4(ADDRESS), 53);
 
 /// The names of this node's sandboxes, and who answers for them.
 pub(crate) struct Naming {
@@ -164,13 +164,18 @@ impl Naming {
         }
     }
 
-    /// Has a sandbox answered whose namespace is there. In an adopted one 127.0.0.11 is its owner's.
-    pub(crate) async fn serve(&self, kernel: &Kernel, sandbox: &AssignedSandbox) {
+    /// Has a sandbox answered whose namespace is there, on the sockets that were made with it, if it is new. In an adopted one
+    /// 127.0.0.11 is its owner's.
+    pub(crate) async fn serve(&self, kernel: &Kernel, sandbox: &AssignedSandbox, made: Option<Sockets>) {
         let wanted = has_names(sandbox) && sandbox.namespace == NamespaceSource::Made && !sandbox.endpoints.is_empty();
         if !wanted || self.resolver.serves(sandbox.id) {
             return;
         }
-        let served = match kernel.sockets(sandbox.id, AT).await {
+        let sockets = match made {
+            Some(sockets) => Ok(sockets),
+            None => kernel.sockets(sandbox.id, AT).await,
+        };
+        let served = match sockets {
             Ok((udp, tcp)) => {
                 let view = view(&self.known(), sandbox.id);
                 self.resolver.serve(sandbox.id, view, udp, tcp).map_err(|error| error.to_string())

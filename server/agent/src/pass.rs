@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netloom_fault::{Injected, point};
-use netloom_kernel::Error;
+use netloom_kernel::{Error, Sockets};
 use netloom_model::SandboxId;
 use netloom_model::assignment::{Assignment, Key};
 use netloom_model::plan::Refusal;
@@ -49,6 +49,8 @@ pub(crate) struct Work {
     pub(crate) looked: Instant,
     /// The interfaces that it saw, of the sandboxes that were worked on.
     pub(crate) interfaces: BTreeMap<SandboxId, Vec<InterfaceStatus>>,
+    /// Sockets in the namespaces that it made.
+    pub(crate) sockets: BTreeMap<SandboxId, Sockets>,
     /// What still differs at the end.
     pub(crate) remaining: Comparison,
     /// What was refused, by whose object it was.
@@ -241,7 +243,7 @@ impl<'a> Pass<'a> {
         let mut look = self.inner.kernel.observe(self.wanted.scope.clone()).await?;
         let mut comparison = self.compare(&look.observed);
         let mut repairs = Repairs::found(&comparison, &self.wanted, &look.observed, &self.assignment);
-        let mut refused = BTreeMap::new();
+        let (mut refused, mut sockets) = (BTreeMap::new(), BTreeMap::new());
         for _ in 0..ROUNDS {
             if comparison.operations.is_empty() || !refused.is_empty() {
                 break;
@@ -262,6 +264,7 @@ impl<'a> Pass<'a> {
                 (self.wanted, self.host_generation) = compiled(self.inner, &self.assignment, self.keys);
                 self.inner.kernel.observe(self.wanted.scope.clone()).await?
             };
+            sockets.append(&mut look.sockets);
             comparison = self.compare(&look.observed);
         }
         Ok(Work {
@@ -271,6 +274,7 @@ impl<'a> Pass<'a> {
             observed: look.observed,
             looked: look.began.into(),
             interfaces: look.interfaces,
+            sockets,
             remaining: comparison,
             refused,
             repairs,

@@ -46,7 +46,7 @@ enum Verdict {
 pub(crate) async fn settle(inner: &Arc<Inner>, asked: &BTreeSet<Key>, mut work: Work) {
     repair::say(inner, &mut work).await;
     let mut verdicts = verdicts(inner, asked, &work);
-    name(inner, &work, &verdicts).await;
+    name(inner, &mut work, &verdicts).await;
     let left = endpoints_gone(&work, &verdicts);
     let told = say_gone(inner, &verdicts, &left).await;
     if !told {
@@ -77,7 +77,9 @@ pub(crate) async fn settle(inner: &Arc<Inner>, asked: &BTreeSet<Key>, mut work: 
 }
 
 /// Has sandboxes answered that are there, and the names of those that are as assigned: before anybody is told so.
-async fn name(inner: &Inner, work: &Work, verdicts: &BTreeMap<Key, Verdict>) {
+async fn name(inner: &Inner, work: &mut Work, verdicts: &BTreeMap<Key, Verdict>) {
+    // What nobody takes is closed at the end: it would keep the namespace alive.
+    let mut sockets = std::mem::take(&mut work.sockets);
     for sandbox in work.assignment.sandboxes.values() {
         let key = Key::Sandbox(sandbox.id);
         if verdicts.get(&key) == Some(&Verdict::Converged) {
@@ -87,7 +89,7 @@ async fn name(inner: &Inner, work: &Work, verdicts: &BTreeMap<Key, Verdict>) {
             inner.naming.lost(sandbox.id);
         }
         if is_present(key, work) {
-            inner.naming.serve(&inner.kernel, sandbox).await;
+            inner.naming.serve(&inner.kernel, sandbox, sockets.remove(&sandbox.id)).await;
         }
     }
 }

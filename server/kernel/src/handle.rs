@@ -5,7 +5,7 @@ use std::fs::File;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use netloom_model::assignment::{Adoption, NamespaceSource};
@@ -66,8 +66,11 @@ pub struct Heard {
     pub what: Notification,
 }
 
+/// A UDP socket and a TCP listener on one address and port.
+pub type Sockets = (UdpSocket, TcpListener);
+
 /// What a look saw.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Look {
     /// When it began: whatever was heard before is in it.
     pub began: Instant,
@@ -75,6 +78,8 @@ pub struct Look {
     pub observed: Observed,
     /// The interfaces of the sandboxes that were looked into at the end of a visit, as [`Kernel::interfaces`] has them.
     pub interfaces: BTreeMap<SandboxId, Vec<InterfaceStatus>>,
+    /// Sockets in the namespaces that were made; see [`Kernel::give_sockets`].
+    pub sockets: BTreeMap<SandboxId, Sockets>,
 }
 
 /// The kernel, seen from the network namespace in which [`Kernel::start`] was called. A cheap handle; threads inside.
@@ -94,6 +99,8 @@ pub(crate) struct Inner {
     /// Cookie of the host's namespace, which is never anybody's sandbox.
     pub(crate) home_cookie: u64,
     pub(crate) listener: Listener,
+    /// Where namespaces get sockets when they are made.
+    pub(crate) sockets_at: OnceLock<SocketAddr>,
 }
 
 impl Kernel {
@@ -114,6 +121,7 @@ impl Kernel {
             boot_id,
             home_cookie,
             listener,
+            sockets_at: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -152,8 +160,15 @@ impl Kernel {
         self.inner.workers.run(move |worker| interfaces::look(&inner, worker, place)).await?
     }
 
+    /// From now on the visit that makes a namespace opens sockets in it on this address, while its thread is there anyway, and the
+    /// [`Look`] at its end has them. To be called once.
+    pub fn give_sockets(&self, at: SocketAddr) {
+        // A second address is not taken.
+        let _ = self.inner.sockets_at.set(at);
+    }
+
     /// Sockets in a sandbox, on one address over both transports. They keep its namespace alive until they are closed.
-    pub async fn sockets(&self, sandbox: SandboxId, at: SocketAddr) -> Result<(UdpSocket, TcpListener), Error> {
+    pub async fn sockets(&self, sandbox: SandboxId, at: SocketAddr) -> Result<Sockets, Error> {
         let inner = self.inner.clone();
         self.inner.workers.run(move |worker| sockets::open(&inner, worker, Place::Sandbox(sandbox), at)).await?
     }

@@ -46,4 +46,4 @@ pub mod nft;
 pub mod purge;
 
 pub use error::Error;
-pub use handle::{Config, Heard, Kernel, Look, Notification};
+pub use handle::{Config, Heard, Kernel, Look, Notification, Sockets};

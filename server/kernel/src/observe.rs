@@ -64,16 +64,17 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visi
         observed.foreign.extend(part.foreign);
         observed.gone.extend(part.gone);
     };
-    let mut interfaces = BTreeMap::new();
+    let (mut interfaces, mut sockets) = (BTreeMap::new(), BTreeMap::new());
     for look in visited.into_values() {
         interfaces.extend(look.interfaces);
+        sockets.extend(look.sockets);
         add(look.observed);
     }
     for look in looks {
         add(look.await.map_err(|_| Error::WorkerGone)??);
     }
     strays(inner, &scope, &mut observed).await?;
-    Ok(Look { began, observed, interfaces })
+    Ok(Look { began, observed, interfaces, sockets })
 }
 
 /// Learns which links are in their place, and looks elsewhere for those that are missed.

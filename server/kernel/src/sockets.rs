@@ -2,26 +2,23 @@
 //!
 //! What must not live here: what is said on them.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use netloom_plan::object::Place;
 
 use crate::Error;
-use crate::handle::Inner;
+use crate::handle::{Inner, Sockets};
 use crate::stack;
 use crate::worker::Worker;
 
-/// A UDP socket and a TCP listener on one address and port.
-pub(crate) fn open(
-    inner: &Inner,
-    worker: &mut Worker,
-    place: Place,
-    at: SocketAddr,
-) -> Result<(UdpSocket, TcpListener), Error> {
+/// Opens both in a sandbox.
+pub(crate) fn open(inner: &Inner, worker: &mut Worker, place: Place, at: SocketAddr) -> Result<Sockets, Error> {
     let _inside = stack::enter(inner, worker, place)?;
-    let refused =
-        |transport: &'static str| move |error| Error::system(format!("listen on {at} over {transport}"), error);
-    let udp = UdpSocket::bind(at).map_err(refused("UDP"))?;
-    let tcp = TcpListener::bind(at).map_err(refused("TCP"))?;
-    Ok((udp, tcp))
+    here(at).map_err(|error| Error::system(format!("listen on {at}"), error))
+}
+
+/// Opens both in the calling thread's namespace.
+pub(crate) fn here(at: SocketAddr) -> io::Result<Sockets> {
+    Ok((UdpSocket::bind(at)?, TcpListener::bind(at)?))
 }

@@ -17,6 +17,7 @@ use crate::handle::{Inner, Look};
 use crate::message::{address, link};
 use crate::observe::{self, Known};
 use crate::rtnl::{self, Request};
+use crate::sockets;
 use crate::solicited;
 use crate::stack::Stack;
 use crate::sysctl;
@@ -275,7 +276,10 @@ impl Visiting<'_> {
         let known = Known { counters: link::Counters::With, settings: &self.settings };
         let (inner, worker, stack) = (self.inner, &mut *self.worker, &mut self.stack);
         let found = observe::inside(inner, worker, scope, sandbox, stack, known, &mut observed).ok()?;
-        Some(Look { began, observed, interfaces: BTreeMap::from([(sandbox, found)]) })
+        // Where that fails, whoever wants them asks for them and hears why.
+        let at = self.inner.sockets_at.get().filter(|_| self.fresh);
+        let sockets = at.and_then(|at| sockets::here(*at).ok()).map(|sockets| (sandbox, sockets)).into_iter().collect();
+        Some(Look { began, observed, interfaces: BTreeMap::from([(sandbox, found)]), sockets })
     }
 
     fn subject(&self, index: usize) -> Subject {
