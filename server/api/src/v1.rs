@@ -42,7 +42,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(sandboxes::sandbox_list)
         .service(sandboxes::sandbox_create)
         .service(sandboxes::sandbox_get)
-        .service(sandboxes::sandbox_resolv_conf)
+        .service(sandboxes::sandbox_resolv_conf_get)
         .service(sandboxes::sandbox_patch)
         .service(sandboxes::sandbox_delete)
         .service(leases::lease_list)

@@ -133,6 +133,10 @@ fn every_operation_has_examples_that_fit_their_schemas() {
         }
         assert!(!media.is_empty(), "{id} takes and answers nothing");
         for media in media {
+            // A file's bytes are no example to read.
+            if media["schema"]["format"] == "binary" {
+                continue;
+            }
             let example = media.get("example").unwrap_or_else(|| panic!("{id} lacks an example"));
             schema::check(&document, &media["schema"], example).unwrap_or_else(|wrong| panic!("{id}: {wrong}"));
         }

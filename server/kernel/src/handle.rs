@@ -23,7 +23,7 @@ use crate::observe::Visited;
 use crate::registry::Registry;
 use crate::spare::Spares;
 use crate::worker::Pool;
-use crate::{Error, apply, facts, identify, interfaces, observe, pin_watch, probe, sockets, sys};
+use crate::{Error, apply, facts, identify, interfaces, observe, probe, sockets, sys};
 
 /// Most threads that make, change and look. The kernel works on links one at a time (RTNL); making namespaces goes side by side.
 pub(crate) const WORKERS: usize = 4;
@@ -198,8 +198,7 @@ impl Kernel {
     /// What the kernel says of changes. To be called once, inside the runtime; a second caller hears nothing.
     pub fn subscribe(&self) -> mpsc::UnboundedReceiver<Heard> {
         let (heard, hearing) = mpsc::unbounded_channel();
-        tokio::spawn(listen::run(Arc::downgrade(&self.inner), heard.clone()));
-        tokio::spawn(pin_watch::run(Arc::downgrade(&self.inner), heard));
+        tokio::spawn(listen::run(Arc::downgrade(&self.inner), heard));
         hearing
     }
 

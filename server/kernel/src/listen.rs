@@ -18,7 +18,7 @@ use crate::handle::{Heard, Inner, Notification};
 use crate::message::link::{self, Mark};
 use crate::message::{address, nsid, route};
 use crate::registry::Registry;
-use crate::{rtnl, sys};
+use crate::{pin_watch, rtnl, sys};
 
 /// RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_NSID of rtnetlink.h.
 const GROUPS: [u32; 6] = [1, 5, 7, 9, 11, 28];
@@ -90,6 +90,7 @@ pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
     }) else {
         return;
     };
+    tokio::spawn(pin_watch::run(inner.clone(), heard.clone()));
     let listener = match sys::watch(socket) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "changes in the kernel can't be heard"),

@@ -63,7 +63,7 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
         None => {}
     }
     Some(match (id, kind) {
-        ("sandbox_resolv_conf", _) => json!("nameserver 127.0.0.11\noptions ndots:0\n"),
+        ("sandbox_resolv_conf_get", _) => json!("nameserver 127.0.0.11\noptions ndots:0\n"),
         ("network_list", _) => page(network()),
         ("sandbox_list", _) => page(sandbox()),
         ("lease_list", _) => page(lease()),

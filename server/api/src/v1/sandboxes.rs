@@ -104,7 +104,7 @@ pub(crate) async fn sandbox_get(
 #[utoipa::path(tag = "sandboxes", params(("id" = String, Path, description = "The sandbox's ID or name.")),
     responses((status = 200, description = "The text.", body = String, content_type = "text/plain")))]
 #[get("/sandboxes/{id}/resolv.conf")]
-pub(crate) async fn sandbox_resolv_conf(
+pub(crate) async fn sandbox_resolv_conf_get(
     state: State,
     Caller(caller): Caller,
     id: web::Path<String>,
