@@ -16,8 +16,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::handle::{Heard, Inner, Notification};
 use crate::sys;
 
-/// How long after a change it is looked at, and so the least time between two looks: one costs 2 us for each pin.
-const AFTER: Duration = Duration::from_millis(250);
+/// The least time between two looks. Each of our own mounts changes the table, too, and a look costs 2 us for each pin.
+const BETWEEN: Duration = Duration::from_millis(250);
 
 /// Says which pins are gone, until nobody listens or the kernel's handle is dropped.
 pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
@@ -36,9 +36,7 @@ pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
             },
             () = heard.closed() => return,
         };
-        // Not now: most changes are our own mounts, for a request that is under way.
-        tokio::time::sleep(AFTER).await;
-        // What changes while it is looked at makes the table ready anew.
+        // First: what changes from now on makes the table ready anew.
         guard.clear_ready();
         let Some(inner) = inner.upgrade() else { return };
         let now = pinned(inner).await;
@@ -49,6 +47,7 @@ pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
             let _ = heard.send(Heard { at, what: Notification::Changed { place, owner: None, what: "namespace" } });
         }
         before = now;
+        tokio::time::sleep(BETWEEN).await;
     }
 }
 
