@@ -58,8 +58,8 @@ mod tests {
     fn a_group_counts_on_its_own_link_only() {
         let table = "1000 eth0            1     0     333300000001\n1000 eth0            1     0     3333ff000003\n\
                      1001 eth1            1     0     3333ffabcdef\n";
-        let three: Ipv6Addr = "2001:db8:122::3".parse().unwrap();
-        let other: Ipv6Addr = "fd00::12ab:cdef".parse().unwrap();
+        let three = Ipv6Addr::new(0x2001, 0xdb8, 0x122, 0, 0, 0, 0, 3);
+        let other = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0x12ab, 0xcdef);
         assert!(all_heard(table, &[(1000, three), (1001, other)]));
         assert!(!all_heard(table, &[(1001, three)]));
         assert!(!all_heard(table, &[(100, three)]));
