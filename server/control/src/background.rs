@@ -88,7 +88,7 @@ impl Control {
         let read = self
             .inner
             .store
-            .read(|tx| Box::pin(async move { Ok::<_, Error>(!leases::expired(tx, now()).await?.is_empty()) }));
+            .ask(|tx| Box::pin(async move { Ok::<_, Error>(!leases::expired(tx, now()).await?.is_empty()) }));
         if read.await? {
             self.inner.commit(false, EndQuarantines { host: self.inner.host.clone() }).await
         } else {

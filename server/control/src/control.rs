@@ -91,6 +91,8 @@ pub struct Control {
 /// What the clones of a handle share.
 pub(crate) struct Inner {
     pub(crate) store: Store,
+    /// Where the use cases run that nobody may cancel.
+    pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) node: Arc<dyn Node>,
     pub(crate) config: Config,
     pub(crate) queues: Queues,
@@ -104,12 +106,14 @@ pub(crate) struct Inner {
 
 impl Control {
     /// Opens the use cases over a store and a node. Makes the predefined networks on a new store; asks the node nothing yet.
+    /// To be called in the runtime that outlives the use cases.
     ///
     /// # Errors
     /// The store's.
     pub async fn new(store: Store, node: Arc<dyn Node>, config: Config) -> Result<Self, Error> {
         let inner = Inner {
             store,
+            runtime: tokio::runtime::Handle::current(),
             node,
             config,
             recent: Recent::default(),

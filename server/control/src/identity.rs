@@ -56,10 +56,8 @@ impl Control {
     async fn token(&self, bearer: &str) -> Result<TokenRow, Error> {
         let bearer = Bearer::parse(bearer).ok_or_else(unknown)?;
         let id = bearer.id;
-        let read = self
-            .inner
-            .store
-            .read(move |tx| Box::pin(async move { Ok::<_, Error>(access::token_by_id(tx, id).await?) }));
+        let read =
+            self.inner.store.ask(move |tx| Box::pin(async move { Ok::<_, Error>(access::token_by_id(tx, id).await?) }));
         let token = read.await?.filter(|token| good(token.expires_at)).ok_or_else(unknown)?;
         if same(&token.hash, &bearer.hash()) { Ok(token) } else { Err(unknown()) }
     }
@@ -71,7 +69,7 @@ impl Control {
     pub async fn authenticate_session(&self, secret: &str, request_id: &str) -> Result<Context, Error> {
         let hash = hash(secret);
         let read =
-            self.inner.store.read(move |tx| Box::pin(async move { Ok::<_, Error>(access::session(tx, hash).await?) }));
+            self.inner.store.ask(move |tx| Box::pin(async move { Ok::<_, Error>(access::session(tx, hash).await?) }));
         let session = read.await?.ok_or_else(unknown)?;
         if !good(Some(session.expires_at)) || !good(session.token.expires_at) {
             return Err(unknown());

@@ -136,7 +136,7 @@ impl Control {
     /// What keeps the service from answering well: empty when it is ready.
     pub async fn readiness(&self) -> Vec<String> {
         let mut reasons = Vec::new();
-        let read = self.inner.store.read(|tx| Box::pin(async move { Ok::<_, Error>(events::bounds(tx).await?) }));
+        let read = self.inner.store.ask(|tx| Box::pin(async move { Ok::<_, Error>(events::bounds(tx).await?) }));
         if let Err(error) = read.await {
             reasons.push(format!("the store can't be read: {error}"));
         }

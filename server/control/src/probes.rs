@@ -12,7 +12,6 @@ use crate::control::Control;
 use crate::error::Error;
 use crate::principal::Authorized;
 use crate::sandboxes::find;
-use crate::settle::detached;
 use crate::validate::Problems;
 
 impl Control {
@@ -28,7 +27,7 @@ impl Control {
             spec.to = to.to_string();
         }
         let reference = spec.from.clone();
-        let sandbox = self.inner.store.read(move |tx| Box::pin(async move { find(tx, &reference).await })).await?;
+        let sandbox = self.inner.store.ask(move |tx| Box::pin(async move { find(tx, &reference).await })).await?;
         if sandbox.deleting || !sandbox.running {
             let why = if sandbox.deleting { "is being removed" } else { "is stopped" };
             return Err(Error::conflict("sandbox-stopped", format!("sandbox `{}` {why}", sandbox.name))
@@ -36,7 +35,7 @@ impl Control {
                 .blockers(vec![crate::journal::sandbox_ref(&sandbox)]));
         }
         let node = self.inner.node.clone();
-        detached(async move { Ok(node.probe(sandbox.id, spec).await?) }).await
+        self.detached(|_| async move { Ok(node.probe(sandbox.id, spec).await?) }).await
     }
 }
 

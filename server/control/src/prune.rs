@@ -17,7 +17,7 @@ use crate::networks::remove::Remove as RemoveNetwork;
 use crate::principal::{Authorized, Context};
 use crate::reports::gone::purge_in_dry_run;
 use crate::sandboxes::remove::Remove as RemoveSandbox;
-use crate::settle::{Deadline, Settled, detached};
+use crate::settle::{Deadline, Settled};
 
 impl Control {
     /// Removes stopped sandboxes and networks that nothing uses, predefined and protected ones excepted. A dry run lists them.
@@ -26,8 +26,7 @@ impl Control {
     /// `busy`; the node's refusal, while the removal goes on.
     pub async fn prune(&self, c: Authorized<Prune>, options: WriteOptions) -> Result<Written<Pruned>, Error> {
         let (_, context) = c.into_parts();
-        let this = self.clone();
-        detached(async move { this.prune_now(context, options).await }).await
+        self.detached(|this| async move { this.prune_now(context, options).await }).await
     }
 
     async fn prune_now(self, context: Context, options: WriteOptions) -> Result<Written<Pruned>, Error> {

@@ -20,7 +20,7 @@ use crate::journal::{Actor, sandbox_ref};
 use crate::leases::answered;
 use crate::principal::Authorized;
 use crate::sandboxes::remove::{RECLAIMED, Remove};
-use crate::settle::{Deadline, Settled, detached};
+use crate::settle::{Deadline, Settled};
 
 /// Most orphans that are removed in one transaction: the writer is not to be held for long. What is left goes with the next.
 const AT_ONCE: u32 = 1000;
@@ -32,8 +32,7 @@ impl Control {
     /// `busy`; the node's refusal, while the removal goes on.
     pub async fn reclaim(&self, c: Authorized<Reclaim>, options: WriteOptions) -> Result<Written<Reclaimed>, Error> {
         let (_, context) = c.into_parts();
-        let this = self.clone();
-        detached(async move { this.reclaim_now(Actor::from(&context), now(), options).await }).await
+        self.detached(|this| async move { this.reclaim_now(Actor::from(&context), now(), options).await }).await
     }
 
     /// Removes the orphans whose grace is over, without waiting for the kernel. The store is only written when there are some.
@@ -47,8 +46,7 @@ impl Control {
             return Ok(());
         }
         let at_commit = WriteOptions { wait: std::time::Duration::ZERO, ..WriteOptions::default() };
-        let this = self.clone();
-        match detached(async move { this.reclaim_now(Actor::netloom(), by, at_commit).await }).await {
+        match self.detached(|this| async move { this.reclaim_now(Actor::netloom(), by, at_commit).await }).await {
             Err(error) if error.kind == ErrorKind::Conflict && error.code == "busy" => Ok(()),
             other => other.map(drop),
         }
@@ -87,7 +85,7 @@ impl Control {
         let read = self
             .inner
             .store
-            .read(move |tx| Box::pin(async move { Ok::<_, Error>(sandboxes::orphaned(tx, by, AT_ONCE).await?) }));
+            .ask(move |tx| Box::pin(async move { Ok::<_, Error>(sandboxes::orphaned(tx, by, AT_ONCE).await?) }));
         read.await
     }
 

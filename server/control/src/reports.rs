@@ -24,7 +24,6 @@ use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, network_ref, sandbox_ref, with};
 use crate::sandboxes::attach;
-use crate::settle::detached;
 
 impl Control {
     /// Takes in what a node found. The one way in for findings.
@@ -32,8 +31,7 @@ impl Control {
     /// # Errors
     /// The store's; for an address conflict `address-conflict`, not retryable, when no other address may take its place.
     pub async fn report(&self, report: Report) -> Result<(), Error> {
-        let this = self.clone();
-        detached(async move { this.take_in(report).await }).await
+        self.detached(|this| async move { this.take_in(report).await }).await
     }
 
     async fn take_in(self, report: Report) -> Result<(), Error> {

@@ -122,7 +122,7 @@ impl Control {
     /// The ID of a sandbox by ID or name.
     pub(crate) async fn sandbox_id(&self, reference: &str) -> Result<SandboxId, Error> {
         let reference = reference.to_owned();
-        self.inner.store.read(move |tx| Box::pin(async move { Ok(find(tx, &reference).await?.id) })).await
+        self.inner.store.ask(move |tx| Box::pin(async move { Ok(find(tx, &reference).await?.id) })).await
     }
 
     /// What a dry run on a sandbox answers.

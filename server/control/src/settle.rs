@@ -11,7 +11,7 @@ use netloom_model::plan::{Plan, Refusal};
 use netloom_model::report::{Live, LiveObject, Outcome};
 use tokio::time::Instant;
 
-use crate::control::Inner;
+use crate::control::{Control, Inner};
 use crate::error::{Error, ErrorKind};
 
 /// Longest wait for a write.
@@ -198,13 +198,18 @@ pub(crate) async fn answered<T>(what: &str, asked: impl Future<Output = T>) -> R
     })
 }
 
-/// Runs a use case in a task of its own: a caller that hangs up cancels nothing half-way.
-pub(crate) async fn detached<T: Send + 'static>(
-    use_case: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Error> {
-    tokio::spawn(use_case).await.unwrap_or_else(|failed| {
-        let mut error = Error::new(ErrorKind::Internal, "internal", "the request failed by a defect of Netloom's");
-        error.source = Some(Box::new(failed));
-        Err(error)
-    })
+impl Control {
+    /// Runs a use case in a task of its own: a caller that hangs up cancels nothing half-way. It runs where the writer and the node do,
+    /// so that handing on to them wakes no other thread (docs/adr/0015).
+    pub(crate) async fn detached<T, F>(&self, use_case: impl FnOnce(Self) -> F + Send) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        self.inner.runtime.spawn(use_case(self.clone())).await.unwrap_or_else(|failed| {
+            let mut error = Error::new(ErrorKind::Internal, "internal", "the request failed by a defect of Netloom's");
+            error.source = Some(Box::new(failed));
+            Err(error)
+        })
+    }
 }

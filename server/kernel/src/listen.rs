@@ -2,7 +2,7 @@
 //!
 //! What must not live here: what to do about them. What was lost is said too.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
@@ -65,6 +65,15 @@ impl Listener {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a link was heard of in a namespace since it got its ID and has not gone again; unknown where nobody hears, or what
+    /// was heard since `since` was lost.
+    pub(crate) fn heard_of_links(&self, registry: &Registry, nsid: i32, since: Instant) -> Option<bool> {
+        self.take_in(registry);
+        let state = self.state();
+        let complete = state.to.is_some() && state.memory.lost.is_none_or(|lost| lost < since);
+        complete.then(|| state.memory.links_of(nsid).next().is_some())
+    }
+
     /// Passes on what the kernel has said up to now. Done before a look begins, it makes sure that what the look will see is not
     /// taken for something that came after it.
     pub(crate) fn take_in(&self, registry: &Registry) {
@@ -114,10 +123,23 @@ pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
 #[derive(Default)]
 struct Memory {
     /// By the namespace's ID (none for the host's own) and index.
-    links: HashMap<(Option<i32>, u32), link::Seen>,
+    links: BTreeMap<(Option<i32>, u32), link::Seen>,
+    /// When something was last missed.
+    lost: Option<Instant>,
 }
 
 impl Memory {
+    /// The indexes of the links heard of in a namespace.
+    fn links_of(&self, nsid: i32) -> impl Iterator<Item = u32> {
+        self.links.range((Some(nsid), 0)..=(Some(nsid), u32::MAX)).map(|((_, index), _)| *index)
+    }
+
+    /// Nothing has this ID any more.
+    fn forget(&mut self, nsid: i32) {
+        let gone: Vec<u32> = self.links_of(nsid).collect();
+        gone.into_iter().for_each(|index| drop(self.links.remove(&(Some(nsid), index))));
+    }
+
     /// Takes what is said of a link; answers whether that is new, and the owner of one of ours.
     fn link(
         &mut self,
@@ -170,6 +192,7 @@ fn drain(listener: &Socket, buffer: &mut [u8], registry: &Registry, memory: &mut
             Err(_) => {
                 // What was lost may have been the very change that makes the next announcement a new one.
                 memory.links.clear();
+                memory.lost = Some(Instant::now());
                 say(Notification::Overrun);
             }
         }
@@ -185,7 +208,7 @@ fn notification(
     if let RouteNetlinkMessage::DelNsId(message) = message {
         // All that is ever heard of a namespace's end: its links go after its ID, unsaid.
         let id = nsid::id(message)?;
-        memory.links.retain(|(of, _), _| *of != Some(id));
+        memory.forget(id);
         let place = Some(Place::Sandbox(registry.take_nsid(id)?));
         return Some(Notification::Changed { place, owner: None, what: "namespace" });
     }

@@ -1,7 +1,11 @@
 //! The mount table of the calling thread (mountinfo, proc(5)): read, never changed here.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+/// Room for the table of most hosts, in bytes: procfs tells no size, and one that grows bit by bit is read bit by bit.
+const ROOM: usize = 16 << 10;
 
 /// A mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,26 +29,24 @@ pub(crate) fn all() -> io::Result<Vec<Mount>> {
 
 /// All mounts that a process sees, by its name under `/proc`.
 pub(crate) fn of_process(process: &str) -> io::Result<Vec<Mount>> {
-    Ok(std::fs::read_to_string(format!("/proc/{process}/mountinfo"))?.lines().filter_map(parse).collect())
+    let mut table = String::with_capacity(ROOM);
+    File::open(format!("/proc/{process}/mountinfo"))?.read_to_string(&mut table)?;
+    Ok(table.lines().filter_map(parse).collect())
 }
 
 /// The topmost mount at a path, which must be canonical.
 pub(crate) fn at(path: &Path) -> io::Result<Option<Mount>> {
-    Ok(topmost(all()?, path))
+    Ok(topmost(&all()?, path).cloned())
 }
 
 /// The topmost mount at a path, of these.
-pub(crate) fn topmost(mounts: Vec<Mount>, path: &Path) -> Option<Mount> {
-    mounts.into_iter().rfind(|mount| mount.path == path)
+pub(crate) fn topmost<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
+    mounts.iter().rfind(|mount| mount.path == path)
 }
 
-/// The mount that a path lies on.
-pub(crate) fn under(path: &Path) -> io::Result<Option<Mount>> {
-    let mounts = all()?;
-    Ok(mounts
-        .into_iter()
-        .filter(|mount| path.starts_with(&mount.path))
-        .max_by_key(|mount| mount.path.as_os_str().len()))
+/// The mount of these that a path lies on.
+pub(crate) fn under<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
+    mounts.iter().filter(|mount| path.starts_with(&mount.path)).max_by_key(|mount| mount.path.as_os_str().len())
 }
 
 fn parse(line: &str) -> Option<Mount> {

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use netloom_model::SandboxId;
 use netloom_model::assignment::Adoption;
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs, statfs};
@@ -42,7 +43,7 @@ pub(crate) fn open_namespace(path: &Path) -> io::Result<Option<File>> {
     // Asked first: opening a device can have effects.
     match statfs(path) {
         Ok(found) if found.filesystem_type() == NSFS_MAGIC => {}
-        Ok(_) | Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ENOTDIR) => return Ok(None),
+        Ok(_) | Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
         Err(errno) => return Err(errno.into()),
     }
     match open(path) {
@@ -97,12 +98,21 @@ pub(crate) struct Pins {
 }
 
 /// What is known of the directory.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Known {
     /// It is as it should be.
     prepared: bool,
-    /// It needs no mount of its own, whether it is there now or not: what it lies on is shared.
-    on_shared: bool,
+    /// Whether what it lies on is shared, so that it needs no mount of its own, whether it is there now or not. Unknown until looked at.
+    on_shared: Option<bool>,
+    /// The sandboxes that were pinned, or found to be, and not let go since.
+    pinned: BTreeSet<SandboxId>,
+}
+
+impl Known {
+    /// Whatever was known of the directory itself is to be found out again.
+    fn doubt(&mut self) {
+        (self.prepared, self.on_shared) = (false, None);
+    }
 }
 
 impl Pins {
@@ -131,7 +141,7 @@ impl Pins {
         // Whatever a panic left behind: the directory is looked at again.
         self.known.lock().unwrap_or_else(|poisoned| {
             let mut known = PoisonError::into_inner(poisoned);
-            *known = Known::default();
+            known.doubt();
             known
         })
     }
@@ -141,11 +151,7 @@ impl Pins {
         let mut known = self.lock();
         // Somebody may have removed the directory meanwhile.
         if !known.prepared || !self.directory.is_dir() {
-            std::fs::create_dir_all(&self.directory)?;
-            // Finding out takes longer than all the rest, and the directory comes and goes with every first and last namespace.
-            if !known.on_shared {
-                known.on_shared = self.prepare()?;
-            }
+            known.on_shared = Some(self.prepare(known.on_shared)?);
             known.prepared = true;
         }
         let path = self.path(sandbox);
@@ -153,9 +159,11 @@ impl Pins {
         let pinned = mount(Some("/proc/thread-self/ns/net"), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>);
         pinned.map_err(|errno| {
             let _ = std::fs::remove_file(&path);
-            *known = Known::default();
-            errno.into()
-        })
+            known.doubt();
+            Failure::from(errno)
+        })?;
+        known.pinned.insert(sandbox);
+        Ok(())
     }
 
     /// Lets a namespace go and removes its file; with the last one the directory and its mount go too.
@@ -166,11 +174,12 @@ impl Pins {
             drop(file);
             umount2(&path, MntFlags::MNT_DETACH)?;
         }
+        known.pinned.remove(&sandbox);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
-        if self.remove_directory(known.on_shared)? {
+        if self.remove_directory(known.on_shared == Some(true))? {
             known.prepared = false;
         }
         Ok(())
@@ -193,30 +202,52 @@ impl Pins {
             } else if entry.metadata()?.is_file() && entry.metadata()?.len() == 0 {
                 tracing::info!(file = %entry.path().display(), "a stale file without a namespace is removed");
                 std::fs::remove_file(entry.path())?;
-                *known = Known::default();
+                known.doubt();
             }
         }
+        known.pinned = sandboxes.iter().copied().collect();
         Ok(sandboxes)
     }
 
-    /// The sandboxes that have a namespace mounted here, by a quick look that opens and changes nothing.
-    pub(crate) fn mounted(&self) -> BTreeSet<SandboxId> {
-        let entries = std::fs::read_dir(&self.directory).into_iter().flatten().flatten();
+    /// The sandboxes whose pin somebody else undid, each told once; by a quick look that opens and changes nothing.
+    pub(crate) fn lost(&self) -> Vec<SandboxId> {
         let is_namespace = |path: &Path| statfs(path).is_ok_and(|found| found.filesystem_type() == NSFS_MAGIC);
-        entries
-            .filter(|entry| is_namespace(&entry.path()))
-            .filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()))
-            .collect()
+        let pinned = self.lock().pinned.clone();
+        let missed: Vec<SandboxId> = pinned.into_iter().filter(|id| !is_namespace(&self.path(*id))).collect();
+        if missed.is_empty() {
+            return missed;
+        }
+        // Not under the lock until now: whom we let go ourselves meanwhile, nobody lost.
+        let mut known = self.lock();
+        missed.into_iter().filter(|id| known.pinned.remove(id)).collect()
     }
 
-    /// Sees to it that what is mounted in the directory is seen in other mount namespaces; answers whether that needed no mount.
+    /// Makes the directory, and sees to it that what is mounted in it is seen in other mount namespaces; answers whether that needed
+    /// no mount, which may be known already: finding out takes longer than all the rest, and the directory comes and goes with every
+    /// first and last namespace.
     ///
     /// On a shared mount (systemd makes all of them so, and a container's run directory is one) that is so already. A mount of
     /// our own would cut it off there: a bind mount is a peer of what it lies on, and shows everything in it twice.
-    fn prepare(&self) -> Result<bool, Failure> {
+    fn prepare(&self, on_shared: Option<bool>) -> Result<bool, Failure> {
+        if let Some(above) = self.directory.parent() {
+            std::fs::create_dir_all(above)?;
+        }
+        let is_new = match std::fs::create_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            made => made.map(|()| true)?,
+        };
         let directory = self.directory.canonicalize()?;
-        let own = mounts::at(&directory)?.is_some();
-        if !own && mounts::under(&directory)?.is_some_and(|mount| mount.shared.is_some()) {
+        // Nothing is mounted on a directory that was just made.
+        let (own, on_shared) = match on_shared {
+            Some(known) if is_new => (false, known),
+            _ => {
+                let table = mounts::all()?;
+                let shared = |mount: &mounts::Mount| mount.shared.is_some();
+                let own = mounts::topmost(&table, &directory).is_some();
+                (own, !own && mounts::under(&table, &directory).is_some_and(shared))
+            }
+        };
+        if on_shared {
             return Ok(true);
         }
         if !own {
@@ -247,8 +278,13 @@ impl Pins {
             return Ok(true);
         }
         let directory = self.directory.canonicalize()?;
-        while mounts::at(&directory)?.is_some() {
-            umount2(&directory, MntFlags::MNT_DETACH)?;
+        loop {
+            match umount2(&directory, MntFlags::MNT_DETACH) {
+                Ok(()) => {}
+                // Nothing is mounted there any more.
+                Err(Errno::EINVAL) => break,
+                Err(errno) => return Err(errno.into()),
+            }
         }
         std::fs::remove_dir(&directory)?;
         Ok(true)

@@ -3,7 +3,6 @@
 //!
 //! What must not live here: what is done about it.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -16,8 +15,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::handle::{Heard, Inner, Notification};
 use crate::sys;
 
-/// The least time between two looks. Each of our own mounts changes the table, too, and a look costs 2 us for each pin.
-const BETWEEN: Duration = Duration::from_millis(250);
+/// How long after a change the look is made, for all changes until then: each of our own mounts changes the table, too, a look costs
+/// 2 us for each pin, and need not be made while the request that the mount belongs to is under way.
+const AFTER: Duration = Duration::from_millis(250);
 
 /// Says which pins are gone, until nobody listens or the kernel's handle is dropped.
 pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
@@ -27,7 +27,6 @@ pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
             return tracing::warn!(%error, "the mount table can't be watched: lost pins are found by the next full look");
         }
     };
-    let mut before = BTreeSet::new();
     loop {
         let mut guard = tokio::select! {
             ready = table.ready(Interest::PRIORITY) => match ready {
@@ -36,23 +35,22 @@ pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
             },
             () = heard.closed() => return,
         };
-        // First: what changes from now on makes the table ready anew.
+        tokio::time::sleep(AFTER).await;
+        // Before the look: what changes from now on makes the table ready anew.
         guard.clear_ready();
         let Some(inner) = inner.upgrade() else { return };
-        let now = pinned(inner).await;
+        let lost = lost(inner).await;
         let at = Instant::now();
-        for sandbox in before.difference(&now) {
-            let place = Some(Place::Sandbox(*sandbox));
+        for sandbox in lost {
+            let place = Some(Place::Sandbox(sandbox));
             // Whoever stopped hearing misses it.
             let _ = heard.send(Heard { at, what: Notification::Changed { place, owner: None, what: "namespace" } });
         }
-        before = now;
-        tokio::time::sleep(BETWEEN).await;
     }
 }
 
-/// The sandboxes whose namespace is pinned now.
-async fn pinned(inner: Arc<Inner>) -> BTreeSet<SandboxId> {
+/// The sandboxes whose pin somebody else undid.
+async fn lost(inner: Arc<Inner>) -> Vec<SandboxId> {
     let workers = inner.clone();
-    workers.workers.run(move |_| inner.pins.mounted()).await.unwrap_or_default()
+    workers.workers.run(move |_| inner.pins.lost()).await.unwrap_or_default()
 }

@@ -7,13 +7,14 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::Failure;
-use crate::handle::Inner;
+use crate::handle::{Inner, Sockets};
 use crate::message::link::{self, Counters};
 use crate::netns;
 use crate::rtnl::Rtnl;
+use crate::sockets;
 use crate::stack::{Ids, identify};
 use crate::sysctl;
 use crate::worker::Worker;
@@ -36,16 +37,26 @@ pub(crate) struct Spare {
     pub(crate) settings: HashMap<String, String>,
     /// Its links: loopback, which is up, and what the kernel itself puts into every new namespace.
     pub(crate) links: Vec<link::Seen>,
+    /// Sockets in it, where namespaces get some.
+    pub(crate) sockets: Option<Sockets>,
+    /// When it got its IDs, since when what happens in it is heard.
+    since: Instant,
 }
 
 impl Spare {
     /// Itself, unless links came or went since it was made: what is sent into it goes by index, and must not meet
     /// somebody else's link. One that was touched is nobody's sandbox.
-    pub(crate) fn untouched(mut self) -> Option<Self> {
-        let names = |links: &[link::Seen]| -> Vec<_> { links.iter().map(|l| (l.index, l.name.clone())).collect() };
-        let links = link::dump(&mut self.rtnl, Counters::Without).ok()?;
-        (names(&links) == names(&self.links)).then_some(self)
+    pub(crate) fn untouched(mut self, inner: &Inner) -> Option<Self> {
+        let touched = match inner.listener.heard_of_links(&inner.registry, self.ids.on_host, self.since) {
+            Some(touched) => touched,
+            None => names(&link::dump(&mut self.rtnl, Counters::Without).ok()?) != names(&self.links),
+        };
+        (!touched).then_some(self)
     }
+}
+
+fn names(links: &[link::Seen]) -> Vec<(u32, &str)> {
+    links.iter().map(|link| (link.index, link.name.as_str())).collect()
 }
 
 /// The namespace that is ready, or being made.
@@ -94,7 +105,8 @@ pub(crate) fn make_next(inner: &Arc<Inner>, settings: Vec<(String, String)>) {
 async fn next(inner: Weak<Inner>, settings: Vec<(String, String)>) {
     tokio::time::sleep(AFTER).await;
     let Some(strong) = inner.upgrade() else { return };
-    let made = strong.workers.run(move |worker| make(worker, settings)).await;
+    let job = strong.clone();
+    let made = strong.workers.run(move |worker| make(&job, worker, settings)).await;
     let number = match made {
         Ok(Ok(spare)) => {
             let number = spare.ids.on_host;
@@ -113,7 +125,7 @@ async fn next(inner: Weak<Inner>, settings: Vec<(String, String)>) {
     }
 }
 
-fn make(worker: &mut Worker, settings: Vec<(String, String)>) -> Result<Spare, Failure> {
+fn make(inner: &Inner, worker: &mut Worker, settings: Vec<(String, String)>) -> Result<Spare, Failure> {
     worker.enter_new()?;
     let file = netns::current()?;
     let mut made = HashMap::with_capacity(settings.len());
@@ -127,8 +139,11 @@ fn make(worker: &mut Worker, settings: Vec<(String, String)>) -> Result<Spare, F
     if let Some(loopback) = link::dump(&mut rtnl, Counters::Without)?.iter().find(|link| link.is_loopback()) {
         rtnl.execute_one(link::set_up(loopback.index, true))?;
     }
-    let links = link::dump(&mut rtnl, Counters::Without)?;
-    // Last: nothing of the above is heard, for want of an ID.
+    // Whoever wants them and finds none opens some, and hears why that fails.
+    let sockets = inner.sockets_at.get().and_then(|at| sockets::here(*at).ok());
+    let since = Instant::now();
+    // Nothing of the above is heard, for want of an ID; all of what others do from now on is, or seen.
     let ids = identify(worker, &file, &mut rtnl)?;
-    Ok(Spare { file, rtnl, ids, settings: made, links })
+    let links = link::dump(&mut rtnl, Counters::Without)?;
+    Ok(Spare { file, rtnl, ids, settings: made, links, sockets, since })
 }

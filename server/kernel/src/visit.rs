@@ -13,7 +13,7 @@ use netloom_model::plan::{Action, Refusal};
 use netloom_plan::object::{Object, Observed, Operation, Place, Scope, Sysctl};
 
 use crate::error::{Failure, Subject};
-use crate::handle::{Inner, Look};
+use crate::handle::{Inner, Look, Sockets};
 use crate::message::{address, link};
 use crate::observe::{self, Known};
 use crate::rtnl::{self, Request};
@@ -80,6 +80,8 @@ struct Visiting<'a> {
     fresh: bool,
     /// Settings that are made already, by path.
     settings: HashMap<String, String>,
+    /// Sockets that the namespace was made with.
+    sockets: Option<Sockets>,
     operations: &'a [Operation],
     outcomes: Vec<Option<Outcome>>,
     links: HashMap<String, link::Seen>,
@@ -130,6 +132,7 @@ pub(crate) fn visit(
         stack: entered.stack,
         fresh: entered.fresh,
         settings: entered.settings,
+        sockets: entered.sockets,
         operations,
         outcomes: vec![None; operations.len()],
         links: HashMap::new(),
@@ -278,7 +281,8 @@ impl Visiting<'_> {
         let found = observe::inside(inner, worker, scope, sandbox, stack, known, &mut observed).ok()?;
         // Where that fails, whoever wants them asks for them and hears why.
         let at = self.inner.sockets_at.get().filter(|_| self.fresh);
-        let sockets = at.and_then(|at| sockets::here(*at).ok()).map(|sockets| (sandbox, sockets)).into_iter().collect();
+        let sockets = self.sockets.take().or_else(|| at.and_then(|at| sockets::here(*at).ok()));
+        let sockets = sockets.map(|sockets| (sandbox, sockets)).into_iter().collect();
         Some(Look { began, observed, interfaces: BTreeMap::from([(sandbox, found)]), sockets })
     }
 

@@ -144,6 +144,20 @@ impl Store {
         outcome
     }
 
+    /// Runs a job that makes a single statement, which sees one moment by itself: without a transaction around it, whose begin and end are
+    /// two more handings over.
+    ///
+    /// # Errors
+    /// The job's own, or the store's.
+    pub async fn ask<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut ReadTx<'_>) -> BoxFuture<'t, Result<T, E>> + Send,
+        E: From<Error>,
+    {
+        let mut connection = self.inner.readers.acquire().await.map_err(Error::from)?;
+        job(&mut ReadTx::single(&mut connection, self.inner.identity)).await
+    }
+
     /// Hands a job to the one writer and returns once it is durable. The job may be run more than once, and shares its
     /// transaction with others: it must do nothing but read and write through `tx`. A caller that stops waiting
     /// does not stop the job.

@@ -43,6 +43,8 @@ pub struct ReadTx<'c> {
     waiting: Waiting,
     /// Whether anything was handed over.
     handed_over: bool,
+    /// Whether there is no transaction around it, so that it is good for one statement only.
+    single: bool,
 }
 
 /// The transaction of the one writer; it reads, too, and sees what it wrote.
@@ -58,7 +60,12 @@ pub struct WriteTx<'c> {
 
 impl<'c> ReadTx<'c> {
     pub(crate) fn new(connection: &'c mut SqliteConnection, identity: Identity) -> Self {
-        Self { connection, identity, broken: None, waiting: Waiting::default(), handed_over: false }
+        Self { connection, identity, broken: None, waiting: Waiting::default(), handed_over: false, single: false }
+    }
+
+    /// For one statement, without a transaction.
+    pub(crate) fn single(connection: &'c mut SqliteConnection, identity: Identity) -> Self {
+        Self { single: true, ..Self::new(connection, identity) }
     }
 
     /// Every row of an answer.
@@ -94,6 +101,7 @@ impl<'c> ReadTx<'c> {
 
     /// A statement, with the last of what waits before it; the rest is handed over now.
     async fn after_waiting(&mut self, statement: Statement) -> Result<Query, Error> {
+        debug_assert!(!(self.single && self.handed_over), "a second statement would see another moment");
         self.handed_over = true;
         let Waiting { full, mut last } = std::mem::take(&mut self.waiting);
         for part in full {

@@ -22,7 +22,6 @@ use crate::networks::fixed::Stamp;
 use crate::networks::host::Host;
 use crate::networks::{self, not_deleting};
 use crate::principal::Authorized;
-use crate::settle::detached;
 use crate::validate::lease::{WantedLease, reserve};
 
 impl Control {
@@ -64,8 +63,7 @@ impl Control {
     }
 
     async fn write_lease<J: Job<Output = LeaseRow>>(&self, job: J, dry_run: bool) -> Result<Written<Lease>, Error> {
-        let inner = self.inner.clone();
-        let row = detached(async move { inner.commit(dry_run, job).await }).await?;
+        let row = self.detached(|this| async move { this.inner.commit(dry_run, job).await }).await?;
         let lease = answered(row, self.inner.config.orphan_grace);
         Ok(if dry_run { Written::Planned(lease, Plan::default()) } else { Written::Done(lease) })
     }

@@ -19,7 +19,7 @@ use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, network_ref};
 use crate::principal::{Authorized, Context};
-use crate::settle::{Deadline, Settled, detached};
+use crate::settle::{Deadline, Settled};
 use crate::validate::network as validate;
 use crate::validate::pool::WantedPool;
 
@@ -34,8 +34,7 @@ impl Control {
         options: WriteOptions,
     ) -> Result<Written<Network>, Error> {
         let (CreateNetwork(spec), context) = c.into_parts();
-        let this = self.clone();
-        detached(async move { this.create_network_now(spec, context, options).await }).await
+        self.detached(|this| async move { this.create_network_now(spec, context, options).await }).await
     }
 
     async fn create_network_now(

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::journal::{Actor, network_ref, with};
 use crate::principal::{Authorized, Context};
 use crate::sandboxes::attach;
-use crate::settle::{Deadline, Settled, UNDO, detached};
+use crate::settle::{Deadline, Settled, UNDO};
 
 /// Most endpoints that one removal detaches or names.
 const ENDPOINTS_MAX: u32 = 10_000;
@@ -36,8 +36,7 @@ impl Control {
         options: WriteOptions,
     ) -> Result<Written<Network>, Error> {
         let (command, context) = c.into_parts();
-        let this = self.clone();
-        detached(async move { this.remove_network_now(command, context, options).await }).await
+        self.detached(|this| async move { this.remove_network_now(command, context, options).await }).await
     }
 
     async fn remove_network_now(
@@ -100,7 +99,7 @@ impl Control {
     }
 
     async fn sandboxes_on(&self, id: NetworkId) -> Result<Vec<SandboxId>, Error> {
-        let read = self.inner.store.read(move |tx| {
+        let read = self.inner.store.ask(move |tx| {
             Box::pin(async move { Ok::<_, Error>(endpoints::of_network(tx, id, ENDPOINTS_MAX).await?) })
         });
         Ok(read.await?.into_iter().map(|endpoint| endpoint.sandbox_id).collect())

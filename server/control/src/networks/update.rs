@@ -25,7 +25,7 @@ use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, network_ref};
 use crate::principal::{Authorized, Context};
-use crate::settle::{Deadline, Settled, detached};
+use crate::settle::{Deadline, Settled};
 use crate::validate::network as validate;
 use crate::validate::pool::{POOLS_MAX, WantedPool, at};
 
@@ -41,8 +41,7 @@ impl Control {
         options: WriteOptions,
     ) -> Result<Written<Network>, Error> {
         let (command, context) = c.into_parts();
-        let this = self.clone();
-        detached(async move { this.update_network_now(command, context, options).await }).await
+        self.detached(|this| async move { this.update_network_now(command, context, options).await }).await
     }
 
     async fn update_network_now(
@@ -89,7 +88,7 @@ impl Control {
     /// The ID of a network by ID or name.
     pub(crate) async fn network_id(&self, reference: &str) -> Result<NetworkId, Error> {
         let reference = reference.to_owned();
-        self.inner.store.read(move |tx| Box::pin(async move { Ok(find(tx, &reference).await?.id) })).await
+        self.inner.store.ask(move |tx| Box::pin(async move { Ok(find(tx, &reference).await?.id) })).await
     }
 }
 

@@ -20,6 +20,15 @@ use crate::error::Error;
 use crate::networks::not_deleting;
 use crate::validate::sandbox::{WantedAttachment, entry};
 
+/// What is done about names and derived Ethernet addresses, which are nearly always free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Approach {
+    /// They are taken to be free. Where the store's own rule objects, the use case is run again, carefully.
+    Hopeful,
+    /// The store is asked at once, for one more handing over: an address that is taken gets a substitute, a name its holder's.
+    Careful,
+}
+
 /// A new place on a network.
 pub(crate) struct Attached {
     /// The network, which is in use from now on.
@@ -39,6 +48,7 @@ pub(crate) async fn attach_all(
     sandbox: &SandboxRow,
     existing: &[EndpointRow],
     wanted: &[WantedAttachment],
+    approach: Approach,
     now: Timestamp,
 ) -> Result<Vec<Attached>, Error> {
     let mut names = interface_names(existing, wanted);
@@ -74,7 +84,7 @@ pub(crate) async fn attach_all(
             Driver::Macvlan => {
                 let interface = Some(names.next(attachment));
                 let place = Place { node, sandbox, network: &network, pools: &pools, wanted: attachment, now };
-                attach(tx, &place, EndpointRow { interface, ..endpoint }).await?
+                attach(tx, &place, approach, EndpointRow { interface, ..endpoint }).await?
             }
             Driver::Bridge | Driver::Ipvlan | Driver::Overlay => return Err(not_yet(&network)),
         };
@@ -101,7 +111,12 @@ struct Place<'a> {
     now: Timestamp,
 }
 
-async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointRow) -> Result<EndpointParts, Error> {
+async fn attach(
+    tx: &mut WriteTx<'_>,
+    place: &Place<'_>,
+    approach: Approach,
+    mut endpoint: EndpointRow,
+) -> Result<EndpointParts, Error> {
     let of = |family: Family| -> Vec<&WithFree> {
         place.pools.iter().filter(|(pool, _)| Family::of(pool.subnet.network()) == family).collect()
     };
@@ -124,8 +139,11 @@ async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointR
     let address4 =
         taken.iter().find_map(|one| if let IpAddr::V4(address) = one.address { Some(address) } else { None });
     match (place.wanted.mac, address4) {
+        (None, Some(address)) if approach == Approach::Hopeful => {
+            endpoint.mac = Some(MacAddr::from_ipv4(address));
+            endpoints::insert(tx, &endpoint).await?;
+        }
         (None, Some(address)) => {
-            // Asked for by nobody, the derived one is nearly always free: whether it is, is found out with the insertion.
             endpoint.mac = Some(MacAddr::from_ipv4(address));
             let second = MacAddr::from_random(random()?);
             endpoint.mac = Some(endpoints::insert_with_either(tx, &endpoint, second).await?);

@@ -7,7 +7,7 @@ use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use netloom_model::{Invalid, NodeId, SandboxId};
 use netloom_store::{SandboxRow, WriteTx, constraint, events, sandboxes};
 
-use super::attach;
+use super::attach::{self, Approach};
 use super::view::SandboxParts;
 use crate::assignments;
 use crate::clock::{now, random};
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::journal::{Actor, sandbox_ref};
 use crate::node::NamespaceReference;
 use crate::principal::{Authorized, Context};
-use crate::settle::{Deadline, Settled, answered, detached};
+use crate::settle::{Deadline, Settled, answered};
 use crate::validate::sandbox as validate;
 use crate::validate::sandbox::WantedAttachment;
 
@@ -34,8 +34,7 @@ impl Control {
         options: WriteOptions,
     ) -> Result<Written<Sandbox>, Error> {
         let (CreateSandbox(spec), context) = c.into_parts();
-        let this = self.clone();
-        detached(async move { this.create_sandbox_now(spec, context, options).await }).await
+        self.detached(|this| async move { this.create_sandbox_now(spec, context, options).await }).await
     }
 
     async fn create_sandbox_now(
@@ -60,8 +59,14 @@ impl Control {
             namespace,
             actor: Actor::from(&context),
             dry_run: options.dry_run,
+            approach: Approach::Hopeful,
         };
-        let mut change = self.inner.commit(options.dry_run, job).await?;
+        let mut change = match self.inner.commit(options.dry_run, job.clone()).await {
+            Err(error) if error.breaks(constraint::SANDBOX_NAME) || error.breaks(constraint::ENDPOINT_MAC) => {
+                self.inner.commit(options.dry_run, Create { approach: Approach::Careful, ..job }).await?
+            }
+            made => made?,
+        };
         if options.dry_run {
             return self.sandbox_planned(change).await;
         }
@@ -88,6 +93,7 @@ impl Control {
     }
 }
 
+#[derive(Clone)]
 struct Create {
     id: SandboxId,
     node: NodeId,
@@ -96,6 +102,7 @@ struct Create {
     namespace: NamespaceSource,
     actor: Actor,
     dry_run: bool,
+    approach: Approach,
 }
 
 #[async_trait]
@@ -104,8 +111,9 @@ impl Job for Create {
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
         match self.make(tx).await {
-            // Nearly every name is free, so that nobody looks before the store's own rule does.
-            Err(error) if error.breaks(constraint::SANDBOX_NAME) => Err(self.name_taken(tx, error).await?),
+            Err(error) if self.approach == Approach::Careful && error.breaks(constraint::SANDBOX_NAME) => {
+                Err(self.name_taken(tx, error).await?)
+            }
             made => made,
         }
     }
@@ -130,16 +138,15 @@ impl Create {
         let event = self.actor.event("sandbox.created", sandbox_ref(&row), message, now);
         row.revision = events::append(tx, &event).await?;
         sandboxes::insert(tx, &row).await?;
+        if self.approach == Approach::Careful {
+            tx.flush().await?;
+        }
         self.namespace_is_free(tx).await?;
-        let attached = attach::attach_all(tx, self.node, &row, &[], &self.wanted, now).await?;
+        let attached = attach::attach_all(tx, self.node, &row, &[], &self.wanted, self.approach, now).await?;
         let keys = vec![Key::Sandbox(self.id)];
         let revision = row.revision;
         let (networks, endpoints) = attached.into_iter().map(|one| (one.network, one.endpoint)).unzip();
         let parts = SandboxParts { row, endpoints };
-        if parts.endpoints.is_empty() {
-            // Nothing was read since, so that the name's rule has not spoken.
-            tx.flush().await?;
-        }
         // All that it says was just written: reading it back would be a handful of queries for nothing.
         let assignment = match parts.row.running {
             true => Some(assignments::assemble(revision, networks, vec![parts.clone()])),

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::journal::{Actor, sandbox_ref, with};
 use crate::networks::one;
 use crate::principal::{Authorized, Context};
-use crate::settle::{Deadline, Settled, UNDO, detached};
+use crate::settle::{Deadline, Settled, UNDO};
 
 impl Control {
     /// Removes a sandbox. `Done` holds what the store had of it at last; `Pending` what it is while it goes. Removing what is being removed waits for it.
@@ -31,8 +31,7 @@ impl Control {
         options: WriteOptions,
     ) -> Result<Written<Sandbox>, Error> {
         let (RemoveSandbox(reference), context) = c.into_parts();
-        let this = self.clone();
-        detached(async move { this.remove_sandbox_now(reference, context, options).await }).await
+        self.detached(|this| async move { this.remove_sandbox_now(reference, context, options).await }).await
     }
 
     async fn remove_sandbox_now(
@@ -62,7 +61,7 @@ impl Control {
     }
 
     async fn is_gone(&self, id: SandboxId) -> Result<bool, Error> {
-        self.inner.store.read(move |tx| Box::pin(async move { Ok(sandboxes::by_id(tx, id).await?.is_none()) })).await
+        self.inner.store.ask(move |tx| Box::pin(async move { Ok(sandboxes::by_id(tx, id).await?.is_none()) })).await
     }
 
     /// Undoes the making of a sandbox that the node refused, by the ordinary removal.

@@ -9,7 +9,7 @@ use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp};
 use netloom_store::{EndpointRow, SandboxRow, WriteTx, endpoints, events, sandboxes};
 
-use super::attach;
+use super::attach::{self, Approach};
 use super::view::{self, SandboxParts};
 use crate::clock::now;
 use crate::command::{UpdateSandbox, WriteOptions, Written};
@@ -21,7 +21,7 @@ use crate::networks::one;
 use crate::networks::update::merged;
 use crate::principal::{Authorized, Context};
 use crate::reports::kept::Keeping;
-use crate::settle::{Deadline, Settled, UNDO, detached};
+use crate::settle::{Deadline, Settled, UNDO};
 use crate::validate::sandbox as validate;
 use crate::validate::sandbox::WantedAttachment;
 
@@ -37,8 +37,7 @@ impl Control {
         options: WriteOptions,
     ) -> Result<Written<Sandbox>, Error> {
         let (command, context) = c.into_parts();
-        let this = self.clone();
-        detached(async move { this.update_sandbox_now(command, context, options).await }).await
+        self.detached(|this| async move { this.update_sandbox_now(command, context, options).await }).await
     }
 
     async fn update_sandbox_now(
@@ -254,7 +253,7 @@ impl Update {
         let new: Vec<WantedAttachment> =
             wanted.into_iter().filter(|attachment| !by_name.contains_key(attachment.network.as_str())).collect();
         attach::check_interfaces(&staying, &new)?;
-        attach::attach_all(tx, self.node, row, &before, &new, now).await?;
+        attach::attach_all(tx, self.node, row, &before, &new, Approach::Careful, now).await?;
         let detached: Vec<EndpointId> = going.iter().map(|endpoint| endpoint.id).collect();
         Ok((priorities_changed || !detached.is_empty() || !new.is_empty(), detached))
     }

@@ -61,12 +61,12 @@ pub(super) fn mount_namespace(run_dir: &Path) -> Check {
         (Ok(ours), Ok(init)) => (ours, init),
         (Err(error), _) | (_, Err(error)) => return Check::unknown(name, &error),
     };
-    let root = |mounts: &[Mount]| mounts::topmost(mounts.to_vec(), Path::new("/")).map(|mount| mount.id);
+    let root = |mounts: &[Mount]| mounts::topmost(mounts, Path::new("/")).map(|mount| mount.id);
     if root(&ours) == root(&init) {
         return Check::good(name, "the host's");
     }
     let there = run_dir.ancestors().find_map(|path| path.canonicalize().ok());
-    let peers = there.and_then(|path| mounts::under(&path).ok().flatten()).and_then(|mount| mount.shared);
+    let peers = there.and_then(|path| mounts::under(&ours, &path)).and_then(|mount| mount.shared);
     if peers.is_some() && init.iter().any(|mount| mount.shared == peers) {
         return Check::good(name, format!("a private one, which shares {} with the host's", run_dir.display()));
     }
@@ -83,7 +83,8 @@ pub(super) fn shared_mount(run_dir: &Path) -> Check {
     let Some(there) = run_dir.ancestors().find_map(|path| path.canonicalize().ok()) else {
         return Check::good(name, "to be made at the first start");
     };
-    let follows = mounts::under(&there).ok().flatten().is_some_and(|mount| mount.follows && mount.shared.is_none());
+    let table = mounts::all().unwrap_or_default();
+    let follows = mounts::under(&table, &there).is_some_and(|mount| mount.follows && mount.shared.is_none());
     let directory = there.clone();
     let tried = std::thread::spawn(move || -> nix::Result<()> {
         // With CLONE_FS undone first: a mount namespace can't be shared by threads that share a root directory.

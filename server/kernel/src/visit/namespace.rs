@@ -8,7 +8,7 @@ use netloom_model::plan::Refusal;
 use netloom_plan::object::{Object, Operation, Place};
 
 use crate::error::{Failure, Subject};
-use crate::handle::Inner;
+use crate::handle::{Inner, Sockets};
 use crate::message::link;
 use crate::netns;
 use crate::spare::Spare;
@@ -25,11 +25,13 @@ pub(super) struct Entered {
     pub(super) settings: HashMap<String, String>,
     /// Its links, where they were looked at already.
     pub(super) links: Option<Vec<link::Seen>>,
+    /// Sockets in it, where it was made with some.
+    pub(super) sockets: Option<Sockets>,
 }
 
 impl Entered {
     fn unknown(stack: Stack, fresh: bool) -> Self {
-        Self { stack, fresh, settings: HashMap::new(), links: None }
+        Self { stack, fresh, settings: HashMap::new(), links: None, sockets: None }
     }
 }
 
@@ -83,7 +85,7 @@ fn make(inner: &Inner, worker: &mut Worker, sandbox: SandboxId) -> Result<Entere
         let stack = stack::inside(inner, worker, sandbox, file).map_err(refuse)?;
         return Ok(Entered::unknown(stack, false));
     }
-    let spare = inner.spares.take().and_then(Spare::untouched);
+    let spare = inner.spares.take().and_then(|spare| spare.untouched(inner));
     match &spare {
         Some(spare) => worker.enter(&spare.file).map_err(refuse_failure("enter a new network namespace"))?,
         None => worker.enter_new().map_err(refuse_failure("make a network namespace"))?,
@@ -91,9 +93,9 @@ fn make(inner: &Inner, worker: &mut Worker, sandbox: SandboxId) -> Result<Entere
     netloom_fault::point("kernel.namespace.after_unshare").map_err(injected)?;
     inner.pins.pin(sandbox).map_err(refuse_failure("pin it under the run directory"))?;
     netloom_fault::point("kernel.namespace.after_mount").map_err(injected)?;
-    if let Some(Spare { rtnl, ids, settings, links, .. }) = spare {
+    if let Some(Spare { rtnl, ids, settings, links, sockets, .. }) = spare {
         let stack = Stack::of(inner, sandbox, ids, rtnl);
-        return Ok(Entered { stack, fresh: true, settings, links: Some(links) });
+        return Ok(Entered { stack, fresh: true, settings, links: Some(links), sockets });
     }
     let file = netns::current().map_err(|e| refuse_failure("open the namespace")(e.into()))?;
     let stack = stack::inside(inner, worker, sandbox, file).map_err(refuse)?;
