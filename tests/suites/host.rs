@@ -3,6 +3,8 @@
 
 #[path = "host/adoption.rs"]
 mod adoption;
+#[path = "host/bridge.rs"]
+mod bridge;
 #[path = "host/conflict.rs"]
 mod conflict;
 #[path = "host/macvlan.rs"]

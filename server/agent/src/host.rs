@@ -9,7 +9,7 @@ use netloom_kernel::Error;
 use netloom_model::assignment::Key;
 use netloom_model::facts::{Facts, HostRoute};
 use netloom_model::report::Report;
-use netloom_plan::object::shim_name;
+use netloom_plan::host_link;
 use tokio::time::{Instant, sleep};
 
 use crate::agent::Inner;
@@ -99,13 +99,13 @@ fn changed_links(before: &Facts, after: &Facts) -> BTreeSet<String> {
     names
 }
 
-/// Wakes the networks on these links, or whose shim has the name of one, and the sandboxes on those networks.
+/// Wakes the networks on these links, or whose link on the host has the name of one, and the sandboxes on those networks.
 fn wake_dependants(state: &mut State, links: &BTreeSet<String>) {
     let mut networks = BTreeSet::new();
     for tracked in state.tracked.values() {
         let Some(Assigned::Network(network)) = &tracked.assigned else { continue };
         let parent = network.macvlan.as_ref().map(|macvlan| macvlan.parent.as_str());
-        if parent.is_some_and(|parent| links.contains(parent)) || links.contains(&shim_name(network.id)) {
+        if parent.is_some_and(|parent| links.contains(parent)) || links.contains(&host_link(network)) {
             networks.insert(network.id);
         }
     }

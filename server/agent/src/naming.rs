@@ -120,7 +120,8 @@ impl Naming {
     /// Networks that changed change the views of those on them.
     fn learn_networks(&self, known: &mut Known, assignment: &Assignment) {
         for network in assignment.networks.values() {
-            let reach = Reach { subnets: network.subnets.clone(), internal: network.internal };
+            let subnets = network.pools.iter().map(|pool| pool.subnet).collect();
+            let reach = Reach { subnets, internal: network.internal };
             if known.networks.get(&network.id) == Some(&reach) {
                 continue;
             }

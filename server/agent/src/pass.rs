@@ -372,7 +372,7 @@ fn compiled(inner: &Arc<Inner>, assignment: &Assignment, keys: Option<&BTreeSet<
                 }
                 state.addresses_of(*id).into_iter().for_each(|address| wanted.claim(*id, address));
             }
-            Key::Network(id) if !assignment.networks.contains_key(id) => wanted.look_for_shim(*id),
+            Key::Network(id) if !assignment.networks.contains_key(id) => wanted.look_for_network(*id),
             Key::Network(_) => {}
         }
     }

@@ -12,7 +12,7 @@ use netloom_plan::{Comparison, Compiled, drift};
 
 use crate::agent::Inner;
 use crate::pass::Work;
-use crate::state::Assigned;
+use crate::state::{Assigned, VerifiedAs};
 
 /// What a pass found and did, by owner; none for what no object claims.
 #[derive(Debug, Default)]
@@ -65,8 +65,8 @@ fn is_drift(inner: &Inner, work: &Work, owner: Option<Key>) -> bool {
     let Some(key) = owner else { return true };
     let Some(assigned) = assigned(&work.assignment, key) else { return true };
     let state = inner.state();
-    let Some((before, generation)) = state.tracked.get(&key).and_then(|t| t.verified_as.as_ref()) else { return false };
-    *generation == work.host_generation && *before == assigned
+    let Some(before) = state.tracked.get(&key).and_then(|t| t.verified_as.as_ref()) else { return false };
+    *before == VerifiedAs::new(assigned, &work.assignment, work.host_generation)
 }
 
 /// What an assignment says of a key.

@@ -20,7 +20,7 @@ use crate::blame::blame;
 use crate::look::{namespace_gone, namespace_gone_condition};
 use crate::pass::Work;
 use crate::repair::{self, assigned};
-use crate::state::{Assigned, Gate, State, Tracked};
+use crate::state::{Assigned, Gate, State, Tracked, VerifiedAs};
 
 /// How long until a key is looked at again that was not refused and is not as wanted either.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -103,7 +103,7 @@ fn verdicts(inner: &Inner, asked: &BTreeSet<Key>, work: &Work) -> BTreeMap<Key, 
         .filter_map(|operation| blame(&work.wanted, &work.observed, operation.object()))
         .collect();
     // A network whose shim was worked on for a sandbox's sake is known better now.
-    let shims = work.wanted.shims.iter().map(|id| Key::Network(*id));
+    let shims = work.wanted.on_host.iter().map(|id| Key::Network(*id));
     let shims = shims
         .filter(|key| matches!(key, Key::Network(id) if work.assignment.networks.get(id).is_some_and(|n| !n.deleting)));
     let keys: BTreeSet<Key> = asked.iter().copied().chain(shims).chain(untracked(inner, work)).collect();
@@ -270,7 +270,8 @@ fn record(
         match verdict {
             Verdict::Converged => {
                 tracked.verified = Some(tracked.verified.map_or(revision, |before| before.max(revision)));
-                tracked.verified_as = tracked.assigned.clone().map(|assigned| (assigned, work.host_generation));
+                let verified = |assigned| VerifiedAs::new(assigned, &work.assignment, work.host_generation);
+                tracked.verified_as = tracked.assigned.clone().map(verified);
                 (tracked.refusal, tracked.told) = (None, None);
                 tracked.backoff.reset();
                 if let (Key::Sandbox(id), false) = (key, tracked.waiters.is_empty()) {

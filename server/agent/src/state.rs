@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netloom_model::assignment::{AssignedNetwork, AssignedSandbox, Key, NamespaceSource};
+use netloom_model::assignment::{AssignedNetwork, AssignedSandbox, Assignment, Key, NamespaceSource};
 use netloom_model::condition::Condition;
 use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
@@ -53,6 +53,31 @@ pub(crate) struct Waiter {
     pub(crate) outcome: oneshot::Sender<Outcome>,
 }
 
+/// What decides about an object's kernel objects: the same again, and other kernel objects, is drift.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct VerifiedAs {
+    assigned: Assigned,
+    /// The networks of a sandbox, whose settings its links have.
+    networks: Vec<AssignedNetwork>,
+    /// Which state the host was in.
+    host_generation: u64,
+}
+
+impl VerifiedAs {
+    /// Of something assigned.
+    pub(crate) fn new(assigned: Assigned, assignment: &Assignment, host_generation: u64) -> Self {
+        let networks = match &assigned {
+            Assigned::Network(_) => Vec::new(),
+            Assigned::Sandbox(sandbox) => {
+                let found = sandbox.endpoints.iter().filter_map(|endpoint| assignment.networks.get(&endpoint.network));
+                // Whether others use it is nothing of this sandbox's.
+                found.map(|network| AssignedNetwork { in_use: true, ..network.clone() }).collect()
+            }
+        };
+        Self { assigned, networks, host_generation }
+    }
+}
+
 /// What is known of a key.
 #[derive(Debug, Default)]
 pub(crate) struct Tracked {
@@ -60,8 +85,8 @@ pub(crate) struct Tracked {
     pub(crate) assigned: Option<Assigned>,
     /// The revision last verified.
     pub(crate) verified: Option<u64>,
-    /// What was assigned, and which state the host was in, when it was last verified: a difference from that is drift.
-    pub(crate) verified_as: Option<(Assigned, u64)>,
+    /// As what it was last verified: a difference from that is drift.
+    pub(crate) verified_as: Option<VerifiedAs>,
     /// The refusal that stands.
     pub(crate) refusal: Option<Refusal>,
     /// Remarkable things.

@@ -3,10 +3,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use netloom_model::assignment::{
-    AssignedAddress, AssignedEndpoint, AssignedMacvlan, AssignedNetwork, AssignedSandbox, Assignment, Key,
-    NamespaceSource,
+    AssignedAddress, AssignedBridge, AssignedEndpoint, AssignedMacvlan, AssignedNetwork, AssignedSandbox, Assignment,
+    Key, NamespaceSource,
 };
 use netloom_model::lease::LeaseKind;
+use netloom_model::network::{BridgeSpec, Driver};
 use netloom_model::{NetworkId, SandboxId};
 use netloom_store::networks::NetworkUse;
 use netloom_store::{LeaseRow, ReadTx, SandboxRow, events, networks, sandboxes};
@@ -118,14 +119,15 @@ fn address(lease: &LeaseRow) -> AssignedAddress {
 }
 
 fn network(used: NetworkUse) -> AssignedNetwork {
-    let NetworkUse { network: row, in_use, subnets } = used;
+    let NetworkUse { network: row, in_use, pools } = used;
     AssignedNetwork {
         id: row.id,
         name: row.name.clone(),
         driver: row.driver,
         mtu: row.spec.mtu,
-        subnets,
+        pools,
         internal: row.spec.internal.unwrap_or(false),
+        bridge: (row.driver == Driver::Bridge).then(|| bridge(row.spec.bridge.as_ref())),
         macvlan: row.spec.macvlan.as_ref().map(|macvlan| AssignedMacvlan {
             parent: macvlan.parent.clone(),
             mode: macvlan.mode.unwrap_or_default(),
@@ -135,6 +137,17 @@ fn network(used: NetworkUse) -> AssignedNetwork {
         }),
         in_use,
         deleting: row.deleting,
+    }
+}
+
+/// The settings of a bridge network, defaults filled in.
+pub(crate) fn bridge(spec: Option<&BridgeSpec>) -> AssignedBridge {
+    let flag = |of: fn(&BridgeSpec) -> Option<bool>| spec.and_then(of).unwrap_or(true);
+    AssignedBridge {
+        interface_name: spec.and_then(|spec| spec.interface_name.clone()),
+        inter_sandbox: flag(|spec| spec.inter_sandbox),
+        masquerade: flag(|spec| spec.masquerade),
+        isolation: flag(|spec| spec.isolation),
     }
 }
 

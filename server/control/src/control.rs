@@ -127,6 +127,11 @@ impl Control {
         let missing = inner.store.read(|tx| Box::pin(async move { predefined::missing(tx).await })).await?;
         if missing {
             inner.commit(false, EnsurePredefined).await?;
+        } else if inner.store.ask(|tx| Box::pin(async move { predefined::outdated(tx).await })).await?
+            && let Err(error) = inner.commit(false, EnsurePredefined).await
+        {
+            // What people read of a network is no reason not to start on a database that can't be written.
+            tracing::warn!(%error, "the description of network `bridge` is that of a former version");
         }
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -1,11 +1,13 @@
 //! Networks: listing and getting them here; making, changing and removing them in the modules below.
 
+pub(crate) mod bridge;
 pub(crate) mod create;
 pub(crate) mod fixed;
 pub(crate) mod host;
 pub(crate) mod overlap;
 pub(crate) mod predefined;
 pub(crate) mod remove;
+mod restore;
 pub(crate) mod update;
 pub(crate) mod view;
 

@@ -8,6 +8,9 @@ use nix::errno::Errno;
 /// The kernel crate could not do its work at all. Refused single operations are [`netloom_model::plan::Refusal`]s.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// Our nftables table can't be looked at; in words.
+    #[error("look at the nftables table: {0}")]
+    Firewall(String),
     /// A system call failed.
     #[error("{doing}: {words}")]
     System {

@@ -17,6 +17,7 @@ use netloom_model::{Invalid, MacAddr, SandboxId};
 use netloom_plan::object::{Observed, Operation, Place, Scope};
 use tokio::sync::mpsc;
 
+use crate::firewall::Firewall;
 use crate::listen::{self, Listener};
 use crate::netns::{self, Pins};
 use crate::observe::Visited;
@@ -95,6 +96,7 @@ pub(crate) struct Inner {
     pub(crate) workers: Pool,
     pub(crate) reapers: Pool,
     pub(crate) spares: Spares,
+    pub(crate) firewall: Firewall,
     pub(crate) boot_id: String,
     /// Cookie of the host's namespace, which is never anybody's sandbox.
     pub(crate) home_cookie: u64,
@@ -118,6 +120,7 @@ impl Kernel {
             workers: Pool::new("kernel-worker", home.clone(), WORKERS, None),
             reapers: Pool::new("kernel-reaper", home, REAPERS, Some(REAPER_LINGER)),
             spares: Spares::default(),
+            firewall: Firewall::default(),
             boot_id,
             home_cookie,
             listener,

@@ -18,6 +18,7 @@
 mod apply;
 mod error;
 mod facts;
+mod firewall;
 mod handle;
 mod identify;
 mod interfaces;

@@ -124,6 +124,8 @@ pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
 struct Memory {
     /// By the namespace's ID (none for the host's own) and index.
     links: BTreeMap<(Option<i32>, u32), link::Seen>,
+    /// Which ports of bridges of the host's are kept apart, by index, as far as that was heard.
+    isolated: BTreeMap<u32, bool>,
     /// When something was last missed.
     lost: Option<Instant>,
 }
@@ -156,6 +158,9 @@ impl Memory {
         let key = (nsid, seen.index);
         if matches!(message, RouteNetlinkMessage::DelLink(_)) {
             self.links.remove(&key);
+            if nsid.is_none() {
+                self.isolated.remove(&seen.index);
+            }
             return (true, owner);
         }
         let same = self.links.get(&key) == Some(&seen);
@@ -163,6 +168,12 @@ impl Memory {
             self.links.insert(key, seen);
         }
         (!same, owner)
+    }
+
+    /// Takes what a bridge says of a port; answers whether that is new.
+    fn port(&mut self, nsid: Option<i32>, message: &RouteNetlinkMessage) -> Option<bool> {
+        let (index, isolated) = link::read_port(message).filter(|_| nsid.is_none())?;
+        Some(self.isolated.insert(index, isolated) != Some(isolated))
     }
 
     /// The owner of the link of ours on the host that something hangs from.
@@ -192,6 +203,7 @@ fn drain(listener: &Socket, buffer: &mut [u8], registry: &Registry, memory: &mut
             Err(_) => {
                 // What was lost may have been the very change that makes the next announcement a new one.
                 memory.links.clear();
+                memory.isolated.clear();
                 memory.lost = Some(Instant::now());
                 say(Notification::Overrun);
             }
@@ -211,6 +223,11 @@ fn notification(
         memory.forget(id);
         let place = Some(Place::Sandbox(registry.take_nsid(id)?));
         return Some(Notification::Changed { place, owner: None, what: "namespace" });
+    }
+    if let Some(new) = memory.port(nsid, message) {
+        let RouteNetlinkMessage::NewLink(port) = message else { return None };
+        let owner = memory.owner(Some(port.header.index)).filter(|_| new)?;
+        return Some(Notification::Changed { place: Some(Place::Host), owner: Some(owner), what: "link" });
     }
     let mine = |ours: bool| ours.then(String::new);
     // What the kernel does by itself is passed on of the host only, where it may be something that subnets must keep clear of.

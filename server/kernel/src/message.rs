@@ -3,6 +3,7 @@
 //! What must not live here: sockets, and who owns what beyond reading the marks.
 
 pub(crate) mod address;
+pub(crate) mod bridge;
 pub(crate) mod link;
 pub(crate) mod nsid;
 pub(crate) mod route;

@@ -156,7 +156,7 @@ pub(crate) fn inside(
     let source = inner.registry.source(sandbox);
     let made = source == NamespaceSource::Made;
     put(&mut observed.ours, Object::Namespace(Namespace { sandbox, name: inner.registry.name(sandbox), source }));
-    let seen = look(stack, worker, route::Filter::Main, known.counters)
+    let seen = look(stack, worker, None, route::Filter::Main, known.counters)
         .map_err(|failure| Error::system(format!("look into {}", inner.registry.name(sandbox)), failure))?;
     for found in seen.links.values() {
         let object = Object::Link(seen.link(place, found));
@@ -183,8 +183,14 @@ pub(crate) fn inside(
 fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, Error> {
     let mut observed = Observed::default();
     let mut stack = stack::enter(inner, worker, Place::Host)?;
+    if scope.firewall || scope.everything {
+        let parts = inner.firewall.look().map_err(|error| Error::Firewall(error.to_string()))?;
+        parts.into_iter().for_each(|part| put(&mut observed.ours, Object::Firewall(part)));
+    }
     if scope.host || scope.everything {
-        let seen = look(&mut stack, worker, route::Filter::Ours, Counters::Without)
+        // A host may have a thousand ports: what is not asked for is not looked at.
+        let names = (!scope.everything).then_some(scope.host_links.as_slice());
+        let seen = look(&mut stack, worker, names, route::Filter::Ours, Counters::Without)
             .map_err(|failure| Error::system("look at the host's links", failure))?;
         for found in seen.links.values() {
             let object = Object::Link(seen.link(Place::Host, found));
@@ -194,8 +200,10 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
                 put(&mut observed.foreign, object);
             }
         }
-        for found in seen.addresses.iter().filter(|address| address.ours) {
-            put(&mut observed.ours, Object::Address(seen.address(Place::Host, found)));
+        let on_ours = |address: &address::Seen| seen.links.get(&address.link).is_some_and(link::Seen::is_ours);
+        for found in seen.addresses.iter().filter(|address| address.ours || (on_ours(address) && !address.automatic)) {
+            let object = Object::Address(seen.address(Place::Host, found));
+            put(if found.ours { &mut observed.ours } else { &mut observed.foreign }, object);
         }
         for found in &seen.routes {
             put(&mut observed.ours, Object::Route(seen.route(Place::Host, found)));
@@ -232,26 +240,59 @@ struct Seen {
     links: BTreeMap<u32, link::Seen>,
     addresses: Vec<address::Seen>,
     routes: Vec<route::Seen>,
-    /// Names of links below ours, by index, in the host's namespace.
-    parents: HashMap<u32, String>,
+    /// Links of the host's namespace that ours in the stack lead to, by index: parents, other ends of pairs, and their bridges.
+    beyond: HashMap<u32, link::Seen>,
     host_nsid: Option<i32>,
 }
 
-fn look(stack: &mut Stack, worker: &mut Worker, routes: route::Filter, counters: Counters) -> Result<Seen, Failure> {
-    let links: BTreeMap<u32, link::Seen> =
-        link::dump(&mut stack.rtnl, counters)?.into_iter().map(|link| (link.index, link)).collect();
+/// Looks at the links of these names, or at all.
+fn look(
+    stack: &mut Stack,
+    worker: &mut Worker,
+    names: Option<&[String]>,
+    routes: route::Filter,
+    counters: Counters,
+) -> Result<Seen, Failure> {
+    let links = match names {
+        None => link::dump(&mut stack.rtnl, counters)?,
+        Some(names) => {
+            let found = names.iter().map(|name| link::by_name(&mut stack.rtnl, name));
+            found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
+        }
+    };
+    let mut links: BTreeMap<u32, link::Seen> = links.into_iter().map(|link| (link.index, link)).collect();
     let addresses = address::dump(&mut stack.rtnl)?;
     let routes = route::dump(&mut stack.rtnl, routes)?;
-    let mut seen = Seen { links, addresses, routes, parents: HashMap::new(), host_nsid: stack.host_nsid() };
-    if stack.host_nsid().is_some() {
-        for link in seen.links.values().filter(|link| link.mode.is_some() && link.parent_nsid == stack.host_nsid()) {
-            let Some(parent) = link.parent else { continue };
-            if let Some(found) = link::by_index(worker.home_socket()?, parent)? {
-                seen.parents.insert(parent, found.name);
+    if names.is_some() {
+        // What is ours says on which link it is.
+        let on = addresses.iter().filter(|address| address.ours).map(|address| address.link);
+        for index in on.chain(routes.iter().filter_map(|route| route.link)) {
+            if !links.contains_key(&index) {
+                links.extend(link::by_index(&mut stack.rtnl, index)?.map(|link| (index, link)));
             }
         }
     }
+    let mut seen = Seen { links, addresses, routes, beyond: HashMap::new(), host_nsid: stack.host_nsid() };
+    let outwards = |link: &&link::Seen| link.is_ours() && link.parent_nsid == stack.host_nsid();
+    for link in seen.links.values().filter(outwards) {
+        let Some(beyond) = link.parent else { continue };
+        let controller = follow(worker, beyond, &mut seen.beyond)?;
+        if let Some(controller) = controller {
+            follow(worker, controller, &mut seen.beyond)?;
+        }
+    }
     Ok(seen)
+}
+
+/// Looks at a link of the host, once; answers what it is a port of.
+fn follow(worker: &mut Worker, index: u32, beyond: &mut HashMap<u32, link::Seen>) -> Result<Option<u32>, Failure> {
+    if let Some(found) = beyond.get(&index) {
+        return Ok(found.controller);
+    }
+    let Some(found) = link::by_index(worker.home_socket()?, index)? else { return Ok(None) };
+    let controller = found.controller;
+    beyond.insert(index, found);
+    Ok(controller)
 }
 
 impl Seen {
@@ -261,11 +302,25 @@ impl Seen {
 
     /// The name of a macvlan's parent, if it is in the host's namespace; else empty.
     fn parent(&self, link: &link::Seen) -> String {
-        let Some(parent) = link.parent else { return String::new() };
-        match (link.parent_nsid, self.host_nsid) {
-            (None, None) => self.name(parent),
-            (theirs, host) if theirs == host => self.parents.get(&parent).cloned().unwrap_or_default(),
-            _ => String::new(),
+        self.beyond_of(link).map(|parent| parent.name.clone()).unwrap_or_default()
+    }
+
+    /// The link of the host that a link leads to.
+    fn beyond_of(&self, link: &link::Seen) -> Option<&link::Seen> {
+        let beyond = link.parent.filter(|_| link.parent_nsid == self.host_nsid)?;
+        self.beyond.get(&beyond)
+    }
+
+    /// The kind of a veth: the sandbox's end of one of our pairs, the host's, or neither.
+    fn veth(&self, link: &link::Seen, place: Place) -> LinkKind {
+        match (place, self.beyond_of(link)) {
+            (Place::Host, _) if link.is_ours() => LinkKind::Port,
+            (Place::Sandbox(_), Some(port)) => {
+                let bridge = port.controller.and_then(|index| self.beyond.get(&index));
+                let bridge = bridge.map(|bridge| bridge.name.clone()).unwrap_or_default();
+                LinkKind::Veth { port: port.name.clone(), bridge, isolated: port.isolated }
+            }
+            _ => LinkKind::Other("veth".to_owned()),
         }
     }
 
@@ -278,11 +333,15 @@ impl Seen {
             let (name, up) = (link.name.clone(), link.is_up());
             return Link { place, name, kind: LinkKind::Loopback, mac: None, mtu: None, up, owner };
         }
-        let kind = match link.macvlan_mode() {
-            Some(mode) => LinkKind::Macvlan { parent: self.parent(link), mode },
-            None => LinkKind::Other(link.kind.clone().unwrap_or_else(|| "hardware".to_owned())),
+        let kind = match (link.macvlan_mode(), link.kind.as_deref()) {
+            (Some(mode), _) => LinkKind::Macvlan { parent: self.parent(link), mode },
+            (None, Some("bridge")) => LinkKind::Bridge,
+            (None, Some("veth")) => self.veth(link, place),
+            (None, other) => LinkKind::Other(other.unwrap_or("hardware").to_owned()),
         };
-        let (name, up) = (link.name.clone(), link.is_up());
+        let other_end_is_down = || self.beyond_of(link).is_some_and(|port| !port.is_up());
+        let up = link.is_up() && !(matches!(kind, LinkKind::Veth { .. }) && other_end_is_down());
+        let name = link.name.clone();
         Link { place, name, kind, mac: link.mac, mtu: Some(link.mtu), up, owner }
     }
 

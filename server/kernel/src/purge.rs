@@ -18,12 +18,12 @@ use crate::netns::{self, Pins};
 use crate::rtnl::{Request, Rtnl, is_absent};
 use crate::stray::NAMED_NAMESPACES;
 use crate::worker::Worker;
-use crate::{Config, Error, mounts, sys};
+use crate::{Config, Error, firewall, mounts, sys};
 
 /// Something that carries our mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Kind of object: `namespace`, `link`, `route`, `address`, `mount`, `file`.
+    /// Kind of object: `namespace`, `link`, `route`, `address`, `firewall`, `mount`, `file`.
     pub what: String,
     /// Its name.
     pub name: String,
@@ -90,6 +90,8 @@ enum Handle {
     Pinned(SandboxId),
     /// The run directory's mount.
     Mount,
+    /// Our nftables table.
+    Firewall,
 }
 
 struct Item {
@@ -112,6 +114,11 @@ fn remove_one(worker: &mut Worker, pins: &Pins, item: &Item) -> Result<(), Failu
         }
         Handle::Pinned(sandbox) => pins.unpin(*sandbox),
         Handle::Mount => pins.clear().map(|_| ()),
+        Handle::Firewall => {
+            worker.come_home()?;
+            firewall::remove()
+                .map_err(|error| Failure { errno: error.errno().unwrap_or(libc::EIO), text: Some(error.to_string()) })
+        }
     }
 }
 
@@ -156,6 +163,10 @@ impl Search {
             for (sandbox, path) in list {
                 self.push(what, path.display().to_string(), "host".to_owned(), Handle::Pinned(sandbox));
             }
+        }
+        if firewall::is_there().map_err(|error| Error::Firewall(error.to_string()))? {
+            let name = format!("nftables table {}", netloom_plan::firewall::table());
+            self.push("firewall", name, "host".to_owned(), Handle::Firewall);
         }
         let canonical = self.directory.canonicalize().ok();
         if canonical.is_some_and(|path| matches!(mounts::at(&path), Ok(Some(_)))) {

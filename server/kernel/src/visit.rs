@@ -2,6 +2,7 @@
 //!
 //! Links are removed elsewhere (`reap`), because that takes a thread for 20 ms. What must not live here: retries.
 
+mod bridge;
 mod namespace;
 mod object;
 
@@ -171,6 +172,7 @@ pub(crate) fn subject(inner: &Inner, operation: &Operation) -> Subject {
             format!("address {}/{} on {} {whereabouts}", address.address, address.prefix_length, address.link)
         }
         Object::Route(route) => format!("route {} {whereabouts}", route.destination),
+        Object::Firewall(part) => format!("{} on the host", netloom_plan::describe::part_name(part)),
         Object::Stray(stray) => {
             format!("link {} of sandbox {} in another namespace", stray.name, inner.registry.name(stray.sandbox))
         }
@@ -199,6 +201,7 @@ impl Visiting<'_> {
             }
             return;
         }
+        self.firewall();
         for index in 0..self.operations.len() {
             let operation = &self.operations[index];
             if self.blocked.stops(operation.object()) {
@@ -214,6 +217,23 @@ impl Visiting<'_> {
         }
         self.flush();
         solicited::wait_for(&self.new_ipv6_addresses());
+    }
+
+    /// Does what there is to do in the firewall, all of it at once.
+    fn firewall(&mut self) {
+        let is_part = |operation: &&Operation| matches!(operation.object(), Object::Firewall(_));
+        let operations: Vec<&Operation> = self.operations.iter().filter(is_part).collect();
+        if operations.is_empty() {
+            return;
+        }
+        let Err(error) = self.inner.firewall.apply(&operations) else { return };
+        for index in 0..self.operations.len() {
+            if is_part(&&self.operations[index]) {
+                let mut refusal = self.subject(index).refusal("kernel-refused", &error);
+                refusal.errno = error.errno().map(|errno| Failure { errno, text: None }.name());
+                self.settle(index, Err(refusal));
+            }
+        }
     }
 
     /// The IPv6 addresses that were set in this visit.
@@ -257,6 +277,10 @@ impl Visiting<'_> {
                 self.delete_route(index, from);
                 self.create_route(index, to)
             }
+            // Done already, all at once.
+            Operation::Create(Object::Firewall(_))
+            | Operation::Change { to: Object::Firewall(_), .. }
+            | Operation::Delete(Object::Firewall(_)) => Ok(()),
             Operation::Create(Object::Stray(_)) | Operation::Delete(_) | Operation::Change { .. } => {
                 let why = "this can't be done to an object of its kind";
                 Err(self.subject(index).refusal("kernel-refused", why))

@@ -40,18 +40,42 @@ pub struct AssignedNetwork {
     pub name: String,
     /// Driver.
     pub driver: Driver,
-    /// MTU in bytes; the parent's when absent.
+    /// MTU in bytes; when absent the parent's, or a bridge's default.
     pub mtu: Option<u32>,
-    /// Subnets of its pools.
-    pub subnets: Vec<IpNet>,
+    /// Its pools, in their order.
+    pub pools: Vec<AssignedPool>,
     /// Whether it has no way out.
     pub internal: bool,
+    /// Settings of driver bridge.
+    pub bridge: Option<AssignedBridge>,
     /// Settings of driver macvlan.
     pub macvlan: Option<AssignedMacvlan>,
     /// Whether an endpoint of a running sandbox is on it here: what belongs to the network as a whole is made only then.
     pub in_use: bool,
     /// Whether everything of it must go.
     pub deleting: bool,
+}
+
+/// A pool of a network, as a node needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignedPool {
+    /// Subnet.
+    pub subnet: IpNet,
+    /// The router's address; none on an internal network.
+    pub gateway: Option<IpAddr>,
+}
+
+/// A bridge network's settings, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignedBridge {
+    /// Name of the bridge on the host; one of Netloom's choice when absent.
+    pub interface_name: Option<String>,
+    /// Whether sandboxes on it reach each other.
+    pub inter_sandbox: bool,
+    /// Whether what leaves the host gets the host's address as its source.
+    pub masquerade: bool,
+    /// Whether sandboxes on other bridge networks are kept out.
+    pub isolation: bool,
 }
 
 /// A macvlan network's settings, defaults filled in.

@@ -11,6 +11,10 @@ use crate::id::{NetworkId, NodeId};
 use crate::name::Labels;
 use crate::timestamp::Timestamp;
 
+/// Most endpoints of one network of driver bridge: the kernel numbers a bridge's ports with 10 bits, and 0 is none of them
+/// (`BR_MAX_PORTS` in net/bridge/br_private.h).
+pub const BRIDGE_PORTS_MAX: u64 = 1023;
+
 /// How a network is realised in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -82,16 +86,38 @@ pub struct NetworkSpec {
     /// When true, the network has no gateway and no way out. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub internal: Option<bool>,
-    /// MTU of the endpoints' links in bytes, 68 to 65535 and at most the parent's; the parent's unless said. Immutable.
+    /// MTU of the endpoints' links in bytes, 68 to 65535. Unless said: the parent's, which is also the most; without a parent 1500. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 68, maximum = 65535)]
     pub mtu: Option<u32>,
     /// Address pools by a key of your choice. Without any, one automatic IPv4 pool is made. A pool may be added later; the others keep their subnet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pools: Option<BTreeMap<String, PoolSpec>>,
+    /// Settings of driver `bridge`; refused elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<BridgeSpec>,
     /// Settings of driver `macvlan`; needed there, refused elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub macvlan: Option<MacvlanSpec>,
+}
+
+/// What a user writes of a bridge network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BridgeSpec {
+    /// Name of the bridge on the host, which nothing else there has; `nl-` and a part of the network's ID unless said. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 15, example = "br-web")]
+    pub interface_name: Option<String>,
+    /// Whether sandboxes on the network reach each other. True unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inter_sandbox: Option<bool>,
+    /// Whether what leaves the host gets the host's own address as its source. True unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub masquerade: Option<bool>,
+    /// Whether sandboxes on Netloom's other bridge networks are kept out. True unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<bool>,
 }
 
 /// What a user writes of a pool.

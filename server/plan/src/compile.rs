@@ -2,6 +2,9 @@
 //!
 //! Pure: the host's facts and the gates come in as values. A file per topic in `compile/`; a new driver is a new file there.
 
+mod bridge;
+mod endpoint;
+mod firewall;
 mod macvlan;
 mod sandbox;
 mod sysctl;
@@ -9,13 +12,13 @@ mod sysctl;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use netloom_model::assignment::{Assignment, NamespaceSource};
+use netloom_model::assignment::{AssignedNetwork, Assignment, NamespaceSource};
 use netloom_model::condition::Condition;
 use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
 use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
 
-use crate::object::{AssignedKey, Key, Object, Observed, Place, Scope, shim_name};
+use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Observed, Place, Scope, host_link_name, port_name};
 
 /// What the node knows beyond assignment and facts: which addresses were found free on the wire, and what its kernel lacks.
 #[derive(Debug, Clone, Default)]
@@ -71,8 +74,12 @@ pub struct Compiled {
     pub names: BTreeMap<SandboxId, String>,
     /// Endpoint or network ID to assigned object, for links that nobody wants any more.
     pub marks: BTreeMap<String, AssignedKey>,
-    /// Networks that have, or would have, a shim on the host.
-    pub shims: BTreeSet<NetworkId>,
+    /// Networks that have, or would have, something on the host: a bridge, or a shim.
+    pub on_host: BTreeSet<NetworkId>,
+    /// Parts of the firewall that may be judged when the scope is not everything: those of the networks looked at.
+    pub judged: BTreeSet<Key>,
+    /// Settings of the host, by path, that a network's sandboxes need to be on for the way out.
+    pub forwarding: BTreeMap<NetworkId, Vec<String>>,
 }
 
 impl Default for Compiled {
@@ -90,6 +97,7 @@ impl Default for Compiled {
                 everything: false,
                 sandboxes: BTreeMap::new(),
                 host: false,
+                firewall: false,
                 sysctls: Vec::new(),
                 host_links: Vec::new(),
                 marks: Vec::new(),
@@ -97,7 +105,9 @@ impl Default for Compiled {
             probes: Vec::new(),
             names: BTreeMap::new(),
             marks: BTreeMap::new(),
-            shims: BTreeSet::new(),
+            on_host: BTreeSet::new(),
+            judged: BTreeSet::new(),
+            forwarding: BTreeMap::new(),
         }
     }
 }
@@ -107,6 +117,7 @@ impl Default for Compiled {
 pub fn compile(assignment: &Assignment, facts: &Facts, gates: &Gates) -> Compiled {
     let mut compiled = Compiled { revision: assignment.revision, ..Compiled::default() };
     for network in assignment.networks.values() {
+        bridge::network(&mut compiled, network, facts, gates);
         macvlan::network(&mut compiled, network, facts, gates);
     }
     for sandbox in assignment.sandboxes.values() {
@@ -117,7 +128,12 @@ pub fn compile(assignment: &Assignment, facts: &Facts, gates: &Gates) -> Compile
 
 /// Whether a pass over these objects works on the host's own stack too, where objects belong to several sandboxes at once.
 pub fn uses_host(assignment: &Assignment) -> bool {
-    assignment.networks.values().any(macvlan::has_shim)
+    assignment.networks.values().any(|network| macvlan::has_shim(network) || bridge::of(network).is_some())
+}
+
+/// Name of a network's link on the host, if it has one.
+pub fn host_link(network: &AssignedNetwork) -> String {
+    bridge::of(network).map_or_else(|| host_link_name(network.id), |(_, name)| name)
 }
 
 impl Compiled {
@@ -129,6 +145,16 @@ impl Compiled {
         }
         self.owners.insert(key.clone(), owner);
         self.desired.insert(key, object);
+    }
+
+    /// Has settings looked at.
+    fn ask_for<'p>(&mut self, place: Place, paths: impl IntoIterator<Item = &'p String>) {
+        for path in paths {
+            let asked = (place, path.clone());
+            if !self.scope.sysctls.contains(&asked) {
+                self.scope.sysctls.push(asked);
+            }
+        }
     }
 
     /// Marks an object as one that may stand; a link only when it is made for `mark`.
@@ -155,16 +181,23 @@ impl Compiled {
         }
     }
 
-    /// Puts a network that the assignment does not hold any more into the scope.
-    pub fn look_for_shim(&mut self, network: NetworkId) {
+    /// Puts the host's end of the pair of an endpoint that the assignment does not hold any more into the scope.
+    pub fn look_for_port(&mut self, endpoint: EndpointId) {
         self.scope.host = true;
-        self.scope.host_links.push(shim_name(network));
+        self.scope.host_links.push(port_name(endpoint));
+    }
+
+    /// Puts a network that the assignment does not hold any more into the scope.
+    pub fn look_for_network(&mut self, network: NetworkId) {
+        self.scope.host = true;
+        self.scope.host_links.push(host_link_name(network));
     }
 
     /// Makes the scope everything of ours on the node.
     pub fn look_everywhere(&mut self) {
         self.scope.everything = true;
         self.scope.host = true;
+        self.scope.firewall = true;
     }
 
     /// Lets the host's route to an address be judged, although nobody may want it any more.
@@ -223,19 +256,30 @@ impl Compiled {
         }
     }
 
-    /// What a look at the host adds to the conditions of networks with a shim.
+    /// What a look at the host adds to the conditions of networks: settings of the host that are in their way.
     pub fn observed_conditions(&self, observed: &Observed) -> Vec<(AssignedKey, Condition)> {
-        let key = Key::Sysctl(Place::Host, sysctl::HOST_ARP_IGNORE.to_owned());
-        let Some(Object::Sysctl(setting)) = observed.ours.get(&key) else { return Vec::new() };
-        if setting.value.trim().parse::<u8>().unwrap_or(0) == 0 {
-            return Vec::new();
+        let value = |path: &str| match observed.ours.get(&Key::Sysctl(Place::Host, path.to_owned())) {
+            Some(Object::Sysctl(found)) => Some(found.value.trim()),
+            _ => None,
+        };
+        let mut conditions = Vec::new();
+        if let Some(found) = value(sysctl::HOST_ARP_IGNORE).filter(|found| *found != "0") {
+            let shims = self.on_host.iter().filter(|id| self.has_shim(**id));
+            conditions.extend(shims.map(|id| (AssignedKey::Network(*id), macvlan::host_access_blocked(found))));
         }
-        let wanted = |id: &&NetworkId| self.desired.contains_key(&Key::Link(Place::Host, shim_name(**id)));
-        self.shims
-            .iter()
-            .filter(wanted)
-            .map(|id| (AssignedKey::Network(*id), macvlan::host_access_blocked(&setting.value)))
-            .collect()
+        for (network, needed) in &self.forwarding {
+            let off: Vec<String> = needed.iter().filter(|path| value(path) == Some("0")).cloned().collect();
+            if !off.is_empty() {
+                conditions.push((AssignedKey::Network(*network), bridge::forwarding_off(&off)));
+            }
+        }
+        conditions
+    }
+
+    /// Whether a shim is wanted for a network.
+    fn has_shim(&self, network: NetworkId) -> bool {
+        let link = self.desired.get(&Key::Link(Place::Host, host_link_name(network)));
+        matches!(link, Some(Object::Link(Link { kind: LinkKind::Macvlan { .. }, .. })))
     }
 }
 

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
 use netloom_model::plan::{Action, PlannedOperation};
+use netloom_nftables::element::Data;
+use netloom_nftables::{Rule, Verdict};
 
+use crate::firewall::{self, Part};
 use crate::object::{Link, LinkKind, Object, Operation, Place, Route};
 
 /// Names of sandboxes.
@@ -19,6 +22,7 @@ pub fn kind(object: &Object) -> &'static str {
         Object::Link(_) => "link",
         Object::Address(_) => "address",
         Object::Route(_) => "route",
+        Object::Firewall(_) => "firewall",
         Object::Stray(_) => "stray link",
     }
 }
@@ -39,6 +43,7 @@ pub fn name(object: &Object, names: &Names) -> String {
         Object::Link(link) => link.name.clone(),
         Object::Address(address) => format!("{}/{} on {}", address.address, address.prefix_length, address.link),
         Object::Route(route) => destination(route),
+        Object::Firewall(part) => part_name(part),
         Object::Stray(stray) => format!("{} of sandbox {}", stray.name, place(Place::Sandbox(stray.sandbox), names)),
     }
 }
@@ -63,6 +68,7 @@ pub fn value(object: &Object) -> String {
         Object::Link(link) => link_value(link),
         Object::Address(address) => format!("{}/{} on {}", address.address, address.prefix_length, address.link),
         Object::Route(route) => route_value(route),
+        Object::Firewall(part) => part_value(part),
         Object::Stray(_) => "in another namespace than its sandbox's".to_owned(),
     }
 }
@@ -109,6 +115,9 @@ fn summary(operation: &Operation, names: &Names) -> String {
         (Operation::Create(_), Object::Address(address)) => {
             format!("Set address {}/{} on {} {whereabouts}.", address.address, address.prefix_length, address.link)
         }
+        (Operation::Create(_), Object::Firewall(part)) => {
+            format!("Add {} {whereabouts}: {}.", part_name(part), part_value(part))
+        }
         // Never made; a plan that says so is wrong, and reads so.
         (Operation::Create(_), Object::Stray(_)) => format!("Make {}.", title(object, names)),
         (Operation::Create(_), Object::Route(route)) => {
@@ -145,12 +154,53 @@ fn link_value(link: &Link) -> String {
         LinkKind::Loopback => vec!["loopback".to_owned()],
         LinkKind::Macvlan { parent, mode } if parent.is_empty() => vec![format!("macvlan, mode {}", mode.as_str())],
         LinkKind::Macvlan { parent, mode } => vec![format!("macvlan on {parent}, mode {}", mode.as_str())],
+        LinkKind::Bridge => vec!["bridge".to_owned()],
+        LinkKind::Veth { port, bridge, isolated } => {
+            let at = if bridge.is_empty() { "no bridge".to_owned() } else { format!("bridge {bridge}") };
+            let alone = if *isolated { ", apart from the other sandboxes" } else { "" };
+            vec![format!("pair, other end {port} on {at}{alone}")]
+        }
+        LinkKind::Port => vec!["the host's end of a pair".to_owned()],
         LinkKind::Other(kind) => vec![kind.clone()],
     };
     parts.extend(link.mac.map(|mac| format!("MAC {mac}")));
     parts.extend(link.mtu.map(|mtu| format!("MTU {mtu}")));
     parts.push(if link.up { "up" } else { "down" }.to_owned());
     parts.join(", ")
+}
+
+/// A part of the firewall by kind and name.
+pub fn part_name(part: &Part) -> String {
+    match part {
+        Part::Table => format!("nftables table {}", firewall::table()),
+        Part::Set(set) => format!("nftables set {}", set.name),
+        Part::Chain(filled) => format!("nftables chain {}", filled.chain.name),
+        Part::Element(one) => format!("element {} of nftables set {}", one.element.key.to_ifname(), one.set),
+    }
+}
+
+/// Rules are named by what their comments say.
+fn part_value(part: &Part) -> String {
+    match part {
+        Part::Table => "with all that is in it".to_owned(),
+        Part::Set(set) if set.data.is_some() => "map".to_owned(),
+        Part::Set(_) => "set".to_owned(),
+        Part::Chain(filled) if filled.rules.is_empty() => "no rules".to_owned(),
+        Part::Chain(filled) => {
+            let word =
+                |rule: &Rule| rule.comment.as_ref().map_or("a rule", |comment| label(comment.as_str())).to_owned();
+            filled.rules.iter().map(word).collect::<Vec<_>>().join(", ")
+        }
+        Part::Element(one) => match &one.element.data {
+            Some(Data::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain))) => format!("to chain {chain}"),
+            _ => "member".to_owned(),
+        },
+    }
+}
+
+/// A rule's comment without the ID of its network.
+fn label(comment: &str) -> &str {
+    comment.split_once(": ").map_or(comment, |(_, label)| label)
 }
 
 fn route_name(route: &Route) -> String {
@@ -177,7 +227,7 @@ fn route_value(route: &Route) -> String {
 }
 
 /// `net.ipv4.ip_forward` of `net/ipv4/ip_forward`, as `sysctl` writes it (a dot inside a link's name becomes a slash).
-fn dotted(path: &str) -> String {
+pub(crate) fn dotted(path: &str) -> String {
     path.chars()
         .map(|c| {
             if c == '/' {

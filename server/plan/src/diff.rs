@@ -10,6 +10,7 @@ use netloom_model::plan::Refusal;
 
 use crate::compile::Compiled;
 use crate::describe;
+use crate::firewall::{Part, PartKey};
 use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Observed, Operation, Place};
 use crate::order;
 
@@ -20,15 +21,18 @@ pub struct Comparison {
     pub operations: Vec<Operation>,
     /// Foreign objects that stand under a wanted key.
     pub conflicts: BTreeMap<Key, Object>,
-    /// Wanted objects that hang from a conflict, and are not attempted.
-    pub blocked: BTreeSet<Key>,
+    /// Wanted objects that hang from a conflict, and are not attempted; with the conflict.
+    pub blocked: BTreeMap<Key, Key>,
 }
 
 impl Comparison {
     /// Refusals of the objects whose place a foreign object holds, by the owner of what is wanted there.
     pub fn refusals(&self, wanted: &Compiled) -> BTreeMap<AssignedKey, Refusal> {
         let mut refusals = BTreeMap::new();
-        for (key, foreign) in &self.conflicts {
+        let own = self.conflicts.iter();
+        // A sandbox whose link needs a bridge in whose place something foreign is.
+        let others = self.blocked.iter().filter_map(|(key, by)| Some((key, self.conflicts.get(by)?)));
+        for (key, foreign) in own.chain(others) {
             if let Some(owner) = wanted.owners.get(key) {
                 refusals.entry(*owner).or_insert_with(|| name_conflict(foreign, wanted));
             }
@@ -68,6 +72,7 @@ pub fn diff(wanted: &Compiled, observed: &Observed) -> Comparison {
         falling: BTreeSet::new(),
         ending: BTreeSet::new(),
         dropped: BTreeSet::new(),
+        table_ends: false,
         out: Comparison::default(),
     };
     pass.fell();
@@ -86,12 +91,15 @@ struct Pass<'a> {
     ending: BTreeSet<Place>,
     /// Links that lose an address of a family (IPv4 or not), and with it maybe the routes that need it.
     dropped: BTreeSet<(Place, &'a str, bool)>,
+    /// Whether the whole table goes, for good or to be made anew: everything in it goes with it.
+    table_ends: bool,
     out: Comparison,
 }
 
 impl<'a> Pass<'a> {
     /// Finds the links and namespaces that must go, first: it decides about everything that hangs from them.
     fn fell(&mut self) {
+        self.table_ends = self.is_table_unsound() || self.is_table_unused();
         for (key, found) in &self.observed.ours {
             let remake = match (self.wanted.desired.get(key), found) {
                 (Some(want), _) => self.reachable(key) && matches!(verdict(want, found), Verdict::Remake),
@@ -134,7 +142,7 @@ impl<'a> Pass<'a> {
                 Found::Foreign(object) => {
                     self.out.conflicts.insert(key.clone(), object.clone());
                 }
-                Found::Ours(found) => match verdict(want, found) {
+                Found::Ours(found) => match self.verdict(want, found) {
                     Verdict::Same => {}
                     Verdict::InPlace => {
                         self.out.operations.push(Operation::Change { from: found.clone(), to: want.clone() });
@@ -147,6 +155,26 @@ impl<'a> Pass<'a> {
             }
         }
         self.reroute();
+    }
+
+    fn verdict(&self, want: &Object, found: &Object) -> Verdict {
+        match want {
+            Object::Firewall(Part::Table) if self.table_ends => Verdict::Remake,
+            _ => match verdict(want, found) {
+                Verdict::Same if self.loses_bridge(found) => Verdict::InPlace,
+                verdict => verdict,
+            },
+        }
+    }
+
+    /// Whether a pair's bridge goes, for good or to be made anew: its ports are then in none.
+    fn loses_bridge(&self, found: &Object) -> bool {
+        match found {
+            Object::Link(Link { kind: LinkKind::Veth { bridge, .. }, .. }) => {
+                self.falling.contains(&(Place::Host, bridge.as_str()))
+            }
+            _ => false,
+        }
     }
 
     /// The kernel may drop routes with the address that made their gateway reachable: they are made anew after it.
@@ -187,28 +215,59 @@ impl<'a> Pass<'a> {
             // Our links are removed one by one, inside: only their removal is proof (a process may keep the namespace).
             !matches!(object, Object::Namespace(_)) && !is_removable_link(object) && self.ending.contains(&place)
         };
-        with_link() || with_namespace()
+        let with_table = || self.table_ends && matches!(object, Object::Firewall(part) if *part != Part::Table);
+        with_link() || with_namespace() || with_table()
     }
 
-    /// Whether a wanted object hangs from a foreign link under the name of one that is wanted.
-    fn is_blocked(&mut self, key: &Key, want: &Object) -> bool {
-        let Some(name) = want.link().filter(|name| want.hangs_from(name)) else { return false };
-        let link = Key::Link(key.place(), name.to_owned());
-        let foreign = match self.observed.foreign.get(&link) {
-            Some(Object::Link(link)) => link.kind != LinkKind::Loopback,
+    /// Whether a set or a chain's hook is another than it should be: rules hold on to both, so that nothing less than all can be changed.
+    fn is_table_unsound(&self) -> bool {
+        self.wanted.desired.iter().any(|(key, want)| match (want, self.observed.ours.get(key)) {
+            (Object::Firewall(Part::Set(want)), Some(Object::Firewall(Part::Set(found)))) => want != found,
+            (Object::Firewall(Part::Chain(want)), Some(Object::Firewall(Part::Chain(found)))) => {
+                want.chain != found.chain
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether nobody needs the table: nothing of any network's is in it, but what goes now.
+    fn is_table_unused(&self) -> bool {
+        let table = Key::Firewall(PartKey::Table);
+        let everything = self.wanted.scope.everything;
+        let stays = |(key, object): (&Key, &Object)| match object {
+            Object::Firewall(part) => part.is_of_network() && !everything && !self.wanted.judged.contains(key),
             _ => false,
         };
-        let blocked = foreign && !self.observed.ours.contains_key(&link);
-        if blocked {
-            self.out.blocked.insert(key.clone());
+        !self.wanted.desired.contains_key(&table) && !self.observed.ours.iter().any(stays)
+    }
+
+    /// Whether a wanted object hangs from a foreign link under the name of one that is wanted, or is to be a port of one.
+    fn is_blocked(&mut self, key: &Key, want: &Object) -> bool {
+        let link = match want {
+            Object::Link(Link { kind: LinkKind::Veth { bridge, .. }, .. }) => Key::Link(Place::Host, bridge.clone()),
+            _ => match want.link().filter(|name| want.hangs_from(name)) {
+                Some(name) => Key::Link(key.place(), name.to_owned()),
+                None => return false,
+            },
+        };
+        if self.observed.ours.contains_key(&link) {
+            return false;
         }
-        blocked
+        let by = match self.observed.foreign.get(&link) {
+            Some(Object::Link(found)) if found.kind != LinkKind::Loopback => Some(link),
+            // The link is not made, because its bridge is not.
+            _ => self.out.blocked.get(&link).cloned(),
+        };
+        let Some(by) = by else { return false };
+        self.out.blocked.insert(key.clone(), by);
+        true
     }
 
     /// Whether the place of a wanted object was looked at and is there to be worked in.
     fn reachable(&self, key: &Key) -> bool {
         let scope = &self.wanted.scope;
         match key.place() {
+            Place::Host if matches!(key, Key::Firewall(_)) => scope.firewall || scope.everything,
             Place::Host => scope.host || scope.everything,
             Place::Sandbox(id) => {
                 (scope.everything || scope.sandboxes.contains_key(&id)) && !self.observed.gone.contains_key(&id)
@@ -232,8 +291,11 @@ impl<'a> Pass<'a> {
             // A setting goes with its link or namespace. An adopted namespace is its owner's.
             Object::Sysctl(_) => false,
             Object::Stray(_) => true,
+            Object::Firewall(part) if part.is_of_network() => everything || self.wanted.judged.contains(key),
+            Object::Firewall(_) => self.table_ends || everything,
             Object::Namespace(namespace) => !matches!(namespace.source, NamespaceSource::Adopted(_)),
             Object::Link(link) if link.kind == LinkKind::Loopback => false,
+            Object::Link(link) if link.kind == LinkKind::Port => in_pass(&link.name) && !self.is_paired(link),
             Object::Link(link) => link.place != Place::Host || in_pass(&link.name),
             Object::Address(address) => address.place != Place::Host || in_pass(&address.link),
             Object::Route(route) => {
@@ -242,6 +304,24 @@ impl<'a> Pass<'a> {
                     || (in_pass(&route.link) && self.wanted.claimed.contains_key(key))
             }
         }
+    }
+
+    /// Whether the other end of a pair is in its place. That of an adopted namespace that is gone only by its path is left alone until its
+    /// sandbox goes.
+    fn is_paired(&self, port: &Link) -> bool {
+        let is_other_end = |object: &Object| match object {
+            Object::Link(Link { kind: LinkKind::Veth { port: name, .. }, owner, .. }) => {
+                *name == port.name && *owner == port.owner
+            }
+            _ => false,
+        };
+        let gone = || match self.wanted.marks.get(&port.owner) {
+            Some(AssignedKey::Sandbox(id)) => {
+                self.observed.gone.contains_key(id) && self.wanted.desired.contains_key(&Key::Namespace(*id))
+            }
+            _ => false,
+        };
+        self.observed.ours.values().any(is_other_end) || gone()
     }
 
     fn is_tolerated(&self, key: &Key, found: &Object) -> bool {
@@ -271,12 +351,20 @@ fn verdict(want: &Object, found: &Object) -> Verdict {
         (Object::Link(want), Object::Link(found)) => match want.kind {
             LinkKind::Loopback => in_place(want.up == found.up),
             _ if !is_same_making(want, found) => Verdict::Remake,
-            _ => in_place(want.up == found.up && (want.mtu.is_none() || want.mtu == found.mtu)),
+            _ => {
+                let same_mtu = want.mtu.is_none() || want.mtu == found.mtu;
+                let same_port = !matches!(want.kind, LinkKind::Veth { .. }) || want.kind == found.kind;
+                in_place(want.up == found.up && same_mtu && same_port)
+            }
         },
         (Object::Address(want), Object::Address(found)) if want.prefix_length == found.prefix_length => Verdict::Same,
         (Object::Route(want), Object::Route(found)) => {
             in_place(want.gateway == found.gateway && want.link == found.link && want.source == found.source)
         }
+        (Object::Firewall(want), Object::Firewall(found)) => match (want, found) {
+            (Part::Element(want), Part::Element(found)) if want != found => Verdict::Remake,
+            _ => in_place(want == found),
+        },
         _ => Verdict::Remake,
     }
 }
@@ -288,6 +376,8 @@ fn is_same_making(want: &Link, found: &Link) -> bool {
             // A parent that can't be resolved from inside the sandbox is not known to differ.
             a == b && (want == found || found.is_empty())
         }
+        // To which bridge it belongs, and how, can be changed.
+        (LinkKind::Veth { port: want, .. }, LinkKind::Veth { port: found, .. }) => want == found,
         (want, found) => want == found,
     };
     kind && (want.mac.is_none() || want.mac == found.mac) && want.owner == found.owner

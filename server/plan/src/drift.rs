@@ -121,24 +121,26 @@ fn reference(key: AssignedKey, assignment: &Assignment) -> Option<ObjectRef> {
     }
 }
 
-/// Whether somebody put a foreign object there. What the kernel makes by itself is none, and in an adopted namespace
-/// only what sits on our own links is our business.
+/// Whether somebody put a foreign object there. What the kernel makes by itself is none, and on the host and in an adopted
+/// namespace only what sits on our own links is our business.
 fn is_remarkable(object: &Object, wanted: &Compiled, observed: &Observed) -> bool {
-    let Place::Sandbox(id) = object.place() else { return false };
     if is_kernels_own(object, observed) {
         return false;
     }
-    let adopted = !matches!(wanted.scope.sandboxes.get(&id), Some(NamespaceSource::Made) | None);
+    let all_of_it = match object.place() {
+        Place::Host => false,
+        Place::Sandbox(id) => matches!(wanted.scope.sandboxes.get(&id), Some(NamespaceSource::Made) | None),
+    };
     let on_ours = || {
         let link = object.link().filter(|link| object.hangs_from(link));
         link.is_some_and(|link| observed.ours.contains_key(&Key::Link(object.place(), link.to_owned())))
     };
-    !adopted || on_ours()
+    all_of_it || on_ours()
 }
 
 fn is_kernels_own(object: &Object, observed: &Observed) -> bool {
     match object {
-        Object::Namespace(_) | Object::Sysctl(_) | Object::Stray(_) => true,
+        Object::Namespace(_) | Object::Sysctl(_) | Object::Firewall(_) | Object::Stray(_) => true,
         // Fallback tunnel devices appear in every namespace when their module is loaded; down until somebody uses them.
         Object::Link(link) => {
             link.kind == LinkKind::Loopback

@@ -7,6 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`object`] | kernel objects, keys, scopes, operations |
+//! | [`firewall`] | those of them that are in our nftables table |
 //! | [`compile`](mod@compile) | what should be |
 //! | [`diff`](mod@diff), [`order`] | what to do about it, and in which order |
 //! | [`remains`] | what is still there of something that must go |
@@ -16,10 +17,11 @@ pub mod compile;
 pub mod describe;
 pub mod diff;
 pub mod drift;
+pub mod firewall;
 pub mod object;
 pub mod order;
 pub mod remains;
 
-pub use compile::{Compiled, Gates, ProbeNeeded, compile, uses_host};
+pub use compile::{Compiled, Gates, ProbeNeeded, compile, host_link, uses_host};
 pub use diff::{Comparison, diff};
 pub use object::{Address, Key, Link, LinkKind, Namespace, Object, Operation, Place, Route, Sysctl};

@@ -9,7 +9,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use netloom_model::assignment::{self, NamespaceSource};
 use netloom_model::network::MacvlanMode;
-use netloom_model::{MacAddr, NetworkId, SandboxId};
+use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
+
+use crate::firewall::{Part, PartKey};
 
 /// Link group of every link that is ours: `nl` in ASCII. Set in the creating message.
 pub const LINK_GROUP: u32 = 0x6e6c;
@@ -44,6 +46,8 @@ pub enum Key {
     Address(Place, String, IpAddr),
     /// A route, by destination, in the main table.
     Route(Place, IpNet),
+    /// A part of our nftables table on the host.
+    Firewall(PartKey),
     /// A link of a sandbox's that is somewhere else, by its owner.
     Stray(SandboxId, String),
 }
@@ -61,6 +65,8 @@ pub enum Object {
     Address(Address),
     /// A route.
     Route(Route),
+    /// A part of our nftables table.
+    Firewall(Part),
     /// A link that is not where it should be.
     Stray(Stray),
 }
@@ -143,6 +149,20 @@ pub enum LinkKind {
         /// Mode.
         mode: MacvlanMode,
     },
+    /// A bridge of the host's.
+    Bridge,
+    /// The sandbox's end of a pair of which the other is a port of a bridge. One object, because the two come and go together; it
+    /// is up when both are.
+    Veth {
+        /// Name of the other end, on the host.
+        port: String,
+        /// Name of the bridge that has it as a port; an observed one that is in none is empty.
+        bridge: String,
+        /// Whether the bridge keeps it from other ports that are isolated, too.
+        isolated: bool,
+    },
+    /// The host's end of such a pair, as it is seen there: never made by itself, and left over where its sandbox's end is not in its place.
+    Port,
     /// Any other kind, by the kernel's word: only ever observed.
     Other(String),
 }
@@ -184,6 +204,7 @@ impl Object {
             Self::Link(l) => Key::Link(l.place, l.name.clone()),
             Self::Address(a) => Key::Address(a.place, a.link.clone(), a.address),
             Self::Route(r) => Key::Route(r.place, r.destination),
+            Self::Firewall(part) => Key::Firewall(part.key()),
             Self::Stray(s) => Key::Stray(s.sandbox, s.owner.clone()),
         }
     }
@@ -198,7 +219,7 @@ impl Key {
     /// The stack the object is in; a namespace counts as being in itself, and a stray, which is in none of ours, as the host's.
     pub fn place(&self) -> Place {
         match self {
-            Self::Stray(..) => Place::Host,
+            Self::Stray(..) | Self::Firewall(_) => Place::Host,
             Self::Namespace(sandbox) => Place::Sandbox(*sandbox),
             Self::Sysctl(place, _) | Self::Link(place, _) | Self::Address(place, _, _) | Self::Route(place, _) => {
                 *place
@@ -213,7 +234,7 @@ impl Key {
         match self {
             Self::Link(_, name) | Self::Address(_, name, _) => Some(name),
             Self::Sysctl(_, path) => sysctl_link(path),
-            Self::Namespace(_) | Self::Route(..) | Self::Stray(..) => None,
+            Self::Namespace(_) | Self::Route(..) | Self::Firewall(_) | Self::Stray(..) => None,
         }
     }
 }
@@ -226,7 +247,7 @@ impl Object {
             Self::Address(address) => Some(&address.link),
             Self::Route(route) => Some(&route.link),
             Self::Sysctl(sysctl) => sysctl_link(&sysctl.path),
-            Self::Namespace(_) | Self::Stray(_) => None,
+            Self::Namespace(_) | Self::Firewall(_) | Self::Stray(_) => None,
         }
     }
 
@@ -243,9 +264,25 @@ fn sysctl_link(path: &str) -> Option<&str> {
     (link != "all" && link != "default").then_some(link)
 }
 
-/// Name of the host's link through which the host reaches the endpoints of a macvlan network.
-pub fn shim_name(network: NetworkId) -> String {
+/// Name of a network's link on the host: a bridge, or the shim of a macvlan network, through which the host reaches its endpoints.
+pub fn host_link_name(network: NetworkId) -> String {
     format!("{HOST_LINK_PREFIX}{}", network.short())
+}
+
+/// Name of the host's end of an endpoint's pair.
+pub fn port_name(endpoint: EndpointId) -> String {
+    format!("{HOST_LINK_PREFIX}p{}", endpoint.short())
+}
+
+/// Ethernet address of a network's link on the host: the same on every start, so that neighbours need not learn it again.
+/// FNV-1a over the ID's text; the local bit set, the group bit clear.
+pub fn network_mac(network: NetworkId) -> MacAddr {
+    let hash = network
+        .to_string()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let [_, _, bytes @ ..] = hash.to_be_bytes();
+    MacAddr::from_random(bytes)
 }
 
 /// What a node holds, in a scope.
@@ -268,6 +305,8 @@ pub struct Scope {
     pub sandboxes: BTreeMap<SandboxId, NamespaceSource>,
     /// Whether to look at the host's own stack (our links and routes there).
     pub host: bool,
+    /// Whether to look at our nftables table.
+    pub firewall: bool,
     /// Settings to read; those in a place that does not exist are left out of the answer.
     pub sysctls: Vec<(Place, String)>,
     /// Names of host links that are wanted, so that a foreign link of that name is seen.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ipnet::IpNet;
+use netloom_model::assignment::AssignedPool;
 use netloom_model::network::Driver;
 use netloom_model::{NetworkId, Timestamp};
 
@@ -30,8 +30,8 @@ macro_rules! select {
     };
 }
 
-/// The same, whether an endpoint that stays, of a sandbox that runs and stays, is on it, and the subnet of a pool: a row for
-/// each pool, or one without.
+/// The same, whether an endpoint that stays, of a sandbox that runs and stays, is on it, and a pool: a row for each, or one
+/// without.
 macro_rules! select_with_use {
     ($rest:literal) => {
         concat!(
@@ -39,7 +39,7 @@ macro_rules! select_with_use {
             columns!(),
             ", EXISTS (SELECT 1 FROM endpoint AS e CROSS JOIN sandbox AS s WHERE e.network_id = n.id
             AND e.deleting = 0 AND s.id = e.sandbox_id AND s.running = 1 AND s.deleting = 0),
-            p.id IS NOT NULL, p.low, p.prefix_length FROM network AS n LEFT JOIN pool AS p ON p.network_id = n.id ",
+            p.id IS NOT NULL, p.low, p.prefix_length, p.gateway FROM network AS n LEFT JOIN pool AS p ON p.network_id = n.id ",
             $rest,
             " ORDER BY n.name, p.position"
         )
@@ -53,8 +53,8 @@ pub struct NetworkUse {
     pub network: NetworkRow,
     /// Whether an endpoint that stays is on it, of a sandbox that runs and stays.
     pub in_use: bool,
-    /// The subnets of its pools, in their order.
-    pub subnets: Vec<IpNet>,
+    /// Its pools, in their order.
+    pub pools: Vec<AssignedPool>,
 }
 
 fn row(columns: &mut Columns<'_>) -> Result<NetworkRow, Error> {
@@ -72,19 +72,22 @@ fn row(columns: &mut Columns<'_>) -> Result<NetworkRow, Error> {
     })
 }
 
-fn row_with_use(columns: &mut Columns<'_>) -> Result<(NetworkRow, bool, Option<IpNet>), Error> {
+fn row_with_use(columns: &mut Columns<'_>) -> Result<(NetworkRow, bool, Option<AssignedPool>), Error> {
     let (network, in_use) = (row(columns)?, columns.plain()?);
-    let subnet = if columns.plain()? { Some(columns.subnet()?) } else { None };
-    Ok((network, in_use, subnet))
+    let pool = match columns.plain()? {
+        true => Some(AssignedPool { subnet: columns.subnet()?, gateway: columns.address_option()? }),
+        false => None,
+    };
+    Ok((network, in_use, pool))
 }
 
 /// Joins the rows of each network, which follow each other.
-fn with_subnets(rows: Vec<(NetworkRow, bool, Option<IpNet>)>) -> Vec<NetworkUse> {
+fn with_pools(rows: Vec<(NetworkRow, bool, Option<AssignedPool>)>) -> Vec<NetworkUse> {
     let mut found: Vec<NetworkUse> = Vec::new();
-    for (network, in_use, subnet) in rows {
+    for (network, in_use, pool) in rows {
         match found.last_mut() {
-            Some(last) if last.network.id == network.id => last.subnets.extend(subnet),
-            _ => found.push(NetworkUse { network, in_use, subnets: subnet.into_iter().collect() }),
+            Some(last) if last.network.id == network.id => last.pools.extend(pool),
+            _ => found.push(NetworkUse { network, in_use, pools: pool.into_iter().collect() }),
         }
     }
     found
@@ -200,6 +203,12 @@ pub async fn on_parent(tx: &mut ReadTx<'_>, parent: &str) -> Result<Vec<NetworkR
     tx.rows(sql(select!("WHERE n.parent = $1 ORDER BY n.name")).bind(parent.to_owned()), row).await
 }
 
+/// The network whose bridge has this name on the host, if one's spec says so.
+pub async fn with_bridge(tx: &mut ReadTx<'_>, interface: &str) -> Result<Option<NetworkRow>, Error> {
+    let statement = sql(select!("WHERE n.driver = 'bridge' AND json_extract(n.spec, '$.bridge.interface_name') = $1"));
+    tx.row(statement.bind(interface.to_owned()), row).await
+}
+
 /// The network with this name, with its pools by position, each with the lowest free run that reaches into its range: what an attachment
 /// needs, in one reading.
 pub async fn by_name_with_pools(tx: &mut ReadTx<'_>, name: &str) -> Result<Option<(NetworkRow, Vec<WithFree>)>, Error> {
@@ -227,12 +236,12 @@ pub async fn by_name_with_pools(tx: &mut ReadTx<'_>, name: &str) -> Result<Optio
 /// The networks with these IDs as a node needs them, by name. Unknown IDs are passed over.
 pub async fn with_use(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<Vec<NetworkUse>, Error> {
     let statement = sql(select_with_use!("WHERE n.id IN (SELECT value FROM json_each($1))"));
-    Ok(with_subnets(tx.rows(statement.bind_list(ids), row_with_use).await?))
+    Ok(with_pools(tx.rows(statement.bind_list(ids), row_with_use).await?))
 }
 
 /// Every network as a node needs it, by name.
 pub async fn all_with_use(tx: &mut ReadTx<'_>) -> Result<Vec<NetworkUse>, Error> {
-    Ok(with_subnets(tx.rows(sql(select_with_use!("")), row_with_use).await?))
+    Ok(with_pools(tx.rows(sql(select_with_use!("")), row_with_use).await?))
 }
 
 /// Every network, by name.

@@ -4,7 +4,7 @@ use askama::Template;
 use netloom_control::command::Page;
 use netloom_model::lease::Lease;
 use netloom_model::net::parse_span;
-use netloom_model::network::{Network, PoolStatus};
+use netloom_model::network::{Driver, Network, PoolStatus};
 use netloom_model::sandbox::{EndpointStatus, Sandbox};
 
 use super::chip::Chip;
@@ -71,6 +71,8 @@ pub struct NetworkPage {
     head: Head,
     notices: Notices,
     pools: Vec<MappedPool>,
+    /// Whether its pool is still to be made.
+    unused: bool,
     facts: Vec<(&'static str, String)>,
     labels: Vec<(String, String)>,
     annotations: Vec<(String, String)>,
@@ -90,10 +92,12 @@ impl NetworkPage {
             network.status.pools.iter().map(|(key, pool)| mapped(network, key, pool, leases, complete)).collect();
         let sandbox =
             serde_json::json!({"name": sandbox_name(&network.spec.name), "networks": {network.spec.name.as_str(): {}}});
-        let attachable = network.status.endpoints == 0 && !network.status.predefined;
+        let has_places = !network.status.predefined || network.spec.driver == Driver::Bridge;
+        let attachable = network.status.endpoints == 0 && has_places;
         Self {
             head: Head::new(network, "summary"),
             notices: Notices::new(&frame, &network.status.conditions),
+            unused: network.status.pools.is_empty() && network.spec.driver == Driver::Bridge,
             pools,
             facts: facts(network),
             labels: pairs(network.spec.labels.as_ref()),
@@ -133,6 +137,13 @@ fn facts(network: &Network) -> Vec<(&'static str, String)> {
         facts.extend(macvlan.vlan_id.map(|vlan| ("VLAN", vlan.to_string())));
         facts.push(("Probe before use", on(macvlan.probe.unwrap_or(true))));
         facts.push(("Host access", on(macvlan.host_access.unwrap_or(false))));
+    }
+    if spec.driver == Driver::Bridge {
+        let bridge = spec.bridge.clone().unwrap_or_default();
+        facts.push(("Bridge on the host", bridge.interface_name.unwrap_or_else(|| "named by Netloom".to_owned())));
+        facts.push(("Inter-sandbox traffic", on(bridge.inter_sandbox.unwrap_or(true))));
+        facts.push(("Masquerade", on(bridge.masquerade.unwrap_or(true))));
+        facts.push(("Isolation from other bridges", on(bridge.isolation.unwrap_or(true))));
     }
     facts.extend(spec.mtu.map(|mtu| ("MTU", format!("{mtu} bytes"))));
     facts.push(("Internal", if spec.internal == Some(true) { "yes, no way out" } else { "no" }.to_owned()));

@@ -326,3 +326,18 @@ fn first_commands_set_the_token_that_they_use() {
     }
     assert!(!page("leases-no-network").contains("key&#34;"), "there is no network to post to");
 }
+
+#[test]
+fn a_bridge_network_shows_its_switches() {
+    let facts = |page: &str, word: &str| {
+        let (_, rest) = page.split_once(&format!("<dt>{word}</dt><dd>")).expect("a setting");
+        rest.split_once("</dd>").expect("its value").0.to_owned()
+    };
+    let (made, unused) = (page("network-bridge"), page("network-bridge-unused"));
+    assert_eq!((facts(&made, "Bridge on the host"), facts(&made, "Masquerade")), ("br-web".into(), "on".into()));
+    assert_eq!(facts(&made, "Inter-sandbox traffic"), "off");
+    assert_eq!(facts(&unused, "Inter-sandbox traffic"), "on");
+    assert_eq!(facts(&unused, "Bridge on the host"), "named by Netloom");
+    assert!(unused.contains("when a sandbox is first attached") && unused.contains("bridge-1"), "{unused}");
+    assert!(!page("network-predefined").contains("Masquerade"));
+}

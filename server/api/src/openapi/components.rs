@@ -6,9 +6,10 @@ use crate::auth::SESSION_COOKIE;
 use crate::problem::catalogue;
 
 /// Names by role: `NetworkWrite` is what a user writes, `Network` what is answered, `NetworkPage` a list of it.
-const NAMES: [(&str, &str); 10] = [
+const NAMES: [(&str, &str); 11] = [
     ("NetworkSpec", "NetworkWrite"),
     ("PoolSpec", "PoolWrite"),
+    ("BridgeSpec", "BridgeWrite"),
     ("MacvlanSpec", "MacvlanWrite"),
     ("SandboxSpec", "SandboxWrite"),
     ("AttachmentSpec", "AttachmentWrite"),

@@ -64,7 +64,7 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
     }
     Some(match (id, kind) {
         ("sandbox_resolv_conf_get", _) => json!("nameserver 127.0.0.11\noptions ndots:0\n"),
-        ("network_list", _) => page(network()),
+        ("network_list", _) => json!({"items": [network(), objects::bridge_network()], "seq": 43}),
         ("sandbox_list", _) => page(sandbox()),
         ("lease_list", _) => page(lease()),
         ("network_lease_list", _) => page(reservation()),

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 /// Schemas that a patch can reach.
-const PATCHED: [&str; 6] = ["NetworkWrite", "PoolWrite", "MacvlanWrite", "SandboxWrite", "AttachmentWrite", "Labels"];
+const PATCHED: [&str; 7] =
+    ["NetworkWrite", "PoolWrite", "BridgeWrite", "MacvlanWrite", "SandboxWrite", "AttachmentWrite", "Labels"];
 
 /// Adds a `...Patch` for every schema that a patch can reach, and makes the PATCH operations take them.
 pub(super) fn add(document: &mut Value) {

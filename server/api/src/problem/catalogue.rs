@@ -54,11 +54,12 @@ entries! {
     409 "subnet-overlap", "Subnets overlap": "The subnet shares addresses with another pool or with a route of the host."; "Take the free subnet that `hint` or `facts` names, or leave `subnet` out to get one chosen.".
     409 "address-taken", "Address in use": "The wanted address has a holder."; "`GET /api/v1/addresses/{ip}` says who. Leave the address out to get the next free one.".
     409 "mac-taken", "Ethernet address in use": "Another endpoint on the network has the Ethernet address."; "Leave `mac` out to get a unique one.".
-    409 "interface-taken", "Interface name in use": "Another endpoint of the sandbox has the interface name."; "Choose another name, or leave `interface` out.".
+    409 "interface-taken", "Interface name in use": "Another endpoint of the sandbox has the interface name; or, of a bridge network, another network's bridge or parent has it."; "Choose another name, or leave `interface` (of a bridge network `interface_name`) out.".
     409 "namespace-taken", "Namespace in use": "Another sandbox has adopted the network namespace."; "Use that sandbox, or remove it first: its namespace is left as it is.".
     409 "already-exists", "Already there": "A value that must be unique is in use."; "Read the objects there are, then choose another value.".
     409 "changed-meanwhile", "Changed meanwhile": "The object changed while the request was carried out, and nothing was stored."; "Read it again, then repeat the request.".
     409 "pool-exhausted", "Pool is full": "No address is left. `facts` counts who uses what."; "Prune stopped sandboxes, release reservations, widen the range, or add a pool to the network.".
+    409 "bridge-full", "Bridge is full": "A bridge has 1,023 ports in the kernel, and each of them has an endpoint, running or stopped."; "Make a second bridge network for further sandboxes, or remove sandboxes that are no longer needed.".
     409 "in-use", "In use": "Other objects need this one. `blockers` lists them."; "Detach or remove those first; for a network, `?cascade=endpoints` detaches its endpoints.".
     409 "predefined", "Predefined": "The object has existed from the start and can't be changed or removed."; "Make one of your own.".
     409 "deletion-protection", "Protected from removal": "`deletion_protection` is true."; "Set it to false by PATCH first.".

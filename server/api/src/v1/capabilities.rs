@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, get};
 use netloom_model::name::{DESCRIPTION_MAX, LABELS_MAX, NAME_MAX};
-use netloom_model::network::{Driver, MacvlanMode};
+use netloom_model::network::{BRIDGE_PORTS_MAX, Driver, MacvlanMode};
 use netloom_model::probe::ProbeKind;
 use netloom_model::sandbox::NETWORKS_MAX;
 use serde::Serialize;
@@ -58,6 +58,8 @@ pub(crate) struct Limits {
     labels: usize,
     /// Most networks of one sandbox.
     networks_per_sandbox: usize,
+    /// Most endpoints of one network of driver `bridge`, by the kernel.
+    endpoints_per_bridge: u64,
 }
 
 /// Words of the drivers that networks can be made with.
@@ -69,7 +71,7 @@ fn drivers() -> Vec<DriverCapability> {
     let driver = |driver, create, attach| DriverCapability { driver, create, attach, modes: Vec::new() };
     let modes = vec![MacvlanMode::Bridge, MacvlanMode::Private, MacvlanMode::Vepa];
     vec![
-        driver(Driver::Bridge, false, false),
+        driver(Driver::Bridge, true, true),
         driver(Driver::Host, false, true),
         DriverCapability { modes, ..driver(Driver::Macvlan, true, true) },
         driver(Driver::None, false, true),
@@ -90,6 +92,7 @@ pub(crate) async fn capabilities_get(_: Caller, _: Filter<NoQuery>) -> Result<Ht
         description_bytes: DESCRIPTION_MAX,
         labels: LABELS_MAX,
         networks_per_sandbox: NETWORKS_MAX,
+        endpoints_per_bridge: BRIDGE_PORTS_MAX,
     };
     let probes = vec![ProbeKind::Arp, ProbeKind::Icmp, ProbeKind::Tcp];
     Ok(answer::found(&Capabilities { drivers: drivers(), probes, limits }))

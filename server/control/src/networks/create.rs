@@ -10,7 +10,7 @@ use netloom_store::{NetworkRow, PoolRow, WriteTx, events, networks, pools};
 
 use super::fixed::{self, Stamp};
 use super::view::{self, NetworkParts};
-use super::{one, overlap};
+use super::{bridge, one, overlap};
 use crate::clock::{now, random};
 use crate::command::{CreateNetwork, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
@@ -27,7 +27,7 @@ impl Control {
     /// Creates a network.
     ///
     /// # Errors
-    /// Everything wrong with the spec; `name-taken`, `subnet-overlap`; the node's refusal, after which nothing is left.
+    /// Everything wrong with the spec; `name-taken`, `interface-taken`, `subnet-overlap`; the node's refusal, after which nothing is left.
     pub async fn create_network(
         &self,
         c: Authorized<CreateNetwork>,
@@ -45,7 +45,7 @@ impl Control {
     ) -> Result<Written<Network>, Error> {
         let deadline = Deadline::new(options.wait);
         let facts = match spec.driver {
-            Driver::Macvlan => match self.inner.host_facts().await {
+            Driver::Bridge | Driver::Macvlan => match self.inner.host_facts().await {
                 Ok(facts) => facts,
                 // What is wrong whatever the host has is the client's to mend all the same.
                 Err(error) => return Err(validate::create(&spec, None).err().unwrap_or(error)),
@@ -101,6 +101,7 @@ impl Job for Create {
             return Err(Error::conflict("name-taken", format!("there is a network `{}` already", other.name))
                 .blockers(vec![network_ref(&other)]));
         }
+        bridge::check_name(tx, &self.spec).await?;
         let now = now();
         let mut row = NetworkRow {
             id: self.id,

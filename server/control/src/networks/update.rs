@@ -1,6 +1,7 @@
-//! Changing a network in place: what people read, the reserved maps, an added pool, a wider range. All else is fixed.
+//! Changing a network in place: what people read, the reserved maps, an added pool, a wider range, the switches of a bridge. All
+//! else is fixed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
@@ -8,15 +9,16 @@ use netloom_model::document;
 use netloom_model::facts::Facts;
 use netloom_model::invalid::Code;
 use netloom_model::net::{Family, to_number};
-use netloom_model::network::{Network, NetworkSpec};
+use netloom_model::network::{BRIDGE_PORTS_MAX, Driver, Network, NetworkSpec};
 use netloom_model::{Invalid, NetworkId, NodeId};
-use netloom_store::{NetworkRow, PoolRow, WriteTx, events, networks, pools};
+use netloom_store::{NetworkRow, PoolRow, WriteTx, endpoints, events, networks, pools};
 
 use super::create::{Adding, add_pools};
 use super::fixed::{self, Stamp};
 use super::view::{self, NetworkParts};
 use super::{find, not_deleting, one};
 use crate::allocation::held_by;
+use crate::assignments;
 use crate::clock::now;
 use crate::command::{UpdateNetwork, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
@@ -33,8 +35,8 @@ impl Control {
     /// Changes a network.
     ///
     /// # Errors
-    /// Fields that can't change; `address-taken`, `subnet-overlap`, `predefined`; the node's refusal, when nothing was changed
-    /// and the network is not as it should be.
+    /// Fields that can't change; `address-taken`, `subnet-overlap`, `predefined`; the node's refusal: of a bridge's new switches, after
+    /// which the former spec stands again, and of the network as it was, when nothing was changed.
     pub async fn update_network(
         &self,
         c: Authorized<UpdateNetwork>,
@@ -64,24 +66,43 @@ impl Control {
             actor: Actor::from(&context),
             dry_run: options.dry_run,
         };
-        let Updated { change, former } = self.inner.commit(options.dry_run, job).await?;
+        let Updated { change, former, concerns } = self.inner.commit(options.dry_run, job).await?;
         if options.dry_run {
             return self.network_planned(change).await;
         }
         fault("control.update.after_commit")?;
-        let settled = if change.parts.row.predefined {
-            Settled::Done
-        } else if change.revision == former {
-            self.inner.settle_unchanged(Key::Network(id), change.revision, &deadline).await
-        } else {
-            // Nothing that can change is anything to the kernel: a node that is in trouble with this network is no reason
-            // to take back a description or a reserved address.
-            self.inner.acknowledge(Key::Network(id), former, change.revision, &deadline).await
+        let settled = match concerns {
+            _ if change.parts.row.predefined => Settled::Done,
+            Concerns::Nobody => self.inner.settle_unchanged(Key::Network(id), change.revision, &deadline).await,
+            // A node that is in trouble with this network is no reason to take back a description or a reserved address.
+            Concerns::People => {
+                self.inner.acknowledge(Key::Network(id), former.revision, change.revision, &deadline).await
+            }
+            Concerns::Pools => self.inner.settle(&change.keys, change.revision, &deadline).await,
+            Concerns::Switches => self.settle_switches(&change, &deadline).await,
         };
         match settled {
             Settled::Done => Ok(Written::Done(self.network_now(change.parts).await?)),
-            Settled::Refused(refusal) if !options.keep_on_failure => Err(refusal.into()),
+            // A pool can't be removed, so that one that was added stays, and the node tries again.
+            Settled::Refused(refusal) if !options.keep_on_failure && concerns != Concerns::Pools => {
+                if concerns == Concerns::Switches {
+                    self.restore_network(former, &refusal, Actor::from(&context)).await;
+                }
+                Err(refusal.into())
+            }
             Settled::Pending | Settled::Refused(_) => Ok(Written::Pending(self.network_now(change.parts).await?)),
+        }
+    }
+
+    /// Waits for the network, then for the ports of those on it. A sandbox that is in trouble of its own is no reason to take the change back.
+    async fn settle_switches(&self, change: &Change<NetworkParts>, deadline: &Deadline) -> Settled {
+        let (network, sandboxes) = change.keys.split_at(1);
+        match self.inner.settle(network, change.revision, deadline).await {
+            Settled::Done => match self.inner.settle(sandboxes, change.revision, deadline).await {
+                Settled::Refused(_) => Settled::Pending,
+                settled => settled,
+            },
+            settled => settled,
         }
     }
 
@@ -89,6 +110,34 @@ impl Control {
     pub(crate) async fn network_id(&self, reference: &str) -> Result<NetworkId, Error> {
         let reference = reference.to_owned();
         self.inner.store.ask(move |tx| Box::pin(async move { Ok(find(tx, &reference).await?.id) })).await
+    }
+}
+
+/// Whom a change concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Concerns {
+    /// The spec is as it was.
+    Nobody,
+    /// What people read, and who may get which address.
+    People,
+    /// How the kernel treats the traffic of a bridge.
+    Switches,
+    /// The bridge gets an address of a pool that was added, whatever else changed with it.
+    Pools,
+}
+
+impl Concerns {
+    fn of(old: &NetworkSpec, new: &NetworkSpec, existing: &[PoolRow], wanted: &[WantedPool]) -> Self {
+        let added = wanted.iter().any(|pool| existing.iter().all(|row| row.key != pool.key));
+        if old.driver != Driver::Bridge {
+            Self::People
+        } else if added && old.pools != new.pools {
+            Self::Pools
+        } else if assignments::bridge(old.bridge.as_ref()) != assignments::bridge(new.bridge.as_ref()) {
+            Self::Switches
+        } else {
+            Self::People
+        }
     }
 }
 
@@ -104,8 +153,8 @@ struct Update {
 
 struct Updated {
     change: Change<NetworkParts>,
-    /// The network's revision before; the same as after, when the spec is.
-    former: u64,
+    former: NetworkRow,
+    concerns: Concerns,
 }
 
 #[async_trait]
@@ -125,11 +174,12 @@ impl Job for Update {
         let rows = pools::of_networks(tx, &[self.id]).await?;
         let known = rows.iter().map(|pool| (pool.key.clone(), pool.subnet)).collect();
         let wanted = if old.predefined { Vec::new() } else { validate::update(&old.spec, &spec, &known)? };
-        let keys = vec![Key::Network(self.id)];
+        let mut keys = vec![Key::Network(self.id)];
         if spec == old.spec {
             let (revision, assignment) = (old.revision, tried(tx, self.dry_run, &keys).await?);
-            let parts = one(view::parts(tx, vec![old]).await?, &self.id.to_string())?;
-            return Ok(Updated { change: Change { parts, keys, revision, assignment }, former: revision });
+            let parts = one(view::parts(tx, vec![old.clone()]).await?, &self.id.to_string())?;
+            let change = Change { parts, keys, revision, assignment };
+            return Ok(Updated { change, former: old, concerns: Concerns::Nobody });
         }
         let now = now();
         let mut row = NetworkRow { spec, updated_at: now, ..old.clone() };
@@ -140,10 +190,19 @@ impl Job for Update {
         if row.spec.pools != old.spec.pools {
             self.change_pools(tx, &row, &rows, &wanted, Stamp { revision: row.revision, now }).await?;
         }
+        let concerns = Concerns::of(&old.spec, &row.spec, &rows, &wanted);
+        if concerns == Concerns::Switches {
+            // Whether they reach each other is a matter of their ports.
+            let most = u32::try_from(BRIDGE_PORTS_MAX).unwrap_or(u32::MAX);
+            let users = endpoints::of_network(tx, self.id, most).await?;
+            keys.extend(
+                users.iter().map(|endpoint| endpoint.sandbox_id).collect::<BTreeSet<_>>().into_iter().map(Key::Sandbox),
+            );
+        }
         let revision = row.revision;
         let assignment = tried(tx, self.dry_run, &keys).await?;
         let parts = one(view::parts(tx, vec![row]).await?, &old.name)?;
-        Ok(Updated { change: Change { parts, keys, revision, assignment }, former: old.revision })
+        Ok(Updated { change: Change { parts, keys, revision, assignment }, former: old, concerns })
     }
 }
 

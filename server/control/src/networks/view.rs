@@ -76,13 +76,14 @@ pub(crate) fn compose(parts: NetworkParts, live: Option<&LiveObject>, found: Vec
 }
 
 fn state(row: &NetworkRow, live: Option<&LiveObject>, sound: bool) -> NetworkState {
+    // A predefined network never changes, and until something is on it there is nothing of it to be verified.
+    let verified =
+        row.predefined || live.and_then(|live| live.verified).is_some_and(|verified| verified >= row.revision);
     if row.deleting {
         NetworkState::Deleting
-    } else if row.predefined {
-        NetworkState::Ready
     } else if live.is_some_and(|live| live.refusal.is_some()) {
         NetworkState::Failed
-    } else if live.and_then(|live| live.verified).is_none_or(|verified| verified < row.revision) {
+    } else if !verified {
         NetworkState::Pending
     } else if sound {
         NetworkState::Ready

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use netloom_model::assignment::NamespaceSource;
+use netloom_model::assignment::{AssignedPool, NamespaceSource};
 use netloom_model::invalid::Code;
 use netloom_model::lease::{LeaseState, Owner, OwnerKind};
 use netloom_model::net::Family;
@@ -17,6 +17,8 @@ use super::view::EndpointParts;
 use crate::allocation::{self, NewLease, Taken};
 use crate::clock::random;
 use crate::error::Error;
+use crate::networks::bridge::{self, Ground};
+use crate::networks::fixed::Stamp;
 use crate::networks::not_deleting;
 use crate::validate::sandbox::{WantedAttachment, entry};
 
@@ -27,6 +29,19 @@ pub(crate) enum Approach {
     Hopeful,
     /// The store is asked at once, for one more handing over: an address that is taken gets a substitute, a name its holder's.
     Careful,
+}
+
+/// What a use case knows for its attachments.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    /// This node.
+    pub(crate) node: NodeId,
+    /// How taken values are met.
+    pub(crate) approach: Approach,
+    /// What the pool of a network is cut with that has none yet; only once [`bridge::wants_ground`] has said so.
+    pub(crate) ground: Option<&'a Ground>,
+    /// The time of the use case.
+    pub(crate) now: Timestamp,
 }
 
 /// A new place on a network.
@@ -41,21 +56,20 @@ pub(crate) struct Attached {
 /// those on their way out included.
 ///
 /// # Errors
-/// A network that does not exist or can't be attached to; an address or Ethernet address that is taken; a full pool.
+/// A network that does not exist or can't be attached to; an address or Ethernet address that is taken; a full pool or bridge; what
+/// [`bridge::wants_ground`] knows, after which the use case is run again with that.
 pub(crate) async fn attach_all(
     tx: &mut WriteTx<'_>,
-    node: NodeId,
+    terms: Terms<'_>,
     sandbox: &SandboxRow,
     existing: &[EndpointRow],
     wanted: &[WantedAttachment],
-    approach: Approach,
-    now: Timestamp,
 ) -> Result<Vec<Attached>, Error> {
     let mut names = interface_names(existing, wanted);
     let first = existing.iter().map(|endpoint| endpoint.position + 1).max().unwrap_or(0);
     let mut attached = Vec::with_capacity(wanted.len());
     for (position, attachment) in (first..).zip(wanted) {
-        let Some((network, pools)) = networks::by_name_with_pools(tx, &attachment.network).await? else {
+        let Some((network, mut pools)) = networks::by_name_with_pools(tx, &attachment.network).await? else {
             let message = format!("there is no network `{}`", attachment.network);
             let pointer = entry(&attachment.network);
             return Err(Invalid::new(&pointer, Code::NotFound, &attachment.network, message)
@@ -81,42 +95,56 @@ pub(crate) async fn attach_all(
                 endpoints::insert(tx, &endpoint).await?;
                 EndpointParts { row: endpoint, leases: Vec::new() }
             }
-            Driver::Macvlan => {
+            Driver::Bridge | Driver::Macvlan => {
+                if network.driver == Driver::Bridge {
+                    prepare(tx, terms, sandbox, &network, &mut pools).await?;
+                }
                 let interface = Some(names.next(attachment));
-                let place = Place { node, sandbox, network: &network, pools: &pools, wanted: attachment, now };
-                attach(tx, &place, approach, EndpointRow { interface, ..endpoint }).await?
+                let place = Place { terms, sandbox, network: &network, pools: &pools, wanted: attachment };
+                attach(tx, &place, EndpointRow { interface, ..endpoint }).await?
             }
-            Driver::Bridge | Driver::Ipvlan | Driver::Overlay => return Err(not_yet(&network)),
+            Driver::Ipvlan | Driver::Overlay => return Err(not_yet(&network)),
         };
-        let subnets = pools.iter().map(|(pool, _)| pool.subnet).collect();
-        attached.push(Attached { network: NetworkUse { network, in_use: true, subnets }, endpoint });
+        let pools = pools.iter().map(|(pool, _)| AssignedPool { subnet: pool.subnet, gateway: pool.gateway }).collect();
+        attached.push(Attached { network: NetworkUse { network, in_use: true, pools }, endpoint });
     }
     Ok(attached)
 }
 
-/// Attaching to `bridge` is refused by name until bridges are there.
+/// Sees that a bridge network has room for one more port, and a pool: the predefined one has none until it is first used.
+async fn prepare(
+    tx: &mut WriteTx<'_>,
+    terms: Terms<'_>,
+    sandbox: &SandboxRow,
+    network: &NetworkRow,
+    pools: &mut Vec<WithFree>,
+) -> Result<(), Error> {
+    bridge::check_room(tx, network).await?;
+    if pools.is_empty() {
+        let stamp = Stamp { revision: sandbox.revision, now: terms.now };
+        *pools = bridge::first_pool(tx, terms.node, network, terms.ground, stamp).await?;
+    }
+    Ok(())
+}
+
+/// No network of these drivers can be made yet; one that a newer version made is refused by name.
 fn not_yet(network: &NetworkRow) -> Error {
-    let message = format!("attaching to `{}` comes with bridge networking, in a later version", network.name);
+    let driver = network.driver.as_str();
+    let message = format!("network `{}` is of driver {driver}, which comes with a later version", network.name);
     Invalid::new(&entry(&network.name), Code::NotAvailable, &network.name, message)
-        .hint("make a network of driver `macvlan`, or use `host` or `none`")
+        .hint("make a network of driver `bridge` or `macvlan`, or use `bridge`, `host` or `none`")
         .into()
 }
 
 struct Place<'a> {
-    node: NodeId,
+    terms: Terms<'a>,
     sandbox: &'a SandboxRow,
     network: &'a NetworkRow,
     pools: &'a [WithFree],
     wanted: &'a WantedAttachment,
-    now: Timestamp,
 }
 
-async fn attach(
-    tx: &mut WriteTx<'_>,
-    place: &Place<'_>,
-    approach: Approach,
-    mut endpoint: EndpointRow,
-) -> Result<EndpointParts, Error> {
+async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointRow) -> Result<EndpointParts, Error> {
     let of = |family: Family| -> Vec<&WithFree> {
         place.pools.iter().filter(|(pool, _)| Family::of(pool.subnet.network()) == family).collect()
     };
@@ -139,7 +167,7 @@ async fn attach(
     let address4 =
         taken.iter().find_map(|one| if let IpAddr::V4(address) = one.address { Some(address) } else { None });
     match (place.wanted.mac, address4) {
-        (None, Some(address)) if approach == Approach::Hopeful => {
+        (None, Some(address)) if place.terms.approach == Approach::Hopeful => {
             endpoint.mac = Some(MacAddr::from_ipv4(address));
             endpoints::insert(tx, &endpoint).await?;
         }
@@ -179,10 +207,10 @@ async fn lease(
             kind: OwnerKind::Sandbox,
             id: Some(place.sandbox.id.to_string()),
             name: place.sandbox.name.clone(),
-            node: place.node,
+            node: place.terms.node,
         },
         revision: place.sandbox.revision,
-        now: place.now,
+        now: place.terms.now,
     };
     let mut row = new.row()?;
     row.mac = endpoint.mac;

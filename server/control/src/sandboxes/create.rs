@@ -1,5 +1,7 @@
 //! Making a sandbox with its endpoints: all of it or nothing.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use netloom_model::assignment::{Adoption, Key, NamespaceSource};
 use netloom_model::invalid::Code;
@@ -7,7 +9,7 @@ use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use netloom_model::{Invalid, NodeId, SandboxId};
 use netloom_store::{SandboxRow, WriteTx, constraint, events, sandboxes};
 
-use super::attach::{self, Approach};
+use super::attach::{self, Approach, Terms};
 use super::view::SandboxParts;
 use crate::assignments;
 use crate::clock::{now, random};
@@ -16,6 +18,7 @@ use crate::commit::{Change, Job, fault, tried};
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, sandbox_ref};
+use crate::networks::bridge::{Ground, wants_ground};
 use crate::node::NamespaceReference;
 use crate::principal::{Authorized, Context};
 use crate::settle::{Deadline, Settled, answered};
@@ -26,8 +29,8 @@ impl Control {
     /// Creates a sandbox.
     ///
     /// # Errors
-    /// Everything wrong with the spec; `name-taken`, `address-taken`, `mac-taken`, `pool-exhausted`, `namespace-taken`; the node's
-    /// refusal, after which nothing is left.
+    /// Everything wrong with the spec; `name-taken`, `address-taken`, `mac-taken`, `pool-exhausted`, `bridge-full`,
+    /// `namespace-taken`; the node's refusal, after which nothing is left.
     pub async fn create_sandbox(
         &self,
         c: Authorized<CreateSandbox>,
@@ -51,7 +54,7 @@ impl Control {
         };
         let id = SandboxId::from_random(random()?);
         let _turn = self.inner.queues.turn(Key::Sandbox(id), &deadline).await?;
-        let job = Create {
+        let mut job = Create {
             id,
             node: self.inner.store.node_id(),
             spec,
@@ -60,12 +63,17 @@ impl Control {
             actor: Actor::from(&context),
             dry_run: options.dry_run,
             approach: Approach::Hopeful,
+            ground: None,
         };
-        let mut change = match self.inner.commit(options.dry_run, job.clone()).await {
-            Err(error) if error.breaks(constraint::SANDBOX_NAME) || error.breaks(constraint::ENDPOINT_MAC) => {
-                self.inner.commit(options.dry_run, Create { approach: Approach::Careful, ..job }).await?
+        // Each of the two reasons to try again is met at most once.
+        let mut change = loop {
+            match self.inner.commit(options.dry_run, job.clone()).await {
+                Err(error) if job.ground.is_none() && wants_ground(&error) => {
+                    job.ground = Some(self.inner.ground().await?);
+                }
+                Err(error) if job.approach == Approach::Hopeful && broken(&error) => job.approach = Approach::Careful,
+                made => break made?,
             }
-            made => made?,
         };
         if options.dry_run {
             return self.sandbox_planned(change).await;
@@ -93,6 +101,11 @@ impl Control {
     }
 }
 
+/// Whether something was taken that hope had taken to be free.
+fn broken(error: &Error) -> bool {
+    error.breaks(constraint::SANDBOX_NAME) || error.breaks(constraint::ENDPOINT_MAC)
+}
+
 #[derive(Clone)]
 struct Create {
     id: SandboxId,
@@ -103,6 +116,7 @@ struct Create {
     actor: Actor,
     dry_run: bool,
     approach: Approach,
+    ground: Option<Arc<Ground>>,
 }
 
 #[async_trait]
@@ -142,7 +156,8 @@ impl Create {
             tx.flush().await?;
         }
         self.namespace_is_free(tx).await?;
-        let attached = attach::attach_all(tx, self.node, &row, &[], &self.wanted, self.approach, now).await?;
+        let terms = Terms { node: self.node, approach: self.approach, ground: self.ground.as_deref(), now };
+        let attached = attach::attach_all(tx, terms, &row, &[], &self.wanted).await?;
         let keys = vec![Key::Sandbox(self.id)];
         let revision = row.revision;
         let (networks, endpoints) = attached.into_iter().map(|one| (one.network, one.endpoint)).unzip();

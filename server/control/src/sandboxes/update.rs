@@ -1,6 +1,7 @@
 //! Changing a sandbox: attaching and detaching, stopping and starting, and what people read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
@@ -9,7 +10,7 @@ use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp};
 use netloom_store::{EndpointRow, SandboxRow, WriteTx, endpoints, events, sandboxes};
 
-use super::attach::{self, Approach};
+use super::attach::{self, Approach, Terms};
 use super::view::{self, SandboxParts};
 use crate::clock::now;
 use crate::command::{UpdateSandbox, WriteOptions, Written};
@@ -17,6 +18,7 @@ use crate::commit::{Change, Job, fault, tried};
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, sandbox_ref, with};
+use crate::networks::bridge::{Ground, wants_ground};
 use crate::networks::one;
 use crate::networks::update::merged;
 use crate::principal::{Authorized, Context};
@@ -55,9 +57,16 @@ impl Control {
             write: Write::Patch(command.patch),
             actor: Actor::from(&context),
             dry_run: options.dry_run,
+            ground: None,
         };
         let keeping = (!options.dry_run && !deadline.at_commit()).then(|| self.inner.kept.keep(id));
-        let Updated { mut change, former, concerns } = self.inner.commit(options.dry_run, job).await?;
+        let Updated { mut change, former, concerns } = match self.inner.commit(options.dry_run, job.clone()).await {
+            Err(error) if wants_ground(&error) => {
+                let job = Update { ground: Some(self.inner.ground().await?), ..job };
+                self.inner.commit(options.dry_run, job).await?
+            }
+            made => made?,
+        };
         if options.dry_run {
             // What only people read is written whatever the node is in trouble with.
             change.assignment.take_if(|_| concerns == Concerns::People);
@@ -96,7 +105,7 @@ impl Control {
         actor: Actor,
     ) {
         let write = Write::Former(Box::new(former), reason);
-        let job = Update { id, node: self.inner.store.node_id(), write, actor, dry_run: false };
+        let job = Update { id, node: self.inner.store.node_id(), write, actor, dry_run: false, ground: None };
         let restored = self.inner.commit(false, job).await;
         // Only now: until the former endpoints are back, nobody may get their addresses.
         self.purge_kept(keeping).await;
@@ -120,6 +129,7 @@ impl Control {
     }
 }
 
+#[derive(Clone)]
 enum Write {
     Patch(serde_json::Value),
     /// What was before, with the reason why it is back.
@@ -127,6 +137,7 @@ enum Write {
 }
 
 /// What a sandbox was before a change.
+#[derive(Clone)]
 struct Former {
     spec: SandboxSpec,
     revision: u64,
@@ -145,12 +156,14 @@ enum Concerns {
     Kernel,
 }
 
+#[derive(Clone)]
 struct Update {
     id: SandboxId,
     node: NodeId,
     write: Write,
     actor: Actor,
     dry_run: bool,
+    ground: Option<Arc<Ground>>,
 }
 
 struct Updated {
@@ -253,7 +266,9 @@ impl Update {
         let new: Vec<WantedAttachment> =
             wanted.into_iter().filter(|attachment| !by_name.contains_key(attachment.network.as_str())).collect();
         attach::check_interfaces(&staying, &new)?;
-        attach::attach_all(tx, self.node, row, &before, &new, Approach::Careful, now).await?;
+        let ground = self.ground.as_deref();
+        let terms = Terms { node: self.node, approach: Approach::Careful, ground, now };
+        attach::attach_all(tx, terms, row, &before, &new).await?;
         let detached: Vec<EndpointId> = going.iter().map(|endpoint| endpoint.id).collect();
         Ok((priorities_changed || !detached.is_empty() || !new.is_empty(), detached))
     }

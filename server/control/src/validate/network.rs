@@ -1,5 +1,7 @@
 //! Networks as written, and what of them may change.
 
+pub(crate) mod bridge;
+
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
@@ -29,6 +31,7 @@ pub(crate) fn create(spec: &NetworkSpec, facts: Option<&Facts>) -> Result<Vec<Wa
     general(&mut problems, spec);
     driver(&mut problems, spec);
     let parent = macvlan(&mut problems, spec, facts);
+    bridge::check(&mut problems, spec, facts);
     let pools = pool::pools(&mut problems, spec.pools.as_ref(), spec.internal.unwrap_or(false), &BTreeMap::new());
     mtu(&mut problems, spec, parent, &pools);
     problems.finish(pools)
@@ -46,6 +49,7 @@ pub(crate) fn update(
     let mut problems = Problems::default();
     fixed_fields(&mut problems, old, new);
     fixed_macvlan(&mut problems, old.macvlan.as_ref(), new.macvlan.as_ref());
+    bridge::fixed(&mut problems, old, new);
     fixed_pools(&mut problems, old, new, known);
     general(&mut problems, new);
     let pools = pool::pools(&mut problems, new.pools.as_ref(), new.internal.unwrap_or(false), known);
@@ -67,7 +71,7 @@ fn general(problems: &mut Problems, spec: &NetworkSpec) {
 fn driver(problems: &mut Problems, spec: &NetworkSpec) {
     let word = spec.driver.as_str();
     match spec.driver {
-        Driver::Macvlan => {}
+        Driver::Bridge | Driver::Macvlan => {}
         Driver::Host | Driver::None => problems.add(
             Invalid::new(
                 "/driver",
@@ -77,9 +81,9 @@ fn driver(problems: &mut Problems, spec: &NetworkSpec) {
             )
             .hint(format!("use the predefined network `{word}`")),
         ),
-        Driver::Bridge | Driver::Ipvlan | Driver::Overlay => problems.add(
+        Driver::Ipvlan | Driver::Overlay => problems.add(
             Invalid::new("/driver", Code::NotAvailable, word, format!("driver {word} comes with a later version"))
-                .hint("this version makes networks of driver `macvlan`, and has `host` and `none`"),
+                .hint("this version makes networks of the drivers `bridge` and `macvlan`, and has `host` and `none`"),
         ),
     }
 }
@@ -195,7 +199,8 @@ fn fixed_fields(problems: &mut Problems, old: &NetworkSpec, new: &NetworkSpec) {
         problems.add(immutable("/internal", &is.to_string(), &was.to_string()));
     }
     if old.mtu != new.mtu {
-        let say = |mtu: Option<u32>| mtu.map_or_else(|| "the parent's".to_owned(), |mtu| mtu.to_string());
+        let unsaid = if old.driver == Driver::Macvlan { "the parent's" } else { "the default" };
+        let say = |mtu: Option<u32>| mtu.map_or_else(|| unsaid.to_owned(), |mtu| mtu.to_string());
         problems.add(immutable("/mtu", &say(new.mtu), &say(old.mtu)));
     }
 }

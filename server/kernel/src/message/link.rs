@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL, Nla};
 use netlink_packet_route::link::{
-    InfoData, InfoMacVlan, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage, MacVlanMode, Stats64,
+    InfoBridgePort, InfoData, InfoMacVlan, InfoPortData, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo,
+    LinkMessage, LinkProtoInfoBridge, MacVlanMode, Stats64,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netloom_model::MacAddr;
@@ -18,6 +19,8 @@ use crate::rtnl::{Request, Rtnl};
 
 /// IFLA_TARGET_NETNSID of if_link.h.
 const IFLA_TARGET_NETNSID: u16 = 46;
+/// IFLA_BRPORT_ISOLATED of if_link.h.
+const IFLA_BRPORT_ISOLATED: u16 = 33;
 
 /// A link as a dump has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub(crate) struct Seen {
     pub(crate) parent_nsid: Option<i32>,
     /// Index of the bridge or bond that it belongs to.
     pub(crate) controller: Option<u32>,
+    /// Whether its bridge keeps it from other such ports.
+    pub(crate) isolated: bool,
     /// Counters, where they were asked for.
     pub(crate) statistics: Stats64,
 }
@@ -157,6 +162,27 @@ fn one(rtnl: &mut Rtnl, question: LinkMessageBuilder<LinkUnspec>) -> Result<Opti
     }
 }
 
+/// What a bridge says of a port: its index, and whether it is kept from other such ports.
+pub(crate) fn read_port(message: &RouteNetlinkMessage) -> Option<(u32, bool)> {
+    let RouteNetlinkMessage::NewLink(message) = message else { return None };
+    if message.header.interface_family != AddressFamily::Bridge {
+        return None;
+    }
+    let flag = |setting: &LinkProtoInfoBridge| match setting {
+        LinkProtoInfoBridge::Other(flag) if flag.kind() == IFLA_BRPORT_ISOLATED && flag.value_len() == 1 => {
+            let mut value = [0];
+            flag.emit_value(&mut value);
+            Some(value != [0])
+        }
+        _ => None,
+    };
+    let isolated = message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::ProtoInfoBridge(settings) => settings.iter().find_map(flag),
+        _ => None,
+    })?;
+    Some((message.header.index, isolated))
+}
+
 /// What a message says; nothing for messages of the bridge about its ports.
 pub(crate) fn read(message: &RouteNetlinkMessage) -> Option<Seen> {
     let (RouteNetlinkMessage::NewLink(message) | RouteNetlinkMessage::DelLink(message)) = message else {
@@ -178,6 +204,7 @@ pub(crate) fn read(message: &RouteNetlinkMessage) -> Option<Seen> {
         parent: None,
         parent_nsid: None,
         controller: None,
+        isolated: false,
         statistics: Stats64::default(),
     };
     for attribute in &message.attributes {
@@ -206,6 +233,9 @@ fn read_info(seen: &mut Seen, info: &LinkInfo) {
                 InfoMacVlan::Mode(mode) => Some(*mode),
                 _ => None,
             });
+        }
+        LinkInfo::PortData(InfoPortData::BridgePort(data)) => {
+            seen.isolated = data.contains(&InfoBridgePort::Isolated(true));
         }
         _ => {}
     }

@@ -82,7 +82,7 @@ impl NftError {
         self.is(&[Errno::ENOENT])
     }
 
-    pub(super) fn is(&self, errnos: &[Errno]) -> bool {
+    pub(crate) fn is(&self, errnos: &[Errno]) -> bool {
         self.errno().is_some_and(|errno| errnos.iter().any(|one| *one as i32 == errno))
     }
 }

@@ -13,11 +13,12 @@ use crate::error::{Failure, name_conflict, parent_missing};
 use crate::message::link::{Mark, Parent};
 use crate::message::{address, link, route};
 use crate::registry::LinkKnown;
+use crate::rtnl::Request;
 
 /// Indexes that our links get.
 const OWN_INDEXES: Range<u32> = 1000..65_536;
 /// How often a link is tried under another index when somebody else took ours first.
-const INDEX_TRIES: usize = 4;
+pub(super) const INDEX_TRIES: usize = 4;
 
 impl Visiting<'_> {
     pub(super) fn create_link(&mut self, index: usize, link: &Link) -> Outcome {
@@ -32,11 +33,14 @@ impl Visiting<'_> {
                 };
                 self.point(index, "kernel.link.before_create")?;
                 let parent = Parent { index: parent_link, nsid: self.stack.host_nsid() };
-                let number = self.make_macvlan(index, link, *mode, parent)?;
+                let number = self.make(index, link, |number| link::create_macvlan(number, link, *mode, parent))?;
                 self.point(index, "kernel.link.after_create")?;
                 self.push(index, Purpose::Make, link::set_alias(number, &link.owner, link.up));
                 self.point(index, "kernel.link.after_alias")
             }
+            LinkKind::Bridge => self.create_bridge(index, link),
+            LinkKind::Veth { .. } => self.create_pair(index, link),
+            LinkKind::Port => Err(self.subject(index).refusal("kernel-refused", "it is made with its other end")),
             LinkKind::Other(kind) => {
                 Err(self.subject(index).refusal("feature-missing", format!("links of kind {kind} are not made here")))
             }
@@ -52,27 +56,26 @@ impl Visiting<'_> {
         Ok(found.map_err(|failure| self.subject(index).failed(&failure))?.map(|link| link.index))
     }
 
-    /// Makes a macvlan under a free index. In a namespace that others are in, the creating message goes alone and its answer is
+    /// Makes a link under a free index. In a namespace that others are in, the creating message goes alone and its answer is
     /// awaited: what follows goes by index, and must never meet somebody else's link.
-    fn make_macvlan(
+    pub(super) fn make(
         &mut self,
         index: usize,
         link: &Link,
-        mode: netloom_model::network::MacvlanMode,
-        parent: Parent,
+        create: impl Fn(u32) -> Request,
     ) -> Result<u32, netloom_model::plan::Refusal> {
         for _ in 0..INDEX_TRIES {
             let number = self.own_index(&link.owner);
-            let request = link::create_macvlan(number, link, mode, parent);
+            let request = create(number);
             if self.fresh && !STEP_BY_STEP {
                 self.push(index, Purpose::Make, request);
-                self.links.insert(link.name.clone(), expected(number, link));
+                self.expect(number, link);
                 return Ok(number);
             }
             self.flush();
             match self.stack.rtnl.execute_one(request) {
                 Ok(()) => {
-                    self.links.insert(link.name.clone(), expected(number, link));
+                    self.expect(number, link);
                     return Ok(number);
                 }
                 // The name or the index is taken: look again, and take another index if it was that.
@@ -91,16 +94,18 @@ impl Visiting<'_> {
 
     /// An index that nobody has. It is none of those that the kernel gives out by itself, from the lowest on, as when a tunnel
     /// module is loaded: in a fresh namespace what follows by index in the same send can't meet such a link.
-    fn own_index(&self, owner: &str) -> u32 {
-        let mut hasher = DefaultHasher::new();
-        owner.hash(&mut hasher);
-        let span = u64::from(OWN_INDEXES.end - OWN_INDEXES.start);
-        let first = OWN_INDEXES.start + u32::try_from(hasher.finish() % span).unwrap_or_default();
+    pub(super) fn own_index(&self, owner: &str) -> u32 {
+        let first = first_index(owner);
         let taken: HashSet<u32> = self.links.values().map(|link| link.index).collect();
         (first..OWN_INDEXES.end).chain(OWN_INDEXES).find(|number| !taken.contains(number)).unwrap_or(first)
     }
 
-    fn link_refused(&self, index: usize, link: &Link, failure: &Failure) -> netloom_model::plan::Refusal {
+    /// Notes a link that is made, or in the queue.
+    pub(super) fn expect(&mut self, index: u32, link: &Link) {
+        self.links.insert(link.name.clone(), expected(index, link));
+    }
+
+    pub(super) fn link_refused(&self, index: usize, link: &Link, failure: &Failure) -> netloom_model::plan::Refusal {
         let subject = self.subject(index);
         if let (Place::Sandbox(sandbox), true) = (self.place, failure.is(&[Errno::EADDRINUSE])) {
             // It may be this very link that holds the address, moved away or in a namespace whose path is gone: the next look finds it.
@@ -114,13 +119,14 @@ impl Visiting<'_> {
     }
 
     /// A link of the wanted name is there: the same one, a leftover of ours, or somebody else's.
-    fn stands_already(&mut self, index: usize, link: &Link, found: &link::Seen) -> Outcome {
-        let LinkKind::Macvlan { mode, .. } = &link.kind else { return Ok(()) };
+    pub(super) fn stands_already(&mut self, index: usize, link: &Link, found: &link::Seen) -> Outcome {
+        let same_kind = match &link.kind {
+            LinkKind::Macvlan { mode, .. } => found.macvlan_mode() == Some(*mode),
+            kind => found.kind.as_deref() == word(kind),
+        };
         match found.mark() {
             Mark::Foreign => Err(name_conflict(&self.subject(index), describe(found))),
-            Mark::Ours(owner)
-                if owner == link.owner && found.macvlan_mode() == Some(*mode) && found.mac == link.mac =>
-            {
+            Mark::Ours(owner) if owner == link.owner && same_kind && found.mac == link.mac => {
                 if link.up && !found.is_up() {
                     self.push(index, Purpose::Make, link::set_up(found.index, true));
                 }
@@ -145,7 +151,7 @@ impl Visiting<'_> {
         }
         let request = link::change(found.index, from, to);
         self.push(index, Purpose::Make, request);
-        Ok(())
+        if matches!(to.kind, LinkKind::Veth { .. }) { self.change_port(index, to) } else { Ok(()) }
     }
 
     pub(super) fn create_address(&mut self, index: usize, address: &Address) -> Outcome {
@@ -244,7 +250,7 @@ fn expected(index: u32, link: &Link) -> link::Seen {
     link::Seen {
         index,
         name: link.name.clone(),
-        kind: Some("macvlan".to_owned()),
+        kind: word(&link.kind).map(str::to_owned),
         mode: None,
         mac: link.mac,
         mtu: link.mtu.unwrap_or(0),
@@ -254,11 +260,31 @@ fn expected(index: u32, link: &Link) -> link::Seen {
         parent: None,
         parent_nsid: None,
         controller: None,
+        isolated: false,
         statistics: netlink_packet_route::link::Stats64::default(),
     }
 }
 
-fn describe(found: &link::Seen) -> String {
+/// Where the search for a free index begins.
+pub(super) fn first_index(of: &(impl Hash + ?Sized)) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    let span = u64::from(OWN_INDEXES.end - OWN_INDEXES.start);
+    OWN_INDEXES.start + u32::try_from(hasher.finish() % span).unwrap_or_default()
+}
+
+/// The kernel's word for a kind that we make.
+fn word(kind: &LinkKind) -> Option<&str> {
+    match kind {
+        LinkKind::Loopback => None,
+        LinkKind::Macvlan { .. } => Some("macvlan"),
+        LinkKind::Bridge => Some("bridge"),
+        LinkKind::Veth { .. } | LinkKind::Port => Some("veth"),
+        LinkKind::Other(kind) => Some(kind),
+    }
+}
+
+pub(super) fn describe(found: &link::Seen) -> String {
     let kind = found.kind.as_deref().unwrap_or("hardware");
     match found.mac {
         Some(mac) => format!("{kind}, {mac}"),

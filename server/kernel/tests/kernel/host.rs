@@ -256,6 +256,7 @@ pub(crate) fn scope(numbers: &[u8]) -> Scope {
         everything: false,
         sandboxes: numbers.iter().map(|number| (id(*number), NamespaceSource::Made)).collect::<BTreeMap<_, _>>(),
         host: false,
+        firewall: false,
         sysctls: Vec::new(),
         host_links: Vec::new(),
         marks: Vec::new(),

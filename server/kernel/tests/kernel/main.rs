@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod adoption;
+mod bridge;
 mod foreign;
 mod host;
 mod nft;

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use netloom_model::NetworkId;
 use netloom_model::assignment::{
     AssignedAddress, AssignedEndpoint, AssignedMacvlan, AssignedNetwork, AssignedSandbox, NamespaceSource,
 };
@@ -10,10 +11,9 @@ use netloom_model::condition::Condition;
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::network::MacvlanMode;
 use netloom_model::plan::Refusal;
-use netloom_model::{MacAddr, NetworkId};
 
-use super::{Compiled, Gates, ProbeNeeded, sysctl};
-use crate::object::{Address, AssignedKey, Key, Link, LinkKind, Object, Place, Route, shim_name};
+use super::{Compiled, Gates, ProbeNeeded, endpoint, sysctl};
+use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Place, Route, host_link_name, network_mac};
 
 /// Whether the host reaches the network's endpoints through a link of its own. Only mode bridge lets links talk to each other.
 pub(super) fn has_shim(network: &AssignedNetwork) -> bool {
@@ -25,9 +25,9 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
     let owner = AssignedKey::Network(network.id);
     compiled.marks.insert(network.id.to_string(), owner);
     let Some(macvlan) = &network.macvlan else { return };
-    let shim = shim_name(network.id);
+    let shim = host_link_name(network.id);
     if has_shim(network) {
-        compiled.shims.insert(network.id);
+        compiled.on_host.insert(network.id);
         compiled.scope.host = true;
         compiled.scope.host_links.push(shim.clone());
     }
@@ -48,15 +48,12 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
     for setting in sysctl::shim(&shim, gates.without_ipv6) {
         compiled.want(owner, setting);
     }
-    let asked = (Place::Host, sysctl::HOST_ARP_IGNORE.to_owned());
-    if !compiled.scope.sysctls.contains(&asked) {
-        compiled.scope.sysctls.push(asked);
-    }
+    compiled.ask_for(Place::Host, [&sysctl::HOST_ARP_IGNORE.to_owned()]);
     let link = Link {
         place: Place::Host,
         name: shim,
         kind: LinkKind::Macvlan { parent: macvlan.parent.clone(), mode: macvlan.mode },
-        mac: Some(shim_mac(network.id)),
+        mac: Some(network_mac(network.id)),
         mtu: Some(network.mtu.unwrap_or(parent.mtu)),
         up: true,
         owner: network.id.to_string(),
@@ -95,7 +92,7 @@ pub(super) fn endpoint(
         }
     }
     for address in &endpoint.addresses {
-        let mut objects = of_address(sandbox, endpoint, address);
+        let mut objects = endpoint::of_address(sandbox, endpoint, address);
         if has_shim(network) && network.in_use && address.address.is_ipv4() {
             let source = host_source(parent, address);
             if source.is_none() {
@@ -118,27 +115,6 @@ pub(super) fn endpoint(
             objects,
         });
     }
-}
-
-/// The address itself, and the default route that needs it. The kernel makes the route to the subnet.
-fn of_address(sandbox: &AssignedSandbox, endpoint: &AssignedEndpoint, address: &AssignedAddress) -> Vec<Object> {
-    let place = Place::Sandbox(sandbox.id);
-    let mut objects = vec![Object::Address(Address {
-        place,
-        link: endpoint.interface.clone(),
-        address: address.address,
-        prefix_length: address.prefix_length,
-    })];
-    if let Some(gateway) = address.gateway.filter(|_| endpoint.default_route) {
-        objects.push(Object::Route(Route {
-            place,
-            destination: default_destination(gateway),
-            gateway: Some(gateway),
-            link: endpoint.interface.clone(),
-            source: None,
-        }));
-    }
-    objects
 }
 
 /// An endpoint's link.
@@ -175,7 +151,7 @@ fn tolerate(
         compiled.tolerate(owner, setting.key(), "");
     }
     for address in &endpoint.addresses {
-        for object in of_address(sandbox, endpoint, address) {
+        for object in endpoint::of_address(sandbox, endpoint, address) {
             compiled.tolerate(owner, object.key(), "");
             compiled.withheld.insert(object.key(), object);
         }
@@ -239,17 +215,6 @@ fn candidates(facts: &Facts) -> String {
     }
 }
 
-/// The shim's Ethernet address: the same for a network on every start, so that neighbours need not learn it again.
-/// FNV-1a over the ID's text; the local bit set, the group bit clear.
-fn shim_mac(network: NetworkId) -> MacAddr {
-    let hash = network
-        .to_string()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    let [_, _, bytes @ ..] = hash.to_be_bytes();
-    MacAddr::from_random(bytes)
-}
-
 /// The host's address on the parent inside the endpoint's subnet.
 fn host_source(parent: &HostLink, address: &AssignedAddress) -> Option<IpAddr> {
     let subnet = IpNet::new(address.address, address.prefix_length).ok()?;
@@ -257,13 +222,12 @@ fn host_source(parent: &HostLink, address: &AssignedAddress) -> Option<IpAddr> {
 }
 
 fn host_route(network: NetworkId, address: &AssignedAddress, source: Option<IpAddr>) -> Route {
-    Route { place: Place::Host, destination: address.address.into(), gateway: None, link: shim_name(network), source }
-}
-
-fn default_destination(gateway: IpAddr) -> IpNet {
-    match gateway {
-        IpAddr::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
-        IpAddr::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
+    Route {
+        place: Place::Host,
+        destination: address.address.into(),
+        gateway: None,
+        link: host_link_name(network),
+        source,
     }
 }
 

@@ -5,7 +5,7 @@ use netloom_model::facts::Facts;
 use netloom_model::network::Driver;
 use netloom_model::plan::Refusal;
 
-use super::{Compiled, Gates, macvlan, sysctl};
+use super::{Compiled, Gates, bridge, macvlan, sysctl};
 use crate::object::{AssignedKey, Link, LinkKind, Mark, Namespace, Object, Place};
 
 /// Compiles a sandbox. One that shares the host's stack has nothing of its own.
@@ -23,12 +23,18 @@ pub(super) fn sandbox(
     compiled.scope.sandboxes.insert(sandbox.id, sandbox.namespace.clone());
     for endpoint in &sandbox.endpoints {
         compiled.marks.insert(endpoint.id.to_string(), AssignedKey::Sandbox(sandbox.id));
+        let network = assignment.networks.get(&endpoint.network);
+        if network.and_then(bridge::of).is_some() {
+            // Its end on the host tells of the other, wherever that is, and takes it along.
+            compiled.look_for_port(endpoint.id);
+            continue;
+        }
         compiled.scope.marks.push(Mark {
             sandbox: sandbox.id,
             owner: endpoint.id.to_string(),
             must_go: endpoint.deleting || sandbox.deleting || !sandbox.running,
         });
-        let shim = assignment.networks.get(&endpoint.network).is_some_and(macvlan::has_shim);
+        let shim = network.is_some_and(macvlan::has_shim);
         for address in endpoint.addresses.iter().filter(|a| shim && a.address.is_ipv4()) {
             compiled.claim(sandbox.id, address.address);
         }
@@ -74,10 +80,11 @@ fn endpoint(
         return compiled.refuse(AssignedKey::Sandbox(sandbox.id), missing);
     };
     match network.driver {
+        Driver::Bridge => bridge::endpoint(compiled, sandbox, endpoint, network, gates),
         Driver::Macvlan => macvlan::endpoint(compiled, sandbox, endpoint, network, facts, gates),
         // Neither has a link of its own.
         Driver::Host | Driver::None => {}
-        Driver::Bridge | Driver::Ipvlan | Driver::Overlay => {
+        Driver::Ipvlan | Driver::Overlay => {
             let refusal = Refusal {
                 code: "feature-missing".to_owned(),
                 object: format!("link {} in sandbox {}", endpoint.interface, sandbox.name),
@@ -89,7 +96,7 @@ fn endpoint(
                     network.name,
                     network.driver.as_str()
                 ),
-                hint: Some("attach to a network of driver macvlan".to_owned()),
+                hint: Some("attach to a network of driver bridge or macvlan".to_owned()),
             };
             compiled.refuse(AssignedKey::Sandbox(sandbox.id), refusal);
         }

@@ -4,6 +4,8 @@ use crate::object::{Object, Place, Sysctl};
 
 /// The host's own `arp_ignore`: the kernel takes the greater of it and the link's.
 pub(super) const HOST_ARP_IGNORE: &str = "net/ipv4/conf/all/arp_ignore";
+/// Whether the host forwards IPv6 at all: a link's own setting is about router advertisements.
+pub(super) const HOST_IPV6_FORWARDING: &str = "net/ipv6/conf/all/forwarding";
 
 /// A made namespace: what its links inherit (`default`) and what holds for all of them. Set before the links are made.
 const MADE: &[(&str, &str)] = &[
@@ -39,6 +41,11 @@ const ADOPTED_LINK: &[(&str, &str, &str)] = &[
 /// take a router's advertisement for the host).
 const SHIM: &[(&str, &str, &str)] = &[("net/ipv4/conf", "arp_ignore", "0"), ("net/ipv6/conf", "disable_ipv6", "1")];
 
+/// A bridge: the sandboxes' router. Without `accept_dad` 0 it hears no IPv6 for two seconds while it asks whether its own
+/// addresses are free, on a segment that is ours.
+const BRIDGE: &[(&str, &str, &str)] =
+    &[("net/ipv6/conf", "accept_dad", "0"), ("net/ipv6/conf", "accept_ra", "0"), ("net/ipv6/conf", "autoconf", "0")];
+
 /// Settings of a made namespace.
 pub(super) fn made(place: Place, without_ipv6: bool) -> Vec<Object> {
     MADE.iter()
@@ -55,6 +62,14 @@ pub(super) fn adopted_link(place: Place, link: &str, without_ipv6: bool) -> Vec<
 /// Settings of a shim.
 pub(super) fn shim(link: &str, without_ipv6: bool) -> Vec<Object> {
     of_link(SHIM, Place::Host, link, without_ipv6)
+}
+
+/// Settings of a bridge; with a way out it forwards what comes in by it.
+pub(super) fn bridge(link: &str, way_out: bool, without_ipv6: bool) -> Vec<Object> {
+    let mut settings = of_link(BRIDGE, Place::Host, link, without_ipv6);
+    let forwarding = if way_out { "1" } else { "0" };
+    settings.extend(of_link(&[("net/ipv4/conf", "forwarding", forwarding)], Place::Host, link, without_ipv6));
+    settings
 }
 
 fn of_link(table: &[(&str, &str, &str)], place: Place, link: &str, without_ipv6: bool) -> Vec<Object> {

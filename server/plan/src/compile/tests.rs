@@ -44,9 +44,10 @@ fn network() -> AssignedNetwork {
         id: NetworkId::from_random([1; 16]),
         name: "macvlan-net1".to_owned(),
         driver: Driver::Macvlan,
-        subnets: Vec::new(),
+        pools: Vec::new(),
         internal: false,
         mtu: None,
+        bridge: None,
         macvlan: Some(AssignedMacvlan {
             parent: "parent0".to_owned(),
             mode: MacvlanMode::Bridge,
@@ -214,7 +215,7 @@ fn host_access_is_a_shim_and_a_route_per_endpoint_from_the_hosts_address() {
     let mut network = network();
     network.macvlan.as_mut().expect("macvlan").host_access = true;
     let compiled = compile(&assignment(network.clone(), sandbox()), &facts(), &Gates::default());
-    let shim = shim_name(network.id);
+    let shim = host_link_name(network.id);
     assert!(shim.len() <= 15, "an interface's name has at most 15 bytes");
     let Some(Object::Link(link)) = compiled.desired.get(&Key::Link(Place::Host, shim.clone())) else {
         panic!("no shim")

@@ -1,97 +1,23 @@
 //! Properties of the comparison, over generated assignments and observed states, with a kernel held in memory.
 
+mod memory;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_model::assignment::{
-    AssignedAddress, AssignedEndpoint, AssignedMacvlan, AssignedNetwork, AssignedSandbox, Assignment,
+    AssignedAddress, AssignedBridge, AssignedEndpoint, AssignedMacvlan, AssignedNetwork, AssignedPool, AssignedSandbox,
+    Assignment,
 };
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::network::{Driver, MacvlanMode};
 use netloom_model::{EndpointId, MacAddr, NetworkId};
 use proptest::prelude::*;
 
+use memory::{Memory, port_of};
+
 use super::*;
 use crate::compile::{Gates, compile};
 use crate::object::Sysctl;
-
-/// Holds objects as Linux would: what needs a parent is refused without it, what hangs goes along.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Memory {
-    ours: BTreeMap<Key, Object>,
-    foreign: BTreeMap<Key, Object>,
-}
-
-impl Memory {
-    fn observe(&self) -> Observed {
-        Observed { ours: self.ours.clone(), foreign: self.foreign.clone(), gone: BTreeMap::new() }
-    }
-
-    fn apply(&mut self, operation: &Operation) -> Result<(), String> {
-        let object = operation.object();
-        let key = object.key();
-        let loopback = matches!(object, Object::Link(Link { kind: LinkKind::Loopback, .. }));
-        assert!(loopback || !self.foreign.contains_key(&key), "{operation:?} names a foreign object");
-        match operation {
-            Operation::Create(object) => {
-                self.has_parents(object)?;
-                if self.ours.contains_key(&key) {
-                    return Err(format!("{key:?} is there already"));
-                }
-                self.foreign.remove(&key);
-                self.ours.insert(key, object.clone());
-            }
-            Operation::Change { from, to } => {
-                self.has_parents(to)?;
-                let found = self.ours.get(&key).or_else(|| self.foreign.get(&key));
-                assert_eq!(found, Some(from), "a change starts from what was observed");
-                self.foreign.remove(&key);
-                self.ours.insert(key, to.clone());
-            }
-            Operation::Delete(object) => {
-                self.remove(object)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn has_parents(&self, object: &Object) -> Result<(), String> {
-        let place = object.place();
-        if let (Place::Sandbox(id), false) = (place, matches!(object, Object::Namespace(_)))
-            && !self.ours.contains_key(&Key::Namespace(id))
-        {
-            return Err(format!("no namespace for {object:?}"));
-        }
-        let Some(link) = object.link().filter(|link| object.hangs_from(link)) else { return Ok(()) };
-        let link = Key::Link(place, link.to_owned());
-        if self.ours.contains_key(&link) { Ok(()) } else { Err(format!("no link for {object:?}")) }
-    }
-
-    fn remove(&mut self, object: &Object) -> Result<(), String> {
-        let place = object.place();
-        let with: Box<dyn Fn(&Object) -> bool> = match object {
-            Object::Link(link) => Box::new(|o: &Object| o.place() == place && o.hangs_from(&link.name)),
-            Object::Namespace(_) => {
-                let left = self.ours.values().any(|o| o.place() == place && is_removable_link(o));
-                if left {
-                    return Err(format!("links of ours are left in {place:?}"));
-                }
-                Box::new(|o: &Object| o.place() == place)
-            }
-            // The kernel may drop routes whose gateway only this address reached.
-            Object::Address(address) => {
-                Box::new(|o: &Object| matches!(o, Object::Route(r) if r.place == place && r.link == address.link))
-            }
-            Object::Sysctl(_) => panic!("a setting is never removed"),
-            Object::Route(_) | Object::Stray(_) => Box::new(|_| false),
-        };
-        self.ours.remove(&object.key());
-        self.ours.retain(|_, o| !with(o));
-        if !matches!(object, Object::Address(_)) {
-            self.foreign.retain(|_, o| !with(o));
-        }
-        Ok(())
-    }
-}
 
 fn facts() -> Facts {
     let link = |name: &str, up| HostLink {
@@ -118,15 +44,20 @@ prop_compose! {
     fn network(number: u8)(
         parent in 0_u8..4, vepa in any::<bool>(), mtu in prop::option::of(1300_u32..1303),
         host_access in any::<bool>(), in_use in any::<bool>(), deleting in prop::bool::weighted(0.1),
+        is_bridge in any::<bool>(), inter_sandbox in any::<bool>(), masquerade in any::<bool>(), isolation in any::<bool>(),
+        internal in any::<bool>(),
     ) -> AssignedNetwork {
+        let settings = AssignedBridge { interface_name: None, inter_sandbox, masquerade, isolation };
+        let subnet = "10.0.0.0/24".parse().expect("a subnet");
         AssignedNetwork {
             id: NetworkId::from_random([number; 16]),
             name: format!("net{number}"),
-            driver: Driver::Macvlan,
-            subnets: Vec::new(),
-            internal: false,
+            driver: if is_bridge { Driver::Bridge } else { Driver::Macvlan },
+            pools: vec![AssignedPool { subnet, gateway: (!internal).then(|| [10, 0, 0, 254].into()) }],
+            internal,
             mtu,
-            macvlan: Some(AssignedMacvlan {
+            bridge: is_bridge.then_some(settings),
+            macvlan: (!is_bridge).then(|| AssignedMacvlan {
                 parent: format!("p{parent}"),
                 mode: if vepa { MacvlanMode::Vepa } else { MacvlanMode::Bridge },
                 vlan_id: None,
@@ -213,7 +144,7 @@ fn memory(before: impl Strategy<Value = Assignment>) -> impl Strategy<Value = Me
         order::sort(&mut operations);
         for (operation, fate) in operations.into_iter().zip(fates) {
             let mut object = operation.object().clone();
-            let markable = !matches!(object, Object::Sysctl(_) | Object::Namespace(_));
+            let markable = !matches!(object, Object::Sysctl(_) | Object::Namespace(_) | Object::Firewall(_));
             if fate == 5 && markable && memory.has_parents(&object).is_ok() {
                 memory.foreign.insert(object.key(), object);
                 continue;
@@ -225,6 +156,9 @@ fn memory(before: impl Strategy<Value = Assignment>) -> impl Strategy<Value = Me
                 (Object::Link(link), 3) if link.kind != LinkKind::Loopback => {
                     link.mac = Some(MacAddr([2, 9, 9, 9, 9, 9]));
                 }
+                (Object::Link(Link { kind: LinkKind::Veth { isolated, .. }, .. }), 6) => *isolated = !*isolated,
+                (Object::Firewall(Part::Chain(filled)), 1) => filled.rules.clear(),
+                (Object::Firewall(Part::Set(set)), 1) => set.flags ^= 4,
                 (Object::Address(address), 1) => address.prefix_length = 16,
                 (Object::Route(route), 1) => route.gateway = Some([10, 0, 0, 253].into()),
                 (Object::Sysctl(Sysctl { value, .. }), 1) => *value = "7".to_owned(),
@@ -252,7 +186,7 @@ fn reached(wanted: &Compiled, memory: &Memory) -> Result<(), TestCaseError> {
     let again = diff(wanted, &memory.observe());
     prop_assert!(again.operations.is_empty(), "left: {:?}", again.operations);
     for (key, object) in &wanted.desired {
-        if again.conflicts.contains_key(key) || again.blocked.contains(key) {
+        if again.conflicts.contains_key(key) || again.blocked.contains_key(key) {
             continue;
         }
         let found = memory.ours.get(key).or_else(|| memory.foreign.get(key));
@@ -261,7 +195,8 @@ fn reached(wanted: &Compiled, memory: &Memory) -> Result<(), TestCaseError> {
     for (key, object) in &memory.ours {
         let kept = wanted.tolerated.contains_key(key) || matches!(object, Object::Sysctl(_));
         let loopback = matches!(object, Object::Link(Link { kind: LinkKind::Loopback, .. }));
-        prop_assert!(kept || loopback || wanted.desired.contains_key(key), "{key:?} is left over");
+        let paired = memory.ours.values().filter_map(port_of).any(|port| port.key() == *key);
+        prop_assert!(kept || loopback || paired || wanted.desired.contains_key(key), "{key:?} is left over");
     }
     Ok(())
 }
@@ -334,7 +269,15 @@ proptest! {
                     Object::Route(route) => {
                         prop_assert!(wanted.claimed.contains_key(&object.key()), "{route:?} is another's");
                     }
-                    _ => prop_assert!(wanted.shims.iter().any(|n| Some(&*crate::object::shim_name(*n)) == object.link())),
+                    Object::Firewall(Part::Table) => {}
+                    Object::Firewall(part) => {
+                        let judged = wanted.judged.contains(&object.key()) || !part.is_of_network();
+                        prop_assert!(judged, "{part:?} is another's");
+                    }
+                    Object::Link(Link { kind: LinkKind::Port, name, .. }) => {
+                        prop_assert!(wanted.scope.host_links.contains(name), "{name} is another's");
+                    }
+                    _ => prop_assert!(wanted.on_host.iter().any(|n| Some(&*crate::object::host_link_name(*n)) == object.link())),
                 },
             }
         }

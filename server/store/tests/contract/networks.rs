@@ -40,6 +40,22 @@ async fn a_name_is_unique() {
 }
 
 #[tokio::test]
+async fn a_network_is_found_by_its_bridges_name() {
+    let (_directory, store) = open().await;
+    let block =
+        |name: &str| netloom_model::network::BridgeSpec { interface_name: Some(name.into()), ..Default::default() };
+    let (mut named, mut unnamed, mut other) = (network("named"), network("unnamed"), network("other"));
+    (named.driver, unnamed.driver) = (Driver::Bridge, Driver::Bridge);
+    (named.spec.bridge, other.spec.bridge) = (Some(block("br-web")), Some(block("br-mac")));
+    for row in [named.clone(), unnamed, other] {
+        write!(store, (row), tx => networks::insert(tx, &row).await).unwrap();
+    }
+    assert_eq!(read!(store, (), tx => networks::with_bridge(tx, "br-web").await).unwrap(), Some(named));
+    assert_eq!(read!(store, (), tx => networks::with_bridge(tx, "br-mac").await).unwrap(), None, "of another driver");
+    assert_eq!(read!(store, (), tx => networks::with_bridge(tx, "br-new").await).unwrap(), None);
+}
+
+#[tokio::test]
 async fn lists_select_and_page_by_name() {
     let (_directory, store) = open().await;
     for (name, driver, labels) in [

@@ -46,6 +46,25 @@ pub(super) fn network() -> Value {
     )
 }
 
+/// A bridge network without anything on it, as answered.
+pub(super) fn bridge_network() -> Value {
+    let mut bridge = with(
+        json!({"name": "web", "driver": "bridge", "bridge": {"interface_name": "br-web", "inter_sandbox": false}}),
+        resource("net", 43, network()["status"].take()),
+    );
+    netloom_model::document::merge(
+        &mut bridge["status"],
+        json!({
+            "endpoints": 0,
+            "pools": {"v4": {
+                "subnet": "10.200.0.0/24", "range": "10.200.0.1-10.200.0.254", "gateway": "10.200.0.1", "automatic": true,
+                "capacity": {"free": "253", "free_in_range": "253", "dynamic": 0},
+            }},
+        }),
+    );
+    bridge
+}
+
 /// The first sandbox, as written.
 pub(super) fn sandbox_write() -> Value {
     json!({"name": "macvlan1", "networks": {"macvlan-net1": {}}})
@@ -201,7 +220,7 @@ pub(super) fn host_link() -> Value {
 pub(super) fn capabilities() -> Value {
     json!({
         "drivers": [
-            {"driver": "bridge", "create": false, "attach": false},
+            {"driver": "bridge", "create": true, "attach": true},
             {"driver": "host", "create": false, "attach": true},
             {"driver": "macvlan", "create": true, "attach": true, "modes": ["bridge", "private", "vepa"]},
             {"driver": "none", "create": false, "attach": true},
@@ -210,6 +229,7 @@ pub(super) fn capabilities() -> Value {
         "limits": {
             "body_bytes": 1_048_576, "page_items": 1000, "wait_seconds": 300, "name_characters": 63,
             "description_bytes": 1024, "labels": 64, "networks_per_sandbox": 64,
+            "endpoints_per_bridge": 1023,
         },
     })
 }

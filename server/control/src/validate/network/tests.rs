@@ -110,7 +110,8 @@ fn every_pool_rule_names_its_field() {
 
 #[test]
 fn drivers_say_what_is_there() {
-    for driver in ["bridge", "ipvlan", "overlay"] {
+    create(&spec(json!({"name": "n", "driver": "bridge"})), Some(&facts())).expect("good");
+    for driver in ["ipvlan", "overlay"] {
         assert_eq!(one(json!({"name": "n", "driver": driver})), ("/driver".to_owned(), Code::NotAvailable));
     }
     for driver in ["host", "none"] {
@@ -148,6 +149,79 @@ fn macvlan_settings_are_checked() {
     assert_eq!(one(json!({"name": "n", "driver": "macvlan"})), ("/macvlan".to_owned(), Code::Required));
     let high = json!({"name": "n", "driver": "macvlan", "macvlan": {"parent": parent}, "mtu": 9000});
     assert_eq!(one(high), ("/mtu".to_owned(), Code::OutOfRange));
+}
+
+fn with_bridge(block: Value) -> Value {
+    json!({"name": "n", "driver": "bridge", "bridge": block})
+}
+
+#[test]
+fn bridge_settings_are_checked() {
+    let good = [json!({}), json!({"interface_name": "br-web", "inter_sandbox": false}), json!({"isolation": false})];
+    for block in good {
+        create(&spec(with_bridge(block.clone())), Some(&facts())).unwrap_or_else(|error| panic!("{block}: {error}"));
+    }
+    let name = |name: &str| json!({"interface_name": name});
+    let cases = [
+        (name(""), Code::Format),
+        (name("a b"), Code::Format),
+        (name("br%d"), Code::Format),
+        (name("sixteen-letters-"), Code::Format),
+        (name("lo"), Code::Format),
+        (name("nl-web"), Code::NotAllowedHere),
+        (name("parent0"), Code::NotAvailable),
+        (name("down0"), Code::NotAvailable),
+    ];
+    for (block, code) in cases {
+        let error = create(&spec(with_bridge(block.clone())), Some(&facts())).expect_err("a bad name");
+        let [refused] = error.errors.as_slice() else { panic!("{block}: {error:?}") };
+        assert_eq!((refused.pointer.as_str(), refused.code), ("/bridge/interface_name", code), "{block}");
+        assert_eq!(refused.value.as_deref(), block["interface_name"].as_str());
+        assert!(refused.hint.is_some(), "{block}");
+    }
+    create(&spec(with_bridge(name("parent0"))), None).expect("nobody has looked at the host");
+}
+
+#[test]
+fn a_drivers_block_stands_with_its_driver_only() {
+    let mut both = with_macvlan(json!({"parent": "parent0"}));
+    both["bridge"] = json!({});
+    assert_eq!(one(both), ("/bridge".to_owned(), Code::NotAllowedHere));
+    let mut both = with_bridge(json!({}));
+    both["macvlan"] = json!({"parent": "parent0"});
+    assert_eq!(one(both), ("/macvlan".to_owned(), Code::NotAllowedHere));
+}
+
+#[test]
+fn a_bridges_mtu_knows_no_parent() {
+    let mtu = |mtu: u32, pools: Value| json!({"name": "n", "driver": "bridge", "mtu": mtu, "pools": pools});
+    for (bytes, pools) in [(68, json!({})), (65535, json!({})), (1280, json!({"v6": {"family": 6}}))] {
+        create(&spec(mtu(bytes, pools)), Some(&facts())).expect("good");
+    }
+    for (bytes, pools) in [(67, json!({})), (65536, json!({})), (1279, json!({"v6": {"family": 6}}))] {
+        assert_eq!(one(mtu(bytes, pools)), ("/mtu".to_owned(), Code::OutOfRange), "{bytes}");
+    }
+}
+
+#[test]
+fn a_bridges_switches_change_and_its_name_does_not() {
+    let old = spec(with_bridge(json!({"interface_name": "br-web"})));
+    let known = BTreeMap::from([("v4".to_owned(), "10.200.0.0/24".parse().expect("a subnet"))]);
+    let refused = |block: Option<Value>| -> Vec<(String, Code)> {
+        let bridge = block.map(|block| netloom_model::document::parse(block).expect("a readable block"));
+        let changed = update(&old, &NetworkSpec { bridge, ..old.clone() }, &known);
+        changed.err().into_iter().flat_map(|error| error.errors).map(|e| (e.pointer, e.code)).collect()
+    };
+    let fixed = [("/bridge/interface_name".to_owned(), Code::ImmutableField)];
+    let off = json!({"interface_name": "br-web", "inter_sandbox": false, "masquerade": false, "isolation": false});
+    assert_eq!(refused(Some(off)), []);
+    assert_eq!(refused(Some(json!({"interface_name": "br-new"}))), fixed);
+    assert_eq!(refused(Some(json!({}))), fixed);
+    assert_eq!(refused(None), fixed);
+    let macvlan = spec(with_macvlan(json!({"parent": "parent0"})));
+    let with_block = NetworkSpec { bridge: Some(netloom_model::network::BridgeSpec::default()), ..macvlan.clone() };
+    let error = update(&macvlan, &with_block, &known).expect_err("another driver");
+    assert_eq!((error.errors[0].pointer.as_str(), error.errors[0].code), ("/bridge", Code::NotAllowedHere));
 }
 
 #[test]

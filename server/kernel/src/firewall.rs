@@ -1,0 +1,224 @@
+//! Our nftables table on the host: looked at part by part, changed in one transaction.
+//!
+//! One socket owns the table for the process's life. What must not live here: which rules there should be (`plan`), and bytes
+//! (`netloom-nftables`).
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use netloom_nftables::rule::Position;
+use netloom_nftables::{Batch, Element, Rule, Table};
+use netloom_plan::firewall::{FilledChain, Part, SetElement, table};
+use netloom_plan::object::{Object, Operation};
+use nix::errno::Errno;
+
+use crate::nft::{Nft, NftError};
+
+/// How often a look that others' changes broke into is made again.
+const TRIES: usize = 5;
+/// What a kernel without nf_tables answers: there is no table then, and nothing to look at.
+const UNKNOWN: &[Errno] = &[Errno::EPROTONOSUPPORT, Errno::EOPNOTSUPP, Errno::EINVAL];
+
+/// The host's table, for who is in the host's namespace.
+#[derive(Default)]
+pub(crate) struct Firewall(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    nft: Option<Nft>,
+    /// What was seen, at which generation of the ruleset: while that stands, it is still so.
+    seen: Option<(u32, Vec<Part>)>,
+    /// Whether the table is known to be this process's own.
+    owned: bool,
+}
+
+impl Firewall {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(|poisoned| {
+            // A socket that was left amid an answer is of no use any more.
+            let mut state = PoisonError::into_inner(poisoned);
+            *state = State::default();
+            state
+        })
+    }
+
+    /// The parts that are there. The calling thread must be in the host's namespace.
+    pub(crate) fn look(&self) -> Result<Vec<Part>, NftError> {
+        match self.lock().look() {
+            Err(error) if error.is(UNKNOWN) => Ok(Vec::new()),
+            looked => looked,
+        }
+    }
+
+    /// Does all of these operations on parts, or none. The calling thread must be in the host's namespace.
+    pub(crate) fn apply(&self, operations: &[&Operation]) -> Result<(), NftError> {
+        self.lock().apply(operations)
+    }
+}
+
+/// Removes the table, whoever made it: for `purge`. Says whether it was there.
+pub(crate) fn is_there() -> Result<bool, NftError> {
+    match Nft::open().and_then(|mut nft| nft.tables()) {
+        Err(error) if error.is(UNKNOWN) => Ok(false),
+        tables => Ok(tables?.iter().any(|found| found.id == table())),
+    }
+}
+
+/// Removes the table.
+pub(crate) fn remove() -> Result<(), NftError> {
+    let mut nft = Nft::open()?;
+    // Only its owner may; one whose owner ended is anybody's who claims it.
+    nft.claim(&table())?;
+    let mut batch = Batch::new();
+    batch.delete_table(&table());
+    nft.transact(&batch).map(drop)
+}
+
+impl State {
+    fn nft(&mut self) -> Result<&mut Nft, NftError> {
+        if self.nft.is_none() {
+            self.nft = Some(Nft::open()?);
+            self.owned = false;
+        }
+        self.nft.as_mut().ok_or(NftError::NoAnswer("the opening of a socket"))
+    }
+
+    fn look(&mut self) -> Result<Vec<Part>, NftError> {
+        for _ in 0..TRIES {
+            let generation = self.nft()?.generation()?;
+            if let Some((at, parts)) = &self.seen
+                && *at == generation
+            {
+                return Ok(parts.clone());
+            }
+            let parts = dump(self.nft()?)?;
+            if parts.first() == Some(&Part::Table) && !self.owned {
+                // Left by an earlier process: from now on others' `flush ruleset` passes it by again.
+                self.claim()?;
+                continue;
+            }
+            if self.nft()?.generation()? == generation {
+                self.seen = Some((generation, parts.clone()));
+                return Ok(parts);
+            }
+        }
+        Err(NftError::Unsteady("the parts of our table".to_owned()))
+    }
+
+    fn claim(&mut self) -> Result<(), NftError> {
+        self.nft()?.claim(&table())?;
+        self.owned = true;
+        Ok(())
+    }
+
+    fn apply(&mut self, operations: &[&Operation]) -> Result<(), NftError> {
+        self.seen = None;
+        let is_table = |object: &Object| matches!(object, Object::Firewall(Part::Table));
+        if operations.iter().any(|operation| matches!(operation, Operation::Delete(object) if is_table(object))) {
+            let mut batch = Batch::new();
+            batch.destroy_table(&table());
+            let makes_again =
+                operations.iter().any(|operation| matches!(operation, Operation::Create(object) if is_table(object)));
+            if makes_again {
+                // In one transaction: no packet meets a host without the rules.
+                batch.add_table(&Table::owned(table()));
+                batch.append(changes(operations));
+            }
+            self.claim()?;
+            self.nft()?.transact(&batch)?;
+            self.owned = makes_again;
+            return Ok(());
+        }
+        if !self.owned {
+            self.claim()?;
+        }
+        let batch = changes(operations);
+        self.nft()?.transact(&batch).map(drop)
+    }
+}
+
+/// All but the table itself, in an order in which nothing is referred to that is not there.
+fn changes(operations: &[&Operation]) -> Batch {
+    let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
+    for operation in operations {
+        match operation {
+            Operation::Create(Object::Firewall(part)) | Operation::Change { to: Object::Firewall(part), .. } => {
+                wanted.push(part);
+            }
+            Operation::Delete(Object::Firewall(part)) => unwanted.push(part),
+            _ => {}
+        }
+    }
+    let table = table();
+    let mut batch = Batch::new();
+    for (set, elements) in elements(&unwanted) {
+        batch.destroy_elements(&table, set, &elements);
+    }
+    for part in &wanted {
+        if let Part::Set(set) = part {
+            batch.add_set(&table, set);
+        }
+    }
+    for part in &wanted {
+        if let Part::Chain(filled) = part {
+            batch.add_chain(&table, &filled.chain);
+        }
+    }
+    for part in &wanted {
+        if let Part::Chain(FilledChain { chain, rules }) = part {
+            batch.flush_chain(&table, &chain.name);
+            for rule in rules {
+                batch.add_rule(&table, &chain.name, Position::Last, rule);
+            }
+        }
+    }
+    for (set, elements) in elements(&wanted) {
+        batch.add_elements(&table, set, &elements);
+    }
+    for part in &unwanted {
+        if let Part::Chain(filled) = part {
+            batch.flush_chain(&table, &filled.chain.name);
+            batch.delete_chain(&table, &filled.chain.name);
+        }
+    }
+    for part in &unwanted {
+        if let Part::Set(set) = part {
+            batch.delete_set(&table, &set.name);
+        }
+    }
+    batch
+}
+
+fn elements<'p>(parts: &[&'p Part]) -> BTreeMap<&'p str, Vec<Element>> {
+    let mut by_set: BTreeMap<&str, Vec<Element>> = BTreeMap::new();
+    for part in parts {
+        if let Part::Element(SetElement { set, element }) = part {
+            by_set.entry(set).or_default().push(element.clone());
+        }
+    }
+    by_set
+}
+
+/// Every part, the table first; nothing where there is no table.
+fn dump(nft: &mut Nft) -> Result<Vec<Part>, NftError> {
+    let id = table();
+    if !nft.tables()?.iter().any(|found| found.id == id) {
+        return Ok(Vec::new());
+    }
+    let mut parts = vec![Part::Table];
+    let sets = nft.sets(&id)?;
+    let mut rules: BTreeMap<String, Vec<Rule>> = BTreeMap::new();
+    for found in nft.rules(&id)? {
+        rules.entry(found.chain).or_default().push(found.rule);
+    }
+    for chain in nft.chains(&id)? {
+        let rules = rules.remove(&chain.name).unwrap_or_default();
+        parts.push(Part::Chain(FilledChain { chain, rules }));
+    }
+    for set in sets {
+        let found = nft.elements(&id, &set.name)?;
+        parts.extend(found.into_iter().map(|element| Part::Element(SetElement { set: set.name.clone(), element })));
+        parts.push(Part::Set(set));
+    }
+    Ok(parts)
+}

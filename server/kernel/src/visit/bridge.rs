@@ -1,0 +1,135 @@
+//! Bridges, and the pairs of links that join sandboxes to them. A pair is made from the host's socket, whichever stack the visit is in.
+
+use std::os::fd::AsRawFd;
+
+use netloom_model::plan::Refusal;
+use netloom_plan::object::{Link, LinkKind, Place};
+use nix::errno::Errno;
+
+use super::object::{INDEX_TRIES, describe, first_index};
+use super::{Outcome, Purpose, Visiting};
+use crate::error::{Failure, name_conflict};
+use crate::message::bridge::{self, Port};
+use crate::message::link::{self, Mark};
+use crate::netns;
+
+impl Visiting<'_> {
+    pub(super) fn create_bridge(&mut self, index: usize, link: &Link) -> Outcome {
+        if let Some(found) = self.links.get(&link.name).cloned() {
+            return self.stands_already(index, link, &found);
+        }
+        self.point(index, "kernel.link.before_create")?;
+        let number = self.make(index, link, |number| bridge::create_bridge(number, link))?;
+        self.point(index, "kernel.link.after_create")?;
+        self.push(index, Purpose::Make, link::set_alias(number, &link.owner, link.up));
+        self.point(index, "kernel.link.after_alias")
+    }
+
+    pub(super) fn create_pair(&mut self, index: usize, link: &Link) -> Outcome {
+        if let Some(found) = self.links.get(&link.name).cloned() {
+            return self.stands_already(index, link, &found);
+        }
+        let (port, bridge, isolated) = self.pair(index, link)?;
+        // Settings of the stack that links inherit are made before.
+        self.flush();
+        self.point(index, "kernel.link.before_create")?;
+        let port = self.make_pair(index, link, &port, bridge)?;
+        self.point(index, "kernel.link.after_create")?;
+        // Where there is no IPv6 there are no addresses.
+        let _ = self.worker.home_socket().and_then(|home| home.execute_one(bridge::no_addresses(port)));
+        self.set_port(index, link, port, isolated)?;
+        if let Some(number) = self.links.get(&link.name).map(|made| made.index) {
+            self.push(index, Purpose::Make, link::set_alias(number, &link.owner, link.up));
+        }
+        self.point(index, "kernel.link.after_alias")
+    }
+
+    /// Changes the host's end of a pair as well.
+    pub(super) fn change_port(&mut self, index: usize, link: &Link) -> Outcome {
+        let (name, bridge, isolated) = self.pair(index, link)?;
+        let Some(found) = self.of_host(index, &name)? else {
+            return Err(self.subject(index).failed(&Errno::ENODEV.into()));
+        };
+        match found.mark() {
+            Mark::Ours(owner) if owner == link.owner => {}
+            _ => return Err(name_conflict(&self.subject(index), describe(&found))),
+        }
+        self.set_port(index, link, Port { name: &name, index: found.index, bridge }, isolated)
+    }
+
+    fn set_port(&mut self, index: usize, link: &Link, port: Port<'_>, isolated: bool) -> Outcome {
+        let requests = vec![bridge::set_port(port, link), bridge::isolate_port(port, isolated)];
+        let answers = self.worker.home_socket().map(|home| home.execute(requests));
+        let refused = match answers {
+            Ok(answers) => answers.into_iter().find_map(Result::err),
+            Err(failure) => Some(failure),
+        };
+        refused.map_or(Ok(()), |failure| Err(self.subject(index).failed(&failure)))
+    }
+
+    /// The other end's name, the index of its bridge, and whether it is isolated.
+    fn pair(&mut self, index: usize, link: &Link) -> Result<(String, u32, bool), Refusal> {
+        let LinkKind::Veth { port, bridge, isolated } = &link.kind else {
+            return Err(self.subject(index).refusal("kernel-refused", "it is no pair"));
+        };
+        match self.of_host(index, bridge)? {
+            Some(found) if found.is_ours() && found.kind.as_deref() == Some("bridge") => {
+                Ok((port.clone(), found.index, *isolated))
+            }
+            Some(found) => {
+                let why = format!("{bridge} on the host is not Netloom's bridge ({})", describe(&found));
+                Err(self.subject(index).refusal("name-conflict", why))
+            }
+            None => {
+                let mut refusal =
+                    self.subject(index).refusal("bridge-missing", format!("the host has no bridge {bridge}"));
+                refusal.hint = Some("it is made with its network; this is tried again after that".to_owned());
+                Err(refusal)
+            }
+        }
+    }
+
+    /// A link of the host.
+    fn of_host(&mut self, index: usize, name: &str) -> Result<Option<link::Seen>, Refusal> {
+        let found = self.worker.home_socket().and_then(|home| link::by_name(home, name));
+        found.map_err(|failure| self.subject(index).failed(&failure))
+    }
+
+    /// Makes the pair under indexes that are free on both sides; its answer is awaited, because what follows goes by index.
+    fn make_pair<'n>(&mut self, index: usize, link: &Link, name: &'n str, bridge: u32) -> Result<Port<'n>, Refusal> {
+        let namespace = netns::current().map_err(|error| self.subject(index).failed(&error.into()))?;
+        if self.place == Place::Host {
+            return Err(self.subject(index).refusal("kernel-refused", "a pair's end is in a sandbox"));
+        }
+        for attempt in 0..INDEX_TRIES {
+            let number = self.own_index(&link.owner);
+            let port = Port { name, index: first_index(&(name, attempt)), bridge };
+            let request = bridge::create_pair(port, link, number, namespace.as_raw_fd());
+            match self.worker.home_socket().and_then(|home| home.execute_one(request)) {
+                Ok(()) => {
+                    self.expect(number, link);
+                    return Ok(port);
+                }
+                // A name or an index is taken, here or there: look, and take other indexes if it was that.
+                Err(failure) if failure.is(&[Errno::EEXIST, Errno::EBUSY]) => {
+                    if let Some(found) = self.of_host(index, name)? {
+                        let mut refusal =
+                            name_conflict(&self.subject(index), format!("{name} on the host: {}", describe(&found)));
+                        if found.is_ours() {
+                            refusal = self
+                                .subject(index)
+                                .refusal("name-conflict", format!("{name} was left over, and goes first"));
+                        }
+                        return Err(refusal);
+                    }
+                    self.look_at_links().map_err(|failure| self.subject(index).failed(&failure))?;
+                    if self.links.contains_key(&link.name) {
+                        return Err(self.link_refused(index, link, &failure));
+                    }
+                }
+                Err(failure) => return Err(self.subject(index).failed(&failure)),
+            }
+        }
+        Err(self.subject(index).failed(&Failure::from(Errno::EAGAIN)))
+    }
+}

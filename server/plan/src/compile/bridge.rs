@@ -1,0 +1,139 @@
+//! Driver bridge: a bridge of the host's for each network, a pair of links for each endpoint, and the rules between them.
+
+use std::collections::BTreeSet;
+
+use netloom_model::assignment::{AssignedBridge, AssignedEndpoint, AssignedNetwork, AssignedSandbox, NamespaceSource};
+use netloom_model::condition::Condition;
+use netloom_model::facts::Facts;
+use netloom_model::network::Driver;
+
+use super::{Compiled, Gates, endpoint, firewall, sysctl};
+use crate::describe;
+use crate::object::{Address, AssignedKey, Key, Link, LinkKind, Object, Place, host_link_name, network_mac, port_name};
+
+/// MTU of a bridge and its endpoints unless said: Ethernet's.
+const MTU: u32 = 1500;
+
+/// The settings of a bridge network, and the name of its bridge.
+pub(super) fn of(network: &AssignedNetwork) -> Option<(&AssignedBridge, String)> {
+    let settings = network.bridge.as_ref().filter(|_| network.driver == Driver::Bridge)?;
+    let name = settings.interface_name.clone().unwrap_or_else(|| host_link_name(network.id));
+    Some((settings, name))
+}
+
+/// What belongs to the network as a whole: its bridge, gateways and rules, while an endpoint is running on it.
+pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts: &Facts, gates: &Gates) {
+    let Some((settings, bridge)) = of(network) else { return };
+    let owner = AssignedKey::Network(network.id);
+    compiled.marks.insert(network.id.to_string(), owner);
+    compiled.on_host.insert(network.id);
+    compiled.scope.host = true;
+    compiled.scope.firewall = true;
+    compiled.scope.host_links.push(bridge.clone());
+    for part in firewall::possible(network, &bridge) {
+        let key = Key::Firewall(part.key());
+        compiled.owners.insert(key.clone(), owner);
+        compiled.judged.insert(key);
+    }
+    // What is for all networks goes with one of those that are looked at, and is its doing.
+    compiled.owners.extend(firewall::shared().iter().map(|part| (Key::Firewall(part.key()), owner)));
+    if network.deleting || !network.in_use {
+        return;
+    }
+    for part in firewall::shared().into_iter().chain(firewall::of_network(network, settings, &bridge)) {
+        compiled.want(owner, Object::Firewall(part));
+    }
+    let link = Link {
+        place: Place::Host,
+        name: bridge.clone(),
+        kind: LinkKind::Bridge,
+        mac: Some(network_mac(network.id)),
+        mtu: Some(network.mtu.unwrap_or(MTU)),
+        up: true,
+        owner: network.id.to_string(),
+    };
+    compiled.want(owner, Object::Link(link));
+    for setting in sysctl::bridge(&bridge, !network.internal, gates.without_ipv6) {
+        compiled.want(owner, setting);
+    }
+    for (gateway, subnet) in network.pools.iter().filter_map(|pool| Some((pool.gateway?, pool.subnet))) {
+        let prefix_length = subnet.prefix_len();
+        let address = Address { place: Place::Host, link: bridge.clone(), address: gateway, prefix_length };
+        compiled.want(owner, Object::Address(address));
+    }
+    if !network.internal {
+        let needed = forwarding(network, facts);
+        compiled.ask_for(Place::Host, needed.iter());
+        compiled.forwarding.insert(network.id, needed.into_iter().collect());
+    }
+}
+
+/// An endpoint: its pair, its addresses, its default routes.
+pub(super) fn endpoint(
+    compiled: &mut Compiled,
+    sandbox: &AssignedSandbox,
+    endpoint: &AssignedEndpoint,
+    network: &AssignedNetwork,
+    gates: &Gates,
+) {
+    let owner = AssignedKey::Sandbox(sandbox.id);
+    let Some((settings, bridge)) = of(network).filter(|_| network.in_use && !network.deleting) else { return };
+    let place = Place::Sandbox(sandbox.id);
+    let link = Link {
+        place,
+        name: endpoint.interface.clone(),
+        kind: LinkKind::Veth { port: port_name(endpoint.id), bridge, isolated: !settings.inter_sandbox },
+        mac: Some(endpoint.mac),
+        mtu: Some(network.mtu.unwrap_or(MTU)),
+        up: true,
+        owner: endpoint.id.to_string(),
+    };
+    compiled.want(owner, Object::Link(link));
+    if sandbox.namespace != NamespaceSource::Made {
+        for setting in sysctl::adopted_link(place, &endpoint.interface, gates.without_ipv6) {
+            compiled.want(owner, setting);
+        }
+    }
+    for address in &endpoint.addresses {
+        for object in endpoint::of_address(sandbox, endpoint, address) {
+            compiled.want(owner, object);
+        }
+    }
+}
+
+/// The host's settings without which answers from outside do not come through: IPv4 forwards by the link that a packet comes in on,
+/// IPv6 for the whole host.
+fn forwarding(network: &AssignedNetwork, facts: &Facts) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    let has = |v4: bool| network.pools.iter().any(|pool| pool.subnet.addr().is_ipv4() == v4);
+    let ways_out = |v4: bool| {
+        facts.routes.iter().filter(move |route| route.is_default() && route.destination.addr().is_ipv4() == v4)
+    };
+    if has(true) {
+        let links = ways_out(true).filter_map(|route| route.interface.as_ref());
+        paths.extend(links.map(|link| format!("net/ipv4/conf/{link}/forwarding")));
+    }
+    if has(false) && ways_out(false).next().is_some() {
+        paths.insert(sysctl::HOST_IPV6_FORWARDING.to_owned());
+    }
+    paths
+}
+
+/// Settings of the host that keep a network's sandboxes from the outside.
+pub(super) fn forwarding_off(off: &[String]) -> Condition {
+    let names: Vec<String> = off.iter().map(|path| describe::dotted(path)).collect();
+    let remedy: Vec<String> = names.iter().map(|name| format!("`sysctl -w {name}=1`")).collect();
+    Condition::new(
+        "ForwardingOff",
+        "HostSetting",
+        format!(
+            "sandboxes on this network reach each other and the host, and nothing beyond it: the host does not forward the answers ({} is \
+             0); {} helps",
+            names.join(" and "),
+            remedy.join(" and ")
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests;

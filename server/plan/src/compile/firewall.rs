@@ -1,0 +1,138 @@
+//! The rules of bridge networks: who may reach whom through this host, and whose source is translated.
+//!
+//! Dispatch is by the bridge's name in verdict maps, so that the way of a packet does not grow with the number of networks. What
+//! comes from a bridge is marked where it may pass, because another table's chain may drop what ours accepts
+//! (docs/adr/0018).
+
+use netloom_model::assignment::{AssignedBridge, AssignedNetwork};
+use netloom_nftables::expression::Nfproto;
+use netloom_nftables::rule::Field;
+use netloom_nftables::{Chain, Comment, DataType, Element, Hook, Policy, Rule, Set, Value, Verdict};
+
+use crate::firewall::{FilledChain, Part, SetElement, chain_from, chain_to};
+
+/// Set: names of the bridges of all bridge networks.
+const BRIDGES: &str = "bridges";
+/// Verdict map: by which bridge a packet came in, to the network's chain.
+const FROM: &str = "from_bridge";
+/// Verdict map: by which bridge a packet leaves, to the network's chain.
+const TO: &str = "to_bridge";
+/// Sets: bridges whose packets get the host's address, by family, when they leave by anything but a bridge of ours. By the bridge and not by
+/// the subnet: ranges that touch can't stand in one set.
+const MASQUERADE4: &str = "masquerade4";
+const MASQUERADE6: &str = "masquerade6";
+/// Bit of the packet mark that says: Netloom lets it pass. None that Docker (0x1), Netavark (0x2000) or Kubernetes (0x4000, 0x8000) use.
+const PASSES: u32 = 0x4_0000;
+/// Before the chains at `filter` (0), so that they see the mark.
+const FORWARD_PRIORITY: i32 = -10;
+/// `srcnat`.
+const POSTROUTING_PRIORITY: i32 = 100;
+
+/// What the table holds for all networks.
+pub(super) fn shared() -> Vec<Part> {
+    let forward = vec![
+        commented(Rule::new().vmap(&[Field::Iifname], FROM), "what networks send"),
+        commented(Rule::new().vmap(&[Field::Oifname], TO), "what networks get"),
+    ];
+    let masquerade = |version, set: &str| {
+        let rule = Rule::new().nfproto(version).iifname_in(set).oifname_not_in(BRIDGES).masquerade();
+        commented(rule, "to the outside")
+    };
+    let postrouting = vec![masquerade(Nfproto::Ipv4, MASQUERADE4), masquerade(Nfproto::Ipv6, MASQUERADE6)];
+    vec![
+        Part::Table,
+        Part::Set(Set::new(BRIDGES, DataType::IFNAME)),
+        Part::Set(Set::new(FROM, DataType::IFNAME).map_to(DataType::VERDICT)),
+        Part::Set(Set::new(TO, DataType::IFNAME).map_to(DataType::VERDICT)),
+        Part::Set(Set::new(MASQUERADE4, DataType::IFNAME)),
+        Part::Set(Set::new(MASQUERADE6, DataType::IFNAME)),
+        chain(Chain::filter("forward", Hook::FORWARD, FORWARD_PRIORITY, Policy::Accept), forward),
+        chain(Chain::nat("postrouting", Hook::POSTROUTING, POSTROUTING_PRIORITY), postrouting),
+    ]
+}
+
+/// What the table holds for one network.
+pub(super) fn of_network(network: &AssignedNetwork, settings: &AssignedBridge, bridge: &str) -> Vec<Part> {
+    let mut parts = vec![
+        chain(Chain::regular(chain_from(network.id)), rules_from(network, bridge)),
+        chain(Chain::regular(chain_to(network.id)), rules_to(network, settings, bridge)),
+    ];
+    parts.extend(dispatch(network, bridge));
+    if settings.masquerade && !network.internal {
+        let has = |v4: bool| network.pools.iter().any(|pool| pool.subnet.addr().is_ipv4() == v4);
+        let sets = [(MASQUERADE4, has(true)), (MASQUERADE6, has(false))];
+        parts.extend(sets.into_iter().filter(|(_, has)| *has).map(|(set, _)| member(set, bridge)));
+    }
+    parts
+}
+
+/// Every part that a network may have, whatever its settings are: what of these is there and not wanted goes.
+pub(super) fn possible(network: &AssignedNetwork, bridge: &str) -> Vec<Part> {
+    let mut parts = vec![
+        chain(Chain::regular(chain_from(network.id)), Vec::new()),
+        chain(Chain::regular(chain_to(network.id)), Vec::new()),
+    ];
+    parts.extend(dispatch(network, bridge));
+    parts.extend([MASQUERADE4, MASQUERADE6].map(|set| member(set, bridge)));
+    parts
+}
+
+/// An internal network's packets stay on its bridge; all others may go on.
+fn rules_from(network: &AssignedNetwork, bridge: &str) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    if network.internal {
+        rules.push(named(Rule::new().oifname_not(bridge).counter().drop(), network, "internal"));
+    }
+    rules.push(named(Rule::new().set_mark(PASSES, PASSES), network, "passes"));
+    rules
+}
+
+/// To a network comes what its own bridge forwards (a host may have bridged packets filtered as routed ones), what belongs to a
+/// connection that it began, and what was sent on to it by a translation. Anything else is dropped.
+fn rules_to(network: &AssignedNetwork, settings: &AssignedBridge, bridge: &str) -> Vec<Rule> {
+    let passes = |rule: Rule| rule.set_mark(PASSES, PASSES).accept();
+    let mut rules = vec![
+        named(Rule::new().iifname(bridge).accept(), network, "within"),
+        named(passes(Rule::new().ct_state_established()), network, "answers"),
+        named(passes(Rule::new().ct_status_dnat()), network, "published"),
+    ];
+    if !settings.isolation {
+        rules.push(named(Rule::new().iifname_in(BRIDGES).accept(), network, "other networks"));
+    }
+    rules.push(named(Rule::new().counter().drop(), network, "everything else"));
+    rules
+}
+
+fn dispatch(network: &AssignedNetwork, bridge: &str) -> [Part; 3] {
+    let to = |verdict| Element::new(Value::ifname(bridge)).verdict(verdict);
+    [
+        member(BRIDGES, bridge),
+        // Not `goto`: what may leave one network may still not enter another.
+        element(FROM, to(Verdict::Jump(chain_from(network.id)))),
+        element(TO, to(Verdict::Goto(chain_to(network.id)))),
+    ]
+}
+
+fn member(set: &str, bridge: &str) -> Part {
+    element(set, Element::new(Value::ifname(bridge)))
+}
+
+fn chain(chain: Chain, rules: Vec<Rule>) -> Part {
+    Part::Chain(FilledChain { chain, rules })
+}
+
+fn element(set: &str, element: Element) -> Part {
+    Part::Element(SetElement { set: set.to_owned(), element })
+}
+
+fn named(rule: Rule, network: &AssignedNetwork, what: &str) -> Rule {
+    commented(rule, &format!("{}: {what}", network.id))
+}
+
+/// IDs and words without quotes always make a comment.
+fn commented(rule: Rule, text: &str) -> Rule {
+    match Comment::new(text) {
+        Ok(comment) => rule.comment(comment),
+        Err(_) => rule,
+    }
+}

@@ -1,0 +1,241 @@
+//! Bridge networks through the whole program: who reaches whom by packets, what is changed in use, what somebody else breaks,
+//! crashes, and that nothing is left.
+
+use std::time::Duration;
+
+use netloom_tests::{Host, Snapshot, host, json, until};
+
+/// A bridge network with IPv4 10.N.0.0/24 and an automatic IPv6 subnet.
+fn bridge(host: &Host, name: &str, number: u8) {
+    let pools = json!({"v4": {"subnet": format!("10.{number}.0.0/24")}, "v6": {"family": 6}});
+    host.client().post("networks", &json!({"name": name, "driver": "bridge", "pools": pools})).is(201);
+}
+
+fn address(host: &Host, sandbox: &str, network: &str, field: &str) -> String {
+    let found = host.client().get(&format!("sandboxes/{sandbox}")).is(200);
+    let address = &found["status"]["endpoints"][network][field];
+    address.as_str().unwrap_or_else(|| panic!("{sandbox} has no {field} on {network}: {found}")).to_owned()
+}
+
+fn reaches(host: &Host, from: &str, to: &str) -> bool {
+    host.try_in_sandbox(from, &format!("ping -c 1 -W 1 {to}")).code == 0
+}
+
+/// The host's link that belongs to a network.
+fn link_of(host: &Host, network: &str) -> String {
+    let id = host.client().get(&format!("networks/{network}")).is(200)["id"].as_str().unwrap().to_owned();
+    let links = host.net.json("ip -j -d link");
+    let ours = |link: &&netloom_tests::Value| link["ifalias"] == format!("netloom:{id}");
+    links.as_array().unwrap().iter().find(ours).expect("the bridge")["ifname"].as_str().unwrap().to_owned()
+}
+
+/// A host beyond this one, 203.0.113.2, that has a route to this host's 203.0.113.1 only. The wire's far end is in the
+/// namespace of the test's lan.
+fn outside(host: &Host) {
+    host.net.run("ip addr add 203.0.113.1/24 dev parent0");
+    host.net.run("sysctl -qw net.ipv4.conf.parent0.forwarding=1");
+    host.lan.run("ip addr add 203.0.113.2/24 dev wire0");
+}
+
+#[test]
+fn the_predefined_network_is_there_from_its_first_use_to_its_last() {
+    let host = host!();
+    outside(&host);
+    let before = Snapshot::of(&host);
+    host.start();
+    Snapshot::of(&host).same_as(&before);
+    host.sandbox("a", "bridge");
+    host.sandbox("b", "bridge");
+    let (b, gateway) = (address(&host, "b", "bridge", "address"), address(&host, "b", "bridge", "gateway"));
+    assert!(reaches(&host, "a", &b) && reaches(&host, "a", &gateway) && reaches(&host, "a", "203.0.113.2"));
+    host.net.run(&format!("ping -c 1 -W 1 {b}"));
+    assert!(host.in_sandbox("a", "ip -o link show eth0").contains("mtu 1500"));
+    assert_eq!(host.client().get("drift").is(200)["items"], json!([]));
+    // Nobody outside gets in, even with a route.
+    host.lan.run(&format!("ip route add {b}/32 via 203.0.113.1"));
+    assert_ne!(host.lan.try_run(&format!("ping -c 1 -W 1 {b}")).code, 0);
+    host.lan.run(&format!("ip route del {b}/32"));
+    host.client().delete("sandboxes/a").is(204);
+    host.client().delete("sandboxes/b").is(204);
+    Snapshot::of(&host).same_as(&before);
+    let events = host.client().get("events?limit=100").is(200).to_string();
+    assert!(!events.contains("drift.repaired"), "what was made and removed is no repair: {events}");
+}
+
+#[test]
+fn networks_are_apart_and_their_switches_work_while_they_are_in_use() {
+    let host = host!();
+    outside(&host);
+    let before = Snapshot::of(&host);
+    let client = host.start();
+    bridge(&host, "one", 91);
+    bridge(&host, "two", 92);
+    for (name, network) in [("a", "one"), ("b", "one"), ("c", "two")] {
+        host.sandbox(name, network);
+    }
+    let b6 = address(&host, "b", "one", "address6");
+    assert!(reaches(&host, "a", "10.91.0.3") && reaches(&host, "a", &b6));
+    assert!(!reaches(&host, "a", "10.92.0.2") && !reaches(&host, "c", "10.91.0.2"), "apart");
+    let patch = |name: &str, body: netloom_tests::Value| {
+        client.patch(&format!("networks/{name}"), &json!({"bridge": body})).is(200)
+    };
+    patch("two", json!({"isolation": false}));
+    assert!(reaches(&host, "a", "10.92.0.2") && !reaches(&host, "c", "10.91.0.2"), "the one lets others in");
+    patch("one", json!({"inter_sandbox": false}));
+    assert!(!reaches(&host, "a", "10.91.0.3") && !reaches(&host, "a", &b6) && reaches(&host, "a", "10.91.0.1"));
+    host.sandbox("d", "one");
+    assert!(!reaches(&host, "d", "10.91.0.3"), "who comes later is kept apart, too");
+    patch("one", json!({"inter_sandbox": true}));
+    assert!(reaches(&host, "a", "10.91.0.3") && reaches(&host, "d", "10.91.0.3"));
+    assert!(reaches(&host, "a", "203.0.113.2"), "translated");
+    patch("one", json!({"masquerade": false}));
+    assert!(!reaches(&host, "a", "203.0.113.2"), "nobody outside knows the way back");
+    client.patch("networks/one", &json!({"bridge": {"interface_name": "br9"}})).problem(422, "immutable-field");
+    for name in ["a", "b", "c", "d"] {
+        client.delete(&format!("sandboxes/{name}")).is(204);
+    }
+    Snapshot::of(&host).same_as(&before);
+}
+
+#[test]
+fn a_sandbox_is_on_several_networks_and_leaves_one() {
+    let host = host!();
+    let before = Snapshot::of(&host);
+    let client = host.start();
+    bridge(&host, "one", 91);
+    let body = json!({"name": "two", "driver": "bridge", "internal": true, "bridge": {"interface_name": "br-two"},
+        "pools": {"v4": {"subnet": "10.92.0.0/24"}}, "mtu": 1400});
+    client.post("networks", &body).is(201);
+    host.macvlan("lan", "10.93.0.0/24");
+    host.sandbox("peer", "two");
+    client.post("sandboxes", &json!({"name": "a", "networks": {"one": {}, "two": {}, "lan": {}}})).is(201);
+    assert!(reaches(&host, "a", &address(&host, "peer", "two", "address")));
+    assert!(host.in_sandbox("peer", "ip -o link show eth0").contains("mtu 1400"));
+    assert!(host.net.run("ip -o link show br-two").contains("UP"));
+    assert!(host.in_sandbox("peer", "ip route").lines().all(|line| !line.starts_with("default")), "internal");
+    client.patch("sandboxes/a", &json!({"networks": {"two": null}})).is(200);
+    assert!(!host.in_sandbox("a", "ip -o -4 addr").contains("10.92."));
+    client.patch("sandboxes/a", &json!({"desired_state": "stopped"})).is(200);
+    client.patch("sandboxes/a", &json!({"desired_state": "running"})).is(200);
+    assert!(reaches(&host, "a", "10.91.0.1"));
+    client.delete("sandboxes/a").is(204);
+    client.delete("networks/two").problem(409, "in-use");
+    client.delete("networks/two?cascade=endpoints").is(204);
+    client.delete("sandboxes/peer").is(204);
+    Snapshot::of(&host).same_as(&before);
+}
+
+#[test]
+fn what_somebody_else_breaks_is_put_right_at_once() {
+    let host = host!();
+    let client = host.start();
+    bridge(&host, "one", 91);
+    host.sandbox("a", "one");
+    host.sandbox("b", "one");
+    let bridge = link_of(&host, "one");
+    let port = || {
+        let links = host.net.json(&format!("ip -j link show master {bridge}"));
+        links.as_array().and_then(|links| links.first()).and_then(|link| link["ifname"].as_str()).map(str::to_owned)
+    };
+    let port = port().expect("a port");
+    for line in [
+        format!("ip link del {bridge}"),
+        format!("ip link del {port}"),
+        format!("ip link set {port} nomaster"),
+        format!("ip link set {port} down"),
+        format!("ip link set {bridge} down"),
+        format!("ip addr del 10.91.0.1/24 dev {bridge}"),
+        format!("bridge link set dev {port} isolated on"),
+    ] {
+        let repairs = || client.get("events?limit=500").is(200).to_string().matches("drift.repaired").count();
+        let before = repairs();
+        host.net.run(&line);
+        until(&format!("`{line}` is put right"), Duration::from_secs(10), || {
+            let whole = reaches(&host, "a", "10.91.0.3") && reaches(&host, "a", "10.91.0.1") && repairs() > before;
+            whole.then_some(())
+        });
+        until("nothing differs", Duration::from_secs(10), || {
+            (client.get("drift").is(200)["items"] == json!([])).then_some(())
+        });
+    }
+    host.net.run("nft flush ruleset");
+    assert!(host.net.run("nft list tables").contains("inet netloom"), "the table has an owner");
+}
+
+#[test]
+fn strangers_are_reported_and_left_alone() {
+    let host = host!();
+    host.net.run("ip link add br-web type bridge");
+    host.net.run("nft add table inet other");
+    let client = host.start();
+    let body = json!({"name": "web", "driver": "bridge", "bridge": {"interface_name": "br-web"}});
+    let refused = client.post("networks", &body).problem(422, "invalid-value").to_string();
+    assert!(refused.contains("/bridge/interface_name"), "{refused}");
+    bridge(&host, "one", 91);
+    host.sandbox("a", "one");
+    host.net.run(&format!("ip addr add 198.51.100.9/32 dev {}", link_of(&host, "one")));
+    let drift = until("the stranger is reported", Duration::from_secs(10), || {
+        let drift = client.get("drift").is(200)["items"].clone();
+        (drift != json!([])).then_some(drift)
+    });
+    assert!(
+        drift[0]["difference"] == "foreign" && drift[0]["name"].as_str().unwrap().contains("198.51.100.9"),
+        "{drift}"
+    );
+    client.delete("sandboxes/a").is(204);
+    assert!(host.net.run("nft list tables").contains("inet other"));
+    host.net.run("ip link show br-web");
+}
+
+#[test]
+fn bridges_outlive_the_daemon_and_a_reboot() {
+    let host = host!();
+    let before = Snapshot::of(&host);
+    let client = host.start();
+    bridge(&host, "one", 91);
+    host.sandbox("a", "one");
+    host.sandbox("b", "one");
+    host.kill();
+    assert!(reaches_by_path(&host), "the data plane goes on");
+    host.start();
+    assert_eq!(client.get("drift").is(200)["items"], json!([]));
+    host.kill();
+    host.net.run(&format!("ip link del {}", "nl-".to_owned() + first_bridge(&host).trim_start_matches("nl-")));
+    host.net.run("nft flush ruleset");
+    host.start();
+    until("the bridge is back", Duration::from_secs(10), || reaches(&host, "a", "10.91.0.3").then_some(()));
+    host.reboot();
+    host.start();
+    until("all is back", Duration::from_secs(10), || reaches(&host, "a", "10.91.0.3").then_some(()));
+    client.delete("sandboxes/a").is(204);
+    client.delete("sandboxes/b").is(204);
+    Snapshot::of(&host).same_as(&before);
+}
+
+/// Without the daemon nobody says where a sandbox is: its namespaces are found in the run directory.
+fn reaches_by_path(host: &Host) -> bool {
+    let directory = host.run_dir().join("netns");
+    let pins = host.net.shell(&format!("ls {}", directory.display()));
+    pins.lines().any(|pin| {
+        let inside = directory.join(pin).display().to_string();
+        host.net.try_run_in(&inside, "ping -c 1 -W 1 10.91.0.3").code == 0
+    })
+}
+
+fn first_bridge(host: &Host) -> String {
+    let links = host.net.json("ip -j link show type bridge");
+    links[0]["ifname"].as_str().expect("a bridge").to_owned()
+}
+
+#[test]
+fn purge_takes_bridges_and_rules_along() {
+    let host = host!();
+    let before = Snapshot::of(&host);
+    host.start();
+    bridge(&host, "one", 91);
+    host.sandbox("a", "one");
+    host.stop();
+    let directories = format!("--data-dir {} --run-dir {}", host.data_dir().display(), host.run_dir().display());
+    host.netloom(&format!("purge --yes {directories}")).ok();
+    Snapshot::of(&host).same_as(&before);
+}
