@@ -97,6 +97,7 @@ pub(crate) async fn drift(inner: &Arc<Inner>) -> Result<Vec<Drift>, Refusal> {
     let gates = inner.state().gates(assignment.sandboxes.keys());
     let mut wanted = compile(&assignment, &facts, &gates);
     wanted.look_everywhere();
+    wanted.look_for_strangers();
     let observed =
         inner.kernel.observe(wanted.scope.clone()).await.map_err(|error| refusal_of(&error, "the kernel"))?.observed;
     wanted.admit(&observed);

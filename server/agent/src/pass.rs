@@ -361,6 +361,9 @@ fn compiled(inner: &Arc<Inner>, assignment: &Assignment, keys: Option<&BTreeSet<
             }
         }
         wanted.look_everywhere();
+        if !state.ready {
+            wanted.look_for_strangers();
+        }
         return (wanted, host_generation);
     };
     let state = inner.state();

@@ -219,6 +219,8 @@ impl Pins {
         }
         // Not under the lock until now: whom we let go ourselves meanwhile, nobody lost.
         let mut known = self.lock();
+        // Maybe with the mount of the directory itself, which is then made anew before the next pin.
+        known.doubt();
         missed.into_iter().filter(|id| known.pinned.remove(id)).collect()
     }
 

@@ -77,9 +77,9 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visi
     Ok(Look { began, observed, interfaces, sockets })
 }
 
-/// Learns which links are in their place, and looks elsewhere for those that are missed.
+/// Learns which links are in their place, and looks elsewhere for those that are missed, or that nobody knows.
 async fn strays(inner: &Arc<Inner>, scope: &Scope, observed: &mut Observed) -> Result<(), Error> {
-    let mut found = HashSet::new();
+    let (mut found, mut strays) = (HashSet::new(), Vec::new());
     for object in observed.ours.values() {
         if let Object::Link(link) = object
             && let Place::Sandbox(sandbox) = link.place
@@ -89,13 +89,20 @@ async fn strays(inner: &Arc<Inner>, scope: &Scope, observed: &mut Observed) -> R
             found.insert(link.owner.as_str());
         }
     }
-    let missed: Vec<Mark> = stray::missed(inner, &scope.marks, &found).cloned().collect();
-    if missed.is_empty() {
-        return Ok(());
+    if let Some(owners) = scope.owners.clone() {
+        let unknown = inner.workers.run(move |worker| stray::unknown(worker, &owners)).await?;
+        let unknown = unknown.map_err(|failure| Error::system("look for links that nobody knows", failure))?;
+        // Those in namespaces of ours, and on the host, are seen there.
+        let elsewhere = unknown.into_iter().filter(|stray| !found.contains(stray.owner.as_str()));
+        strays.extend(elsewhere);
     }
-    let job = inner.clone();
-    let strays = inner.workers.run(move |worker| stray::search(&job, worker, &missed)).await?;
-    let strays = strays.map_err(|failure| Error::system("look for links that are not in their sandbox", failure))?;
+    let missed: Vec<Mark> = stray::missed(inner, &scope.marks, &found).cloned().collect();
+    if !missed.is_empty() {
+        let job = inner.clone();
+        let elsewhere = inner.workers.run(move |worker| stray::search(&job, worker, &missed)).await?;
+        let doing = "look for links that are not in their sandbox";
+        strays.extend(elsewhere.map_err(|failure| Error::system(doing, failure))?);
+    }
     strays.into_iter().for_each(|stray| put(&mut observed.ours, Object::Stray(stray)));
     Ok(())
 }

@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use netloom_model::SandboxId;
+use nix::errno::Errno;
 
 use crate::error::Failure;
 use crate::message::link::{self, Counters};
 use crate::message::{address, nsid, route};
 use crate::netns::{self, Pins};
 use crate::rtnl::{Request, Rtnl, is_absent};
-use crate::stray::NAMED_NAMESPACES;
+use crate::stray::{self, NAMED_NAMESPACES};
 use crate::worker::Worker;
 use crate::{Config, Error, firewall, mounts, sys};
 
@@ -86,6 +87,8 @@ fn on_a_thread<T: Send + 'static>(
 enum Handle {
     /// One netlink request, in the host's stack or in a namespace.
     Request(Option<PathBuf>, Request),
+    /// A link in the namespace that the host's has this ID for, by index.
+    Elsewhere(i32, u32),
     /// A namespace or stale file in the run directory.
     Pinned(SandboxId),
     /// The run directory's mount.
@@ -112,6 +115,13 @@ fn remove_one(worker: &mut Worker, pins: &Pins, item: &Item) -> Result<(), Failu
                 _ => Ok(()),
             }
         }
+        Handle::Elsewhere(id, index) => {
+            worker.come_home()?;
+            match worker.home_socket()?.execute_one(link::delete_elsewhere(*id, *index)) {
+                Err(failure) if !is_absent(&failure) && !failure.is(&[Errno::EINVAL]) => Err(failure),
+                _ => Ok(()),
+            }
+        }
         Handle::Pinned(sandbox) => pins.unpin(*sandbox),
         Handle::Mount => pins.clear().map(|_| ()),
         Handle::Firewall => {
@@ -127,6 +137,8 @@ struct Search {
     home_cookie: u64,
     items: Vec<Item>,
     seen: HashSet<u64>,
+    /// The IDs that the host's namespace has for those that were looked into.
+    ids: HashSet<i32>,
 }
 
 impl Search {
@@ -134,7 +146,8 @@ impl Search {
         let cookie = worker.home_socket().and_then(|home| Ok(sys::netns_cookie(home.socket())?));
         let home_cookie = cookie.map_err(|failure| Error::system("read the namespace's cookie", failure))?;
         let directory = Pins::new(run_dir).directory().to_owned();
-        Ok(Self { directory, home_cookie, items: Vec::new(), seen: HashSet::from([home_cookie]) })
+        let seen = HashSet::from([home_cookie]);
+        Ok(Self { directory, home_cookie, items: Vec::new(), seen, ids: HashSet::new() })
     }
 
     /// Everything, in the order in which it is to be removed.
@@ -159,6 +172,7 @@ impl Search {
             self.inside(worker, &path, false);
         }
         worker.come_home().map_err(|failure| Error::system("return to the host's namespace", failure))?;
+        self.without_paths(worker).map_err(|failure| Error::system("look into the namespaces of this host", failure))?;
         for (what, list) in [("namespace", namespaces), ("file", stale)] {
             for (sandbox, path) in list {
                 self.push(what, path.display().to_string(), "host".to_owned(), Handle::Pinned(sandbox));
@@ -203,6 +217,16 @@ impl Search {
         Ok(())
     }
 
+    /// Looks into the namespaces that no path is known of: the host's own has an ID for each that Netloom was in.
+    fn without_paths(&mut self, worker: &mut Worker) -> Result<(), Failure> {
+        for (id, link) in stray::of_this_host(worker)? {
+            if !self.ids.contains(&id) {
+                self.push("link", link.name, format!("the namespace with ID {id}"), Handle::Elsewhere(id, link.index));
+            }
+        }
+        Ok(())
+    }
+
     /// Looks into one namespace, once, whatever paths lead to it. One that can't be looked into is passed over.
     fn inside(&mut self, worker: &mut Worker, path: &Path, pinned_by_us: bool) {
         let Ok(Some(file)) = netns::open_namespace(path) else { return };
@@ -210,6 +234,8 @@ impl Search {
         if !self.seen.insert(cookie) {
             return;
         }
+        let id = worker.home_socket().and_then(|home| nsid::get(home, &file));
+        self.ids.extend(id.ok().flatten());
         for link in links {
             let handle = Handle::Request(Some(path.to_owned()), link::delete(link.index));
             self.push("link", link.name, path.display().to_string(), handle);

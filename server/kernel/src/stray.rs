@@ -5,7 +5,7 @@
 //! by the names that `ip netns` gave. This costs a look into every namespace of the host, and is done only when a link is missed. What must not
 //! live here: links in their place.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -48,7 +48,7 @@ pub(crate) fn search(inner: &Inner, worker: &mut Worker, marks: &[Mark]) -> Resu
         if let Whose::Ours(owner) = found.mark()
             && let Some(mark) = wanted.get(owner)
         {
-            let (sandbox, owner, must_go) = (mark.sandbox, mark.owner.clone(), mark.must_go);
+            let (sandbox, owner, must_go) = (Some(mark.sandbox), mark.owner.clone(), mark.must_go);
             strays.push(Stray { sandbox, owner, name: found.name.clone(), must_go });
         }
     }
@@ -59,6 +59,42 @@ pub(crate) fn search(inner: &Inner, worker: &mut Worker, marks: &[Mark]) -> Resu
         inner.registry.learn_link(mark.sandbox, &mark.owner, known);
     }
     Ok(strays)
+}
+
+/// Looks for links of this host's in other namespaces that carry none of these marks.
+pub(crate) fn unknown(worker: &mut Worker, owners: &BTreeSet<String>) -> Result<Vec<Stray>, Failure> {
+    let found = of_this_host(worker)?.into_iter().filter_map(|(_, link)| match link.mark() {
+        // One that was left half-made goes with its namespace, or is completed there.
+        Whose::Ours("") | Whose::Foreign => None,
+        Whose::Ours(owner) if owners.contains(owner) => None,
+        Whose::Ours(owner) => {
+            Some(Stray { sandbox: None, owner: owner.to_owned(), name: link.name.clone(), must_go: true })
+        }
+    });
+    Ok(found.collect())
+}
+
+/// Links of ours in the namespaces that the host's has an ID for, with that, if they hang from a link of this host: several hosts may
+/// live on one machine.
+pub(crate) fn of_this_host(worker: &mut Worker) -> Result<Vec<(i32, link::Seen)>, Failure> {
+    worker.come_home()?;
+    let here = worker.home().try_clone_to_owned()?;
+    let home = worker.home_socket()?;
+    let mut links = Vec::new();
+    for id in nsid::dump(home)? {
+        let found: Vec<link::Seen> = match link::dump_elsewhere(home, id) {
+            Ok(found) => found.into_iter().filter(link::Seen::is_ours).collect(),
+            // One that went meanwhile holds nothing; the kernel calls its ID invalid.
+            Err(failure) if is_absent(&failure) || failure.is(&[Errno::EINVAL]) => continue,
+            Err(failure) => return Err(failure),
+        };
+        if found.is_empty() {
+            continue;
+        }
+        let host = nsid::get_elsewhere(home, &here, id)?;
+        links.extend(found.into_iter().filter(|link| host.is_some() && link.parent_nsid == host).map(|link| (id, link)));
+    }
+    Ok(links)
 }
 
 /// Removes a link wherever it is by now; the kernel's answer is the proof.
@@ -73,7 +109,9 @@ pub(crate) fn remove(inner: &Inner, worker: &mut Worker, stray: &Stray) -> Resul
             _ => {}
         }
     }
-    inner.registry.learn_link(stray.sandbox, &stray.owner, LinkKnown::Gone);
+    if let Some(sandbox) = stray.sandbox {
+        inner.registry.learn_link(sandbox, &stray.owner, LinkKnown::Gone);
+    }
     Ok(())
 }
 

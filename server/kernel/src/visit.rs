@@ -173,9 +173,12 @@ pub(crate) fn subject(inner: &Inner, operation: &Operation) -> Subject {
         }
         Object::Route(route) => format!("route {} {whereabouts}", route.destination),
         Object::Firewall(part) => format!("{} on the host", netloom_plan::describe::part_name(part)),
-        Object::Stray(stray) => {
-            format!("link {} of sandbox {} in another namespace", stray.name, inner.registry.name(stray.sandbox))
-        }
+        Object::Stray(stray) => match stray.sandbox {
+            Some(sandbox) => {
+                format!("link {} of sandbox {} in another namespace", stray.name, inner.registry.name(sandbox))
+            }
+            None => format!("link {} of endpoint {}, which is not known, in another namespace", stray.name, stray.owner),
+        },
     };
     let action = match operation {
         Operation::Create(_) => Action::Create,

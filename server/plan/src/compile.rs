@@ -101,6 +101,7 @@ impl Default for Compiled {
                 sysctls: Vec::new(),
                 host_links: Vec::new(),
                 marks: Vec::new(),
+                owners: None,
             },
             probes: Vec::new(),
             names: BTreeMap::new(),
@@ -193,6 +194,12 @@ impl Compiled {
         self.scope.host_links.push(host_link_name(network));
     }
 
+    /// Has links looked for, wherever they are, that carry our mark and that nothing assigned knows: a restored database may not know
+    /// what was made since. To be called when everything is compiled.
+    pub fn look_for_strangers(&mut self) {
+        self.scope.owners = Some(self.marks.keys().cloned().collect());
+    }
+
     /// Makes the scope everything of ours on the node.
     pub fn look_everywhere(&mut self) {
         self.scope.everything = true;
@@ -247,7 +254,7 @@ impl Compiled {
             Place::Sandbox(id) => self.names.contains_key(&id).then_some(AssignedKey::Sandbox(id)),
             Place::Host => match object {
                 Object::Stray(stray) => {
-                    self.names.contains_key(&stray.sandbox).then_some(AssignedKey::Sandbox(stray.sandbox))
+                    stray.sandbox.filter(|id| self.names.contains_key(id)).map(AssignedKey::Sandbox)
                 }
                 Object::Link(link) => self.marks.get(&link.owner).copied(),
                 Object::Route(_) => self.claimed.get(&key).map(|id| AssignedKey::Sandbox(*id)),

@@ -44,7 +44,10 @@ pub fn name(object: &Object, names: &Names) -> String {
         Object::Address(address) => format!("{}/{} on {}", address.address, address.prefix_length, address.link),
         Object::Route(route) => destination(route),
         Object::Firewall(part) => part_name(part),
-        Object::Stray(stray) => format!("{} of sandbox {}", stray.name, place(Place::Sandbox(stray.sandbox), names)),
+        Object::Stray(stray) => match stray.sandbox {
+            Some(sandbox) => format!("{} of sandbox {}", stray.name, place(Place::Sandbox(sandbox), names)),
+            None => format!("{} of endpoint {}, which is not known", stray.name, stray.owner),
+        },
     }
 }
 

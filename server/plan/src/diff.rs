@@ -280,7 +280,7 @@ impl<'a> Pass<'a> {
         // A stray was looked for, wherever the scope looked otherwise. In an adopted namespace that is gone only by its path it is left
         // alone until its sandbox goes: whoever lives there may need it.
         if let Object::Stray(stray) = found {
-            return stray.must_go || !self.observed.gone.contains_key(&stray.sandbox);
+            return stray.must_go || stray.sandbox.is_none_or(|sandbox| !self.observed.gone.contains_key(&sandbox));
         }
         if !self.reachable(key) || self.is_tolerated(key, found) {
             return false;

@@ -3,7 +3,7 @@
 //! An object has a [`Key`] (its identity) and attributes. Numbers that only mean something at run time (interface
 //! indexes, nsids, handles) are resolved in the kernel crate and never stand here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -49,7 +49,7 @@ pub enum Key {
     /// A part of our nftables table on the host.
     Firewall(PartKey),
     /// A link of a sandbox's that is somewhere else, by its owner.
-    Stray(SandboxId, String),
+    Stray(String),
 }
 
 /// A kernel object.
@@ -75,8 +75,8 @@ pub enum Object {
 /// its path is gone. Its address may still be answered for. Only ever observed and removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stray {
-    /// The sandbox it was made for.
-    pub sandbox: SandboxId,
+    /// The sandbox it was made for; none where no endpoint that is known has this mark.
+    pub sandbox: Option<SandboxId>,
     /// ID of the endpoint it was made for.
     pub owner: String,
     /// Its name, there.
@@ -205,7 +205,7 @@ impl Object {
             Self::Address(a) => Key::Address(a.place, a.link.clone(), a.address),
             Self::Route(r) => Key::Route(r.place, r.destination),
             Self::Firewall(part) => Key::Firewall(part.key()),
-            Self::Stray(s) => Key::Stray(s.sandbox, s.owner.clone()),
+            Self::Stray(s) => Key::Stray(s.owner.clone()),
         }
     }
 
@@ -219,7 +219,7 @@ impl Key {
     /// The stack the object is in; a namespace counts as being in itself, and a stray, which is in none of ours, as the host's.
     pub fn place(&self) -> Place {
         match self {
-            Self::Stray(..) | Self::Firewall(_) => Place::Host,
+            Self::Stray(_) | Self::Firewall(_) => Place::Host,
             Self::Namespace(sandbox) => Place::Sandbox(*sandbox),
             Self::Sysctl(place, _) | Self::Link(place, _) | Self::Address(place, _, _) | Self::Route(place, _) => {
                 *place
@@ -234,7 +234,7 @@ impl Key {
         match self {
             Self::Link(_, name) | Self::Address(_, name, _) => Some(name),
             Self::Sysctl(_, path) => sysctl_link(path),
-            Self::Namespace(_) | Self::Route(..) | Self::Firewall(_) | Self::Stray(..) => None,
+            Self::Namespace(_) | Self::Route(..) | Self::Firewall(_) | Self::Stray(_) => None,
         }
     }
 }
@@ -313,6 +313,9 @@ pub struct Scope {
     pub host_links: Vec<String>,
     /// Links of sandboxes: one that is not in its place, and is not known never to have been or to be gone, is looked for elsewhere.
     pub marks: Vec<Mark>,
+    /// The owners that are known. Where this is given, any link with another mark of ours is looked for, in every namespace that this host
+    /// has an ID for, if it hangs from a link of this host.
+    pub owners: Option<BTreeSet<String>>,
 }
 
 /// One change to the kernel.

@@ -24,7 +24,7 @@ pub fn of_sandbox(sandbox: SandboxId, wanted: &Compiled, observed: &Observed) ->
     };
     (!observed.gone.contains_key(&sandbox) && observed.ours.iter().any(inside))
         || observed.ours.values().any(port)
-        || observed.ours.keys().any(|key| matches!(key, Key::Stray(of, _) if *of == sandbox))
+        || observed.ours.values().any(|object| matches!(object, Object::Stray(stray) if stray.sandbox == Some(sandbox)))
         || routes()
 }
 
@@ -37,7 +37,7 @@ pub fn of_endpoint(sandbox: SandboxId, endpoint: &AssignedEndpoint, wanted: &Com
         let key = Key::Route(Place::Host, address.into());
         wanted.claimed.contains_key(&key) && observed.ours.contains_key(&key) && !wanted.desired.contains_key(&key)
     };
-    let stray = observed.ours.contains_key(&Key::Stray(sandbox, mark.clone()));
+    let stray = observed.ours.contains_key(&Key::Stray(mark.clone()));
     let port = observed.ours.contains_key(&Key::Link(Place::Host, port_name(endpoint.id)));
     stray || port || observed.ours.values().any(link) || endpoint.addresses.iter().any(|a| routed(a.address))
 }

@@ -260,6 +260,7 @@ pub(crate) fn scope(numbers: &[u8]) -> Scope {
         sysctls: Vec::new(),
         host_links: Vec::new(),
         marks: Vec::new(),
+        owners: None,
     }
 }
 

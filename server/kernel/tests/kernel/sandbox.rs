@@ -1,5 +1,6 @@
 //! Making sandboxes, looking at them, changing them.
 
+use netloom_kernel::Notification;
 use netloom_plan::object::{ALIAS_PREFIX, Key, LINK_GROUP, Link, LinkKind, Object, Operation, Place, Scope};
 
 use crate::host::{
@@ -273,6 +274,36 @@ fn what_lies_on_a_shared_mount_is_seen_once_in_every_mount_namespace() {
         assert_eq!(seen(), 0);
         drop(outside);
         run(&format!("umount {run_dir}"));
+    });
+}
+
+#[test]
+fn the_directory_s_mount_is_made_anew_when_somebody_undid_it() {
+    on_a_host(async |host| {
+        let mut heard = host.kernel.subscribe();
+        let directory = host.run_dir.join("netns").display().to_string();
+        let shared = || {
+            let table = run("cat /proc/thread-self/mountinfo");
+            table.lines().filter(|line| line.contains(&format!(" {directory} ")) && line.contains("shared:")).count()
+        };
+        host.make(2).await;
+        assert_eq!(shared(), 1);
+        run(&format!("umount --recursive {directory}"));
+        // What is said of the lost pin says that it was noticed.
+        let lost = async {
+            while let Some(said) = heard.recv().await {
+                let namespace = Notification::Changed { place: Some(Place::Sandbox(id(2))), owner: None, what: "namespace" };
+                if said.what == namespace {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), lost).await.expect("it is noticed");
+        host.make(3).await;
+        host.make(4).await;
+        assert_eq!(shared(), 1, "one mount, not several");
+        host.remove(3).await;
+        host.remove(4).await;
     });
 }
 

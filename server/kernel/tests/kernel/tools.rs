@@ -50,6 +50,28 @@ fn purge_finds_our_links_in_namespaces_of_others() {
 }
 
 #[test]
+fn purge_finds_our_links_in_a_namespace_that_no_path_is_known_of() {
+    on_a_host(async |host| {
+        let config = Config { run_dir: host.run_dir.clone() };
+        let path = host.run_dir.parent().expect("a directory").join("elsewhere");
+        std::fs::write(&path, "").expect("a file");
+        run(&format!("unshare --net={} true", path.display()));
+        let adoption = host.kernel.identify("/netns", Some(&path.to_string_lossy()), None).await.expect("it may be adopted");
+        let sandbox = crate::host::id(5);
+        let source = netloom_model::assignment::NamespaceSource::Adopted(adoption);
+        let namespace = netloom_plan::Namespace { sandbox, name: "adopted".to_owned(), source };
+        let link = macvlan(Place::Sandbox(sandbox), "net0", 5);
+        host.apply(creations(&[Object::Namespace(namespace), Object::Link(link)])).await;
+        let found = purge::find(&config).expect("a look");
+        assert!(found.len() == 1 && found[0].name == "net0" && found[0].place.contains("ID"), "{found:?}");
+        assert_eq!(purge::remove(&config).expect("a removal"), []);
+        let left = run(&format!("nsenter --net={} ip -o link", path.display()));
+        assert_eq!(left.lines().count(), 1, "{left}");
+        run(&format!("umount {}", path.display()));
+    });
+}
+
+#[test]
 fn the_checks_say_what_this_host_has() {
     on_a_host(async |host| {
         run("nft add table ip strict");
