@@ -19,7 +19,7 @@ use nix::sys::statfs::{NSFS_MAGIC, fstatfs, statfs};
 
 use crate::Error;
 use crate::error::Failure;
-use crate::mounts;
+use crate::{mounts, sys};
 
 /// Moves the calling thread into the network namespace at `path`; for a process that is about to run a command there.
 pub fn enter(path: &Path) -> Result<(), Error> {
@@ -100,8 +100,8 @@ pub(crate) struct Pins {
 /// What is known of the directory.
 #[derive(Debug, Default)]
 struct Known {
-    /// It is as it should be.
-    prepared: bool,
+    /// The number of the mount that it was on when it was as it should be. Somebody may undo that mount, or remove the directory.
+    prepared: Option<u64>,
     /// Whether what it lies on is shared, so that it needs no mount of its own, whether it is there now or not. Unknown until looked at.
     on_shared: Option<bool>,
     /// The sandboxes that were pinned, or found to be, and not let go since.
@@ -111,7 +111,7 @@ struct Known {
 impl Known {
     /// Whatever was known of the directory itself is to be found out again.
     fn doubt(&mut self) {
-        (self.prepared, self.on_shared) = (false, None);
+        (self.prepared, self.on_shared) = (None, None);
     }
 }
 
@@ -149,10 +149,9 @@ impl Pins {
     /// Pins the calling thread's namespace. A stale file (of a run that ended before it mounted) is used.
     pub(crate) fn pin(&self, sandbox: SandboxId) -> Result<(), Failure> {
         let mut known = self.lock();
-        // Somebody may have removed the directory meanwhile.
-        if !known.prepared || !self.directory.is_dir() {
+        if known.prepared.is_none() || sys::mount_of(&self.directory).ok() != known.prepared {
             known.on_shared = Some(self.prepare(known.on_shared)?);
-            known.prepared = true;
+            known.prepared = Some(sys::mount_of(&self.directory)?);
         }
         let path = self.path(sandbox);
         std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
@@ -180,7 +179,7 @@ impl Pins {
             _ => {}
         }
         if self.remove_directory(known.on_shared == Some(true))? {
-            known.prepared = false;
+            known.prepared = None;
         }
         Ok(())
     }
@@ -219,8 +218,6 @@ impl Pins {
         }
         // Not under the lock until now: whom we let go ourselves meanwhile, nobody lost.
         let mut known = self.lock();
-        // Maybe with the mount of the directory itself, which is then made anew before the next pin.
-        known.doubt();
         missed.into_iter().filter(|id| known.pinned.remove(id)).collect()
     }
 

@@ -172,7 +172,8 @@ impl Search {
             self.inside(worker, &path, false);
         }
         worker.come_home().map_err(|failure| Error::system("return to the host's namespace", failure))?;
-        self.without_paths(worker).map_err(|failure| Error::system("look into the namespaces of this host", failure))?;
+        self.without_paths(worker)
+            .map_err(|failure| Error::system("look into the namespaces of this host", failure))?;
         for (what, list) in [("namespace", namespaces), ("file", stale)] {
             for (sandbox, path) in list {
                 self.push(what, path.display().to_string(), "host".to_owned(), Handle::Pinned(sandbox));

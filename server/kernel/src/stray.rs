@@ -82,18 +82,16 @@ pub(crate) fn of_this_host(worker: &mut Worker) -> Result<Vec<(i32, link::Seen)>
     let home = worker.home_socket()?;
     let mut links = Vec::new();
     for id in nsid::dump(home)? {
-        let found: Vec<link::Seen> = match link::dump_elsewhere(home, id) {
-            Ok(found) => found.into_iter().filter(link::Seen::is_ours).collect(),
+        match link::dump_elsewhere(home, id) {
+            Ok(found) => links.extend(found.into_iter().filter(link::Seen::is_ours).map(|link| (id, link))),
             // One that went meanwhile holds nothing; the kernel calls its ID invalid.
-            Err(failure) if is_absent(&failure) || failure.is(&[Errno::EINVAL]) => continue,
+            Err(failure) if is_absent(&failure) || failure.is(&[Errno::EINVAL]) => {}
             Err(failure) => return Err(failure),
-        };
-        if found.is_empty() {
-            continue;
         }
-        let host = nsid::get_elsewhere(home, &here, id)?;
-        links.extend(found.into_iter().filter(|link| host.is_some() && link.parent_nsid == host).map(|link| (id, link)));
     }
+    // Asked from here, the kernel says where a link leads by the IDs that this namespace has, and it has one for itself by then.
+    let own = nsid::get(home, &here)?;
+    links.retain(|(id, link)| own.is_some() && link.parent_nsid == own && Some(*id) != own);
     Ok(links)
 }
 

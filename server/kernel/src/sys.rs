@@ -4,8 +4,11 @@
 //! The only file of the project that may hold `unsafe`. What must not live here: decisions; each function is one call.
 #![allow(unsafe_code)]
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use socket2::SockAddr;
@@ -129,4 +132,16 @@ pub(crate) fn receive_with_nsid(socket: impl AsFd, buffer: &mut [u8]) -> io::Res
         }
     }
     Ok((received, nsid))
+}
+
+/// The number of the mount that a path is on (STATX_MNT_ID, Linux 5.8); 0 where the kernel does not say.
+pub(crate) fn mount_of(path: &Path) -> io::Result<u64> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut found = std::mem::MaybeUninit::<libc::statx>::zeroed();
+    // SAFETY: the path ends with a NUL, the kernel writes no more than the structure, and all zeros are a value of it.
+    let (outcome, found) = unsafe {
+        let outcome = libc::statx(libc::AT_FDCWD, path.as_ptr(), 0, libc::STATX_MNT_ID, found.as_mut_ptr());
+        (outcome, found.assume_init())
+    };
+    if outcome == 0 { Ok(found.stx_mnt_id) } else { Err(io::Error::last_os_error()) }
 }

@@ -177,7 +177,9 @@ pub(crate) fn subject(inner: &Inner, operation: &Operation) -> Subject {
             Some(sandbox) => {
                 format!("link {} of sandbox {} in another namespace", stray.name, inner.registry.name(sandbox))
             }
-            None => format!("link {} of endpoint {}, which is not known, in another namespace", stray.name, stray.owner),
+            None => {
+                format!("link {} of endpoint {}, which is not known, in another namespace", stray.name, stray.owner)
+            }
         },
     };
     let action = match operation {

@@ -155,11 +155,14 @@ fn an_adopted_namespace_that_outlives_its_process_is_emptied_before_its_address_
 #[test]
 fn what_a_database_does_not_know_is_taken_out_of_adopted_namespaces() {
     let host = host!();
-    let path = host.net.shell(&format!("touch {0}/ns && unshare --net={0}/ns true && echo {0}/ns", host.dir().display()));
+    let path =
+        host.net.shell(&format!("touch {0}/ns && unshare --net={0}/ns true && echo {0}/ns", host.dir().display()));
     let path = path.trim();
     let client = host.start();
     host.macvlan("n", "10.165.0.0/24");
-    client.post("sandboxes", &json!({"name": "a", "netns": path, "networks": {"n": {"address4": "10.165.0.10"}}})).is(201);
+    client
+        .post("sandboxes", &json!({"name": "a", "netns": path, "networks": {"n": {"address4": "10.165.0.10"}}}))
+        .is(201);
     host.stop();
     // A database from before, or another one: as after a restore.
     std::fs::remove_dir_all(host.data_dir()).unwrap();

@@ -7,9 +7,6 @@ use crate::nft::{Nft, NftError};
 
 /// Families that forwarded IP packets pass.
 const FAMILIES: [Family; 3] = [Family::INET, Family::IPV4, Family::IPV6];
-/// The table that Netloom calls its own.
-const OUR_TABLE: &str = "netloom";
-
 /// Whether the kernel has it; asked in the calling thread's namespace.
 pub(super) fn support() -> Check {
     let name = "kernel feature nftables";
@@ -48,12 +45,13 @@ pub(super) fn forward_chains() -> Check {
     Check::warning(
         name,
         format!("forwarded packets are dropped unless a rule accepts them, by chain {}", dropping.join(", ")),
-        "macvlan, host and none don't pass it; bridge networks will need an accept there (`nft list ruleset` shows it)",
+        "macvlan, host and none don't pass it; for bridge networks it needs a rule that accepts the packet mark 0x40000 \
+         (docs/operations.md has the commands)",
     )
 }
 
 /// Whether it is a foreign chain at the forward hook of IP whose policy is drop.
 fn drops_forwarded(table: &TableId, chain: &Chain) -> bool {
     let at_forward = matches!(&chain.base, Some(Base { hook: Hook::FORWARD, policy: Policy::Drop, .. }));
-    at_forward && FAMILIES.contains(&table.family) && table.name != OUR_TABLE
+    at_forward && FAMILIES.contains(&table.family) && *table != netloom_plan::firewall::table()
 }

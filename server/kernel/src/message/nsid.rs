@@ -4,7 +4,6 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
-use nix::errno::Errno;
 
 use crate::error::Failure;
 use crate::rtnl::{Request, Rtnl};
@@ -14,19 +13,6 @@ pub(crate) fn get(rtnl: &mut Rtnl, namespace: impl AsFd) -> Result<Option<i32>, 
     let answer = rtnl.ask(RouteNetlinkMessage::GetNsId(message(&namespace, None)))?;
     let RouteNetlinkMessage::NewNsId(answer) = answer else { return Ok(None) };
     Ok(id(&answer))
-}
-
-/// The ID that the namespace which the socket's calls `target` has for the one behind `namespace`.
-pub(crate) fn get_elsewhere(rtnl: &mut Rtnl, namespace: impl AsFd, target: i32) -> Result<Option<i32>, Failure> {
-    let mut question = message(&namespace, None);
-    question.attributes.push(NsidAttribute::TargetNsid(target));
-    match rtnl.ask(RouteNetlinkMessage::GetNsId(question)) {
-        Ok(RouteNetlinkMessage::NewNsId(answer)) => Ok(id(&answer)),
-        Ok(_) => Ok(None),
-        // The target went meanwhile.
-        Err(failure) if failure.is(&[Errno::EINVAL]) => Ok(None),
-        Err(failure) => Err(failure),
-    }
 }
 
 /// The ID that a message is about.

@@ -238,7 +238,8 @@ fn what_somebody_else_breaks_is_found_and_put_right() {
             run(&line);
             assert!(!differences(&host, &wanted).await.is_empty(), "{line} is seen");
             assert!(!converge(&host, &wanted).await.is_empty(), "{line} is put right");
-            assert!(reaches(&host, 2, "10.99.1.1"), "after {line}");
+            // A port whose carrier just came back forwards a moment later.
+            assert!((0..5).any(|_| reaches(&host, 2, "10.99.1.1")), "after {line}");
         }
         run("nft flush ruleset");
         assert_eq!(differences(&host, &wanted).await, [], "the table is the daemon's own");

@@ -292,7 +292,8 @@ fn the_directory_s_mount_is_made_anew_when_somebody_undid_it() {
         // What is said of the lost pin says that it was noticed.
         let lost = async {
             while let Some(said) = heard.recv().await {
-                let namespace = Notification::Changed { place: Some(Place::Sandbox(id(2))), owner: None, what: "namespace" };
+                let namespace =
+                    Notification::Changed { place: Some(Place::Sandbox(id(2))), owner: None, what: "namespace" };
                 if said.what == namespace {
                     return;
                 }
@@ -302,8 +303,9 @@ fn the_directory_s_mount_is_made_anew_when_somebody_undid_it() {
         host.make(3).await;
         host.make(4).await;
         assert_eq!(shared(), 1, "one mount, not several");
-        host.remove(3).await;
-        host.remove(4).await;
+        for number in [2, 3, 4] {
+            host.remove(number).await;
+        }
     });
 }
 

@@ -56,7 +56,8 @@ fn purge_finds_our_links_in_a_namespace_that_no_path_is_known_of() {
         let path = host.run_dir.parent().expect("a directory").join("elsewhere");
         std::fs::write(&path, "").expect("a file");
         run(&format!("unshare --net={} true", path.display()));
-        let adoption = host.kernel.identify("/netns", Some(&path.to_string_lossy()), None).await.expect("it may be adopted");
+        let adoption =
+            host.kernel.identify("/netns", Some(&path.to_string_lossy()), None).await.expect("it may be adopted");
         let sandbox = crate::host::id(5);
         let source = netloom_model::assignment::NamespaceSource::Adopted(adoption);
         let namespace = netloom_plan::Namespace { sandbox, name: "adopted".to_owned(), source };
