@@ -305,6 +305,13 @@ impl Host {
         self.client().post("networks", &macvlan(name, subnet)).is(201)
     }
 
+    /// Creates a bridge network with an IPv4 subnet and an automatic IPv6 one.
+    #[track_caller]
+    pub fn bridge(&self, name: &str, subnet: &str) -> Value {
+        let pools = json!({"v4": {"subnet": subnet}, "v6": {"family": 6}});
+        self.client().post("networks", &json!({"name": name, "driver": "bridge", "pools": pools})).is(201)
+    }
+
     /// Creates a sandbox on one network.
     #[track_caller]
     pub fn sandbox(&self, name: &str, network: &str) -> Value {

@@ -20,6 +20,8 @@ pub const POINTS: &[&str] = &[
     "agent.pass.before_report",
     "kernel.namespace.after_unshare",
     "kernel.namespace.after_mount",
+    "kernel.firewall.before_change",
+    "kernel.firewall.after_change",
     "kernel.link.before_create",
     "kernel.link.after_create",
     "kernel.link.after_alias",

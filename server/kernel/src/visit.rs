@@ -231,14 +231,23 @@ impl Visiting<'_> {
         if operations.is_empty() {
             return;
         }
-        let Err(error) = self.inner.firewall.apply(&operations) else { return };
+        let Err((why, errno)) = self.change_firewall(&operations) else { return };
         for index in 0..self.operations.len() {
             if is_part(&&self.operations[index]) {
-                let mut refusal = self.subject(index).refusal("kernel-refused", &error);
-                refusal.errno = error.errno().map(|errno| Failure { errno, text: None }.name());
+                let mut refusal = self.subject(index).refusal("kernel-refused", &why);
+                refusal.errno = errno.map(|errno| Failure { errno, text: None }.name());
                 self.settle(index, Err(refusal));
             }
         }
+    }
+
+    /// Answers why it could not be done, in words and as the kernel's errno, where it was the kernel.
+    fn change_firewall(&self, operations: &[&Operation]) -> Result<(), (String, Option<i32>)> {
+        let injected = |injected: netloom_fault::Injected| (injected.to_string(), None);
+        netloom_fault::point("kernel.firewall.before_change").map_err(injected)?;
+        let changed = self.inner.firewall.apply(operations);
+        changed.map_err(|error| (error.to_string(), error.errno()))?;
+        netloom_fault::point("kernel.firewall.after_change").map_err(injected)
     }
 
     /// The IPv6 addresses that were set in this visit.

@@ -35,6 +35,7 @@ pub(crate) fn agree(host: &Host, after: &str) {
         }
     }
     leases(&client, &endpoints, after);
+    bridges(host, &client, &sandboxes, after);
     for network in client.all("networks?limit=1000") {
         for (key, pool) in network["status"]["pools"].as_object().unwrap() {
             adds_up(&pool["capacity"], &format!("{}/{key} after {after}", network["name"]));
@@ -53,6 +54,32 @@ fn under_way(client: &Client) -> Option<Value> {
         status["reconciling"] == true && state != Some("failed") || matches!(state, Some("pending" | "deleting"))
     });
     restless.or_else(|| client.get("leases?state=releasing").is(200)["items"].get(0).cloned())
+}
+
+/// On the host there is a port for each running endpoint on a bridge network, a bridge for each such network that is in use, rules for as
+/// many, and nothing else of ours.
+fn bridges(host: &Host, client: &Client, sandboxes: &[Value], after: &str) {
+    let networks = client.all("networks?driver=bridge");
+    let name = |network: &Value| network["name"].as_str().unwrap_or_default().to_owned();
+    let names: BTreeSet<String> = networks.iter().map(name).collect();
+    let running = sandboxes.iter().filter(|sandbox| sandbox["status"]["state"] == "running");
+    let on: Vec<String> = running
+        .flat_map(|sandbox| sandbox["status"]["endpoints"].as_object().unwrap().keys().cloned())
+        .filter(|network| names.contains(network))
+        .collect();
+    let in_use: BTreeSet<&String> = on.iter().collect();
+    let links = host.net.json("ip -j -d link");
+    let links: Vec<&Value> =
+        links.as_array().unwrap().iter().filter(|l| l["ifname"].as_str().unwrap().starts_with("nl-")).collect();
+    let kinds = |kind: &str| links.iter().filter(|link| link["linkinfo"]["info_kind"] == kind).count();
+    assert_eq!((kinds("veth"), kinds("bridge")), (on.len(), in_use.len()), "after {after}: {links:?}");
+    assert!(
+        links.iter().all(|link| link["linkinfo"]["info_kind"] != "veth" || link["master"].is_string()),
+        "{links:?}"
+    );
+    let table = host.net.try_run("nft list table inet netloom").stdout;
+    let chains = table.lines().filter(|line| line.trim_start().starts_with("chain to_")).count();
+    assert_eq!((chains, table.is_empty()), (in_use.len(), in_use.is_empty()), "after {after}: {table}");
 }
 
 /// The files and mounts under the run directory are those of the sandboxes that run, and no others.

@@ -133,7 +133,7 @@ fn kill_everywhere(name: &str) {
     let before = Snapshot::of(&host);
     let client = host.start();
     host.macvlan("n", "10.180.0.0/24");
-    host.macvlan("m", "10.181.0.0/24");
+    host.bridge("m", "10.181.0.0/24");
     host.sandbox("peer", "n");
     host.stop();
     let mut killed = 0;

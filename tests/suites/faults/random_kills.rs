@@ -1,4 +1,4 @@
-//! SIGKILL at random moments while several clients write, 20 times, or `LOOPS` times as often.
+//! SIGKILL at random moments while several clients write on a macvlan and a bridge network, 20 times, or `LOOPS` times as often.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -38,7 +38,7 @@ fn killed_at_random_moments() {
     let before = Snapshot::of(&host);
     let client = host.start();
     host.macvlan("n", "10.184.0.0/24");
-    host.macvlan("m", "10.185.0.0/24");
+    host.bridge("m", "10.185.0.0/24");
     // Primes apart, so that the moments spread over the whole of a write without a random source.
     for round in 0..rounds {
         let moment = Duration::from_micros(u64::from(3_000 + (round * 7_919) % 400_000));
