@@ -19,19 +19,22 @@ fn every_step_that_fails_is_undone() {
     let host = host!();
     host.start();
     host.macvlan("n", "10.188.0.0/24");
+    host.bridge("b", "10.189.0.0/24");
     host.stop();
     let before = Snapshot::of(&host);
     let steps = [
         "kernel.namespace.after_unshare",
         "kernel.namespace.after_mount",
+        "kernel.firewall.before_change",
+        "kernel.firewall.after_change",
         "kernel.link.before_create",
         "kernel.link.after_create",
         "kernel.link.after_alias",
         "kernel.address.after_create",
     ];
-    for point in steps {
+    for (point, network) in steps.into_iter().flat_map(|point| [(point, "n"), (point, "b")]) {
         let client = host.start_with(&Start::fault(format!("{point}:fail")));
-        let answer = client.post("sandboxes", &json!({"name": "s", "networks": {"n": {}}}));
+        let answer = client.post("sandboxes", &json!({"name": "s", "networks": {network: {}}}));
         if answer.status == 201 {
             // Retried within the wait: the second try went through.
             client.delete("sandboxes/s").is(204);
@@ -41,7 +44,7 @@ fn every_step_that_fails_is_undone() {
             assert!(answer.json["refusal"]["object"].is_string(), "{point}: it names the object: {}", answer.text);
         }
         nothing_stays(&host, &before, &format!("{point} failed"));
-        host.sandbox("s", "n");
+        host.sandbox("s", network);
         client.delete("sandboxes/s").is(204);
         host.stop();
     }
