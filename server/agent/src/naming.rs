@@ -168,7 +168,7 @@ impl Naming {
     /// Has a sandbox answered whose namespace is there, on the sockets that were made with it, if it is new. In an adopted one
     /// 127.0.0.11 is its owner's.
     pub(crate) async fn serve(&self, kernel: &Kernel, sandbox: &AssignedSandbox, made: Option<Sockets>) {
-        let wanted = has_names(sandbox) && sandbox.namespace == NamespaceSource::Made && !sandbox.endpoints.is_empty();
+        let wanted = has_names(sandbox) && sandbox.namespace == NamespaceSource::Made;
         if !wanted || self.resolver.serves(sandbox.id) {
             return;
         }
@@ -204,9 +204,10 @@ impl Naming {
     }
 }
 
-/// Whether a sandbox is to have names at all.
+/// Whether a sandbox is to have names at all: one that is on no network, or on none any more, has none.
 fn has_names(sandbox: &AssignedSandbox) -> bool {
-    sandbox.running && !sandbox.deleting && sandbox.namespace != NamespaceSource::Host
+    let on_a_network = staying(sandbox).next().is_some();
+    sandbox.running && !sandbox.deleting && sandbox.namespace != NamespaceSource::Host && on_a_network
 }
 
 const fn sandbox_of(key: &Key) -> Option<SandboxId> {
@@ -240,7 +241,8 @@ fn view(known: &Known, sandbox: SandboxId) -> View {
     let reach: Vec<&Reach> = networks.iter().filter_map(|network| known.networks.get(network)).collect();
     View {
         subnets: reach.iter().flat_map(|reach| &reach.subnets).copied().collect(),
-        internal: !reach.is_empty() && reach.iter().all(|reach| reach.internal),
+        // Also without any network: then there is no way out either.
+        internal: reach.iter().all(|reach| reach.internal),
         networks,
     }
 }

@@ -81,11 +81,16 @@ impl Control {
     pub async fn resolv_conf(&self, c: Authorized<GetSandbox>) -> Result<String, Error> {
         let GetSandbox(reference) = c.into_parts().0;
         let id = self.sandbox_id(&reference).await?;
-        let text = answered("a sandbox's resolver", self.inner.node.resolv_conf(id)).await?;
-        text.ok_or_else(|| {
-            Error::conflict("no-resolver", format!("no resolver of Netloom's answers in sandbox `{reference}`"))
-                .hint("one answers in running sandboxes that Netloom made, once they are on a network with addresses")
-        })
+        if let Some(text) = answered("a sandbox's resolver", self.inner.node.resolv_conf(id)).await? {
+            return Ok(text);
+        }
+        let live = self.inner.live(vec![Key::Sandbox(id)], false).await;
+        let conditions = live.objects.get(&Key::Sandbox(id)).map_or(&[][..], |object| &object.conditions);
+        let trouble = conditions.iter().find(|condition| condition.kind == "ResolverUnavailable");
+        let why = trouble.map_or_else(String::new, |condition| format!(": {}", condition.message));
+        let words = format!("no resolver of Netloom's answers in sandbox `{reference}`{why}");
+        Err(Error::conflict("no-resolver", words)
+            .hint("one answers in running sandboxes that Netloom made, once they are on a network with addresses"))
     }
 
     /// One sandbox, with what the node says of it.

@@ -13,7 +13,7 @@ pub struct View {
     /// The subnets of their pools. A reverse question about an address within is answered here, whether anybody holds
     /// the address or not: it must not leave the host.
     pub subnets: Vec<IpNet>,
-    /// Whether it has no way out, because each of its networks is internal. Then nothing is forwarded, since the
+    /// Whether it has no way out, because each of its networks is internal, or it is on none. Then nothing is forwarded, since the
     /// host's resolvers would be a way out; what the directory does not know is SERVFAIL, as with Docker.
     pub internal: bool,
 }

@@ -113,3 +113,45 @@ fn a_namespace_that_is_unmounted_is_noticed_although_the_resolver_is_in_it() {
     });
     assert_eq!(dig(&host, "b", "-q a -t A"), "10.162.0.2");
 }
+
+/// Whether a resolver listens in a sandbox.
+fn listens(host: &Host, sandbox: &str) -> bool {
+    host.in_sandbox(sandbox, "ss -Hlnu").contains("127.0.0.11:53")
+}
+
+#[test]
+fn a_sandbox_without_networks_has_no_resolver_and_no_way_out() {
+    let host = host!();
+    ready(&host);
+    let client = host.client();
+    assert!(listens(&host, "a"));
+    client.patch("sandboxes/a", &json!({"networks": {"n": null}})).is(200);
+    assert!(!listens(&host, "a"), "the resolver went with the last network");
+    client.get("sandboxes/a/resolv.conf").problem(409, "no-resolver");
+    client.patch("sandboxes/a", &json!({"networks": {"n": {}}})).is(200);
+    assert_eq!(dig(&host, "a", "-q b -t A"), "10.162.0.3", "and came with the next");
+}
+
+#[test]
+fn who_has_the_resolvers_port_is_named_until_no_resolver_is_wanted() {
+    let host = host!();
+    ready(&host);
+    let client = host.client();
+    client.post("sandboxes", &json!({"name": "c"})).is(201);
+    let taken = std::thread::scope(|scope| {
+        let namespace = std::fs::File::open(host.net.outside(&host.netns("c"))).unwrap();
+        let taking = scope.spawn(move || {
+            nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            std::net::TcpListener::bind("127.0.0.11:53").unwrap()
+        });
+        taking.join().unwrap()
+    });
+    client.patch("sandboxes/c", &json!({"networks": {"n": {}}})).is(200);
+    let conditions = || client.get("sandboxes/c").is(200)["status"]["conditions"].to_string();
+    assert!(conditions().contains("ResolverUnavailable"), "{}", conditions());
+    let refused = client.get("sandboxes/c/resolv.conf").problem(409, "no-resolver");
+    assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("ddress already in use")), "{refused}");
+    client.patch("sandboxes/c", &json!({"networks": {"n": null}})).is(200);
+    assert!(!conditions().contains("ResolverUnavailable"), "{}", conditions());
+    drop(taken);
+}
