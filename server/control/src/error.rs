@@ -97,6 +97,13 @@ impl Error {
         Self::new(ErrorKind::NotFound, "resource-not-found", format!("there is no {what} `{reference}`"))
     }
 
+    /// As it is told to a caller who referred to the object by `reference`: it may have gone since that was looked up, and is then
+    /// named as they did, not by the ID behind it.
+    #[must_use]
+    pub(crate) fn of(self, what: &str, reference: &str) -> Self {
+        if self.kind == ErrorKind::NotFound { Self::not_found(what, reference) } else { self }
+    }
+
     /// A state that stands in the way.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(ErrorKind::Conflict, code, detail)

@@ -63,7 +63,8 @@ impl Control {
             reason: None,
             dry_run: options.dry_run,
         };
-        let change = self.inner.commit(options.dry_run, job).await?;
+        let committed = self.inner.commit(options.dry_run, job).await;
+        let change = committed.map_err(|error| error.of("network", &command.network))?;
         if options.dry_run {
             return self.network_planned(change).await;
         }

@@ -66,7 +66,8 @@ impl Control {
             actor: Actor::from(&context),
             dry_run: options.dry_run,
         };
-        let Updated { change, former, concerns } = self.inner.commit(options.dry_run, job).await?;
+        let committed = self.inner.commit(options.dry_run, job).await;
+        let Updated { change, former, concerns } = committed.map_err(|error| error.of("network", &command.network))?;
         if options.dry_run {
             return self.network_planned(change).await;
         }

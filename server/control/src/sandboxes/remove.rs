@@ -46,7 +46,8 @@ impl Control {
         let actor = Actor::from(&context);
         let job =
             Remove { id, actor, event: "sandbox.deleting", reason: None, dry_run: options.dry_run, for_node: true };
-        let mut change = self.inner.commit(options.dry_run, job).await?;
+        let committed = self.inner.commit(options.dry_run, job).await;
+        let mut change = committed.map_err(|error| error.of("sandbox", &reference))?;
         if options.dry_run {
             return self.sandbox_planned(change).await;
         }

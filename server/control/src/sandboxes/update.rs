@@ -63,10 +63,11 @@ impl Control {
         let Updated { mut change, former, concerns } = match self.inner.commit(options.dry_run, job.clone()).await {
             Err(error) if wants_ground(&error) => {
                 let job = Update { ground: Some(self.inner.ground().await?), ..job };
-                self.inner.commit(options.dry_run, job).await?
+                self.inner.commit(options.dry_run, job).await
             }
-            made => made?,
-        };
+            made => made,
+        }
+        .map_err(|error| error.of("sandbox", &command.sandbox))?;
         if options.dry_run {
             // What only people read is written whatever the node is in trouble with.
             change.assignment.take_if(|_| concerns == Concerns::People);

@@ -203,11 +203,22 @@ fn aliases(problems: &mut Problems, network: &str, aliases: &[String]) {
     let mut seen = BTreeSet::new();
     for (index, alias) in aliases.iter().enumerate() {
         let pointer = format!("{pointer}/{index}");
-        problems.check(check_name(&pointer, alias));
-        if !seen.insert(alias) {
-            problems.add(Invalid::new(&pointer, Code::NotAllowedHere, alias, "the alias is there twice"));
+        problems.check(check_name(&pointer, alias).and_then(|()| labels(&pointer, alias)));
+        // Questions are answered whatever their case is (RFC 4343).
+        if !seen.insert(alias.to_ascii_lowercase()) {
+            let message = "the alias is there twice (names are the same in capitals and small letters)";
+            problems.add(Invalid::new(&pointer, Code::NotAllowedHere, alias, message));
         }
     }
+}
+
+/// What nobody could ask for: a question's name has no empty label but the root's (RFC 1035, section 2.3.1).
+fn labels(pointer: &str, alias: &str) -> Result<(), Invalid> {
+    if alias.split('.').all(|label| !label.is_empty()) {
+        return Ok(());
+    }
+    let message = "an alias has no dot at its end and no two dots side by side: no program could ask for it";
+    Err(Invalid::new(pointer, Code::Format, alias, message).hint("for example `web` or `web.example`"))
 }
 
 /// On `host` and `none` there is no interface to give anything to.

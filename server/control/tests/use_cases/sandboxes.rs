@@ -28,6 +28,17 @@ async fn the_exercise_gets_its_addresses() {
 }
 
 #[tokio::test]
+async fn the_later_of_two_removals_names_what_it_was_asked_for() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    kit.on("s", "macvlan-net1").await.expect("a sandbox");
+    let (one, other) = tokio::join!(kit.remove_sandbox("s"), kit.remove_sandbox("s"));
+    for error in [one.err(), other.err()].into_iter().flatten() {
+        assert_eq!(error.detail, "there is no sandbox `s`");
+    }
+}
+
+#[tokio::test]
 async fn all_networks_or_none() {
     let kit = Kit::new().await;
     kit.create_network(macvlan("a", json!({"v4": {"subnet": "10.1.0.0/24"}}))).await.expect("a network");
