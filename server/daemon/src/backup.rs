@@ -9,11 +9,14 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use netloom_store::{Description, Draft, Store};
 
-use crate::cli::{Backup, Directories};
+use crate::cli::{Backup, DATABASE, Directories};
 use crate::socket::{self, Presence};
 use crate::{explained, lock};
 
 const ANOTHER_RUNS: &str = "name its --run-dir and --data-dir, to ask it for the backup";
+
+/// What is added, with the process's ID after it, to the name of a backup in the making.
+const UNFINISHED: &str = ".unfinished-";
 
 /// Writes the backup and says what is in it.
 ///
@@ -22,6 +25,7 @@ const ANOTHER_RUNS: &str = "name its --run-dir and --data-dir, to ask it for the
 /// had it not before.
 pub(crate) fn run(options: &Backup) -> anyhow::Result<ExitCode> {
     let file = std::path::absolute(&options.file).context("cannot read where FILE is")?;
+    refuse_name(&file, &options.directories, true)?;
     if file.symlink_metadata().is_ok() {
         return Err(taken(&file));
     }
@@ -77,10 +81,49 @@ fn from_database(directories: &Directories, draft: &Draft, file: &Path) -> anyho
         .with_context(|| format!("cannot copy {} to {}", database.display(), file.display()))
 }
 
+/// Refuses a FILE whose name is not UTF-8, or that Netloom and SQLite give to files of their own, which they overwrite and remove
+/// unasked. `itself` says whether the name of a database is one of these.
+///
+/// # Errors
+/// Such a name, with what works.
+pub(crate) fn refuse_name(file: &Path, directories: &Directories, itself: bool) -> anyhow::Result<()> {
+    let real = real(file);
+    let Some(name) = real.to_str() else {
+        return Err(explained(format_args!("the name {} is not UTF-8", file.display()), "choose another name"));
+    };
+    let beside = [real_database(directories)].into_iter().chain(real.parent().map(|at| at.join(DATABASE)));
+    let beside = beside.enumerate().filter(|(number, database)| *number == 0 || database.exists());
+    let own = beside
+        .map(|(_, database)| database)
+        .any(|database| netloom_store::backup::is_passing(&database, &real) && (itself || real != database));
+    let unfinished = name.rsplit_once(UNFINISHED).is_some_and(|(_, pid)| pid.parse::<u32>().is_ok());
+    if !own && !unfinished {
+        return Ok(());
+    }
+    Err(explained(
+        format_args!(
+            "{} has a name of those that Netloom and SQLite give to files of their own, and overwrite and remove: {DATABASE} \
+             with -wal, -shm, -journal, .copy, .upgrading and .restoring beside a database, and anything with {UNFINISHED}PID",
+            file.display()
+        ),
+        "choose another name or another directory, such as /srv/netloom.backup",
+    ))
+}
+
+/// A path as it is without links, as far as it is there.
+fn real(file: &Path) -> PathBuf {
+    let parent = || file.parent()?.canonicalize().ok().zip(file.file_name()).map(|(parent, name)| parent.join(name));
+    file.canonicalize().ok().or_else(parent).unwrap_or_else(|| file.to_owned())
+}
+
+fn real_database(directories: &Directories) -> PathBuf {
+    real(&directories.data_dir).join(DATABASE)
+}
+
 /// Where a backup is until it is whole: beside FILE, and another for each process.
 fn unfinished(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
-    name.push(format!(".unfinished-{}", std::process::id()));
+    name.push(format!("{UNFINISHED}{}", std::process::id()));
     name.into()
 }
 

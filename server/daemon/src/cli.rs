@@ -17,6 +17,9 @@ const LONG_VERSION: &str = if cfg!(debug_assertions) {
 /// Where the database and the token are, unless said.
 const DATA_DIR: &str = "/var/lib/netloom";
 
+/// Name of the database in the data directory.
+pub(crate) const DATABASE: &str = "netloom.db";
+
 /// Where the socket and the namespaces are, unless said.
 const RUN_DIR: &str = "/run/netloom";
 
@@ -99,7 +102,7 @@ fn socket_in(run_dir: &Path) -> PathBuf {
 impl Directories {
     /// The database.
     pub(crate) fn database(&self) -> PathBuf {
-        self.data_dir.join("netloom.db")
+        self.data_dir.join(DATABASE)
     }
 
     /// The admin token's file.

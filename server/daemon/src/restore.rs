@@ -78,11 +78,13 @@ async fn look(options: &Restore) -> anyhow::Result<Description> {
         let what = format_args!("{} is the database itself", file.display());
         return Err(explained(what, "name a file that `netloom backup` wrote"));
     }
+    let absolute = std::path::absolute(file).context("cannot read where FILE is")?;
+    backup::refuse_name(&absolute, &options.directories, false)?;
     Store::describe(file).await.map_err(|error| {
         let help = match &error {
             Error::Newer { .. } => "restore it with the Netloom that made it, or a newer one",
             Error::Busy => "a service has it open; `netloom backup` makes a copy of it that can be restored",
-            Error::Corrupt(_) => "it was cut off or overwritten: take another backup",
+            Error::Corrupt(_) => "it was cut off or changed by something else than Netloom: take another backup",
             _ => "name a file that `netloom backup` wrote, or a database of Netloom's that was kept beside another",
         };
         explained(format_args!("{} can't be restored: {error}; nothing was changed", file.display()), help)

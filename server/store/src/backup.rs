@@ -137,20 +137,28 @@ pub fn kept(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files(path)?.into_iter().filter(is_kept).collect())
 }
 
+/// Whether what follows a database's name makes it the database itself, one of SQLite's files beside it, or one in the making.
+fn passing(rest: &str) -> bool {
+    ["", "-wal", "-shm", "-journal"].contains(&rest)
+        || [COPY, UPGRADING, crate::restore::RESTORING]
+            .iter()
+            .any(|one| rest.strip_prefix(one).is_some_and(|rest| ["", "-journal"].contains(&rest)))
+}
+
+/// Whether a file, by its name, is the database at `path` or is written and removed unasked while that is worked with: nothing
+/// that is to stay may have such a name, and nothing can be restored from there. What is kept beside it is not of these.
+pub fn is_passing(path: &Path, file: &Path) -> bool {
+    let rest = file.to_str().zip(path.to_str()).and_then(|(file, path)| file.strip_prefix(path));
+    rest.is_some_and(passing)
+}
+
 /// The files that this crate makes beside a database, and the database itself, as far as they are there.
 ///
 /// # Errors
 /// When the directory can't be read.
 pub fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     let Some((directory, name)) = path.parent().zip(path.file_name()) else { return Ok(Vec::new()) };
-    let own = |rest: &str| {
-        ["", "-wal", "-shm", "-journal"].contains(&rest)
-            || [COPY, UPGRADING, crate::restore::RESTORING]
-                .iter()
-                .any(|one| rest.strip_prefix(one).is_some_and(|r| ["", "-journal"].contains(&r)))
-            || rest.starts_with(BEFORE)
-            || rest.starts_with(crate::restore::REPLACED)
-    };
+    let own = |rest: &str| passing(rest) || [BEFORE, crate::restore::REPLACED].iter().any(|one| rest.starts_with(one));
     let entries = match std::fs::read_dir(directory) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,

@@ -50,6 +50,10 @@ impl Store {
     /// [`Error::Foreign`] when it is no database of Netloom's, [`Error::Newer`] when a newer program made it,
     /// [`Error::Corrupt`] when it is damaged, [`Error::Busy`] while a service has it open.
     pub async fn describe(path: &Path) -> Result<Description, Error> {
+        // Asked before it is opened: a pipe would be waited for.
+        if !std::fs::metadata(path).map_err(|error| store::named(path, error))?.is_file() {
+            return Err(Error::Foreign("it is no regular file".into()));
+        }
         let mut head = [0; MAGIC.len()];
         let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
         match read {
@@ -57,9 +61,11 @@ impl Store {
             Ok(()) if head == *MAGIC => {}
             _ => return Err(Error::Foreign("it is no SQLite file".into())),
         }
+        let index = LogIndex::before(path);
         let mut connection = reading(path).connect().await?;
         let found = look(path, &mut connection).await;
         connection.close().await?;
+        index.leave();
         found
     }
 }
@@ -69,6 +75,45 @@ impl Store {
 pub(crate) fn reading(path: &Path) -> SqliteConnectOptions {
     let alone = !beside(path, "-wal").exists();
     store::options(path).read_only(true).busy_timeout(Duration::ZERO).immutable(alone)
+}
+
+/// The index of a log (`-shm`). SQLite makes the file for whoever reads a log, and lets it lie there if they may not write.
+pub(crate) struct LogIndex {
+    path: PathBuf,
+    was_there: bool,
+}
+
+impl LogIndex {
+    /// Before a database is opened to be read.
+    pub(crate) fn before(path: &Path) -> Self {
+        let path = beside(path, "-shm");
+        Self { was_there: path.symlink_metadata().is_ok(), path }
+    }
+
+    /// After it was closed: the file goes, if it was not there before and nobody else uses it by now.
+    pub(crate) fn leave(self) {
+        if self.was_there {
+            return;
+        }
+        let Ok(file) = std::fs::OpenOptions::new().read(true).write(true).open(&self.path) else { return };
+        if in_use_by_nobody(&file) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Whoever has a log's index open holds this byte of it (sqlite.org/walformat.html, section 2.3.2, "the dead-man switch").
+const DEAD_MAN_SWITCH: i64 = 128;
+
+fn in_use_by_nobody(index: &std::fs::File) -> bool {
+    let lock = nix::libc::flock {
+        l_type: nix::libc::F_WRLCK as i16,
+        l_whence: nix::libc::SEEK_SET as i16,
+        l_start: DEAD_MAN_SWITCH,
+        l_len: 1,
+        l_pid: 0,
+    };
+    nix::fcntl::fcntl(index, nix::fcntl::FcntlArg::F_SETLK(&lock)).is_ok()
 }
 
 async fn look(path: &Path, connection: &mut SqliteConnection) -> Result<Description, Error> {
@@ -98,7 +143,8 @@ async fn look(path: &Path, connection: &mut SqliteConnection) -> Result<Descript
     if !description.older {
         let identity = Identity { store: description.store, node: description.node };
         let mut transaction = connection.begin().await?;
-        description.contradictions = integrity::check(&mut ReadTx::new(&mut transaction, identity)).await?;
+        let mut tx = ReadTx::new(&mut transaction, identity);
+        description.contradictions = integrity::check(&mut tx).await?;
     }
     Ok(description)
 }

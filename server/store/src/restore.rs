@@ -8,7 +8,7 @@ use netloom_model::StoreId;
 use sqlx::{ConnectOptions, Connection};
 
 use crate::backup::{self, COPY, UPGRADING};
-use crate::describe::{self, Description};
+use crate::describe::{self, Description, LogIndex};
 use crate::draft::{Draft, beside, remove, sync_directory};
 use crate::error::Error;
 use crate::{schema, store};
@@ -30,9 +30,11 @@ impl Description {
     pub async fn restore(&self, path: &Path) -> Result<Option<PathBuf>, Error> {
         let refused = |error| store::named(path, error);
         let draft = Draft::make(beside(path, RESTORING)).map_err(refused)?;
+        let index = LogIndex::before(&self.source);
         let mut source = describe::reading(&self.source).connect().await?;
         backup::into(&mut source, draft.path()).await?;
         source.close().await?;
+        index.leave();
         make_another(draft.path()).await?;
         netloom_fault::point("restore.before_keep").map_err(Error::caused)?;
         let kept = keep(path).await?;

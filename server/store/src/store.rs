@@ -14,12 +14,13 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::describe::LogIndex;
 use crate::draft::beside;
 use crate::error::Error;
 use crate::job::{Job, Pending};
 use crate::tx::{Identity, ReadTx, WriteTx};
 use crate::writer::{BATCH, Writer};
-use crate::{restore, schema};
+use crate::{describe, restore, schema};
 
 /// Readers that work side by side. More gain nothing: reading is short, and every one has its own thread and cache.
 const READERS: u32 = 4;
@@ -105,17 +106,12 @@ impl Store {
     /// # Errors
     /// [`Error::Busy`] while a service has it open; else as with [`Self::open`].
     pub async fn inspect(path: &Path) -> Result<Option<Vec<String>>, Error> {
-        let options = options(path).read_only(true).busy_timeout(Duration::ZERO);
-        let mut connection = SqliteConnection::connect_with(&options).await?;
-        if !schema::is_current(&mut connection).await? {
-            return Ok(None);
-        }
-        let (identity, _) = schema::identity(&mut connection).await?;
-        let mut transaction = connection.begin().await?;
-        let wrong = crate::integrity::check(&mut ReadTx::new(&mut transaction, identity)).await?;
-        drop(transaction);
+        let index = LogIndex::before(path);
+        let mut connection = SqliteConnection::connect_with(&describe::reading(path)).await?;
+        let found = contradictions(&mut connection).await;
         connection.close().await?;
-        Ok(Some(wrong))
+        index.leave();
+        found
     }
 
     /// ID of this database, made when it was. A restored copy gets another, so that event numbers are never confused.
@@ -220,6 +216,16 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("identity", &self.inner.identity).finish_non_exhaustive()
     }
+}
+
+/// What contradicts itself in a database; nothing when its schema is not this program's.
+async fn contradictions(connection: &mut SqliteConnection) -> Result<Option<Vec<String>>, Error> {
+    if !schema::is_current(connection).await? {
+        return Ok(None);
+    }
+    let (identity, _) = schema::identity(connection).await?;
+    let mut transaction = connection.begin().await?;
+    crate::integrity::check(&mut ReadTx::new(&mut transaction, identity)).await.map(Some)
 }
 
 /// Makes an empty file for SQLite to fill. It gives its own file beside it (`-wal`) the same mode.

@@ -204,6 +204,62 @@ fn what_is_no_backup_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn names_of_the_databases_own_files_are_refused_and_nothing_is_lost() {
+    let host = host!();
+    host.start();
+    let file = host.dir().join("saved");
+    backup(&host, &file).ok();
+    let own = ["netloom.db", "netloom.db-wal", "netloom.db-shm", "netloom.db.copy", "netloom.db.restoring"];
+    for running in [true, false] {
+        if !running {
+            host.stop();
+        }
+        let there = names(&host.data_dir());
+        let link = host.dir().join(format!("link-{running}"));
+        std::os::unix::fs::symlink(host.data_dir(), &link).unwrap();
+        for path in own.map(|name| link.join(name)).into_iter().chain([host.dir().join("saved.unfinished-7")]) {
+            let said = backup(&host, &path).failed();
+            assert!(said.contains("of their own") && said.contains("help: "), "{}: {said}", path.display());
+        }
+        assert_eq!(names(&host.data_dir()), there, "nothing was written");
+    }
+    let precious = host.data_dir().join("netloom.db.restoring");
+    std::fs::rename(&file, &precious).unwrap();
+    let said = restore(&host, &precious).failed();
+    assert!(said.contains("of their own") && precious.exists(), "{said}");
+}
+
+#[test]
+fn what_is_no_file_is_refused_at_once_and_a_look_leaves_nothing() {
+    let host = host!();
+    host.start();
+    host.macvlan("n", "10.166.0.0/24");
+    host.kill();
+    let pipe = host.dir().join("pipe");
+    host.net.run(&format!("mkfifo {}", pipe.display()));
+    for path in [pipe, host.dir().to_owned()] {
+        let said = restore(&host, &path).failed();
+        assert!(said.contains("no regular file"), "{said}");
+    }
+    let mut odd = host.net.command(&host.binary().to_string_lossy());
+    odd.arg("backup").args(directories(&host).split_whitespace());
+    let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"odd-\xff");
+    let said = run(odd.arg(host.dir().join(name))).failed();
+    assert!(said.contains("not UTF-8"), "{said}");
+    // A database with the log that a kill left, and a copy of both: read, and left as they are.
+    let copy = host.dir().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    for name in ["netloom.db", "netloom.db-wal"] {
+        std::fs::copy(host.data_dir().join(name), copy.join(name)).unwrap();
+    }
+    let before = (bytes(&host.data_dir()), bytes(&copy));
+    let line = format!("restore {} {}", directories(&host), copy.join("netloom.db").display());
+    assert!(host.netloom(&line).ok().contains("4 networks"));
+    host.netloom(&format!("doctor {}", directories(&host))).ok();
+    assert!((bytes(&host.data_dir()), bytes(&copy)) == before, "no -shm is left: {:?}", names(&copy));
+}
+
+#[test]
 fn a_full_disk_leaves_nothing_under_the_final_name() {
     let host = host!();
     let client = host.start();
