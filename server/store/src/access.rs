@@ -40,6 +40,11 @@ pub async fn remove_token_by_name(tx: &mut WriteTx<'_>, name: &str) -> Result<bo
     Ok(tx.count_changed(sql("DELETE FROM token WHERE name = $1").bind(name.to_owned())).await? > 0)
 }
 
+/// Every token.
+pub(crate) async fn tokens(tx: &mut ReadTx<'_>) -> Result<Vec<TokenRow>, Error> {
+    tx.rows(sql("SELECT id, name, role, hash, created_at, expires_at FROM token"), token).await
+}
+
 /// The token with this ID, expired or not.
 pub async fn token_by_id(tx: &mut ReadTx<'_>, id: TokenId) -> Result<Option<TokenRow>, Error> {
     let statement = sql("SELECT id, name, role, hash, created_at, expires_at FROM token WHERE id = $1");

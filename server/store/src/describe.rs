@@ -14,7 +14,7 @@ use crate::draft::beside;
 use crate::error::Error;
 use crate::store::{self, Store};
 use crate::tx::{Identity, ReadTx};
-use crate::{integrity, schema};
+use crate::{integrity, readable, schema};
 
 /// The first bytes of every SQLite 3 file (sqlite.org/fileformat.html, section 1.3).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -122,6 +122,7 @@ async fn look(path: &Path, connection: &mut SqliteConnection) -> Result<Descript
     if whole != "ok" {
         return Err(Error::Corrupt(whole));
     }
+    schema::compare(connection, version).await?;
     let statement =
         "SELECT store_id, node_id, event_seq, (SELECT COUNT(*) FROM network), (SELECT COUNT(*) FROM sandbox),
         (SELECT COUNT(*) FROM lease) FROM meta";
@@ -144,6 +145,7 @@ async fn look(path: &Path, connection: &mut SqliteConnection) -> Result<Descript
         let identity = Identity { store: description.store, node: description.node };
         let mut transaction = connection.begin().await?;
         let mut tx = ReadTx::new(&mut transaction, identity);
+        readable::check(&mut tx).await?;
         description.contradictions = integrity::check(&mut tx).await?;
     }
     Ok(description)

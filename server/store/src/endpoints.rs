@@ -119,6 +119,11 @@ pub async fn of_network(tx: &mut ReadTx<'_>, id: NetworkId, limit: u32) -> Resul
     tx.rows(statement.bind(id.to_string()).bind(column::limit(limit)), row).await
 }
 
+/// Every endpoint.
+pub(crate) async fn all(tx: &mut ReadTx<'_>) -> Result<Vec<EndpointRow>, Error> {
+    tx.rows(sql(select!("1 = 1")), row).await
+}
+
 /// The endpoint with this ID.
 pub async fn by_id(tx: &mut ReadTx<'_>, id: EndpointId) -> Result<Option<EndpointRow>, Error> {
     tx.row(sql(select!("e.id = $1")).bind(id.to_string()), row).await

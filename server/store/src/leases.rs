@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::row::LeaseRow;
 use crate::tx::{ReadTx, Statement, WriteTx, sql};
 
+pub(crate) use history::holdings;
 pub use history::{HISTORY_PRUNED_AT_ONCE, held_at, history, prune_history};
 pub use search::list;
 

@@ -11,6 +11,7 @@
 //! | [`row`], [`query`] | what goes in and comes out |
 //! | [`networks`], [`pools`], [`free_ranges`], [`leases`], [`sandboxes`], [`endpoints`], [`events`], [`access`] | the tables |
 //! | [`integrity`] | whether ranges and leases make up the pools |
+//! | `readable` | whether every row can be read |
 //! | [`backup`], [`describe`], [`restore`] | copies of a database; what a file is; a copy put back |
 //! | [`draft`] | files that are whole or not there |
 //! | [`error`], [`constraint`] | what can go wrong |
@@ -32,6 +33,7 @@ pub mod leases;
 pub mod networks;
 pub mod pools;
 pub mod query;
+mod readable;
 pub mod restore;
 pub mod row;
 pub mod sandboxes;

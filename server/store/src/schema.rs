@@ -1,10 +1,11 @@
 //! The schema's versions: brings a database up to the one this program knows, and reads what the database is.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use netloom_model::{NodeId, StoreId};
 use sqlx::migrate::Migrator;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::backup;
 use crate::error::Error;
@@ -88,6 +89,32 @@ pub(crate) async fn recognise(connection: &mut SqliteConnection) -> Result<i64, 
         }
     }
     Ok(found)
+}
+
+/// Whether the tables of a database are those of its schema, as the migrations make them.
+///
+/// # Errors
+/// [`Error::Corrupt`] with the first table or column that is missing or another.
+pub(crate) async fn compare(connection: &mut SqliteConnection, version: i64) -> Result<(), Error> {
+    let mut model = SqliteConnection::connect("sqlite::memory:").await?;
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version <= version) {
+        sqlx::raw_sql(migration.sql.clone()).execute(&mut model).await?;
+    }
+    let (wanted, found) = (columns(&mut model).await?, columns(connection).await?);
+    model.close().await?;
+    let Some((table, column)) = wanted.difference(&found).next() else { return Ok(()) };
+    let whole = found.iter().any(|(one, _)| one == table);
+    let what = if whole { format!("column `{column}` of table `{table}`") } else { format!("table `{table}`") };
+    Err(Error::Corrupt(format!("its {what}, which belongs to schema {version}, is missing or another")))
+}
+
+/// The columns of a database's tables, each with what it holds.
+async fn columns(connection: &mut SqliteConnection) -> Result<BTreeSet<(String, String)>, Error> {
+    let statement =
+        "SELECT t.name, trim(c.name || ' ' || c.type) FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
+        WHERE t.type = 'table'";
+    let rows = sqlx::query(statement).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 /// What tells one state of a database from every other: schema, ID, number of the last event.

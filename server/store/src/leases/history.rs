@@ -56,6 +56,14 @@ pub async fn prune_history(tx: &mut WriteTx<'_>, before: Timestamp) -> Result<u6
     tx.count_changed(statement.bind(before.millis()).bind(column::limit(HISTORY_PRUNED_AT_ONCE))).await
 }
 
+/// Reads a page of all holdings that are over, and returns their numbers, counting up from after `after`.
+pub(crate) async fn holdings(tx: &mut ReadTx<'_>, after: i64, limit: u32) -> Result<Vec<i64>, Error> {
+    let statement =
+        sql("SELECT lease_id, network_id, network, pool, kind, mac, owner_kind, owner_id, owner_name, node,
+        held_from, held_to, id FROM lease_history WHERE id > $1 ORDER BY id LIMIT $2");
+    tx.rows(statement.bind(after).bind(column::limit(limit)), |c| row(c).and_then(|_| c.plain())).await
+}
+
 /// Holdings of an address that are over, latest first. The present one is [`super::by_address`]'s.
 pub async fn history(tx: &mut ReadTx<'_>, address: IpAddr, limit: u32) -> Result<Vec<Holding>, Error> {
     let statement = sql(select!("WHERE address = $1 ORDER BY held_to DESC, id DESC LIMIT $2"));

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use netloom_model::Timestamp;
 use netloom_store::{Draft, Error, LeaseQuery, PoolRow, Store, TokenRow, access, backup, events, integrity, leases};
+use sqlx::{Connection, SqliteConnection};
 
 use crate::kit::{at, event, lease_lowest, network, network_with_pool, open, read, unique, write};
 
@@ -183,6 +184,33 @@ async fn what_is_no_whole_database_of_ours_is_named() {
         assert!(refused.contains(wanted), "{what}: {refused}");
     }
     assert!(Store::describe(&directory.path().join("none")).await.is_err());
+}
+
+#[tokio::test]
+async fn a_database_that_the_service_could_not_read_is_named() {
+    let (directory, _, file) = with_backup().await;
+    let (other, bytes) = (directory.path().join("other"), std::fs::read(&file).unwrap());
+    for (statement, wanted) in [
+        ("DROP TABLE lease_history", "table `lease_history`"),
+        ("ALTER TABLE network DROP COLUMN updated_at", "column `updated_at INTEGER` of table `network`"),
+        ("UPDATE token SET id = 'bogus'", "a row of its table `token`"),
+        ("INSERT INTO event VALUES (1, 0, 'k', 'bogus', 'i', 'n', 'm', '{}', 'a', NULL)", "`bogus` is an unknown word"),
+        (
+            "INSERT INTO pool_count VALUES (1, 'dynamic', 'bogus', 1, 1)",
+            "a row of its table `pool_count` can't be read: `bogus`",
+        ),
+    ] {
+        std::fs::write(&other, &bytes).unwrap();
+        let mut connection = SqliteConnection::connect(other.to_str().unwrap()).await.unwrap();
+        sqlx::raw_sql("PRAGMA foreign_keys = OFF; PRAGMA journal_mode = DELETE")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        let refused = Store::describe(&other).await.expect_err(statement).to_string();
+        assert!(refused.contains("damaged") && refused.contains(wanted), "{statement}: {refused}");
+    }
 }
 
 #[tokio::test]

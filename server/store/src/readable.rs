@@ -1,0 +1,46 @@
+//! Whether every row of a database can be read as the service reads it. For copies that are to be put back: it reads
+//! everything, in pages, and changes nothing. What must not live here: whether rows fit each other (`integrity`).
+
+use std::future::Future;
+
+use crate::error::Error;
+use crate::query::{LeaseQuery, PoolQuery};
+use crate::tx::ReadTx;
+use crate::{access, endpoints, events, leases, networks, pools, sandboxes};
+
+/// Rows read at once.
+const PAGE: u32 = 10_000;
+
+/// Reads every row that the service will read.
+///
+/// # Errors
+/// [`Error::Corrupt`] with the table and the first thing in it that can't be read.
+pub(crate) async fn check(tx: &mut ReadTx<'_>) -> Result<(), Error> {
+    table("network", networks::all(tx)).await?;
+    table("pool", pools::list(tx, &PoolQuery { limit: u32::MAX, ..PoolQuery::default() })).await?;
+    table("sandbox", sandboxes::all(tx)).await?;
+    table("endpoint", endpoints::all(tx)).await?;
+    table("pool_count", leases::count_by_kind_state(tx)).await?;
+    table("token", access::tokens(tx)).await?;
+    let mut query = LeaseQuery { limit: PAGE, ..LeaseQuery::default() };
+    while let Some(last) = table("lease", leases::list(tx, &query)).await?.pop() {
+        query.after = Some((last.address, last.id));
+    }
+    let mut after = 0;
+    while let Some(last) = table("lease_history", leases::holdings(tx, after, PAGE)).await?.pop() {
+        after = last;
+    }
+    let mut after = 0;
+    while let Some(last) = table("event", events::after(tx, after, &[], None, PAGE)).await?.pop() {
+        after = last.seq;
+    }
+    Ok(())
+}
+
+/// Says of which table an answer is that can't be read.
+async fn table<T>(name: &str, rows: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    rows.await.map_err(|error| match error {
+        Error::Corrupt(why) => Error::Corrupt(format!("a row of its table `{name}` can't be read: {why}")),
+        other => other,
+    })
+}
