@@ -86,6 +86,8 @@ fn a_port_in_use_and_a_bad_address_are_explained() {
     let line = format!("serve --listen 127.0.0.1:8080 --data-dir {0}/d --run-dir {0}/r", host.dir().display());
     let said = host.netloom(&line).failed();
     assert!(!said.contains("panicked") && said.len() > 20, "{said}");
+    let said = host.netloom("serve --log info,netloom_agnt=trace").failed();
+    assert!(said.contains("netloom_agnt") && said.contains("netloom_agent"), "{said}");
     let said = host.netloom("serve --listen nonsense").failed();
     assert!(said.contains("nonsense"), "{said}");
     let said = host

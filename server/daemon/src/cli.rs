@@ -170,8 +170,8 @@ pub(crate) struct Serve {
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) directories: Directories,
-    /// What to log: error, warn, info, debug, trace, or directives such as `info,netloom_agent=debug`
-    #[arg(long, env = "NETLOOM_LOG", default_value = "info", value_name = "LEVEL")]
+    /// What to log: error, warn, info, debug, trace, also for a crate of Netloom's, as in `info,netloom_agent=debug`
+    #[arg(long, env = "NETLOOM_LOG", default_value = "info", value_name = "LEVEL", value_parser = crate::telemetry::directives)]
     pub(crate) log: String,
     /// Listen on an address that other machines can reach. There is no TLS yet: tokens would cross the network in
     /// clear text, so put a proxy that speaks TLS in front
