@@ -119,6 +119,29 @@ fn the_first_start_prints_a_link_that_logs_in_once() {
 }
 
 #[test]
+fn commands_with_other_directories_say_where_they_looked_and_who_runs() {
+    let host = host!();
+    host.start();
+    host.netloom(&format!("backup {} {}/saved", directories(&host), host.dir().display())).ok();
+    let other = format!("--data-dir {0}/none --run-dir {0}/none", host.dir().display());
+    let (data, run) = (host.data_dir().display().to_string(), host.run_dir().display().to_string());
+    let said = host.netloom(&format!("purge {other}")).ok();
+    for word in [&format!("{}/none", host.dir().display()), "--run-dir", "A daemon runs here", &data, &run] {
+        assert!(said.contains(word), "{word} is missing: {said}");
+    }
+    let said = host.netloom(&format!("restore {other} {}/saved", host.dir().display())).ok();
+    assert!(said.contains("Stop it first") && said.contains(&format!("saved --data-dir {data} ")), "{said}");
+    let none = host.dir().join("none");
+    let exec = |what: &str| host.netloom(&format!("exec --run-dir {} {what}", none.display())).failed();
+    assert!(exec("macvlan1 true").contains("--run-dir"));
+    let id = "sbx_aebagbafaydqqcikbmga2dqpca";
+    assert!(exec(&format!("{id} true")).contains("there is no such namespace"));
+    std::fs::create_dir_all(none.join("netns")).unwrap();
+    std::fs::write(none.join("netns").join(id), "").unwrap();
+    assert!(exec(&format!("{id} true")).contains("nsenter -t PID -m -n"));
+}
+
+#[test]
 fn a_link_goes_to_where_the_service_listens() {
     let host = host!();
     host.start_with(&Start { listen: Some("127.0.0.1:9191"), ..Start::default() });

@@ -15,13 +15,13 @@ const LONG_VERSION: &str = if cfg!(debug_assertions) {
 };
 
 /// Where the database and the token are, unless said.
-const DATA_DIR: &str = "/var/lib/netloom";
+pub(crate) const DATA_DIR: &str = "/var/lib/netloom";
 
 /// Name of the database in the data directory.
 pub(crate) const DATABASE: &str = "netloom.db";
 
 /// Where the socket and the namespaces are, unless said.
-const RUN_DIR: &str = "/run/netloom";
+pub(crate) const RUN_DIR: &str = "/run/netloom";
 
 /// What the service listens on, unless said.
 pub(crate) const LISTEN: &str = "127.0.0.1:8080";
@@ -123,6 +123,13 @@ impl Directories {
     /// The flags that another command needs to find both directories, as [`Self::run_flag`].
     pub(crate) fn flags(&self) -> String {
         flag("data-dir", &self.data_dir, DATA_DIR) + &self.run_flag()
+    }
+}
+
+impl Directories {
+    /// The flags that name both directories, the usual ones too, each with a space before.
+    pub(crate) fn all_flags(&self) -> String {
+        flag("data-dir", &self.data_dir, "") + &flag("run-dir", &self.run_dir, "")
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn run(options: &Exec) -> anyhow::Result<ExitCode> {
     let resolv_conf = resolv_conf(options);
     let file = File::open(&path).with_context(|| format!("cannot open the namespace {}", path.display()))?;
     // This process is still a single thread, so that the whole of it moves.
-    setns(&file, CloneFlags::CLONE_NEWNET).with_context(|| format!("cannot enter the namespace {}", path.display()))?;
+    setns(&file, CloneFlags::CLONE_NEWNET).map_err(|error| not_entered(&path, error))?;
     show_own_files(resolv_conf.as_deref());
 
     let (program, arguments) = match options.command.split_first() {
@@ -41,6 +41,20 @@ pub(crate) fn run(options: &Exec) -> anyhow::Result<ExitCode> {
     let error = Command::new(&program).args(arguments).exec();
     eprintln!("netloom: cannot run {}: {error}", program.display());
     Ok(ExitCode::from(if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE }))
+}
+
+/// A namespace is a mount: where that can't be seen, there is a plain file.
+fn not_entered(path: &Path, error: nix::errno::Errno) -> anyhow::Error {
+    if error != nix::errno::Errno::EINVAL {
+        return anyhow::Error::new(error).context(format!("cannot enter the namespace {}", path.display()));
+    }
+    explained(
+        format_args!(
+            "{} is no namespace seen from here: the service may run in a mount namespace of its own",
+            path.display()
+        ),
+        "go there first: nsenter -t PID -m -n netloom exec ..., with the PID of `netloom serve`",
+    )
 }
 
 /// Gives the command the files that differ in a sandbox, in a mount namespace that ends with it. Best effort.
@@ -113,14 +127,17 @@ fn without_daemon(run_dir: &Path, reference: &str) -> anyhow::Result<PathBuf> {
     let found = reference.parse::<SandboxId>().ok().map(|id| run_dir.join("netns").join(id.to_string()));
     match found {
         Some(path) if path.exists() => Ok(path),
-        Some(path) => bail!("no service runs, and there is no namespace at {}", path.display()),
+        Some(path) => Err(explained(
+            format_args!("there is no such namespace, {}, and no service answers that would know more", path.display()),
+            "start `netloom serve`, or name its --run-dir",
+        )),
         None => Err(explained(
             format_args!(
                 "no service answers at {}, so the name `{reference}` can't be looked up",
                 run_dir.join("netloom.sock").display()
             ),
             format_args!(
-                "start `netloom serve`, or give the sandbox's ID: one of those in {}",
+                "start `netloom serve`, name its --run-dir, or give the sandbox's ID: one of those in {}",
                 run_dir.join("netns").display()
             ),
         )),

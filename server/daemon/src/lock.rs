@@ -3,9 +3,11 @@
 //! The directories are locked by `flock`, which ends with the process however it ends. The namespace is locked by an
 //! abstract unix socket, whose names the kernel keeps per network namespace.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::Path;
@@ -13,7 +15,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
-use crate::cli::Directories;
+use crate::cli::{DATA_DIR, Directories, RUN_DIR};
 use crate::explained;
 
 const NAMESPACE_LOCK: &str = "netloom/daemon";
@@ -44,6 +46,36 @@ pub(crate) fn acquire(directories: &Directories) -> anyhow::Result<Lock> {
 pub(crate) fn running() -> Option<String> {
     let address = SocketAddr::from_abstract_name(NAMESPACE_LOCK).ok()?;
     UnixStream::connect_addr(&address).is_ok().then(|| holder(&address))
+}
+
+/// The directories of the daemon that runs in this network namespace, as it was told them; none when it can't be seen.
+pub(crate) fn directories_of_running() -> Option<Directories> {
+    let address = SocketAddr::from_abstract_name(NAMESPACE_LOCK).ok()?;
+    let peer = getsockopt(&UnixStream::connect_addr(&address).ok()?, PeerCredentials).ok()?;
+    let proc = Path::new("/proc").join(peer.pid().to_string());
+    let words = |name: &str| -> Option<Vec<OsString>> {
+        let bytes = std::fs::read(proc.join(name)).ok()?;
+        Some(bytes.split(|byte| *byte == 0).map(|word| OsStr::from_bytes(word).to_owned()).collect())
+    };
+    let (told, environment, at) =
+        (words("cmdline")?, words("environ").unwrap_or_default(), proc.join("cwd").read_link().ok()?);
+    let told = |flag: &str, variable: &str, usual: &str| {
+        let value = value_of(&told, flag).or_else(|| value_of(&environment, variable));
+        at.join(value.unwrap_or_else(|| usual.into()))
+    };
+    Some(Directories {
+        data_dir: told("--data-dir", "NETLOOM_DATA_DIR", DATA_DIR),
+        run_dir: told("--run-dir", "NETLOOM_RUN_DIR", RUN_DIR),
+    })
+}
+
+/// The value of a flag or a variable: after `=` or, of a flag, in the next word.
+fn value_of(words: &[OsString], name: &str) -> Option<OsString> {
+    let with_sign = format!("{name}=");
+    words.iter().enumerate().find_map(|(number, word)| {
+        let after = word.as_bytes().strip_prefix(with_sign.as_bytes()).map(|value| OsStr::from_bytes(value).to_owned());
+        after.or_else(|| words.get(number + 1).filter(|_| name.starts_with("--") && word == name).cloned())
+    })
 }
 
 /// Takes the locks of what is there, to work on it without a daemon, and makes nothing but the lock files. `help` says what
@@ -146,6 +178,14 @@ fn process(pid: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn flags_and_variables_are_found_in_either_form() {
+        let words = ["netloom", "serve", "--data-dir", "/a", "--run-dir=/b", "NETLOOM_LOG=info"].map(OsString::from);
+        let value = |name| value_of(&words, name);
+        assert_eq!((value("--data-dir"), value("--run-dir")), (Some("/a".into()), Some("/b".into())));
+        assert_eq!((value("NETLOOM_LOG"), value("NETLOOM_RUN_DIR")), (Some("info".into()), None));
+    }
 
     #[test]
     fn a_locked_directory_names_its_holder() {

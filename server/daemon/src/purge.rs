@@ -24,8 +24,19 @@ pub(crate) fn run(options: &Purge) -> anyhow::Result<ExitCode> {
 /// Takes no lock and makes no file: looking is allowed beside a daemon.
 fn show(options: &Purge) -> anyhow::Result<ExitCode> {
     let (found, data) = look(options)?;
-    print!("{}", listing(&found, &data));
+    print!("{}", listing(&found, &data, &options.directories));
     if found.is_empty() && data.is_empty() {
+        let there = lock::directories_of_running().filter(|other| other.run_dir != options.directories.run_dir);
+        match (there, lock::running()) {
+            (Some(other), Some(holder)) => {
+                println!(
+                    "A daemon runs here ({holder}). Look at what is its own with: netloom purge{}",
+                    other.all_flags()
+                );
+            }
+            (None, Some(holder)) => println!("A daemon runs here ({holder})."),
+            (_, None) => {}
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let data = if options.data { " --data" } else { "" };
@@ -38,7 +49,7 @@ fn show(options: &Purge) -> anyhow::Result<ExitCode> {
 fn remove(options: &Purge) -> anyhow::Result<ExitCode> {
     let _lock = lock::take(&options.directories, STOP_IT).context("purge removes only while no daemon runs")?;
     let (found, data) = look(options)?;
-    print!("{}", listing(&found, &data));
+    print!("{}", listing(&found, &data, &options.directories));
     if found.is_empty() && data.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
@@ -65,9 +76,13 @@ fn look(options: &Purge) -> anyhow::Result<(Vec<Found>, Vec<PathBuf>)> {
     Ok((found, data))
 }
 
-fn listing(found: &[Found], data: &[PathBuf]) -> String {
+fn listing(found: &[Found], data: &[PathBuf], directories: &Directories) -> String {
     if found.is_empty() && data.is_empty() {
-        return "Nothing on this host carries Netloom's mark.\n".to_owned();
+        return format!(
+            "Nothing in this network namespace and in {} carries Netloom's mark. Other run directories\n\
+             were not looked at: name the one that `serve` had, with --run-dir.\n",
+            directories.run_dir.display()
+        );
     }
     let mut text = String::from("Nothing in the kernel carries Netloom's mark.\n");
     if !found.is_empty() {
@@ -141,9 +156,14 @@ fn leave(directories: &Directories) {
 mod tests {
     use super::*;
 
+    fn usual() -> Directories {
+        Directories { data_dir: "/var/lib/netloom".into(), run_dir: "/run/netloom".into() }
+    }
+
     #[test]
-    fn an_empty_host_says_so() {
-        assert_eq!(listing(&[], &[]), "Nothing on this host carries Netloom's mark.\n");
+    fn an_empty_host_says_where_was_looked() {
+        let text = listing(&[], &[], &usual());
+        assert!(text.contains("in /run/netloom carries") && text.contains("--run-dir"), "{text}");
     }
 
     #[test]
@@ -165,6 +185,6 @@ mod tests {
              The store, with all definitions, leases and history:\n  file  /var/lib/netloom/netloom.db\n",
             "nlh0", "eth0", "eth1"
         );
-        assert_eq!(listing(&all, &["/var/lib/netloom/netloom.db".into()]), wanted);
+        assert_eq!(listing(&all, &["/var/lib/netloom/netloom.db".into()], &usual()), wanted);
     }
 }

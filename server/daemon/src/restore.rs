@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use netloom_store::{Description, Error, Store};
 
-use crate::cli::Restore;
+use crate::cli::{Directories, Restore};
 use crate::{backup, explained, lock};
 
 const STOP_IT: &str = "stop it first (`systemctl stop netloom`, or Ctrl-C where it runs): its sandboxes run on. Without --yes, \
@@ -40,12 +40,23 @@ async fn show(options: &Restore) -> anyhow::Result<ExitCode> {
     }
     let first =
         lock::running().map_or_else(String::new, |holder| format!("A daemon runs here ({holder}). Stop it first.\n"));
-    println!(
-        "\nNothing was changed. {first}Restore it with: netloom restore --yes {}{}",
-        crate::cli::quoted(&options.file),
-        directories.flags()
-    );
+    let command = format!("netloom restore --yes {}", crate::cli::quoted(&options.file));
+    println!("\nNothing was changed. {first}{}", next(&command, directories));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What to type next: of the daemon that runs here first, whose database may be another than the one that was named.
+fn next(command: &str, directories: &Directories) -> String {
+    let asked = format!("{command}{}", directories.flags());
+    match lock::directories_of_running().filter(|other| other.data_dir != directories.data_dir) {
+        Some(other) => format!(
+            "Its database is in {}. Restore it there with: {command}{}\nIn {} it would be: {asked}",
+            other.data_dir.display(),
+            other.all_flags(),
+            directories.data_dir.display()
+        ),
+        None => format!("Restore it with: {asked}"),
+    }
 }
 
 async fn replace(options: &Restore) -> anyhow::Result<ExitCode> {
