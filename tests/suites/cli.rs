@@ -29,6 +29,9 @@ fn help_teaches() {
     }
     let wrong = host.netloom("serv").failed();
     assert!(wrong.contains("serve"), "a slip is corrected:\n{wrong}");
+    let noun = host.netloom("network ls").failed();
+    assert!(!noun.contains("restore") && noun.contains("over the API"), "no command is guessed:\n{noun}");
+    assert!(help.contains("made over the API") && help.contains("--run-dir or --data-dir"), "{help}");
     assert!(host.netloom("--version").ok().contains(env!("CARGO_PKG_VERSION")));
 }
 
@@ -134,6 +137,8 @@ fn commands_with_other_directories_say_where_they_looked_and_who_runs() {
     let none = host.dir().join("none");
     let exec = |what: &str| host.netloom(&format!("exec --run-dir {} {what}", none.display())).failed();
     assert!(exec("macvlan1 true").contains("--run-dir"));
+    let run = format!("exec --run-dir {}", host.run_dir().display());
+    assert_eq!(host.netloom(&format!("{run} nobody true")).code, 125, "as with Docker");
     let id = "sbx_aebagbafaydqqcikbmga2dqpca";
     assert!(exec(&format!("{id} true")).contains("there is no such namespace"));
     std::fs::create_dir_all(none.join("netns")).unwrap();

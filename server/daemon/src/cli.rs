@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use netloom_model::document::nearest;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"));
 
@@ -36,9 +38,34 @@ Examples:
   netloom exec macvlan1 -- ip addr    run a command inside a sandbox
   netloom purge                       show what is Netloom's on this host
 
-Flags of `serve` can be set by NETLOOM_ variables: see `netloom serve --help`. 
-The API is described at /openapi.json of a running service, and by
-`netloom openapi`.";
+Networks and sandboxes are made over the API, not with this command: see /docs
+and /openapi.json of a running service, and its dashboard, which shows them.
+
+Flags of `serve` can be set by NETLOOM_ variables: see `netloom serve --help`.
+A service with --run-dir or --data-dir (or their variables) is found by exec,
+backup, restore, purge, login-link and doctor only if they are given the same.";
+
+/// What is said to a command that there is none of and that is no slip either.
+const OVER_THE_API: &str = "networks and sandboxes are made over the API: /docs of a running service describes it, its \
+                            dashboard shows them";
+
+/// Reads the command line; ends the process after help, and when it can't be read.
+pub(crate) fn parse() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| without_guesses(error).exit())
+}
+
+/// The library takes `network` for `restore`: what it offers for an unknown command is kept only where that is near.
+fn without_guesses(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand) {
+        let commands = Cli::command();
+        let names: Vec<&str> = commands.get_subcommands().map(clap::Command::get_name).collect();
+        if nearest(&names, given).is_none() {
+            error.remove(ContextKind::SuggestedSubcommand);
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![OVER_THE_API.into()]));
+        }
+    }
+    error
+}
 
 /// Manages container networks on a Linux host: networks, addresses and sandboxes over a REST API, with a dashboard.
 #[derive(Debug, Parser)]
@@ -288,7 +315,8 @@ Examples:
 
 The command runs as root with the network of the sandbox and the files of this
 host. It needs root on this host; the API has nothing like it. The exit code is
-the command's.";
+the command's; 125 when the sandbox is unknown or can't be entered, 126 when
+the command can't be run, 127 when there is none of that name.";
 
 /// Arguments of `exec`.
 #[derive(Debug, Clone, Args)]
@@ -320,8 +348,6 @@ pub(crate) struct LoginLink {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -19,11 +19,20 @@ use crate::{explained, socket};
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
-/// Becomes the command. Returns only when that fails.
-///
+/// What Docker gives for a command that it could not come to.
+const NOT_REACHED: u8 = 125;
+
+/// Becomes the command. Returns only when that fails, with an exit code that tells whose failure it is.
+pub(crate) fn run(options: &Exec) -> ExitCode {
+    become_command(options).unwrap_or_else(|error| {
+        eprintln!("netloom: {error:#}");
+        ExitCode::from(NOT_REACHED)
+    })
+}
+
 /// # Errors
 /// When the sandbox is not known or has no namespace now, or without the privilege to enter it.
-pub(crate) fn run(options: &Exec) -> anyhow::Result<ExitCode> {
+fn become_command(options: &Exec) -> anyhow::Result<ExitCode> {
     if !nix::unistd::geteuid().is_root() {
         return Err(explained("exec needs root on this host", "run it with sudo"));
     }

@@ -40,20 +40,18 @@ mod token;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 /// Runs the program with the arguments and the environment of this process.
 ///
 /// Exit codes: 0 done; 1 failed, or `doctor` found something that must be put right; 2 wrong usage;
-/// with `exec` the command's own, 126 or 127 when it can't be run.
+/// with `exec` the command's own, 126 or 127 when it can't be run, 125 when the sandbox can't be entered.
 pub fn main() -> ExitCode {
-    let done = match cli::Cli::parse().command {
+    let done = match cli::parse().command {
         cli::Command::Serve(options) => serve::run(&options),
         cli::Command::Doctor(options) => doctor::run(&options),
         cli::Command::Backup(options) => backup::run(&options),
         cli::Command::Restore(options) => restore::run(&options),
         cli::Command::Purge(options) => purge::run(&options),
-        cli::Command::Exec(options) => exec::run(&options),
+        cli::Command::Exec(options) => Ok(exec::run(&options)),
         cli::Command::LoginLink(options) => login_link::run(&options),
         cli::Command::Openapi => openapi::run(),
     };

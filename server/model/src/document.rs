@@ -12,7 +12,23 @@ pub fn escape_pointer(key: &str) -> String {
 
 /// Reads a value of type `T`; the refusal names the field by JSON Pointer and offers the nearest known field.
 pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Invalid> {
-    serde_path_to_error::deserialize(value).map_err(|error| explain(&error))
+    serde_path_to_error::deserialize(&value).map_err(|error| {
+        let refused = explain(&error);
+        match object_for_list(&value, &refused) {
+            Some(object) => refused.hint(format!("give an object, by name: {object}")),
+            None => refused,
+        }
+    })
+}
+
+/// The object that was meant by a list of names, where what is wanted of each is optional.
+fn object_for_list(given: &Value, refused: &Invalid) -> Option<Value> {
+    let names = given.pointer(&refused.pointer)?.as_array().filter(|_| refused.code == Code::WrongType)?;
+    let names: Option<Vec<&str>> = names.iter().map(Value::as_str).collect();
+    let empty = || Value::Object(serde_json::Map::new());
+    let named =
+        names.filter(|names| !names.is_empty() && ["/networks", "/pools"].contains(&refused.pointer.as_str()))?;
+    Some(Value::Object(named.into_iter().map(|name| (name.to_owned(), empty())).collect()))
 }
 
 /// Applies a JSON Merge Patch: objects merge key by key, null removes, everything else replaces.
@@ -155,7 +171,7 @@ fn literal(given: &str) -> Option<String> {
 }
 
 /// The word that was meant, when one is so near that it was a slip.
-fn nearest<'k>(known: &[&'k str], given: &str) -> Option<&'k str> {
+pub fn nearest<'k>(known: &[&'k str], given: &str) -> Option<&'k str> {
     let length = given.chars().count();
     let most = if length < 4 { 1 } else { (length / 3).max(2) };
     let near = known.iter().min_by_key(|word| distance(word, given))?;
@@ -220,6 +236,14 @@ mod tests {
         assert_eq!((refused.pointer.as_str(), refused.code), ("/name", Code::WrongType));
         let refused = parse::<NetworkSpec>(json!({"name":"n","driver":"token-ring"})).expect_err("no such driver");
         assert_eq!(refused.pointer, "/driver");
+    }
+
+    #[test]
+    fn a_list_of_names_is_answered_with_the_object() {
+        let given = json!({"name": "s", "networks": ["x", "y"]});
+        let refused = parse::<crate::sandbox::SandboxSpec>(given).expect_err("a list");
+        assert_eq!((refused.pointer.as_str(), refused.code), ("/networks", Code::WrongType));
+        assert_eq!(refused.hint.as_deref(), Some(r#"give an object, by name: {"x":{},"y":{}}"#));
     }
 
     #[test]
