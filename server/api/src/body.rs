@@ -6,8 +6,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::http::Method;
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
+use actix_web::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use actix_web::http::{Method, Version};
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt;
 use netloom_model::document::{escape_pointer, one_of, parse, strip_nulls};
@@ -83,7 +83,11 @@ impl FromRequest for Document {
         let payload = payload.take();
         Box::pin(async move {
             declared?;
-            read(&collect(payload).await?).map(Self)
+            let bytes = collect(payload).await?;
+            if bytes.is_empty() {
+                return Err(Problem::new("malformed-json", "a body is needed: a JSON object"));
+            }
+            read(&bytes).map(Self)
         })
     }
 }
@@ -157,11 +161,22 @@ fn declared_as_json(request: &HttpRequest) -> Result<(), Problem> {
             } else {
                 (ACCEPT, "application/json")
             };
-            let given = declared.map_or_else(|| "no Content-Type".to_owned(), |text| format!("`{text:.100}`"));
-            Err(Problem::new("unsupported-media-type", format!("the body must be declared as {taken}, not {given}"))
-                .header(header, taken))
+            let words = match declared {
+                Some(text) => format!("the body must be declared as {taken}, not `{text:.100}`"),
+                None if has_none(request) => format!("a body is needed: a JSON object, declared as {taken}"),
+                None => format!("the body must be declared as {taken}, not no Content-Type"),
+            };
+            Err(Problem::new("unsupported-media-type", words).header(header, taken))
         }
     }
+}
+
+/// Whether a request says that it has no body (RFC 9112, section 6.3).
+fn has_none(request: &HttpRequest) -> bool {
+    let length = request.headers().get(CONTENT_LENGTH).map(HeaderValue::as_bytes);
+    request.version() < Version::HTTP_2
+        && matches!(length, None | Some(b"0"))
+        && !request.headers().contains_key(TRANSFER_ENCODING)
 }
 
 async fn collect(mut payload: Payload) -> Result<web::BytesMut, Problem> {

@@ -249,3 +249,16 @@ fn probes_that_make_no_sense_are_refused() {
     client.patch("sandboxes/s", &json!({"desired_state": "stopped"})).is(200);
     client.post("probes", &json!({"from": "s", "kind": "arp", "to": "10.100.0.1"})).problem(409, "sandbox-stopped");
 }
+
+#[test]
+fn a_body_that_is_missing_is_asked_for() {
+    let host = host!();
+    let client = host.start();
+    let empty = |body| client.send("POST", "networks", body).expect("an answer");
+    for problem in [
+        empty(None).problem(415, "unsupported-media-type"),
+        empty(Some(("application/json", Vec::new()))).problem(400, "malformed-json"),
+    ] {
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("a body is needed")), "{problem}");
+    }
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use netloom_model::assignment::{AssignedPool, NamespaceSource};
+use netloom_model::document::nearest;
 use netloom_model::invalid::Code;
 use netloom_model::lease::{LeaseState, Owner, OwnerKind};
 use netloom_model::net::Family;
@@ -52,6 +53,19 @@ pub(crate) struct Attached {
     pub(crate) endpoint: EndpointParts,
 }
 
+/// The refusal of a network that does not exist, with the one that may be meant.
+async fn no_network(tx: &mut WriteTx<'_>, name: &str) -> Result<Invalid, Error> {
+    let all = networks::all(tx).await?;
+    let names: Vec<&str> =
+        all.iter().filter(|network| !network.deleting).map(|network| network.name.as_str()).collect();
+    let make = "make it first, with POST /api/v1/networks";
+    let hint = match nearest(&names, name) {
+        Some(near) => format!("did you mean `{near}`? Else {make}"),
+        None => make.to_owned(),
+    };
+    Ok(Invalid::new(&entry(name), Code::NotFound, name, format!("there is no network `{name}`")).hint(hint))
+}
+
 /// Attaches a sandbox to networks, in the order given. The sandbox's row is there already; `existing` are the endpoints that it has,
 /// those on their way out included.
 ///
@@ -70,11 +84,7 @@ pub(crate) async fn attach_all(
     let mut attached = Vec::with_capacity(wanted.len());
     for (position, attachment) in (first..).zip(wanted) {
         let Some((network, mut pools)) = networks::by_name_with_pools(tx, &attachment.network).await? else {
-            let message = format!("there is no network `{}`", attachment.network);
-            let pointer = entry(&attachment.network);
-            return Err(Invalid::new(&pointer, Code::NotFound, &attachment.network, message)
-                .hint("make it first, with POST /api/v1/networks")
-                .into());
+            return Err(no_network(tx, &attachment.network).await?.into());
         };
         not_deleting(&network)?;
         let endpoint = EndpointRow {

@@ -51,6 +51,9 @@ async fn all_networks_or_none() {
     assert_eq!(kit.lease_words().await, before);
     let error = kit.create_sandbox(json!({"name": "s2", "networks": {"a": {}, "c": {}}})).await.expect_err("none");
     assert_eq!(error.errors[0].pointer, "/networks/c");
+    kit.exercise_network().await;
+    let error = kit.on("s3", "macvlan-net").await.expect_err("a slip");
+    assert!(error.errors[0].hint.as_ref().is_some_and(|hint| hint.contains("did you mean `macvlan-net1`")), "{error}");
     kit.check_store().await;
 }
 
