@@ -117,6 +117,9 @@ fn the_first_start_prints_a_link_that_logs_in_once() {
         "GET shows a button and logs nobody in"
     );
     assert_eq!(tcp.get(path).status, 200, "and uses nothing up");
+    let invented = tcp.get("/ui/login?link=invented");
+    assert!(invented.status == 401 && invented.text.contains("not known here"), "{}", invented.text);
+    assert!(!invented.text.contains("Open the dashboard"), "no button that can only fail");
     let again = host.netloom(&format!("login-link --run-dir {}", host.run_dir().display())).ok();
     assert!(again.contains("http://127.0.0.1:8080/"), "{again}");
 }

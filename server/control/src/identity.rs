@@ -126,6 +126,15 @@ impl Control {
         self.open_session(None, Some(hash(secret))).await
     }
 
+    /// Whether a login link's secret would open a session now. Uses nothing up.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn knows_link(&self, secret: &str) -> Result<bool, Error> {
+        let (hash, now) = (hash(secret), now());
+        self.inner.store.ask(move |tx| Box::pin(async move { Ok(access::knows_link(tx, hash, now).await?) })).await
+    }
+
     async fn open_session(&self, token: Option<TokenId>, link: Option<[u8; 32]>) -> Result<Session, Error> {
         let secret = secret::new_secret()?;
         let created_at = now();

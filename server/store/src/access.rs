@@ -100,6 +100,12 @@ pub async fn insert_link(tx: &mut WriteTx<'_>, hash: [u8; 32], expires_at: Times
     Ok(())
 }
 
+/// Whether a login link is there and good at a time.
+pub async fn knows_link(tx: &mut ReadTx<'_>, hash: [u8; 32], now: Timestamp) -> Result<bool, Error> {
+    let statement = sql("SELECT 1 FROM login_link WHERE hash = $1 AND expires_at > $2");
+    Ok(tx.row(statement.bind(hash.to_vec()).bind(now.millis()), |_| Ok(())).await?.is_some())
+}
+
 /// Uses a login link up; whether it was there and had not expired.
 pub async fn use_link(tx: &mut WriteTx<'_>, hash: [u8; 32], now: Timestamp) -> Result<bool, Error> {
     let statement = sql("DELETE FROM login_link WHERE hash = $1 AND expires_at > $2");

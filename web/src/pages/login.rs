@@ -42,11 +42,18 @@ pub(crate) fn form_config() -> FormConfig {
 }
 
 /// The form; with a link's secret, one button.
-pub async fn form(request: HttpRequest, asked: Option<Query<Asked>>) -> HttpResponse {
+pub async fn form(request: HttpRequest, dashboard: Data<Dashboard>, asked: Option<Query<Asked>>) -> HttpResponse {
     let asked = asked.map(Query::into_inner).unwrap_or_default();
     let next = session::destination(asked.next.as_deref());
     let link = asked.link.as_deref().filter(|secret| !secret.is_empty());
-    show(&request, StatusCode::OK, next, link, None)
+    match link {
+        Some(secret) => match dashboard.control.knows_link(secret).await {
+            Ok(true) => show(&request, StatusCode::OK, next, link, None),
+            Ok(false) => show(&request, StatusCode::UNAUTHORIZED, next, None, Some(refusal(true))),
+            Err(failure) => fail_outside(&request, &failure, &request_id(&request)),
+        },
+        None => show(&request, StatusCode::OK, next, None, None),
+    }
 }
 
 /// Opens a session, and goes on to where the visitor wanted to be.
@@ -106,7 +113,7 @@ fn show(
 /// What a person can do about it; which of the causes it was is nobody's business.
 fn refusal(by_link: bool) -> &'static str {
     if by_link {
-        "This link has been used, or its hour is over. Make another, or sign in with a token."
+        "This link is not known here: it has been used, or its hour is over. Make another, or sign in with a token."
     } else {
         "This token is not known here, or it has expired."
     }

@@ -164,6 +164,7 @@ pub struct NetworksPage {
     table: NetworkTable,
     /// The command that makes the first network of the user's own, while there is none.
     create: Option<String>,
+    another: String,
     first: Option<String>,
     next: Option<String>,
 }
@@ -185,6 +186,7 @@ impl NetworksPage {
                 .to_vec(),
             table: NetworkTable::new(&frame, &page.items),
             create: alone.then(|| frame.first_post("/api/v1/networks", &first_network(facts))),
+            another: frame.first_post("/api/v1/networks", &serde_json::json!({"name": "another", "driver": "bridge"})),
             first: (!filter.page_token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
             filter,

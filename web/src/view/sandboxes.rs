@@ -120,6 +120,7 @@ pub struct SandboxesPage {
     filtered: bool,
     table: SandboxTable,
     create: String,
+    another: String,
     first: Option<String>,
     next: Option<String>,
 }
@@ -129,11 +130,12 @@ impl SandboxesPage {
     pub fn new(frame: Frame, filter: SandboxFilter, page: &Page<Sandbox>, network: Option<&str>) -> Self {
         let frame = frame.api(format!("/api/v1/sandboxes{}", filter.api_query()));
         let link = |token: &str| format!("/ui/sandboxes{}", filter.query(token));
-        let body = serde_json::json!({"name": "macvlan1", "networks": {network.unwrap_or("none"): {}}});
+        let body = |name: &str| serde_json::json!({"name": name, "networks": {network.unwrap_or("none"): {}}});
         Self {
             filtered: [&filter.network, &filter.state, &filter.q].iter().any(|text| !text.is_empty()),
             table: SandboxTable::new(&frame, &page.items),
-            create: frame.first_post("/api/v1/sandboxes", &body),
+            create: frame.first_post("/api/v1/sandboxes", &body("macvlan1")),
+            another: frame.first_post("/api/v1/sandboxes", &body("another")),
             first: (!filter.page_token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
             filter,
