@@ -54,9 +54,9 @@ pub(crate) struct Inner {
     pub(crate) changed: Notify,
     /// Passes over keys read; those over everything write.
     pub(crate) exclusion: RwLock<()>,
-    /// Held by a pass over keys that works on the host's own stack, until what it did is recorded: its objects belong to several
-    /// sandboxes at once.
-    pub(crate) host: Arc<tokio::sync::Mutex<()>>,
+    /// Held by a pass over keys that works on the host's own stack (those that only look there share it), until what it did is recorded: its
+    /// objects belong to several sandboxes at once.
+    pub(crate) host: Arc<tokio::sync::RwLock<()>>,
     /// Held while facts are read, so that they are compared in the order they were read in.
     pub(crate) facts: tokio::sync::Mutex<host::Told>,
     stopped: watch::Sender<bool>,

@@ -2,6 +2,8 @@
 //!
 //! What must not live here: what is said.
 
+use std::collections::BTreeMap;
+
 use netloom_model::assignment::Key;
 use netloom_model::plan::Refusal;
 use netloom_plan::Compiled;
@@ -20,6 +22,17 @@ pub(crate) fn blame(wanted: &Compiled, observed: &Observed, object: &Object) -> 
         }
     }
     wanted.owner(object)
+}
+
+/// A sandbox whose bridge is missing is told why that was not made, where that is known.
+pub(crate) fn trace(refused: &mut BTreeMap<Key, Refusal>) {
+    let of_network = |(key, refusal): (&Key, &Refusal)| matches!(key, Key::Network(_)).then(|| refusal.clone());
+    let Some(cause) = refused.iter().find_map(of_network) else { return };
+    for (key, refusal) in refused {
+        if matches!(key, Key::Sandbox(_)) && refusal.code == "bridge-missing" {
+            *refusal = cause.clone();
+        }
+    }
 }
 
 /// A refusal with the sandbox's name: the kernel crate may only know its ID.

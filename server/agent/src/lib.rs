@@ -31,6 +31,7 @@ mod repair;
 mod schedule;
 mod settle;
 mod source;
+mod stack;
 mod state;
 
 pub use agent::{Agent, Options};

@@ -11,8 +11,7 @@ use netloom_model::assignment::{Assignment, Key};
 use netloom_model::plan::Refusal;
 use netloom_model::sandbox::InterfaceStatus;
 use netloom_plan::object::{self, Object, Observed, Place};
-use netloom_plan::{Comparison, Compiled, Operation, compile, describe, diff, uses_host};
-use tokio::sync::OwnedMutexGuard;
+use netloom_plan::{Comparison, Compiled, Operation, compile, describe, diff};
 use tokio::time::Instant;
 
 use crate::agent::Inner;
@@ -20,6 +19,7 @@ use crate::backoff::jittered;
 use crate::blame::named;
 use crate::repair::Repairs;
 use crate::source::SourceError;
+use crate::stack::{HostStack, changes_host, on_host, touches_host};
 use crate::state::Gate;
 use crate::{host, probing, settle};
 
@@ -37,6 +37,8 @@ enum PassError {
     Kernel(#[from] Error),
     #[error("{0}")]
     Injected(#[from] Injected),
+    #[error("the host differs, and others look at it")]
+    HostDiffers,
 }
 
 /// What a pass found and did.
@@ -62,7 +64,7 @@ pub(crate) struct Work {
     /// Whether it looked at everything.
     pub(crate) everything: bool,
     /// Nobody else works on the host until this is recorded: what was verified would be told in another order than it was done.
-    _host: Option<OwnedMutexGuard<()>>,
+    _host: HostStack,
 }
 
 /// Gives back what a pass holds, also when it breaks off.
@@ -179,13 +181,28 @@ fn put_off(inner: &Inner, asked: &BTreeSet<Key>, error: &PassError) {
 /// `None` is everything.
 async fn work(inner: &Arc<Inner>, keys: Option<&BTreeSet<Key>>) -> Result<Work, PassError> {
     point("agent.pass.before_observe")?;
-    let mut assignment = fetch(inner, keys).await?;
-    let mut host = None;
-    if keys.is_some_and(|keys| touches_host(&assignment, keys)) {
-        host = Some(inner.host.clone().lock_owned().await);
-        // Another pass may have worked on the host since it was read.
-        assignment = fetch(inner, keys).await?;
+    let assignment = fetch(inner, keys).await?;
+    let Some(asked) = keys.filter(|keys| touches_host(&assignment, keys)) else {
+        return begin(inner, assignment, keys, HostStack::Apart).await;
+    };
+    if !changes_host(&assignment, asked) {
+        // The bridge that a sandbox is to be on is there nearly always.
+        let shared = HostStack::Shared(inner.host.clone().read_owned().await);
+        match begin(inner, fetch(inner, keys).await?, keys, shared).await {
+            Err(PassError::HostDiffers) => {}
+            outcome => return outcome,
+        }
     }
+    let alone = HostStack::Alone(inner.host.clone().write_owned().await);
+    begin(inner, fetch(inner, keys).await?, keys, alone).await
+}
+
+async fn begin(
+    inner: &Arc<Inner>,
+    assignment: Assignment,
+    keys: Option<&BTreeSet<Key>>,
+    host: HostStack,
+) -> Result<Work, PassError> {
     inner.naming.withdraw(&assignment, keys).await;
     let mut pass = Pass::compile(inner, assignment, keys);
     if !pass.wanted.refusals.is_empty() {
@@ -196,12 +213,6 @@ async fn work(inner: &Arc<Inner>, keys: Option<&BTreeSet<Key>>) -> Result<Work, 
     let work = pass.run(host).await?;
     probing::start(inner, &work.wanted, &work.observed);
     Ok(work)
-}
-
-/// Whether a pass shares the host's own stack with others: shims and routes through them.
-fn touches_host(assignment: &Assignment, keys: &BTreeSet<Key>) -> bool {
-    let absent = |key: &Key| matches!(key, Key::Network(id) if !assignment.networks.contains_key(id));
-    uses_host(assignment) || keys.iter().any(absent)
 }
 
 async fn fetch(inner: &Inner, keys: Option<&BTreeSet<Key>>) -> Result<Assignment, PassError> {
@@ -239,13 +250,19 @@ impl<'a> Pass<'a> {
         Self { inner, keys, assignment, wanted, host_generation }
     }
 
-    async fn run(mut self, host: Option<OwnedMutexGuard<()>>) -> Result<Work, PassError> {
+    async fn run(mut self, host: HostStack) -> Result<Work, PassError> {
         let mut look = self.inner.kernel.observe(self.wanted.scope.clone()).await?;
         let mut comparison = self.compare(&look.observed);
+        let only_looks = matches!(host, HostStack::Shared(_));
+        if only_looks && comparison.operations.iter().any(on_host) {
+            return Err(PassError::HostDiffers);
+        }
         let mut repairs = Repairs::found(&comparison, &self.wanted, &look.observed, &self.assignment);
         let (mut refused, mut sockets) = (BTreeMap::new(), BTreeMap::new());
         for _ in 0..ROUNDS {
-            if comparison.operations.is_empty() || !refused.is_empty() {
+            // What differs on the host by now is for the next pass, which then excludes others.
+            let not_ours_to_do = only_looks && comparison.operations.iter().any(on_host);
+            if comparison.operations.is_empty() || !refused.is_empty() || not_ours_to_do {
                 break;
             }
             point("agent.pass.before_apply")?;

@@ -16,7 +16,7 @@ use netloom_plan::remains;
 use tokio::time::Instant;
 
 use crate::agent::Inner;
-use crate::blame::blame;
+use crate::blame::{blame, trace};
 use crate::look::{namespace_gone, namespace_gone_condition};
 use crate::pass::Work;
 use crate::repair::{self, assigned};
@@ -45,6 +45,7 @@ enum Verdict {
 /// Settles the keys that were asked for, and the networks whose shims the pass worked on.
 pub(crate) async fn settle(inner: &Arc<Inner>, asked: &BTreeSet<Key>, mut work: Work) {
     repair::say(inner, &mut work).await;
+    trace(&mut work.refused);
     let mut verdicts = verdicts(inner, asked, &work);
     name(inner, &mut work, &verdicts).await;
     let left = endpoints_gone(&work, &verdicts);

@@ -122,6 +122,12 @@ impl Subject {
         let mut refusal = self.refusal(code, failure.words());
         refusal.errno = Some(failure.name());
         refusal.hint = hint(Errno::from_raw(failure.errno)).map(str::to_owned);
+        if failure.text.as_ref().is_some_and(|text| text.contains("IPv6 is disabled")) {
+            "feature-missing".clone_into(&mut refusal.code);
+            let remedy = "this host has IPv6 switched off: `sysctl -w net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0`, \
+                or a network without IPv6 pools";
+            refusal.hint = Some(remedy.to_owned());
+        }
         refusal
     }
 

@@ -56,7 +56,18 @@ impl Firewall {
     }
 }
 
-/// Removes the table, whoever made it: for `purge`. Says whether it was there.
+/// Why a change was refused, in words and as the kernel's errno.
+pub(crate) fn explained(error: &NftError) -> (String, Option<i32>) {
+    match error.errno() {
+        Some(libc::EPERM) => {
+            let table = table();
+            (format!("another process owns the table {table}: `nft list table {table}` names it"), Some(libc::EPERM))
+        }
+        errno => (error.to_string(), errno),
+    }
+}
+
+/// Whether the table is there, whoever made it: for `purge`.
 pub(crate) fn is_there() -> Result<bool, NftError> {
     match Nft::open().and_then(|mut nft| nft.tables()) {
         Err(error) if error.is(UNKNOWN) => Ok(false),
@@ -93,9 +104,13 @@ impl State {
             }
             let parts = dump(self.nft()?)?;
             if parts.first() == Some(&Part::Table) && !self.owned {
-                // Left by an earlier process: from now on others' `flush ruleset` passes it by again.
-                self.claim()?;
-                continue;
+                // Left by an earlier process: from now on others' `flush ruleset` passes it by again. Where another process has it, it can
+                // be looked at all the same, and who wants to change it is told.
+                match self.claim() {
+                    Ok(()) => continue,
+                    Err(error) if error.is(&[Errno::EPERM]) => {}
+                    Err(error) => return Err(error),
+                }
             }
             if self.nft()?.generation()? == generation {
                 self.seen = Some((generation, parts.clone()));
@@ -206,7 +221,8 @@ fn dump(nft: &mut Nft) -> Result<Vec<Part>, NftError> {
         return Ok(Vec::new());
     }
     let mut parts = vec![Part::Table];
-    let sets = nft.sets(&id)?;
+    // An anonymous set goes with the rule that it belongs to.
+    let sets = nft.sets(&id)?.into_iter().filter(|set| !set.is_anonymous()).collect::<Vec<_>>();
     let mut rules: BTreeMap<String, Vec<Rule>> = BTreeMap::new();
     for found in nft.rules(&id)? {
         rules.entry(found.chain).or_default().push(found.rule);

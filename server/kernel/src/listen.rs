@@ -234,7 +234,10 @@ fn notification(
     let (what, owner, automatic) = match message {
         RouteNetlinkMessage::NewLink(_) | RouteNetlinkMessage::DelLink(_) => {
             let (new, owner) = memory.link(nsid, message, link::read(message)?);
-            if !new {
+            // One that was just made is marked in the next message; one that stays so is found by the next full look.
+            let half_made =
+                owner.as_ref().is_some_and(String::is_empty) && matches!(message, RouteNetlinkMessage::NewLink(_));
+            if !new || half_made {
                 return None;
             }
             ("link", owner, false)

@@ -2,11 +2,12 @@
 //!
 //! Links are removed elsewhere (`reap`), because that takes a thread for 20 ms. What must not live here: retries.
 
+mod blocked;
 mod bridge;
 mod namespace;
 mod object;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use netloom_model::plan::{Action, Refusal};
 use netloom_plan::object::{Object, Observed, Operation, Place, Scope, Sysctl};
 
 use crate::error::{Failure, Subject};
+use crate::firewall;
 use crate::handle::{Inner, Look, Sockets};
 use crate::message::{address, link};
 use crate::observe::{self, Known};
@@ -23,38 +25,13 @@ use crate::solicited;
 use crate::stack::Stack;
 use crate::sysctl;
 use crate::worker::Worker;
+pub(crate) use blocked::Blocked;
 
 /// Whether what lies between two fault points is sent by itself, so that a test can stop there.
 const STEP_BY_STEP: bool = cfg!(feature = "fault-points");
 
 /// How one operation came out.
 pub(crate) type Outcome = Result<(), Refusal>;
-
-/// What later operations of a place can't build on any more.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Blocked {
-    /// The namespace could not be made or entered.
-    pub(crate) place: bool,
-    /// Links that could not be made, changed or removed.
-    pub(crate) links: HashSet<String>,
-}
-
-impl Blocked {
-    fn stops(&self, object: &Object) -> bool {
-        self.place || object.link().is_some_and(|link| self.links.contains(link))
-    }
-
-    /// Notes what an operation's failure takes with it.
-    pub(crate) fn failed(&mut self, object: &Object) {
-        match object {
-            Object::Namespace(_) => self.place = true,
-            Object::Link(link) => {
-                self.links.insert(link.name.clone());
-            }
-            _ => {}
-        }
-    }
-}
 
 /// What a request is for, which decides what its failure means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,8 +222,7 @@ impl Visiting<'_> {
     fn change_firewall(&self, operations: &[&Operation]) -> Result<(), (String, Option<i32>)> {
         let injected = |injected: netloom_fault::Injected| (injected.to_string(), None);
         netloom_fault::point("kernel.firewall.before_change").map_err(injected)?;
-        let changed = self.inner.firewall.apply(operations);
-        changed.map_err(|error| (error.to_string(), error.errno()))?;
+        self.inner.firewall.apply(operations).map_err(|error| firewall::explained(&error))?;
         netloom_fault::point("kernel.firewall.after_change").map_err(injected)
     }
 

@@ -25,6 +25,7 @@ const USER_DATA: u16 = 13;
 const KEY_BYTE_ORDER: u8 = 0;
 const DATA_BYTE_ORDER: u8 = 1;
 
+const FLAG_ANONYMOUS: u32 = 0x1;
 const FLAG_INTERVAL: u32 = 0x4;
 const FLAG_MAP: u32 = 0x8;
 const FLAG_CONCATENATION: u32 = 0x80;
@@ -64,6 +65,11 @@ impl Set {
             self.flags |= FLAG_CONCATENATION;
         }
         self
+    }
+
+    /// Whether it was made by a rule of somebody else's and goes with that.
+    pub fn is_anonymous(&self) -> bool {
+        self.flags & FLAG_ANONYMOUS != 0
     }
 
     /// Whether it holds ranges.

@@ -78,6 +78,8 @@ pub struct Compiled {
     pub on_host: BTreeSet<NetworkId>,
     /// Parts of the firewall that may be judged when the scope is not everything: those of the networks looked at.
     pub judged: BTreeSet<Key>,
+    /// Which bridge a wanted part of the firewall is about.
+    pub bridges: BTreeMap<Key, String>,
     /// Settings of the host, by path, that a network's sandboxes need to be on for the way out.
     pub forwarding: BTreeMap<NetworkId, Vec<String>>,
 }
@@ -108,6 +110,7 @@ impl Default for Compiled {
             marks: BTreeMap::new(),
             on_host: BTreeSet::new(),
             judged: BTreeSet::new(),
+            bridges: BTreeMap::new(),
             forwarding: BTreeMap::new(),
         }
     }
@@ -135,6 +138,11 @@ pub fn uses_host(assignment: &Assignment) -> bool {
 /// Name of a network's link on the host, if it has one.
 pub fn host_link(network: &AssignedNetwork) -> String {
     bridge::of(network).map_or_else(|| host_link_name(network.id), |(_, name)| name)
+}
+
+/// Whether a sandbox of these has routes of the host's to it.
+pub fn has_shims(assignment: &Assignment) -> bool {
+    assignment.networks.values().any(macvlan::has_shim)
 }
 
 impl Compiled {

@@ -6,7 +6,7 @@ use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
 use netloom_model::plan::{Action, PlannedOperation};
 use netloom_nftables::element::Data;
-use netloom_nftables::{Rule, Verdict};
+use netloom_nftables::{Element, Rule, Verdict};
 
 use crate::firewall::{self, Part};
 use crate::object::{Link, LinkKind, Object, Operation, Place, Route};
@@ -178,8 +178,17 @@ pub fn part_name(part: &Part) -> String {
         Part::Table => format!("nftables table {}", firewall::table()),
         Part::Set(set) => format!("nftables set {}", set.name),
         Part::Chain(filled) => format!("nftables chain {}", filled.chain.name),
-        Part::Element(one) => format!("element {} of nftables set {}", one.element.key.to_ifname(), one.set),
+        Part::Element(one) => format!("element {} of nftables set {}", element_key(&one.element), one.set),
     }
+}
+
+/// The name that it holds; the bytes of what somebody else put there.
+fn element_key(element: &Element) -> String {
+    let name = element.key.to_ifname();
+    if !name.is_empty() && name.chars().all(|c| c.is_ascii_graphic()) {
+        return name;
+    }
+    element.key.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Rules are named by what their comments say.

@@ -119,7 +119,8 @@ impl<'a> Pass<'a> {
 
     fn leftovers(&mut self) {
         for (key, found) in &self.observed.ours {
-            if !self.wanted.desired.contains_key(key) && self.is_leftover(key, found) && !self.goes_along(found) {
+            let unwanted = !self.wanted.desired.contains_key(key) && self.is_leftover(key, found);
+            if (unwanted || self.is_of_stranger(key, found)) && !self.goes_along(found) {
                 self.remove(found);
             }
         }
@@ -245,6 +246,10 @@ impl<'a> Pass<'a> {
     fn is_blocked(&mut self, key: &Key, want: &Object) -> bool {
         let link = match want {
             Object::Link(Link { kind: LinkKind::Veth { bridge, .. }, .. }) => Key::Link(Place::Host, bridge.clone()),
+            Object::Firewall(part) if part.is_of_network() => match self.wanted.bridges.get(key) {
+                Some(bridge) => Key::Link(Place::Host, bridge.clone()),
+                None => return false,
+            },
             _ => match want.link().filter(|name| want.hangs_from(name)) {
                 Some(name) => Key::Link(key.place(), name.to_owned()),
                 None => return false,
@@ -261,6 +266,15 @@ impl<'a> Pass<'a> {
         let Some(by) = by else { return false };
         self.out.blocked.insert(key.clone(), by);
         true
+    }
+
+    /// Whether it is a rule of ours about a bridge in whose place something foreign is by now: that is left alone by rules, too.
+    fn is_of_stranger(&self, key: &Key, found: &Object) -> bool {
+        let Object::Firewall(part) = found else { return false };
+        let bridge = self.wanted.bridges.get(key).map(|bridge| Key::Link(Place::Host, bridge.clone()));
+        let stranger =
+            |bridge: Key| self.observed.foreign.contains_key(&bridge) && !self.observed.ours.contains_key(&bridge);
+        part.is_of_network() && bridge.is_some_and(stranger)
     }
 
     /// Whether the place of a wanted object was looked at and is there to be worked in.

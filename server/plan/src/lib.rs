@@ -22,6 +22,6 @@ pub mod object;
 pub mod order;
 pub mod remains;
 
-pub use compile::{Compiled, Gates, ProbeNeeded, compile, host_link, uses_host};
+pub use compile::{Compiled, Gates, ProbeNeeded, compile, has_shims, host_link, uses_host};
 pub use diff::{Comparison, diff};
 pub use object::{Address, Key, Link, LinkKind, Namespace, Object, Operation, Place, Route, Sysctl};

@@ -7,8 +7,7 @@ use netloom_tests::{Host, Snapshot, host, json, until};
 
 /// A bridge network with IPv4 10.N.0.0/24 and an automatic IPv6 subnet.
 fn bridge(host: &Host, name: &str, number: u8) {
-    let pools = json!({"v4": {"subnet": format!("10.{number}.0.0/24")}, "v6": {"family": 6}});
-    host.client().post("networks", &json!({"name": name, "driver": "bridge", "pools": pools})).is(201);
+    host.bridge(name, &format!("10.{number}.0.0/24"));
 }
 
 fn address(host: &Host, sandbox: &str, network: &str, field: &str) -> String {
@@ -238,4 +237,70 @@ fn purge_takes_bridges_and_rules_along() {
     let directories = format!("--data-dir {} --run-dir {}", host.data_dir().display(), host.run_dir().display());
     host.netloom(&format!("purge --yes {directories}")).ok();
     Snapshot::of(&host).same_as(&before);
+}
+
+#[test]
+fn rules_leave_a_stranger_alone_that_has_the_name_of_a_bridge() {
+    let host = host!();
+    let client = host.start();
+    let body = json!({"name": "web", "driver": "bridge", "bridge": {"interface_name": "late0"}});
+    client.post("networks", &body).is(201);
+    host.net.run("ip link add late0 type bridge");
+    let refused = client.post("sandboxes", &json!({"name": "a", "networks": {"web": {}}}));
+    assert!(refused.status == 409 && refused.text.contains("late0"), "{}", refused.text);
+    client.post("sandboxes?on_failure=keep&wait=1s", &json!({"name": "b", "networks": {"web": {}}}));
+    assert!(!host.net.try_run("nft list ruleset").stdout.contains("late0"), "no rule is about the stranger");
+    host.net.run("ip link del late0");
+    until("the network is made once the name is free", Duration::from_secs(20), || {
+        (client.get("sandboxes/b").is(200)["status"]["state"] == "running").then_some(())
+    });
+    host.net.run("ip link del late0");
+    host.net.run("ip link add late0 type bridge");
+    until("nothing of ours is about it", Duration::from_secs(20), || {
+        (!host.net.try_run("nft list ruleset").stdout.contains("late0")).then_some(())
+    });
+}
+
+#[test]
+fn a_small_mtu_and_a_host_without_ipv6_are_no_trouble() {
+    let host = host!();
+    let client = host.start();
+    let body = json!({"name": "small", "driver": "bridge", "mtu": 576, "pools": {"v4": {"subnet": "10.94.0.0/24"}}});
+    client.post("networks", &body).is(201);
+    host.sandbox("a", "small");
+    assert!(reaches(&host, "a", "10.94.0.1"));
+    assert_eq!(client.get("networks/small").is(200)["status"]["state"], "ready");
+    assert_eq!(client.get("drift").is(200)["items"], json!([]));
+    host.net.run("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
+    bridge(&host, "dual", 95);
+    client.post("sandboxes?wait=2s", &json!({"name": "b", "networks": {"dual": {}}}));
+    let said = client.get("networks/dual").is(200)["status"]["conditions"].to_string();
+    assert!(said.contains("disable_ipv6=0"), "it says what helps: {said}");
+}
+
+#[test]
+fn another_owner_of_the_table_stops_bridges_only() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("lan", "10.96.0.0/24");
+    bridge(&host, "one", 91);
+    let mut nft = host.net.command("nft");
+    let mut owner =
+        nft.arg("-i").stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    use std::io::Write as _;
+    owner.stdin.as_mut().unwrap().write_all(b"add table inet netloom { flags owner; }\n").unwrap();
+    until("it owns the table", Duration::from_secs(5), || {
+        host.net.try_run("nft list table inet netloom").stdout.contains("owner").then_some(())
+    });
+    let refused = client.post("sandboxes", &json!({"name": "a", "networks": {"one": {}}}));
+    assert_eq!(refused.status, 409, "{}", refused.text);
+    assert!(refused.text.contains("another process owns the table inet netloom"), "{}", refused.text);
+    assert!(!host.net.run("ip -o link").contains(": nl-"), "no bridge without its rules");
+    host.sandbox("b", "lan");
+    client.get("drift").is(200);
+    let _ = owner.kill();
+    let _ = owner.wait();
+    client.delete("sandboxes/b").is(204);
+    host.sandbox("c", "one");
+    assert!(reaches(&host, "c", "10.91.0.1"));
 }

@@ -13,6 +13,8 @@ use crate::object::{Address, AssignedKey, Key, Link, LinkKind, Object, Place, ho
 
 /// MTU of a bridge and its endpoints unless said: Ethernet's.
 const MTU: u32 = 1500;
+/// Least MTU that IPv6 works with (RFC 8200, section 5).
+const MTU_OF_IPV6: u32 = 1280;
 
 /// The settings of a bridge network, and the name of its bridge.
 pub(super) fn of(network: &AssignedNetwork) -> Option<(&AssignedBridge, String)> {
@@ -33,6 +35,7 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
     for part in firewall::possible(network, &bridge) {
         let key = Key::Firewall(part.key());
         compiled.owners.insert(key.clone(), owner);
+        compiled.bridges.insert(key.clone(), bridge.clone());
         compiled.judged.insert(key);
     }
     // What is for all networks goes with one of those that are looked at, and is its doing.
@@ -53,7 +56,7 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         owner: network.id.to_string(),
     };
     compiled.want(owner, Object::Link(link));
-    for setting in sysctl::bridge(&bridge, !network.internal, gates.without_ipv6) {
+    for setting in sysctl::bridge(&bridge, !network.internal, without_ipv6(network, gates)) {
         compiled.want(owner, setting);
     }
     for (gateway, subnet) in network.pools.iter().filter_map(|pool| Some((pool.gateway?, pool.subnet))) {
@@ -66,6 +69,11 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         compiled.ask_for(Place::Host, needed.iter());
         compiled.forwarding.insert(network.id, needed.into_iter().collect());
     }
+}
+
+/// Whether the network's links have no IPv6, and no settings of it: the kernel takes it from those whose MTU is too small for it.
+fn without_ipv6(network: &AssignedNetwork, gates: &Gates) -> bool {
+    gates.without_ipv6 || network.mtu.unwrap_or(MTU) < MTU_OF_IPV6
 }
 
 /// An endpoint: its pair, its addresses, its default routes.
@@ -90,7 +98,7 @@ pub(super) fn endpoint(
     };
     compiled.want(owner, Object::Link(link));
     if sandbox.namespace != NamespaceSource::Made {
-        for setting in sysctl::adopted_link(place, &endpoint.interface, gates.without_ipv6) {
+        for setting in sysctl::adopted_link(place, &endpoint.interface, without_ipv6(network, gates)) {
             compiled.want(owner, setting);
         }
     }
