@@ -268,12 +268,12 @@ fn look(
         }
     };
     let mut links: BTreeMap<u32, link::Seen> = links.into_iter().map(|link| (link.index, link)).collect();
-    let addresses = address::dump(&mut stack.rtnl)?;
+    let mut addresses = address::dump(&mut stack.rtnl)?;
     let routes = route::dump(&mut stack.rtnl, routes)?;
     if names.is_some() {
-        // What is ours says on which link it is.
-        let on = addresses.iter().filter(|address| address.ours).map(|address| address.link);
-        for index in on.chain(routes.iter().filter_map(|route| route.link)) {
+        addresses.retain(|address| links.contains_key(&address.link));
+        // A route's identity does not tell its link, which may be another network's.
+        for index in routes.iter().filter_map(|route| route.link) {
             if !links.contains_key(&index) {
                 links.extend(link::by_index(&mut stack.rtnl, index)?.map(|link| (index, link)));
             }

@@ -3,6 +3,8 @@
 //! Only objects with our mark are ever changed or removed. A foreign object under a wanted key is a conflict: it is left
 //! alone, and what would hang from it is not attempted.
 
+mod table;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_model::assignment::NamespaceSource;
@@ -10,7 +12,7 @@ use netloom_model::plan::Refusal;
 
 use crate::compile::Compiled;
 use crate::describe;
-use crate::firewall::{Part, PartKey};
+use crate::firewall::Part;
 use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Observed, Operation, Place};
 use crate::order;
 
@@ -220,28 +222,6 @@ impl<'a> Pass<'a> {
         with_link() || with_namespace() || with_table()
     }
 
-    /// Whether a set or a chain's hook is another than it should be: rules hold on to both, so that nothing less than all can be changed.
-    fn is_table_unsound(&self) -> bool {
-        self.wanted.desired.iter().any(|(key, want)| match (want, self.observed.ours.get(key)) {
-            (Object::Firewall(Part::Set(want)), Some(Object::Firewall(Part::Set(found)))) => want != found,
-            (Object::Firewall(Part::Chain(want)), Some(Object::Firewall(Part::Chain(found)))) => {
-                want.chain != found.chain
-            }
-            _ => false,
-        })
-    }
-
-    /// Whether nobody needs the table: nothing of any network's is in it, but what goes now.
-    fn is_table_unused(&self) -> bool {
-        let table = Key::Firewall(PartKey::Table);
-        let everything = self.wanted.scope.everything;
-        let stays = |(key, object): (&Key, &Object)| match object {
-            Object::Firewall(part) => part.is_of_network() && !everything && !self.wanted.judged.contains(key),
-            _ => false,
-        };
-        !self.wanted.desired.contains_key(&table) && !self.observed.ours.iter().any(stays)
-    }
-
     /// Whether a wanted object hangs from a foreign link under the name of one that is wanted, or is to be a port of one.
     fn is_blocked(&mut self, key: &Key, want: &Object) -> bool {
         let link = match want {
@@ -266,15 +246,6 @@ impl<'a> Pass<'a> {
         let Some(by) = by else { return false };
         self.out.blocked.insert(key.clone(), by);
         true
-    }
-
-    /// Whether it is a rule of ours about a bridge in whose place something foreign is by now: that is left alone by rules, too.
-    fn is_of_stranger(&self, key: &Key, found: &Object) -> bool {
-        let Object::Firewall(part) = found else { return false };
-        let bridge = self.wanted.bridges.get(key).map(|bridge| Key::Link(Place::Host, bridge.clone()));
-        let stranger =
-            |bridge: Key| self.observed.foreign.contains_key(&bridge) && !self.observed.ours.contains_key(&bridge);
-        part.is_of_network() && bridge.is_some_and(stranger)
     }
 
     /// Whether the place of a wanted object was looked at and is there to be worked in.

@@ -74,11 +74,14 @@ impl Store {
         let options = options(path).vfs(VFS);
         let for_writer = options.clone().pragma("cache_size", WRITER_CACHE);
         let mut connection = SqliteConnection::connect_with(&for_writer).await?;
-        // Before the first thing that is written: what is refused stays as it is, to the byte.
-        schema::admit(&mut connection, &schema::MIGRATIONS).await?;
-        sqlx::query("PRAGMA journal_mode = WAL").execute(&mut connection).await?;
-        schema::migrate(&mut connection, path, &schema::MIGRATIONS).await?;
-        let (identity, last) = schema::identity(&mut connection).await?;
+        let (identity, last) = match prepare(&mut connection, path).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                // Or its thread may hold the file for a moment longer, against whoever looks at it next.
+                let _ = connection.close().await;
+                return Err(error);
+            }
+        };
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .test_before_acquire(false)
@@ -226,6 +229,15 @@ async fn contradictions(connection: &mut SqliteConnection) -> Result<Option<Vec<
     let (identity, _) = schema::identity(connection).await?;
     let mut transaction = connection.begin().await?;
     crate::integrity::check(&mut ReadTx::new(&mut transaction, identity)).await.map(Some)
+}
+
+/// Brings a database that was just opened up to date; answers whose it is, and the number of its last event.
+async fn prepare(connection: &mut SqliteConnection, path: &Path) -> Result<(Identity, u64), Error> {
+    // Before the first thing that is written: what is refused stays as it is, to the byte.
+    schema::admit(connection, &schema::MIGRATIONS).await?;
+    sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
+    schema::migrate(connection, path, &schema::MIGRATIONS).await?;
+    schema::identity(connection).await
 }
 
 /// Makes an empty file for SQLite to fill. It gives its own file beside it (`-wal`) the same mode.

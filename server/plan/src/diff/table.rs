@@ -1,0 +1,38 @@
+//! Our nftables table: when all of it goes, and which of its parts must not stand.
+
+use super::Pass;
+use crate::firewall::{Part, PartKey};
+use crate::object::{Key, Object, Place};
+
+impl Pass<'_> {
+    /// Whether a set or a chain's hook is another than it should be: rules hold on to both, so that nothing less than all can be changed.
+    pub(super) fn is_table_unsound(&self) -> bool {
+        self.wanted.desired.iter().any(|(key, want)| match (want, self.observed.ours.get(key)) {
+            (Object::Firewall(Part::Set(want)), Some(Object::Firewall(Part::Set(found)))) => want != found,
+            (Object::Firewall(Part::Chain(want)), Some(Object::Firewall(Part::Chain(found)))) => {
+                want.chain != found.chain
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether nobody needs the table: nothing of any network's is in it, but what goes now.
+    pub(super) fn is_table_unused(&self) -> bool {
+        let table = Key::Firewall(PartKey::Table);
+        let everything = self.wanted.scope.everything;
+        let stays = |(key, object): (&Key, &Object)| match object {
+            Object::Firewall(part) => part.is_of_network() && !everything && !self.wanted.judged.contains(key),
+            _ => false,
+        };
+        !self.wanted.desired.contains_key(&table) && !self.observed.ours.iter().any(stays)
+    }
+
+    /// Whether it is a rule of ours about a bridge in whose place something foreign is by now: that is left alone by rules, too.
+    pub(super) fn is_of_stranger(&self, key: &Key, found: &Object) -> bool {
+        let Object::Firewall(part) = found else { return false };
+        let bridge = self.wanted.bridges.get(key).map(|bridge| Key::Link(Place::Host, bridge.clone()));
+        let stranger =
+            |bridge: Key| self.observed.foreign.contains_key(&bridge) && !self.observed.ours.contains_key(&bridge);
+        part.is_of_network() && bridge.is_some_and(stranger)
+    }
+}
