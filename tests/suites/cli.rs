@@ -122,6 +122,10 @@ fn the_first_start_prints_a_link_that_logs_in_once() {
     assert!(!invented.text.contains("Open the dashboard"), "no button that can only fail");
     let again = host.netloom(&format!("login-link --run-dir {}", host.run_dir().display())).ok();
     assert!(again.contains("http://127.0.0.1:8080/"), "{again}");
+    let foreign = tcp.get("/ui/login?next=//example.net");
+    assert!(foreign.text.contains("name=\"next\" value=\"/ui\""), "a foreign destination is dropped: {}", foreign.text);
+    let form = tcp.get("/ui/login?next=/ui/events");
+    assert!(form.text.contains("type=\"password\"") && form.text.contains("value=\"/ui/events\""), "{}", form.text);
 }
 
 #[test]

@@ -66,17 +66,6 @@ async fn every_page_asks_for_a_login_and_comes_back() {
 }
 
 #[actix_web::test]
-async fn a_login_link_is_shown_as_a_button_and_not_used() {
-    let answer = get("/ui/login?link=s3cret&next=//example.net").await;
-    assert_eq!(answer.status, StatusCode::OK);
-    assert!(answer.body.contains("Open the dashboard") && answer.body.contains("name=\"link\" value=\"s3cret\""));
-    assert!(answer.body.contains("name=\"next\" value=\"/ui\""), "a foreign destination is dropped");
-    assert!(answer.headers.get("set-cookie").is_none());
-    let form = get("/ui/login?next=/ui/events").await;
-    assert!(form.body.contains("type=\"password\"") && form.body.contains("value=\"/ui/events\""));
-}
-
-#[actix_web::test]
 async fn every_answer_is_guarded() {
     for path in ["/ui", "/ui/login", "/ui/nowhere", "/ui/static/app.css"] {
         let answer = get(path).await;
