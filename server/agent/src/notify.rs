@@ -79,6 +79,8 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
                 }
                 false
             }
+            // Of an endpoint that a pass is just making, or has removed: that pass looks at it last.
+            None if owner.is_some() => false,
             None => {
                 wake_full_later(&mut state, due);
                 true
