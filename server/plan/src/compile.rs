@@ -190,8 +190,8 @@ impl Compiled {
         }
     }
 
-    /// Puts the host's end of the pair of an endpoint that the assignment does not hold any more into the scope.
-    pub fn look_for_port(&mut self, endpoint: EndpointId) {
+    /// Puts the host's end of an endpoint's pair into the scope, whether the endpoint stays or goes.
+    fn look_for_port(&mut self, endpoint: EndpointId) {
         self.scope.host = true;
         self.scope.host_links.push(port_name(endpoint));
     }

@@ -74,6 +74,7 @@ pub fn diff(wanted: &Compiled, observed: &Observed) -> Comparison {
         falling: BTreeSet::new(),
         ending: BTreeSet::new(),
         dropped: BTreeSet::new(),
+        other_ends: BTreeSet::new(),
         table_ends: false,
         out: Comparison::default(),
     };
@@ -93,6 +94,8 @@ struct Pass<'a> {
     ending: BTreeSet<Place>,
     /// Links that lose an address of a family (IPv4 or not), and with it maybe the routes that need it.
     dropped: BTreeSet<(Place, &'a str, bool)>,
+    /// Ports on the host, by name and owner, whose other end is in its place.
+    other_ends: BTreeSet<(&'a str, &'a str)>,
     /// Whether the whole table goes, for good or to be made anew: everything in it goes with it.
     table_ends: bool,
     out: Comparison,
@@ -101,6 +104,7 @@ struct Pass<'a> {
 impl<'a> Pass<'a> {
     /// Finds the links and namespaces that must go, first: it decides about everything that hangs from them.
     fn fell(&mut self) {
+        self.other_ends = self.observed.ours.values().filter_map(other_end).collect();
         self.table_ends = self.is_table_unsound() || self.is_table_unused();
         for (key, found) in &self.observed.ours {
             let remake = match (self.wanted.desired.get(key), found) {
@@ -294,19 +298,13 @@ impl<'a> Pass<'a> {
     /// Whether the other end of a pair is in its place. That of an adopted namespace that is gone only by its path is left alone until its
     /// sandbox goes.
     fn is_paired(&self, port: &Link) -> bool {
-        let is_other_end = |object: &Object| match object {
-            Object::Link(Link { kind: LinkKind::Veth { port: name, .. }, owner, .. }) => {
-                *name == port.name && *owner == port.owner
-            }
-            _ => false,
-        };
         let gone = || match self.wanted.marks.get(&port.owner) {
             Some(AssignedKey::Sandbox(id)) => {
                 self.observed.gone.contains_key(id) && self.wanted.desired.contains_key(&Key::Namespace(*id))
             }
             _ => false,
         };
-        self.observed.ours.values().any(is_other_end) || gone()
+        self.other_ends.contains(&(port.name.as_str(), port.owner.as_str())) || gone()
     }
 
     fn is_tolerated(&self, key: &Key, found: &Object) -> bool {
@@ -321,6 +319,14 @@ enum Found<'a> {
     Nothing,
     Ours(&'a Object),
     Foreign(&'a Object),
+}
+
+/// The port, by name and owner, that a pair's end in a sandbox has on the host.
+fn other_end(object: &Object) -> Option<(&str, &str)> {
+    match object {
+        Object::Link(Link { kind: LinkKind::Veth { port, .. }, owner, .. }) => Some((port, owner)),
+        _ => None,
+    }
 }
 
 fn is_removable_link(object: &Object) -> bool {

@@ -5,15 +5,17 @@ use crate::firewall::{Part, PartKey};
 use crate::object::{Key, Object, Place};
 
 impl Pass<'_> {
-    /// Whether a set or a chain's hook is another than it should be: rules hold on to both, so that nothing less than all can be changed.
+    /// Whether a set or a chain's hook is another than it should be: rules hold on to both, so that nothing less than all can be changed. Only
+    /// who looks at everything knows all that is to be made again.
     pub(super) fn is_table_unsound(&self) -> bool {
-        self.wanted.desired.iter().any(|(key, want)| match (want, self.observed.ours.get(key)) {
-            (Object::Firewall(Part::Set(want)), Some(Object::Firewall(Part::Set(found)))) => want != found,
-            (Object::Firewall(Part::Chain(want)), Some(Object::Firewall(Part::Chain(found)))) => {
-                want.chain != found.chain
-            }
-            _ => false,
-        })
+        self.wanted.scope.everything
+            && self.wanted.desired.iter().any(|(key, want)| match (want, self.observed.ours.get(key)) {
+                (Object::Firewall(Part::Set(want)), Some(Object::Firewall(Part::Set(found)))) => want != found,
+                (Object::Firewall(Part::Chain(want)), Some(Object::Firewall(Part::Chain(found)))) => {
+                    want.chain != found.chain
+                }
+                _ => false,
+            })
     }
 
     /// Whether nobody needs the table: nothing of any network's is in it, but what goes now.

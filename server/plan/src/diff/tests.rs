@@ -269,7 +269,13 @@ proptest! {
                     Object::Route(route) => {
                         prop_assert!(wanted.claimed.contains_key(&object.key()), "{route:?} is another's");
                     }
-                    Object::Firewall(Part::Table) => {}
+                    Object::Firewall(Part::Table) => {
+                        let others = memory.ours.iter().any(|(key, found)| {
+                            matches!(found, Object::Firewall(part) if part.is_of_network()) && !wanted.judged.contains(key)
+                        });
+                        let goes = matches!(operation, Operation::Delete(_));
+                        prop_assert!(!(goes && others), "the rules of others would go along");
+                    }
                     Object::Firewall(part) => {
                         let judged = wanted.judged.contains(&object.key()) || !part.is_of_network();
                         prop_assert!(judged, "{part:?} is another's");
