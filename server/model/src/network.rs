@@ -14,6 +14,8 @@ use crate::timestamp::Timestamp;
 /// Most endpoints of one network of driver bridge: the kernel numbers a bridge's ports with 10 bits, and 0 is none of them
 /// (`BR_MAX_PORTS` in net/bridge/br_private.h).
 pub const BRIDGE_PORTS_MAX: u64 = 1023;
+/// Least MTU in bytes that IPv6 works with (RFC 8200, section 5).
+pub const MTU_MIN_IPV6: u32 = 1280;
 
 /// How a network is realised in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]

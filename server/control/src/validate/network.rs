@@ -10,14 +10,12 @@ use netloom_model::facts::{Facts, HostLink};
 use netloom_model::invalid::Code;
 use netloom_model::name::{check_interface_name, check_name};
 use netloom_model::net::Family;
-use netloom_model::network::{Driver, MacvlanMode, MacvlanSpec, NetworkSpec, PoolSpec};
+use netloom_model::network::{Driver, MTU_MIN_IPV6, MacvlanMode, MacvlanSpec, NetworkSpec, PoolSpec};
 
 use super::pool::{self, WantedPool, at};
 use super::{Notes, Problems, immutable, notes};
 use crate::error::Error;
 
-/// Smallest MTU that IPv6 works with (RFC 8200, section 5).
-const MTU_MIN_V6: u32 = 1280;
 /// Bounds of a link's MTU.
 const MTU: std::ops::RangeInclusive<u32> = 68..=65535;
 
@@ -182,8 +180,8 @@ fn mtu(problems: &mut Problems, spec: &NetworkSpec, parent: Option<&HostLink>, p
         refuse("an MTU is 68 to 65535 bytes".to_owned());
     } else if let Some(parent) = parent.filter(|parent| mtu > parent.mtu) {
         refuse(format!("the MTU is at most the parent's: `{}` has {}", parent.name, parent.mtu));
-    } else if mtu < MTU_MIN_V6 && pools.iter().any(|pool| pool.family == Family::V6) {
-        refuse(format!("IPv6 needs an MTU of at least {MTU_MIN_V6} bytes"));
+    } else if mtu < MTU_MIN_IPV6 && pools.iter().any(|pool| pool.family == Family::V6) {
+        refuse(format!("IPv6 needs an MTU of at least {MTU_MIN_IPV6} bytes"));
     }
 }
 

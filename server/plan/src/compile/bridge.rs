@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use netloom_model::assignment::{AssignedBridge, AssignedEndpoint, AssignedNetwork, AssignedSandbox, NamespaceSource};
+use netloom_model::assignment::{AssignedBridge, AssignedEndpoint, AssignedNetwork, AssignedSandbox};
 use netloom_model::condition::Condition;
 use netloom_model::facts::Facts;
-use netloom_model::network::Driver;
+use netloom_model::network::{Driver, MTU_MIN_IPV6};
 
 use super::{Compiled, Gates, endpoint, firewall, sysctl};
 use crate::describe;
@@ -13,8 +13,6 @@ use crate::object::{Address, AssignedKey, Key, Link, LinkKind, Object, Place, ho
 
 /// MTU of a bridge and its endpoints unless said: Ethernet's.
 const MTU: u32 = 1500;
-/// Least MTU that IPv6 works with (RFC 8200, section 5).
-const MTU_OF_IPV6: u32 = 1280;
 
 /// The settings of a bridge network, and the name of its bridge.
 pub(super) fn of(network: &AssignedNetwork) -> Option<(&AssignedBridge, String)> {
@@ -73,7 +71,7 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
 
 /// Whether the network's links have no IPv6, and no settings of it: the kernel takes it from those whose MTU is too small for it.
 fn without_ipv6(network: &AssignedNetwork, gates: &Gates) -> bool {
-    gates.without_ipv6 || network.mtu.unwrap_or(MTU) < MTU_OF_IPV6
+    gates.without_ipv6 || network.mtu.unwrap_or(MTU) < MTU_MIN_IPV6
 }
 
 /// An endpoint: its pair, its addresses, its default routes.
@@ -97,10 +95,8 @@ pub(super) fn endpoint(
         owner: endpoint.id.to_string(),
     };
     compiled.want(owner, Object::Link(link));
-    if sandbox.namespace != NamespaceSource::Made {
-        for setting in sysctl::adopted_link(place, &endpoint.interface, without_ipv6(network, gates)) {
-            compiled.want(owner, setting);
-        }
+    for setting in endpoint::settings(sandbox, endpoint, without_ipv6(network, gates)) {
+        compiled.want(owner, setting);
     }
     for address in &endpoint.addresses {
         for object in endpoint::of_address(sandbox, endpoint, address) {

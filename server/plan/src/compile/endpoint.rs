@@ -3,9 +3,18 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use netloom_model::assignment::{AssignedAddress, AssignedEndpoint, AssignedSandbox};
+use netloom_model::assignment::{AssignedAddress, AssignedEndpoint, AssignedSandbox, NamespaceSource};
 
+use super::sysctl;
 use crate::object::{Address, Object, Place, Route};
+
+/// Settings of its link: in a namespace that Netloom made a link inherits them, in an adopted one it has its owner's.
+pub(super) fn settings(sandbox: &AssignedSandbox, endpoint: &AssignedEndpoint, without_ipv6: bool) -> Vec<Object> {
+    match sandbox.namespace {
+        NamespaceSource::Made => Vec::new(),
+        _ => sysctl::adopted_link(Place::Sandbox(sandbox.id), &endpoint.interface, without_ipv6),
+    }
+}
 
 /// The address itself, and the default route that needs it. The kernel makes the route to the subnet.
 pub(super) fn of_address(

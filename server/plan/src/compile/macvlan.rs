@@ -4,9 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use netloom_model::NetworkId;
-use netloom_model::assignment::{
-    AssignedAddress, AssignedEndpoint, AssignedMacvlan, AssignedNetwork, AssignedSandbox, NamespaceSource,
-};
+use netloom_model::assignment::{AssignedAddress, AssignedEndpoint, AssignedMacvlan, AssignedNetwork, AssignedSandbox};
 use netloom_model::condition::Condition;
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::network::MacvlanMode;
@@ -83,13 +81,10 @@ pub(super) fn endpoint(
             return;
         }
     };
-    let place = Place::Sandbox(sandbox.id);
     let link = link(sandbox, endpoint, network, macvlan, Some(parent.mtu));
     compiled.want(owner, Object::Link(link));
-    if sandbox.namespace != NamespaceSource::Made {
-        for setting in sysctl::adopted_link(place, &endpoint.interface, gates.without_ipv6) {
-            compiled.want(owner, setting);
-        }
+    for setting in endpoint::settings(sandbox, endpoint, gates.without_ipv6) {
+        compiled.want(owner, setting);
     }
     for address in &endpoint.addresses {
         let mut objects = endpoint::of_address(sandbox, endpoint, address);
