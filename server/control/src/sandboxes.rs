@@ -115,13 +115,7 @@ impl Control {
 
     /// All that the store holds of a sandbox, if it is there.
     pub(crate) async fn sandbox_parts(&self, id: SandboxId) -> Result<Option<SandboxParts>, Error> {
-        let read = self.inner.store.read(move |tx| {
-            Box::pin(async move {
-                let row = sandboxes::by_id(tx, id).await?;
-                Ok::<_, Error>(view::parts(tx, row.into_iter().collect()).await?.pop())
-            })
-        });
-        read.await
+        self.inner.store.ask(move |tx| Box::pin(view::parts_of(tx, id))).await
     }
 
     /// The ID of a sandbox by ID or name.

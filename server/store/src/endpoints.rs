@@ -19,7 +19,7 @@ macro_rules! select {
     };
 }
 
-fn row(columns: &mut Columns<'_>) -> Result<EndpointRow, Error> {
+pub(crate) fn row(columns: &mut Columns<'_>) -> Result<EndpointRow, Error> {
     Ok(EndpointRow {
         id: columns.parsed()?,
         sandbox_id: columns.parsed()?,
@@ -111,6 +111,11 @@ pub async fn purge(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(), Error
 pub async fn of_sandboxes(tx: &mut ReadTx<'_>, ids: &[SandboxId]) -> Result<Vec<EndpointRow>, Error> {
     let statement = sql(select!("e.sandbox_id IN (SELECT value FROM json_each($1)) ORDER BY e.sandbox_id, e.position"));
     tx.rows(statement.bind_list(ids), row).await
+}
+
+/// Asks for the endpoints of one sandbox, by position.
+pub(crate) fn select_of_sandbox(id: SandboxId) -> Statement {
+    sql(select!("e.sandbox_id = $1 ORDER BY e.position")).bind(id.to_string())
 }
 
 /// Endpoints on a network, by the name of their sandbox; at most `limit`.

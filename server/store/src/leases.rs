@@ -9,7 +9,7 @@ mod search;
 use std::net::IpAddr;
 
 use netloom_model::lease::{LeaseKind, LeaseState, Owner};
-use netloom_model::{EndpointId, LeaseId, NetworkId, Timestamp};
+use netloom_model::{EndpointId, LeaseId, NetworkId, SandboxId, Timestamp};
 
 use crate::column::{self, Columns};
 use crate::error::Error;
@@ -212,6 +212,14 @@ pub async fn of_endpoints(tx: &mut ReadTx<'_>, ids: &[EndpointId]) -> Result<Vec
         " AND l.endpoint_id IN (SELECT value FROM json_each($1)) AND l.endpoint_id IS NOT NULL ORDER BY l.address"
     ));
     tx.rows(statement.bind_list(ids), row).await
+}
+
+/// Asks for the leases that the endpoints of one sandbox carry, by address.
+pub(crate) fn select_of_sandbox(id: SandboxId) -> Statement {
+    sql(select!(
+        " AND l.endpoint_id IN (SELECT id FROM endpoint WHERE sandbox_id = $1) AND l.endpoint_id IS NOT NULL ORDER BY l.address"
+    ))
+    .bind(id.to_string())
 }
 
 /// Leases in a state, by address; at most `limit`.

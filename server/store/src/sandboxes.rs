@@ -4,11 +4,11 @@ use netloom_model::{SandboxId, Timestamp};
 
 use crate::column::{self, Columns};
 use crate::error::Error;
-use crate::labels;
 use crate::query::SandboxQuery;
-use crate::row::{Orphaned, SandboxRow};
+use crate::row::{EndpointRow, LeaseRow, Orphaned, SandboxRow};
 use crate::select::Select;
 use crate::tx::{ReadTx, WriteTx, sql};
+use crate::{endpoints, labels, leases};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -90,17 +90,29 @@ pub fn mark_deleting(tx: &mut WriteTx<'_>, id: SandboxId, revision: u64, now: Ti
     tx.write(statement.bind(id.to_string()).bind(column::integer(revision)).bind(now.millis()));
 }
 
-/// Removes a sandbox's row and its labels. Its endpoints must be gone.
-///
-/// # Errors
-/// [`Error::NotFound`]; [`Error::Constraint`] while an endpoint refers to it.
-pub async fn purge(tx: &mut WriteTx<'_>, id: SandboxId) -> Result<(), Error> {
-    tx.change_one(sql("DELETE FROM sandbox WHERE id = $1").bind(id.to_string())).await
+/// Removes a sandbox's row and its labels. An unknown ID is passed over. Where an endpoint still refers to it the schema refuses.
+pub fn purge(tx: &mut WriteTx<'_>, id: SandboxId) {
+    tx.write(sql("DELETE FROM sandbox WHERE id = $1").bind(id.to_string()));
 }
 
 /// The sandbox with this ID.
 pub async fn by_id(tx: &mut ReadTx<'_>, id: SandboxId) -> Result<Option<SandboxRow>, Error> {
     tx.row(sql(select!("WHERE s.id = $1")).bind(id.to_string()), row).await
+}
+
+/// The sandbox with this ID, its endpoints by position, and their leases by address.
+pub async fn whole(
+    tx: &mut ReadTx<'_>,
+    id: SandboxId,
+) -> Result<Option<(SandboxRow, Vec<EndpointRow>, Vec<LeaseRow>)>, Error> {
+    let own = sql(select!("WHERE s.id = $1")).bind(id.to_string());
+    let [own, its_endpoints, its_leases] =
+        tx.answers([own, endpoints::select_of_sandbox(id), leases::select_of_sandbox(id)]).await?;
+    let Some(own) = own.first() else { return Ok(None) };
+    let its_endpoints =
+        its_endpoints.iter().map(|of| endpoints::row(&mut Columns::new(of))).collect::<Result<_, _>>()?;
+    let its_leases = its_leases.iter().map(|of| leases::row(&mut Columns::new(of))).collect::<Result<_, _>>()?;
+    Ok(Some((row(&mut Columns::new(own))?, its_endpoints, its_leases)))
 }
 
 /// The sandbox with this name.

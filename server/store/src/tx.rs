@@ -7,8 +7,10 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
+use futures_util::TryStreamExt;
 use netloom_model::{NodeId, StoreId};
-use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Either, Executor, SqliteConnection};
 
 use crate::column::Columns;
 use crate::error::Error;
@@ -77,6 +79,31 @@ impl<'c> ReadTx<'c> {
         let query = self.after_waiting(statement).await?;
         let rows = query.fetch_all(&mut *self.connection).await.map_err(|error| self.failed(error))?;
         rows.iter().map(|row| read(&mut Columns::new(row))).collect()
+    }
+
+    /// The rows of several answers of the same moment, for one handing over.
+    pub(crate) async fn answers<const N: usize>(
+        &mut self,
+        statements: [Statement; N],
+    ) -> Result<[Vec<SqliteRow>; N], Error> {
+        let mut all = Statement::default();
+        statements.into_iter().for_each(|statement| all.then(statement));
+        let query = self.after_waiting(all).await?;
+        // Each statement's rows, then its end; what waited to be written comes first and has no rows.
+        let (mut answers, mut rows) = (Vec::with_capacity(N), Vec::new());
+        let mut stream = (&mut *self.connection).fetch_many(query);
+        let read = loop {
+            match stream.try_next().await {
+                Ok(Some(Either::Right(row))) => rows.push(row),
+                Ok(Some(Either::Left(_))) => answers.push(std::mem::take(&mut rows)),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        drop(stream);
+        read.map_err(|error| self.failed(error))?;
+        let own = answers.split_off(answers.len().saturating_sub(N));
+        own.try_into().map_err(|_| Error::Corrupt("a statement has no end".into()))
     }
 
     /// The first row of an answer, if there is one. A statement that writes and returns is done before its first row is seen.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::{EndpointId, NetworkId, SandboxId, Timestamp};
-use netloom_store::{EndpointRow, LeaseQuery, WriteTx, endpoints, events, leases, networks, sandboxes};
+use netloom_store::{EndpointRow, LeaseQuery, LeaseRow, WriteTx, endpoints, events, leases, networks, sandboxes};
 
 use super::kept::Kept;
 use super::proven::Proven;
@@ -69,7 +69,10 @@ impl Job for Purge {
         for id in &self.sandboxes {
             purged.of_host.extend(purge_sandbox(tx, *id, &self.host).await?);
         }
-        let detached = endpoints::by_ids(tx, &self.endpoints).await?;
+        let detached = match self.endpoints.as_slice() {
+            [] => Vec::new(),
+            ids => endpoints::by_ids(tx, ids).await?,
+        };
         for endpoint in detached.into_iter().filter(|endpoint| endpoint.deleting) {
             if self.kept.proven(endpoint.sandbox_id, endpoint.id) {
                 continue;
@@ -77,7 +80,8 @@ impl Job for Purge {
             let now = now();
             let revision = detached_event(tx, &endpoint, now).await?;
             let stamp = Stamp { revision, now };
-            purged.of_host.extend(purge_endpoints(tx, &[endpoint], &self.host, stamp).await?);
+            let own = leases::of_endpoints(tx, &[endpoint.id]).await?;
+            purged.of_host.extend(purge_endpoints(tx, &[endpoint.id], own, &self.host, stamp).await?);
         }
         for id in self.proven.now() {
             if purge_network(tx, id).await? {
@@ -98,32 +102,34 @@ pub(crate) async fn purge_in_dry_run(tx: &mut WriteTx<'_>, ids: &[SandboxId], ho
 }
 
 async fn purge_sandbox(tx: &mut WriteTx<'_>, id: SandboxId, host: &Host) -> Result<Vec<IpAddr>, Error> {
-    let Some(row) = sandboxes::by_id(tx, id).await?.filter(|row| row.deleting) else { return Ok(Vec::new()) };
-    let own = endpoints::of_sandboxes(tx, &[id]).await?;
+    let Some((row, own, leases)) = sandboxes::whole(tx, id).await?.filter(|(row, ..)| row.deleting) else {
+        return Ok(Vec::new());
+    };
     let now = now();
     let message = format!("sandbox `{}` deleted", row.name);
     let revision =
         events::append(tx, &Actor::agent().event("sandbox.deleted", sandbox_ref(&row), message, now)).await?;
-    let of_host = purge_endpoints(tx, &own, host, Stamp { revision, now }).await?;
-    sandboxes::purge(tx, id).await?;
+    let own: Vec<EndpointId> = own.iter().map(|endpoint| endpoint.id).collect();
+    let of_host = purge_endpoints(tx, &own, leases, host, Stamp { revision, now }).await?;
+    sandboxes::purge(tx, id);
     Ok(of_host)
 }
 
 /// Answers which of the addresses the host has, too.
 async fn purge_endpoints(
     tx: &mut WriteTx<'_>,
-    going: &[EndpointRow],
+    going: &[EndpointId],
+    leases: Vec<LeaseRow>,
     host: &Host,
     stamp: Stamp,
 ) -> Result<Vec<IpAddr>, Error> {
-    let ids: Vec<EndpointId> = going.iter().map(|endpoint| endpoint.id).collect();
     let mut of_host = Vec::new();
-    for lease in leases::of_endpoints(tx, &ids).await? {
+    for lease in leases {
         if host.let_go(tx, &lease, stamp).await? {
             of_host.push(lease.address);
         }
     }
-    endpoints::purge(tx, &ids).await?;
+    endpoints::purge(tx, going).await?;
     Ok(of_host)
 }
 

@@ -16,7 +16,6 @@ use crate::commit::{Change, Job, fault, tried};
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, sandbox_ref, with};
-use crate::networks::one;
 use crate::principal::{Authorized, Context};
 use crate::settle::{Deadline, Settled, UNDO};
 
@@ -97,10 +96,9 @@ impl Job for Remove {
     type Output = Change<SandboxParts>;
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
-        let Some(row) = sandboxes::by_id(tx, self.id).await? else {
+        let Some(mut parts) = view::parts_of(tx, self.id).await? else {
             return Err(Error::not_found("sandbox", &self.id.to_string()));
         };
-        let mut parts = one(view::parts(tx, vec![row]).await?, &self.id.to_string())?;
         let keys = vec![Key::Sandbox(self.id)];
         if parts.row.deleting {
             let assignment = tried(tx, self.dry_run, &keys).await?;

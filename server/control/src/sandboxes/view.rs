@@ -8,7 +8,7 @@ use netloom_model::net::Family;
 use netloom_model::network::Scope;
 use netloom_model::report::LiveObject;
 use netloom_model::sandbox::{EndpointState, EndpointStatus, Sandbox, SandboxState, SandboxStatus};
-use netloom_model::{EndpointId, NodeId, Timestamp};
+use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp};
 use netloom_store::{EndpointRow, LeaseRow, ReadTx, SandboxRow, WriteTx, endpoints, leases, sandboxes};
 
 use crate::allocation::by_address;
@@ -61,20 +61,31 @@ pub(crate) async fn parts(tx: &mut ReadTx<'_>, rows: Vec<SandboxRow>) -> Result<
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
     let endpoint_rows = endpoints::of_sandboxes(tx, &ids).await?;
     let endpoint_ids: Vec<_> = endpoint_rows.iter().map(|row| row.id).collect();
+    let leases = leases::of_endpoints(tx, &endpoint_ids).await?;
+    let mut by_sandbox: BTreeMap<_, Vec<EndpointParts>> = BTreeMap::new();
+    for endpoint in with_leases(endpoint_rows, leases) {
+        by_sandbox.entry(endpoint.row.sandbox_id).or_default().push(endpoint);
+    }
+    let part = |row: SandboxRow| SandboxParts { endpoints: by_sandbox.remove(&row.id).unwrap_or_default(), row };
+    Ok(rows.into_iter().map(part).collect())
+}
+
+/// Reads one sandbox with what belongs to it.
+pub(crate) async fn parts_of(tx: &mut ReadTx<'_>, id: SandboxId) -> Result<Option<SandboxParts>, Error> {
+    let whole = sandboxes::whole(tx, id).await?;
+    Ok(whole.map(|(row, endpoints, leases)| SandboxParts { row, endpoints: with_leases(endpoints, leases) }))
+}
+
+fn with_leases(endpoints: Vec<EndpointRow>, leases: Vec<LeaseRow>) -> Vec<EndpointParts> {
     let mut by_endpoint: BTreeMap<EndpointId, Vec<LeaseRow>> = BTreeMap::new();
-    for lease in leases::of_endpoints(tx, &endpoint_ids).await? {
+    for lease in leases {
         if let Some(endpoint) = lease.endpoint_id {
             by_endpoint.entry(endpoint).or_default().push(lease);
         }
     }
     by_endpoint.values_mut().for_each(|leases| leases.sort_by(by_address));
-    let mut by_sandbox: BTreeMap<_, Vec<EndpointParts>> = BTreeMap::new();
-    for row in endpoint_rows {
-        let leases = by_endpoint.remove(&row.id).unwrap_or_default();
-        by_sandbox.entry(row.sandbox_id).or_default().push(EndpointParts { row, leases });
-    }
-    let part = |row: SandboxRow| SandboxParts { endpoints: by_sandbox.remove(&row.id).unwrap_or_default(), row };
-    Ok(rows.into_iter().map(part).collect())
+    let part = |row: EndpointRow| EndpointParts { leases: by_endpoint.remove(&row.id).unwrap_or_default(), row };
+    endpoints.into_iter().map(part).collect()
 }
 
 /// One sandbox as answered.

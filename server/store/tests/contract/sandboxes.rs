@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use netloom_model::SandboxId;
 use netloom_model::assignment::{Adoption, NamespaceSource};
-use netloom_store::{Error, Orphaned, SandboxQuery, constraint, endpoints, networks, sandboxes};
+use netloom_store::{Error, LeaseRow, Orphaned, SandboxQuery, constraint, endpoints, leases, networks, sandboxes};
 
-use crate::kit::{at, endpoint, network, open, read, sandbox, write};
+use crate::kit::{at, endpoint, ip, lease, network, network_with_pool, open, read, sandbox, write};
 
 #[tokio::test]
 async fn a_sandbox_comes_back_as_it_was_written() {
@@ -87,13 +88,44 @@ async fn a_sandbox_does_not_go_from_under_its_endpoints() {
     })
     .unwrap();
     let id = sandbox.id;
-    assert!(matches!(write!(store, (), tx => sandboxes::purge(tx, id).await), Err(Error::Constraint { .. })));
+    let alone = write!(store, (), tx => {
+        sandboxes::purge(tx, id);
+        tx.flush().await
+    });
+    assert!(matches!(alone, Err(Error::Constraint { .. })));
     write!(store, (endpoint), tx => {
         endpoints::purge(tx, &[endpoint.id]).await?;
-        sandboxes::purge(tx, id).await
+        sandboxes::purge(tx, id);
+        Ok(())
     })
     .unwrap();
     assert_eq!(read!(store, (), tx => sandboxes::all(tx).await).unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_sandbox_is_read_whole_with_what_the_same_job_has_written() {
+    let (_directory, store) = open().await;
+    let (network, pool) = network_with_pool(&store, "blue", "10.0.0.0/24").await;
+    let (own, other) = (sandbox("own"), sandbox("other"));
+    let rows = [(own.clone(), "10.0.0.9"), (other, "10.0.0.10")].map(|(sandbox, address)| {
+        let endpoint = endpoint(&sandbox, &network, 0);
+        let lease = LeaseRow { endpoint_id: Some(endpoint.id), ..lease(&pool, ip(address), &sandbox.name) };
+        (sandbox, endpoint, lease)
+    });
+    let id = own.id;
+    let whole = write!(store, (rows), tx => {
+        for (sandbox, endpoint, lease) in &rows {
+            sandboxes::insert(tx, sandbox).await?;
+            endpoints::insert(tx, endpoint).await?;
+            leases::insert(tx, lease).await?;
+        }
+        sandboxes::whole(tx, id).await
+    });
+    let (row, endpoints, leases) = whole.unwrap().unwrap();
+    assert_eq!(row, own);
+    assert_eq!(endpoints.iter().map(|row| row.sandbox_id).collect::<Vec<_>>(), [id]);
+    assert_eq!(leases.iter().map(|row| row.address).collect::<Vec<_>>(), [ip("10.0.0.9")]);
+    assert_eq!(read!(store, (), tx => sandboxes::whole(tx, SandboxId::from_random([9; 16])).await).unwrap(), None);
 }
 
 #[tokio::test]
