@@ -10,6 +10,7 @@ use netloom_model::assignment::{Adoption, Assignment, Key};
 use netloom_model::drift::Drift;
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::plan::{Plan, Refusal};
+use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
 use netloom_model::report::{Counters, Live, Outcome};
 use netloom_model::{Invalid, SandboxId};
@@ -58,6 +59,10 @@ impl Node for Nowhere {
 
     async fn identify(&self, pointer: &str, _: NamespaceReference) -> Result<Adoption, Invalid> {
         Err(Invalid::required(pointer, "there is no namespace nowhere"))
+    }
+
+    async fn ports(&self, _ports: Vec<HostPort>) -> BTreeMap<HostPort, PortTrouble> {
+        BTreeMap::new()
     }
 
     async fn resolv_conf(&self, _sandbox: SandboxId) -> Option<String> {

@@ -10,12 +10,14 @@
 //! | [`mod@host`] | a host made of one, with links, directories and the daemon |
 //! | [`client`] | HTTP over the unix socket or TCP, with JSON at hand |
 //! | [`stream`] | server-sent events |
+//! | [`echo`] | small servers in namespaces, and questions to them |
 //! | [`snapshot`] | all a host has in its kernel, to compare before and after |
 //! | [`browser`] | a headless browser inside a host |
 //! | [`process`] | running a program, with a message when it fails |
 
 pub mod browser;
 pub mod client;
+pub mod echo;
 pub mod host;
 pub mod namespace;
 pub mod process;
@@ -25,6 +27,7 @@ pub mod stream;
 use std::time::{Duration, Instant};
 
 pub use client::{Answer, Client};
+pub use echo::{Echo, ask_tcp, ask_udp};
 pub use host::{Host, Start};
 pub use namespace::Namespace;
 pub use serde_json::{Value, json};

@@ -11,6 +11,8 @@ mod conflict;
 mod macvlan;
 #[path = "host/names.rs"]
 mod names;
+#[path = "host/ports.rs"]
+mod ports;
 #[path = "host/probes.rs"]
 mod probes;
 #[path = "host/repair.rs"]

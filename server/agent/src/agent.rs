@@ -10,6 +10,7 @@ use netloom_model::assignment::{Adoption, Assignment, Key};
 use netloom_model::drift::Drift;
 use netloom_model::facts::Facts;
 use netloom_model::plan::{Plan, Refusal};
+use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
 use netloom_model::report::{Counters, Live, Outcome};
 use netloom_model::{Invalid, SandboxId};
@@ -168,6 +169,14 @@ impl Agent {
             Ok(facts) => Ok((*facts).clone()),
             Err(error) => Err(look::refusal_of(&error, "the host's links and routes")),
         }
+    }
+
+    /// Which of these ports of the host can't be published, and why. Where that can't be told, none: the rules stand all the same.
+    pub async fn ports(&self, asked: Vec<HostPort>) -> BTreeMap<HostPort, PortTrouble> {
+        self.inner.kernel.ports(asked).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the host's ports could not be looked at");
+            BTreeMap::new()
+        })
     }
 
     /// Looks at a namespace that is to be adopted, by path or by process; `pointer` names the field in problems.

@@ -3,11 +3,13 @@
 //! Reports come before answers: whoever waits for a removal is answered when the removal is proven and was told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netloom_model::assignment::{AssignedSandbox, Key, NamespaceSource};
+use netloom_model::assignment::{AssignedEndpoint, AssignedSandbox, Key, NamespaceSource};
 use netloom_model::condition::Condition;
+use netloom_model::network::Driver;
 use netloom_model::plan::Refusal;
 use netloom_model::report::{Outcome, Report};
 use netloom_model::{EndpointId, SandboxId};
@@ -49,7 +51,7 @@ pub(crate) async fn settle(inner: &Arc<Inner>, asked: &BTreeSet<Key>, mut work: 
     let mut verdicts = verdicts(inner, asked, &work);
     name(inner, &mut work, &verdicts).await;
     let left = endpoints_gone(&work, &verdicts);
-    let told = say_gone(inner, &verdicts, &left).await;
+    let told = say_gone(inner, &work, &verdicts, &left).await;
     if !told {
         for (key, verdict) in &mut verdicts {
             let of_key = |sandbox: &SandboxId| *key == Key::Sandbox(*sandbox);
@@ -182,6 +184,7 @@ fn endpoints_gone(work: &Work, verdicts: &BTreeMap<Key, Verdict>) -> BTreeMap<Sa
 /// Reports what is gone; says whether that was taken (or there was nothing to say).
 async fn say_gone(
     inner: &Inner,
+    work: &Work,
     verdicts: &BTreeMap<Key, Verdict>,
     endpoints: &BTreeMap<SandboxId, Vec<EndpointId>>,
 ) -> bool {
@@ -196,6 +199,7 @@ async fn say_gone(
     if networks.is_empty() && sandboxes.is_empty() && endpoints.is_empty() {
         return true;
     }
+    forget_connections(inner, work, &sandboxes, &endpoints).await;
     if let Err(injected) = netloom_fault::point("agent.pass.before_report") {
         tracing::warn!(%injected, "the report was not made; it is made again");
         return false;
@@ -206,6 +210,29 @@ async fn say_gone(
             tracing::warn!(%error, "the report of what is gone was not taken; it is said again");
             false
         }
+    }
+}
+
+/// Has the host forget the connections of endpoints that are gone, before anybody else gets their addresses. A macvlan's packets never
+/// passed through the host.
+async fn forget_connections(inner: &Inner, work: &Work, sandboxes: &[SandboxId], endpoints: &[EndpointId]) {
+    let networks = &work.assignment.networks;
+    let on_bridge = |e: &&AssignedEndpoint| networks.get(&e.network).is_some_and(|n| n.driver == Driver::Bridge);
+    let addresses: Vec<IpAddr> = work
+        .assignment
+        .sandboxes
+        .values()
+        .flat_map(|sandbox| sandbox.endpoints.iter().map(move |endpoint| (sandbox.id, endpoint)))
+        .filter(|(sandbox, endpoint)| sandboxes.contains(sandbox) || endpoints.contains(&endpoint.id))
+        .map(|(_, endpoint)| endpoint)
+        .filter(on_bridge)
+        .flat_map(|endpoint| endpoint.addresses.iter().map(|one| one.address))
+        .collect();
+    if addresses.is_empty() {
+        return;
+    }
+    if let Err(error) = inner.kernel.forget_connections(addresses).await {
+        tracing::warn!(%error, "connections of released addresses could not be forgotten");
     }
 }
 

@@ -181,6 +181,7 @@ fn endpoints(mut parts: Vec<EndpointParts>) -> Vec<AssignedEndpoint> {
             mac,
             addresses,
             aliases: row.spec.aliases.unwrap_or_default(),
+            ports: row.ports.into_values().collect(),
             default_route: false,
             deleting: row.deleting,
         });

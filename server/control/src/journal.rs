@@ -2,7 +2,7 @@
 
 use netloom_model::Timestamp;
 use netloom_model::event::{ObjectKind, ObjectRef};
-use netloom_store::{LeaseRow, NetworkRow, NewEvent, SandboxRow};
+use netloom_store::{EndpointRow, LeaseRow, NetworkRow, NewEvent, SandboxRow};
 
 use crate::principal::Context;
 
@@ -58,6 +58,11 @@ pub(crate) fn network_ref(row: &NetworkRow) -> ObjectRef {
 /// A sandbox, for events and problems.
 pub(crate) fn sandbox_ref(row: &SandboxRow) -> ObjectRef {
     ObjectRef { kind: ObjectKind::Sandbox, id: row.id.to_string(), name: row.name.clone() }
+}
+
+/// The sandbox of an endpoint, for events and problems.
+pub(crate) fn sandbox_of_endpoint(row: &EndpointRow) -> ObjectRef {
+    ObjectRef { kind: ObjectKind::Sandbox, id: row.sandbox_id.to_string(), name: row.sandbox_name.clone() }
 }
 
 /// A lease, for events and problems: named by its key, else by its address.

@@ -9,6 +9,7 @@ use netloom_model::assignment::{Adoption, Assignment, Key};
 use netloom_model::drift::Drift;
 use netloom_model::facts::Facts;
 use netloom_model::plan::{Plan, Refusal};
+use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
 use netloom_model::report::{Counters, Live, Outcome};
 use netloom_model::{Invalid, SandboxId};
@@ -46,6 +47,9 @@ pub trait Node: Send + Sync {
 
     /// The host's own links, routes and nameservers.
     async fn facts(&self) -> Result<Facts, Refusal>;
+
+    /// Which of these ports of the host can't be published, and why: a program has them, or the host has no such address.
+    async fn ports(&self, ports: Vec<HostPort>) -> BTreeMap<HostPort, PortTrouble>;
 
     /// Looks at a namespace that is to be adopted: it must be a network namespace, and neither the daemon's nor PID 1's.
     async fn identify(&self, pointer: &str, namespace: NamespaceReference) -> Result<Adoption, Invalid>;

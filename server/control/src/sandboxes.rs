@@ -2,6 +2,8 @@
 
 pub(crate) mod attach;
 pub(crate) mod create;
+pub(crate) mod looks;
+pub(crate) mod ports;
 pub(crate) mod remove;
 pub(crate) mod update;
 pub(crate) mod view;

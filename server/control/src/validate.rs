@@ -6,6 +6,7 @@
 pub(crate) mod lease;
 pub(crate) mod network;
 pub(crate) mod pool;
+pub(crate) mod port;
 pub(crate) mod sandbox;
 
 use netloom_model::Invalid;

@@ -14,6 +14,7 @@ use netloom_model::drift::Drift;
 use netloom_model::facts::Facts;
 use netloom_model::invalid::Code;
 use netloom_model::plan::{Plan, Refusal};
+use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
 use netloom_model::report::{Counters, Live, Outcome, Report};
 use netloom_model::{Invalid, SandboxId};
@@ -78,6 +79,13 @@ impl Node for LocalNode {
 
     async fn facts(&self) -> Result<Facts, Refusal> {
         self.agent("look at")?.facts().await
+    }
+
+    async fn ports(&self, ports: Vec<HostPort>) -> BTreeMap<HostPort, PortTrouble> {
+        match self.0.get() {
+            Some(agent) => agent.ports(ports).await,
+            None => BTreeMap::new(),
+        }
     }
 
     async fn identify(&self, pointer: &str, namespace: NamespaceReference) -> Result<Adoption, Invalid> {

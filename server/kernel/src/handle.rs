@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use netloom_model::assignment::{Adoption, NamespaceSource};
 use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
+use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
 use netloom_model::sandbox::InterfaceStatus;
 use netloom_model::{Invalid, MacAddr, SandboxId};
@@ -23,8 +24,8 @@ use crate::netns::{self, Pins};
 use crate::observe::Visited;
 use crate::registry::Registry;
 use crate::spare::Spares;
-use crate::worker::Pool;
-use crate::{Error, apply, facts, identify, interfaces, observe, probe, sockets, sys};
+use crate::worker::{Pool, Worker};
+use crate::{Error, apply, conntrack, facts, identify, interfaces, observe, ports, probe, sockets, stack, sys};
 
 /// Most threads that make, change and look. The kernel works on links one at a time (RTNL); making namespaces goes side by side.
 pub(crate) const WORKERS: usize = 4;
@@ -185,6 +186,27 @@ impl Kernel {
     pub async fn facts(&self) -> Result<Facts, Error> {
         let inner = self.inner.clone();
         self.inner.workers.run(move |worker| facts::look(&inner, worker)).await?
+    }
+
+    /// Which of these ports of the host can't be published, and why.
+    pub async fn ports(&self, asked: Vec<HostPort>) -> Result<BTreeMap<HostPort, PortTrouble>, Error> {
+        let inner = self.inner.clone();
+        let look = move |worker: &mut Worker| {
+            stack::enter(&inner, worker, Place::Host)?;
+            Ok(ports::look(&asked))
+        };
+        self.inner.workers.run(look).await?
+    }
+
+    /// Has the host forget the connections from and to addresses that change hands.
+    pub async fn forget_connections(&self, addresses: Vec<IpAddr>) -> Result<(), Error> {
+        let inner = self.inner.clone();
+        let forget = move |worker: &mut Worker| {
+            stack::enter(&inner, worker, Place::Host)?;
+            conntrack::forget_addresses(&addresses)
+                .map_err(|error| Error::system("have the kernel forget connections", error))
+        };
+        self.inner.workers.run(forget).await?
     }
 
     /// Looks at a namespace that a user wants adopted, by path or by process, and remembers how to know it again.

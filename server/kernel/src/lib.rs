@@ -10,12 +10,14 @@
 //! | `rtnl`, `message` | rtnetlink: sockets and batches, and kernel objects as messages |
 //! | [`nft`] | nftables by netlink: transactions, dumps, events |
 //! | `apply`, `visit`, `reap`, `stray` | making and changing, removing by proof, finding what was moved away |
-//! | `observe`, `listen`, `interfaces`, `facts`, `identify` | looking |
+//! | `conntrack` | connections that the kernel is to forget |
+//! | `observe`, `listen`, `interfaces`, `facts`, `identify`, `ports` | looking |
 //! | `probe` | packets on the wire |
 //! | [`check`], [`purge`] | for `netloom doctor` and `netloom purge`, without a running daemon |
 //! | `sys` | the only `unsafe` |
 
 mod apply;
+mod conntrack;
 mod error;
 mod facts;
 mod firewall;
@@ -27,6 +29,7 @@ mod message;
 mod mounts;
 mod observe;
 mod pin_watch;
+mod ports;
 mod probe;
 mod reap;
 mod registry;

@@ -12,8 +12,10 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use netloom_model::plan::{Action, Refusal};
+use netloom_plan::firewall::Part;
 use netloom_plan::object::{Object, Observed, Operation, Place, Scope, Sysctl};
 
+use crate::conntrack;
 use crate::error::{Failure, Subject};
 use crate::firewall;
 use crate::handle::{Inner, Look, Sockets};
@@ -223,6 +225,7 @@ impl Visiting<'_> {
         let injected = |injected: netloom_fault::Injected| (injected.to_string(), None);
         netloom_fault::point("kernel.firewall.before_change").map_err(injected)?;
         self.inner.firewall.apply(operations).map_err(|error| firewall::explained(&error))?;
+        forget_ports(operations);
         netloom_fault::point("kernel.firewall.after_change").map_err(injected)
     }
 
@@ -371,5 +374,18 @@ impl Visiting<'_> {
             }
         }
         netloom_fault::point(name).map_err(|injected| self.subject(index).refusal("kernel-refused", injected))
+    }
+}
+
+/// Has the kernel forget the connections to ports that lead elsewhere now: their packets would go on to where they led before. Not a
+/// reason to refuse: each of them ends by itself once nobody answers.
+fn forget_ports(operations: &[&Operation]) {
+    let port = |operation: &&Operation| match operation.object() {
+        Object::Firewall(Part::Element(element)) => element.published().map(|(port, _)| port),
+        _ => None,
+    };
+    let ports = operations.iter().filter_map(port).collect();
+    if let Err(error) = conntrack::forget_ports(&ports) {
+        tracing::warn!(%error, "connections to ports that changed hands could not be forgotten");
     }
 }

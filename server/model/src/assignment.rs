@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{EndpointId, NetworkId, SandboxId};
 use crate::mac::MacAddr;
 use crate::network::{Driver, MacvlanMode};
+use crate::port::PublishedPort;
 
 /// Names one assigned object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -150,6 +151,8 @@ pub struct AssignedEndpoint {
     pub addresses: Vec<AssignedAddress>,
     /// Names it has on its network beside its sandbox's.
     pub aliases: Vec<String>,
+    /// Ports of the host that lead here.
+    pub ports: Vec<PublishedPort>,
     /// Whether the default routes of the sandbox go through this endpoint's gateways.
     pub default_route: bool,
     /// Whether it must go, while the sandbox stays.

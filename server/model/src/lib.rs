@@ -7,7 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`id`], [`name`], [`mac`], [`net`], [`timestamp`] | values with one text form each |
-//! | [`network`], [`sandbox`], [`lease`], [`probe`] | the resources: spec and status |
+//! | [`network`], [`sandbox`], [`port`], [`lease`], [`probe`] | the resources: spec and status |
 //! | [`ipam`] | the pools of all networks, with their use |
 //! | [`assignment`], [`report`], [`facts`] | what passes between control and a node |
 //! | [`plan`], [`drift`], [`event`], [`condition`] | what happens, what would, what differs |
@@ -28,6 +28,7 @@ pub mod name;
 pub mod net;
 pub mod network;
 pub mod plan;
+pub mod port;
 pub mod probe;
 pub mod report;
 pub mod sandbox;

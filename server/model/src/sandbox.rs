@@ -9,6 +9,7 @@ use crate::id::{EndpointId, LeaseId, NetworkId, NodeId, SandboxId};
 use crate::mac::MacAddr;
 use crate::name::Labels;
 use crate::network::Scope;
+use crate::port::{PortSpec, PublishedPort};
 use crate::timestamp::Timestamp;
 
 /// Most networks one sandbox may be attached to.
@@ -91,6 +92,10 @@ pub struct AttachmentSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = -1000, maximum = 1000)]
     pub gateway_priority: Option<i32>,
+    /// Ports of the host that lead here, by a name of your choice; at most 4096 ports together. On bridge networks only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!({"web": {"target": 80, "published": 8088}}))]
+    pub ports: Option<BTreeMap<String, PortSpec>>,
 }
 
 /// State of a sandbox.
@@ -203,6 +208,9 @@ pub struct EndpointStatus {
     /// IPv6 router of the network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway6: Option<String>,
+    /// Published ports, by the names in the spec.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ports: BTreeMap<String, PublishedPort>,
     /// Remarkable things; empty when all is well.
     pub conditions: Vec<Condition>,
 }

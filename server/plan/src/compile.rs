@@ -6,6 +6,7 @@ mod bridge;
 mod endpoint;
 mod firewall;
 mod macvlan;
+mod port;
 mod sandbox;
 mod sysctl;
 
@@ -18,6 +19,7 @@ use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
 use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
 
+use crate::firewall::Part;
 use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Observed, Place, Scope, host_link_name, port_name};
 
 /// What the node knows beyond assignment and facts: which addresses were found free on the wire, and what its kernel lacks.
@@ -265,6 +267,7 @@ impl Compiled {
                     stray.sandbox.filter(|id| self.names.contains_key(id)).map(AssignedKey::Sandbox)
                 }
                 Object::Link(link) => self.marks.get(&link.owner).copied(),
+                Object::Firewall(Part::Element(element)) => self.marks.get(element.publisher()?).copied(),
                 Object::Route(_) => self.claimed.get(&key).map(|id| AssignedKey::Sandbox(*id)),
                 _ => None,
             },

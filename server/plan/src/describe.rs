@@ -178,7 +178,10 @@ pub fn part_name(part: &Part) -> String {
         Part::Table => format!("nftables table {}", firewall::table()),
         Part::Set(set) => format!("nftables set {}", set.name),
         Part::Chain(filled) => format!("nftables chain {}", filled.chain.name),
-        Part::Element(one) => format!("element {} of nftables set {}", element_key(&one.element), one.set),
+        Part::Element(one) => match one.published() {
+            Some((port, _)) => format!("published port {port}"),
+            None => format!("element {} of nftables set {}", element_key(&one.element), one.set),
+        },
     }
 }
 
@@ -205,7 +208,7 @@ fn part_value(part: &Part) -> String {
         }
         Part::Element(one) => match &one.element.data {
             Some(Data::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain))) => format!("to chain {chain}"),
-            _ => "member".to_owned(),
+            _ => one.published().map_or_else(|| "member".to_owned(), |(_, to)| format!("to {to}")),
         },
     }
 }

@@ -280,7 +280,7 @@ impl<'a> Pass<'a> {
             // A setting goes with its link or namespace. An adopted namespace is its owner's.
             Object::Sysctl(_) => false,
             Object::Stray(_) => true,
-            Object::Firewall(part) if part.is_of_network() => everything || self.wanted.judged.contains(key),
+            Object::Firewall(part) if part.is_of_network() => everything || self.is_judged(key, part),
             Object::Firewall(_) => self.table_ends || everything,
             Object::Namespace(namespace) => !matches!(namespace.source, NamespaceSource::Adopted(_)),
             Object::Link(link) if link.kind == LinkKind::Loopback => false,

@@ -3,11 +3,18 @@
 //! The table is one for all bridge networks. It is made with the first that is used and goes with the last. What must not live here:
 //! which rules a network needs (`compile::firewall`), and netlink.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use netloom_model::NetworkId;
-use netloom_nftables::{Chain, Element, Family, Rule, Set, TableId, Value};
+use netloom_model::port::{HostPort, Protocol};
+use netloom_nftables::{Chain, Data, DataType, Element, Family, Rule, Set, TableId, Value};
 
 /// Name of our table, of family inet.
 const TABLE: &str = "netloom";
+
+/// Maps of published ports: on an IPv4 address and on every one, on an IPv6 address and on every one. The comment of each element is
+/// the ID of the endpoint that its packets are sent on to.
+pub const PUBLISHED: [&str; 4] = ["published4", "published4_all", "published6", "published6_all"];
 
 /// Our table.
 pub fn table() -> TableId {
@@ -76,6 +83,37 @@ impl Part {
             Self::Chain(filled) => filled.chain.base.is_none(),
             Self::Element(_) => true,
         }
+    }
+}
+
+impl SetElement {
+    /// ID of the endpoint that publishes the port which this element is.
+    pub fn publisher(&self) -> Option<&str> {
+        let comment = self.element.comment.as_ref()?;
+        PUBLISHED.contains(&self.set.as_str()).then_some(comment.as_str())
+    }
+
+    /// The port of the host and where its packets are sent on to, if the element is a published port.
+    pub fn published(&self) -> Option<(HostPort, SocketAddr)> {
+        let place = PUBLISHED.iter().position(|map| *map == self.set)?;
+        let (address, all) = match place {
+            0 | 1 => (DataType::IPV4_ADDR, Ipv4Addr::UNSPECIFIED.into()),
+            _ => (DataType::IPV6_ADDR, Ipv6Addr::UNSPECIFIED.into()),
+        };
+        let (proto, service) = (DataType::INET_PROTO, DataType::INET_SERVICE);
+        let on_all = place % 2 == 1;
+        let key = if on_all { vec![proto, service] } else { vec![proto, address, service] };
+        let key = self.element.key.fields(DataType::concatenation(&key));
+        let Some(Data::Value(to)) = &self.element.data else { return None };
+        let to = to.fields(DataType::concatenation(&[address, service]));
+        let protocol = match key.first()?.as_bytes() {
+            [number] if *number == Protocol::Tcp.number() => Protocol::Tcp,
+            [number] if *number == Protocol::Udp.number() => Protocol::Udp,
+            _ => return None,
+        };
+        let on = if on_all { all } else { key.get(1)?.to_address()? };
+        let port = HostPort { protocol, address: on, port: key.last()?.to_inet_service()? };
+        Some((port, SocketAddr::new(to.first()?.to_address()?, to.last()?.to_inet_service()?)))
     }
 }
 

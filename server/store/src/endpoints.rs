@@ -4,6 +4,7 @@ use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
 
 use crate::column::{self, Columns};
 use crate::error::Error;
+use crate::ports;
 use crate::row::EndpointRow;
 use crate::tx::{ReadTx, Statement, WriteTx, sql};
 
@@ -12,6 +13,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT e.id, e.sandbox_id, e.network_id, e.position, e.interface, e.mac, e.spec, e.deleting, ",
+            "(SELECT json_group_object(p.name, json_object('protocol', p.protocol, 'host_address', p.host_address, ",
+            "'published', p.published, 'target', p.target, 'count', p.count)) FROM port AS p WHERE p.endpoint_id = e.id), ",
             "n.name, n.driver, s.name FROM endpoint AS e CROSS JOIN network AS n CROSS JOIN sandbox AS s ",
             "WHERE n.id = e.network_id AND s.id = e.sandbox_id AND ",
             $rest
@@ -29,6 +32,7 @@ pub(crate) fn row(columns: &mut Columns<'_>) -> Result<EndpointRow, Error> {
         mac: columns.parsed_option()?,
         spec: columns.json()?,
         deleting: columns.plain()?,
+        ports: columns.json()?,
         network_name: columns.plain()?,
         driver: columns.driver()?,
         sandbox_name: columns.plain()?,
@@ -44,7 +48,7 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &EndpointRow) -> Result<(), Error
     let statement = sql("INSERT INTO endpoint (id, sandbox_id, network_id, position, interface, spec, deleting, mac)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
     tx.write(values(statement, row)?);
-    Ok(())
+    ports::insert(tx, row.id, &row.ports)
 }
 
 /// As [`insert`], but with `second` as Ethernet address where another endpoint has the row's; answers which it got.
@@ -55,7 +59,9 @@ pub async fn insert_with_either(tx: &mut WriteTx<'_>, row: &EndpointRow, second:
     let statement = sql("INSERT INTO endpoint (id, sandbox_id, network_id, position, interface, spec, deleting, mac)
         VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN EXISTS (SELECT 1 FROM endpoint WHERE mac = $8) THEN $9 ELSE $8 END)
         RETURNING mac");
-    tx.only(values(statement, row)?.bind(second.to_string()), |c| c.parsed()).await
+    let mac = tx.only(values(statement, row)?.bind(second.to_string()), |c| c.parsed()).await?;
+    ports::insert(tx, row.id, &row.ports)?;
+    Ok(mac)
 }
 
 fn values(statement: Statement, row: &EndpointRow) -> Result<Statement, Error> {
@@ -70,7 +76,7 @@ fn values(statement: Statement, row: &EndpointRow) -> Result<Statement, Error> {
         .bind(row.mac.map(|mac| mac.to_string())))
 }
 
-/// Writes what can change of an endpoint: interface, Ethernet address, spec.
+/// Writes what can change of an endpoint: interface, Ethernet address, spec. Its ports: [`ports::replace`].
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Duplicate`] as [`insert`].

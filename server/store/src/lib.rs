@@ -9,7 +9,7 @@
 //! | [`store`] | the handle: open, read, write, dry run |
 //! | [`tx`] | what a job works on |
 //! | [`row`], [`query`] | what goes in and comes out |
-//! | [`networks`], [`pools`], [`free_ranges`], [`leases`], [`sandboxes`], [`endpoints`], [`events`], [`access`] | the tables |
+//! | [`networks`], [`pools`], [`free_ranges`], [`leases`], [`sandboxes`], [`endpoints`], [`ports`], [`events`], [`access`] | the tables |
 //! | [`integrity`] | whether ranges and leases make up the pools |
 //! | `readable` | whether every row can be read |
 //! | [`backup`], [`describe`], [`restore`] | copies of a database; what a file is; a copy put back |
@@ -32,6 +32,7 @@ mod labels;
 pub mod leases;
 pub mod networks;
 pub mod pools;
+pub mod ports;
 pub mod query;
 mod readable;
 pub mod restore;

@@ -9,6 +9,7 @@ use netloom_model::event::ObjectRef;
 use netloom_model::lease::{LeaseKind, LeaseSpec, LeaseState, Owner};
 use netloom_model::net::Span;
 use netloom_model::network::{Driver, NetworkSpec};
+use netloom_model::port::PublishedPort;
 use netloom_model::sandbox::{AttachmentSpec, SandboxSpec};
 use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, SandboxId, Timestamp, TokenId};
 
@@ -159,6 +160,8 @@ pub struct EndpointRow {
     pub spec: AttachmentSpec,
     /// Whether it is being detached.
     pub deleting: bool,
+    /// The ports that it publishes, by name.
+    pub ports: BTreeMap<String, PublishedPort>,
     /// The network's name (joined).
     pub network_name: String,
     /// The network's driver (joined).

@@ -1,7 +1,7 @@
 //! Attaching a sandbox to a network and detaching it: the endpoint, its addresses and its Ethernet address, within the
 //! transaction of the use case.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use netloom_model::assignment::{AssignedPool, NamespaceSource};
@@ -14,11 +14,13 @@ use netloom_model::{EndpointId, Invalid, MacAddr, NodeId, Timestamp};
 use netloom_store::networks::NetworkUse;
 use netloom_store::{EndpointRow, LeaseRow, NetworkRow, SandboxRow, WithFree, WriteTx, endpoints, leases, networks};
 
+use super::looks::Looks;
+use super::ports;
 use super::view::EndpointParts;
 use crate::allocation::{self, NewLease, Taken};
 use crate::clock::random;
 use crate::error::Error;
-use crate::networks::bridge::{self, Ground};
+use crate::networks::bridge;
 use crate::networks::fixed::Stamp;
 use crate::networks::not_deleting;
 use crate::validate::sandbox::{WantedAttachment, entry};
@@ -39,8 +41,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) node: NodeId,
     /// How taken values are met.
     pub(crate) approach: Approach,
-    /// What the pool of a network is cut with that has none yet; only once [`bridge::wants_ground`] has said so.
-    pub(crate) ground: Option<&'a Ground>,
+    /// What the node was asked.
+    pub(crate) looks: &'a Looks,
     /// The time of the use case.
     pub(crate) now: Timestamp,
 }
@@ -70,8 +72,8 @@ async fn no_network(tx: &mut WriteTx<'_>, name: &str) -> Result<Invalid, Error> 
 /// those on their way out included.
 ///
 /// # Errors
-/// A network that does not exist or can't be attached to; an address or Ethernet address that is taken; a full pool or bridge; what
-/// [`bridge::wants_ground`] knows, after which the use case is run again with that.
+/// A network that does not exist or can't be attached to; an address, Ethernet address or port that is taken; a full pool or bridge;
+/// what [`Looks`] are for, after which the use case is run again with more of them.
 pub(crate) async fn attach_all(
     tx: &mut WriteTx<'_>,
     terms: Terms<'_>,
@@ -87,6 +89,7 @@ pub(crate) async fn attach_all(
             return Err(no_network(tx, &attachment.network).await?.into());
         };
         not_deleting(&network)?;
+        ports::check_network(&network, attachment)?;
         let endpoint = EndpointRow {
             id: EndpointId::from_random(random()?),
             sandbox_id: sandbox.id,
@@ -96,6 +99,7 @@ pub(crate) async fn attach_all(
             mac: None,
             spec: attachment.spec.clone(),
             deleting: false,
+            ports: BTreeMap::new(),
             network_name: network.name.clone(),
             driver: network.driver,
             sandbox_name: sandbox.name.clone(),
@@ -132,7 +136,7 @@ async fn prepare(
     bridge::check_room(tx, network).await?;
     if pools.is_empty() {
         let stamp = Stamp { revision: sandbox.revision, now: terms.now };
-        *pools = bridge::first_pool(tx, terms.node, network, terms.ground, stamp).await?;
+        *pools = bridge::first_pool(tx, terms.node, network, terms.looks.ground.as_deref(), stamp).await?;
     }
     Ok(())
 }
@@ -174,6 +178,8 @@ async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointR
         };
         taken.extend(one);
     }
+    let families: Vec<Family> = taken.iter().map(|one| Family::of(one.address)).collect();
+    endpoint.ports = ports::choose(tx, &place.terms.looks.ports, &endpoint, &families, &place.wanted.ports).await?;
     let address4 =
         taken.iter().find_map(|one| if let IpAddr::V4(address) = one.address { Some(address) } else { None });
     match (place.wanted.mac, address4) {
@@ -332,7 +338,14 @@ mod tests {
 
     fn wanted(network: &str, interface: Option<&str>) -> WantedAttachment {
         let spec = AttachmentSpec { interface: interface.map(str::to_owned), ..AttachmentSpec::default() };
-        WantedAttachment { network: network.to_owned(), address4: None, address6: None, mac: None, spec }
+        WantedAttachment {
+            network: network.to_owned(),
+            address4: None,
+            address6: None,
+            mac: None,
+            ports: Vec::new(),
+            spec,
+        }
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Making a sandbox with its endpoints: all of it or nothing.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use netloom_model::assignment::{Adoption, Key, NamespaceSource};
 use netloom_model::invalid::Code;
@@ -10,6 +8,7 @@ use netloom_model::{Invalid, NodeId, SandboxId};
 use netloom_store::{SandboxRow, WriteTx, constraint, events, sandboxes};
 
 use super::attach::{self, Approach, Terms};
+use super::looks::Looks;
 use super::view::SandboxParts;
 use crate::assignments;
 use crate::clock::{now, random};
@@ -18,7 +17,6 @@ use crate::commit::{Change, Job, fault, tried};
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, sandbox_ref};
-use crate::networks::bridge::{Ground, wants_ground};
 use crate::node::NamespaceReference;
 use crate::principal::{Authorized, Context};
 use crate::settle::{Deadline, Settled, answered};
@@ -30,7 +28,7 @@ impl Control {
     ///
     /// # Errors
     /// Everything wrong with the spec; `name-taken`, `address-taken`, `mac-taken`, `pool-exhausted`, `bridge-full`,
-    /// `namespace-taken`; the node's refusal, after which nothing is left.
+    /// `port-taken`, `namespace-taken`; the node's refusal, after which nothing is left.
     pub async fn create_sandbox(
         &self,
         c: Authorized<CreateSandbox>,
@@ -63,16 +61,14 @@ impl Control {
             actor: Actor::from(&context),
             dry_run: options.dry_run,
             approach: Approach::Hopeful,
-            ground: None,
+            looks: Looks::default(),
         };
-        // Each of the two reasons to try again is met at most once.
         let mut change = loop {
             match self.inner.commit(options.dry_run, job.clone()).await {
-                Err(error) if job.ground.is_none() && wants_ground(&error) => {
-                    job.ground = Some(self.inner.ground().await?);
-                }
+                Ok(change) => break change,
                 Err(error) if job.approach == Approach::Hopeful && broken(&error) => job.approach = Approach::Careful,
-                made => break made?,
+                Err(error) if self.inner.learn(&mut job.looks, &error).await? => {}
+                Err(error) => return Err(error),
             }
         };
         if options.dry_run {
@@ -116,7 +112,7 @@ struct Create {
     actor: Actor,
     dry_run: bool,
     approach: Approach,
-    ground: Option<Arc<Ground>>,
+    looks: Looks,
 }
 
 #[async_trait]
@@ -156,7 +152,7 @@ impl Create {
             tx.flush().await?;
         }
         self.namespace_is_free(tx).await?;
-        let terms = Terms { node: self.node, approach: self.approach, ground: self.ground.as_deref(), now };
+        let terms = Terms { node: self.node, approach: self.approach, looks: &self.looks, now };
         let attached = attach::attach_all(tx, terms, &row, &[], &self.wanted).await?;
         let keys = vec![Key::Sandbox(self.id)];
         let revision = row.revision;

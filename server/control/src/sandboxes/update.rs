@@ -1,16 +1,18 @@
 //! Changing a sandbox: attaching and detaching, stopping and starting, and what people read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::lease::LeaseState;
+use netloom_model::net::Family;
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp};
-use netloom_store::{EndpointRow, SandboxRow, WriteTx, endpoints, events, sandboxes};
+use netloom_store::{EndpointRow, SandboxRow, WriteTx, endpoints, events, leases, networks, sandboxes};
 
 use super::attach::{self, Approach, Terms};
+use super::looks::Looks;
+use super::ports;
 use super::view::{self, SandboxParts};
 use crate::clock::now;
 use crate::command::{UpdateSandbox, WriteOptions, Written};
@@ -18,7 +20,6 @@ use crate::commit::{Change, Job, fault, tried};
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, sandbox_ref, with};
-use crate::networks::bridge::{Ground, wants_ground};
 use crate::networks::one;
 use crate::networks::update::merged;
 use crate::principal::{Authorized, Context};
@@ -51,23 +52,22 @@ impl Control {
         let deadline = Deadline::new(options.wait);
         let id = self.sandbox_id(&command.sandbox).await?;
         let _turn = self.inner.queues.turn(Key::Sandbox(id), &deadline).await?;
-        let job = Update {
+        let mut job = Update {
             id,
             node: self.inner.store.node_id(),
             write: Write::Patch(command.patch),
             actor: Actor::from(&context),
             dry_run: options.dry_run,
-            ground: None,
+            looks: Looks::default(),
         };
         let keeping = (!options.dry_run && !deadline.at_commit()).then(|| self.inner.kept.keep(id));
-        let Updated { mut change, former, concerns } = match self.inner.commit(options.dry_run, job.clone()).await {
-            Err(error) if wants_ground(&error) => {
-                let job = Update { ground: Some(self.inner.ground().await?), ..job };
-                self.inner.commit(options.dry_run, job).await
+        let Updated { mut change, former, concerns } = loop {
+            match self.inner.commit(options.dry_run, job.clone()).await {
+                Ok(updated) => break updated,
+                Err(error) if self.inner.learn(&mut job.looks, &error).await? => {}
+                Err(error) => return Err(error.of("sandbox", &command.sandbox)),
             }
-            made => made,
-        }
-        .map_err(|error| error.of("sandbox", &command.sandbox))?;
+        };
         if options.dry_run {
             // What only people read is written whatever the node is in trouble with.
             change.assignment.take_if(|_| concerns == Concerns::People);
@@ -106,7 +106,8 @@ impl Control {
         actor: Actor,
     ) {
         let write = Write::Former(Box::new(former), reason);
-        let job = Update { id, node: self.inner.store.node_id(), write, actor, dry_run: false, ground: None };
+        let job =
+            Update { id, node: self.inner.store.node_id(), write, actor, dry_run: false, looks: Looks::default() };
         let restored = self.inner.commit(false, job).await;
         // Only now: until the former endpoints are back, nobody may get their addresses.
         self.purge_kept(keeping).await;
@@ -164,7 +165,7 @@ struct Update {
     write: Write,
     actor: Actor,
     dry_run: bool,
-    ground: Option<Arc<Ground>>,
+    looks: Looks,
 }
 
 struct Updated {
@@ -256,23 +257,46 @@ impl Update {
             staying.extend(attach::take_back(tx, row, back, now).await?);
         }
         let by_name: BTreeMap<&str, &EndpointRow> = staying.iter().map(|e| (e.network_name.as_str(), e)).collect();
-        let mut priorities_changed = false;
+        let mut moved = false;
         for attachment in &wanted {
             let Some(endpoint) = by_name.get(attachment.network.as_str()) else { continue };
             if endpoint.spec != attachment.spec {
-                priorities_changed |= endpoint.spec.gateway_priority != attachment.spec.gateway_priority;
+                moved |= endpoint.spec.gateway_priority != attachment.spec.gateway_priority;
+                moved |= self.publish(tx, endpoint, attachment).await?;
                 endpoints::update(tx, &EndpointRow { spec: attachment.spec.clone(), ..(*endpoint).clone() }).await?;
             }
         }
         let new: Vec<WantedAttachment> =
             wanted.into_iter().filter(|attachment| !by_name.contains_key(attachment.network.as_str())).collect();
         attach::check_interfaces(&staying, &new)?;
-        let ground = self.ground.as_deref();
-        let terms = Terms { node: self.node, approach: Approach::Careful, ground, now };
+        let terms = Terms { node: self.node, approach: Approach::Careful, looks: &self.looks, now };
         attach::attach_all(tx, terms, row, &before, &new).await?;
         let detached: Vec<EndpointId> = going.iter().map(|endpoint| endpoint.id).collect();
-        Ok((priorities_changed || !detached.is_empty() || !new.is_empty(), detached))
+        Ok((moved || !detached.is_empty() || !new.is_empty(), detached))
     }
+
+    /// Gives an endpoint that stays the ports that it is to have. Answers whether they are others than before.
+    async fn publish(
+        &self,
+        tx: &mut WriteTx<'_>,
+        endpoint: &EndpointRow,
+        wanted: &WantedAttachment,
+    ) -> Result<bool, Error> {
+        if endpoint.spec.ports == wanted.spec.ports {
+            return Ok(false);
+        }
+        let Some(network) = networks::by_id(tx, endpoint.network_id).await? else { return Ok(false) };
+        ports::check_network(&network, wanted)?;
+        let families = families(tx, endpoint).await?;
+        let chosen = ports::choose(tx, &self.looks.ports, endpoint, &families, &wanted.ports).await?;
+        netloom_store::ports::replace(tx, endpoint.id, &chosen)?;
+        Ok(chosen != endpoint.ports)
+    }
+}
+
+/// The families that an endpoint has addresses of.
+async fn families(tx: &mut WriteTx<'_>, endpoint: &EndpointRow) -> Result<Vec<Family>, Error> {
+    Ok(leases::of_endpoints(tx, &[endpoint.id]).await?.iter().map(|lease| Family::of(lease.address)).collect())
 }
 
 async fn staying(tx: &mut WriteTx<'_>, id: SandboxId) -> Result<Vec<EndpointId>, Error> {

@@ -174,6 +174,7 @@ fn endpoint_status(parts: EndpointParts, sandbox: SandboxState, found: &[Finding
         address6: six.map(|lease| lease.address.to_string()),
         prefix_length6: six.map(|lease| lease.prefix_length),
         gateway6: gateway(six),
+        ports: row.ports,
         conditions: found.iter().filter(|f| f.endpoint == Some(row.id)).map(Finding::condition).collect(),
     }
 }

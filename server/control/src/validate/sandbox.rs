@@ -10,6 +10,7 @@ use netloom_model::net::{Family, parse_address, unassignable};
 use netloom_model::sandbox::{AttachmentSpec, NETWORKS_MAX, SandboxSpec};
 use netloom_model::{Invalid, MacAddr};
 
+use super::port::{self, WantedPort};
 use super::{Notes, Problems, immutable, notes};
 use crate::error::Error;
 
@@ -33,6 +34,8 @@ pub(crate) struct WantedAttachment {
     pub(crate) address6: Option<IpAddr>,
     /// Ethernet address asked for.
     pub(crate) mac: Option<MacAddr>,
+    /// Ports asked for.
+    pub(crate) ports: Vec<WantedPort>,
     /// As written.
     pub(crate) spec: AttachmentSpec,
 }
@@ -164,8 +167,9 @@ fn attachment(problems: &mut Problems, network: &str, spec: &AttachmentSpec) -> 
         problems.add(Invalid::new(&pointer, Code::OutOfRange, &priority.to_string(), message));
     }
     aliases(problems, network, spec.aliases.as_deref().unwrap_or_default());
+    let ports = port::ports(problems, &at(network, "ports"), spec.ports.as_ref());
     nothing_on_shared(problems, network, spec);
-    WantedAttachment { network: network.to_owned(), address4, address6, mac, spec: spec.clone() }
+    WantedAttachment { network: network.to_owned(), address4, address6, mac, ports, spec: spec.clone() }
 }
 
 fn address(pointer: &str, text: &str, family: Family) -> Result<IpAddr, Invalid> {
@@ -232,6 +236,7 @@ fn nothing_on_shared(problems: &mut Problems, network: &str, spec: &AttachmentSp
         ("mac", spec.mac.is_some()),
         ("interface", spec.interface.is_some()),
         ("gateway_priority", spec.gateway_priority.is_some()),
+        ("ports", spec.ports.is_some()),
     ];
     for (field, _) in fields.into_iter().filter(|(_, given)| *given) {
         let message = format!("a sandbox has no interface of its own on `{network}`");
@@ -268,7 +273,7 @@ fn fixed(problems: &mut Problems, old: &SandboxSpec, new: &SandboxSpec) {
     }
 }
 
-/// An attachment keeps its addresses and its interface; only aliases and the gateway priority change live.
+/// An attachment keeps its addresses and its interface; only aliases, ports and the gateway priority change live.
 fn fixed_attachment(problems: &mut Problems, network: &str, old: &AttachmentSpec, new: &AttachmentSpec) {
     let fields = [
         ("address4", &old.address4, &new.address4),

@@ -122,6 +122,7 @@ async fn fill(kit: &Kit, network: &str, count: u64) {
                     let row = netloom_store::SandboxRow { id: SandboxId::from_random(id), name, ..model.clone() };
                     sandboxes::insert(tx, &row).await?;
                     let endpoint = EndpointRow {
+                        ports: std::collections::BTreeMap::new(),
                         id: EndpointId::from_random(id),
                         sandbox_id: row.id,
                         network_id: network.id,

@@ -14,6 +14,7 @@ use netloom_model::facts::{Facts, HostLink, HostRoute};
 use netloom_model::lease::Lease;
 use netloom_model::network::Network;
 use netloom_model::plan::{Action, Plan, PlannedOperation, Refusal};
+use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
 use netloom_model::report::{Counters, Live, LiveObject, Outcome, Report};
 use netloom_model::sandbox::Sandbox;
@@ -41,6 +42,8 @@ pub struct FakeNode {
     script: Mutex<VecDeque<Act>>,
     verified: Mutex<BTreeMap<Key, Result<u64, Refusal>>>,
     facts: Mutex<Facts>,
+    /// Ports of the host that can't be published.
+    pub ports_taken: Mutex<BTreeMap<HostPort, PortTrouble>>,
     /// Every address that a running sandbox had when the node looked, with its owner.
     pub delay: Mutex<Duration>,
 }
@@ -199,6 +202,11 @@ impl Node for FakeNode {
                 Err(Invalid::new(pointer, Code::NotAvailable, &pid.to_string(), "it is the host's own namespace"))
             }
         }
+    }
+
+    async fn ports(&self, ports: Vec<HostPort>) -> BTreeMap<HostPort, PortTrouble> {
+        let taken = self.ports_taken.lock().unwrap();
+        ports.into_iter().filter_map(|port| Some((port, taken.get(&port)?.clone()))).collect()
     }
 
     async fn resolv_conf(&self, _sandbox: SandboxId) -> Option<String> {

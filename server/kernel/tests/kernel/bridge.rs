@@ -54,6 +54,7 @@ fn sandbox(number: u8, on: &AssignedNetwork) -> AssignedSandbox {
         running: true,
         deleting: false,
         endpoints: vec![AssignedEndpoint {
+            ports: Vec::new(),
             id: EndpointId::from_random([number; 16]),
             network: on.id,
             interface: "eth0".to_owned(),

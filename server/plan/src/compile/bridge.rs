@@ -7,7 +7,7 @@ use netloom_model::condition::Condition;
 use netloom_model::facts::Facts;
 use netloom_model::network::{Driver, MTU_MIN_IPV6};
 
-use super::{Compiled, Gates, endpoint, firewall, sysctl};
+use super::{Compiled, Gates, endpoint, firewall, port, sysctl};
 use crate::describe;
 use crate::object::{Address, AssignedKey, Key, Link, LinkKind, Object, Place, host_link_name, network_mac, port_name};
 
@@ -74,7 +74,7 @@ fn without_ipv6(network: &AssignedNetwork, gates: &Gates) -> bool {
     gates.without_ipv6 || network.mtu.unwrap_or(MTU) < MTU_MIN_IPV6
 }
 
-/// An endpoint: its pair, its addresses, its default routes.
+/// An endpoint: its pair, its addresses, its default routes, its published ports.
 pub(super) fn endpoint(
     compiled: &mut Compiled,
     sandbox: &AssignedSandbox,
@@ -88,7 +88,11 @@ pub(super) fn endpoint(
     let link = Link {
         place,
         name: endpoint.interface.clone(),
-        kind: LinkKind::Veth { port: port_name(endpoint.id), bridge, isolated: !settings.inter_sandbox },
+        kind: LinkKind::Veth {
+            port: port_name(endpoint.id),
+            bridge: bridge.clone(),
+            isolated: !settings.inter_sandbox,
+        },
         mac: Some(endpoint.mac),
         mtu: Some(network.mtu.unwrap_or(MTU)),
         up: true,
@@ -103,6 +107,7 @@ pub(super) fn endpoint(
             compiled.want(owner, object);
         }
     }
+    port::endpoint(compiled, sandbox, endpoint, &bridge);
 }
 
 /// The host's settings without which answers from outside do not come through: IPv4 forwards by the link that a packet comes in on,

@@ -9,10 +9,11 @@ use netloom_nftables::expression::Nfproto;
 use netloom_nftables::rule::Field;
 use netloom_nftables::{Chain, Comment, DataType, Element, Hook, Policy, Rule, Set, Value, Verdict};
 
+use super::port;
 use crate::firewall::{FilledChain, Part, SetElement, chain_from, chain_to};
 
 /// Set: names of the bridges of all bridge networks.
-const BRIDGES: &str = "bridges";
+pub(super) const BRIDGES: &str = "bridges";
 /// Verdict map: by which bridge a packet came in, to the network's chain.
 const FROM: &str = "from_bridge";
 /// Verdict map: by which bridge a packet leaves, to the network's chain.
@@ -38,8 +39,9 @@ pub(super) fn shared() -> Vec<Part> {
         let rule = Rule::new().nfproto(version).iifname_in(set).oifname_not_in(BRIDGES).masquerade();
         commented(rule, "to the outside")
     };
-    let postrouting = vec![masquerade(Nfproto::Ipv4, MASQUERADE4), masquerade(Nfproto::Ipv6, MASQUERADE6)];
-    vec![
+    let mut postrouting = port::sources();
+    postrouting.extend([masquerade(Nfproto::Ipv4, MASQUERADE4), masquerade(Nfproto::Ipv6, MASQUERADE6)]);
+    let mut parts = vec![
         Part::Table,
         Part::Set(Set::new(BRIDGES, DataType::IFNAME)),
         Part::Set(Set::new(FROM, DataType::IFNAME).map_to(DataType::VERDICT)),
@@ -48,7 +50,9 @@ pub(super) fn shared() -> Vec<Part> {
         Part::Set(Set::new(MASQUERADE6, DataType::IFNAME)),
         chain(Chain::filter("forward", Hook::FORWARD, FORWARD_PRIORITY, Policy::Accept), forward),
         chain(Chain::nat("postrouting", Hook::POSTROUTING, POSTROUTING_PRIORITY), postrouting),
-    ]
+    ];
+    parts.extend(port::shared());
+    parts
 }
 
 /// What the table holds for one network.
@@ -103,13 +107,14 @@ fn rules_to(network: &AssignedNetwork, settings: &AssignedBridge, bridge: &str) 
     rules
 }
 
-fn dispatch(network: &AssignedNetwork, bridge: &str) -> [Part; 3] {
+fn dispatch(network: &AssignedNetwork, bridge: &str) -> [Part; 4] {
     let to = |verdict| Element::new(Value::ifname(bridge)).verdict(verdict);
     [
         member(BRIDGES, bridge),
         // Not `goto`: what may leave one network may still not enter another.
         element(FROM, to(Verdict::Jump(chain_from(network.id)))),
         element(TO, to(Verdict::Goto(chain_to(network.id)))),
+        port::hairpin(bridge),
     ]
 }
 
@@ -117,7 +122,7 @@ fn member(set: &str, bridge: &str) -> Part {
     element(set, Element::new(Value::ifname(bridge)))
 }
 
-fn chain(chain: Chain, rules: Vec<Rule>) -> Part {
+pub(super) fn chain(chain: Chain, rules: Vec<Rule>) -> Part {
     Part::Chain(FilledChain { chain, rules })
 }
 
@@ -130,7 +135,7 @@ fn named(rule: Rule, network: &AssignedNetwork, what: &str) -> Rule {
 }
 
 /// IDs and words without quotes always make a comment.
-fn commented(rule: Rule, text: &str) -> Rule {
+pub(super) fn commented(rule: Rule, text: &str) -> Rule {
     match Comment::new(text) {
         Ok(comment) => rule.comment(comment),
         Err(_) => rule,

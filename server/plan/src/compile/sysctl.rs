@@ -46,6 +46,12 @@ const SHIM: &[(&str, &str, &str)] = &[("net/ipv4/conf", "arp_ignore", "0"), ("ne
 const BRIDGE: &[(&str, &str, &str)] =
     &[("net/ipv6/conf", "accept_dad", "0"), ("net/ipv6/conf", "accept_ra", "0"), ("net/ipv6/conf", "autoconf", "0")];
 
+/// What lets the host's own packets from loopback leave by a bridge, once their destination was translated.
+pub(super) fn route_localnet(bridge: &str) -> Object {
+    let path = format!("net/ipv4/conf/{bridge}/route_localnet");
+    Object::Sysctl(Sysctl { place: Place::Host, path, value: "1".to_owned() })
+}
+
 /// Settings of a made namespace.
 pub(super) fn made(place: Place, without_ipv6: bool) -> Vec<Object> {
     MADE.iter()

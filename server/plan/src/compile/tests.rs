@@ -68,6 +68,7 @@ fn sandbox() -> AssignedSandbox {
         running: true,
         deleting: false,
         endpoints: vec![AssignedEndpoint {
+            ports: Vec::new(),
             id: EndpointId::from_random([3; 16]),
             aliases: Vec::new(),
             network: NetworkId::from_random([1; 16]),

@@ -23,10 +23,19 @@ impl Pass<'_> {
         let table = Key::Firewall(PartKey::Table);
         let everything = self.wanted.scope.everything;
         let stays = |(key, object): (&Key, &Object)| match object {
-            Object::Firewall(part) => part.is_of_network() && !everything && !self.wanted.judged.contains(key),
+            Object::Firewall(part) => part.is_of_network() && !everything && !self.is_judged(key, part),
             _ => false,
         };
         !self.wanted.desired.contains_key(&table) && !self.observed.ours.iter().any(stays)
+    }
+
+    /// Whether a part is a network's that is looked at, or a port of a sandbox that is.
+    pub(super) fn is_judged(&self, key: &Key, part: &Part) -> bool {
+        let publisher = match part {
+            Part::Element(element) => element.publisher(),
+            _ => None,
+        };
+        publisher.is_some_and(|endpoint| self.wanted.marks.contains_key(endpoint)) || self.wanted.judged.contains(key)
     }
 
     /// Whether it is a rule of ours about a bridge in whose place something foreign is by now: that is left alone by rules, too.

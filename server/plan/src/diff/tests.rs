@@ -76,6 +76,7 @@ prop_compose! {
         default_route in any::<bool>(), deleting in prop::bool::weighted(0.2),
     ) -> AssignedEndpoint {
         AssignedEndpoint {
+            ports: Vec::new(),
             id: EndpointId::from_random([sandbox * 8 + position * 4 + id; 16]),
             aliases: Vec::new(),
             network: NetworkId::from_random([network; 16]),

@@ -148,6 +148,7 @@ pub(crate) fn sandbox(name: &str) -> SandboxRow {
 
 pub(crate) fn endpoint(sandbox: &SandboxRow, network: &NetworkRow, position: u32) -> EndpointRow {
     EndpointRow {
+        ports: BTreeMap::new(),
         id: EndpointId::from_random(unique()),
         sandbox_id: sandbox.id,
         network_id: network.id,

@@ -1,0 +1,41 @@
+//! What a use case has the node look at when its transaction says that it needs that, and is then run again with: rarely needed, and
+//! taking longer than the whole of an attachment.
+
+use std::sync::Arc;
+
+use super::ports::{self, Looked};
+use crate::control::Inner;
+use crate::error::Error;
+use crate::networks::bridge::{Ground, wants_ground};
+use crate::settle::answered;
+
+/// Times that ports are looked at for one use case: each time those that were found taken are passed over.
+const LOOKS_AT_PORTS: u32 = 32;
+
+/// What is known so far.
+#[derive(Clone, Default)]
+pub(crate) struct Looks {
+    /// What the pool of a network is cut with that has none yet.
+    pub(crate) ground: Option<Arc<Ground>>,
+    /// The host's ports.
+    pub(crate) ports: Arc<Looked>,
+    at_ports: u32,
+}
+
+impl Inner {
+    /// Learns what a use case failed for want of. Answers whether it is to be run again.
+    pub(crate) async fn learn(&self, looks: &mut Looks, error: &Error) -> Result<bool, Error> {
+        if looks.ground.is_none() && wants_ground(error) {
+            looks.ground = Some(self.ground().await?);
+            return Ok(true);
+        }
+        let Some(asked) = ports::wants_look(error) else { return Ok(false) };
+        if looks.at_ports == LOOKS_AT_PORTS {
+            return Err(ports::too_many_looks());
+        }
+        let troubles = answered("its ports", self.node.ports(asked.to_vec())).await?;
+        Arc::make_mut(&mut looks.ports).add(asked, troubles);
+        looks.at_ports += 1;
+        Ok(true)
+    }
+}

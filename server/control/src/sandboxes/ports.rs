@@ -1,0 +1,276 @@
+//! Which of the host's ports an endpoint gets: the ones asked for, if nobody has them, else the lowest free ones.
+//!
+//! Taken is what another endpoint publishes, and what a program of the host listens on. The first the store knows; the second the node,
+//! which is asked only for the ports in question: the transaction says which, and is run again with the answer.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use netloom_model::Invalid;
+use netloom_model::invalid::Code;
+use netloom_model::net::Family;
+use netloom_model::network::Driver;
+use netloom_model::port::{AUTOMATIC, HostPort, PortTrouble, PublishedPort};
+use netloom_store::{EndpointRow, NetworkRow, WriteTx, endpoints, ports};
+
+use crate::error::{Error, ErrorKind};
+use crate::journal::sandbox_of_endpoint;
+use crate::validate::port::WantedPort;
+use crate::validate::sandbox::WantedAttachment;
+
+/// What the node said of the host's ports: what is the trouble with each, if any.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Looked(BTreeMap<HostPort, Option<PortTrouble>>);
+
+impl Looked {
+    /// Adds an answer.
+    pub(crate) fn add(&mut self, asked: &[HostPort], mut troubles: BTreeMap<HostPort, PortTrouble>) {
+        self.0.extend(asked.iter().map(|port| (*port, troubles.remove(port))));
+    }
+}
+
+/// Ports that nobody has looked at yet.
+#[derive(Debug, thiserror::Error)]
+#[error("ports of the host were not looked at")]
+struct Unlooked(Vec<HostPort>);
+
+/// The ports that the node must be asked for before a use case is run again.
+pub(crate) fn wants_look(error: &Error) -> Option<&[HostPort]> {
+    error.source.as_ref()?.downcast_ref::<Unlooked>().map(|unlooked| unlooked.0.as_slice())
+}
+
+/// Refuses ports where none can be published.
+///
+/// # Errors
+/// Invalid.
+pub(crate) fn check_network(network: &NetworkRow, wanted: &WantedAttachment) -> Result<(), Error> {
+    if wanted.ports.is_empty() {
+        return Ok(());
+    }
+    let refused = |message: String, hint: &str| {
+        let invalid = Invalid::new(&wanted.at("ports"), Code::NotAllowedHere, "", message);
+        Err(Invalid { value: None, ..invalid }.hint(hint).into())
+    };
+    match network.driver {
+        Driver::Bridge if network.spec.internal == Some(true) => refused(
+            format!("network `{}` is internal: nothing outside reaches it", network.name),
+            "leave the ports out, or use a bridge network that is not internal",
+        ),
+        Driver::Bridge => Ok(()),
+        driver => refused(
+            format!("ports are published on bridge networks, and `{}` is of driver {}", network.name, driver.as_str()),
+            "leave the ports out: a sandbox on such a network is reached at an address of its own",
+        ),
+    }
+}
+
+/// Chooses the ports of an endpoint that has addresses of these families; `endpoint.ports` are those that it has already.
+///
+/// # Errors
+/// `port-taken` with the holder; invalid; what [`wants_look`] knows.
+pub(crate) async fn choose(
+    tx: &mut WriteTx<'_>,
+    looked: &Looked,
+    endpoint: &EndpointRow,
+    families: &[Family],
+    wanted: &[WantedPort],
+) -> Result<BTreeMap<String, PublishedPort>, Error> {
+    let mut choice = Choice { looked, endpoint, chosen: BTreeMap::new(), unlooked: Vec::new() };
+    // Numbers that are asked for come first: none of them is given away to somebody who takes any.
+    for want in wanted.iter().filter(|want| want.published.is_some()) {
+        choice.add(tx, families, want).await?;
+    }
+    for want in wanted.iter().filter(|want| want.published.is_none()) {
+        choice.add(tx, families, want).await?;
+    }
+    if choice.unlooked.is_empty() {
+        return Ok(choice.chosen);
+    }
+    let mut error =
+        Error::new(ErrorKind::Internal, "internal", "ports were to be published without a look at the host");
+    error.source = Some(Box::new(Unlooked(choice.unlooked)));
+    Err(error)
+}
+
+struct Choice<'a> {
+    looked: &'a Looked,
+    endpoint: &'a EndpointRow,
+    chosen: BTreeMap<String, PublishedPort>,
+    unlooked: Vec<HostPort>,
+}
+
+impl Choice<'_> {
+    async fn add(&mut self, tx: &mut WriteTx<'_>, families: &[Family], want: &WantedPort) -> Result<(), Error> {
+        let host_address = host_address(want, families)?;
+        let WantedPort { protocol, target, count, .. } = *want;
+        let of = |published: u16| PublishedPort { protocol, host_address, published, target, count };
+        let held = self.endpoint.ports.get(&want.name).map(|held| PublishedPort { target, ..held.clone() });
+        let held = held.filter(|held| *held == of(held.published));
+        let port = match (want.published, held) {
+            // What it has is not asked for again.
+            (None, Some(held)) => held,
+            (Some(published), Some(held)) if held.published == published => held,
+            (Some(published), _) => {
+                let port = of(published);
+                self.check_store(tx, want, &port).await?;
+                self.check_host(want, &port)?;
+                port
+            }
+            (None, None) => of(self.lowest(tx, want, host_address).await?),
+        };
+        if let Some((other, _)) = self.chosen.iter().find(|(_, chosen)| meet(chosen, &port)) {
+            let message = format!("`{other}` publishes {port}, or a part of it, too");
+            return Err(Invalid::new(&want.pointer, Code::NotAllowedHere, &port.to_string(), message).into());
+        }
+        self.chosen.insert(want.name.clone(), port);
+        Ok(())
+    }
+
+    async fn check_store(&self, tx: &mut WriteTx<'_>, want: &WantedPort, port: &PublishedPort) -> Result<(), Error> {
+        let others = ports::between(tx, port.protocol, port.published, port.last(), self.endpoint.id).await?;
+        let Some((holder, other)) = others.into_iter().find(|(_, other)| meet(other, port)) else { return Ok(()) };
+        let holder = endpoints::by_id(tx, holder).await?;
+        let name = holder.as_ref().map_or("another sandbox", |holder| holder.sandbox_name.as_str());
+        let leaving = holder.as_ref().is_some_and(|holder| holder.deleting);
+        let message = format!("{port} is taken: sandbox `{name}` publishes {other}");
+        let error = taken(want, port, message).retryable(leaving);
+        Err(error.blockers(holder.as_ref().map(sandbox_of_endpoint).into_iter().collect()))
+    }
+
+    fn check_host(&mut self, want: &WantedPort, port: &PublishedPort) -> Result<(), Error> {
+        for one in port.on_host() {
+            match self.looked.0.get(&one) {
+                None => self.unlooked.push(one),
+                Some(None) => {}
+                Some(Some(PortTrouble::InUse(program))) => {
+                    let program = program.as_ref().map_or_else(|| "a program of the host".to_owned(), Clone::clone);
+                    return Err(taken(want, port, format!("{one} is taken: {program} listens there")));
+                }
+                Some(Some(PortTrouble::NoSuchAddress)) => return Err(no_such_address(want, one.address)),
+                Some(Some(PortTrouble::Refused(why))) => {
+                    return Err(taken(want, port, format!("{one} can't be published: {why}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The first of the lowest ports in a row that nobody has.
+    async fn lowest(&mut self, tx: &mut WriteTx<'_>, want: &WantedPort, address: IpAddr) -> Result<u16, Error> {
+        let WantedPort { protocol, target, count, .. } = *want;
+        let (low, high) = AUTOMATIC.into_inner();
+        let nowhere = |(port, trouble): (&HostPort, &Option<PortTrouble>)| {
+            port.address == address && *trouble == Some(PortTrouble::NoSuchAddress)
+        };
+        if self.looked.0.iter().any(nowhere) {
+            return Err(no_such_address(want, address));
+        }
+        let mut taken: Vec<PublishedPort> = ports::between(tx, protocol, low, high, self.endpoint.id)
+            .await?
+            .into_iter()
+            .map(|(_, port)| port)
+            .chain(self.chosen.values().cloned())
+            .chain(self.looked.0.iter().filter(|(_, trouble)| trouble.is_some()).map(|(port, _)| single(*port)))
+            .collect();
+        taken.sort_by_key(|port| port.published);
+        let mut candidate = PublishedPort { protocol, host_address: address, published: low, target, count };
+        for other in &taken {
+            if meet(other, &candidate) {
+                let Some(next) = other.last().checked_add(1) else { return Err(none_left(want)) };
+                candidate.published = next;
+            }
+        }
+        if u32::from(candidate.published) + u32::from(count) - 1 > u32::from(high) {
+            return Err(none_left(want));
+        }
+        self.unlooked.extend(candidate.on_host().filter(|port| !self.looked.0.contains_key(port)));
+        Ok(candidate.published)
+    }
+}
+
+fn single(HostPort { protocol, address, port }: HostPort) -> PublishedPort {
+    PublishedPort { protocol, host_address: address, published: port, target: port, count: 1 }
+}
+
+/// The host's address: as given, else loopback of the endpoint's first family.
+fn host_address(want: &WantedPort, families: &[Family]) -> Result<IpAddr, Error> {
+    let Some(given) = want.host_address else {
+        let four = families.contains(&Family::V4);
+        return Ok(if four { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    };
+    let family = Family::of(given);
+    if families.contains(&family) {
+        return Ok(given);
+    }
+    let message =
+        format!("the sandbox has no {family} address on this network that packets to {given} could be sent on to");
+    let hint = "give an address of the other family, or attach to a network that has both";
+    Err(Invalid::new(&format!("{}/host_address", want.pointer), Code::WrongFamily, &given.to_string(), message)
+        .hint(hint)
+        .into())
+}
+
+/// Whether some port of the host is in both.
+fn meet(a: &PublishedPort, b: &PublishedPort) -> bool {
+    let same_address = a.host_address == b.host_address
+        || (Family::of(a.host_address) == Family::of(b.host_address)
+            && (a.host_address.is_unspecified() || b.host_address.is_unspecified()));
+    a.protocol == b.protocol && same_address && a.published <= b.last() && b.published <= a.last()
+}
+
+fn no_such_address(want: &WantedPort, address: IpAddr) -> Error {
+    let (pointer, given) = (format!("{}/host_address", want.pointer), address.to_string());
+    let hint = "give one that `ip address` shows, `0.0.0.0` or `::` for all of a family, or leave it out for loopback";
+    Invalid::new(&pointer, Code::NotFound, &given, format!("this host has no address {given}")).hint(hint).into()
+}
+
+/// What is said when one look after another finds programs on the ports that nobody publishes.
+pub(crate) fn too_many_looks() -> Error {
+    let (low, high) = AUTOMATIC.into_inner();
+    let detail = format!("programs of the host listen on too many of the ports from {low} to {high}");
+    Error::conflict("port-taken", detail).hint("ask for a port by number with `published`")
+}
+
+fn taken(want: &WantedPort, port: &PublishedPort, message: String) -> Error {
+    let pointer = format!("{}/published", want.pointer);
+    let hint = "choose another port or host address, or leave `published` out for a free one";
+    let mut error = Error::conflict("port-taken", message.clone()).fact("port", port);
+    error.errors = vec![Invalid::new(&pointer, Code::NotAvailable, &port.published.to_string(), message).hint(hint)];
+    error.hint(hint)
+}
+
+fn none_left(want: &WantedPort) -> Error {
+    let (low, high) = AUTOMATIC.into_inner();
+    let detail = format!("there are no {} free ports in a row from {low} to {high} ({})", want.count, want.protocol);
+    Error::conflict("port-taken", detail).hint("ask for ports by number with `published`, or remove what is not needed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netloom_model::port::Protocol;
+
+    #[test]
+    fn ports_meet_on_one_address_or_on_every_address_of_a_family() {
+        let port = |address: &str, published: u16, count: u16| PublishedPort {
+            protocol: Protocol::Tcp,
+            host_address: address.parse().expect("an address"),
+            published,
+            target: 1,
+            count,
+        };
+        for (a, b, wanted) in [
+            (port("127.0.0.1", 80, 1), port("127.0.0.1", 80, 1), true),
+            (port("127.0.0.1", 80, 1), port("127.0.0.2", 80, 1), false),
+            (port("0.0.0.0", 80, 1), port("127.0.0.2", 80, 1), true),
+            (port("::", 80, 1), port("127.0.0.2", 80, 1), false),
+            (port("::", 80, 1), port("::1", 80, 1), true),
+            (port("::", 80, 5), port("::1", 84, 3), true),
+            (port("::", 80, 5), port("::1", 85, 3), false),
+        ] {
+            assert_eq!((meet(&a, &b), meet(&b, &a)), (wanted, wanted), "{a} {b}");
+        }
+        let udp = PublishedPort { protocol: Protocol::Udp, ..port("127.0.0.1", 80, 1) };
+        assert!(!meet(&udp, &port("127.0.0.1", 80, 1)));
+    }
+}

@@ -1,0 +1,140 @@
+//! Published ports as written.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use netloom_model::Invalid;
+use netloom_model::document::escape_pointer;
+use netloom_model::invalid::Code;
+use netloom_model::name::check_name;
+use netloom_model::net::parse_address;
+use netloom_model::port::{PORTS_MAX, PortSpec, Protocol};
+
+use super::Problems;
+
+/// Highest port.
+const PORT_MAX: u32 = u16::MAX as u32;
+
+/// A mapping as wanted, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WantedPort {
+    /// Its name, unique at the endpoint.
+    pub(crate) name: String,
+    pub(crate) protocol: Protocol,
+    /// Loopback of the endpoint's family unless given.
+    pub(crate) host_address: Option<IpAddr>,
+    /// One of Netloom's choice unless given.
+    pub(crate) published: Option<u16>,
+    pub(crate) target: u16,
+    pub(crate) count: u16,
+    /// JSON Pointer to it.
+    pub(crate) pointer: String,
+}
+
+/// Reads the mappings at a pointer.
+pub(crate) fn ports(
+    problems: &mut Problems,
+    pointer: &str,
+    specs: Option<&BTreeMap<String, PortSpec>>,
+) -> Vec<WantedPort> {
+    let Some(specs) = specs else { return Vec::new() };
+    let all: u64 = specs.values().map(|spec| u64::from(spec.count.unwrap_or(1))).sum();
+    if all > u64::from(PORTS_MAX) {
+        let message = format!("one endpoint publishes at most {PORTS_MAX} ports, and these are {all}");
+        problems.add(Invalid::new(pointer, Code::TooLong, &all.to_string(), message));
+        return Vec::new();
+    }
+    specs.iter().filter_map(|(name, spec)| port(problems, pointer, name, spec)).collect()
+}
+
+fn port(problems: &mut Problems, pointer: &str, name: &str, spec: &PortSpec) -> Option<WantedPort> {
+    let pointer = format!("{pointer}/{}", escape_pointer(name));
+    let at = |field: &str| format!("{pointer}/{field}");
+    problems.check(check_name(&pointer, name))?;
+    let count = spec.count.unwrap_or(1);
+    let count = problems.check(number(&at("count"), count, PORTS_MAX, "a count is"))?;
+    let target = run(problems, &at("target"), spec.target, count);
+    let published = match spec.published {
+        Some(first) => run(problems, &at("published"), first, count).map(Some),
+        None => Some(None),
+    };
+    let host_address = match &spec.host_address {
+        Some(text) => problems.check(host_address(&at("host_address"), text)).map(Some),
+        None => Some(None),
+    };
+    let protocol = spec.protocol.unwrap_or_default();
+    let (target, published, host_address) = (target?, published?, host_address?);
+    Some(WantedPort { name: name.to_owned(), protocol, host_address, published, target, count, pointer })
+}
+
+/// The first of so many ports in a row.
+fn run(problems: &mut Problems, pointer: &str, first: u32, count: u16) -> Option<u16> {
+    let read = problems.check(number(pointer, first, PORT_MAX, "a port is"))?;
+    let last = first + u32::from(count) - 1;
+    if last > PORT_MAX {
+        let message = format!("{count} ports from {first} on end with {last}, and the highest port is {PORT_MAX}");
+        problems.add(Invalid::new(pointer, Code::OutOfRange, &first.to_string(), message));
+        return None;
+    }
+    Some(read)
+}
+
+fn number(pointer: &str, number: u32, highest: u32, what: &str) -> Result<u16, Invalid> {
+    let refused = || Invalid::new(pointer, Code::OutOfRange, &number.to_string(), format!("{what} 1 to {highest}"));
+    u16::try_from(number).ok().filter(|read| *read > 0 && number <= highest).ok_or_else(refused)
+}
+
+fn host_address(pointer: &str, text: &str) -> Result<IpAddr, Invalid> {
+    let address = parse_address(pointer, text)?;
+    let reason = match address {
+        IpAddr::V6(six) if six.is_unicast_link_local() => "a link-local address, which means nothing without its link",
+        _ if address.is_multicast() => "a multicast address",
+        _ => return Ok(address),
+    };
+    Err(Invalid::new(pointer, Code::OutOfRange, text, format!("{address} is {reason}"))
+        .hint("give an address of this host, `0.0.0.0` or `::` for all of a family, or leave it out for loopback"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(spec: serde_json::Value) -> Vec<(String, Code)> {
+        let specs: BTreeMap<String, PortSpec> = serde_json::from_value(spec).expect("a document");
+        let mut problems = Problems::default();
+        ports(&mut problems, "/p", Some(&specs));
+        match problems.finish(()) {
+            Ok(()) => Vec::new(),
+            Err(error) => error.errors.into_iter().map(|invalid| (invalid.pointer, invalid.code)).collect(),
+        }
+    }
+
+    #[test]
+    fn ports_outside_their_range_are_refused_by_field() {
+        for (spec, wanted) in [
+            (serde_json::json!({"a": {"target": 0}}), Some(("/p/a/target", Code::OutOfRange))),
+            (serde_json::json!({"a": {"target": 65536}}), Some(("/p/a/target", Code::OutOfRange))),
+            (serde_json::json!({"a": {"target": 65535, "count": 2}}), Some(("/p/a/target", Code::OutOfRange))),
+            (serde_json::json!({"a": {"target": 65535}}), None),
+            (serde_json::json!({"a": {"target": 80, "published": 70000}}), Some(("/p/a/published", Code::OutOfRange))),
+            (
+                serde_json::json!({"a": {"target": 80, "published": 65000, "count": 600}}),
+                Some(("/p/a/published", Code::OutOfRange)),
+            ),
+            (serde_json::json!({"a": {"target": 80, "count": 0}}), Some(("/p/a/count", Code::OutOfRange))),
+            (serde_json::json!({"a": {"target": 80, "count": 5000}}), Some(("/p", Code::TooLong))),
+            (
+                serde_json::json!({"a": {"target": 80, "host_address": "224.0.0.1"}}),
+                Some(("/p/a/host_address", Code::OutOfRange)),
+            ),
+            (
+                serde_json::json!({"a": {"target": 80, "host_address": "fe80::1"}}),
+                Some(("/p/a/host_address", Code::OutOfRange)),
+            ),
+            (serde_json::json!({"a": {"target": 80, "host_address": "::"}}), None),
+        ] {
+            let wanted: Vec<_> = wanted.into_iter().map(|(pointer, code)| (pointer.to_owned(), code)).collect();
+            assert_eq!(refused(spec.clone()), wanted, "{spec}");
+        }
+    }
+}

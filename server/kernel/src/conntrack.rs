@@ -1,0 +1,231 @@
+//! Connections that the kernel remembers: those of an address or a port that changes hands are forgotten, or their packets would go on
+//! to whoever had it before (nf_conntrack, `linux/netfilter/nfnetlink_conntrack.h`).
+//!
+//! The kernel picks them itself by a filter (since Linux 5.8). What must not live here: rules (`firewall`).
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use netlink_sys::Socket;
+use netlink_sys::protocols::NETLINK_NETFILTER;
+use netloom_model::port::{HostPort, Protocol};
+
+/// IPCTNL_MSG_CT_GET and IPCTNL_MSG_CT_DELETE of NFNL_SUBSYS_CTNETLINK.
+const GET: u16 = 1 << 8 | 1;
+const DELETE: u16 = 1 << 8 | 2;
+const REQUEST: u16 = 0x1;
+const DUMP: u16 = 0x300;
+/// NLM_F_REQUEST | NLM_F_ACK.
+const FLAGS: u16 = REQUEST | 0x4;
+const NESTED: u16 = 0x8000;
+const TUPLE_ORIG: u16 = 1;
+const TUPLE_REPLY: u16 = 2;
+const FILTER: u16 = 25;
+const FILTER_ORIG_FLAGS: u16 = 1;
+const FILTER_REPLY_FLAGS: u16 = 2;
+const TUPLE_IP: u16 = 1;
+const TUPLE_PROTO: u16 = 2;
+const IP_V4_SRC: u16 = 1;
+const IP_V4_DST: u16 = 2;
+const IP_V6_SRC: u16 = 3;
+const IP_V6_DST: u16 = 4;
+const PROTO_NUM: u16 = 1;
+const PROTO_DST_PORT: u16 = 3;
+/// CTA_FILTER_F_*: what of a tuple counts.
+const BY_SRC: u32 = 1;
+const BY_DST: u32 = 1 << 1;
+const BY_PROTO_NUM: u32 = 1 << 3;
+const BY_DST_PORT: u32 = 1 << 5;
+/// Length of a netlink header; with an nfgenmsg behind it.
+const HEADER: usize = 16;
+const BODY: usize = HEADER + 4;
+const ERROR: u16 = 2;
+const DONE: u16 = 3;
+
+/// Ports that are forgotten one by one: each time the kernel goes through all that it remembers. More are picked out of one dump.
+const ONE_BY_ONE: usize = 16;
+/// Longest datagram of a dump (the kernel makes at most 32 KiB).
+const DATAGRAM: usize = 1 << 16;
+
+/// Forgets connections begun by these addresses or sent to them, translated or not, in the calling thread's network namespace.
+pub(crate) fn forget_addresses(addresses: &[IpAddr]) -> io::Result<()> {
+    let mut conntrack = Conntrack::open()?;
+    for address in addresses {
+        conntrack.ask(DELETE, *address, |out| {
+            nest(out, TUPLE_ORIG, |out| source(out, *address));
+            filter(out, FILTER_ORIG_FLAGS, BY_SRC);
+        })?;
+        // Who answers is who it was sent to in the end.
+        conntrack.ask(DELETE, *address, |out| {
+            nest(out, TUPLE_REPLY, |out| source(out, *address));
+            filter(out, FILTER_REPLY_FLAGS, BY_SRC);
+        })?;
+    }
+    Ok(())
+}
+
+/// Forgets connections begun to these ports of the host, in the calling thread's network namespace.
+pub(crate) fn forget_ports(ports: &BTreeSet<HostPort>) -> io::Result<()> {
+    if ports.is_empty() {
+        return Ok(());
+    }
+    let mut conntrack = Conntrack::open()?;
+    if ports.len() > ONE_BY_ONE {
+        return conntrack.forget_dumped(ports);
+    }
+    for port in ports {
+        let any = port.address.is_unspecified();
+        conntrack.ask(DELETE, port.address, |out| {
+            nest(out, TUPLE_ORIG, |out| destination(out, *port));
+            filter(out, FILTER_ORIG_FLAGS, BY_PROTO_NUM | BY_DST_PORT | if any { 0 } else { BY_DST });
+        })?;
+    }
+    Ok(())
+}
+
+struct Conntrack {
+    socket: Socket,
+}
+
+impl Conntrack {
+    fn open() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_NETFILTER)?;
+        socket.bind_auto()?;
+        Ok(Self { socket })
+    }
+
+    /// Asks for one thing and reads whether it was done. Nothing to forget is as good, and so is a kernel that tracks nothing.
+    fn ask(&mut self, kind: u16, of: IpAddr, fill: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+        self.socket.send(&message(kind, FLAGS, of, fill), 0)?;
+        let mut answer = Vec::with_capacity(DATAGRAM);
+        self.socket.recv(&mut answer, 0)?;
+        match errno(&answer) {
+            0 | libc::ENOENT | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT => Ok(()),
+            errno => Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+
+    /// Reads all that is remembered once, and forgets what goes to one of these ports.
+    fn forget_dumped(&mut self, ports: &BTreeSet<HostPort>) -> io::Result<()> {
+        for any in [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()] {
+            if !ports.iter().any(|port| port.address.is_ipv4() == any.is_ipv4()) {
+                continue;
+            }
+            let leads = |tuple: &[u8]| {
+                begun_to(tuple)
+                    .is_some_and(|port| ports.contains(&port) || ports.contains(&HostPort { address: any, ..port }))
+            };
+            for tuple in self.dump(any)?.into_iter().filter(|tuple| leads(tuple)) {
+                self.ask(DELETE, any, |out| put(out, TUPLE_ORIG | NESTED, &tuple))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first tuple of every connection of a family.
+    fn dump(&mut self, any: IpAddr) -> io::Result<Vec<Vec<u8>>> {
+        self.socket.send(&message(GET, REQUEST | DUMP, any, |_| {}), 0)?;
+        let mut tuples = Vec::new();
+        loop {
+            let mut answer = Vec::with_capacity(DATAGRAM);
+            self.socket.recv(&mut answer, 0)?;
+            let mut rest = answer.as_slice();
+            while let Some(length) = rest.get(..4).map(|b| u32::from_ne_bytes([b[0], b[1], b[2], b[3]]) as usize) {
+                let Some(one) = rest.get(..length).filter(|one| one.len() >= HEADER) else { break };
+                match u16::from_ne_bytes([one[4], one[5]]) {
+                    DONE => return Ok(tuples),
+                    ERROR => return Err(io::Error::from_raw_os_error(errno(one))),
+                    _ => tuples.extend(find(one.get(BODY..).unwrap_or_default(), TUPLE_ORIG).map(<[u8]>::to_vec)),
+                }
+                rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+            }
+        }
+    }
+}
+
+/// The port of the host that a connection was begun to, by its first tuple.
+fn begun_to(tuple: &[u8]) -> Option<HostPort> {
+    let ip = find(tuple, TUPLE_IP)?;
+    let address = match find(ip, IP_V4_DST) {
+        Some(four) => IpAddr::from(<[u8; 4]>::try_from(four).ok()?),
+        None => IpAddr::from(<[u8; 16]>::try_from(find(ip, IP_V6_DST)?).ok()?),
+    };
+    let transport = find(tuple, TUPLE_PROTO)?;
+    let number = *find(transport, PROTO_NUM)?.first()?;
+    let protocol = [Protocol::Tcp, Protocol::Udp].into_iter().find(|protocol| protocol.number() == number)?;
+    let port = u16::from_be_bytes(find(transport, PROTO_DST_PORT)?.try_into().ok()?);
+    Some(HostPort { protocol, address, port })
+}
+
+/// The errno that an acknowledgement carries, 0 for success.
+fn errno(answer: &[u8]) -> i32 {
+    let number = |at: usize| answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
+    let is_error = answer.get(4..6) == Some(&ERROR.to_ne_bytes());
+    if is_error { number(HEADER).unwrap_or_default().saturating_neg() } else { 0 }
+}
+
+/// A whole message about connections of an address's family.
+fn message(kind: u16, flags: u16, of: IpAddr, fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let family = if of.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let mut out = vec![0; HEADER];
+    out.extend_from_slice(&[u8::try_from(family).unwrap_or_default(), 0, 0, 0]);
+    fill(&mut out);
+    let length = u32::try_from(out.len()).unwrap_or(u32::MAX);
+    out[..4].copy_from_slice(&length.to_ne_bytes());
+    out[4..6].copy_from_slice(&kind.to_ne_bytes());
+    out[6..8].copy_from_slice(&flags.to_ne_bytes());
+    out
+}
+
+fn source(out: &mut Vec<u8>, address: IpAddr) {
+    nest(out, TUPLE_IP, |out| put_address(out, address, [IP_V4_SRC, IP_V6_SRC]));
+}
+
+/// A port on one address, or on every one.
+fn destination(out: &mut Vec<u8>, port: HostPort) {
+    if !port.address.is_unspecified() {
+        nest(out, TUPLE_IP, |out| put_address(out, port.address, [IP_V4_DST, IP_V6_DST]));
+    }
+    nest(out, TUPLE_PROTO, |out| {
+        put(out, PROTO_NUM, &[port.protocol.number()]);
+        put(out, PROTO_DST_PORT, &port.port.to_be_bytes());
+    });
+}
+
+fn put_address(out: &mut Vec<u8>, address: IpAddr, [four, six]: [u16; 2]) {
+    match address {
+        IpAddr::V4(address) => put(out, four, &address.octets()),
+        IpAddr::V6(address) => put(out, six, &address.octets()),
+    }
+}
+
+fn filter(out: &mut Vec<u8>, kind: u16, flags: u32) {
+    nest(out, FILTER, |out| put(out, kind, &flags.to_ne_bytes()));
+}
+
+fn put(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
+    out.extend_from_slice(&length.to_ne_bytes());
+    out.extend_from_slice(&kind.to_ne_bytes());
+    out.extend_from_slice(value);
+    out.resize(out.len().next_multiple_of(4), 0);
+}
+
+fn nest(out: &mut Vec<u8>, kind: u16, fill: impl FnOnce(&mut Vec<u8>)) {
+    let mut inner = Vec::new();
+    fill(&mut inner);
+    put(out, kind | NESTED, &inner);
+}
+
+/// The value of the first attribute of a kind.
+fn find(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+    loop {
+        let length = usize::from(u16::from_ne_bytes(attributes.get(..2)?.try_into().ok()?));
+        let kind = u16::from_ne_bytes(attributes.get(2..4)?.try_into().ok()?) & !NESTED;
+        if kind == wanted {
+            return attributes.get(4..length);
+        }
+        attributes = attributes.get(length.max(4).next_multiple_of(4)..)?;
+    }
+}

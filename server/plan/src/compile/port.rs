@@ -1,0 +1,138 @@
+//! Published ports: one map element for each port of the host, by which a packet's destination becomes an endpoint's.
+//!
+//! A packet's way does not grow with the number of ports, and publishing one changes one element. That a packet so sent on may enter the
+//! endpoint's network is a rule of the network's (`firewall`).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+use netloom_model::assignment::{AssignedEndpoint, AssignedSandbox};
+use netloom_model::port::PublishedPort;
+use netloom_nftables::expression::Nfproto;
+use netloom_nftables::rule::Field;
+use netloom_nftables::{Chain, Comment, DataType, Element, Hook, Policy, Rule, Set, Value};
+
+use super::firewall::{BRIDGES, chain, commented};
+use super::{Compiled, sysctl};
+use crate::firewall::{PUBLISHED, Part, SetElement};
+use crate::object::{AssignedKey, Object};
+
+/// Set: each bridge with itself, for packets that leave by the bridge they came in by.
+pub(super) const HAIRPIN: &str = "hairpin";
+/// `raw`: before connections are tracked, so that an answer still has the address it was sent to.
+const GUARD_PRIORITY: i32 = -300;
+/// `dstnat`.
+const NAT_PRIORITY: i32 = -100;
+
+/// The maps of one version of IP: by protocol, address and port; and by protocol and port, on every address of the host.
+struct Maps {
+    version: Nfproto,
+    on_address: &'static str,
+    on_all: &'static str,
+    address: DataType,
+}
+
+const MAPS: [Maps; 2] = [
+    Maps { version: Nfproto::Ipv4, on_address: PUBLISHED[0], on_all: PUBLISHED[1], address: DataType::IPV4_ADDR },
+    Maps { version: Nfproto::Ipv6, on_address: PUBLISHED[2], on_all: PUBLISHED[3], address: DataType::IPV6_ADDR },
+];
+
+/// What the table holds for all published ports.
+pub(super) fn shared() -> Vec<Part> {
+    let mut parts = vec![Part::Set(Set::new(HAIRPIN, DataType::concatenation(&[DataType::IFNAME, DataType::IFNAME])))];
+    for maps in &MAPS {
+        let (proto, service) = (DataType::INET_PROTO, DataType::INET_SERVICE);
+        let target = DataType::concatenation(&[maps.address, service]);
+        let map = |name: &str, key: &[DataType]| Part::Set(Set::new(name, DataType::concatenation(key)).map_to(target));
+        parts.push(map(maps.on_address, &[proto, maps.address, service]));
+        parts.push(map(maps.on_all, &[proto, service]));
+    }
+    parts.push(chain(Chain::nat("prerouting", Hook::PREROUTING, NAT_PRIORITY), translations()));
+    parts.push(chain(Chain::nat("output", Hook::OUTPUT, NAT_PRIORITY), translations()));
+    parts.push(chain(Chain::filter("guard", Hook::PREROUTING, GUARD_PRIORITY, Policy::Accept), vec![guard()]));
+    parts
+}
+
+/// The same for what comes in and for what the host itself sends.
+fn translations() -> Vec<Rule> {
+    let of = |maps: &Maps| {
+        let on_address = [Field::L4proto, Field::Daddr(maps.version), Field::Dport];
+        let on_all = [Field::L4proto, Field::Dport];
+        [
+            commented(Rule::new().dnat_map(maps.version, &on_address, maps.on_address), "published on an address"),
+            commented(
+                Rule::new().fib_daddr_local().dnat_map(maps.version, &on_all, maps.on_all),
+                "published on every address",
+            ),
+        ]
+    };
+    MAPS.iter().flat_map(of).collect()
+}
+
+/// With `route_localnet` on a bridge its sandboxes could reach what listens on the host's loopback (CVE-2020-8558).
+fn guard() -> Rule {
+    commented(Rule::new().iifname_in(BRIDGES).daddr(loopback4()).drop(), "the host's loopback is not for sandboxes")
+}
+
+/// Sources that must be translated for the answer to find its way: loopback's, and those on the bridge that the packet leaves by, whose
+/// endpoints would answer each other past the translation.
+pub(super) fn sources() -> Vec<Rule> {
+    let from = |net: IpNet| {
+        commented(Rule::new().saddr(net).oifname_in(BRIDGES).masquerade(), "from loopback to a published port")
+    };
+    let hairpin = Rule::new().within(&[Field::Iifname, Field::Oifname], HAIRPIN).ct_status_dnat().masquerade();
+    vec![
+        from(loopback4()),
+        from(IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))),
+        commented(hairpin, "to a published port of the same network"),
+    ]
+}
+
+/// What lets a network's own sandboxes reach its published ports.
+pub(super) fn hairpin(bridge: &str) -> Part {
+    let name = Value::ifname(bridge);
+    let element = Element::new(Value::concatenation(&[name.clone(), name]));
+    Part::Element(SetElement { set: HAIRPIN.to_owned(), element })
+}
+
+fn loopback4() -> IpNet {
+    IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8)
+}
+
+/// The ports that an endpoint publishes.
+pub(super) fn endpoint(compiled: &mut Compiled, sandbox: &AssignedSandbox, endpoint: &AssignedEndpoint, bridge: &str) {
+    let owner = AssignedKey::Sandbox(sandbox.id);
+    for port in &endpoint.ports {
+        let v4 = port.host_address.is_ipv4();
+        let Some(to) = endpoint.addresses.iter().map(|one| one.address).find(|one| one.is_ipv4() == v4) else {
+            continue;
+        };
+        if v4 && (port.host_address.is_loopback() || port.host_address.is_unspecified()) {
+            compiled.want(owner, sysctl::route_localnet(bridge));
+        }
+        for part in elements(endpoint, port, to) {
+            let object = Object::Firewall(part);
+            compiled.bridges.insert(object.key(), bridge.to_owned());
+            compiled.want(owner, object);
+        }
+    }
+}
+
+fn elements(endpoint: &AssignedEndpoint, port: &PublishedPort, to: IpAddr) -> impl Iterator<Item = Part> {
+    let [four, six] = &MAPS;
+    let maps = if port.host_address.is_ipv4() { four } else { six };
+    // An ID always makes a comment.
+    let comment = Comment::new(endpoint.id.to_string()).ok();
+    let (protocol, address) = (Value::inet_proto(port.protocol.number()), port.host_address);
+    port.pairs().map(move |(published, target)| {
+        let published = Value::inet_service(published);
+        let (set, key) = if address.is_unspecified() {
+            (maps.on_all, vec![protocol.clone(), published])
+        } else {
+            (maps.on_address, vec![protocol.clone(), Value::address(address), published])
+        };
+        let value = Value::concatenation(&[Value::address(to), Value::inet_service(target)]);
+        let element = Element::new(Value::concatenation(&key)).value(value);
+        Part::Element(SetElement { set: set.to_owned(), element: Element { comment: comment.clone(), ..element } })
+    })
+}

@@ -1,0 +1,58 @@
+//! Table `port`: published ports. They are read with their endpoint, and go with it.
+
+use std::collections::BTreeMap;
+
+use netloom_model::EndpointId;
+use netloom_model::port::{Protocol, PublishedPort};
+
+use crate::column;
+use crate::error::Error;
+use crate::tx::{ReadTx, WriteTx, sql};
+
+/// Writes the ports of an endpoint in the place of those it had.
+///
+/// # Errors
+/// None that a caller can bring about.
+pub fn replace(tx: &mut WriteTx<'_>, id: EndpointId, ports: &BTreeMap<String, PublishedPort>) -> Result<(), Error> {
+    tx.write(sql("DELETE FROM port WHERE endpoint_id = $1").bind(id.to_string()));
+    insert(tx, id, ports)
+}
+
+/// Adds the ports of a new endpoint.
+pub(crate) fn insert(
+    tx: &mut WriteTx<'_>,
+    id: EndpointId,
+    ports: &BTreeMap<String, PublishedPort>,
+) -> Result<(), Error> {
+    if ports.is_empty() {
+        return Ok(());
+    }
+    let statement = sql("INSERT INTO port (endpoint_id, name, protocol, host_address, published, target, count)
+        SELECT $1, j.key, json_extract(j.value, '$.protocol'), json_extract(j.value, '$.host_address'),
+            json_extract(j.value, '$.published'), json_extract(j.value, '$.target'), json_extract(j.value, '$.count')
+        FROM json_each($2) AS j");
+    tx.write(statement.bind(id.to_string()).bind(column::json(ports)?));
+    Ok(())
+}
+
+/// The ports of a protocol of which some lie in a run of the host's ports, on whatever address, by number; those of one endpoint left out.
+///
+/// # Errors
+/// The database's.
+pub async fn between(
+    tx: &mut ReadTx<'_>,
+    protocol: Protocol,
+    first: u16,
+    last: u16,
+    but: EndpointId,
+) -> Result<Vec<(EndpointId, PublishedPort)>, Error> {
+    // No run is longer than that: what begins further below ends below.
+    let from = i64::from(first) - i64::from(netloom_model::port::PORTS_MAX);
+    let statement = sql("SELECT endpoint_id, json_object('protocol', protocol, 'host_address', host_address,
+            'published', published, 'target', target, 'count', count)
+        FROM port WHERE protocol = $1 AND published > $2 AND published <= $3 AND published + count > $4
+        AND endpoint_id <> $5 ORDER BY published");
+    let statement =
+        statement.bind(protocol.as_str()).bind(from).bind(i64::from(last)).bind(i64::from(first)).bind(but.to_string());
+    tx.rows(statement, |columns| Ok((columns.parsed()?, columns.json()?))).await
+}
