@@ -10,7 +10,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkFlags, Stats64};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
-use netloom_plan::object::Place;
+use netloom_plan::object::{Place, PortSettings};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::Error;
@@ -124,8 +124,8 @@ pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
 struct Memory {
     /// By the namespace's ID (none for the host's own) and index.
     links: BTreeMap<(Option<i32>, u32), link::Seen>,
-    /// Which ports of bridges of the host's are kept apart, by index, as far as that was heard.
-    isolated: BTreeMap<u32, bool>,
+    /// How the host's bridges treat their ports, by index, as far as that was heard.
+    ports: BTreeMap<u32, PortSettings>,
     /// When something was last missed.
     lost: Option<Instant>,
 }
@@ -159,7 +159,7 @@ impl Memory {
         if matches!(message, RouteNetlinkMessage::DelLink(_)) {
             self.links.remove(&key);
             if nsid.is_none() {
-                self.isolated.remove(&seen.index);
+                self.ports.remove(&seen.index);
             }
             return (true, owner);
         }
@@ -172,8 +172,8 @@ impl Memory {
 
     /// Takes what a bridge says of a port; answers whether that is new.
     fn port(&mut self, nsid: Option<i32>, message: &RouteNetlinkMessage) -> Option<bool> {
-        let (index, isolated) = link::read_port(message).filter(|_| nsid.is_none())?;
-        Some(self.isolated.insert(index, isolated) != Some(isolated))
+        let (index, settings) = link::read_port(message).filter(|_| nsid.is_none())?;
+        Some(self.ports.insert(index, settings) != Some(settings))
     }
 
     /// The owner of the link of ours on the host that something hangs from.
@@ -203,7 +203,7 @@ fn drain(listener: &Socket, buffer: &mut [u8], registry: &Registry, memory: &mut
             Err(_) => {
                 // What was lost may have been the very change that makes the next announcement a new one.
                 memory.links.clear();
-                memory.isolated.clear();
+                memory.ports.clear();
                 memory.lost = Some(Instant::now());
                 say(Notification::Overrun);
             }

@@ -325,7 +325,7 @@ impl Seen {
             (Place::Sandbox(_), Some(port)) => {
                 let bridge = port.controller.and_then(|index| self.beyond.get(&index));
                 let bridge = bridge.map(|bridge| bridge.name.clone()).unwrap_or_default();
-                LinkKind::Veth { port: port.name.clone(), bridge, isolated: port.isolated }
+                LinkKind::Veth { port: port.name.clone(), bridge, settings: port.port }
             }
             _ => LinkKind::Other("veth".to_owned()),
         }

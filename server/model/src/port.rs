@@ -67,8 +67,8 @@ pub struct PortSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 4096)]
     pub count: Option<u32>,
-    /// The host's address. Loopback unless said: `127.0.0.1`, or `::1` where the sandbox has no IPv4 address. `0.0.0.0` is every IPv4 address
-    /// that the host has, `::` every IPv6 address.
+    /// The host's address; `127.0.0.1` unless said, so that nobody outside gets in by an oversight (Docker's default is every address).
+    /// `0.0.0.0` is every IPv4 address that the host has, `::` every IPv6 address but `::1`, which can't be published.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 45, example = "127.0.0.1")]
     pub host_address: Option<String>,

@@ -158,10 +158,11 @@ fn link_value(link: &Link) -> String {
         LinkKind::Macvlan { parent, mode } if parent.is_empty() => vec![format!("macvlan, mode {}", mode.as_str())],
         LinkKind::Macvlan { parent, mode } => vec![format!("macvlan on {parent}, mode {}", mode.as_str())],
         LinkKind::Bridge => vec!["bridge".to_owned()],
-        LinkKind::Veth { port, bridge, isolated } => {
+        LinkKind::Veth { port, bridge, settings } => {
             let at = if bridge.is_empty() { "no bridge".to_owned() } else { format!("bridge {bridge}") };
-            let alone = if *isolated { ", apart from the other sandboxes" } else { "" };
-            vec![format!("pair, other end {port} on {at}{alone}")]
+            let alone = if settings.isolated { ", apart from the other sandboxes" } else { "" };
+            let back = if settings.hairpin { ", reaching itself" } else { "" };
+            vec![format!("pair, other end {port} on {at}{alone}{back}")]
         }
         LinkKind::Port => vec!["the host's end of a pair".to_owned()],
         LinkKind::Other(kind) => vec![kind.clone()],

@@ -16,6 +16,10 @@ const TABLE: &str = "netloom";
 /// the ID of the endpoint that its packets are sent on to.
 pub const PUBLISHED: [&str; 4] = ["published4", "published4_all", "published6", "published6_all"];
 
+/// Sets of the addresses of endpoints that publish ports, each twice: as source and as destination of what one sends to itself. Their
+/// comments are as those of [`PUBLISHED`].
+pub const ITSELF: [&str; 2] = ["itself4", "itself6"];
+
 /// Our table.
 pub fn table() -> TableId {
     TableId::new(Family::INET, TABLE)
@@ -87,10 +91,11 @@ impl Part {
 }
 
 impl SetElement {
-    /// ID of the endpoint that publishes the port which this element is.
+    /// ID of the endpoint that an element is for, because of the ports it publishes.
     pub fn publisher(&self) -> Option<&str> {
         let comment = self.element.comment.as_ref()?;
-        PUBLISHED.contains(&self.set.as_str()).then_some(comment.as_str())
+        let mut sets = PUBLISHED.iter().chain(&ITSELF);
+        sets.any(|set| *set == self.set).then_some(comment.as_str())
     }
 
     /// The port of the host and where its packets are sent on to, if the element is a published port.

@@ -137,6 +137,15 @@ pub struct Link {
     pub owner: String,
 }
 
+/// How a bridge treats a port of its.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PortSettings {
+    /// Whether it is kept from other ports that are isolated, too.
+    pub isolated: bool,
+    /// Whether a frame may leave by the port that it came in by: what a sandbox sends to a port that it publishes itself comes back to it.
+    pub hairpin: bool,
+}
+
 /// Kind of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkKind {
@@ -158,8 +167,8 @@ pub enum LinkKind {
         port: String,
         /// Name of the bridge that has it as a port; an observed one that is in none is empty.
         bridge: String,
-        /// Whether the bridge keeps it from other ports that are isolated, too.
-        isolated: bool,
+        /// How the bridge treats it.
+        settings: PortSettings,
     },
     /// The host's end of such a pair, as it is seen there: never made by itself, and left over where its sandbox's end is not in its place.
     Port,

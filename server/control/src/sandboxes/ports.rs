@@ -4,7 +4,7 @@
 //! which is asked only for the ports in question: the transaction says which, and is run again with the answer.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use netloom_model::Invalid;
 use netloom_model::invalid::Code;
@@ -192,11 +192,16 @@ fn single(HostPort { protocol, address, port }: HostPort) -> PublishedPort {
     PublishedPort { protocol, host_address: address, published: port, target: port, count: 1 }
 }
 
-/// The host's address: as given, else loopback of the endpoint's first family.
+/// The host's address: as given, else IPv4's loopback.
 fn host_address(want: &WantedPort, families: &[Family]) -> Result<IpAddr, Error> {
     let Some(given) = want.host_address else {
-        let four = families.contains(&Family::V4);
-        return Ok(if four { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        if families.contains(&Family::V4) {
+            return Ok(Ipv4Addr::LOCALHOST.into());
+        }
+        let message =
+            "the sandbox has no IPv4 address on this network, so that 127.0.0.1, the usual address, can't lead to it";
+        let missing = Invalid::required(&format!("{}/host_address", want.pointer), message);
+        return Err(missing.hint("give an IPv6 address of this host, or `::` for all of them").into());
     };
     let family = Family::of(given);
     if families.contains(&family) {
@@ -220,7 +225,7 @@ fn meet(a: &PublishedPort, b: &PublishedPort) -> bool {
 
 fn no_such_address(want: &WantedPort, address: IpAddr) -> Error {
     let (pointer, given) = (format!("{}/host_address", want.pointer), address.to_string());
-    let hint = "give one that `ip address` shows, `0.0.0.0` or `::` for all of a family, or leave it out for loopback";
+    let hint = "give one that `ip address` shows, `0.0.0.0` or `::` for all of a family, or leave it out for 127.0.0.1";
     Invalid::new(&pointer, Code::NotFound, &given, format!("this host has no address {given}")).hint(hint).into()
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct WantedPort {
     /// Its name, unique at the endpoint.
     pub(crate) name: String,
     pub(crate) protocol: Protocol,
-    /// Loopback of the endpoint's family unless given.
+    /// 127.0.0.1 unless given.
     pub(crate) host_address: Option<IpAddr>,
     /// One of Netloom's choice unless given.
     pub(crate) published: Option<u16>,
@@ -87,12 +87,13 @@ fn number(pointer: &str, number: u32, highest: u32, what: &str) -> Result<u16, I
 fn host_address(pointer: &str, text: &str) -> Result<IpAddr, Invalid> {
     let address = parse_address(pointer, text)?;
     let reason = match address {
+        IpAddr::V6(six) if six.is_loopback() => "IPv6's loopback, from which the kernel sends nothing on",
         IpAddr::V6(six) if six.is_unicast_link_local() => "a link-local address, which means nothing without its link",
         _ if address.is_multicast() => "a multicast address",
         _ => return Ok(address),
     };
     Err(Invalid::new(pointer, Code::OutOfRange, text, format!("{address} is {reason}"))
-        .hint("give an address of this host, `0.0.0.0` or `::` for all of a family, or leave it out for loopback"))
+        .hint("give an address of this host, `0.0.0.0` or `::` for all of a family, or leave it out for 127.0.0.1"))
 }
 
 #[cfg(test)]
@@ -129,6 +130,10 @@ mod tests {
             ),
             (
                 serde_json::json!({"a": {"target": 80, "host_address": "fe80::1"}}),
+                Some(("/p/a/host_address", Code::OutOfRange)),
+            ),
+            (
+                serde_json::json!({"a": {"target": 80, "host_address": "::1"}}),
                 Some(("/p/a/host_address", Code::OutOfRange)),
             ),
             (serde_json::json!({"a": {"target": 80, "host_address": "::"}}), None),

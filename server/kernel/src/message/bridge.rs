@@ -7,7 +7,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoKind, InfoVeth, LinkAttribute,
 };
-use netloom_plan::object::{ALIAS_PREFIX, LINK_GROUP, Link};
+use netloom_plan::object::{ALIAS_PREFIX, LINK_GROUP, Link, PortSettings};
 use rtnetlink::{LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, LinkVeth};
 
 use crate::rtnl::Request;
@@ -81,9 +81,9 @@ pub(crate) fn set_port(port: Port<'_>, link: &Link) -> Request {
     Request { message: RouteNetlinkMessage::SetLink(builder.build()), flags: 0 }
 }
 
-/// Keeps a port from the other ports that are kept so, or no longer. It must be in its bridge already.
-pub(crate) fn isolate_port(port: Port<'_>, isolated: bool) -> Request {
+/// Says how a bridge treats a port. It must be in its bridge already.
+pub(crate) fn treat_port(port: Port<'_>, settings: PortSettings) -> Request {
     // The kernel takes a port's settings from this message only, not from RTM_SETLINK.
-    let message = LinkBridgePort::new(port.index).isolated(isolated).build();
+    let message = LinkBridgePort::new(port.index).isolated(settings.isolated).hairpin(settings.hairpin).build();
     Request { message: RouteNetlinkMessage::NewLink(message), flags: 0 }
 }

@@ -10,7 +10,7 @@ use netlink_packet_route::link::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netloom_model::MacAddr;
 use netloom_model::network::MacvlanMode;
-use netloom_plan::object::{ALIAS_PREFIX, LINK_GROUP, Link, LinkKind};
+use netloom_plan::object::{ALIAS_PREFIX, LINK_GROUP, Link, LinkKind, PortSettings};
 use nix::errno::Errno;
 use rtnetlink::{LinkMacVlan, LinkMessageBuilder, LinkUnspec};
 
@@ -19,7 +19,8 @@ use crate::rtnl::{Request, Rtnl};
 
 /// IFLA_TARGET_NETNSID of if_link.h.
 const IFLA_TARGET_NETNSID: u16 = 46;
-/// IFLA_BRPORT_ISOLATED of if_link.h.
+/// IFLA_BRPORT_MODE (hairpin) and IFLA_BRPORT_ISOLATED of if_link.h.
+const IFLA_BRPORT_MODE: u16 = 4;
 const IFLA_BRPORT_ISOLATED: u16 = 33;
 
 /// A link as a dump has it.
@@ -49,8 +50,8 @@ pub(crate) struct Seen {
     pub(crate) parent_nsid: Option<i32>,
     /// Index of the bridge or bond that it belongs to.
     pub(crate) controller: Option<u32>,
-    /// Whether its bridge keeps it from other such ports.
-    pub(crate) isolated: bool,
+    /// How its bridge treats it.
+    pub(crate) port: PortSettings,
     /// Counters, where they were asked for.
     pub(crate) statistics: Stats64,
 }
@@ -162,25 +163,28 @@ fn one(rtnl: &mut Rtnl, question: LinkMessageBuilder<LinkUnspec>) -> Result<Opti
     }
 }
 
-/// What a bridge says of a port: its index, and whether it is kept from other such ports.
-pub(crate) fn read_port(message: &RouteNetlinkMessage) -> Option<(u32, bool)> {
+/// What a bridge says of a port: its index, and how it treats it.
+pub(crate) fn read_port(message: &RouteNetlinkMessage) -> Option<(u32, PortSettings)> {
     let RouteNetlinkMessage::NewLink(message) = message else { return None };
     if message.header.interface_family != AddressFamily::Bridge {
         return None;
     }
-    let flag = |setting: &LinkProtoInfoBridge| match setting {
-        LinkProtoInfoBridge::Other(flag) if flag.kind() == IFLA_BRPORT_ISOLATED && flag.value_len() == 1 => {
-            let mut value = [0];
-            flag.emit_value(&mut value);
-            Some(value != [0])
-        }
-        _ => None,
-    };
-    let isolated = message.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::ProtoInfoBridge(settings) => settings.iter().find_map(flag),
+    let settings = message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::ProtoInfoBridge(settings) => Some(settings),
         _ => None,
     })?;
-    Some((message.header.index, isolated))
+    let flag = |wanted: u16| {
+        settings.iter().find_map(|setting| match setting {
+            LinkProtoInfoBridge::Other(flag) if flag.kind() == wanted && flag.value_len() == 1 => {
+                let mut value = [0];
+                flag.emit_value(&mut value);
+                Some(value != [0])
+            }
+            _ => None,
+        })
+    };
+    let (isolated, hairpin) = (flag(IFLA_BRPORT_ISOLATED)?, flag(IFLA_BRPORT_MODE)?);
+    Some((message.header.index, PortSettings { isolated, hairpin }))
 }
 
 /// What a message says; nothing for messages of the bridge about its ports.
@@ -204,7 +208,7 @@ pub(crate) fn read(message: &RouteNetlinkMessage) -> Option<Seen> {
         parent: None,
         parent_nsid: None,
         controller: None,
-        isolated: false,
+        port: PortSettings::default(),
         statistics: Stats64::default(),
     };
     for attribute in &message.attributes {
@@ -235,7 +239,8 @@ fn read_info(seen: &mut Seen, info: &LinkInfo) {
             });
         }
         LinkInfo::PortData(InfoPortData::BridgePort(data)) => {
-            seen.isolated = data.contains(&InfoBridgePort::Isolated(true));
+            seen.port.isolated = data.contains(&InfoBridgePort::Isolated(true));
+            seen.port.hairpin = data.contains(&InfoBridgePort::HairpinMode(true));
         }
         _ => {}
     }

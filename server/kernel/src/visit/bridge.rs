@@ -3,7 +3,7 @@
 use std::os::fd::AsRawFd;
 
 use netloom_model::plan::Refusal;
-use netloom_plan::object::{Link, LinkKind, Place};
+use netloom_plan::object::{Link, LinkKind, Place, PortSettings};
 use nix::errno::Errno;
 
 use super::object::{INDEX_TRIES, describe, first_index};
@@ -29,7 +29,7 @@ impl Visiting<'_> {
         if let Some(found) = self.links.get(&link.name).cloned() {
             return self.stands_already(index, link, &found);
         }
-        let (port, bridge, isolated) = self.pair(index, link)?;
+        let (port, bridge, settings) = self.pair(index, link)?;
         // Settings of the stack that links inherit are made before.
         self.flush();
         self.point(index, "kernel.link.before_create")?;
@@ -37,7 +37,7 @@ impl Visiting<'_> {
         self.point(index, "kernel.link.after_create")?;
         // Where there is no IPv6 there are no addresses.
         let _ = self.worker.home_socket().and_then(|home| home.execute_one(bridge::no_addresses(port)));
-        self.set_port(index, link, port, isolated)?;
+        self.set_port(index, link, port, settings)?;
         if let Some(number) = self.links.get(&link.name).map(|made| made.index) {
             self.push(index, Purpose::Make, link::set_alias(number, &link.owner, link.up));
         }
@@ -46,7 +46,7 @@ impl Visiting<'_> {
 
     /// Changes the host's end of a pair as well.
     pub(super) fn change_port(&mut self, index: usize, link: &Link) -> Outcome {
-        let (name, bridge, isolated) = self.pair(index, link)?;
+        let (name, bridge, settings) = self.pair(index, link)?;
         let Some(found) = self.of_host(index, &name)? else {
             return Err(self.subject(index).failed(&Errno::ENODEV.into()));
         };
@@ -54,11 +54,11 @@ impl Visiting<'_> {
             Mark::Ours(owner) if owner == link.owner => {}
             _ => return Err(name_conflict(&self.subject(index), describe(&found))),
         }
-        self.set_port(index, link, Port { name: &name, index: found.index, bridge }, isolated)
+        self.set_port(index, link, Port { name: &name, index: found.index, bridge }, settings)
     }
 
-    fn set_port(&mut self, index: usize, link: &Link, port: Port<'_>, isolated: bool) -> Outcome {
-        let requests = vec![bridge::set_port(port, link), bridge::isolate_port(port, isolated)];
+    fn set_port(&mut self, index: usize, link: &Link, port: Port<'_>, settings: PortSettings) -> Outcome {
+        let requests = vec![bridge::set_port(port, link), bridge::treat_port(port, settings)];
         let answers = self.worker.home_socket().map(|home| home.execute(requests));
         let refused = match answers {
             Ok(answers) => answers.into_iter().find_map(Result::err),
@@ -67,14 +67,14 @@ impl Visiting<'_> {
         refused.map_or(Ok(()), |failure| Err(self.subject(index).failed(&failure)))
     }
 
-    /// The other end's name, the index of its bridge, and whether it is isolated.
-    fn pair(&mut self, index: usize, link: &Link) -> Result<(String, u32, bool), Refusal> {
-        let LinkKind::Veth { port, bridge, isolated } = &link.kind else {
+    /// The other end's name, the index of its bridge, and how that treats it.
+    fn pair(&mut self, index: usize, link: &Link) -> Result<(String, u32, PortSettings), Refusal> {
+        let LinkKind::Veth { port, bridge, settings } = &link.kind else {
             return Err(self.subject(index).refusal("kernel-refused", "it is no pair"));
         };
         match self.of_host(index, bridge)? {
             Some(found) if found.is_ours() && found.kind.as_deref() == Some("bridge") => {
-                Ok((port.clone(), found.index, *isolated))
+                Ok((port.clone(), found.index, *settings))
             }
             Some(found) => {
                 let why = format!("{bridge} on the host is not Netloom's bridge ({})", describe(&found));

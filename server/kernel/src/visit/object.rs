@@ -5,7 +5,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
 use netlink_packet_route::link::LinkFlags;
-use netloom_plan::object::{ALIAS_PREFIX, Address, LINK_GROUP, Link, LinkKind, Object, Operation, Place, Route};
+use netloom_plan::object::{
+    ALIAS_PREFIX, Address, LINK_GROUP, Link, LinkKind, Object, Operation, Place, PortSettings, Route,
+};
 use nix::errno::Errno;
 
 use super::{Outcome, Purpose, STEP_BY_STEP, Visiting};
@@ -260,7 +262,7 @@ fn expected(index: u32, link: &Link) -> link::Seen {
         parent: None,
         parent_nsid: None,
         controller: None,
-        isolated: false,
+        port: PortSettings::default(),
         statistics: netlink_packet_route::link::Stats64::default(),
     }
 }

@@ -9,7 +9,9 @@ use netloom_model::network::{Driver, MTU_MIN_IPV6};
 
 use super::{Compiled, Gates, endpoint, firewall, port, sysctl};
 use crate::describe;
-use crate::object::{Address, AssignedKey, Key, Link, LinkKind, Object, Place, host_link_name, network_mac, port_name};
+use crate::object::{
+    Address, AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings, host_link_name, network_mac, port_name,
+};
 
 /// MTU of a bridge and its endpoints unless said: Ethernet's.
 const MTU: u32 = 1500;
@@ -91,7 +93,7 @@ pub(super) fn endpoint(
         kind: LinkKind::Veth {
             port: port_name(endpoint.id),
             bridge: bridge.clone(),
-            isolated: !settings.inter_sandbox,
+            settings: PortSettings { isolated: !settings.inter_sandbox, hairpin: !endpoint.ports.is_empty() },
         },
         mac: Some(endpoint.mac),
         mtu: Some(network.mtu.unwrap_or(MTU)),

@@ -14,7 +14,7 @@ use netloom_nftables::{Chain, Comment, DataType, Element, Hook, Policy, Rule, Se
 
 use super::firewall::{BRIDGES, chain, commented};
 use super::{Compiled, sysctl};
-use crate::firewall::{PUBLISHED, Part, SetElement};
+use crate::firewall::{ITSELF, PUBLISHED, Part, SetElement};
 use crate::object::{AssignedKey, Object};
 
 /// Set: each bridge with itself, for packets that leave by the bridge they came in by.
@@ -24,17 +24,30 @@ const GUARD_PRIORITY: i32 = -300;
 /// `dstnat`.
 const NAT_PRIORITY: i32 = -100;
 
-/// The maps of one version of IP: by protocol, address and port; and by protocol and port, on every address of the host.
+/// The maps of one version of IP, and the set of addresses: by protocol, address and port; and by protocol and port, on every address of the host.
 struct Maps {
     version: Nfproto,
     on_address: &'static str,
     on_all: &'static str,
+    itself: &'static str,
     address: DataType,
 }
 
-const MAPS: [Maps; 2] = [
-    Maps { version: Nfproto::Ipv4, on_address: PUBLISHED[0], on_all: PUBLISHED[1], address: DataType::IPV4_ADDR },
-    Maps { version: Nfproto::Ipv6, on_address: PUBLISHED[2], on_all: PUBLISHED[3], address: DataType::IPV6_ADDR },
+static MAPS: [Maps; 2] = [
+    Maps {
+        version: Nfproto::Ipv4,
+        on_address: PUBLISHED[0],
+        on_all: PUBLISHED[1],
+        itself: ITSELF[0],
+        address: DataType::IPV4_ADDR,
+    },
+    Maps {
+        version: Nfproto::Ipv6,
+        on_address: PUBLISHED[2],
+        on_all: PUBLISHED[3],
+        itself: ITSELF[1],
+        address: DataType::IPV6_ADDR,
+    },
 ];
 
 /// What the table holds for all published ports.
@@ -46,6 +59,7 @@ pub(super) fn shared() -> Vec<Part> {
         let map = |name: &str, key: &[DataType]| Part::Set(Set::new(name, DataType::concatenation(key)).map_to(target));
         parts.push(map(maps.on_address, &[proto, maps.address, service]));
         parts.push(map(maps.on_all, &[proto, service]));
+        parts.push(Part::Set(Set::new(maps.itself, DataType::concatenation(&[maps.address, maps.address]))));
     }
     parts.push(chain(Chain::nat("prerouting", Hook::PREROUTING, NAT_PRIORITY), translations()));
     parts.push(chain(Chain::nat("output", Hook::OUTPUT, NAT_PRIORITY), translations()));
@@ -60,13 +74,19 @@ fn translations() -> Vec<Rule> {
         let on_all = [Field::L4proto, Field::Dport];
         [
             commented(Rule::new().dnat_map(maps.version, &on_address, maps.on_address), "published on an address"),
-            commented(
-                Rule::new().fib_daddr_local().dnat_map(maps.version, &on_all, maps.on_all),
-                "published on every address",
-            ),
+            commented(local(maps).dnat_map(maps.version, &on_all, maps.on_all), "published on every address"),
         ]
     };
     MAPS.iter().flat_map(of).collect()
+}
+
+/// To an address of the host's. Packets that the host sends to its IPv6 loopback can't be sent on: no other stack takes them.
+fn local(maps: &Maps) -> Rule {
+    let rule = Rule::new().fib_daddr_local();
+    match maps.version {
+        Nfproto::Ipv4 => rule,
+        Nfproto::Ipv6 => rule.daddr_not(IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))),
+    }
 }
 
 /// With `route_localnet` on a bridge its sandboxes could reach what listens on the host's loopback (CVE-2020-8558).
@@ -77,15 +97,19 @@ fn guard() -> Rule {
 /// Sources that must be translated for the answer to find its way: loopback's, and those on the bridge that the packet leaves by, whose
 /// endpoints would answer each other past the translation.
 pub(super) fn sources() -> Vec<Rule> {
-    let from = |net: IpNet| {
-        commented(Rule::new().saddr(net).oifname_in(BRIDGES).masquerade(), "from loopback to a published port")
-    };
+    let loopback = Rule::new().saddr(loopback4()).oifname_in(BRIDGES).masquerade();
     let hairpin = Rule::new().within(&[Field::Iifname, Field::Oifname], HAIRPIN).ct_status_dnat().masquerade();
-    vec![
-        from(loopback4()),
-        from(IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))),
+    let itself = |maps: &Maps| {
+        let fields = [Field::Saddr(maps.version), Field::Daddr(maps.version)];
+        // The host may send on within the bridge what it translated (bridge-nf-call-iptables): it then has come in by no link.
+        commented(Rule::new().within(&fields, maps.itself).ct_status_dnat().masquerade(), "to a port of one's own")
+    };
+    let mut rules = vec![
+        commented(loopback, "from loopback to a published port"),
         commented(hairpin, "to a published port of the same network"),
-    ]
+    ];
+    rules.extend(MAPS.iter().map(itself));
+    rules
 }
 
 /// What lets a network's own sandboxes reach its published ports.
@@ -110,7 +134,7 @@ pub(super) fn endpoint(compiled: &mut Compiled, sandbox: &AssignedSandbox, endpo
         if v4 && (port.host_address.is_loopback() || port.host_address.is_unspecified()) {
             compiled.want(owner, sysctl::route_localnet(bridge));
         }
-        for part in elements(endpoint, port, to) {
+        for part in elements(endpoint, port, to).chain([itself(endpoint, to)]) {
             let object = Object::Firewall(part);
             compiled.bridges.insert(object.key(), bridge.to_owned());
             compiled.want(owner, object);
@@ -118,11 +142,26 @@ pub(super) fn endpoint(compiled: &mut Compiled, sandbox: &AssignedSandbox, endpo
     }
 }
 
-fn elements(endpoint: &AssignedEndpoint, port: &PublishedPort, to: IpAddr) -> impl Iterator<Item = Part> {
+/// What lets an endpoint reach its own ports.
+fn itself(endpoint: &AssignedEndpoint, address: IpAddr) -> Part {
+    let twice = Value::concatenation(&[Value::address(address), Value::address(address)]);
+    let set = maps(address).itself.to_owned();
+    Part::Element(SetElement { set, element: Element { comment: comment(endpoint), ..Element::new(twice) } })
+}
+
+/// Whose an element is. An ID always makes a comment.
+fn comment(endpoint: &AssignedEndpoint) -> Option<Comment> {
+    Comment::new(endpoint.id.to_string()).ok()
+}
+
+fn maps(address: IpAddr) -> &'static Maps {
     let [four, six] = &MAPS;
-    let maps = if port.host_address.is_ipv4() { four } else { six };
-    // An ID always makes a comment.
-    let comment = Comment::new(endpoint.id.to_string()).ok();
+    if address.is_ipv4() { four } else { six }
+}
+
+fn elements(endpoint: &AssignedEndpoint, port: &PublishedPort, to: IpAddr) -> impl Iterator<Item = Part> {
+    let maps = maps(port.host_address);
+    let comment = comment(endpoint);
     let (protocol, address) = (Value::inet_proto(port.protocol.number()), port.host_address);
     port.pairs().map(move |(published, target)| {
         let published = Value::inet_service(published);

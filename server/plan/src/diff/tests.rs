@@ -157,7 +157,12 @@ fn memory(before: impl Strategy<Value = Assignment>) -> impl Strategy<Value = Me
                 (Object::Link(link), 3) if link.kind != LinkKind::Loopback => {
                     link.mac = Some(MacAddr([2, 9, 9, 9, 9, 9]));
                 }
-                (Object::Link(Link { kind: LinkKind::Veth { isolated, .. }, .. }), 6) => *isolated = !*isolated,
+                (Object::Link(Link { kind: LinkKind::Veth { settings, .. }, .. }), 6) => {
+                    settings.isolated = !settings.isolated;
+                }
+                (Object::Link(Link { kind: LinkKind::Veth { settings, .. }, .. }), 7) => {
+                    settings.hairpin = !settings.hairpin;
+                }
                 (Object::Firewall(Part::Chain(filled)), 1) => filled.rules.clear(),
                 (Object::Firewall(Part::Set(set)), 1) => set.flags ^= 4,
                 (Object::Address(address), 1) => address.prefix_length = 16,
