@@ -139,6 +139,8 @@ pub struct Wanted {
     pub(crate) mac: Option<String>,
     pub(crate) addresses: Vec<super::network::PlacedAddress>,
     pub(crate) gateways: Vec<String>,
+    /// Ports of the host, and the first of the sandbox's that they lead to.
+    pub(crate) ports: Vec<(String, u16)>,
     pub(crate) notices: Vec<Prose>,
     pub(crate) id: String,
 }
@@ -153,6 +155,7 @@ impl Wanted {
             mac: endpoint.mac.map(|mac| mac.to_string()),
             addresses: super::network::addresses(endpoint),
             gateways: endpoint.gateway.iter().chain(&endpoint.gateway6).cloned().collect(),
+            ports: endpoint.ports.values().map(|port| (port.to_string(), port.target)).collect(),
             notices: endpoint.conditions.iter().map(|condition| Prose::new(&condition.message)).collect(),
             id: endpoint.endpoint_id.to_string(),
         }

@@ -76,11 +76,10 @@ pub(crate) async fn choose(
     wanted: &[WantedPort],
 ) -> Result<BTreeMap<String, PublishedPort>, Error> {
     let mut choice = Choice { looked, endpoint, chosen: BTreeMap::new(), unlooked: Vec::new() };
-    // Numbers that are asked for come first: none of them is given away to somebody who takes any.
-    for want in wanted.iter().filter(|want| want.published.is_some()) {
-        choice.add(tx, families, want).await?;
-    }
-    for want in wanted.iter().filter(|want| want.published.is_none()) {
+    // What is there already comes first, then numbers that are asked for: none of them is given away to a mapping that takes any.
+    let mut wanted: Vec<&WantedPort> = wanted.iter().collect();
+    wanted.sort_by_key(|want| (!endpoint.ports.contains_key(&want.name), want.published.is_none()));
+    for want in wanted {
         choice.add(tx, families, want).await?;
     }
     if choice.unlooked.is_empty() {

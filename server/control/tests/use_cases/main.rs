@@ -10,6 +10,7 @@ mod ipam;
 mod kit;
 mod lists;
 mod networks;
+mod ports;
 mod reports;
 mod sandboxes;
 mod undo;

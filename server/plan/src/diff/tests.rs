@@ -10,6 +10,7 @@ use netloom_model::assignment::{
 };
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::network::{Driver, MacvlanMode};
+use netloom_model::port::{Protocol, PublishedPort};
 use netloom_model::{EndpointId, MacAddr, NetworkId};
 use proptest::prelude::*;
 
@@ -73,10 +74,18 @@ prop_compose! {
 prop_compose! {
     fn endpoint(sandbox: u8, position: u8)(
         id in 0_u8..3, network in 0_u8..3, mac in 0_u8..3, last in 0_u8..3, length in 24_u8..26,
-        default_route in any::<bool>(), deleting in prop::bool::weighted(0.2),
+        default_route in any::<bool>(), deleting in prop::bool::weighted(0.2), published in prop::option::of(0_u16..3),
+        everywhere in any::<bool>(),
     ) -> AssignedEndpoint {
         AssignedEndpoint {
-            ports: Vec::new(),
+            // Unique, too, on one address and on all of them.
+            ports: published.into_iter().map(|number| PublishedPort {
+                protocol: Protocol::Tcp,
+                host_address: if everywhere { [0, 0, 0, 0] } else { [127, 0, 0, 1] }.into(),
+                published: 8000 + u16::from(sandbox) * 16 + u16::from(position) * 8 + number,
+                target: 80,
+                count: 2,
+            }).collect(),
             id: EndpointId::from_random([sandbox * 8 + position * 4 + id; 16]),
             aliases: Vec::new(),
             network: NetworkId::from_random([network; 16]),
@@ -267,6 +276,10 @@ proptest! {
         part.sandboxes.retain(|key, _| *key == id);
         let mut wanted = compile(&part, &facts(), &Gates::default());
         wanted.look_into(id, NamespaceSource::Made);
+        let own_port = |part: &Part| match part {
+            Part::Element(element) => element.publisher().is_some_and(|endpoint| wanted.marks.contains_key(endpoint)),
+            _ => false,
+        };
         for operation in diff(&wanted, &memory.observe()).operations {
             let object = operation.object();
             match object.place() {
@@ -277,14 +290,15 @@ proptest! {
                     }
                     Object::Firewall(Part::Table) => {
                         let others = memory.ours.iter().any(|(key, found)| {
-                            matches!(found, Object::Firewall(part) if part.is_of_network()) && !wanted.judged.contains(key)
+                            matches!(found, Object::Firewall(part) if part.is_of_network() && !own_port(part))
+                                && !wanted.judged.contains(key)
                         });
                         let goes = matches!(operation, Operation::Delete(_));
                         prop_assert!(!(goes && others), "the rules of others would go along");
                     }
                     Object::Firewall(part) => {
                         let judged = wanted.judged.contains(&object.key()) || !part.is_of_network();
-                        prop_assert!(judged, "{part:?} is another's");
+                        prop_assert!(judged || own_port(part), "{part:?} is another's");
                     }
                     Object::Link(Link { kind: LinkKind::Port, name, .. }) => {
                         prop_assert!(wanted.scope.host_links.contains(name), "{name} is another's");

@@ -1,0 +1,113 @@
+//! Published ports: who gets which number, what is refused, and when a number is free again.
+
+use netloom_control::ErrorKind;
+use netloom_control::command::*;
+use netloom_model::assignment::Key;
+use netloom_model::port::{HostPort, PortTrouble, Protocol};
+use netloom_model::sandbox::Sandbox;
+use serde_json::{Value, json};
+
+use crate::kit::Kit;
+
+async fn kit() -> Kit {
+    let kit = Kit::new().await;
+    let spec = json!({"name": "web", "driver": "bridge", "pools": {"v4": {"subnet": "10.9.0.0/24"}}});
+    kit.create_network(spec).await.expect("a network");
+    kit
+}
+
+fn spec(name: &str, ports: Value) -> Value {
+    json!({"name": name, "networks": {"web": {"ports": ports}}})
+}
+
+/// The first port on the host of a mapping.
+fn published(sandbox: &Sandbox, name: &str) -> u16 {
+    sandbox.status.endpoints["web"].ports[name].published
+}
+
+#[tokio::test]
+async fn numbers_are_given_from_the_lowest_on_and_come_back_with_the_sandbox() {
+    let kit = kit().await;
+    let port = |port: u16| HostPort { protocol: Protocol::Tcp, address: [127, 0, 0, 1].into(), port };
+    kit.node.ports_taken.lock().unwrap().insert(port(49153), PortTrouble::InUse(None));
+    let a =
+        kit.create_sandbox(spec("a", json!({"x": {"target": 80}, "run": {"target": 1, "count": 4}}))).await.unwrap();
+    assert_eq!((published(&a, "run"), published(&a, "x")), (49154, 49152), "a program has 49153");
+    let b = kit
+        .create_sandbox(spec("b", json!({"x": {"target": 80}, "udp": {"target": 80, "protocol": "udp"}})))
+        .await
+        .unwrap();
+    assert_eq!((published(&b, "x"), published(&b, "udp")), (49158, 49152), "another protocol has its own numbers");
+    kit.remove_sandbox("a").await.unwrap();
+    let c = kit.create_sandbox(spec("c", json!({"run": {"target": 1, "count": 3}}))).await.unwrap();
+    assert_eq!(published(&c, "run"), 49154);
+    let id = c.id;
+    let assigned = kit.control.assignment(Some(&[Key::Sandbox(id)])).await.unwrap();
+    assert_eq!(assigned.sandboxes[&id].endpoints[0].ports, [c.status.endpoints["web"].ports["run"].clone()]);
+    kit.check_store().await;
+}
+
+#[tokio::test]
+async fn a_change_keeps_what_stays_and_takes_what_is_free() {
+    let kit = kit().await;
+    kit.create_sandbox(spec("a", json!({"x": {"target": 80}, "y": {"target": 81, "published": 9000}}))).await.unwrap();
+    kit.create_sandbox(spec("b", json!({"z": {"target": 80, "published": 9001}}))).await.unwrap();
+    let patch = |ports: Value| json!({"networks": {"web": {"ports": ports}}});
+    let a = kit.patch_sandbox("a", patch(json!({"x": {"target": 8}, "y": {"published": 9002}}))).await.unwrap();
+    assert_eq!((published(&a, "x"), published(&a, "y")), (49152, 9002), "a target changes under its number");
+    let error = kit.patch_sandbox("a", patch(json!({"y": {"published": 9001}}))).await.unwrap_err();
+    assert_eq!((error.kind, error.code, error.blockers[0].name.as_str()), (ErrorKind::Conflict, "port-taken", "b"));
+    assert_eq!(published(&kit.sandbox("a").await.unwrap(), "y"), 9002, "nothing changed");
+    kit.create_sandbox(spec("c", json!({"z": {"target": 80, "published": 9000}}))).await.expect("free again");
+    let error = kit.patch_sandbox("c", patch(json!({"w": {"target": 1, "published": 9000}}))).await.unwrap_err();
+    assert_eq!(error.errors[0].pointer, "/networks/web/ports/w", "{error}");
+    let none = kit.patch_sandbox("a", patch(Value::Null)).await.unwrap();
+    assert!(none.status.endpoints["web"].ports.is_empty());
+}
+
+#[tokio::test]
+async fn a_dry_run_takes_no_number() {
+    let kit = kit().await;
+    let dry = WriteOptions { dry_run: true, ..WriteOptions::default() };
+    kit.try_sandbox(spec("a", json!({"x": {"target": 80}})), dry).await.expect("a plan");
+    let b = kit.create_sandbox(spec("b", json!({"x": {"target": 80}}))).await.unwrap();
+    assert_eq!(published(&b, "x"), 49152);
+}
+
+#[tokio::test]
+async fn ports_are_published_where_packets_can_be_sent_on() {
+    let kit = kit().await;
+    kit.exercise_network().await;
+    let internal = json!({"name": "inside", "driver": "bridge", "internal": true});
+    kit.create_network(internal).await.expect("a network");
+    let six = json!({"name": "six", "driver": "bridge", "pools": {"v6": {"family": 6}}});
+    kit.create_network(six).await.expect("a network");
+    for (network, port, pointer) in [
+        ("macvlan-net1", json!({"target": 80}), "/networks/macvlan-net1/ports"),
+        ("inside", json!({"target": 80}), "/networks/inside/ports"),
+        ("six", json!({"target": 80}), "/networks/six/ports/x/host_address"),
+        ("web", json!({"target": 80, "host_address": "::"}), "/networks/web/ports/x/host_address"),
+    ] {
+        let spec = json!({"name": "s", "networks": {network: {"ports": {"x": port}}}});
+        let error = kit.create_sandbox(spec).await.unwrap_err();
+        assert_eq!((error.kind, error.errors[0].pointer.as_str()), (ErrorKind::Invalid, pointer), "{error}");
+    }
+    let spec = json!({"name": "s", "networks": {"six": {"ports": {"x": {"target": 80, "host_address": "::"}}}}});
+    kit.create_sandbox(spec).await.expect("every IPv6 address");
+}
+
+#[tokio::test]
+async fn a_host_on_which_every_port_is_taken_says_so() {
+    let kit = kit().await;
+    let mut taken = kit.node.ports_taken.lock().unwrap();
+    for port in 49152..=u16::MAX {
+        taken.insert(
+            HostPort { protocol: Protocol::Tcp, address: [127, 0, 0, 1].into(), port },
+            PortTrouble::InUse(None),
+        );
+    }
+    drop(taken);
+    let error = kit.create_sandbox(spec("a", json!({"x": {"target": 80}}))).await.unwrap_err();
+    assert_eq!((error.kind, error.code), (ErrorKind::Conflict, "port-taken"));
+    assert!(kit.sandbox("a").await.is_err(), "nothing is left of it");
+}
