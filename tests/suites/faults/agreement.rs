@@ -80,6 +80,34 @@ fn bridges(host: &Host, client: &Client, sandboxes: &[Value], after: &str) {
     let table = host.net.try_run("nft list table inet netloom").stdout;
     let chains = table.lines().filter(|line| line.trim_start().starts_with("chain to_")).count();
     assert_eq!((chains, table.is_empty()), (in_use.len(), in_use.is_empty()), "after {after}: {table}");
+    published(host, sandboxes, !table.is_empty(), after);
+}
+
+/// What is published is what the endpoints of running sandboxes say, port by port.
+fn published(host: &Host, sandboxes: &[Value], has_table: bool, after: &str) {
+    let of_sandbox = |sandbox: &Value| -> Vec<u64> {
+        let endpoints = sandbox["status"]["endpoints"].as_object().unwrap();
+        let mappings = endpoints.values().filter_map(|endpoint| endpoint["ports"].as_object());
+        let each = |port: &Value| {
+            let first = port["published"].as_u64().unwrap();
+            first..first + port["count"].as_u64().unwrap()
+        };
+        mappings.flat_map(|ports| ports.values().flat_map(each).collect::<Vec<_>>()).collect()
+    };
+    let running = sandboxes.iter().filter(|sandbox| sandbox["status"]["state"] == "running");
+    let mut wanted: Vec<u64> = running.flat_map(of_sandbox).collect();
+    wanted.sort_unstable();
+    let mut found = Vec::new();
+    for map in ["published4", "published4_all", "published6", "published6_all"].iter().filter(|_| has_table) {
+        let listed = host.net.json(&format!("nft -j list map inet netloom {map}"));
+        let elements = listed["nftables"].as_array().unwrap().iter().find_map(|one| one["map"]["elem"].as_array());
+        for element in elements.into_iter().flatten() {
+            let key = if element[0]["elem"].is_object() { &element[0]["elem"]["val"] } else { &element[0] };
+            found.push(key["concat"].as_array().unwrap().last().unwrap().as_u64().unwrap());
+        }
+    }
+    found.sort_unstable();
+    assert_eq!(found, wanted, "after {after}: published ports");
 }
 
 /// The files and mounts under the run directory are those of the sandboxes that run, and no others.

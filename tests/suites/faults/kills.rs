@@ -39,20 +39,23 @@ const CASES: &[Case] = &[
     Case {
         name: "create",
         prepare: |client| remove_if_there(client, "sandboxes/s"),
-        write: || ("POST", "sandboxes", json!({"name": "s", "networks": {"n": {}, "m": {}}})),
+        write: || {
+            let port = json!({"target": 80, "published": 18_888, "host_address": "0.0.0.0"});
+            ("POST", "sandboxes", json!({"name": "s", "networks": {"n": {}, "m": {"ports": {"web": port}}}}))
+        },
         again: &[201, 409],
     },
     Case {
         name: "attach",
         prepare: with_sandbox,
-        write: || ("PATCH", "sandboxes/s", json!({"networks": {"m": {}}})),
+        write: || ("PATCH", "sandboxes/s", json!({"networks": {"m": {"ports": {"any": {"target": 80, "count": 3}}}}})),
         again: &[200],
     },
     Case {
         name: "detach",
         prepare: |client| {
             with_sandbox(client);
-            client.patch("sandboxes/s", &json!({"networks": {"m": {}}})).is(200);
+            client.patch("sandboxes/s", &json!({"networks": {"m": {"ports": {"any": {"target": 80}}}}})).is(200);
         },
         write: || ("PATCH", "sandboxes/s", json!({"networks": {"m": null}})),
         again: &[200],

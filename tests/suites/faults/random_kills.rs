@@ -22,7 +22,7 @@ fn live(host: &Host, who: usize, stop: &AtomicBool) {
         let path = format!("sandboxes/{name}");
         match turn % 7 {
             0 | 1 => ask("POST", "sandboxes", json!({"name": name, "networks": {"n": {}}})),
-            2 => ask("PATCH", &path, json!({"networks": {"m": {}}})),
+            2 => ask("PATCH", &path, json!({"networks": {"m": {"ports": {"any": {"target": 80}}}}})),
             3 => ask("PATCH", &path, json!({"desired_state": "stopped"})),
             4 => ask("PATCH", &path, json!({"desired_state": "running", "networks": {"n": null}})),
             _ => ask("DELETE", &path, serde_json::Value::Null),
