@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::firewall::Firewall;
 use crate::listen::{self, Listener};
+use crate::neighbours::hear;
 use crate::netns::{self, Pins};
 use crate::nft::EventSocket;
 use crate::observe::Visited;
@@ -119,8 +120,7 @@ impl Kernel {
         let listener = Listener::open()?;
         let home_cookie = sys::netns_cookie(listener.socket())
             .map_err(|error| Error::system("read the cookie of the host's network namespace", error))?;
-        // Without nftables there is nothing to hear, and what bridge networks lack then is said where they are made.
-        let firewall_events = EventSocket::open_for_all().ok();
+        let firewall_events = hear::open();
         let boot_id = facts::boot_id().map_err(|error| Error::system("read the boot ID", error))?;
         let inner = Inner {
             pins: Pins::new(&config.run_dir),

@@ -13,8 +13,9 @@ use netloom_plan::neighbours::DOCKER_USER;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{FAMILIES, IPTABLES};
+use crate::firewall::UNKNOWN;
 use crate::handle::{Heard, Inner, Notification};
-use crate::nft::{Change, EventSocket};
+use crate::nft::{Change, EventSocket, NftError};
 
 /// What is known of what is worth telling.
 #[derive(Debug, Default)]
@@ -70,13 +71,27 @@ impl Known {
     }
 }
 
+/// Opens a socket that hears, in the calling thread's namespace; none where the kernel has no nftables, and so nobody's chains.
+pub(crate) fn open() -> Option<EventSocket> {
+    let opened = EventSocket::open_for_all();
+    opened
+        .inspect_err(|error| {
+            if !error.is(UNKNOWN) {
+                unheard(error)
+            }
+        })
+        .ok()
+}
+
+fn unheard(error: &NftError) {
+    tracing::warn!(%error, "others' firewalls can't be heard: what they change is found by the next full look");
+}
+
 /// Says what is heard, until nobody listens or the kernel's handle is dropped.
 pub(crate) async fn run(inner: Weak<Inner>, socket: EventSocket, heard: UnboundedSender<Heard>) {
     let mut events = match socket.listen() {
         Ok(events) => events,
-        Err(error) => {
-            return tracing::warn!(%error, "others' firewalls can't be heard: what they change is found by the next full look");
-        }
+        Err(error) => return unheard(&error),
     };
     loop {
         let changes = tokio::select! {

@@ -292,6 +292,8 @@ fn the_doctor_names_each_chain_and_what_becomes_of_it() {
         assert_eq!(legacy.verdict, Verdict::Good, "{legacy:?}");
         if output("iptables-legacy -S").status.success() {
             assert_eq!(of("tables of iptables-legacy").verdict, Verdict::Warning);
+        } else {
+            eprintln!("this kernel has no tables of iptables-legacy: that they are warned of is not tested");
         }
     });
 }

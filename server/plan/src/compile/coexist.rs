@@ -104,7 +104,8 @@ impl Beside {
         };
         let titles = joined(chains.iter().map(|chain| chain.title()));
         let remedies = chains.iter().map(|chain| chain.remedy(&self.bridge)).collect::<Vec<_>>().join("; ");
-        let message = format!("{titles} keeps back what Netloom lets pass: {reach}; {remedies}");
+        let verb = if chains.len() == 1 { "keeps" } else { "keep" };
+        let message = format!("{titles} {verb} back what Netloom lets pass: {reach}; {remedies}");
         Condition::new("FirewallBlocked", "ForeignChain", message)
     }
 }
