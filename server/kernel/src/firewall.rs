@@ -117,6 +117,7 @@ impl State {
     }
 
     fn look(&mut self) -> Result<Seen, NftError> {
+        let mut last = None;
         for _ in 0..TRIES {
             let generation = self.nft()?.generation()?;
             if let Some((at, seen)) = &self.seen
@@ -134,13 +135,18 @@ impl State {
                     Err(error) => return Err(error),
                 }
             }
+            if self.nft()?.generation()? != generation {
+                continue;
+            }
             let seen = Seen { parts, around: neighbours::look(self.nft()?)? };
             if self.nft()?.generation()? == generation {
                 self.seen = Some((generation, seen.clone()));
                 return Ok(seen);
             }
+            last = Some(seen);
         }
-        Err(NftError::Unsteady("the parts of our table".to_owned()))
+        // Others who change their tables all the time: ours is as it was seen, and what they did since is heard.
+        last.ok_or_else(|| NftError::Unsteady("the parts of our table".to_owned()))
     }
 
     fn claim(&mut self) -> Result<(), NftError> {

@@ -100,8 +100,8 @@ fn is_owned(nft: &mut Nft, table_id: &TableId) -> Result<bool, NftError> {
     Ok(nft.tables()?.iter().any(|found| found.id == *table_id && found.owner.is_some()))
 }
 
-/// Brings our rule to what an operation wants, in one transaction. Docker may rewrite its chains meanwhile: then it is looked at again,
-/// and where the chain is gone there is nothing to do.
+/// Brings our rule to what an operation wants, in one transaction. Docker may rewrite its chains meanwhile: where the chain or the rule is gone
+/// by then it is looked at again, and without the chain there is nothing to do.
 pub(crate) fn apply(nft: &mut Nft, operation: &Operation) -> Result<(), NftError> {
     let Object::PassRule(rule) = operation.object() else { return Ok(()) };
     place(nft, rule.family, !matches!(operation, Operation::Delete(_)))
@@ -112,24 +112,24 @@ const TRIES: usize = 5;
 
 fn place(nft: &mut Nft, family: Family, wanted: bool) -> Result<(), NftError> {
     let table_id = docker_table(family);
+    let mut outcome = Ok(());
     for _ in 0..TRIES {
-        let generation = nft.generation()?;
         if !nft.all_chains()?.iter().any(|(of, chain)| *of == table_id && chain.name == DOCKER_USER) {
             return Ok(());
         }
-        let mut batch = Batch::at_generation(generation);
+        let mut batch = Batch::new();
         for dumped in dumped_in(nft, &table_id, DOCKER_USER)?.iter().filter(|dumped| is_pass_rule(&dumped.rule)) {
             batch.delete_rule(&table_id, DOCKER_USER, dumped.handle);
         }
         if wanted {
             batch.add_rule(&table_id, DOCKER_USER, Position::First, &PassRule::rule());
         }
-        match nft.transact(&batch) {
-            Err(NftError::GenerationMoved) => {}
-            outcome => return outcome.map(drop),
+        outcome = nft.transact(&batch).map(drop);
+        if !outcome.as_ref().is_err_and(NftError::is_absent) {
+            break;
         }
     }
-    Err(NftError::Unsteady(format!("the rules of chain {DOCKER_USER} of table {table_id}")))
+    outcome
 }
 
 /// Our rule, in whichever families' tables it is: for `purge`.

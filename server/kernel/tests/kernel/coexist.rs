@@ -9,7 +9,7 @@ use netloom_plan::object::{Observed, Operation};
 use netloom_plan::{Compiled, Gates, Object, compile, diff};
 
 use crate::bridge::{assignment, far_host, network, nothing_is_left, reaches, sandbox};
-use crate::host::{Host, id, json, on_a_host, output, run};
+use crate::host::{Host, id, json, on_a_host, output, run, start};
 
 /// `iptables` as Docker leaves it, of both families: its chains are empty, the policy is drop.
 fn docker() {
@@ -361,4 +361,33 @@ fn a_table_that_only_its_owner_may_change_is_left_and_told_of() {
         let _ = owner.wait();
         nothing_is_left();
     });
+}
+
+#[test]
+fn others_who_change_their_rules_all_the_time_keep_nobody_from_anything() {
+    on_a_host(async |host| {
+        docker();
+        run("iptables -N THEIRS");
+        let busy = host.run_dir.with_extension("busy");
+        std::fs::write(
+            &busy,
+            "while :; do nft add rule ip filter THEIRS counter; nft flush chain ip filter THEIRS; done",
+        )
+        .unwrap();
+        let mut others: Vec<_> = (0..2).map(|_| start(&format!("sh {}", busy.display()))).collect();
+        let (_, both) = scene();
+        for _ in 0..10 {
+            assert_eq!(on_rules(&converge(&host, &both).await.0).len(), 2);
+            leave(&host, &both).await;
+        }
+        others.iter_mut().for_each(crate::host::Running::end);
+        nothing_is_left_but_theirs();
+        iptables_gone();
+        nothing_is_left();
+    });
+}
+
+/// None of our rules is among theirs.
+fn nothing_is_left_but_theirs() {
+    assert!(iptables().iter().all(|rules| !rules.contains("netloom")));
 }
