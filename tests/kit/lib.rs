@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`namespace`] | a network and mount namespace with a process that holds it |
 //! | [`mod@host`] | a host made of one, with links, directories and the daemon |
+//! | [`firewalls`] | firewalls of others: Docker itself, and what mimics the rest |
 //! | [`client`] | HTTP over the unix socket or TCP, with JSON at hand |
 //! | [`stream`] | server-sent events |
 //! | [`echo`] | small servers in namespaces, and questions to them |
@@ -18,6 +19,7 @@
 pub mod browser;
 pub mod client;
 pub mod echo;
+pub mod firewalls;
 pub mod host;
 pub mod namespace;
 pub mod process;

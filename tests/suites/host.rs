@@ -5,6 +5,8 @@
 mod adoption;
 #[path = "host/bridge.rs"]
 mod bridge;
+#[path = "host/coexistence.rs"]
+mod coexistence;
 #[path = "host/conflict.rs"]
 mod conflict;
 #[path = "host/macvlan.rs"]

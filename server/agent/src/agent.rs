@@ -29,11 +29,13 @@ pub struct Options {
     pub full_pass_every: Duration,
     /// How long after a kernel notification its sandbox is looked at: further ones in that time are one look.
     pub settle_after: Duration,
+    /// Whether Netloom keeps a rule of its own in the chain that Docker leaves to others.
+    pub coexist: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { full_pass_every: Duration::from_secs(60), settle_after: Duration::from_millis(50) }
+        Self { full_pass_every: Duration::from_secs(60), settle_after: Duration::from_millis(50), coexist: true }
     }
 }
 
@@ -80,7 +82,7 @@ impl Agent {
         options: Options,
     ) -> Self {
         kernel.give_sockets(naming::AT);
-        let mut state = State::default();
+        let mut state = State { hands_off: !options.coexist, ..State::default() };
         state.wake_full(Instant::now());
         let inner = Arc::new(Inner {
             kernel,

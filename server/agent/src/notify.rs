@@ -55,6 +55,12 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
     let at = heard.at.into();
     let host_changed = match &heard.what {
         Notification::HostChanged => true,
+        Notification::FirewallChanged => {
+            for key in state.bridge_networks_in_use() {
+                state.hear(key, at, due);
+            }
+            false
+        }
         Notification::Overrun => {
             state.counters.overruns += 1;
             state.wake_full(Instant::now());

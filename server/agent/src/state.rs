@@ -151,6 +151,8 @@ pub(crate) struct State {
     pub(crate) host_generation: u64,
     /// Whether the kernel runs without IPv6.
     pub(crate) without_ipv6: bool,
+    /// Whether others' firewalls are left as they are.
+    pub(crate) hands_off: bool,
     /// Counts.
     pub(crate) counters: Counters,
     /// Whether the first full pass is done.
@@ -277,7 +279,7 @@ impl State {
             .filter(|(_, gate)| **gate == Gate::Clear)
             .map(|(address, _)| *address)
             .collect();
-        Gates { clear, without_ipv6: self.without_ipv6 }
+        Gates { clear, without_ipv6: self.without_ipv6, hands_off: self.hands_off }
     }
 
     /// Where a sandbox's namespace comes from, as far as is remembered; one that nobody remembers can only be our own.
@@ -295,6 +297,15 @@ impl State {
             return Some(Key::Network(network)).filter(|key| self.tracked.contains_key(key));
         }
         self.endpoints.get(&mark.parse::<EndpointId>().ok()?).copied().map(Key::Sandbox)
+    }
+
+    /// Those that others' firewalls concern, and that no refusal keeps waiting.
+    pub(crate) fn bridge_networks_in_use(&self) -> Vec<Key> {
+        let is_one = |tracked: &Tracked| match &tracked.assigned {
+            Some(Assigned::Network(network)) => network.bridge.is_some() && network.in_use && tracked.refusal.is_none(),
+            _ => false,
+        };
+        self.tracked.iter().filter(|(_, tracked)| is_one(tracked)).map(|(key, _)| *key).collect()
     }
 
     /// Remembers what is assigned under a key, and with it whose endpoints are whose.

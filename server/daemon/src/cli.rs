@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue};
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 use netloom_model::document::nearest;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"));
@@ -214,6 +215,11 @@ pub(crate) struct Serve {
     /// A further name that requests may have in their Host header, such as the name a proxy passes on; may be repeated
     #[arg(long, env = "NETLOOM_ALLOWED_HOSTS", value_name = "NAME", value_delimiter = ',')]
     pub(crate) allowed_host: Vec<String>,
+    /// Whether Netloom, while a bridge network is in use, keeps one rule in the chain DOCKER-USER where Docker's firewall drops what it
+    /// does not know: it accepts what Netloom's own rules let pass. With `off` no table of others is touched, and bridge networks
+    /// that Docker's firewall blocks say so
+    #[arg(long, env = "NETLOOM_COEXIST", default_value = "on", value_name = "on|off", action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub(crate) coexist: bool,
     /// The service manager's socket to report readiness to; set by systemd
     #[arg(long, env = "NOTIFY_SOCKET", hide = true)]
     pub(crate) notify_socket: Option<String>,
@@ -239,7 +245,7 @@ pub(crate) struct Doctor {
 const PURGE_EXAMPLES: &str = "\
 Examples:
   netloom purge                 show what would be removed, change nothing
-  netloom purge --yes           remove Netloom's namespaces, links and routes
+  netloom purge --yes           remove Netloom's namespaces, links, routes and rules
   netloom purge --yes --data    remove the database and the token as well
 
 It goes by Netloom's marks alone and needs no database, so it also cleans up

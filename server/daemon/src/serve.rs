@@ -63,7 +63,7 @@ async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     let address = tcp.local_addr().context("cannot read the listener's address")?;
 
     let store = open(&options.directories).await?;
-    let (control, agent) = start(&store, &options.directories).await?;
+    let (control, agent) = start(&store, options).await?;
     let first = token::ensure(&control, &options.directories.token()).await?;
     let link = if first { Some(control.login_link().await.context("cannot make a login link")?) } else { None };
 
@@ -100,8 +100,8 @@ async fn open(directories: &Directories) -> anyhow::Result<Store> {
 }
 
 /// Joins kernel, control and agent. Control needs a node and the agent needs control: the node is made empty.
-async fn start(store: &Store, directories: &Directories) -> anyhow::Result<(Control, Agent)> {
-    let config = netloom_kernel::Config { run_dir: directories.run_dir.clone() };
+async fn start(store: &Store, options: &Serve) -> anyhow::Result<(Control, Agent)> {
+    let config = netloom_kernel::Config { run_dir: options.directories.run_dir.clone() };
     let kernel = Kernel::start(config).context("cannot reach the kernel")?;
     let node = Arc::new(LocalNode::default());
     let control = Control::new(store.clone(), node.clone(), netloom_control::Config::default())
@@ -111,7 +111,7 @@ async fn start(store: &Store, directories: &Directories) -> anyhow::Result<(Cont
         kernel,
         Arc::new(LocalSource(control.clone())),
         Arc::new(LocalSink(control.clone())),
-        netloom_agent::Options::default(),
+        netloom_agent::Options { coexist: options.coexist, ..netloom_agent::Options::default() },
     );
     node.set(agent.clone());
     Ok((control, agent))

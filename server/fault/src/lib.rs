@@ -22,6 +22,7 @@ pub const POINTS: &[&str] = &[
     "kernel.namespace.after_mount",
     "kernel.firewall.before_change",
     "kernel.firewall.after_change",
+    "kernel.firewall.before_pass_rule",
     "kernel.link.before_create",
     "kernel.link.after_create",
     "kernel.link.after_alias",

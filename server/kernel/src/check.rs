@@ -63,6 +63,7 @@ pub fn run(config: &Config) -> Vec<Check> {
     checks.push(host::mount_namespace(&config.run_dir));
     checks.push(host::shared_mount(&config.run_dir));
     checks.push(nftables::forward_chains());
+    checks.push(nftables::legacy_tables());
     checks.extend(host::settings());
     checks.push(host::resolver());
     checks

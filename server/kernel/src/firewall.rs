@@ -12,29 +12,43 @@ use netloom_plan::firewall::{FilledChain, Part, SetElement, table};
 use netloom_plan::object::{Object, Operation};
 use nix::errno::Errno;
 
+use crate::neighbours::{self, Around, Ears};
 use crate::nft::{Nft, NftError};
 
 /// How often a look that others' changes broke into is made again.
 const TRIES: usize = 5;
 /// What a kernel without nf_tables answers: there is no table then, and nothing to look at.
-const UNKNOWN: &[Errno] = &[Errno::EPROTONOSUPPORT, Errno::EOPNOTSUPP, Errno::EINVAL];
+pub(crate) const UNKNOWN: &[Errno] = &[Errno::EPROTONOSUPPORT, Errno::EOPNOTSUPP, Errno::EINVAL];
 
 /// The host's table, for who is in the host's namespace.
 #[derive(Default)]
-pub(crate) struct Firewall(Mutex<State>);
+pub(crate) struct Firewall {
+    state: Mutex<State>,
+    /// What is worth hearing of.
+    pub(crate) ears: Ears,
+}
 
 #[derive(Default)]
 struct State {
     nft: Option<Nft>,
     /// What was seen, at which generation of the ruleset: while that stands, it is still so.
-    seen: Option<(u32, Vec<Part>)>,
+    seen: Option<(u32, Seen)>,
     /// Whether the table is known to be this process's own.
     owned: bool,
 }
 
+/// What is there.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen {
+    /// The parts of our table.
+    pub(crate) parts: Vec<Part>,
+    /// What stands around it.
+    pub(crate) around: Around,
+}
+
 impl Firewall {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(|poisoned| {
+        self.state.lock().unwrap_or_else(|poisoned| {
             // A socket that was left amid an answer is of no use any more.
             let mut state = PoisonError::into_inner(poisoned);
             *state = State::default();
@@ -42,12 +56,20 @@ impl Firewall {
         })
     }
 
-    /// The parts that are there. The calling thread must be in the host's namespace.
-    pub(crate) fn look(&self) -> Result<Vec<Part>, NftError> {
-        match self.lock().look() {
-            Err(error) if error.is(UNKNOWN) => Ok(Vec::new()),
-            looked => looked,
+    /// What is there. The calling thread must be in the host's namespace.
+    pub(crate) fn look(&self) -> Result<Seen, NftError> {
+        let mut state = self.lock();
+        let looked = state.look();
+        state.nft.iter().for_each(|nft| self.ears.know_port(nft.port()));
+        match looked {
+            Err(error) if error.is(UNKNOWN) => Ok(Seen::default()),
+            looked => looked.inspect(|seen| self.ears.know_chains(&seen.around.read)),
         }
+    }
+
+    /// Does an operation on our rule in others' tables. The calling thread must be in the host's namespace.
+    pub(crate) fn apply_beside(&self, operation: &Operation) -> Result<(), NftError> {
+        neighbours::apply(self.lock().nft()?, operation)
     }
 
     /// Does all of these operations on parts, or none. The calling thread must be in the host's namespace.
@@ -94,13 +116,14 @@ impl State {
         self.nft.as_mut().ok_or(NftError::NoAnswer("the opening of a socket"))
     }
 
-    fn look(&mut self) -> Result<Vec<Part>, NftError> {
+    fn look(&mut self) -> Result<Seen, NftError> {
+        let mut last = None;
         for _ in 0..TRIES {
             let generation = self.nft()?.generation()?;
-            if let Some((at, parts)) = &self.seen
+            if let Some((at, seen)) = &self.seen
                 && *at == generation
             {
-                return Ok(parts.clone());
+                return Ok(seen.clone());
             }
             let parts = dump(self.nft()?)?;
             if parts.first() == Some(&Part::Table) && !self.owned {
@@ -112,12 +135,18 @@ impl State {
                     Err(error) => return Err(error),
                 }
             }
-            if self.nft()?.generation()? == generation {
-                self.seen = Some((generation, parts.clone()));
-                return Ok(parts);
+            if self.nft()?.generation()? != generation {
+                continue;
             }
+            let seen = Seen { parts, around: neighbours::look(self.nft()?)? };
+            if self.nft()?.generation()? == generation {
+                self.seen = Some((generation, seen.clone()));
+                return Ok(seen);
+            }
+            last = Some(seen);
         }
-        Err(NftError::Unsteady("the parts of our table".to_owned()))
+        // Others who change their tables all the time: ours is as it was seen, and what they did since is heard.
+        last.ok_or_else(|| NftError::Unsteady("the parts of our table".to_owned()))
     }
 
     fn claim(&mut self) -> Result<(), NftError> {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use netloom_model::assignment::{Adoption, NamespaceSource};
@@ -20,7 +20,9 @@ use tokio::sync::mpsc;
 
 use crate::firewall::Firewall;
 use crate::listen::{self, Listener};
+use crate::neighbours::hear;
 use crate::netns::{self, Pins};
+use crate::nft::EventSocket;
 use crate::observe::Visited;
 use crate::registry::Registry;
 use crate::spare::Spares;
@@ -55,6 +57,8 @@ pub enum Notification {
     },
     /// A foreign link, address or route of the host changed, so that [`Kernel::facts`] may answer something else.
     HostChanged,
+    /// Somebody changed a chain of theirs that decides about what our nftables table let pass.
+    FirewallChanged,
     /// Notifications were lost: look at everything.
     Overrun,
 }
@@ -102,6 +106,8 @@ pub(crate) struct Inner {
     /// Cookie of the host's namespace, which is never anybody's sandbox.
     pub(crate) home_cookie: u64,
     pub(crate) listener: Listener,
+    /// Hears of changes to nftables; taken by who listens, and absent where the kernel has none.
+    pub(crate) firewall_events: Mutex<Option<EventSocket>>,
     /// Where namespaces get sockets when they are made.
     pub(crate) sockets_at: OnceLock<SocketAddr>,
 }
@@ -114,6 +120,7 @@ impl Kernel {
         let listener = Listener::open()?;
         let home_cookie = sys::netns_cookie(listener.socket())
             .map_err(|error| Error::system("read the cookie of the host's network namespace", error))?;
+        let firewall_events = hear::open();
         let boot_id = facts::boot_id().map_err(|error| Error::system("read the boot ID", error))?;
         let inner = Inner {
             pins: Pins::new(&config.run_dir),
@@ -125,6 +132,7 @@ impl Kernel {
             boot_id,
             home_cookie,
             listener,
+            firewall_events: Mutex::new(firewall_events),
             sockets_at: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner) })

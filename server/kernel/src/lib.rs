@@ -9,6 +9,7 @@
 //! | `worker`, `stack`, `netns`, `spare`, `registry` | threads that enter namespaces, and the namespaces |
 //! | `rtnl`, `message` | rtnetlink: sockets and batches, and kernel objects as messages |
 //! | [`nft`] | nftables by netlink: transactions, dumps, events |
+//! | `firewall`, `neighbours` | our table, and firewalls of others beside it |
 //! | `apply`, `visit`, `reap`, `stray` | making and changing, removing by proof, finding what was moved away |
 //! | `conntrack` | connections that the kernel is to forget |
 //! | `observe`, `listen`, `interfaces`, `facts`, `identify`, `ports` | looking |
@@ -27,6 +28,7 @@ mod interfaces;
 mod listen;
 mod message;
 mod mounts;
+mod neighbours;
 mod observe;
 mod pin_watch;
 mod ports;

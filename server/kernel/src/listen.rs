@@ -17,6 +17,7 @@ use crate::Error;
 use crate::handle::{Heard, Inner, Notification};
 use crate::message::link::{self, Mark};
 use crate::message::{address, nsid, route};
+use crate::neighbours::hear;
 use crate::registry::Registry;
 use crate::{pin_watch, rtnl, sys};
 
@@ -100,6 +101,11 @@ pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
         return;
     };
     tokio::spawn(pin_watch::run(inner.clone(), heard.clone()));
+    let events =
+        inner.upgrade().and_then(|inner| inner.firewall_events.lock().unwrap_or_else(PoisonError::into_inner).take());
+    if let Some(events) = events {
+        tokio::spawn(hear::run(inner.clone(), events, heard.clone()));
+    }
     let listener = match sys::watch(socket) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "changes in the kernel can't be heard"),

@@ -135,9 +135,14 @@ impl Nft {
 
     /// The base chains of all tables of every family, so that a foreign one that drops can be named.
     pub fn base_chains(&mut self) -> Result<Vec<(TableId, Chain)>, NftError> {
-        let mut chains = self.dump(&Get::chains(Family::UNSPEC), "all chains", dump::chain)?;
+        let mut chains = self.all_chains()?;
         chains.retain(|(_, chain)| chain.base.is_some());
         Ok(chains)
+    }
+
+    /// The chains of all tables of every family.
+    pub fn all_chains(&mut self) -> Result<Vec<(TableId, Chain)>, NftError> {
+        self.dump(&Get::chains(Family::UNSPEC), "all chains", dump::chain)
     }
 
     /// The chains of a table; none when it is not there.
@@ -149,6 +154,15 @@ impl Nft {
     /// The rules of a table, chain by chain in their order; none when it is not there.
     pub fn rules(&mut self, table: &TableId) -> Result<Vec<DumpedRule>, NftError> {
         self.dump(&Get::rules(table, None), &format!("the rules of table {table}"), dump::rule)
+    }
+
+    /// The rules of one chain, in their order; none when it is not there.
+    pub fn rules_in(&mut self, table: &TableId, chain: &str) -> Result<Vec<DumpedRule>, NftError> {
+        let doing = format!("the rules of chain {chain} of table {table}");
+        match self.dump(&Get::rules(table, Some(chain)), &doing, dump::rule) {
+            Err(error) if error.is_absent() => Ok(Vec::new()),
+            rules => rules,
+        }
     }
 
     /// The sets and maps of a table; none when it is not there.

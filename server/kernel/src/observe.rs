@@ -9,6 +9,7 @@ use std::time::Instant;
 use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
 use netloom_model::sandbox::InterfaceStatus;
+use netloom_plan::neighbours::Neighbours;
 use netloom_plan::object::{
     Address, Key, Link, LinkKind, Mark, Namespace, Object, Observed, Place, Route, Scope, Sysctl,
 };
@@ -63,6 +64,10 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visi
         observed.ours.extend(part.ours);
         observed.foreign.extend(part.foreign);
         observed.gone.extend(part.gone);
+        // Only the look at the host has any.
+        if part.neighbours != Neighbours::default() {
+            observed.neighbours = part.neighbours;
+        }
     };
     let (mut interfaces, mut sockets) = (BTreeMap::new(), BTreeMap::new());
     for look in visited.into_values() {
@@ -191,8 +196,10 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
     let mut observed = Observed::default();
     let mut stack = stack::enter(inner, worker, Place::Host)?;
     if scope.firewall || scope.everything {
-        let parts = inner.firewall.look().map_err(|error| Error::Firewall(error.to_string()))?;
-        parts.into_iter().for_each(|part| put(&mut observed.ours, Object::Firewall(part)));
+        let seen = inner.firewall.look().map_err(|error| Error::Firewall(error.to_string()))?;
+        seen.parts.into_iter().for_each(|part| put(&mut observed.ours, Object::Firewall(part)));
+        seen.around.rules.into_iter().for_each(|rule| put(&mut observed.ours, Object::PassRule(rule)));
+        observed.neighbours = seen.around.neighbours;
     }
     if scope.host || scope.everything {
         // A host may have a thousand ports: what is not asked for is not looked at.

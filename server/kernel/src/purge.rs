@@ -10,16 +10,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use netloom_model::SandboxId;
+use netloom_plan::describe::pass_rule_name;
+use netloom_plan::neighbours::PassRule;
 use nix::errno::Errno;
 
 use crate::error::Failure;
 use crate::message::link::{self, Counters};
 use crate::message::{address, nsid, route};
 use crate::netns::{self, Pins};
+use crate::nft::NftError;
 use crate::rtnl::{Request, Rtnl, is_absent};
 use crate::stray::{self, NAMED_NAMESPACES};
 use crate::worker::Worker;
-use crate::{Config, Error, firewall, mounts, sys};
+use crate::{Config, Error, firewall, mounts, neighbours, sys};
 
 /// Something that carries our mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +98,8 @@ enum Handle {
     Mount,
     /// Our nftables table.
     Firewall,
+    /// Our rule in somebody else's table.
+    PassRule(PassRule),
 }
 
 struct Item {
@@ -126,10 +131,17 @@ fn remove_one(worker: &mut Worker, pins: &Pins, item: &Item) -> Result<(), Failu
         Handle::Mount => pins.clear().map(|_| ()),
         Handle::Firewall => {
             worker.come_home()?;
-            firewall::remove()
-                .map_err(|error| Failure { errno: error.errno().unwrap_or(libc::EIO), text: Some(error.to_string()) })
+            firewall::remove().map_err(refused)
+        }
+        Handle::PassRule(rule) => {
+            worker.come_home()?;
+            neighbours::remove(rule.family).map_err(refused)
         }
     }
+}
+
+fn refused(error: NftError) -> Failure {
+    Failure { errno: error.errno().unwrap_or(libc::EIO), text: Some(error.to_string()) }
 }
 
 struct Search {
@@ -182,6 +194,9 @@ impl Search {
         if firewall::is_there().map_err(|error| Error::Firewall(error.to_string()))? {
             let name = format!("nftables table {}", netloom_plan::firewall::table());
             self.push("firewall", name, "host".to_owned(), Handle::Firewall);
+        }
+        for rule in neighbours::left_over().map_err(|error| Error::Firewall(error.to_string()))? {
+            self.push("firewall", pass_rule_name(&rule), "host".to_owned(), Handle::PassRule(rule));
         }
         let canonical = self.directory.canonicalize().ok();
         if canonical.is_some_and(|path| matches!(mounts::at(&path), Ok(Some(_)))) {

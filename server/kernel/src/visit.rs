@@ -4,6 +4,7 @@
 
 mod blocked;
 mod bridge;
+mod firewall;
 mod namespace;
 mod object;
 
@@ -12,12 +13,9 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use netloom_model::plan::{Action, Refusal};
-use netloom_plan::firewall::Part;
 use netloom_plan::object::{Object, Observed, Operation, Place, Scope, Sysctl};
 
-use crate::conntrack;
 use crate::error::{Failure, Subject};
-use crate::firewall;
 use crate::handle::{Inner, Look, Sockets};
 use crate::message::{address, link};
 use crate::observe::{self, Known};
@@ -152,6 +150,7 @@ pub(crate) fn subject(inner: &Inner, operation: &Operation) -> Subject {
         }
         Object::Route(route) => format!("route {} {whereabouts}", route.destination),
         Object::Firewall(part) => format!("{} on the host", netloom_plan::describe::part_name(part)),
+        Object::PassRule(rule) => format!("{} on the host", netloom_plan::describe::pass_rule_name(rule)),
         Object::Stray(stray) => match stray.sandbox {
             Some(sandbox) => {
                 format!("link {} of sandbox {} in another namespace", stray.name, inner.registry.name(sandbox))
@@ -186,6 +185,7 @@ impl Visiting<'_> {
             return;
         }
         self.firewall();
+        self.beside_firewall();
         for index in 0..self.operations.len() {
             let operation = &self.operations[index];
             if self.blocked.stops(operation.object()) {
@@ -201,32 +201,6 @@ impl Visiting<'_> {
         }
         self.flush();
         solicited::wait_for(&self.new_ipv6_addresses());
-    }
-
-    /// Does what there is to do in the firewall, all of it at once.
-    fn firewall(&mut self) {
-        let is_part = |operation: &&Operation| matches!(operation.object(), Object::Firewall(_));
-        let operations: Vec<&Operation> = self.operations.iter().filter(is_part).collect();
-        if operations.is_empty() {
-            return;
-        }
-        let Err((why, errno)) = self.change_firewall(&operations) else { return };
-        for index in 0..self.operations.len() {
-            if is_part(&&self.operations[index]) {
-                let mut refusal = self.subject(index).refusal("kernel-refused", &why);
-                refusal.errno = errno.map(|errno| Failure { errno, text: None }.name());
-                self.settle(index, Err(refusal));
-            }
-        }
-    }
-
-    /// Answers why it could not be done, in words and as the kernel's errno, where it was the kernel.
-    fn change_firewall(&self, operations: &[&Operation]) -> Result<(), (String, Option<i32>)> {
-        let injected = |injected: netloom_fault::Injected| (injected.to_string(), None);
-        netloom_fault::point("kernel.firewall.before_change").map_err(injected)?;
-        self.inner.firewall.apply(operations).map_err(|error| firewall::explained(&error))?;
-        forget_ports(operations);
-        netloom_fault::point("kernel.firewall.after_change").map_err(injected)
     }
 
     /// The IPv6 addresses that were set in this visit.
@@ -270,10 +244,13 @@ impl Visiting<'_> {
                 self.delete_route(index, from);
                 self.create_route(index, to)
             }
-            // Done already, all at once.
+            // Done already.
             Operation::Create(Object::Firewall(_))
             | Operation::Change { to: Object::Firewall(_), .. }
-            | Operation::Delete(Object::Firewall(_)) => Ok(()),
+            | Operation::Delete(Object::Firewall(_))
+            | Operation::Create(Object::PassRule(_))
+            | Operation::Change { to: Object::PassRule(_), .. }
+            | Operation::Delete(Object::PassRule(_)) => Ok(()),
             Operation::Create(Object::Stray(_)) | Operation::Delete(_) | Operation::Change { .. } => {
                 let why = "this can't be done to an object of its kind";
                 Err(self.subject(index).refusal("kernel-refused", why))
@@ -374,18 +351,5 @@ impl Visiting<'_> {
             }
         }
         netloom_fault::point(name).map_err(|injected| self.subject(index).refusal("kernel-refused", injected))
-    }
-}
-
-/// Has the kernel forget the connections to ports that lead elsewhere now: their packets would go on to where they led before. Not a
-/// reason to refuse: each of them ends by itself once nobody answers.
-fn forget_ports(operations: &[&Operation]) {
-    let port = |operation: &&Operation| match operation.object() {
-        Object::Firewall(Part::Element(element)) => element.published().map(|(port, _)| port),
-        _ => None,
-    };
-    let ports = operations.iter().filter_map(port).collect();
-    if let Err(error) = conntrack::forget_ports(&ports) {
-        tracing::warn!(%error, "connections to ports that changed hands could not be forgotten");
     }
 }

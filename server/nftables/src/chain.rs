@@ -153,3 +153,8 @@ pub(crate) fn encode_name(table: &TableId, name: &str, out: &mut Vec<u8>) {
     put_table(out, table);
     put_text(out, NAME, name);
 }
+
+/// The hook of a chain among its attributes; none of a regular chain.
+pub(crate) fn hook_in(attributes: &[u8]) -> Option<Hook> {
+    find_u32(find(attributes, HOOK)?, HOOK_NUMBER).map(Hook)
+}

@@ -2,6 +2,7 @@
 //! the transaction.
 
 use crate::attribute::{find_text, find_u32};
+use crate::chain::{Hook, hook_in};
 use crate::error::DecodeError;
 use crate::message::{Kind, Message};
 use crate::table::{TableId, table_of};
@@ -11,6 +12,10 @@ pub const GROUP: u32 = 7;
 const GENERATION: u16 = 1;
 const PROCESS_ID: u16 = 2;
 const PROCESS_NAME: u16 = 3;
+/// NFTA_RULE_CHAIN.
+const CHAIN_OF_RULE: u16 = 2;
+/// NFTA_CHAIN_NAME.
+const CHAIN_NAME: u16 = 3;
 
 /// A generation of the ruleset of a network namespace: each transaction that changes something makes the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,11 +30,22 @@ pub struct Generation {
     pub process_name: String,
 }
 
+/// What a transaction added, changed or removed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Touched {
+    /// The table that it is, or is in.
+    pub table: TableId,
+    /// The chain that it is, or the rule is in; none for the other objects.
+    pub chain: Option<String>,
+    /// The hook that the chain hangs from, where it is a base chain.
+    pub hook: Option<Hook>,
+}
+
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// An object of a table (or the table itself) was added, changed or removed.
-    Touched(TableId),
+    Touched(Touched),
     /// The transaction ends here.
     Committed(Generation),
 }
@@ -38,8 +54,20 @@ pub enum Event {
 pub fn read(message: &Message<'_>) -> Option<Result<Event, DecodeError>> {
     match message.kind()? {
         Kind::NEW_GENERATION => Some(generation(message).map(Event::Committed)),
-        _ => Some(table_of(message, "notification").map(Event::Touched)),
+        kind => Some(touched(kind, message).map(Event::Touched)),
     }
+}
+
+fn touched(kind: Kind, message: &Message<'_>) -> Result<Touched, DecodeError> {
+    let table = table_of(message, "notification")?;
+    let (chain, hook) = match kind {
+        Kind::NEW_CHAIN | Kind::DELETE_CHAIN => {
+            (find_text(message.attributes(), CHAIN_NAME), hook_in(message.attributes()))
+        }
+        Kind::NEW_RULE | Kind::DELETE_RULE => (find_text(message.attributes(), CHAIN_OF_RULE), None),
+        _ => (None, None),
+    };
+    Ok(Touched { table, chain, hook })
 }
 
 pub(crate) fn generation(message: &Message<'_>) -> Result<Generation, DecodeError> {

@@ -10,6 +10,7 @@
 //! | [`table`], [`chain`], [`set`], [`element`], [`rule`] | the objects |
 //! | [`value`] | register contents: addresses, ports, names, and their concatenations; data types; verdicts |
 //! | [`expression`] | a rule's expressions one by one; [`rule::Rule`] is the readable way to them |
+//! | [`reading`] | what rules of others do to a packet with a mark |
 //! | [`batch`] | a transaction |
 //! | [`get`], [`dump`], [`event`] | questions, the kernel's answers, and what it says unasked |
 
@@ -25,6 +26,7 @@ pub mod event;
 pub mod expression;
 pub mod get;
 pub mod message;
+pub mod reading;
 pub mod rule;
 pub mod set;
 pub mod table;

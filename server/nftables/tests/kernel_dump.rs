@@ -6,7 +6,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use netloom_nftables::event::{self, Event};
+use netloom_nftables::event::{self, Event, Touched};
 use netloom_nftables::expression::{Counted, Nfproto, Reject};
 use netloom_nftables::message::{Message, messages};
 use netloom_nftables::rule::Field;
@@ -196,7 +196,7 @@ fn sets_maps_and_elements_read() {
 #[test]
 fn events_say_what_was_touched_and_by_whom() {
     let touched = read("event: table added", event::read).unwrap().unwrap();
-    assert_eq!(touched, Event::Touched(table()));
+    assert_eq!(touched, Event::Touched(Touched { table: table(), chain: None, hook: None }));
     let committed = read("event: generation", event::read).unwrap().unwrap();
     let Event::Committed(generation) = committed else { panic!("{committed:?}") };
     assert_eq!((generation.number, generation.process_name.as_str()), (2, "nft"));

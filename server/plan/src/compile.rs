@@ -3,6 +3,7 @@
 //! Pure: the host's facts and the gates come in as values. A file per topic in `compile/`; a new driver is a new file there.
 
 mod bridge;
+mod coexist;
 mod endpoint;
 mod firewall;
 mod macvlan;
@@ -19,6 +20,9 @@ use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
 use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
 
+pub use coexist::Beside;
+pub(crate) use firewall::{FORWARD_PRIORITY, PASSES};
+
 use crate::firewall::Part;
 use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Observed, Place, Scope, host_link_name, port_name};
 
@@ -29,6 +33,8 @@ pub struct Gates {
     pub clear: BTreeSet<(EndpointId, IpAddr)>,
     /// The kernel runs without IPv6, so that its settings do not exist.
     pub without_ipv6: bool,
+    /// Others' firewalls are left as they are, also where Docker leaves room for a rule.
+    pub hands_off: bool,
 }
 
 /// An address that is held back until somebody asked for it on the wire.
@@ -84,6 +90,10 @@ pub struct Compiled {
     pub bridges: BTreeMap<Key, String>,
     /// Settings of the host, by path, that a network's sandboxes need to be on for the way out.
     pub forwarding: BTreeMap<NetworkId, Vec<String>>,
+    /// Bridge networks in use, which others' firewalls concern.
+    pub beside: BTreeMap<NetworkId, Beside>,
+    /// Whether others' firewalls are left as they are.
+    pub hands_off: bool,
 }
 
 impl Default for Compiled {
@@ -114,6 +124,8 @@ impl Default for Compiled {
             judged: BTreeSet::new(),
             bridges: BTreeMap::new(),
             forwarding: BTreeMap::new(),
+            beside: BTreeMap::new(),
+            hands_off: false,
         }
     }
 }
@@ -124,6 +136,7 @@ pub fn compile(assignment: &Assignment, facts: &Facts, gates: &Gates) -> Compile
     let mut compiled = Compiled { revision: assignment.revision, ..Compiled::default() };
     for network in assignment.networks.values() {
         bridge::network(&mut compiled, network, facts, gates);
+        coexist::network(&mut compiled, network, gates);
         macvlan::network(&mut compiled, network, facts, gates);
     }
     for sandbox in assignment.sandboxes.values() {
@@ -222,9 +235,10 @@ impl Compiled {
         self.claimed.entry(Key::Route(Place::Host, address.into())).or_insert(sandbox);
     }
 
-    /// Wants the addresses that wait for a probe but are already on our link: after a restart nothing is probed again.
-    /// Answers whose gates open by it.
+    /// Wants what follows from a look: the rule that others' firewalls need, and the addresses that wait for a probe but are already on
+    /// our link, because after a restart nothing is probed again. Answers whose gates open by it.
     pub fn admit(&mut self, observed: &Observed) -> Vec<(SandboxId, EndpointId, IpAddr)> {
+        self.settle_beside(observed);
         let (there, waiting) =
             std::mem::take(&mut self.probes).into_iter().partition::<Vec<_>, _>(|probe| stands(probe, observed));
         self.probes = waiting;
@@ -274,13 +288,13 @@ impl Compiled {
         }
     }
 
-    /// What a look at the host adds to the conditions of networks: settings of the host that are in their way.
+    /// What a look at the host adds to the conditions of networks: settings of the host, and chains of others, that are in their way.
     pub fn observed_conditions(&self, observed: &Observed) -> Vec<(AssignedKey, Condition)> {
         let value = |path: &str| match observed.ours.get(&Key::Sysctl(Place::Host, path.to_owned())) {
             Some(Object::Sysctl(found)) => Some(found.value.trim()),
             _ => None,
         };
-        let mut conditions = Vec::new();
+        let mut conditions = coexist::conditions(self, observed);
         if let Some(found) = value(sysctl::HOST_ARP_IGNORE).filter(|found| *found != "0") {
             let shims = self.on_host.iter().filter(|id| self.has_shim(**id));
             conditions.extend(shims.map(|id| (AssignedKey::Network(*id), macvlan::host_access_blocked(found))));

@@ -9,6 +9,7 @@ use netloom_nftables::element::Data;
 use netloom_nftables::{Element, Rule, Verdict};
 
 use crate::firewall::{self, Part};
+use crate::neighbours::{DOCKER_USER, PassRule, docker_table};
 use crate::object::{Link, LinkKind, Object, Operation, Place, Route};
 
 /// Names of sandboxes.
@@ -22,7 +23,7 @@ pub fn kind(object: &Object) -> &'static str {
         Object::Link(_) => "link",
         Object::Address(_) => "address",
         Object::Route(_) => "route",
-        Object::Firewall(_) => "firewall",
+        Object::Firewall(_) | Object::PassRule(_) => "firewall",
         Object::Stray(_) => "stray link",
     }
 }
@@ -44,6 +45,7 @@ pub fn name(object: &Object, names: &Names) -> String {
         Object::Address(address) => format!("{}/{} on {}", address.address, address.prefix_length, address.link),
         Object::Route(route) => destination(route),
         Object::Firewall(part) => part_name(part),
+        Object::PassRule(rule) => pass_rule_name(rule),
         Object::Stray(stray) => match stray.sandbox {
             Some(sandbox) => format!("{} of sandbox {}", stray.name, place(Place::Sandbox(sandbox), names)),
             None => format!("{} of endpoint {}, which is not known", stray.name, stray.owner),
@@ -72,6 +74,7 @@ pub fn value(object: &Object) -> String {
         Object::Address(address) => format!("{}/{} on {}", address.address, address.prefix_length, address.link),
         Object::Route(route) => route_value(route),
         Object::Firewall(part) => part_value(part),
+        Object::PassRule(rule) => pass_rule_value(rule),
         Object::Stray(_) => "in another namespace than its sandbox's".to_owned(),
     }
 }
@@ -121,6 +124,10 @@ fn summary(operation: &Operation, names: &Names) -> String {
         (Operation::Create(_), Object::Firewall(part)) => {
             format!("Add {} {whereabouts}: {}.", part_name(part), part_value(part))
         }
+        (Operation::Create(_), Object::PassRule(rule)) => format!(
+            "Add {} {whereabouts}, before all others: it accepts what Netloom's own table let pass, and counts it.",
+            pass_rule_name(rule)
+        ),
         // Never made; a plan that says so is wrong, and reads so.
         (Operation::Create(_), Object::Stray(_)) => format!("Make {}.", title(object, names)),
         (Operation::Create(_), Object::Route(route)) => {
@@ -183,6 +190,19 @@ pub fn part_name(part: &Part) -> String {
             Some((port, _)) => format!("published port {port}"),
             None => format!("element {} of nftables set {}", element_key(&one.element), one.set),
         },
+    }
+}
+
+/// Our rule in somebody else's table.
+pub fn pass_rule_name(rule: &PassRule) -> String {
+    format!("rule netloom in chain {DOCKER_USER} of nftables table {}", docker_table(rule.family))
+}
+
+fn pass_rule_value(rule: &PassRule) -> String {
+    match (rule.copies, rule.reached) {
+        (1, true) => "accepts what Netloom lets pass".to_owned(),
+        (1, false) => "behind a rule that leads all packets past it".to_owned(),
+        (copies, _) => format!("there {copies} times"),
     }
 }
 

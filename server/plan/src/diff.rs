@@ -256,7 +256,7 @@ impl<'a> Pass<'a> {
     fn reachable(&self, key: &Key) -> bool {
         let scope = &self.wanted.scope;
         match key.place() {
-            Place::Host if matches!(key, Key::Firewall(_)) => scope.firewall || scope.everything,
+            Place::Host if matches!(key, Key::Firewall(_) | Key::PassRule(_)) => scope.firewall || scope.everything,
             Place::Host => scope.host || scope.everything,
             Place::Sandbox(id) => {
                 (scope.everything || scope.sandboxes.contains_key(&id)) && !self.observed.gone.contains_key(&id)
@@ -282,6 +282,7 @@ impl<'a> Pass<'a> {
             Object::Stray(_) => true,
             Object::Firewall(part) if part.is_of_network() => everything || self.is_judged(key, part),
             Object::Firewall(_) => self.table_ends || everything,
+            Object::PassRule(_) => everything || self.is_pass_rule_judged(),
             Object::Namespace(namespace) => !matches!(namespace.source, NamespaceSource::Adopted(_)),
             Object::Link(link) if link.kind == LinkKind::Loopback => false,
             Object::Link(link) if link.kind == LinkKind::Port => in_pass(&link.name) && !self.is_paired(link),
@@ -352,6 +353,7 @@ fn verdict(want: &Object, found: &Object) -> Verdict {
         (Object::Route(want), Object::Route(found)) => {
             in_place(want.gateway == found.gateway && want.link == found.link && want.source == found.source)
         }
+        (Object::PassRule(want), Object::PassRule(found)) => in_place(want == found),
         (Object::Firewall(want), Object::Firewall(found)) => match (want, found) {
             (Part::Element(want), Part::Element(found)) if want != found => Verdict::Remake,
             _ => in_place(want == found),

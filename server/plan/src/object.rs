@@ -10,8 +10,10 @@ use ipnet::IpNet;
 use netloom_model::assignment::{self, NamespaceSource};
 use netloom_model::network::MacvlanMode;
 use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
+use netloom_nftables::Family;
 
 use crate::firewall::{Part, PartKey};
+use crate::neighbours::{Neighbours, PassRule};
 
 /// Link group of every link that is ours: `nl` in ASCII. Set in the creating message.
 pub const LINK_GROUP: u32 = 0x6e6c;
@@ -48,6 +50,8 @@ pub enum Key {
     Route(Place, IpNet),
     /// A part of our nftables table on the host.
     Firewall(PartKey),
+    /// Our rule among Docker's, by family.
+    PassRule(Family),
     /// A link of a sandbox's that is somewhere else, by its owner.
     Stray(String),
 }
@@ -67,6 +71,8 @@ pub enum Object {
     Route(Route),
     /// A part of our nftables table.
     Firewall(Part),
+    /// Our rule in a table of somebody else's.
+    PassRule(PassRule),
     /// A link that is not where it should be.
     Stray(Stray),
 }
@@ -214,6 +220,7 @@ impl Object {
             Self::Address(a) => Key::Address(a.place, a.link.clone(), a.address),
             Self::Route(r) => Key::Route(r.place, r.destination),
             Self::Firewall(part) => Key::Firewall(part.key()),
+            Self::PassRule(rule) => Key::PassRule(rule.family),
             Self::Stray(s) => Key::Stray(s.owner.clone()),
         }
     }
@@ -228,7 +235,7 @@ impl Key {
     /// The stack the object is in; a namespace counts as being in itself, and a stray, which is in none of ours, as the host's.
     pub fn place(&self) -> Place {
         match self {
-            Self::Stray(_) | Self::Firewall(_) => Place::Host,
+            Self::Stray(_) | Self::Firewall(_) | Self::PassRule(_) => Place::Host,
             Self::Namespace(sandbox) => Place::Sandbox(*sandbox),
             Self::Sysctl(place, _) | Self::Link(place, _) | Self::Address(place, _, _) | Self::Route(place, _) => {
                 *place
@@ -243,7 +250,7 @@ impl Key {
         match self {
             Self::Link(_, name) | Self::Address(_, name, _) => Some(name),
             Self::Sysctl(_, path) => sysctl_link(path),
-            Self::Namespace(_) | Self::Route(..) | Self::Firewall(_) | Self::Stray(_) => None,
+            Self::Namespace(_) | Self::Route(..) | Self::Firewall(_) | Self::PassRule(_) | Self::Stray(_) => None,
         }
     }
 }
@@ -256,7 +263,7 @@ impl Object {
             Self::Address(address) => Some(&address.link),
             Self::Route(route) => Some(&route.link),
             Self::Sysctl(sysctl) => sysctl_link(&sysctl.path),
-            Self::Namespace(_) | Self::Firewall(_) | Self::Stray(_) => None,
+            Self::Namespace(_) | Self::Firewall(_) | Self::PassRule(_) | Self::Stray(_) => None,
         }
     }
 
@@ -303,6 +310,8 @@ pub struct Observed {
     pub foreign: BTreeMap<Key, Object>,
     /// Adopted namespaces that are not there any more, or not the same, with what was found instead.
     pub gone: BTreeMap<SandboxId, String>,
+    /// Others' firewalls, where ours was looked at.
+    pub neighbours: Neighbours,
 }
 
 /// What to look at.
@@ -314,7 +323,7 @@ pub struct Scope {
     pub sandboxes: BTreeMap<SandboxId, NamespaceSource>,
     /// Whether to look at the host's own stack (our links and routes there).
     pub host: bool,
-    /// Whether to look at our nftables table.
+    /// Whether to look at our nftables table, and at others' that decide about the same packets.
     pub firewall: bool,
     /// Settings to read; those in a place that does not exist are left out of the answer.
     pub sysctls: Vec<(Place, String)>,

@@ -37,7 +37,7 @@ fn rank(object: &Object) -> u8 {
     match object {
         Object::Namespace(_) | Object::Stray(_) => 0,
         // Before the links whose traffic they are about, and after them on the way out.
-        Object::Firewall(_) => 1,
+        Object::Firewall(_) | Object::PassRule(_) => 1,
         Object::Sysctl(_) if object.link().is_none() => 1,
         Object::Link(Link { kind: LinkKind::Loopback, .. }) => 2,
         Object::Link(_) => 3,

@@ -62,6 +62,6 @@ fn counts(object: &Object) -> bool {
         Object::Namespace(namespace) => namespace.source == NamespaceSource::Made,
         Object::Link(link) => link.kind != LinkKind::Loopback,
         Object::Sysctl(_) => false,
-        Object::Address(_) | Object::Route(_) | Object::Firewall(_) | Object::Stray(_) => true,
+        Object::Address(_) | Object::Route(_) | Object::Firewall(_) | Object::PassRule(_) | Object::Stray(_) => true,
     }
 }

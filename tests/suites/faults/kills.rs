@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use netloom_tests::firewalls::docker_chains;
 use netloom_tests::host::macvlan;
 use netloom_tests::{Client, Host, Snapshot, Start, Value, host, json, loops, until};
 
@@ -133,6 +134,8 @@ fn kill_everywhere(name: &str) {
     let case = CASES.iter().find(|case| case.name == name).expect("a case of this name");
     let most = u64::from(loops(2));
     let host = host!();
+    // So that there is a rule of ours to be made and removed in a table of somebody else's.
+    docker_chains(&host);
     let before = Snapshot::of(&host);
     let client = host.start();
     host.macvlan("n", "10.180.0.0/24");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use netloom_tests::firewalls::docker_chains;
 use netloom_tests::{Host, Namespace, Snapshot, Start, host, json, until};
 
 use crate::agreement::agree;
@@ -21,12 +22,14 @@ fn every_step_that_fails_is_undone() {
     host.macvlan("n", "10.188.0.0/24");
     host.bridge("b", "10.189.0.0/24");
     host.stop();
+    docker_chains(&host);
     let before = Snapshot::of(&host);
     let steps = [
         "kernel.namespace.after_unshare",
         "kernel.namespace.after_mount",
         "kernel.firewall.before_change",
         "kernel.firewall.after_change",
+        "kernel.firewall.before_pass_rule",
         "kernel.link.before_create",
         "kernel.link.after_create",
         "kernel.link.after_alias",

@@ -1,12 +1,14 @@
 //! nftables: whether it is there, and whose chains decide about forwarded packets. Read only.
 
-use netloom_nftables::{Base, Chain, Family, Hook, Policy, TableId};
+use netloom_plan::neighbours::{DOCKER_USER, ForwardChain, Neighbours};
 
 use super::Check;
+use crate::neighbours;
 use crate::nft::{Nft, NftError};
 
-/// Families that forwarded IP packets pass.
-const FAMILIES: [Family; 3] = [Family::INET, Family::IPV4, Family::IPV6];
+/// Where the tables are listed that the older `iptables` keeps, in the calling thread's namespace; nftables does not show them.
+const LEGACY: [(&str, &str); 2] = [("ip_tables_names", "iptables-legacy"), ("ip6_tables_names", "ip6tables-legacy")];
+
 /// Whether the kernel has it; asked in the calling thread's namespace.
 pub(super) fn support() -> Check {
     let name = "kernel feature nftables";
@@ -23,8 +25,8 @@ pub(super) fn support() -> Check {
 /// Foreign chains that drop what they don't know.
 pub(super) fn forward_chains() -> Check {
     let name = "foreign firewall chains";
-    let chains = match Nft::open().and_then(|mut nft| nft.base_chains()) {
-        Ok(chains) => chains,
+    let neighbours = match Nft::open().and_then(|mut nft| neighbours::look(&mut nft)) {
+        Ok(around) => around.neighbours,
         // Who may not look gets EPERM; any other answer says that there is no nftables, and so no chains.
         Err(NftError::Unreadable { errno, .. }) if errno != libc::EPERM => {
             return Check::good(name, "none (no nftables here)");
@@ -34,24 +36,58 @@ pub(super) fn forward_chains() -> Check {
         }
         Err(error) => return Check::warning(name, format!("can't be looked at: {error}"), "run as root"),
     };
-    let dropping: Vec<String> = chains
-        .iter()
-        .filter(|(table, chain)| drops_forwarded(table, chain))
-        .map(|(table, chain)| format!("{table} {}", chain.name))
-        .collect();
-    if dropping.is_empty() {
+    if neighbours.forward.is_empty() {
         return Check::good(name, "none drops forwarded packets");
     }
-    Check::warning(
-        name,
-        format!("forwarded packets are dropped unless a rule accepts them, by chain {}", dropping.join(", ")),
-        "macvlan, host and none don't pass it; for bridge networks it needs a rule that accepts the packet mark 0x40000 \
-         (docs/operations.md has the commands)",
-    )
+    let found = neighbours.forward.iter().map(|chain| found(chain, &neighbours)).collect::<Vec<_>>().join("; ");
+    let in_the_way: Vec<&ForwardChain> =
+        neighbours.forward.iter().filter(|chain| !chain.lets_pass && !gets_rule(chain, &neighbours)).collect();
+    if in_the_way.is_empty() {
+        return Check::good(name, found);
+    }
+    // Each network has a bridge of its own.
+    let remedies = in_the_way.iter().map(|chain| chain.remedy("BRIDGE")).collect::<Vec<_>>().join("; ");
+    Check::warning(name, found, remedies + "; macvlan, host and none don't pass these chains (docs/operations.md)")
 }
 
-/// Whether it is a foreign chain at the forward hook of IP whose policy is drop.
-fn drops_forwarded(table: &TableId, chain: &Chain) -> bool {
-    let at_forward = matches!(&chain.base, Some(Base { hook: Hook::FORWARD, policy: Policy::Drop, .. }));
-    at_forward && FAMILIES.contains(&table.family) && *table != netloom_plan::firewall::table()
+/// A chain, and what becomes of it.
+fn found(chain: &ForwardChain, neighbours: &Neighbours) -> String {
+    let what = match (chain.lets_pass, gets_rule(chain, neighbours)) {
+        (true, _) => "lets pass what Netloom lets pass".to_owned(),
+        (false, true) => format!(
+            "gets one rule in {DOCKER_USER} with the first bridge network in use, unless `netloom serve` has `--coexist off`"
+        ),
+        (false, false) => "drops what bridge networks send beyond the host".to_owned(),
+    };
+    format!("{} {what}", chain.title())
+}
+
+fn gets_rule(chain: &ForwardChain, neighbours: &Neighbours) -> bool {
+    let of_docker = chain.table == netloom_plan::neighbours::docker_table(chain.table.family);
+    of_docker && chain.name == netloom_plan::neighbours::FORWARD && neighbours.docker.contains(&chain.table.family)
+}
+
+/// The tables of the older `iptables`, of which only the names can be read here.
+pub(super) fn legacy_tables() -> Check {
+    let name = "tables of iptables-legacy";
+    let has_filter = |file: &str| {
+        let names = std::fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
+        names.lines().any(|table| table == "filter")
+    };
+    let programs: Vec<&str> = LEGACY.iter().filter(|(file, _)| has_filter(file)).map(|(_, program)| *program).collect();
+    if programs.is_empty() {
+        return Check::good(name, "none filters");
+    }
+    let commands = |arguments: &str| {
+        programs.iter().map(|program| format!("`{program} {arguments}`")).collect::<Vec<_>>().join(", ")
+    };
+    Check::warning(
+        name,
+        format!("{} has a table filter, whose rules Netloom does not see", programs.join(" and ")),
+        format!(
+            "if its chain FORWARD drops ({} shows it), bridge networks need {}",
+            commands("-S FORWARD"),
+            commands("-I FORWARD -m mark --mark 0x40000/0x40000 -j ACCEPT")
+        ),
+    )
 }

@@ -6,7 +6,7 @@ use std::io;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
 use netloom_nftables::TableId;
-use netloom_nftables::event::{self, Event, Generation};
+use netloom_nftables::event::{self, Event, Generation, Touched};
 use netloom_nftables::message::messages;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::unix::AsyncFd;
@@ -24,6 +24,8 @@ pub enum Change {
         generation: Generation,
         /// The tables that it touched.
         tables: BTreeSet<TableId>,
+        /// What of them it touched.
+        touched: BTreeSet<Touched>,
     },
     /// Notifications were lost: look at everything.
     Overrun,
@@ -38,13 +40,23 @@ pub struct EventSocket {
 impl EventSocket {
     /// Opens it for the namespace of the calling thread, which is also that of `writer`, whose own transactions are left out.
     pub fn open(writer: &Nft) -> Result<Self, NftError> {
+        Self::open_without(writer.port())
+    }
+
+    /// Opens it for the namespace of the calling thread; nobody's transactions are left out.
+    pub fn open_for_all() -> Result<Self, NftError> {
+        // The kernel's own port, which no socket has.
+        Self::open_without(0)
+    }
+
+    fn open_without(ours: u32) -> Result<Self, NftError> {
         let open = || {
             let mut socket = Socket::new(NETLINK_NETFILTER)?;
             let _ = setsockopt(&socket, sockopt::RcvBufForce, &BUFFER);
             socket.bind(&SocketAddr::new(0, 0))?;
             socket.add_membership(event::GROUP)?;
             socket.set_non_blocking(true)?;
-            Ok(Self { socket, ours: writer.port() })
+            Ok(Self { socket, ours })
         };
         open().map_err(|error: io::Error| NftError::system("listen for changes of nftables", error))
     }
@@ -60,8 +72,8 @@ impl EventSocket {
 pub struct Events {
     socket: AsyncFd<Socket>,
     ours: u32,
-    /// Tables of the transaction of which the end is not heard yet.
-    touched: BTreeSet<TableId>,
+    /// What the transaction touched of which the end is not heard yet.
+    touched: BTreeSet<Touched>,
 }
 
 impl Events {
@@ -82,7 +94,7 @@ impl Events {
 }
 
 /// Reads all there is.
-fn drain(socket: &Socket, ours: u32, touched: &mut BTreeSet<TableId>, changes: &mut Vec<Change>) -> io::Result<()> {
+fn drain(socket: &Socket, ours: u32, touched: &mut BTreeSet<Touched>, changes: &mut Vec<Change>) -> io::Result<()> {
     let mut buffer = Vec::with_capacity(DATAGRAM);
     loop {
         buffer.clear();
@@ -101,13 +113,14 @@ fn drain(socket: &Socket, ours: u32, touched: &mut BTreeSet<TableId>, changes: &
         }
         for event in messages(&buffer).filter_map(|message| event::read(&message)) {
             match event {
-                Ok(Event::Touched(table)) => {
-                    touched.insert(table);
+                Ok(Event::Touched(one)) => {
+                    touched.insert(one);
                 }
                 Ok(Event::Committed(generation)) => {
-                    let tables = std::mem::take(touched);
+                    let touched = std::mem::take(touched);
                     if generation.port != ours {
-                        changes.push(Change::Foreign { generation, tables });
+                        let tables = touched.iter().map(|one| one.table.clone()).collect();
+                        changes.push(Change::Foreign { generation, tables, touched });
                     }
                 }
                 // What does not read is no reason to hear nothing more; a full look is always right.

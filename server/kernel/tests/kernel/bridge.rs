@@ -14,7 +14,7 @@ use netloom_plan::{Gates, Operation, compile, diff};
 use crate::host::{Host, Running, id, ip, json, on_a_host, output, run, start, text};
 
 /// A network by number: 10.99.N.0/24 and fd99:N::/64, the gateway at 1.
-fn network(number: u8) -> AssignedNetwork {
+pub(crate) fn network(number: u8) -> AssignedNetwork {
     AssignedNetwork {
         id: NetworkId::from_random([number; 16]),
         name: format!("net{number}"),
@@ -35,7 +35,7 @@ fn network(number: u8) -> AssignedNetwork {
 }
 
 /// A sandbox by number on a network, with that number as the end of its addresses.
-fn sandbox(number: u8, on: &AssignedNetwork) -> AssignedSandbox {
+pub(crate) fn sandbox(number: u8, on: &AssignedNetwork) -> AssignedSandbox {
     let address = |pool: &AssignedPool| {
         let subnet = pool.subnet.to_string();
         let (start, _) = subnet.split_once(if subnet.contains(':') { "::" } else { ".0/" }).unwrap();
@@ -67,7 +67,7 @@ fn sandbox(number: u8, on: &AssignedNetwork) -> AssignedSandbox {
     }
 }
 
-fn assignment(networks: &[&AssignedNetwork], sandboxes: &[&AssignedSandbox]) -> Assignment {
+pub(crate) fn assignment(networks: &[&AssignedNetwork], sandboxes: &[&AssignedSandbox]) -> Assignment {
     Assignment {
         revision: 1,
         networks: networks.iter().map(|network| (network.id, (*network).clone())).collect(),
@@ -100,13 +100,13 @@ async fn differences(host: &Host, assignment: &Assignment) -> Vec<Operation> {
 }
 
 /// Whether one sandbox reaches an address.
-fn reaches(host: &Host, from: u8, address: &str) -> bool {
+pub(crate) fn reaches(host: &Host, from: u8, address: &str) -> bool {
     let file = host.kernel.netns_path(id(from));
     output(&format!("nsenter --net={} ping -c 1 -W 1 {address}", file.display())).status.success()
 }
 
 /// A host beyond this one: 203.0.113.2, with a route to nothing but this host's 203.0.113.1.
-fn far_host() -> Running {
+pub(crate) fn far_host() -> Running {
     let process = start("unshare --net sleep 120");
     let inside = format!("nsenter --net=/proc/{}/ns/net", process.pid());
     while json(&format!("{inside} ip -j link")).as_array().unwrap().len() != 1 {}
@@ -121,7 +121,7 @@ fn far_host() -> Running {
 }
 
 /// No bridge, no port, no table.
-fn nothing_is_left() {
+pub(crate) fn nothing_is_left() {
     assert_eq!(run("nft list tables"), "");
     let links = run("ip -o link");
     assert!(!links.contains(": nl-"), "{links}");

@@ -4,6 +4,7 @@
 
 mod adoption;
 mod bridge;
+mod coexist;
 mod foreign;
 mod host;
 mod nft;

@@ -84,7 +84,7 @@ fn the_checks_say_what_this_host_has() {
         }
         let chains = of("foreign firewall chains");
         assert_eq!(chains.verdict, Verdict::Warning);
-        assert!(chains.found.contains("ip strict gate"), "{chains:?}");
+        assert!(chains.found.contains("chain gate of table ip strict"), "{chains:?}");
         // The tests run in a mount namespace of their own.
         assert_eq!(of("mount namespace").verdict, Verdict::Warning);
         assert!(checks.iter().all(|check| (check.verdict == Verdict::Good) == check.remedy.is_none()));

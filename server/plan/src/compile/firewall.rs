@@ -23,9 +23,9 @@ const TO: &str = "to_bridge";
 const MASQUERADE4: &str = "masquerade4";
 const MASQUERADE6: &str = "masquerade6";
 /// Bit of the packet mark that says: Netloom lets it pass. None that Docker (0x1), Netavark (0x2000) or Kubernetes (0x4000, 0x8000) use.
-const PASSES: u32 = 0x4_0000;
+pub(crate) const PASSES: u32 = 0x4_0000;
 /// Before the chains at `filter` (0), so that they see the mark.
-const FORWARD_PRIORITY: i32 = -10;
+pub(crate) const FORWARD_PRIORITY: i32 = -10;
 /// `srcnat`.
 const POSTROUTING_PRIORITY: i32 = 100;
 

@@ -1,4 +1,4 @@
-//! Our nftables table: when all of it goes, and which of its parts must not stand.
+//! Our nftables table: when all of it goes, which of its parts must not stand, and when our rule in others' tables goes.
 
 use super::Pass;
 use crate::firewall::{Part, PartKey};
@@ -36,6 +36,11 @@ impl Pass<'_> {
             _ => None,
         };
         publisher.is_some_and(|endpoint| self.wanted.marks.contains_key(endpoint)) || self.wanted.judged.contains(key)
+    }
+
+    /// Whether who looks at some networks only knows that nobody needs our rule in others' tables: one of those is in use, or none is.
+    pub(super) fn is_pass_rule_judged(&self) -> bool {
+        !self.wanted.beside.is_empty() || self.is_table_unused()
     }
 
     /// Whether it is a rule of ours about a bridge in whose place something foreign is by now: that is left alone by rules, too.

@@ -31,7 +31,7 @@ fn a_foreign_writer_is_heard_by_name_with_what_it_touched() {
     in_a_runtime(async |mut nft, mut events| {
         run("nft add table ip foreign");
         let changes = heard(&mut events).await;
-        let [Change::Foreign { generation, tables }] = changes.as_slice() else { panic!("{changes:?}") };
+        let [Change::Foreign { generation, tables, .. }] = changes.as_slice() else { panic!("{changes:?}") };
         assert_eq!(generation.process_name, "nft");
         assert_ne!(generation.process_id, 0);
         assert_eq!(generation.number, nft.generation().expect("a number"));

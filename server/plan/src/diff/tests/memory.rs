@@ -15,7 +15,7 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn observe(&self) -> Observed {
-        Observed { ours: self.ours.clone(), foreign: self.foreign.clone(), gone: BTreeMap::new() }
+        Observed { ours: self.ours.clone(), foreign: self.foreign.clone(), ..Observed::default() }
     }
 
     pub(super) fn apply(&mut self, operation: &Operation) -> Result<(), String> {
@@ -127,7 +127,7 @@ impl Memory {
             }
             Object::Sysctl(_) => panic!("a setting is never removed"),
             Object::Firewall(Part::Table) => Box::new(|o: &Object| matches!(o, Object::Firewall(_))),
-            Object::Route(_) | Object::Firewall(_) | Object::Stray(_) => Box::new(|_| false),
+            Object::Route(_) | Object::Firewall(_) | Object::PassRule(_) | Object::Stray(_) => Box::new(|_| false),
         };
         self.ours.remove(&object.key());
         self.ours.retain(|_, o| !with(o));

@@ -1,0 +1,123 @@
+//! What bridge networks want of others' firewalls on the same host: one rule where Docker leaves room for it, and a word to the
+//! user where another chain is in the way (docs/adr/0019).
+//!
+//! Both follow from what is seen there, not from the host's facts, so that they are never older than the look they are compared with.
+
+use std::collections::BTreeSet;
+
+use netloom_model::assignment::AssignedNetwork;
+use netloom_model::condition::Condition;
+use netloom_nftables::Family;
+
+use super::{Compiled, Gates, bridge};
+use crate::describe;
+use crate::neighbours::{ForwardChain, PassRule};
+use crate::object::{AssignedKey, Key, Object, Observed, Place};
+
+/// Whether frames within a bridge pass the chains for forwarded IPv4 and IPv6, too. Never changed by Netloom.
+const BRIDGED: [&str; 2] = ["net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"];
+
+/// A bridge network in use, as far as others' chains concern it.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// Name of its bridge.
+    bridge: String,
+    /// Whether it has pools of IPv4, and of IPv6.
+    has: [bool; 2],
+    /// Whether nothing of it passes to other links.
+    internal: bool,
+}
+
+/// Has what stands beside a network looked at.
+pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, gates: &Gates) {
+    let Some((_, bridge)) = bridge::of(network) else { return };
+    let owner = AssignedKey::Network(network.id);
+    let uses = network.in_use && !network.deleting;
+    for family in [Family::IPV4, Family::IPV6] {
+        // It is for all networks: one that stays has it rather than one that goes.
+        let key = Key::PassRule(family);
+        if uses || !compiled.owners.contains_key(&key) {
+            compiled.owners.insert(key, owner);
+        }
+    }
+    if !uses {
+        return;
+    }
+    compiled.hands_off |= gates.hands_off;
+    compiled.ask_for(Place::Host, BRIDGED.map(str::to_owned).iter());
+    let has = |v4: bool| network.pools.iter().any(|pool| pool.subnet.addr().is_ipv4() == v4);
+    let beside = Beside { bridge, has: [has(true), has(false)], internal: network.internal };
+    compiled.beside.insert(network.id, beside);
+}
+
+impl Compiled {
+    /// Wants our rule wherever Docker's chains stand, as they were seen.
+    pub(super) fn settle_beside(&mut self, observed: &Observed) {
+        self.desired.retain(|key, _| !matches!(key, Key::PassRule(_)));
+        if self.hands_off || self.beside.is_empty() {
+            return;
+        }
+        for family in &observed.neighbours.docker {
+            let rule = Object::PassRule(PassRule::wanted(*family));
+            self.desired.insert(rule.key(), rule);
+        }
+    }
+}
+
+/// What others' chains do to networks.
+pub(super) fn conditions(compiled: &Compiled, observed: &Observed) -> Vec<(AssignedKey, Condition)> {
+    let is_on = |path: &str| {
+        let found = observed.ours.get(&Key::Sysctl(Place::Host, path.to_owned()));
+        matches!(found, Some(Object::Sysctl(setting)) if setting.value.trim() == "1")
+    };
+    let bridged = BRIDGED.map(is_on);
+    let of_network = |(id, beside): (&_, &Beside)| {
+        let chains: Vec<&ForwardChain> =
+            observed.neighbours.forward.iter().filter(|chain| beside.is_hindered_by(chain, bridged)).collect();
+        (!chains.is_empty()).then(|| (AssignedKey::Network(*id), beside.blocked(&chains, bridged)))
+    };
+    compiled.beside.iter().filter_map(of_network).collect()
+}
+
+impl Beside {
+    fn is_hindered_by(&self, chain: &ForwardChain, bridged: [bool; 2]) -> bool {
+        let passes = |version: usize| self.has[version] && sees(chain)[version] && (!self.internal || bridged[version]);
+        let known = chain.links.iter().any(|name| name.covers(&self.bridge));
+        !chain.lets_pass && !known && (passes(0) || passes(1))
+    }
+
+    /// The condition for chains that are in its way.
+    fn blocked(&self, chains: &[&ForwardChain], bridged: [bool; 2]) -> Condition {
+        let among_themselves: BTreeSet<String> = (0..2)
+            .filter(|version| {
+                self.has[*version] && bridged[*version] && chains.iter().any(|chain| sees(chain)[*version])
+            })
+            .map(|version| format!("{} is 1", describe::dotted(BRIDGED[version])))
+            .collect();
+        let reach = match (self.internal, among_themselves.is_empty()) {
+            (false, true) => "sandboxes on this network don't reach what is beyond the host".to_owned(),
+            (false, false) => format!(
+                "sandboxes on this network don't reach what is beyond the host, nor each other ({})",
+                joined(among_themselves)
+            ),
+            (true, _) => format!("sandboxes on this network don't reach each other ({})", joined(among_themselves)),
+        };
+        let titles = joined(chains.iter().map(|chain| chain.title()));
+        let remedies = chains.iter().map(|chain| chain.remedy(&self.bridge)).collect::<Vec<_>>().join("; ");
+        let verb = if chains.len() == 1 { "keeps" } else { "keep" };
+        let message = format!("{titles} {verb} back what Netloom lets pass: {reach}; {remedies}");
+        Condition::new("FirewallBlocked", "ForeignChain", message)
+    }
+}
+
+/// Whether a chain sees IPv4, and IPv6.
+fn sees(chain: &ForwardChain) -> [bool; 2] {
+    [chain.table.family != Family::IPV6, chain.table.family != Family::IPV4]
+}
+
+fn joined(list: impl IntoIterator<Item = String>) -> String {
+    list.into_iter().collect::<Vec<_>>().join(" and ")
+}
+
+#[cfg(test)]
+mod tests;
