@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use netloom_tests::firewalls::{self, Docker};
-use netloom_tests::{Client, Host, Snapshot, Start, host, json, until};
+use netloom_tests::{Client, Echo, Host, Snapshot, Start, ask_tcp, host, json, until};
 
 const MARK_RULE: &str = "-A DOCKER-USER -m mark --mark 0x40000/0x40000 -m comment --comment netloom -j ACCEPT\n";
 const SOON: Duration = Duration::from_secs(20);
@@ -75,6 +75,15 @@ fn everything_passes(host: &Host) {
     }
 }
 
+/// From the outside to sandbox a, whether or not bridged frames are filtered.
+fn published_port_leads_in(host: &Host) {
+    for bridged in [0, 1] {
+        filter_bridged(host, bridged);
+        let answer = (0..5).find_map(|_| ask_tcp(&host.lan.path(), "203.0.113.1:8090"));
+        assert!(answer.is_some(), "with bridged frames filtered: {bridged}");
+    }
+}
+
 fn rules(host: &Host, program: &str) -> String {
     host.net.run(&format!("{program} -S"))
 }
@@ -121,10 +130,12 @@ fn beside_docker_everything_passes_and_its_rules_stay_as_they_are() {
         "{planned}"
     );
     assert_eq!(ruleset(&host), before, "nothing before the first use");
-    for name in ["a", "b"] {
-        host.sandbox(name, "one");
-    }
+    let ports = json!({"web": {"protocol": "tcp", "target": 80, "published": 8090, "host_address": "0.0.0.0"}});
+    client.post("sandboxes", &json!({"name": "a", "networks": {"one": {"ports": ports}}})).is(201);
+    host.sandbox("b", "one");
+    let server = Echo::start(&host.net.outside(&host.netns("a")), "10.91.0.2:80", "a");
     everything_passes(&host);
+    published_port_leads_in(&host);
     assert_eq!(rules(&host, "iptables").replacen(MARK_RULE, "", 1), listed, "one rule more, and no other");
     assert_eq!((conditions(&client), client.get("drift").is(200)["items"].clone()), ("[]".to_owned(), json!([])));
     docker.restart();
@@ -148,6 +159,8 @@ fn beside_docker_everything_passes_and_its_rules_stay_as_they_are() {
     });
     host.net.run("iptables -A DOCKER-USER -j RETURN");
     everything_passes(&host);
+    published_port_leads_in(&host);
+    drop(server);
     remove_sandboxes(&client);
     assert_eq!(rules(&host, "iptables"), listed);
     // Its daemon puts its own rules in another order when it starts again.
