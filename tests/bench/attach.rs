@@ -13,7 +13,7 @@ use crate::figures::{Table, Times, millis, verdict};
 use crate::floor::Floor;
 use crate::http::Connection;
 use crate::leases::Commits;
-use crate::peers::Peer;
+use crate::peers::{On, Peer};
 
 /// How many at once, from how many clients.
 const MANY: usize = 200;
@@ -46,7 +46,9 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
                     0 => single(&mut connection, run, &mut ours),
                     1 => bare(&base, run, &mut floor)?,
                     2 => commits.once(&mut commit)?,
-                    other => peer(peers[other - 3], &base, run, host.dir(), &mut others[other - 3])?,
+                    other => {
+                        peer(peers[other - 3], On::Macvlan("parent0"), &base, run, host.dir(), &mut others[other - 3])?
+                    }
                 }
             }
         }
@@ -62,21 +64,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     table.times("Netloom: POST /sandboxes", &ours.attach, &ratio(&ours.attach, &floor.attach), &met);
     table.times("floor: detach by bare netlink", &floor.detach, "1", "");
     table.times("Netloom: DELETE /sandboxes", &ours.detach, &ratio(&ours.detach, &floor.detach), "");
-    for (peer, pair) in peers.iter().zip(&others) {
-        let factor = if *peer == Peer::Cni { 3.0 } else { 5.0 };
-        for (what, theirs, own) in [("attach", &pair.attach, &ours.attach), ("detach", &pair.detach, &ours.detach)] {
-            let times = theirs.p50() / own.p50();
-            table.times(&format!("{}: {what}", peer.name()), theirs, &format!("Netloom is {times:.1} x faster"), "");
-        }
-        let both = |pair: &Pair| pair.attach.p50() + pair.detach.p50();
-        let times = both(pair) / both(&ours);
-        let met = verdict(times >= factor, &format!("Netloom {factor} x faster"));
-        let sum = format!("{:.1} ms", both(pair));
-        table.figure(&format!("{}: both", peer.name()), &sum, &format!("Netloom is {times:.1} x faster"), &met);
-    }
-    for peer in [Peer::Netavark, Peer::Cni].iter().filter(|peer| !peer.installed()) {
-        table.figure(peer.name(), "NOT INSTALLED", "", "");
-    }
+    against(&mut table, &peers, &others, &ours);
     table.print();
     many(&host)?;
     Ok(())
@@ -102,13 +90,40 @@ fn address(run: usize) -> Ipv4Addr {
     Ipv4Addr::new(10, 251, c, d)
 }
 
-fn peer(peer: Peer, base: &Floor, run: usize, dir: &Path, pair: &mut Pair) -> anyhow::Result<()> {
+/// One of a peer's, in a namespace that is there already.
+pub(crate) fn peer(
+    peer: Peer,
+    on: On<'_>,
+    base: &Floor,
+    run: usize,
+    dir: &Path,
+    pair: &mut Pair,
+) -> anyhow::Result<()> {
     let name = format!("p{run}");
     base.namespace(&name)?;
     let (path, id) = (base.path(&name), u32::try_from(run)?);
-    pair.attach.time(|| peer.attach("parent0", &path, id, dir))?;
-    pair.detach.time(|| peer.detach("parent0", &path, id, dir))?;
+    pair.attach.time(|| peer.attach(on, &path, id, dir))?;
+    pair.detach.time(|| peer.detach(on, &path, id, dir))?;
     base.unpin(&name)
+}
+
+/// How much faster than the peers, with what is asked for both together.
+pub(crate) fn against(table: &mut Table, peers: &[Peer], others: &[Pair], ours: &Pair) {
+    for (peer, pair) in peers.iter().zip(others) {
+        let factor = if *peer == Peer::Cni { 3.0 } else { 5.0 };
+        for (what, theirs, own) in [("attach", &pair.attach, &ours.attach), ("detach", &pair.detach, &ours.detach)] {
+            let times = theirs.p50() / own.p50();
+            table.times(&format!("{}: {what}", peer.name()), theirs, &format!("Netloom is {times:.1} x faster"), "");
+        }
+        let both = |pair: &Pair| pair.attach.p50() + pair.detach.p50();
+        let times = both(pair) / both(ours);
+        let met = verdict(times >= factor, &format!("Netloom {factor} x faster"));
+        let sum = format!("{:.1} ms", both(pair));
+        table.figure(&format!("{}: both", peer.name()), &sum, &format!("Netloom is {times:.1} x faster"), &met);
+    }
+    for peer in [Peer::Netavark, Peer::Cni].iter().filter(|peer| !peer.installed()) {
+        table.figure(peer.name(), "NOT INSTALLED", "", "");
+    }
 }
 
 /// 200 at once, from 16 clients.

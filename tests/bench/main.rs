@@ -1,15 +1,16 @@
 //! The benchmark: Netloom against the bare kernel, against its own store without HTTP, and against netavark and the CNI
-//! macvlan plugin, always in one run and interleaved, in network namespaces of its own. Prints tables with ratios.
+//! plugins, always in one run and interleaved, in network namespaces of its own. Prints tables with ratios.
 //!
 //! ```text
 //! cargo build --release -p netloom-daemon
-//! cargo run --release -p netloom-tests --bin netloom-bench -- [--netloom PATH] [--quick] [attach] [scale] [leases] [idle]
+//! cargo run --release -p netloom-tests --bin netloom-bench -- [--netloom PATH] [--quick] [attach] [bridge] [scale] [leases] [idle]
 //! ```
 //!
 //! It needs root, and for the peers the Debian packages netavark and containernetworking-plugins. Nothing here may use
 //! Netloom's code to touch the kernel: the floor is written by hand in `floor.rs`.
 
 mod attach;
+mod bridge;
 mod figures;
 mod floor;
 mod http;
@@ -50,8 +51,8 @@ fn main() -> anyhow::Result<()> {
                 plan.netloom = path.canonicalize().with_context(|| format!("no program at {}", path.display()))?;
             }
             "--quick" => plan = Plan { runs: 30, leases: 50_000, endpoints: 100, ..plan },
-            "attach" | "scale" | "leases" | "idle" => parts.push(argument),
-            other => bail!("`{other}` is none of: --netloom PATH, --quick, attach, scale, leases, idle"),
+            "attach" | "bridge" | "scale" | "leases" | "idle" => parts.push(argument),
+            other => bail!("`{other}` is none of: --netloom PATH, --quick, attach, bridge, scale, leases, idle"),
         }
     }
     if !plan.netloom.exists() {
@@ -64,6 +65,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("attach") {
         attach::run(&plan)?;
+    }
+    if wanted("bridge") {
+        bridge::run(&plan)?;
     }
     if wanted("scale") {
         scale::run(&plan)?;

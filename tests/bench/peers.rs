@@ -1,4 +1,4 @@
-//! The peers: netavark and the CNI macvlan plugin, run as their engines run them, on a namespace that is there already.
+//! The peers: netavark and the CNI plugins, run as their engines run them, on a namespace that is there already.
 //! What making the namespace costs is not counted against them.
 
 use std::io::Write;
@@ -10,7 +10,25 @@ use serde_json::{Value, json};
 
 /// Where Debian puts them.
 const NETAVARK: &str = "/usr/lib/podman/netavark";
-const CNI: &str = "/usr/lib/cni/macvlan";
+const CNI: &str = "/usr/lib/cni";
+
+/// What a namespace is attached to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum On<'a> {
+    /// A macvlan network on this parent.
+    Macvlan(&'a str),
+    /// A bridge network with masquerade.
+    Bridge,
+}
+
+impl On<'_> {
+    const fn driver(self) -> &'static str {
+        match self {
+            Self::Macvlan(_) => "macvlan",
+            Self::Bridge => "bridge",
+        }
+    }
+}
 
 /// A program that attaches namespaces to networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +44,7 @@ impl Peer {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Netavark => "netavark",
-            Self::Cni => "CNI macvlan + host-local",
+            Self::Cni => "CNI plugin + host-local",
         }
     }
 
@@ -35,26 +53,30 @@ impl Peer {
         Path::new(if self == Self::Netavark { NETAVARK } else { CNI }).exists()
     }
 
-    /// Attaches a namespace to a macvlan network on a parent.
-    pub(crate) fn attach(self, parent: &str, netns: &Path, id: u32, state: &Path) -> anyhow::Result<()> {
+    /// Attaches a namespace.
+    pub(crate) fn attach(self, on: On<'_>, netns: &Path, id: u32, state: &Path) -> anyhow::Result<()> {
         match self {
-            Self::Netavark => netavark("setup", parent, netns, id, state),
-            Self::Cni => cni("ADD", parent, netns, id, state),
+            Self::Netavark => netavark("setup", on, netns, id, state),
+            Self::Cni => cni("ADD", on, netns, id, state),
         }
     }
 
     /// Detaches it.
-    pub(crate) fn detach(self, parent: &str, netns: &Path, id: u32, state: &Path) -> anyhow::Result<()> {
+    pub(crate) fn detach(self, on: On<'_>, netns: &Path, id: u32, state: &Path) -> anyhow::Result<()> {
         match self {
-            Self::Netavark => netavark("teardown", parent, netns, id, state),
-            Self::Cni => cni("DEL", parent, netns, id, state),
+            Self::Netavark => netavark("teardown", on, netns, id, state),
+            Self::Cni => cni("DEL", on, netns, id, state),
         }
     }
 }
 
-fn netavark(verb: &str, parent: &str, netns: &Path, id: u32, state: &Path) -> anyhow::Result<()> {
+fn netavark(verb: &str, on: On<'_>, netns: &Path, id: u32, state: &Path) -> anyhow::Result<()> {
+    let link = match on {
+        On::Macvlan(parent) => parent,
+        On::Bridge => "peer-netavark",
+    };
     let network = json!({
-        "name": "bench", "id": "0".repeat(64), "driver": "macvlan", "network_interface": parent,
+        "name": "bench", "id": "0".repeat(64), "driver": on.driver(), "network_interface": link,
         "subnets": [{"subnet": "10.252.0.0/16", "gateway": "10.252.0.1"}],
         "ipv6_enabled": false, "internal": false, "dns_enabled": false, "ipam_options": {"driver": "host-local"},
     });
@@ -68,18 +90,25 @@ fn netavark(verb: &str, parent: &str, netns: &Path, id: u32, state: &Path) -> an
     feed(&mut command, &options)
 }
 
-fn cni(verb: &str, parent: &str, netns: &Path, id: u32, state: &Path) -> anyhow::Result<()> {
-    let config = json!({
-        "cniVersion": "0.4.0", "name": "bench", "type": "macvlan", "master": parent, "mode": "bridge",
+fn cni(verb: &str, on: On<'_>, netns: &Path, id: u32, state: &Path) -> anyhow::Result<()> {
+    let mut config = json!({
+        "cniVersion": "0.4.0", "name": "bench", "type": on.driver(),
         "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.253.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}], "dataDir": state.join("cni")},
     });
-    let mut command = Command::new(CNI);
+    let more = match on {
+        On::Macvlan(parent) => json!({"master": parent, "mode": "bridge"}),
+        On::Bridge => json!({"bridge": "peer-cni", "isGateway": true, "ipMasq": true}),
+    };
+    if let (Some(config), Value::Object(more)) = (config.as_object_mut(), more) {
+        config.extend(more);
+    }
+    let mut command = Command::new(Path::new(CNI).join(on.driver()));
     command
         .env("CNI_COMMAND", verb)
         .env("CNI_CONTAINERID", format!("c{id}"))
         .env("CNI_NETNS", netns)
         .env("CNI_IFNAME", "eth0")
-        .env("CNI_PATH", "/usr/lib/cni");
+        .env("CNI_PATH", CNI);
     feed(&mut command, &config)
 }
 

@@ -99,14 +99,9 @@ async fn ports_are_published_where_packets_can_be_sent_on() {
 #[tokio::test]
 async fn a_host_on_which_every_port_is_taken_says_so() {
     let kit = kit().await;
-    let mut taken = kit.node.ports_taken.lock().unwrap();
-    for port in 49152..=u16::MAX {
-        taken.insert(
-            HostPort { protocol: Protocol::Tcp, address: [127, 0, 0, 1].into(), port },
-            PortTrouble::InUse(None),
-        );
-    }
-    drop(taken);
+    let port = |port: u16| HostPort { protocol: Protocol::Tcp, address: [127, 0, 0, 1].into(), port };
+    let all = (49152..=u16::MAX).map(|number| (port(number), PortTrouble::InUse(None)));
+    kit.node.ports_taken.lock().unwrap().extend(all);
     let error = kit.create_sandbox(spec("a", json!({"x": {"target": 80}}))).await.unwrap_err();
     assert_eq!((error.kind, error.code), (ErrorKind::Conflict, "port-taken"));
     assert!(kit.sandbox("a").await.is_err(), "nothing is left of it");
