@@ -245,7 +245,7 @@ pub(crate) struct Doctor {
 const PURGE_EXAMPLES: &str = "\
 Examples:
   netloom purge                 show what would be removed, change nothing
-  netloom purge --yes           remove Netloom's namespaces, links, routes and rules
+  netloom purge --yes           remove Netloom's namespaces, links and rules
   netloom purge --yes --data    remove the database and the token as well
 
 It goes by Netloom's marks alone and needs no database, so it also cleans up

@@ -4,7 +4,7 @@
 //! (`netloom-nftables`).
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use netloom_nftables::rule::Position;
 use netloom_nftables::{Batch, Element, Rule, Table};
@@ -32,7 +32,7 @@ pub(crate) struct Firewall {
 struct State {
     nft: Option<Nft>,
     /// What was seen, at which generation of the ruleset: while that stands, it is still so.
-    seen: Option<(u32, Seen)>,
+    seen: Option<(u32, Arc<Seen>)>,
     /// Whether the table is known to be this process's own.
     owned: bool,
 }
@@ -57,12 +57,12 @@ impl Firewall {
     }
 
     /// What is there. The calling thread must be in the host's namespace.
-    pub(crate) fn look(&self) -> Result<Seen, NftError> {
+    pub(crate) fn look(&self) -> Result<Arc<Seen>, NftError> {
         let mut state = self.lock();
         let looked = state.look();
         state.nft.iter().for_each(|nft| self.ears.know_port(nft.port()));
         match looked {
-            Err(error) if error.is(UNKNOWN) => Ok(Seen::default()),
+            Err(error) if error.is(UNKNOWN) => Ok(Arc::default()),
             looked => looked.inspect(|seen| self.ears.know_chains(&seen.around.read)),
         }
     }
@@ -116,14 +116,14 @@ impl State {
         self.nft.as_mut().ok_or(NftError::NoAnswer("the opening of a socket"))
     }
 
-    fn look(&mut self) -> Result<Seen, NftError> {
+    fn look(&mut self) -> Result<Arc<Seen>, NftError> {
         let mut last = None;
         for _ in 0..TRIES {
             let generation = self.nft()?.generation()?;
             if let Some((at, seen)) = &self.seen
                 && *at == generation
             {
-                return Ok(seen.clone());
+                return Ok(Arc::clone(seen));
             }
             let parts = dump(self.nft()?)?;
             if parts.first() == Some(&Part::Table) && !self.owned {
@@ -138,9 +138,9 @@ impl State {
             if self.nft()?.generation()? != generation {
                 continue;
             }
-            let seen = Seen { parts, around: neighbours::look(self.nft()?)? };
+            let seen = Arc::new(Seen { parts, around: neighbours::look(self.nft()?)? });
             if self.nft()?.generation()? == generation {
-                self.seen = Some((generation, seen.clone()));
+                self.seen = Some((generation, Arc::clone(&seen)));
                 return Ok(seen);
             }
             last = Some(seen);

@@ -197,9 +197,11 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
     let mut stack = stack::enter(inner, worker, Place::Host)?;
     if scope.firewall || scope.everything {
         let seen = inner.firewall.look().map_err(|error| Error::Firewall(error.to_string()))?;
-        seen.parts.into_iter().for_each(|part| put(&mut observed.ours, Object::Firewall(part)));
-        seen.around.rules.into_iter().for_each(|rule| put(&mut observed.ours, Object::PassRule(rule)));
-        observed.neighbours = seen.around.neighbours;
+        let parts = seen.parts.iter().filter(|part| scope.covers(part)).cloned();
+        parts.for_each(|part| put(&mut observed.ours, Object::Firewall(part)));
+        let rules = seen.around.rules.iter().cloned();
+        rules.for_each(|rule| put(&mut observed.ours, Object::PassRule(rule)));
+        observed.neighbours = seen.around.neighbours.clone();
     }
     if scope.host || scope.everything {
         // A host may have a thousand ports: what is not asked for is not looked at.

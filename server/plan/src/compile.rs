@@ -112,6 +112,8 @@ impl Default for Compiled {
                 sandboxes: BTreeMap::new(),
                 host: false,
                 firewall: false,
+                publishers: BTreeSet::new(),
+                published: BTreeSet::new(),
                 sysctls: Vec::new(),
                 host_links: Vec::new(),
                 marks: Vec::new(),

@@ -325,6 +325,11 @@ pub struct Scope {
     pub host: bool,
     /// Whether to look at our nftables table, and at others' that decide about the same packets.
     pub firewall: bool,
+    /// Which published ports to look at there, unless it is everything: those of these endpoints, by ID, and those in these places. There
+    /// may be thousands of others.
+    pub publishers: BTreeSet<String>,
+    /// See [`Scope::publishers`].
+    pub published: BTreeSet<PartKey>,
     /// Settings to read; those in a place that does not exist are left out of the answer.
     pub sysctls: Vec<(Place, String)>,
     /// Names of host links that are wanted, so that a foreign link of that name is seen.
@@ -334,6 +339,19 @@ pub struct Scope {
     /// The owners that are known. Where this is given, any link with another mark of ours is looked for, in every namespace that this host
     /// has an ID for, if it hangs from a link of this host.
     pub owners: Option<BTreeSet<String>>,
+}
+
+impl Scope {
+    /// Whether a part of our table is to be looked at.
+    pub fn covers(&self, part: &Part) -> bool {
+        let Part::Element(element) = part else { return true };
+        match element.publisher() {
+            Some(endpoint) if !self.everything => {
+                self.publishers.contains(endpoint) || self.published.contains(&part.key())
+            }
+            _ => true,
+        }
+    }
 }
 
 /// One change to the kernel.

@@ -112,13 +112,24 @@ fn a_port_is_reached_from_where_it_is_published_and_from_nowhere_else() {
     host.lan.run("ip route add 10.91.0.0/24 via 203.0.113.1");
     assert_eq!((both(&lan, "10.91.0.2:80"), both(&lan, "10.91.0.2:8880")), (None, None));
     host.lan.run("ip route del 10.91.0.0/24");
-    // A bridge on which loopback's packets leave is no way in to what listens on loopback.
+    // A bridge on which loopback's packets leave is no way in to what listens on loopback: without the rule it would be one.
     let listens = Echo::start(&here, "127.0.0.1:9999", "secret");
-    host.in_sandbox("local", "ip route add 127.0.0.0/8 via 10.91.0.1 dev eth0 table 100");
-    host.in_sandbox("local", "ip rule add to 127.0.0.1/32 table 100 pref 0");
-    host.in_sandbox("local", "sysctl -qw net.ipv4.conf.eth0.route_localnet=1");
-    host.in_sandbox("local", "ip rule del pref 0 table local");
-    assert_eq!(both(&netns(&host, "local"), "127.0.0.1:9999"), None);
+    for line in [
+        "ip route add 127.0.0.0/8 via 10.91.0.1 dev eth0 src 10.91.0.5 table 100",
+        "ip rule add to 127.0.0.1/32 table 100 pref 5",
+        "ip rule add lookup local pref 10",
+        "ip rule del pref 0",
+        "sysctl -qw net.ipv4.conf.eth0.route_localnet=1",
+    ] {
+        host.in_sandbox("local", line);
+    }
+    let intruder = netns(&host, "local");
+    assert_eq!(both(&intruder, "127.0.0.1:9999"), None);
+    host.kill();
+    host.net.run("nft flush chain inet netloom guard");
+    assert!(ask_tcp(&intruder, "127.0.0.1:9999").is_some(), "the way in that the rule closes");
+    host.start();
+    assert_eq!(both(&intruder, "127.0.0.1:9999"), None);
     drop((listens, servers, servers6));
     assert_eq!(host.client().get("drift").is(200)["items"], json!([]));
     for name in ["all", "all6", "one", "local", "peer", "stranger"] {

@@ -139,7 +139,7 @@ pub struct Wanted {
     pub(crate) mac: Option<String>,
     pub(crate) addresses: Vec<super::network::PlacedAddress>,
     pub(crate) gateways: Vec<String>,
-    /// Ports of the host, and the first of the sandbox's that they lead to.
+    /// Ports of the host, and the port of the sandbox's that the first of them leads to.
     pub(crate) ports: Vec<(String, u16)>,
     pub(crate) notices: Vec<Prose>,
     pub(crate) id: String,

@@ -1,6 +1,6 @@
 //! A host for one test: a thread in namespaces of its own, with a parent link and a wire to the outside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -257,6 +257,8 @@ pub(crate) fn scope(numbers: &[u8]) -> Scope {
         sandboxes: numbers.iter().map(|number| (id(*number), NamespaceSource::Made)).collect::<BTreeMap<_, _>>(),
         host: false,
         firewall: false,
+        publishers: BTreeSet::new(),
+        published: BTreeSet::new(),
         sysctls: Vec::new(),
         host_links: Vec::new(),
         marks: Vec::new(),

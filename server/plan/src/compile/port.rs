@@ -135,6 +135,7 @@ pub(super) fn endpoint(compiled: &mut Compiled, sandbox: &AssignedSandbox, endpo
             compiled.want(owner, sysctl::route_localnet(bridge));
         }
         for part in elements(endpoint, port, to).chain([itself(endpoint, to)]) {
+            compiled.scope.published.insert(part.key());
             let object = Object::Firewall(part);
             compiled.bridges.insert(object.key(), bridge.to_owned());
             compiled.want(owner, object);

@@ -27,6 +27,7 @@ pub(super) fn sandbox(
         if network.and_then(bridge::of).is_some() {
             // Its end on the host tells of the other, wherever that is, and takes it along.
             compiled.look_for_port(endpoint.id);
+            compiled.scope.publishers.insert(endpoint.id.to_string());
             continue;
         }
         compiled.scope.marks.push(Mark {
