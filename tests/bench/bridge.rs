@@ -60,7 +60,7 @@ fn alone(host: &Host, plan: &Plan) -> anyhow::Result<()> {
         let mut connection = Connection::open(&host.socket());
         // Theirs stays in use, too.
         base.namespace("kept")?;
-        for (number, one) in (60_000..).zip(&peers) {
+        for (number, one) in (40_000..).zip(&peers) {
             one.attach(On::Bridge, &base.path("kept"), number, host.dir())?;
             one.detach(On::Bridge, &base.path("kept"), number, host.dir())?;
         }

@@ -3,7 +3,7 @@
 //! Taken is what another endpoint publishes, and what a program of the host listens on. The first the store knows; the second the node,
 //! which is asked only for the ports in question: the transaction says which, and is run again with the answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use netloom_model::Invalid;
@@ -17,6 +17,9 @@ use crate::error::{Error, ErrorKind};
 use crate::journal::sandbox_of_endpoint;
 use crate::validate::port::WantedPort;
 use crate::validate::sandbox::WantedAttachment;
+
+/// How many ports are looked at beyond those that are needed, at least; with each look twice as many.
+const WINDOW: u16 = 64;
 
 /// What the node said of the host's ports: what is the trouble with each, if any.
 #[derive(Debug, Clone, Default)]
@@ -75,7 +78,7 @@ pub(crate) async fn choose(
     families: &[Family],
     wanted: &[WantedPort],
 ) -> Result<BTreeMap<String, PublishedPort>, Error> {
-    let mut choice = Choice { looked, endpoint, chosen: BTreeMap::new(), unlooked: Vec::new() };
+    let mut choice = Choice { looked, endpoint, chosen: BTreeMap::new(), unlooked: BTreeSet::new() };
     // What is there already comes first, then numbers that are asked for: none of them is given away to a mapping that takes any.
     let mut wanted: Vec<&WantedPort> = wanted.iter().collect();
     wanted.sort_by_key(|want| (!endpoint.ports.contains_key(&want.name), want.published.is_none()));
@@ -87,7 +90,7 @@ pub(crate) async fn choose(
     }
     let mut error =
         Error::new(ErrorKind::Internal, "internal", "ports were to be published without a look at the host");
-    error.source = Some(Box::new(Unlooked(choice.unlooked)));
+    error.source = Some(Box::new(Unlooked(choice.unlooked.into_iter().collect())));
     Err(error)
 }
 
@@ -95,7 +98,7 @@ struct Choice<'a> {
     looked: &'a Looked,
     endpoint: &'a EndpointRow,
     chosen: BTreeMap<String, PublishedPort>,
-    unlooked: Vec<HostPort>,
+    unlooked: BTreeSet<HostPort>,
 }
 
 impl Choice<'_> {
@@ -139,7 +142,7 @@ impl Choice<'_> {
     fn check_host(&mut self, want: &WantedPort, port: &PublishedPort) -> Result<(), Error> {
         for one in port.on_host() {
             match self.looked.0.get(&one) {
-                None => self.unlooked.push(one),
+                None => drop(self.unlooked.insert(one)),
                 Some(None) => {}
                 Some(Some(PortTrouble::InUse(program))) => {
                     let program = program.as_ref().map_or_else(|| "a program of the host".to_owned(), Clone::clone);
@@ -164,26 +167,40 @@ impl Choice<'_> {
         if self.looked.0.iter().any(nowhere) {
             return Err(no_such_address(want, address));
         }
-        let mut taken: Vec<PublishedPort> = ports::between(tx, protocol, low, high, self.endpoint.id)
-            .await?
-            .into_iter()
-            .map(|(_, port)| port)
-            .chain(self.chosen.values().cloned())
-            .chain(self.looked.0.iter().filter(|(_, trouble)| trouble.is_some()).map(|(port, _)| single(*port)))
-            .collect();
-        taken.sort_by_key(|port| port.published);
-        let mut candidate = PublishedPort { protocol, host_address: address, published: low, target, count };
-        for other in &taken {
-            if meet(other, &candidate) {
-                let Some(next) = other.last().checked_add(1) else { return Err(none_left(want)) };
-                candidate.published = next;
-            }
+        let others = ports::between(tx, protocol, low, high, self.endpoint.id).await?.into_iter().map(|(_, port)| port);
+        let busy = self.looked.0.iter().filter(|(_, trouble)| trouble.is_some()).map(|(port, _)| single(*port));
+        let anywhere = PublishedPort { protocol, host_address: address, published: low, target, count: high - low + 1 };
+        let in_the_way = others.chain(self.chosen.values().cloned()).chain(busy).filter(|other| meet(other, &anywhere));
+        let mut taken: Vec<(u16, u16)> = in_the_way.map(|other| (other.published, other.last())).collect();
+        taken.sort_unstable();
+        let at = |port: u16| HostPort { protocol, address, port };
+        // Numbers that were looked at come first: many may be at it, and the lowest is another's by the time it was looked at.
+        if let Some(known) = first_run(&taken, count, |port| self.looked.0.contains_key(&at(port))) {
+            return Ok(known);
         }
-        if u32::from(candidate.published) + u32::from(count) - 1 > u32::from(high) {
-            return Err(none_left(want));
-        }
-        self.unlooked.extend(candidate.on_host().filter(|port| !self.looked.0.contains_key(port)));
-        Ok(candidate.published)
+        let first = first_run(&taken, count, |_| true).ok_or_else(|| none_left(want))?;
+        let window = count.saturating_add(u16::try_from(self.looked.0.len()).unwrap_or(u16::MAX).max(WINDOW));
+        let looked_at = (first..=first.saturating_add(window)).map(at);
+        self.unlooked.extend(looked_at.filter(|port| !self.looked.0.contains_key(port)));
+        Ok(first)
+    }
+}
+
+/// The first of so many automatic ports in a row that are not taken (runs in order) and may be had.
+fn first_run(taken: &[(u16, u16)], count: u16, may: impl Fn(u16) -> bool) -> Option<u16> {
+    let (mut first, highest) = AUTOMATIC.into_inner();
+    let mut taken = taken.iter().peekable();
+    loop {
+        let last = first.checked_add(count - 1).filter(|last| *last <= highest)?;
+        while taken.next_if(|(_, end)| *end < first).is_some() {}
+        let after = match taken.peek() {
+            Some((begin, end)) if *begin <= last => *end,
+            _ => match (first..=last).find(|port| !may(*port)) {
+                Some(port) => port,
+                None => return Some(first),
+            },
+        };
+        first = after.checked_add(1)?;
     }
 }
 
@@ -253,6 +270,16 @@ fn none_left(want: &WantedPort) -> Error {
 mod tests {
     use super::*;
     use netloom_model::port::Protocol;
+
+    #[test]
+    fn the_first_run_that_fits_is_found_between_what_is_taken() {
+        let taken = [(49152, 49153), (49152, 49152), (49156, 49156), (49160, 65534)];
+        let run = |count: u16| first_run(&taken, count, |_| true);
+        assert_eq!((run(1), run(2), run(3), run(4)), (Some(49154), Some(49154), Some(49157), None));
+        assert_eq!(first_run(&taken, 1, |port| port > 49155), Some(49157), "only what may be had");
+        assert_eq!(first_run(&taken, 1, |port| port > 49160), Some(65535), "the last one");
+        assert_eq!(first_run(&[(49152, 65535)], 1, |_| true), None);
+    }
 
     #[test]
     fn ports_meet_on_one_address_or_on_every_address_of_a_family() {

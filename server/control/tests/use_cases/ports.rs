@@ -106,3 +106,22 @@ async fn a_host_on_which_every_port_is_taken_says_so() {
     assert_eq!((error.kind, error.code), (ErrorKind::Conflict, "port-taken"));
     assert!(kit.sandbox("a").await.is_err(), "nothing is left of it");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_get_numbers_of_their_own() {
+    let kit = std::sync::Arc::new(kit().await);
+    let makers: Vec<_> = (0..32)
+        .map(|number| {
+            let kit = kit.clone();
+            let ports: serde_json::Map<String, Value> =
+                (0..16).map(|port| (format!("p{port}"), json!({"target": 80 + port}))).collect();
+            tokio::spawn(async move { kit.create_sandbox(spec(&format!("s{number}"), Value::Object(ports))).await })
+        })
+        .collect();
+    let mut numbers = std::collections::BTreeSet::new();
+    for maker in makers {
+        let made = maker.await.unwrap().expect("a sandbox");
+        numbers.extend(made.status.endpoints["web"].ports.values().map(|port| port.published));
+    }
+    assert_eq!(numbers.len(), 32 * 16);
+}
