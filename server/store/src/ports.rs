@@ -48,11 +48,16 @@ pub async fn between(
 ) -> Result<Vec<(EndpointId, PublishedPort)>, Error> {
     // No run is longer than that: what begins further below ends below.
     let from = i64::from(first) - i64::from(netloom_model::port::PORTS_MAX);
-    let statement = sql("SELECT endpoint_id, json_object('protocol', protocol, 'host_address', host_address,
-            'published', published, 'target', target, 'count', count)
-        FROM port WHERE protocol = $1 AND published > $2 AND published <= $3 AND published + count > $4
-        AND endpoint_id <> $5 ORDER BY published");
+    let statement = sql("SELECT endpoint_id, host_address, published, target, count FROM port
+        WHERE protocol = $1 AND published > $2 AND published <= $3 AND published + count > $4 AND endpoint_id <> $5
+        ORDER BY published");
     let statement =
         statement.bind(protocol.as_str()).bind(from).bind(i64::from(last)).bind(i64::from(first)).bind(but.to_string());
-    tx.rows(statement, |columns| Ok((columns.parsed()?, columns.json()?))).await
+    // What is asked for need not be read: the protocol is put in its place.
+    let rows = tx.rows(statement, |columns| {
+        let (endpoint, host_address) = (columns.parsed()?, columns.parsed()?);
+        let (published, target, count) = (columns.small()?, columns.small()?, columns.small()?);
+        Ok((endpoint, PublishedPort { protocol: Protocol::default(), host_address, published, target, count }))
+    });
+    Ok(rows.await?.into_iter().map(|(endpoint, port)| (endpoint, PublishedPort { protocol, ..port })).collect())
 }

@@ -10,7 +10,7 @@ use netloom_model::Invalid;
 use netloom_model::invalid::Code;
 use netloom_model::net::Family;
 use netloom_model::network::Driver;
-use netloom_model::port::{AUTOMATIC, HostPort, PortTrouble, PublishedPort};
+use netloom_model::port::{AUTOMATIC, HostPort, PortTrouble, Protocol, PublishedPort};
 use netloom_store::{EndpointRow, NetworkRow, WriteTx, endpoints, ports};
 
 use crate::error::{Error, ErrorKind};
@@ -29,6 +29,12 @@ impl Looked {
     /// Adds an answer.
     pub(crate) fn add(&mut self, asked: &[HostPort], mut troubles: BTreeMap<HostPort, PortTrouble>) {
         self.0.extend(asked.iter().map(|port| (*port, troubles.remove(port))));
+    }
+
+    /// The first port that was looked at, from one on, of its protocol and address.
+    fn next(&self, from: HostPort) -> Option<u16> {
+        let (next, _) = self.0.range(from..).next()?;
+        (next.protocol == from.protocol && next.address == from.address).then_some(next.port)
     }
 }
 
@@ -78,7 +84,8 @@ pub(crate) async fn choose(
     families: &[Family],
     wanted: &[WantedPort],
 ) -> Result<BTreeMap<String, PublishedPort>, Error> {
-    let mut choice = Choice { looked, endpoint, chosen: BTreeMap::new(), unlooked: BTreeSet::new() };
+    let mut choice =
+        Choice { looked, endpoint, chosen: BTreeMap::new(), unlooked: BTreeSet::new(), others: BTreeMap::new() };
     // What is there already comes first, then numbers that are asked for: none of them is given away to a mapping that takes any.
     let mut wanted: Vec<&WantedPort> = wanted.iter().collect();
     wanted.sort_by_key(|want| (!endpoint.ports.contains_key(&want.name), want.published.is_none()));
@@ -99,6 +106,8 @@ struct Choice<'a> {
     endpoint: &'a EndpointRow,
     chosen: BTreeMap<String, PublishedPort>,
     unlooked: BTreeSet<HostPort>,
+    /// What others publish of the automatic numbers, by protocol, once it was read.
+    others: BTreeMap<Protocol, Vec<PublishedPort>>,
 }
 
 impl Choice<'_> {
@@ -167,18 +176,29 @@ impl Choice<'_> {
         if self.looked.0.iter().any(nowhere) {
             return Err(no_such_address(want, address));
         }
-        let others = ports::between(tx, protocol, low, high, self.endpoint.id).await?.into_iter().map(|(_, port)| port);
+        let others = match self.others.get(&protocol) {
+            Some(known) => known,
+            None => {
+                let read = ports::between(tx, protocol, low, high, self.endpoint.id).await?;
+                self.others.entry(protocol).or_insert(read.into_iter().map(|(_, port)| port).collect())
+            }
+        };
         let busy = self.looked.0.iter().filter(|(_, trouble)| trouble.is_some()).map(|(port, _)| single(*port));
         let anywhere = PublishedPort { protocol, host_address: address, published: low, target, count: high - low + 1 };
-        let in_the_way = others.chain(self.chosen.values().cloned()).chain(busy).filter(|other| meet(other, &anywhere));
+        let in_the_way = others
+            .iter()
+            .cloned()
+            .chain(self.chosen.values().cloned())
+            .chain(busy)
+            .filter(|other| meet(other, &anywhere));
         let mut taken: Vec<(u16, u16)> = in_the_way.map(|other| (other.published, other.last())).collect();
         taken.sort_unstable();
         let at = |port: u16| HostPort { protocol, address, port };
         // Numbers that were looked at come first: many may be at it, and the lowest is another's by the time it was looked at.
-        if let Some(known) = first_run(&taken, count, |port| self.looked.0.contains_key(&at(port))) {
+        if let Some(known) = first_run(&taken, count, |port| self.looked.next(at(port))) {
             return Ok(known);
         }
-        let first = first_run(&taken, count, |_| true).ok_or_else(|| none_left(want))?;
+        let first = first_run(&taken, count, Some).ok_or_else(|| none_left(want))?;
         let window = count.saturating_add(u16::try_from(self.looked.0.len()).unwrap_or(u16::MAX).max(WINDOW));
         let looked_at = (first..=first.saturating_add(window)).map(at);
         self.unlooked.extend(looked_at.filter(|port| !self.looked.0.contains_key(port)));
@@ -186,21 +206,22 @@ impl Choice<'_> {
     }
 }
 
-/// The first of so many automatic ports in a row that are not taken (runs in order) and may be had.
-fn first_run(taken: &[(u16, u16)], count: u16, may: impl Fn(u16) -> bool) -> Option<u16> {
-    let (mut first, highest) = AUTOMATIC.into_inner();
+/// The first of so many automatic ports in a row that are not taken (runs in order) and may be had: `next` is the first such from a port on.
+fn first_run(taken: &[(u16, u16)], count: u16, next: impl Fn(u16) -> Option<u16>) -> Option<u16> {
+    let (lowest, highest) = AUTOMATIC.into_inner();
     let mut taken = taken.iter().peekable();
+    let mut first = next(lowest)?;
     loop {
         let last = first.checked_add(count - 1).filter(|last| *last <= highest)?;
         while taken.next_if(|(_, end)| *end < first).is_some() {}
-        let after = match taken.peek() {
-            Some((begin, end)) if *begin <= last => *end,
-            _ => match (first..=last).find(|port| !may(*port)) {
+        let from = match taken.peek() {
+            Some((begin, end)) if *begin <= last => end.checked_add(1)?,
+            _ => match (first..=last).find(|port| next(*port) != Some(*port)) {
                 Some(port) => port,
                 None => return Some(first),
             },
         };
-        first = after.checked_add(1)?;
+        first = next(from)?;
     }
 }
 
@@ -269,16 +290,16 @@ fn none_left(want: &WantedPort) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use netloom_model::port::Protocol;
 
     #[test]
     fn the_first_run_that_fits_is_found_between_what_is_taken() {
         let taken = [(49152, 49153), (49152, 49152), (49156, 49156), (49160, 65534)];
-        let run = |count: u16| first_run(&taken, count, |_| true);
+        let run = |count: u16| first_run(&taken, count, Some);
+        let from = |lowest: u16| move |port: u16| Some(port.max(lowest));
         assert_eq!((run(1), run(2), run(3), run(4)), (Some(49154), Some(49154), Some(49157), None));
-        assert_eq!(first_run(&taken, 1, |port| port > 49155), Some(49157), "only what may be had");
-        assert_eq!(first_run(&taken, 1, |port| port > 49160), Some(65535), "the last one");
-        assert_eq!(first_run(&[(49152, 65535)], 1, |_| true), None);
+        assert_eq!(first_run(&taken, 1, from(49156)), Some(49157), "only what may be had");
+        assert_eq!(first_run(&taken, 1, from(49161)), Some(65535), "the last one");
+        assert_eq!(first_run(&[(49152, 65535)], 1, Some), None);
     }
 
     #[test]
