@@ -6,7 +6,7 @@ const HEADER: usize = 4;
 const TYPE_MASK: u16 = 0x3fff;
 
 /// Appends an attribute.
-pub(crate) fn put(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
+pub fn put(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
     nest(out, kind, |out| out.extend_from_slice(value));
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn put_text(out: &mut Vec<u8>, kind: u16, value: &str) {
 
 /// Appends an attribute of which the value is written by a function, for example one that holds attributes. The flag
 /// NLA_F_NESTED is left out, as the kernel leaves it out when it dumps.
-pub(crate) fn nest(out: &mut Vec<u8>, kind: u16, value: impl FnOnce(&mut Vec<u8>)) {
+pub fn nest(out: &mut Vec<u8>, kind: u16, value: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER]);
     value(out);
@@ -59,7 +59,7 @@ pub(crate) fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 }
 
 /// The value of the first attribute of a type.
-pub(crate) fn find(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
+pub fn find(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
     attributes(bytes).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
 }
 

@@ -6,7 +6,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`message`] | nfnetlink framing, acknowledgements |
+//! | [`message`], [`attribute`] | nfnetlink framing, acknowledgements; attributes |
 //! | [`table`], [`chain`], [`set`], [`element`], [`rule`] | the objects |
 //! | [`value`] | register contents: addresses, ports, names, and their concatenations; data types; verdicts |
 //! | [`expression`] | a rule's expressions one by one; [`rule::Rule`] is the readable way to them |
@@ -14,9 +14,9 @@
 //! | [`batch`] | a transaction |
 //! | [`get`], [`dump`], [`event`] | questions, the kernel's answers, and what it says unasked |
 
-mod attribute;
 mod error;
 
+pub mod attribute;
 pub mod batch;
 pub mod chain;
 pub mod comment;

@@ -6,10 +6,11 @@ use netloom_model::assignment::{AssignedEndpoint, NamespaceSource};
 use netloom_model::{NetworkId, SandboxId};
 
 use crate::compile::Compiled;
-use crate::firewall::{PartKey, chain_from, chain_to};
+use crate::firewall::{Part, PartKey, chain_from, chain_to};
 use crate::object::{AssignedKey, Key, LinkKind, Object, Observed, Place, host_link_name, port_name};
 
-/// Whether anything of a sandbox is there: its namespace, a link of ours inside, the host's end of one, a route of the host to it.
+/// Whether anything of a sandbox is there: its namespace, a link of ours inside, the host's end of one, a route of the host to it, a port that
+/// it publishes.
 pub fn of_sandbox(sandbox: SandboxId, wanted: &Compiled, observed: &Observed) -> bool {
     let routes = || {
         let claimed = wanted.claimed.iter().filter(|(_, owner)| **owner == sandbox);
@@ -20,6 +21,9 @@ pub fn of_sandbox(sandbox: SandboxId, wanted: &Compiled, observed: &Observed) ->
         Object::Link(link) if link.place == Place::Host => {
             wanted.marks.get(&link.owner) == Some(&AssignedKey::Sandbox(sandbox))
         }
+        Object::Firewall(_) => {
+            publisher(object).and_then(|id| wanted.marks.get(id)) == Some(&AssignedKey::Sandbox(sandbox))
+        }
         _ => false,
     };
     (!observed.gone.contains_key(&sandbox) && observed.ours.iter().any(inside))
@@ -28,7 +32,8 @@ pub fn of_sandbox(sandbox: SandboxId, wanted: &Compiled, observed: &Observed) ->
         || routes()
 }
 
-/// Whether anything of an endpoint is there: its link, the other end of it, or a route of the host to one of its addresses.
+/// Whether anything of an endpoint is there: its link, the other end of it, a route of the host to one of its addresses, or a port that it
+/// publishes.
 pub fn of_endpoint(sandbox: SandboxId, endpoint: &AssignedEndpoint, wanted: &Compiled, observed: &Observed) -> bool {
     let mark = endpoint.id.to_string();
     let link =
@@ -39,7 +44,9 @@ pub fn of_endpoint(sandbox: SandboxId, endpoint: &AssignedEndpoint, wanted: &Com
     };
     let stray = observed.ours.contains_key(&Key::Stray(mark.clone()));
     let port = observed.ours.contains_key(&Key::Link(Place::Host, port_name(endpoint.id)));
-    stray || port || observed.ours.values().any(link) || endpoint.addresses.iter().any(|a| routed(a.address))
+    let published = |object: &Object| publisher(object) == Some(mark.as_str());
+    let has_any = |object: &Object| link(object) || published(object);
+    stray || port || observed.ours.values().any(has_any) || endpoint.addresses.iter().any(|a| routed(a.address))
 }
 
 /// Whether anything of a network as a whole is there: its link on the host, a route through it, a chain of its rules.
@@ -56,6 +63,14 @@ pub fn of_network(network: NetworkId, observed: &Observed) -> bool {
         })
 }
 
+/// ID of the endpoint whose packets a rule sends on: as long as it stands, whoever gets the address gets those packets.
+fn publisher(object: &Object) -> Option<&str> {
+    match object {
+        Object::Firewall(Part::Element(element)) => element.publisher(),
+        _ => None,
+    }
+}
+
 /// Settings and loopback are a namespace's own, and an adopted namespace is its owner's.
 fn counts(object: &Object) -> bool {
     match object {
@@ -63,5 +78,44 @@ fn counts(object: &Object) -> bool {
         Object::Link(link) => link.kind != LinkKind::Loopback,
         Object::Sysctl(_) => false,
         Object::Address(_) | Object::Route(_) | Object::Firewall(_) | Object::PassRule(_) | Object::Stray(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::firewall::{PUBLISHED, SetElement};
+    use netloom_model::EndpointId;
+    use netloom_nftables::{Comment, Element, Value};
+
+    /// A published port of an endpoint.
+    fn published(endpoint: EndpointId) -> Observed {
+        let comment = Comment::new(endpoint.to_string()).expect("an ID is a comment");
+        let element = Element::new(Value::inet_service(80)).comment(comment);
+        let object = Object::Firewall(Part::Element(SetElement { set: PUBLISHED[0].to_owned(), element }));
+        Observed { ours: [(object.key(), object)].into(), ..Observed::default() }
+    }
+
+    #[test]
+    fn a_port_that_still_leads_to_it_keeps_an_endpoint_and_its_sandbox_from_being_gone() {
+        let (sandbox, own, other) = (SandboxId::from_random([1; 16]), [2; 16], [3; 16]);
+        let (own, other) = (EndpointId::from_random(own), EndpointId::from_random(other));
+        let mut wanted = Compiled::default();
+        wanted.marks.insert(own.to_string(), AssignedKey::Sandbox(sandbox));
+        let endpoint = AssignedEndpoint {
+            id: own,
+            network: NetworkId::from_random([4; 16]),
+            interface: "eth0".to_owned(),
+            mac: netloom_model::MacAddr([2, 0, 0, 0, 0, 1]),
+            addresses: Vec::new(),
+            aliases: Vec::new(),
+            ports: Vec::new(),
+            default_route: false,
+            deleting: true,
+        };
+        for (observed, there) in [(published(own), true), (published(other), false), (Observed::default(), false)] {
+            assert_eq!(of_sandbox(sandbox, &wanted, &observed), there);
+            assert_eq!(of_endpoint(sandbox, &endpoint, &wanted, &observed), there);
+        }
     }
 }

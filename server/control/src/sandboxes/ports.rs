@@ -118,9 +118,9 @@ impl Choice<'_> {
         let held = self.endpoint.ports.get(&want.name).map(|held| PublishedPort { target, ..held.clone() });
         let held = held.filter(|held| *held == of(held.published));
         let port = match (want.published, held) {
-            // What it has is not asked for again.
-            (None, Some(held)) => held,
-            (Some(published), Some(held)) if held.published == published => held,
+            // What it has no program is asked about again. Nobody else can have it, unless it is given back after a while.
+            (None, Some(held)) => self.still_free(tx, want, held).await?,
+            (Some(published), Some(held)) if held.published == published => self.still_free(tx, want, held).await?,
             (Some(published), _) => {
                 let port = of(published);
                 self.check_store(tx, want, &port).await?;
@@ -135,6 +135,15 @@ impl Choice<'_> {
         }
         self.chosen.insert(want.name.clone(), port);
         Ok(())
+    }
+
+    async fn still_free(
+        &self,
+        tx: &mut WriteTx<'_>,
+        want: &WantedPort,
+        held: PublishedPort,
+    ) -> Result<PublishedPort, Error> {
+        self.check_store(tx, want, &held).await.map(|()| held)
     }
 
     async fn check_store(&self, tx: &mut WriteTx<'_>, want: &WantedPort, port: &PublishedPort) -> Result<(), Error> {

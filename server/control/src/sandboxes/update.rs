@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::lease::LeaseState;
 use netloom_model::net::Family;
+use netloom_model::port::PublishedPort;
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp};
 use netloom_store::{EndpointRow, SandboxRow, WriteTx, endpoints, events, leases, networks, sandboxes};
@@ -145,6 +146,18 @@ struct Former {
     revision: u64,
     /// Endpoints that the change detached.
     detached: Vec<EndpointId>,
+    /// The ports of endpoints to which the change gave others.
+    ports: BTreeMap<EndpointId, BTreeMap<String, PublishedPort>>,
+}
+
+/// What a change did to the endpoints that were there.
+#[derive(Default)]
+struct Moved {
+    /// Whether the kernel is concerned.
+    in_kernel: bool,
+    detached: Vec<EndpointId>,
+    /// The former ports of those that got others.
+    ports: BTreeMap<EndpointId, BTreeMap<String, PublishedPort>>,
 }
 
 /// Whom a change concerns.
@@ -194,7 +207,7 @@ impl Job for Update {
         let keys = vec![Key::Sandbox(self.id)];
         if spec == old.spec && matches!(self.write, Write::Patch(_)) {
             let (revision, assignment) = (old.revision, tried(tx, self.dry_run, &keys).await?);
-            let former = Former { spec, revision, detached: Vec::new() };
+            let former = Former { spec, revision, detached: Vec::new(), ports: BTreeMap::new() };
             let parts = one(view::parts(tx, vec![old]).await?, &self.id.to_string())?;
             let change = Change { parts, keys, revision, assignment };
             return Ok(Updated { change, former, concerns: Concerns::Nobody });
@@ -204,17 +217,17 @@ impl Job for Update {
         let mut row = SandboxRow { spec, running, updated_at: now, ..old.clone() };
         row.revision = events::append(tx, &self.event(&old, &row, now)).await?;
         sandboxes::update(tx, &row).await?;
-        let (moved, detached) = self.change_endpoints(tx, &row, wanted, now).await?;
+        let Moved { in_kernel, detached, ports } = self.change_endpoints(tx, &row, wanted, now).await?;
         if old.running != row.running {
             let staying = staying(tx, self.id).await?;
             let state = if row.running { LeaseState::Bound } else { LeaseState::Held };
             attach::set_leases(tx, &staying, state, row.revision, now).await?;
         }
-        let concerns = if moved || old.running != row.running { Concerns::Kernel } else { Concerns::People };
+        let concerns = if in_kernel || old.running != row.running { Concerns::Kernel } else { Concerns::People };
         let revision = row.revision;
         let assignment = tried(tx, self.dry_run, &keys).await?;
         let parts = one(view::parts(tx, vec![row]).await?, &old.name)?;
-        let former = Former { spec: old.spec, revision: old.revision, detached };
+        let former = Former { spec: old.spec, revision: old.revision, detached, ports };
         Ok(Updated { change: Change { parts, keys, revision, assignment }, former, concerns })
     }
 }
@@ -235,15 +248,14 @@ impl Update {
         self.actor.event("sandbox.updated", sandbox_ref(new), message, now)
     }
 
-    /// Detaches what is no longer named, attaches what is new, and changes what may change. Answers whether the kernel is
-    /// concerned, and what was detached.
+    /// Detaches what is no longer named, attaches what is new, and changes what may change.
     async fn change_endpoints(
         &self,
         tx: &mut WriteTx<'_>,
         row: &SandboxRow,
         wanted: Vec<WantedAttachment>,
         now: Timestamp,
-    ) -> Result<(bool, Vec<EndpointId>), Error> {
+    ) -> Result<Moved, Error> {
         let existing = endpoints::of_sandboxes(tx, &[self.id]).await?;
         let before = existing.clone();
         let names: BTreeSet<&str> = wanted.iter().map(|attachment| attachment.network.as_str()).collect();
@@ -257,12 +269,15 @@ impl Update {
             staying.extend(attach::take_back(tx, row, back, now).await?);
         }
         let by_name: BTreeMap<&str, &EndpointRow> = staying.iter().map(|e| (e.network_name.as_str(), e)).collect();
-        let mut moved = false;
+        let mut moved = Moved::default();
         for attachment in &wanted {
             let Some(endpoint) = by_name.get(attachment.network.as_str()) else { continue };
             if endpoint.spec != attachment.spec {
-                moved |= endpoint.spec.gateway_priority != attachment.spec.gateway_priority;
-                moved |= self.publish(tx, endpoint, attachment).await?;
+                let others = self.publish(tx, endpoint, attachment).await?;
+                moved.in_kernel |= others || endpoint.spec.gateway_priority != attachment.spec.gateway_priority;
+                if others {
+                    moved.ports.insert(endpoint.id, endpoint.ports.clone());
+                }
                 endpoints::update(tx, &EndpointRow { spec: attachment.spec.clone(), ..(*endpoint).clone() }).await?;
             }
         }
@@ -271,8 +286,9 @@ impl Update {
         attach::check_interfaces(&staying, &new)?;
         let terms = Terms { node: self.node, approach: Approach::Careful, looks: &self.looks, now };
         attach::attach_all(tx, terms, row, &before, &new).await?;
-        let detached: Vec<EndpointId> = going.iter().map(|endpoint| endpoint.id).collect();
-        Ok((moved || !detached.is_empty() || !new.is_empty(), detached))
+        moved.detached = going.iter().map(|endpoint| endpoint.id).collect();
+        moved.in_kernel |= !moved.detached.is_empty() || !new.is_empty();
+        Ok(moved)
     }
 
     /// Gives an endpoint that stays the ports that it is to have. Answers whether they are others than before.
@@ -288,7 +304,13 @@ impl Update {
         let Some(network) = networks::by_id(tx, endpoint.network_id).await? else { return Ok(false) };
         ports::check_network(&network, wanted)?;
         let families = families(tx, endpoint).await?;
-        let chosen = ports::choose(tx, &self.looks.ports, endpoint, &families, &wanted.ports).await?;
+        // What it had before a change that is undone it has again, by the same numbers and without a look at the host.
+        let former = match &self.write {
+            Write::Former(former, _) => former.ports.get(&endpoint.id),
+            Write::Patch(_) => None,
+        };
+        let has = EndpointRow { ports: former.unwrap_or(&endpoint.ports).clone(), ..endpoint.clone() };
+        let chosen = ports::choose(tx, &self.looks.ports, &has, &families, &wanted.ports).await?;
         netloom_store::ports::replace(tx, endpoint.id, &chosen)?;
         Ok(chosen != endpoint.ports)
     }

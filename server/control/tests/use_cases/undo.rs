@@ -176,3 +176,21 @@ async fn an_unchanged_network_is_done_only_when_it_is_verified() {
     assert!(network.status.reconciling && network.spec.labels.is_some());
     assert!(matches!(patch(json!({"driver": "macvlan"})).await, Ok(Written::Done(_))));
 }
+
+#[tokio::test]
+async fn a_refused_change_of_ports_brings_the_former_numbers_back() {
+    let kit = Kit::new().await;
+    kit.create_network(json!({"name": "web", "driver": "bridge"})).await.expect("a network");
+    let with = |name: &str, ports: serde_json::Value| json!({"name": name, "networks": {"web": {"ports": ports}}});
+    kit.create_sandbox(with("first", json!({"x": {"target": 1}}))).await.expect("a sandbox");
+    let made = kit.create_sandbox(with("s", json!({"x": {"target": 1}, "y": {"target": 2, "published": 9000}}))).await;
+    let made = made.expect("a sandbox");
+    kit.remove_sandbox("first").await.expect("gone, and a lower number free");
+    kit.node.next(Act::Refuse("kernel-refused"));
+    let patch = json!({"networks": {"web": {"ports": {"x": null, "y": {"published": 9001}, "z": {"target": 3}}}}});
+    let error = kit.patch_sandbox("s", patch).await.expect_err("refused");
+    assert_eq!(error.code, "kernel-refused");
+    let now = kit.sandbox("s").await.expect("stays");
+    assert_eq!(now.spec, made.spec);
+    assert_eq!(now.status.endpoints["web"].ports, made.status.endpoints["web"].ports);
+}
