@@ -12,7 +12,7 @@ use netloom_plan::firewall::{FilledChain, Part, SetElement, table};
 use netloom_plan::object::{Object, Operation};
 use nix::errno::Errno;
 
-use crate::neighbours::{self, Around, Ears};
+use crate::foreign_chains::{self, Around, Ears};
 use crate::nft::{Nft, NftError};
 
 /// How often a look that others' changes broke into is made again.
@@ -69,7 +69,7 @@ impl Firewall {
 
     /// Does an operation on our rule in others' tables. The calling thread must be in the host's namespace.
     pub(crate) fn apply_beside(&self, operation: &Operation) -> Result<(), NftError> {
-        neighbours::apply(self.lock().nft()?, operation)
+        foreign_chains::apply(self.lock().nft()?, operation)
     }
 
     /// Does all of these operations on parts, or none. The calling thread must be in the host's namespace.
@@ -138,7 +138,7 @@ impl State {
             if self.nft()?.generation()? != generation {
                 continue;
             }
-            let seen = Arc::new(Seen { parts, around: neighbours::look(self.nft()?)? });
+            let seen = Arc::new(Seen { parts, around: foreign_chains::look(self.nft()?)? });
             if self.nft()?.generation()? == generation {
                 self.seen = Some((generation, Arc::clone(&seen)));
                 return Ok(seen);

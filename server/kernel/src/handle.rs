@@ -19,8 +19,8 @@ use netloom_plan::object::{Observed, Operation, Place, Scope};
 use tokio::sync::mpsc;
 
 use crate::firewall::Firewall;
+use crate::foreign_chains::hear;
 use crate::listen::{self, Listener};
-use crate::neighbours::hear;
 use crate::netns::{self, Pins};
 use crate::nft::EventSocket;
 use crate::observe::Visited;

@@ -14,10 +14,10 @@ use netloom_plan::object::{Place, PortSettings};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::Error;
+use crate::foreign_chains::hear;
 use crate::handle::{Heard, Inner, Notification};
 use crate::message::link::{self, Mark};
 use crate::message::{address, nsid, route};
-use crate::neighbours::hear;
 use crate::registry::Registry;
 use crate::{pin_watch, rtnl, sys};
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
 use netloom_model::sandbox::InterfaceStatus;
-use netloom_plan::neighbours::Neighbours;
+use netloom_plan::foreign_chains::ForeignChains;
 use netloom_plan::object::{
     Address, Key, Link, LinkKind, Mark, Namespace, Object, Observed, Place, Route, Scope, Sysctl,
 };
@@ -65,8 +65,8 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visi
         observed.foreign.extend(part.foreign);
         observed.gone.extend(part.gone);
         // Only the look at the host has any.
-        if part.neighbours != Neighbours::default() {
-            observed.neighbours = part.neighbours;
+        if part.foreign_chains != ForeignChains::default() {
+            observed.foreign_chains = part.foreign_chains;
         }
     };
     let (mut interfaces, mut sockets) = (BTreeMap::new(), BTreeMap::new());
@@ -201,7 +201,7 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
         parts.for_each(|part| put(&mut observed.ours, Object::Firewall(part)));
         let rules = seen.around.rules.iter().cloned();
         rules.for_each(|rule| put(&mut observed.ours, Object::PassRule(rule)));
-        observed.neighbours = seen.around.neighbours.clone();
+        observed.foreign_chains = seen.around.foreign_chains.clone();
     }
     if scope.host || scope.everything {
         // A host may have a thousand ports: what is not asked for is not looked at.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use netloom_model::SandboxId;
 use netloom_plan::describe::pass_rule_name;
-use netloom_plan::neighbours::PassRule;
+use netloom_plan::foreign_chains::PassRule;
 use nix::errno::Errno;
 
 use crate::error::Failure;
@@ -22,7 +22,7 @@ use crate::nft::NftError;
 use crate::rtnl::{Request, Rtnl, is_absent};
 use crate::stray::{self, NAMED_NAMESPACES};
 use crate::worker::Worker;
-use crate::{Config, Error, firewall, mounts, neighbours, sys};
+use crate::{Config, Error, firewall, foreign_chains, mounts, sys};
 
 /// Something that carries our mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +135,7 @@ fn remove_one(worker: &mut Worker, pins: &Pins, item: &Item) -> Result<(), Failu
         }
         Handle::PassRule(rule) => {
             worker.come_home()?;
-            neighbours::remove(rule.family).map_err(refused)
+            foreign_chains::remove(rule.family).map_err(refused)
         }
     }
 }
@@ -195,7 +195,7 @@ impl Search {
             let name = format!("nftables table {}", netloom_plan::firewall::table());
             self.push("firewall", name, "host".to_owned(), Handle::Firewall);
         }
-        for rule in neighbours::left_over().map_err(|error| Error::Firewall(error.to_string()))? {
+        for rule in foreign_chains::left_over().map_err(|error| Error::Firewall(error.to_string()))? {
             self.push("firewall", pass_rule_name(&rule), "host".to_owned(), Handle::PassRule(rule));
         }
         let canonical = self.directory.canonicalize().ok();

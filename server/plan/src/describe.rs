@@ -9,7 +9,7 @@ use netloom_nftables::element::Data;
 use netloom_nftables::{Element, Rule, Verdict};
 
 use crate::firewall::{self, Part};
-use crate::neighbours::{DOCKER_USER, PassRule, docker_table};
+use crate::foreign_chains::{DOCKER_USER, PassRule, docker_table};
 use crate::object::{Link, LinkKind, Object, Operation, Place, Route};
 
 /// Names of sandboxes.

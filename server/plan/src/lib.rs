@@ -7,7 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`object`] | kernel objects, keys, scopes, operations |
-//! | [`firewall`], [`neighbours`] | those of them that are in our nftables table; firewalls of others |
+//! | [`firewall`], [`foreign_chains`] | those of them that are in our nftables table; firewalls of others |
 //! | [`compile`](mod@compile) | what should be |
 //! | [`diff`](mod@diff), [`order`] | what to do about it, and in which order |
 //! | [`remains`] | what is still there of something that must go |
@@ -18,7 +18,7 @@ pub mod describe;
 pub mod diff;
 pub mod drift;
 pub mod firewall;
-pub mod neighbours;
+pub mod foreign_chains;
 pub mod object;
 pub mod order;
 pub mod remains;

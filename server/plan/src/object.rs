@@ -13,7 +13,7 @@ use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
 use netloom_nftables::Family;
 
 use crate::firewall::{Part, PartKey};
-use crate::neighbours::{Neighbours, PassRule};
+use crate::foreign_chains::{ForeignChains, PassRule};
 
 /// Link group of every link that is ours: `nl` in ASCII. Set in the creating message.
 pub const LINK_GROUP: u32 = 0x6e6c;
@@ -311,7 +311,7 @@ pub struct Observed {
     /// Adopted namespaces that are not there any more, or not the same, with what was found instead.
     pub gone: BTreeMap<SandboxId, String>,
     /// Others' firewalls, where ours was looked at.
-    pub neighbours: Neighbours,
+    pub foreign_chains: ForeignChains,
 }
 
 /// What to look at.

@@ -1,9 +1,9 @@
 //! nftables: whether it is there, and whose chains decide about forwarded packets. Read only.
 
-use netloom_plan::neighbours::{DOCKER_USER, ForwardChain, Neighbours};
+use netloom_plan::foreign_chains::{DOCKER_USER, ForeignChains, ForwardChain};
 
 use super::Check;
-use crate::neighbours;
+use crate::foreign_chains;
 use crate::nft::{Nft, NftError};
 
 /// Where the tables are listed that the older `iptables` keeps, in the calling thread's namespace; nftables does not show them.
@@ -25,8 +25,8 @@ pub(super) fn support() -> Check {
 /// Foreign chains that drop what they don't know.
 pub(super) fn forward_chains() -> Check {
     let name = "foreign firewall chains";
-    let neighbours = match Nft::open().and_then(|mut nft| neighbours::look(&mut nft)) {
-        Ok(around) => around.neighbours,
+    let foreign_chains = match Nft::open().and_then(|mut nft| foreign_chains::look(&mut nft)) {
+        Ok(around) => around.foreign_chains,
         // Who may not look gets EPERM; any other answer says that there is no nftables, and so no chains.
         Err(NftError::Unreadable { errno, .. }) if errno != libc::EPERM => {
             return Check::good(name, "none (no nftables here)");
@@ -36,12 +36,12 @@ pub(super) fn forward_chains() -> Check {
         }
         Err(error) => return Check::warning(name, format!("can't be looked at: {error}"), "run as root"),
     };
-    if neighbours.forward.is_empty() {
+    if foreign_chains.forward.is_empty() {
         return Check::good(name, "none drops forwarded packets");
     }
-    let found = neighbours.forward.iter().map(|chain| found(chain, &neighbours)).collect::<Vec<_>>().join("; ");
+    let found = foreign_chains.forward.iter().map(|chain| found(chain, &foreign_chains)).collect::<Vec<_>>().join("; ");
     let in_the_way: Vec<&ForwardChain> =
-        neighbours.forward.iter().filter(|chain| !chain.lets_pass && !gets_rule(chain, &neighbours)).collect();
+        foreign_chains.forward.iter().filter(|chain| !chain.lets_pass && !gets_rule(chain, &foreign_chains)).collect();
     if in_the_way.is_empty() {
         return Check::good(name, found);
     }
@@ -51,8 +51,8 @@ pub(super) fn forward_chains() -> Check {
 }
 
 /// A chain, and what becomes of it.
-fn found(chain: &ForwardChain, neighbours: &Neighbours) -> String {
-    let what = match (chain.lets_pass, gets_rule(chain, neighbours)) {
+fn found(chain: &ForwardChain, foreign_chains: &ForeignChains) -> String {
+    let what = match (chain.lets_pass, gets_rule(chain, foreign_chains)) {
         (true, _) => "lets pass what Netloom lets pass".to_owned(),
         (false, true) => format!(
             "gets one rule in {DOCKER_USER} with the first bridge network in use, unless `netloom serve` has `--coexist off`"
@@ -62,9 +62,11 @@ fn found(chain: &ForwardChain, neighbours: &Neighbours) -> String {
     format!("{} {what}", chain.title())
 }
 
-fn gets_rule(chain: &ForwardChain, neighbours: &Neighbours) -> bool {
-    let of_docker = chain.table == netloom_plan::neighbours::docker_table(chain.table.family);
-    of_docker && chain.name == netloom_plan::neighbours::FORWARD && neighbours.docker.contains(&chain.table.family)
+fn gets_rule(chain: &ForwardChain, foreign_chains: &ForeignChains) -> bool {
+    let of_docker = chain.table == netloom_plan::foreign_chains::docker_table(chain.table.family);
+    of_docker
+        && chain.name == netloom_plan::foreign_chains::FORWARD
+        && foreign_chains.docker.contains(&chain.table.family)
 }
 
 /// The tables of the older `iptables`, of which only the names can be read here.

@@ -11,7 +11,7 @@ use netloom_nftables::Family;
 
 use super::{Compiled, Gates, bridge};
 use crate::describe;
-use crate::neighbours::{ForwardChain, PassRule};
+use crate::foreign_chains::{ForwardChain, PassRule};
 use crate::object::{AssignedKey, Key, Object, Observed, Place};
 
 /// Whether frames within a bridge pass the chains for forwarded IPv4 and IPv6, too. Never changed by Netloom.
@@ -57,7 +57,7 @@ impl Compiled {
         if self.hands_off || self.beside.is_empty() {
             return;
         }
-        for family in &observed.neighbours.docker {
+        for family in &observed.foreign_chains.docker {
             let rule = Object::PassRule(PassRule::wanted(*family));
             self.desired.insert(rule.key(), rule);
         }
@@ -73,7 +73,7 @@ pub(super) fn conditions(compiled: &Compiled, observed: &Observed) -> Vec<(Assig
     let bridged = BRIDGED.map(is_on);
     let of_network = |(id, beside): (&_, &Beside)| {
         let chains: Vec<&ForwardChain> =
-            observed.neighbours.forward.iter().filter(|chain| beside.is_hindered_by(chain, bridged)).collect();
+            observed.foreign_chains.forward.iter().filter(|chain| beside.is_hindered_by(chain, bridged)).collect();
         (!chains.is_empty()).then(|| (AssignedKey::Network(*id), beside.blocked(&chains, bridged)))
     };
     compiled.beside.iter().filter_map(of_network).collect()

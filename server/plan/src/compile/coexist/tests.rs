@@ -14,7 +14,7 @@ use super::*;
 use crate::compile::compile;
 use crate::describe;
 use crate::diff;
-use crate::neighbours::{MadeBy, Neighbours, docker_table};
+use crate::foreign_chains::{ForeignChains, MadeBy, docker_table};
 use crate::object::{Operation, Sysctl};
 
 fn network(number: u8, in_use: bool) -> AssignedNetwork {
@@ -56,17 +56,17 @@ fn chain(family: Family, name: &str, made_by: MadeBy) -> ForwardChain {
     }
 }
 
-fn docker(families: &[Family]) -> Neighbours {
+fn docker(families: &[Family]) -> ForeignChains {
     let forward = families.iter().map(|family| chain(*family, "FORWARD", MadeBy::Docker)).collect();
-    Neighbours { forward, docker: families.iter().copied().collect() }
+    ForeignChains { forward, docker: families.iter().copied().collect() }
 }
 
 /// What is there of what `wanted` wants, and of pass rules.
-fn observed(wanted: &Compiled, neighbours: Neighbours, rules: &[PassRule]) -> Observed {
+fn observed(wanted: &Compiled, foreign_chains: ForeignChains, rules: &[PassRule]) -> Observed {
     let mut ours = wanted.desired.clone();
     ours.retain(|key, _| !matches!(key, Key::PassRule(_)));
     ours.extend(rules.iter().map(|rule| (Key::PassRule(rule.family), Object::PassRule(rule.clone()))));
-    Observed { ours, neighbours, ..Observed::default() }
+    Observed { ours, foreign_chains, ..Observed::default() }
 }
 
 fn operations(wanted: &mut Compiled, observed: &Observed) -> Vec<Operation> {
@@ -107,7 +107,7 @@ fn the_rule_is_made_beside_dockers_chains_and_goes_with_the_last_network() {
 #[test]
 fn without_dockers_chains_nothing_is_put_into_others_tables() {
     let mut wanted = compiled(&[network(1, true)], false);
-    let ufw = Neighbours { forward: vec![chain(Family::IPV4, "FORWARD", MadeBy::Ufw)], ..Neighbours::default() };
+    let ufw = ForeignChains { forward: vec![chain(Family::IPV4, "FORWARD", MadeBy::Ufw)], ..ForeignChains::default() };
     let before = observed(&wanted, ufw, &[]);
     assert_eq!(operations(&mut wanted, &before), []);
 }
@@ -177,7 +177,7 @@ fn each_kind_of_chain_is_named_with_the_command_that_helps() {
         ),
     ] {
         let wanted = compiled(&[network(1, true)], false);
-        let seen = observed(&wanted, Neighbours { forward: vec![chain], ..Neighbours::default() }, &[]);
+        let seen = observed(&wanted, ForeignChains { forward: vec![chain], ..ForeignChains::default() }, &[]);
         let said = messages(&wanted, &seen);
         assert!(said.len() == 1 && said.values().all(|message| message.contains(words)), "{words}: {said:?}");
     }
@@ -193,7 +193,7 @@ fn only_networks_that_a_chain_concerns_are_told() {
         let mut network = network(1, true);
         change(&mut network);
         let wanted = compiled(std::slice::from_ref(&network), false);
-        let mut seen = observed(&wanted, Neighbours { forward: vec![chain], ..Neighbours::default() }, &[]);
+        let mut seen = observed(&wanted, ForeignChains { forward: vec![chain], ..ForeignChains::default() }, &[]);
         seen.ours.insert(setting(bridged).key(), setting(bridged));
         messages(&wanted, &seen).into_values().next()
     };

@@ -110,7 +110,7 @@ impl ForwardChain {
 
 /// What of others' firewalls was seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Neighbours {
+pub struct ForeignChains {
     /// Their chains that drop what they don't know.
     pub forward: Vec<ForwardChain>,
     /// Families in which Docker's chain for others stands beside a chain FORWARD that drops, in a table that anybody may change.

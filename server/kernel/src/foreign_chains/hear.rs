@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use netloom_nftables::event::Touched;
 use netloom_nftables::{Hook, TableId};
-use netloom_plan::neighbours::DOCKER_USER;
+use netloom_plan::foreign_chains::DOCKER_USER;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{FAMILIES, IPTABLES};

@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use netloom_nftables::rule::{DumpedRule, Position};
 use netloom_nftables::{Base, Batch, Chain, Family, Hook, Policy, TableId, reading};
 use netloom_plan::firewall::table;
-use netloom_plan::neighbours::{
-    DOCKER_USER, FORWARD, Fate, ForwardChain, Neighbours, PassRule, docker_table, fate, is_pass_rule, made_by,
+use netloom_plan::foreign_chains::{
+    DOCKER_USER, FORWARD, Fate, ForeignChains, ForwardChain, PassRule, docker_table, fate, is_pass_rule, made_by,
 };
 use netloom_plan::object::{Object, Operation};
 
@@ -31,7 +31,7 @@ pub(crate) struct Around {
     /// Our rule, where it is.
     pub(crate) rules: Vec<PassRule>,
     /// Others' chains.
-    pub(crate) neighbours: Neighbours,
+    pub(crate) foreign_chains: ForeignChains,
     /// The chains that all this was read from, by table: a change elsewhere changes nothing of it.
     pub(crate) read: BTreeSet<(TableId, String)>,
 }
@@ -47,7 +47,7 @@ pub(crate) fn look(nft: &mut Nft) -> Result<Around, NftError> {
         let drops_undecided = base.policy == Policy::Drop;
         if drops_undecided || fate == Fate::Dropped {
             let lets_pass = fate == Fate::Accepted || (fate == Fate::Undecided && !drops_undecided);
-            around.neighbours.forward.push(ForwardChain {
+            around.foreign_chains.forward.push(ForwardChain {
                 table: table_id.clone(),
                 name: chain.name.clone(),
                 priority: base.priority,
@@ -66,8 +66,8 @@ pub(crate) fn look(nft: &mut Nft) -> Result<Around, NftError> {
         around.rules.extend(PassRule::found(family, &rules_in(nft, &table_id, DOCKER_USER)?));
         around.read.insert((table_id.clone(), DOCKER_USER.to_owned()));
         let drops = |chain: &ForwardChain| chain.table == table_id && chain.name == FORWARD && chain.by_policy;
-        if around.neighbours.forward.iter().any(drops) && !is_owned(nft, &table_id)? {
-            around.neighbours.docker.insert(family);
+        if around.foreign_chains.forward.iter().any(drops) && !is_owned(nft, &table_id)? {
+            around.foreign_chains.docker.insert(family);
         }
     }
     Ok(around)
