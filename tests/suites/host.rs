@@ -17,6 +17,8 @@ mod names;
 mod ports;
 #[path = "host/probes.rs"]
 mod probes;
+#[path = "host/reachability.rs"]
+mod reachability;
 #[path = "host/repair.rs"]
 mod repair;
 #[path = "host/restart.rs"]
@@ -25,3 +27,5 @@ mod restart;
 mod spare;
 #[path = "host/strays.rs"]
 mod strays;
+#[path = "host/unmanaged.rs"]
+mod unmanaged;

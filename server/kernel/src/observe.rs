@@ -333,8 +333,9 @@ impl Seen {
             (Place::Host, _) if link.is_ours() => LinkKind::Port,
             (Place::Sandbox(_), Some(port)) => {
                 let bridge = port.controller.and_then(|index| self.beyond.get(&index));
+                let managed = bridge.is_some_and(link::Seen::is_ours);
                 let bridge = bridge.map(|bridge| bridge.name.clone()).unwrap_or_default();
-                LinkKind::Veth { port: port.name.clone(), bridge, settings: port.port }
+                LinkKind::Veth { port: port.name.clone(), bridge, managed, settings: port.port }
             }
             _ => LinkKind::Other("veth".to_owned()),
         }

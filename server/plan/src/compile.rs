@@ -7,6 +7,7 @@ mod coexist;
 mod endpoint;
 mod firewall;
 mod macvlan;
+mod parent;
 mod port;
 mod sandbox;
 mod sysctl;

@@ -165,7 +165,7 @@ fn link_value(link: &Link) -> String {
         LinkKind::Macvlan { parent, mode } if parent.is_empty() => vec![format!("macvlan, mode {}", mode.as_str())],
         LinkKind::Macvlan { parent, mode } => vec![format!("macvlan on {parent}, mode {}", mode.as_str())],
         LinkKind::Bridge => vec!["bridge".to_owned()],
-        LinkKind::Veth { port, bridge, settings } => {
+        LinkKind::Veth { port, bridge, settings, .. } => {
             let at = if bridge.is_empty() { "no bridge".to_owned() } else { format!("bridge {bridge}") };
             let alone = if settings.isolated { ", apart from the other sandboxes" } else { "" };
             let back = if settings.hairpin { ", reaching itself" } else { "" };
@@ -187,6 +187,7 @@ pub fn part_name(part: &Part) -> String {
         Part::Set(set) => format!("nftables set {}", set.name),
         Part::Chain(filled) => format!("nftables chain {}", filled.chain.name),
         Part::Element(one) => match one.published() {
+            Some((port, _)) if one.is_open() => format!("open port {port}"),
             Some((port, _)) => format!("published port {port}"),
             None => format!("element {} of nftables set {}", element_key(&one.element), one.set),
         },
@@ -229,6 +230,10 @@ fn part_value(part: &Part) -> String {
         }
         Part::Element(one) => match &one.element.data {
             Some(Data::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain))) => format!("to chain {chain}"),
+            Some(Data::Value(address)) if one.publisher().is_none() => {
+                address.to_address().map_or_else(|| "member".to_owned(), |address| format!("from {address}"))
+            }
+            _ if one.is_open() => "at the sandbox's own address".to_owned(),
             _ => one.published().map_or_else(|| "member".to_owned(), |(_, to)| format!("to {to}")),
         },
     }

@@ -229,7 +229,9 @@ impl<'a> Pass<'a> {
     /// Whether a wanted object hangs from a foreign link under the name of one that is wanted, or is to be a port of one.
     fn is_blocked(&mut self, key: &Key, want: &Object) -> bool {
         let link = match want {
-            Object::Link(Link { kind: LinkKind::Veth { bridge, .. }, .. }) => Key::Link(Place::Host, bridge.clone()),
+            Object::Link(Link { kind: LinkKind::Veth { bridge, managed: true, .. }, .. }) => {
+                Key::Link(Place::Host, bridge.clone())
+            }
             Object::Firewall(part) if part.is_of_network() => match self.wanted.bridges.get(key) {
                 Some(bridge) => Key::Link(Place::Host, bridge.clone()),
                 None => return false,

@@ -20,6 +20,9 @@ pub const PUBLISHED: [&str; 4] = ["published4", "published4_all", "published6", 
 /// comments are as those of [`PUBLISHED`].
 pub const ITSELF: [&str; 2] = ["itself4", "itself6"];
 
+/// Sets of ports that are open at an endpoint's own address, of IPv4 and of IPv6. Their comments are as those of [`PUBLISHED`].
+pub const OPEN: [&str; 2] = ["open4", "open6"];
+
 /// Our table.
 pub fn table() -> TableId {
     TableId::new(Family::INET, TABLE)
@@ -94,12 +97,31 @@ impl SetElement {
     /// ID of the endpoint that an element is for, because of the ports it publishes.
     pub fn publisher(&self) -> Option<&str> {
         let comment = self.element.comment.as_ref()?;
-        let mut sets = PUBLISHED.iter().chain(&ITSELF);
+        let mut sets = PUBLISHED.iter().chain(&ITSELF).chain(&OPEN);
         sets.any(|set| *set == self.set).then_some(comment.as_str())
     }
 
-    /// The port of the host and where its packets are sent on to, if the element is a published port.
+    /// Where packets to a published port are sent to, and where they are sent on to: the same for one that is open at an endpoint's own
+    /// address.
     pub fn published(&self) -> Option<(HostPort, SocketAddr)> {
+        self.translated().or_else(|| self.open().map(|port| (port, SocketAddr::new(port.address, port.port))))
+    }
+
+    /// Whether it is a port that is open at an endpoint's own address.
+    pub fn is_open(&self) -> bool {
+        OPEN.contains(&self.set.as_str())
+    }
+
+    fn open(&self) -> Option<HostPort> {
+        let place = OPEN.iter().position(|set| *set == self.set)?;
+        let address = if place == 0 { DataType::IPV4_ADDR } else { DataType::IPV6_ADDR };
+        let key = DataType::concatenation(&[DataType::INET_PROTO, address, DataType::INET_SERVICE]);
+        let fields = self.element.key.fields(key);
+        let protocol = protocol(fields.first()?)?;
+        Some(HostPort { protocol, address: fields.get(1)?.to_address()?, port: fields.last()?.to_inet_service()? })
+    }
+
+    fn translated(&self) -> Option<(HostPort, SocketAddr)> {
         let place = PUBLISHED.iter().position(|map| *map == self.set)?;
         let (address, all) = match place {
             0 | 1 => (DataType::IPV4_ADDR, Ipv4Addr::UNSPECIFIED.into()),
@@ -111,15 +133,15 @@ impl SetElement {
         let key = self.element.key.fields(DataType::concatenation(&key));
         let Some(Data::Value(to)) = &self.element.data else { return None };
         let to = to.fields(DataType::concatenation(&[address, service]));
-        let protocol = match key.first()?.as_bytes() {
-            [number] if *number == Protocol::Tcp.number() => Protocol::Tcp,
-            [number] if *number == Protocol::Udp.number() => Protocol::Udp,
-            _ => return None,
-        };
+        let protocol = protocol(key.first()?)?;
         let on = if on_all { all } else { key.get(1)?.to_address()? };
         let port = HostPort { protocol, address: on, port: key.last()?.to_inet_service()? };
         Some((port, SocketAddr::new(to.first()?.to_address()?, to.last()?.to_inet_service()?)))
     }
+}
+
+fn protocol(number: &Value) -> Option<Protocol> {
+    [Protocol::Tcp, Protocol::Udp].into_iter().find(|protocol| number.as_bytes() == [protocol.number()])
 }
 
 /// The chain through which what comes from a network passes.

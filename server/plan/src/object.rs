@@ -173,6 +173,8 @@ pub enum LinkKind {
         port: String,
         /// Name of the bridge that has it as a port; an observed one that is in none is empty.
         bridge: String,
+        /// Whether that bridge is ours.
+        managed: bool,
         /// How the bridge treats it.
         settings: PortSettings,
     },
@@ -291,14 +293,25 @@ pub fn port_name(endpoint: EndpointId) -> String {
 }
 
 /// Ethernet address of a network's link on the host: the same on every start, so that neighbours need not learn it again.
-/// FNV-1a over the ID's text; the local bit set, the group bit clear.
+/// The local bit set, the group bit clear.
 pub fn network_mac(network: NetworkId) -> MacAddr {
-    let hash = network
-        .to_string()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    MacAddr::from_random(hashed(&network.to_string()))
+}
+
+/// Ethernet address of the host's end of an endpoint's pair. A bridge to which nobody gave an address has the lowest of its ports': this
+/// one is higher than any other that is sensible, so that a bridge of somebody else's keeps the one it has.
+pub fn port_mac(endpoint: &str) -> MacAddr {
+    let [_, rest @ ..] = hashed(endpoint);
+    let [a, b, c, d, e] = rest;
+    MacAddr([0xfe, a, b, c, d, e])
+}
+
+/// FNV-1a over a text.
+fn hashed(text: &str) -> [u8; 6] {
+    let begin = 0xcbf2_9ce4_8422_2325_u64;
+    let hash = text.bytes().fold(begin, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let [_, _, bytes @ ..] = hash.to_be_bytes();
-    MacAddr::from_random(bytes)
+    bytes
 }
 
 /// What a node holds, in a scope.

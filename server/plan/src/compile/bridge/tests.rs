@@ -23,7 +23,7 @@ fn network() -> AssignedNetwork {
         mtu: None,
         pools: vec![pool("10.99.1.0/24", "10.99.1.1"), pool("fd99::/64", "fd99::1")],
         internal: false,
-        bridge: Some(AssignedBridge { interface_name: None, inter_sandbox: true, masquerade: true, isolation: true }),
+        bridge: Some(AssignedBridge::default()),
         macvlan: None,
         in_use: true,
         deleting: false,
@@ -62,10 +62,13 @@ fn nothing_is_wanted_until_somebody_is_on_it() {
 
 #[test]
 fn every_part_of_a_network_can_be_judged_whatever_its_settings() {
-    for bits in 0..16_u8 {
+    let address = Source::Address([192, 0, 2, 1].into());
+    let gateways = [Source::Host, Source::Sandbox, address].map(AssignedGateway::Nat);
+    let gateways: Vec<_> = gateways.into_iter().chain([AssignedGateway::Routed, AssignedGateway::Isolated]).collect();
+    for (bits, gateway4) in (0..16_u8).flat_map(|bits| gateways.iter().map(move |gateway| (bits, gateway.clone()))) {
         let bit = |number: u8| bits & (1 << number) != 0;
-        let settings =
-            AssignedBridge { interface_name: None, inter_sandbox: true, masquerade: bit(0), isolation: bit(1) };
+        let gateway6 = if bit(0) { gateway4.clone() } else { AssignedGateway::Isolated };
+        let settings = AssignedBridge { isolation: bit(1), gateway4, gateway6, ..AssignedBridge::default() };
         let mut network = AssignedNetwork { internal: bit(2), bridge: Some(settings), ..network() };
         network.pools.truncate(if bit(3) { 1 } else { 2 });
         let compiled = compiled(&network, &facts());
