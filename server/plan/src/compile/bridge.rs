@@ -1,14 +1,9 @@
 //! Driver bridge: a bridge of the host's for each network, a pair of links for each endpoint, and the rules between them.
 
-use std::collections::BTreeSet;
-
 use netloom_model::assignment::{AssignedBridge, AssignedEndpoint, AssignedNetwork, AssignedSandbox};
-use netloom_model::condition::Condition;
-use netloom_model::facts::Facts;
 use netloom_model::network::{Driver, MTU_MIN_IPV6};
 
 use super::{Compiled, Gates, endpoint, firewall, port, sysctl};
-use crate::describe;
 use crate::object::{
     Address, AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings, host_link_name, network_mac, port_name,
 };
@@ -24,7 +19,7 @@ pub(super) fn of(network: &AssignedNetwork) -> Option<(&AssignedBridge, String)>
 }
 
 /// What belongs to the network as a whole: its bridge, gateways and rules, while an endpoint is running on it.
-pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts: &Facts, gates: &Gates) {
+pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, gates: &Gates) {
     let Some((settings, bridge)) = of(network) else { return };
     let owner = AssignedKey::Network(network.id);
     compiled.marks.insert(network.id.to_string(), owner);
@@ -64,15 +59,10 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         let address = Address { place: Place::Host, link: bridge.clone(), address: gateway, prefix_length };
         compiled.want(owner, Object::Address(address));
     }
-    if !network.internal {
-        let needed = forwarding(network, facts);
-        compiled.ask_for(Place::Host, needed.iter());
-        compiled.forwarding.insert(network.id, needed.into_iter().collect());
-    }
 }
 
 /// Whether the network's links have no IPv6, and no settings of it: the kernel takes it from those whose MTU is too small for it.
-fn without_ipv6(network: &AssignedNetwork, gates: &Gates) -> bool {
+pub(super) fn without_ipv6(network: &AssignedNetwork, gates: &Gates) -> bool {
     gates.without_ipv6 || network.mtu.unwrap_or(MTU) < MTU_MIN_IPV6
 }
 
@@ -110,40 +100,6 @@ pub(super) fn endpoint(
         }
     }
     port::endpoint(compiled, sandbox, endpoint, &bridge);
-}
-
-/// The host's settings without which answers from outside do not come through: IPv4 forwards by the link that a packet comes in on,
-/// IPv6 for the whole host.
-fn forwarding(network: &AssignedNetwork, facts: &Facts) -> BTreeSet<String> {
-    let mut paths = BTreeSet::new();
-    let has = |v4: bool| network.pools.iter().any(|pool| pool.subnet.addr().is_ipv4() == v4);
-    let ways_out = |v4: bool| {
-        facts.routes.iter().filter(move |route| route.is_default() && route.destination.addr().is_ipv4() == v4)
-    };
-    if has(true) {
-        let links = ways_out(true).filter_map(|route| route.interface.as_ref());
-        paths.extend(links.map(|link| format!("net/ipv4/conf/{link}/forwarding")));
-    }
-    if has(false) && ways_out(false).next().is_some() {
-        paths.insert(sysctl::HOST_IPV6_FORWARDING.to_owned());
-    }
-    paths
-}
-
-/// Settings of the host that keep a network's sandboxes from the outside.
-pub(super) fn forwarding_off(off: &[String]) -> Condition {
-    let names: Vec<String> = off.iter().map(|path| describe::dotted(path)).collect();
-    let remedy: Vec<String> = names.iter().map(|name| format!("`sysctl -w {name}=1`")).collect();
-    Condition::new(
-        "ForwardingOff",
-        "HostSetting",
-        format!(
-            "sandboxes on this network reach each other and the host, and nothing beyond it: the host does not forward the answers ({} is \
-             0); {} helps",
-            names.join(" and "),
-            remedy.join(" and ")
-        ),
-    )
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use netloom_nftables::expression::Nfproto;
 use netloom_nftables::rule::Field;
 use netloom_nftables::{Chain, Comment, DataType, Element, Hook, Policy, Rule, Set, Value, Verdict};
 
-use super::port;
-use crate::firewall::{FilledChain, Part, SetElement, chain_from, chain_to};
+use super::{forwarding, port};
+use crate::firewall::{FilledChain, Part, SetElement, WAYS_OUT, chain_from, chain_to};
 
 /// Set: names of the bridges of all bridge networks.
 pub(super) const BRIDGES: &str = "bridges";
@@ -31,10 +31,11 @@ const POSTROUTING_PRIORITY: i32 = 100;
 
 /// What the table holds for all networks.
 pub(super) fn shared() -> Vec<Part> {
-    let forward = vec![
+    let mut forward = vec![
         commented(Rule::new().vmap(&[Field::Iifname], FROM), "what networks send"),
         commented(Rule::new().vmap(&[Field::Oifname], TO), "what networks get"),
     ];
+    forward.extend(forwarding::rules());
     let masquerade = |version, set: &str| {
         let rule = Rule::new().nfproto(version).iifname_in(set).oifname_not_in(BRIDGES).masquerade();
         commented(rule, "to the outside")
@@ -52,6 +53,7 @@ pub(super) fn shared() -> Vec<Part> {
         chain(Chain::nat("postrouting", Hook::POSTROUTING, POSTROUTING_PRIORITY), postrouting),
     ];
     parts.extend(port::shared());
+    parts.extend(forwarding::shared());
     parts
 }
 
@@ -62,6 +64,7 @@ pub(super) fn of_network(network: &AssignedNetwork, settings: &AssignedBridge, b
         chain(Chain::regular(chain_to(network.id)), rules_to(network, settings, bridge)),
     ];
     parts.extend(dispatch(network, bridge));
+    parts.extend(forwarding::of_network(network, bridge));
     if settings.masquerade && !network.internal {
         let has = |v4: bool| network.pools.iter().any(|pool| pool.subnet.addr().is_ipv4() == v4);
         let sets = [(MASQUERADE4, has(true)), (MASQUERADE6, has(false))];
@@ -77,6 +80,7 @@ pub(super) fn possible(network: &AssignedNetwork, bridge: &str) -> Vec<Part> {
         chain(Chain::regular(chain_to(network.id)), Vec::new()),
     ];
     parts.extend(dispatch(network, bridge));
+    parts.extend(WAYS_OUT.map(|set| member(set, bridge)));
     parts.extend([MASQUERADE4, MASQUERADE6].map(|set| member(set, bridge)));
     parts
 }
@@ -118,7 +122,7 @@ fn dispatch(network: &AssignedNetwork, bridge: &str) -> [Part; 4] {
     ]
 }
 
-fn member(set: &str, bridge: &str) -> Part {
+pub(super) fn member(set: &str, bridge: &str) -> Part {
     element(set, Element::new(Value::ifname(bridge)))
 }
 
@@ -126,7 +130,7 @@ pub(super) fn chain(chain: Chain, rules: Vec<Rule>) -> Part {
     Part::Chain(FilledChain { chain, rules })
 }
 
-fn element(set: &str, element: Element) -> Part {
+pub(super) fn element(set: &str, element: Element) -> Part {
     Part::Element(SetElement { set: set.to_owned(), element })
 }
 
