@@ -257,7 +257,12 @@ impl Key {
             Self::Link(_, name) | Self::Address(_, name, _) => Some(name),
             Self::Sysctl(_, path) => sysctl_link(path),
             // A link that lends something is the host's own.
-            Self::Namespace(_) | Self::Route(..) | Self::Firewall(_) | Self::PassRule(_) | Self::Lent(..) | Self::Stray(_) => None,
+            Self::Namespace(_)
+            | Self::Route(..)
+            | Self::Firewall(_)
+            | Self::PassRule(_)
+            | Self::Lent(..)
+            | Self::Stray(_) => None,
         }
     }
 }

@@ -32,7 +32,6 @@ fn link_of(host: &Host, network: &str) -> String {
 /// namespace of the test's lan.
 fn outside(host: &Host) {
     host.net.run("ip addr add 203.0.113.1/24 dev parent0");
-    host.net.run("sysctl -qw net.ipv4.conf.parent0.forwarding=1");
     host.lan.run("ip addr add 203.0.113.2/24 dev wire0");
 }
 

@@ -218,7 +218,8 @@ pub(super) fn conditions(compiled: &Compiled, observed: &Observed) -> Vec<(Assig
         }
         links.iter().map(|link| lent::path(family, link)).filter(|path| is_off(observed, path)).collect()
     };
-    let off: Vec<Vec<String>> = VERSIONS.into_iter().enumerate().map(|(version, family)| off(version, family)).collect();
+    let off: Vec<Vec<String>> =
+        VERSIONS.into_iter().enumerate().map(|(version, family)| off(version, family)).collect();
     let of_network = |(id, needs): (&NetworkId, &[bool; 2])| {
         let off: Vec<&String> = off.iter().zip(needs).filter(|(_, needs)| **needs).flat_map(|(off, _)| off).collect();
         (!off.is_empty()).then(|| (AssignedKey::Network(*id), forwarding_off(&off)))

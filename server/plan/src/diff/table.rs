@@ -49,7 +49,8 @@ impl Pass<'_> {
     /// Whether who looks at some networks only knows what of a family must be lent: one of those needs it, or none that is left does.
     pub(super) fn is_lending_judged(&self, family: Family) -> bool {
         let needs = |(key, object): (&Key, &Object)| {
-            matches!(object, Object::Firewall(part) if part.way_out() == Some(family)) && !self.wanted.judged.contains(key)
+            matches!(object, Object::Firewall(part) if part.way_out() == Some(family))
+                && !self.wanted.judged.contains(key)
         };
         self.wanted.lending.needs(family) || !self.observed.ours.iter().any(needs)
     }

@@ -169,7 +169,11 @@ fn what_is_lent_is_kept_from_others_and_frames_within_a_bridge_are_not_touched()
         if let Object::Firewall(Part::Element(one)) = object
             && LENT.iter().chain(&LENT_WITHIN).any(|set| *set == one.set)
         {
-            members.push(format!("{} {}", one.set, String::from_utf8_lossy(one.element.key.as_bytes()).replace('\0', "")));
+            members.push(format!(
+                "{} {}",
+                one.set,
+                String::from_utf8_lossy(one.element.key.as_bytes()).replace('\0', "")
+            ));
         }
     }
     members.sort();
@@ -186,7 +190,11 @@ fn what_is_on_record_is_put_right_and_given_back_with_the_last_need() {
     let words = |word: &str| vec![format!("{word} {br0}"), format!("{word} {eth0}")];
     let v4 = [of_ipv4(1)];
     assert_eq!(done(&v4, &observed(&on, both(Some(true)))), Vec::<String>::new());
-    assert_eq!(done(&v4, &observed(&[], both(Some(false)))), words("lend again"), "somebody set it back, or we were killed");
+    assert_eq!(
+        done(&v4, &observed(&[], both(Some(false)))),
+        words("lend again"),
+        "somebody set it back, or we were killed"
+    );
     assert_eq!(done(&[AssignedNetwork { in_use: false, ..of_ipv4(1) }], &observed(&on, both(Some(true)))).len(), 2);
     let forwards = [on[0], on[1], ("net/ipv4/conf/all/forwarding", "1")];
     let mut back = words("give back");
@@ -195,7 +203,8 @@ fn what_is_on_record_is_put_right_and_given_back_with_the_last_need() {
     given.sort();
     assert_eq!(given, back, "the whole host forwards by now");
     // A link of that name that does not forward, and is not the one that lent it: forgotten, and lent anew.
-    let anew = done(&v4, &observed(&[on[1]], [lent("eth0", Family::IPV4, None), lent("br0", Family::IPV4, Some(true))]));
+    let anew =
+        done(&v4, &observed(&[on[1]], [lent("eth0", Family::IPV4, None), lent("br0", Family::IPV4, Some(true))]));
     assert_eq!(anew, [format!("give back {eth0}"), format!("lend {eth0}")]);
     let gone = done(&v4, &observed(&on, [lent("eth0", Family::IPV4, None)]));
     assert_eq!(gone, [format!("give back {eth0}")], "another link of that name, which forwards by itself");
@@ -214,7 +223,8 @@ fn who_looks_at_some_networks_leaves_what_others_need() {
     assert_eq!(done(&[unused(1)], &before), ["give back net.ipv6.conf.eth0.force_forwarding"]);
     let without = |number: u8| {
         let bridge = Value::ifname(&format!("br{number}"));
-        let is_of = |object: &Object| matches!(object, Object::Firewall(Part::Element(one)) if one.element.key == bridge);
+        let is_of =
+            |object: &Object| matches!(object, Object::Firewall(Part::Element(one)) if one.element.key == bridge);
         there.iter().filter(|object| !is_of(object)).cloned().collect::<Vec<_>>()
     };
     let second = AssignedNetwork { in_use: false, ..of_ipv4(2) };
