@@ -202,6 +202,8 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
         let rules = seen.around.rules.iter().cloned();
         rules.for_each(|rule| put(&mut observed.ours, Object::PassRule(rule)));
         observed.foreign_chains = seen.around.foreign_chains.clone();
+        let lent = inner.ledger.list().map_err(|error| Error::system("read what the host's links lend", error))?;
+        lent.into_iter().for_each(|lent| put(&mut observed.ours, Object::Lent(lent)));
     }
     if scope.host || scope.everything {
         // A host may have a thousand ports: what is not asked for is not looked at.

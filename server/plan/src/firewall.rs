@@ -23,6 +23,19 @@ pub const ITSELF: [&str; 2] = ["itself4", "itself6"];
 /// Sets of ports that are open at an endpoint's own address, of IPv4 and of IPv6. Their comments are as those of [`PUBLISHED`].
 pub const OPEN: [&str; 2] = ["open4", "open6"];
 
+/// Sets of links of the host's that lend their forwarding, by version of IP: what comes in by one leaves by a bridge of ours, or not at all.
+pub const LENT: [&str; 2] = ["lent4", "lent6"];
+
+/// Those of [`LENT`] that are bridges, each with itself: frames that stay on a bridge are not forwarded, also where the host has them filtered so.
+pub const LENT_WITHIN: [&str; 2] = ["lent_within4", "lent_within6"];
+
+/// Sets of the bridges of networks that need forwarding to the outside, by version of IP. No rule asks for them: they tell who looks at one
+/// network whether another needs what is lent.
+pub const WAYS_OUT: [&str; 2] = ["ways_out4", "ways_out6"];
+
+/// The versions of IP, in the order of those sets.
+pub const VERSIONS: [Family; 2] = [Family::IPV4, Family::IPV6];
+
 /// Our table.
 pub fn table() -> TableId {
     TableId::new(Family::INET, TABLE)
@@ -88,8 +101,24 @@ impl Part {
         match self {
             Self::Table | Self::Set(_) => false,
             Self::Chain(filled) => filled.chain.base.is_none(),
-            Self::Element(_) => true,
+            Self::Element(_) => self.lent().is_none(),
         }
+    }
+
+    /// Whether it is about a link that lends its forwarding, and of which version of IP.
+    pub fn lent(&self) -> Option<Family> {
+        self.version(&LENT).or_else(|| self.version(&LENT_WITHIN))
+    }
+
+    /// Whether it says that a network needs forwarding to the outside, and of which version of IP.
+    pub fn way_out(&self) -> Option<Family> {
+        self.version(&WAYS_OUT)
+    }
+
+    /// The version of IP of an element of one of two sets.
+    fn version(&self, sets: &[&str; 2]) -> Option<Family> {
+        let Self::Element(element) = self else { return None };
+        sets.iter().zip(VERSIONS).find_map(|(set, family)| (*set == element.set).then_some(family))
     }
 }
 

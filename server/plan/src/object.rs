@@ -14,6 +14,7 @@ use netloom_nftables::Family;
 
 use crate::firewall::{Part, PartKey};
 use crate::foreign_chains::{ForeignChains, PassRule};
+use crate::lent::Lent;
 
 /// Link group of every link that is ours: `nl` in ASCII. Set in the creating message.
 pub const LINK_GROUP: u32 = 0x6e6c;
@@ -52,6 +53,8 @@ pub enum Key {
     Firewall(PartKey),
     /// Our rule among Docker's, by family.
     PassRule(Family),
+    /// Forwarding that a link of the host's lends, by family and name.
+    Lent(Family, String),
     /// A link of a sandbox's that is somewhere else, by its owner.
     Stray(String),
 }
@@ -73,6 +76,8 @@ pub enum Object {
     Firewall(Part),
     /// Our rule in a table of somebody else's.
     PassRule(PassRule),
+    /// Forwarding that a link of the host's lends.
+    Lent(Lent),
     /// A link that is not where it should be.
     Stray(Stray),
 }
@@ -223,6 +228,7 @@ impl Object {
             Self::Route(r) => Key::Route(r.place, r.destination),
             Self::Firewall(part) => Key::Firewall(part.key()),
             Self::PassRule(rule) => Key::PassRule(rule.family),
+            Self::Lent(lent) => Key::Lent(lent.family, lent.link.clone()),
             Self::Stray(s) => Key::Stray(s.owner.clone()),
         }
     }
@@ -237,7 +243,7 @@ impl Key {
     /// The stack the object is in; a namespace counts as being in itself, and a stray, which is in none of ours, as the host's.
     pub fn place(&self) -> Place {
         match self {
-            Self::Stray(_) | Self::Firewall(_) | Self::PassRule(_) => Place::Host,
+            Self::Stray(_) | Self::Firewall(_) | Self::PassRule(_) | Self::Lent(..) => Place::Host,
             Self::Namespace(sandbox) => Place::Sandbox(*sandbox),
             Self::Sysctl(place, _) | Self::Link(place, _) | Self::Address(place, _, _) | Self::Route(place, _) => {
                 *place
@@ -252,7 +258,13 @@ impl Key {
         match self {
             Self::Link(_, name) | Self::Address(_, name, _) => Some(name),
             Self::Sysctl(_, path) => sysctl_link(path),
-            Self::Namespace(_) | Self::Route(..) | Self::Firewall(_) | Self::PassRule(_) | Self::Stray(_) => None,
+            // A link that lends something is the host's own.
+            Self::Namespace(_)
+            | Self::Route(..)
+            | Self::Firewall(_)
+            | Self::PassRule(_)
+            | Self::Lent(..)
+            | Self::Stray(_) => None,
         }
     }
 }
@@ -265,7 +277,7 @@ impl Object {
             Self::Address(address) => Some(&address.link),
             Self::Route(route) => Some(&route.link),
             Self::Sysctl(sysctl) => sysctl_link(&sysctl.path),
-            Self::Namespace(_) | Self::Firewall(_) | Self::PassRule(_) | Self::Stray(_) => None,
+            Self::Namespace(_) | Self::Firewall(_) | Self::PassRule(_) | Self::Lent(_) | Self::Stray(_) => None,
         }
     }
 

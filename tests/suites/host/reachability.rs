@@ -104,9 +104,7 @@ fn surroundings(host: &Host) -> Namespace {
     for (link, [four, six]) in [("parent0", [HOST[0][0], HOST[1][0]]), ("parent1", [HOST[0][1], HOST[1][1]])] {
         host.net.run(&format!("ip addr add {four}/24 dev {link}"));
         host.net.run(&format!("ip addr add {six}/64 dev {link} nodad"));
-        host.net.run(&format!("sysctl -qw net.ipv4.conf.{link}.forwarding=1"));
     }
-    host.net.run("sysctl -qw net.ipv6.conf.all.forwarding=1");
     host.net.run(&format!("ip addr add {}/32 dev parent0", CHOSEN[0]));
     host.net.run(&format!("ip addr add {}/128 dev parent0 nodad", CHOSEN[1]));
     host.lan.run("ip addr add 203.0.113.2/24 dev wire0");

@@ -42,7 +42,7 @@ fn network(settings: &Value) -> Value {
 }
 
 fn reaches(host: &Host, from: &str, to: &str) -> bool {
-    host.try_in_sandbox(from, &format!("ping -c 1 -W 1 {to}")).code == 0
+    host.try_in_sandbox(from, &format!("ping -c 2 -i 0.5 -W 1 {to}")).code == 0
 }
 
 fn endpoint(host: &Host, sandbox: &str) -> Value {

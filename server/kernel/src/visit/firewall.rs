@@ -13,7 +13,7 @@ impl Visiting<'_> {
     pub(super) fn firewall(&mut self) {
         let is_part = |operation: &&Operation| matches!(operation.object(), Object::Firewall(_));
         let operations: Vec<&Operation> = self.operations.iter().filter(is_part).collect();
-        if operations.is_empty() {
+        if operations.is_empty() || self.blocked.lent {
             return;
         }
         let Err((why, errno)) = self.change_firewall(&operations) else { return };

@@ -1,6 +1,5 @@
 //! Driver bridge: a bridge of the host's for each network, a pair of links for each endpoint, and the rules between them.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use netloom_model::assignment::{
@@ -12,7 +11,6 @@ use netloom_model::net::Family;
 use netloom_model::network::{Driver, MTU_MIN_IPV6};
 
 use super::{Compiled, Gates, endpoint, firewall, parent, port, sysctl};
-use crate::describe;
 use crate::object::{
     Address, AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings, host_link_name, network_mac, port_name,
 };
@@ -83,11 +81,6 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         let address = Address { place: Place::Host, link: bridge.clone(), address: gateway, prefix_length };
         compiled.want(owner, Object::Address(address));
     }
-    let needed = forwarding(network, facts);
-    if !needed.is_empty() {
-        compiled.ask_for(Place::Host, needed.iter());
-        compiled.forwarding.insert(network.id, needed.into_iter().collect());
-    }
     for family in [Family::V4, Family::V6] {
         if let AssignedGateway::Nat(Source::Address(address)) = settings.gateway(family)
             && network.has_way_out(family)
@@ -112,7 +105,7 @@ fn source_missing(address: IpAddr) -> Condition {
 }
 
 /// Whether the network's links have no IPv6, and no settings of it: the kernel takes it from those whose MTU is too small for it.
-fn without_ipv6(network: &AssignedNetwork, gates: &Gates) -> bool {
+pub(super) fn without_ipv6(network: &AssignedNetwork, gates: &Gates) -> bool {
     gates.without_ipv6 || network.mtu.unwrap_or(MTU) < MTU_MIN_IPV6
 }
 
@@ -174,39 +167,6 @@ fn link(
         up: true,
         owner: endpoint.id.to_string(),
     }
-}
-
-/// The host's settings without which answers from outside do not come through: IPv4 forwards by the link that a packet comes in on,
-/// IPv6 for the whole host.
-fn forwarding(network: &AssignedNetwork, facts: &Facts) -> BTreeSet<String> {
-    let mut paths = BTreeSet::new();
-    let ways_out = |v4: bool| {
-        facts.routes.iter().filter(move |route| route.is_default() && route.destination.addr().is_ipv4() == v4)
-    };
-    if network.has_way_out(Family::V4) {
-        let links = ways_out(true).filter_map(|route| route.interface.as_ref());
-        paths.extend(links.map(|link| format!("net/ipv4/conf/{link}/forwarding")));
-    }
-    if network.has_way_out(Family::V6) && ways_out(false).next().is_some() {
-        paths.insert(sysctl::HOST_IPV6_FORWARDING.to_owned());
-    }
-    paths
-}
-
-/// Settings of the host that keep a network's sandboxes from the outside.
-pub(super) fn forwarding_off(off: &[String]) -> Condition {
-    let names: Vec<String> = off.iter().map(|path| describe::dotted(path)).collect();
-    let remedy: Vec<String> = names.iter().map(|name| format!("`sysctl -w {name}=1`")).collect();
-    Condition::new(
-        "ForwardingOff",
-        "HostSetting",
-        format!(
-            "sandboxes on this network reach each other and the host, and nothing beyond it: the host does not forward the answers ({} is \
-             0); {} helps",
-            names.join(" and "),
-            remedy.join(" and ")
-        ),
-    )
 }
 
 #[cfg(test)]

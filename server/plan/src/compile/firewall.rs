@@ -10,8 +10,8 @@ use netloom_nftables::expression::Nfproto;
 use netloom_nftables::rule::Field;
 use netloom_nftables::{Chain, Comment, DataType, Element, Hook, Policy, Rule, Set, Value, Verdict};
 
-use super::port;
-use crate::firewall::{FilledChain, Part, SetElement, chain_from, chain_to};
+use super::{forwarding, port};
+use crate::firewall::{FilledChain, Part, SetElement, WAYS_OUT, chain_from, chain_to};
 
 /// Set: names of the bridges of all bridge networks.
 pub(super) const BRIDGES: &str = "bridges";
@@ -38,10 +38,11 @@ const POSTROUTING_PRIORITY: i32 = 100;
 
 /// What the table holds for all networks.
 pub(super) fn shared() -> Vec<Part> {
-    let forward = vec![
+    let mut forward = vec![
         commented(Rule::new().vmap(&[Field::Iifname], FROM), "what networks send"),
         commented(Rule::new().vmap(&[Field::Oifname], TO), "what networks get"),
     ];
+    forward.extend(forwarding::rules());
     let masquerade = |version, set: &str| {
         let rule = Rule::new().nfproto(version).iifname_in(set).oifname_not_in(BRIDGES).masquerade();
         commented(rule, "to the outside")
@@ -66,6 +67,7 @@ pub(super) fn shared() -> Vec<Part> {
         chain(Chain::nat("postrouting", Hook::POSTROUTING, POSTROUTING_PRIORITY), postrouting),
     ];
     parts.extend(port::shared());
+    parts.extend(forwarding::shared());
     parts
 }
 
@@ -76,6 +78,7 @@ pub(super) fn of_network(network: &AssignedNetwork, settings: &AssignedBridge, b
         chain(Chain::regular(chain_to(network.id)), rules_to(network, settings, bridge)),
     ];
     parts.extend(dispatch(network, bridge));
+    parts.extend(forwarding::of_network(network, bridge));
     let sets = [(Family::V4, MASQUERADE4, SOURCE4), (Family::V6, MASQUERADE6, SOURCE6)];
     let translated = sets.into_iter().filter(|(family, ..)| network.has_way_out(*family));
     parts.extend(translated.filter_map(|(family, masquerade, source)| match settings.gateway(family) {
@@ -96,6 +99,7 @@ pub(super) fn possible(network: &AssignedNetwork, bridge: &str) -> Vec<Part> {
         chain(Chain::regular(chain_to(network.id)), Vec::new()),
     ];
     parts.extend(dispatch(network, bridge));
+    parts.extend(WAYS_OUT.map(|set| member(set, bridge)));
     parts.extend([MASQUERADE4, MASQUERADE6, SOURCE4, SOURCE6].map(|set| member(set, bridge)));
     parts
 }
@@ -154,7 +158,7 @@ fn dispatch(network: &AssignedNetwork, bridge: &str) -> [Part; 4] {
     ]
 }
 
-fn member(set: &str, bridge: &str) -> Part {
+pub(super) fn member(set: &str, bridge: &str) -> Part {
     element(set, Element::new(Value::ifname(bridge)))
 }
 
@@ -162,7 +166,7 @@ pub(super) fn chain(chain: Chain, rules: Vec<Rule>) -> Part {
     Part::Chain(FilledChain { chain, rules })
 }
 
-fn element(set: &str, element: Element) -> Part {
+pub(super) fn element(set: &str, element: Element) -> Part {
     Part::Element(SetElement { set: set.to_owned(), element })
 }
 
