@@ -1,131 +1,13 @@
 //! The way out of bridge networks: what the host's links lend for it, by packets; that the host is no router for others by that; and
 //! that all of it is given back, whatever happens in between.
 
+use netloom_tests::{Client, Echo, Host, Namespace, Snapshot, Start, Value, ask_tcp, host, json, until};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use netloom_tests::{Client, Echo, Host, Namespace, Snapshot, Start, Value, ask_tcp, host, json, until};
-
-const SOON: Duration = Duration::from_secs(10);
-/// What every link of [`two_outsides`] lends.
-const ALL: [&str; 4] = [
-    "net.ipv4.conf.parent0.forwarding",
-    "net.ipv4.conf.parent1.forwarding",
-    "net.ipv6.conf.parent0.force_forwarding",
-    "net.ipv6.conf.parent1.force_forwarding",
-];
-/// Addresses of the two outsides.
-const ONE: [&str; 2] = ["203.0.113.2", "2001:db8:1::2"];
-const OTHER: [&str; 2] = ["198.51.100.2", "2001:db8:2::2"];
-
-/// A second outside behind the host's new link `parent1`, without addresses.
-fn second_link(host: &Host) -> Namespace {
-    let other = Namespace::new();
-    host.net.run(&format!("ip link add parent1 type veth peer name wire1 netns {}", other.pid()));
-    other.run("ip link set wire1 addrgenmode none up");
-    host.net.run("ip link set parent1 addrgenmode none up");
-    other
-}
-
-fn first_addresses(host: &Host) {
-    host.net.run("ip addr add 203.0.113.1/24 dev parent0");
-    host.net.run("ip addr add 2001:db8:1::1/64 dev parent0 nodad");
-    // Without one nobody is asked for on behalf of others.
-    host.net.run("ip addr add fe80::1/64 dev parent0 nodad");
-    outside(&host.lan, "wire0", ONE, ["203.0.113.1", "2001:db8:1::1"]);
-}
-
-fn second_addresses(host: &Host, other: &Namespace) {
-    addresses_of_second(host);
-    outside(other, "wire1", OTHER, ["198.51.100.1", "2001:db8:2::1"]);
-}
-
-fn addresses_of_second(host: &Host) {
-    host.net.run("ip addr add 198.51.100.1/24 dev parent1");
-    host.net.run("ip addr add 2001:db8:2::1/64 dev parent1 nodad");
-    host.net.run("ip addr add fe80::1/64 dev parent1 nodad");
-}
-
-/// Somebody outside, who takes this host for a router.
-fn outside(net: &Namespace, wire: &str, addresses: [&str; 2], routers: [&str; 2]) {
-    net.run(&format!("ip addr add {}/24 dev {wire}", addresses[0]));
-    net.run(&format!("ip addr add {}/64 dev {wire} nodad", addresses[1]));
-    routers.iter().for_each(|router| drop(net.run(&format!("ip route add default via {router}"))));
-}
-
-/// A host between two outsides that know of each other only through it.
-fn two_outsides(host: &Host) -> Namespace {
-    let other = second_link(host);
-    first_addresses(host);
-    second_addresses(host, &other);
-    other
-}
-
-fn setting(host: &Host, name: &str) -> String {
-    host.net.run(&format!("sysctl -n {name}")).trim().to_owned()
-}
-
-/// Whether all of these settings are so.
-fn all_are(host: &Host, names: &[&str], value: &str) -> bool {
-    names.iter().all(|name| setting(host, name) == value)
-}
-
-/// The names of the records of what is lent.
-fn records(host: &Host) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(host.run_dir().join("lent")) else { return Vec::new() };
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().replace(':', ".")).collect();
-    names.sort();
-    names
-}
-
-/// The members of a set of the table, as `nft` lists them.
-fn members(host: &Host, set: &str) -> Vec<String> {
-    let said = host.net.try_run(&format!("nft -j list set inet netloom {set}"));
-    let listed: Value = serde_json_or_null(&said.stdout);
-    let elements = listed["nftables"].as_array().into_iter().flatten().find_map(|one| one["set"]["elem"].as_array());
-    let mut names: Vec<String> =
-        elements.into_iter().flatten().map(|one| one.as_str().unwrap_or_default().to_owned()).collect();
-    names.sort();
-    names
-}
-
-fn serde_json_or_null(text: &str) -> Value {
-    text.parse().unwrap_or_default()
-}
-
-fn pings(net: &Namespace, to: &str) -> bool {
-    net.try_run(&format!("ping -c 1 -W 1 {to}")).code == 0
-}
-
-fn sandbox_pings(host: &Host, to: &str) -> bool {
-    host.try_in_sandbox("s", &format!("ping -c 1 -W 1 {to}")).code == 0
-}
-
-fn netns(host: &Host) -> PathBuf {
-    host.net.outside(&host.netns("s"))
-}
-
-/// A network with both versions of IP, and a sandbox on it that publishes a port on both.
-fn in_use(host: &Host) -> Client {
-    host.bridge("web", "10.91.0.0/24");
-    let port = |address: &str| json!({"target": 80, "published": 8880, "host_address": address});
-    let ports = json!({"v4": port("0.0.0.0"), "v6": port("::")});
-    host.client().post("sandboxes", &json!({"name": "s", "networks": {"web": {"ports": ports}}})).is(201);
-    host.client()
-}
-
-/// Has the network looked at, by something of its that is put right.
-fn nudge(host: &Host) {
-    let links = host.net.json("ip -j link show type bridge");
-    let names = links.as_array().unwrap().iter().map(|link| link["ifname"].as_str().unwrap().to_owned());
-    let bridge = names.into_iter().find(|name| name.starts_with("nl-")).expect("a bridge");
-    host.net.run(&format!("ip link set {bridge} down"));
-}
-
-fn nothing_differs(client: &Client) {
-    until("nothing differs", SOON, || (client.get("drift").is(200)["items"] == json!([])).then_some(()));
-}
+#[path = "forwarding/surroundings.rs"]
+mod surroundings;
+use surroundings::*;
 
 #[test]
 fn sandboxes_reach_all_outsides_which_do_not_reach_each_other() {

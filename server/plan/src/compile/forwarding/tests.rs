@@ -18,10 +18,7 @@ fn network(number: u8) -> AssignedNetwork {
         mtu: None,
         pools: vec![pool(format!("10.99.{number}.0/24")), pool(format!("fd99:{number}::/64"))],
         internal: false,
-        bridge: Some(AssignedBridge {
-            interface_name: Some(format!("br{number}")),
-            ..AssignedBridge::default()
-        }),
+        bridge: Some(AssignedBridge { interface_name: Some(format!("br{number}")), ..AssignedBridge::default() }),
         macvlan: None,
         in_use: true,
         deleting: false,
