@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_millis(700);
 /// How often a server looks whether it is to end.
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A server on one port, over TCP and UDP. It answers `<name> <address of who asks>`, and ends when it is dropped.
 pub struct Echo {

@@ -74,7 +74,19 @@ fn links(dump: &Value) -> Vec<String> {
         "linkinfo",
     ];
     let list = dump.as_array().expect("ip gives a list");
-    list.iter().map(|link| fields.map(|f| format!("{f}={}", link[f])).join(" ")).collect()
+    let of = |link: &Value| fields.map(|f| format!("{f}={}", without_timers(&link[f]))).join(" ");
+    list.iter().map(of).collect()
+}
+
+/// Without what runs down by itself.
+fn without_timers(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let lasting = fields.iter().filter(|(name, _)| !name.ends_with("_timer"));
+            Value::Object(lasting.map(|(name, value)| (name.clone(), without_timers(value))).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 fn addresses(dump: &Value) -> Vec<String> {

@@ -9,6 +9,8 @@ mod bridge;
 mod coexistence;
 #[path = "host/conflict.rs"]
 mod conflict;
+#[path = "host/forwarding.rs"]
+mod forwarding;
 #[path = "host/macvlan.rs"]
 mod macvlan;
 #[path = "host/names.rs"]
@@ -17,6 +19,8 @@ mod names;
 mod ports;
 #[path = "host/probes.rs"]
 mod probes;
+#[path = "host/reachability.rs"]
+mod reachability;
 #[path = "host/repair.rs"]
 mod repair;
 #[path = "host/restart.rs"]
@@ -25,3 +29,5 @@ mod restart;
 mod spare;
 #[path = "host/strays.rs"]
 mod strays;
+#[path = "host/unmanaged.rs"]
+mod unmanaged;

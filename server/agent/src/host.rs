@@ -1,4 +1,4 @@
-//! The host's facts: read, kept, compared. A parent that comes or goes wakes what is on it at once.
+//! The host's facts: read, kept, compared. A parent that comes or goes wakes what is on it at once, a way out the bridge networks.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use netloom_kernel::Error;
 use netloom_model::assignment::Key;
 use netloom_model::facts::{Facts, HostRoute};
 use netloom_model::report::Report;
-use netloom_plan::host_link;
+use netloom_plan::{host_link, ways_out};
 use tokio::time::{Instant, sleep};
 
 use crate::agent::Inner;
@@ -53,10 +53,16 @@ pub(crate) async fn refresh(inner: &Arc<Inner>) -> Result<Arc<Facts>, Error> {
     {
         let mut state = inner.state();
         let links = changed_links(&state.facts, &facts);
+        let leads_elsewhere = ways_out(&state.facts) != ways_out(&facts);
         state.facts = facts.clone();
-        if !links.is_empty() && !first {
+        if (leads_elsewhere || !links.is_empty()) && !first {
             state.host_generation += 1;
             wake_dependants(&mut state, &links);
+        }
+        if leads_elsewhere && !first {
+            // Answers may come in by other links now.
+            let now = Instant::now();
+            state.bridge_networks_in_use().into_iter().for_each(|key| state.wake(key, now, false));
         }
     }
     inner.changed.notify_one();

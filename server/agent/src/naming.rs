@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use netloom_kernel::{Kernel, Sockets};
 use netloom_model::assignment::{AssignedEndpoint, AssignedSandbox, Assignment, Key, NamespaceSource};
 use netloom_model::condition::Condition;
+use netloom_model::net::Family;
 use netloom_model::{NetworkId, SandboxId};
 use netloom_names::{ADDRESS, Directory, Entry, Options, Resolver, View, parse_resolv_conf, resolv_conf};
 
@@ -121,7 +122,8 @@ impl Naming {
     fn learn_networks(&self, known: &mut Known, assignment: &Assignment) {
         for network in assignment.networks.values() {
             let subnets = network.pools.iter().map(|pool| pool.subnet).collect();
-            let reach = Reach { subnets, internal: network.internal };
+            let internal = [Family::V4, Family::V6].iter().all(|family| !network.has_way_out(*family));
+            let reach = Reach { subnets, internal };
             if known.networks.get(&network.id) == Some(&reach) {
                 continue;
             }

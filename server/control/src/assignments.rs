@@ -3,11 +3,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use netloom_model::assignment::{
-    AssignedAddress, AssignedBridge, AssignedEndpoint, AssignedMacvlan, AssignedNetwork, AssignedSandbox, Assignment,
-    Key, NamespaceSource,
+    AssignedAddress, AssignedBridge, AssignedEndpoint, AssignedGateway, AssignedMacvlan, AssignedNetwork,
+    AssignedSandbox, Assignment, Key, NamespaceSource, Source,
 };
 use netloom_model::lease::LeaseKind;
-use netloom_model::network::{BridgeSpec, Driver};
+use netloom_model::net::Family;
+use netloom_model::network::{BridgeSpec, Driver, GatewayMode, NetworkSpec};
 use netloom_model::{NetworkId, SandboxId};
 use netloom_store::networks::NetworkUse;
 use netloom_store::{LeaseRow, ReadTx, SandboxRow, events, networks, sandboxes};
@@ -127,7 +128,7 @@ fn network(used: NetworkUse) -> AssignedNetwork {
         mtu: row.spec.mtu,
         pools,
         internal: row.spec.internal.unwrap_or(false),
-        bridge: (row.driver == Driver::Bridge).then(|| bridge(row.spec.bridge.as_ref())),
+        bridge: (row.driver == Driver::Bridge).then(|| bridge(&row.spec)),
         macvlan: row.spec.macvlan.as_ref().map(|macvlan| AssignedMacvlan {
             parent: macvlan.parent.clone(),
             mode: macvlan.mode.unwrap_or_default(),
@@ -141,13 +142,30 @@ fn network(used: NetworkUse) -> AssignedNetwork {
 }
 
 /// The settings of a bridge network, defaults filled in.
-pub(crate) fn bridge(spec: Option<&BridgeSpec>) -> AssignedBridge {
-    let flag = |of: fn(&BridgeSpec) -> Option<bool>| spec.and_then(of).unwrap_or(true);
+pub(crate) fn bridge(spec: &NetworkSpec) -> AssignedBridge {
+    let flag = |of: fn(&BridgeSpec) -> Option<bool>| spec.bridge.as_ref().and_then(of).unwrap_or(true);
     AssignedBridge {
-        interface_name: spec.and_then(|spec| spec.interface_name.clone()),
-        inter_sandbox: flag(|spec| spec.inter_sandbox),
-        masquerade: flag(|spec| spec.masquerade),
-        isolation: flag(|spec| spec.isolation),
+        interface_name: spec.bridge.as_ref().and_then(|bridge| bridge.interface_name.clone()),
+        managed: spec.unmanaged_bridge().is_none(),
+        probe: spec.unmanaged_bridge().is_some_and(|bridge| bridge.probe.unwrap_or(true)),
+        inter_sandbox: flag(|bridge| bridge.inter_sandbox),
+        isolation: flag(|bridge| bridge.isolation),
+        gateway4: gateway(spec, Family::V4),
+        gateway6: gateway(spec, Family::V6),
+    }
+}
+
+fn gateway(spec: &NetworkSpec, family: Family) -> AssignedGateway {
+    let bridge = spec.bridge.as_ref();
+    // What is stored was checked, so that it is an address.
+    let address = || bridge?.source_address(family)?.parse().ok();
+    match spec.gateway_mode(family) {
+        GatewayMode::Nat if bridge.and_then(|bridge| bridge.masquerade) == Some(false) => {
+            AssignedGateway::Nat(Source::Sandbox)
+        }
+        GatewayMode::Nat => AssignedGateway::Nat(address().map_or(Source::Host, Source::Address)),
+        GatewayMode::Routed => AssignedGateway::Routed,
+        GatewayMode::Isolated => AssignedGateway::Isolated,
     }
 }
 

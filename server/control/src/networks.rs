@@ -136,7 +136,7 @@ pub(crate) fn reserved_of(
 ) -> BTreeMap<String, Vec<(String, netloom_model::net::Span)>> {
     let known = pools.iter().map(|pool| (pool.key.clone(), pool.subnet)).collect();
     // The spec was checked when it was stored.
-    let read = pool::pools(&mut Problems::default(), row.spec.pools.as_ref(), false, &known);
+    let read = pool::pools(&mut Problems::default(), &row.spec, &known);
     read.into_iter().map(|pool| (pool.key, pool.reserved)).collect()
 }
 

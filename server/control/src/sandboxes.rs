@@ -7,6 +7,7 @@ pub(crate) mod ports;
 pub(crate) mod remove;
 pub(crate) mod update;
 pub(crate) mod view;
+pub(crate) mod ways;
 
 use netloom_model::SandboxId;
 use netloom_model::assignment::Key;

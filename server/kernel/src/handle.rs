@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::firewall::Firewall;
 use crate::foreign_chains::hear;
+use crate::lent::Ledger;
 use crate::listen::{self, Listener};
 use crate::netns::{self, Pins};
 use crate::nft::EventSocket;
@@ -102,6 +103,8 @@ pub(crate) struct Inner {
     pub(crate) reapers: Pool,
     pub(crate) spares: Spares,
     pub(crate) firewall: Firewall,
+    /// What the host's links lend.
+    pub(crate) ledger: Ledger,
     pub(crate) boot_id: String,
     /// Cookie of the host's namespace, which is never anybody's sandbox.
     pub(crate) home_cookie: u64,
@@ -129,6 +132,7 @@ impl Kernel {
             reapers: Pool::new("kernel-reaper", home, REAPERS, Some(REAPER_LINGER)),
             spares: Spares::default(),
             firewall: Firewall::default(),
+            ledger: Ledger::new(&config.run_dir, &boot_id, home_cookie),
             boot_id,
             home_cookie,
             listener,

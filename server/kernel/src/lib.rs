@@ -9,7 +9,7 @@
 //! | `worker`, `stack`, `netns`, `spare`, `registry` | threads that enter namespaces, and the namespaces |
 //! | `rtnl`, `message` | rtnetlink: sockets and batches, and kernel objects as messages |
 //! | [`nft`] | nftables by netlink: transactions, dumps, events |
-//! | `firewall`, `foreign_chains` | our table, and firewalls of others beside it |
+//! | `firewall`, `foreign_chains`, `lent` | our table, firewalls of others beside it, and forwarding of the host's own links |
 //! | `apply`, `visit`, `reap`, `stray` | making and changing, removing by proof, finding what was moved away |
 //! | `conntrack` | connections that the kernel is to forget |
 //! | `observe`, `listen`, `interfaces`, `facts`, `identify`, `ports` | looking |
@@ -26,6 +26,7 @@ mod foreign_chains;
 mod handle;
 mod identify;
 mod interfaces;
+mod lent;
 mod listen;
 mod message;
 mod mounts;

@@ -201,6 +201,8 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
         let rules = seen.around.rules.iter().cloned();
         rules.for_each(|rule| put(&mut observed.ours, Object::PassRule(rule)));
         observed.foreign_chains = seen.around.foreign_chains.clone();
+        let lent = inner.ledger.list().map_err(|error| Error::system("read what the host's links lend", error))?;
+        lent.into_iter().for_each(|lent| put(&mut observed.ours, Object::Lent(lent)));
     }
     if scope.host || scope.everything {
         // A host may have a thousand ports: what is not asked for is not looked at.
@@ -332,8 +334,9 @@ impl Seen {
             (Place::Host, _) if link.is_ours() => LinkKind::Port,
             (Place::Sandbox(_), Some(port)) => {
                 let bridge = port.controller.and_then(|index| self.beyond.get(&index));
+                let managed = bridge.is_some_and(link::Seen::is_ours);
                 let bridge = bridge.map(|bridge| bridge.name.clone()).unwrap_or_default();
-                LinkKind::Veth { port: port.name.clone(), bridge, settings: port.port }
+                LinkKind::Veth { port: port.name.clone(), bridge, managed, settings: port.port }
             }
             _ => LinkKind::Other("veth".to_owned()),
         }

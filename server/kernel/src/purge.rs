@@ -10,11 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use netloom_model::SandboxId;
-use netloom_plan::describe::pass_rule_name;
+use netloom_plan::describe::{self, pass_rule_name};
 use netloom_plan::foreign_chains::PassRule;
+use netloom_plan::lent::Lent;
+use netloom_plan::object::Object;
 use nix::errno::Errno;
 
 use crate::error::Failure;
+use crate::lent::Ledger;
 use crate::message::link::{self, Counters};
 use crate::message::{address, nsid, route};
 use crate::netns::{self, Pins};
@@ -22,12 +25,12 @@ use crate::nft::NftError;
 use crate::rtnl::{Request, Rtnl, is_absent};
 use crate::stray::{self, NAMED_NAMESPACES};
 use crate::worker::Worker;
-use crate::{Config, Error, firewall, foreign_chains, mounts, sys};
+use crate::{Config, Error, facts, firewall, foreign_chains, mounts, sys};
 
 /// Something that carries our mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Kind of object: `namespace`, `link`, `route`, `address`, `firewall`, `mount`, `file`.
+    /// Kind of object: `namespace`, `link`, `route`, `address`, `sysctl`, `firewall`, `mount`, `file`.
     pub what: String,
     /// Its name.
     pub name: String,
@@ -52,7 +55,9 @@ pub fn find(config: &Config) -> Result<Vec<Found>, Error> {
 pub fn remove(config: &Config) -> Result<Vec<(Found, String)>, Error> {
     let directory = config.run_dir.clone();
     on_a_thread(move |worker| {
-        let items = Search::new(&directory, worker)?.all(worker)?;
+        let search = Search::new(&directory, worker)?;
+        let ledger = search.ledger.clone();
+        let items = search.all(worker)?;
         let pins = Pins::new(&directory);
         let mut left = Vec::new();
         // A namespace whose links could not be removed is kept: without it nobody would find them again.
@@ -62,7 +67,7 @@ pub fn remove(config: &Config) -> Result<Vec<(Found, String)>, Error> {
             let outcome = if kept {
                 Err("what is inside could not be removed".to_owned())
             } else {
-                remove_one(worker, &pins, &item).map_err(|failure| failure.words())
+                remove_one(worker, &pins, &ledger, &item).map_err(|failure| failure.words())
             };
             if let Err(reason) = outcome {
                 stuck.insert(item.found.place.clone());
@@ -96,6 +101,8 @@ enum Handle {
     Pinned(SandboxId),
     /// The run directory's mount.
     Mount,
+    /// A setting of a link of the host's, to be put back.
+    Lent(Lent),
     /// Our nftables table.
     Firewall,
     /// Our rule in somebody else's table.
@@ -107,7 +114,7 @@ struct Item {
     handle: Handle,
 }
 
-fn remove_one(worker: &mut Worker, pins: &Pins, item: &Item) -> Result<(), Failure> {
+fn remove_one(worker: &mut Worker, pins: &Pins, ledger: &Ledger, item: &Item) -> Result<(), Failure> {
     match &item.handle {
         Handle::Request(path, request) => {
             worker.come_home()?;
@@ -129,6 +136,10 @@ fn remove_one(worker: &mut Worker, pins: &Pins, item: &Item) -> Result<(), Failu
         }
         Handle::Pinned(sandbox) => pins.unpin(*sandbox),
         Handle::Mount => pins.clear().map(|_| ()),
+        Handle::Lent(lent) => {
+            worker.come_home()?;
+            ledger.give_back(lent.family, &lent.link).map_err(Failure::from)
+        }
         Handle::Firewall => {
             worker.come_home()?;
             firewall::remove().map_err(refused)
@@ -146,6 +157,7 @@ fn refused(error: NftError) -> Failure {
 
 struct Search {
     directory: PathBuf,
+    ledger: Ledger,
     home_cookie: u64,
     items: Vec<Item>,
     seen: HashSet<u64>,
@@ -157,9 +169,11 @@ impl Search {
     fn new(run_dir: &Path, worker: &mut Worker) -> Result<Self, Error> {
         let cookie = worker.home_socket().and_then(|home| Ok(sys::netns_cookie(home.socket())?));
         let home_cookie = cookie.map_err(|failure| Error::system("read the namespace's cookie", failure))?;
+        let boot_id = facts::boot_id().map_err(|error| Error::system("read the boot ID", error))?;
+        let ledger = Ledger::new(run_dir, &boot_id, home_cookie);
         let directory = Pins::new(run_dir).directory().to_owned();
         let seen = HashSet::from([home_cookie]);
-        Ok(Self { directory, home_cookie, items: Vec::new(), seen, ids: HashSet::new() })
+        Ok(Self { directory, ledger, home_cookie, items: Vec::new(), seen, ids: HashSet::new() })
     }
 
     /// Everything, in the order in which it is to be removed.
@@ -190,6 +204,12 @@ impl Search {
             for (sandbox, path) in list {
                 self.push(what, path.display().to_string(), "host".to_owned(), Handle::Pinned(sandbox));
             }
+        }
+        // Before the rules that keep others from using it.
+        let lent = self.ledger.list().map_err(|error| Error::system("read what the host's links lend", error))?;
+        for lent in lent {
+            let name = describe::name(&Object::Lent(lent.clone()), &describe::Names::new());
+            self.push("sysctl", name, "host".to_owned(), Handle::Lent(lent));
         }
         if firewall::is_there().map_err(|error| Error::Firewall(error.to_string()))? {
             let name = format!("nftables table {}", netloom_plan::firewall::table());

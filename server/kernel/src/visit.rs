@@ -5,6 +5,7 @@
 mod blocked;
 mod bridge;
 mod firewall;
+mod lent;
 mod namespace;
 mod object;
 
@@ -151,6 +152,7 @@ pub(crate) fn subject(inner: &Inner, operation: &Operation) -> Subject {
         Object::Route(route) => format!("route {} {whereabouts}", route.destination),
         Object::Firewall(part) => format!("{} on the host", netloom_plan::describe::part_name(part)),
         Object::PassRule(rule) => format!("{} on the host", netloom_plan::describe::pass_rule_name(rule)),
+        Object::Lent(lent) => format!("setting {} on the host", lent.path()),
         Object::Stray(stray) => match stray.sandbox {
             Some(sandbox) => {
                 format!("link {} of sandbox {} in another namespace", stray.name, inner.registry.name(sandbox))
@@ -184,6 +186,7 @@ impl Visiting<'_> {
             }
             return;
         }
+        self.give_back();
         self.firewall();
         self.beside_firewall();
         for index in 0..self.operations.len() {
@@ -244,13 +247,16 @@ impl Visiting<'_> {
                 self.delete_route(index, from);
                 self.create_route(index, to)
             }
+            Operation::Create(Object::Lent(lent)) | Operation::Change { to: Object::Lent(lent), .. } => {
+                self.lend(index, lent)
+            }
             // Done already.
             Operation::Create(Object::Firewall(_))
             | Operation::Change { to: Object::Firewall(_), .. }
             | Operation::Delete(Object::Firewall(_))
             | Operation::Create(Object::PassRule(_))
             | Operation::Change { to: Object::PassRule(_), .. }
-            | Operation::Delete(Object::PassRule(_)) => Ok(()),
+            | Operation::Delete(Object::PassRule(_) | Object::Lent(_)) => Ok(()),
             Operation::Create(Object::Stray(_)) | Operation::Delete(_) | Operation::Change { .. } => {
                 let why = "this can't be done to an object of its kind";
                 Err(self.subject(index).refusal("kernel-refused", why))

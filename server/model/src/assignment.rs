@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{EndpointId, NetworkId, SandboxId};
 use crate::mac::MacAddr;
+use crate::net::Family;
 use crate::network::{Driver, MacvlanMode};
 use crate::port::PublishedPort;
 
@@ -71,12 +72,75 @@ pub struct AssignedPool {
 pub struct AssignedBridge {
     /// Name of the bridge on the host; one of Netloom's choice when absent.
     pub interface_name: Option<String>,
+    /// Whether the bridge and its rules are Netloom's.
+    pub managed: bool,
+    /// Whether addresses are probed before use, on a bridge that is not.
+    pub probe: bool,
     /// Whether sandboxes on it reach each other.
     pub inter_sandbox: bool,
-    /// Whether what leaves the host gets the host's address as its source.
-    pub masquerade: bool,
     /// Whether sandboxes on other bridge networks are kept out.
     pub isolation: bool,
+    /// How IPv4 gets in and out.
+    pub gateway4: AssignedGateway,
+    /// How IPv6 does.
+    pub gateway6: AssignedGateway,
+}
+
+/// How a version of IP gets in and out of a bridge network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AssignedGateway {
+    /// Published ports are ports of the host.
+    Nat(Source),
+    /// Nothing is translated; ports are open at the sandbox's own address.
+    Routed,
+    /// Not at all.
+    Isolated,
+}
+
+/// The source of what leaves the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// It stays as it is.
+    Sandbox,
+    /// The host's address on the link that the packet leaves by.
+    Host,
+    /// This address of the host's.
+    Address(IpAddr),
+}
+
+impl Default for AssignedBridge {
+    /// What holds unless somebody says otherwise.
+    fn default() -> Self {
+        let gateway = AssignedGateway::Nat(Source::Host);
+        let (gateway4, gateway6) = (gateway.clone(), gateway);
+        let interface_name = None;
+        Self { interface_name, managed: true, probe: false, inter_sandbox: true, isolation: true, gateway4, gateway6 }
+    }
+}
+
+impl AssignedBridge {
+    /// How a family gets in and out.
+    pub const fn gateway(&self, family: Family) -> &AssignedGateway {
+        match family {
+            Family::V4 => &self.gateway4,
+            Family::V6 => &self.gateway6,
+        }
+    }
+}
+
+impl AssignedNetwork {
+    /// Whether the network has pools of a family.
+    pub fn has(&self, family: Family) -> bool {
+        self.pools.iter().any(|pool| Family::of(pool.subnet.addr()) == family)
+    }
+
+    /// Whether packets of a family that it has pools of get out.
+    pub fn has_way_out(&self, family: Family) -> bool {
+        let isolated = self.bridge.as_ref().is_some_and(|bridge| *bridge.gateway(family) == AssignedGateway::Isolated);
+        self.has(family) && !self.internal && !isolated
+    }
 }
 
 /// A macvlan network's settings, defaults filled in.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::condition::Condition;
 use crate::id::{NetworkId, NodeId};
 use crate::name::Labels;
+use crate::net::Family;
 use crate::timestamp::Timestamp;
 
 /// Most endpoints of one network of driver bridge: the kernel numbers a bridge's ports with 10 bits, and 0 is none of them
@@ -88,7 +89,8 @@ pub struct NetworkSpec {
     /// When true, the network has no gateway and no way out. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub internal: Option<bool>,
-    /// MTU of the endpoints' links in bytes, 68 to 65535. Unless said: the parent's, which is also the most; without a parent 1500. Immutable.
+    /// MTU of the endpoints' links in bytes, 68 to 65535. Unless said: the parent's, which is also the most; without a parent 1500. On a bridge
+    /// that is not managed it is the bridge's, and can't be said. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 68, maximum = 65535)]
     pub mtu: Option<u32>,
@@ -107,10 +109,19 @@ pub struct NetworkSpec {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BridgeSpec {
-    /// Name of the bridge on the host, which nothing else there has; `nl-` and a part of the network's ID unless said. Immutable.
+    /// Name of the bridge on the host, which nothing else there has; `nl-` and a part of the network's ID unless said. Of a bridge that is not
+    /// managed: its name, which is needed. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 15, example = "br-web")]
     pub interface_name: Option<String>,
+    /// Whether Netloom makes the bridge, and rules for it. False: an existing bridge of the host's is used as it is, with whatever else is on it;
+    /// nothing of it is changed, and who gets in and out is its owner's to say. True unless said. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub managed: Option<bool>,
+    /// Whether an address is probed on the wire (RFC 5227, RFC 4862) before it is used: about 0.25 s per attach. On a bridge that is not
+    /// managed only, and true there unless said. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<bool>,
     /// Whether sandboxes on the network reach each other. True unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inter_sandbox: Option<bool>,
@@ -120,6 +131,86 @@ pub struct BridgeSpec {
     /// Whether sandboxes on Netloom's other bridge networks are kept out. True unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isolation: Option<bool>,
+    /// How IPv4 gets in and out; `nat` unless said, and `isolated` on an internal network. From or to `isolated` it can't change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_mode4: Option<GatewayMode>,
+    /// The same for IPv6.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_mode6: Option<GatewayMode>,
+    /// The source address that IPv4 packets leave the host with, in the place of that of the link they leave by. In mode `nat`, with `masquerade`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 15, example = "203.0.113.7")]
+    pub source_address4: Option<String>,
+    /// The same for IPv6.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 45, example = "2001:db8::7")]
+    pub source_address6: Option<String>,
+}
+
+/// How packets of one version of IP get in and out of a bridge network (Docker's `gateway_mode_ipv4` and `gateway_mode_ipv6`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GatewayMode {
+    /// Sources are translated on the way out, and published ports are ports of the host.
+    #[default]
+    Nat,
+    /// Nothing is translated: routers beyond the host know the way to the subnet. Published ports are open at the sandbox's own address, and it
+    /// answers pings.
+    Routed,
+    /// No gateway and no way out: sandboxes reach each other.
+    Isolated,
+}
+
+impl GatewayMode {
+    /// The word used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nat => "nat",
+            Self::Routed => "routed",
+            Self::Isolated => "isolated",
+        }
+    }
+}
+
+impl BridgeSpec {
+    /// The gateway mode of a family as written; [`NetworkSpec::gateway_mode`] is what holds.
+    pub const fn gateway_mode(&self, family: Family) -> Option<GatewayMode> {
+        match family {
+            Family::V4 => self.gateway_mode4,
+            Family::V6 => self.gateway_mode6,
+        }
+    }
+
+    /// The source address of a family, as written.
+    pub const fn source_address(&self, family: Family) -> Option<&String> {
+        match family {
+            Family::V4 => self.source_address4.as_ref(),
+            Family::V6 => self.source_address6.as_ref(),
+        }
+    }
+}
+
+impl NetworkSpec {
+    /// The host's link that the network uses and that is not Netloom's: a macvlan's parent, a bridge that is not managed.
+    pub fn parent(&self) -> Option<&str> {
+        match &self.macvlan {
+            Some(macvlan) => Some(&macvlan.parent),
+            None => self.unmanaged_bridge()?.interface_name.as_deref(),
+        }
+    }
+
+    /// The settings of a bridge that is not Netloom's.
+    pub fn unmanaged_bridge(&self) -> Option<&BridgeSpec> {
+        self.bridge.as_ref().filter(|bridge| bridge.managed == Some(false))
+    }
+
+    /// How a family gets in and out, defaults filled in. Networks of other drivers have no modes: what holds for them is `internal`.
+    pub fn gateway_mode(&self, family: Family) -> GatewayMode {
+        if self.internal == Some(true) {
+            return GatewayMode::Isolated;
+        }
+        self.bridge.as_ref().and_then(|bridge| bridge.gateway_mode(family)).unwrap_or_default()
+    }
 }
 
 /// What a user writes of a pool.
@@ -142,7 +233,7 @@ pub struct PoolSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 80, example = "192.168.122.128/25")]
     pub range: Option<String>,
-    /// The router's address; the subnet's first unless said. Refused on an internal network. Immutable.
+    /// The router's address; the subnet's first unless said. Refused where there is none: on an internal network, or in gateway mode `isolated`. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 45, example = "192.168.122.1")]
     pub gateway: Option<String>,
@@ -262,7 +353,7 @@ pub struct PoolStatus {
     pub subnet: String,
     /// Canonical range of dynamic addresses, `first-last`.
     pub range: String,
-    /// The router's address; absent on an internal network.
+    /// The router's address; absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
     /// Whether the subnet was chosen by Netloom.

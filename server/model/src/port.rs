@@ -59,7 +59,7 @@ pub struct PortSpec {
     /// The first port in the sandbox.
     #[schema(minimum = 1, maximum = 65535, example = 80)]
     pub target: u32,
-    /// The first port on the host; a free one from 49152 on unless said.
+    /// The first port on the host; a free one from 49152 on unless said. In gateway mode `routed` it is `target`, which can be left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 65535, example = 8088)]
     pub published: Option<u32>,
@@ -68,26 +68,30 @@ pub struct PortSpec {
     #[schema(minimum = 1, maximum = 4096)]
     pub count: Option<u32>,
     /// The host's address; `127.0.0.1` unless said, so that nobody outside gets in by an oversight (Docker's default is every address).
-    /// `0.0.0.0` is every IPv4 address that the host has, `::` every IPv6 address but `::1`, which can't be published.
+    /// `0.0.0.0` is every IPv4 address that the host has, `::` every IPv6 address but `::1`, which can't be published. In gateway mode
+    /// `routed` the address is the sandbox's own: either of these two says of which family.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 45, example = "127.0.0.1")]
     pub host_address: Option<String>,
 }
 
-/// Ports of the host that lead to ports of a sandbox: as many of the one as of the other.
+/// Ports of the host that lead to ports of a sandbox: as many of the one as of the other. Or ports of a sandbox that are open to the outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PublishedPort {
     /// Protocol.
     pub protocol: Protocol,
-    /// The host's address; unspecified (`0.0.0.0`, `::`) is every one of its family.
+    /// The host's address; unspecified (`0.0.0.0`, `::`) is every one of its family. Of a direct port the sandbox's own.
     #[schema(value_type = String)]
     pub host_address: IpAddr,
-    /// The first port on the host.
+    /// The first port on the host. Of a direct port the first in the sandbox.
     pub published: u16,
     /// The first port in the sandbox.
     pub target: u16,
     /// How many.
     pub count: u16,
+    /// Whether the ports are reached at the sandbox's own address, with nothing translated: in gateway mode `routed`. They take none of the host's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub direct: bool,
 }
 
 impl PublishedPort {
@@ -102,7 +106,7 @@ impl PublishedPort {
         (0..self.count).map(move |n| (published.saturating_add(n), target.saturating_add(n)))
     }
 
-    /// Each of the host's.
+    /// Each as a packet names it before anything is translated.
     pub fn on_host(&self) -> impl Iterator<Item = HostPort> {
         let (protocol, address) = (self.protocol, self.host_address);
         self.pairs().map(move |(port, _)| HostPort { protocol, address, port })
@@ -161,6 +165,7 @@ mod tests {
             published: 8080,
             target: 80,
             count: 1,
+            direct: false,
         };
         assert_eq!(port.to_string(), "127.0.0.1:8080/tcp");
         (port.protocol, port.count, port.host_address) = (Protocol::Udp, 3, "::1".parse().expect("an address"));

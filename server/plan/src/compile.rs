@@ -6,7 +6,9 @@ mod bridge;
 mod coexist;
 mod endpoint;
 mod firewall;
+mod forwarding;
 mod macvlan;
+mod parent;
 mod port;
 mod sandbox;
 mod sysctl;
@@ -22,6 +24,7 @@ use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
 
 pub use coexist::Beside;
 pub(crate) use firewall::{FORWARD_PRIORITY, PASSES};
+pub use forwarding::{Lending, ways_out};
 
 use crate::firewall::Part;
 use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Observed, Place, Scope, host_link_name, port_name};
@@ -88,8 +91,8 @@ pub struct Compiled {
     pub judged: BTreeSet<Key>,
     /// Which bridge a wanted part of the firewall is about.
     pub bridges: BTreeMap<Key, String>,
-    /// Settings of the host, by path, that a network's sandboxes need to be on for the way out.
-    pub forwarding: BTreeMap<NetworkId, Vec<String>>,
+    /// What bridge networks need of the host's own links for the way out.
+    pub lending: Lending,
     /// Bridge networks in use, which others' firewalls concern.
     pub beside: BTreeMap<NetworkId, Beside>,
     /// Whether others' firewalls are left as they are.
@@ -125,7 +128,7 @@ impl Default for Compiled {
             on_host: BTreeSet::new(),
             judged: BTreeSet::new(),
             bridges: BTreeMap::new(),
-            forwarding: BTreeMap::new(),
+            lending: Lending::default(),
             beside: BTreeMap::new(),
             hands_off: false,
         }
@@ -138,6 +141,7 @@ pub fn compile(assignment: &Assignment, facts: &Facts, gates: &Gates) -> Compile
     let mut compiled = Compiled { revision: assignment.revision, ..Compiled::default() };
     for network in assignment.networks.values() {
         bridge::network(&mut compiled, network, facts, gates);
+        forwarding::network(&mut compiled, network, facts, gates);
         coexist::network(&mut compiled, network, gates);
         macvlan::network(&mut compiled, network, facts, gates);
     }
@@ -240,10 +244,11 @@ impl Compiled {
         self.claimed.entry(Key::Route(Place::Host, address.into())).or_insert(sandbox);
     }
 
-    /// Wants what follows from a look: the rule that others' firewalls need, and the addresses that wait for a probe but are already on
+    /// Wants what follows from a look: the rule that others' firewalls need, what the host's links are to lend, and the addresses that wait for a probe but are already on
     /// our link, because after a restart nothing is probed again. Answers whose gates open by it.
     pub fn admit(&mut self, observed: &Observed) -> Vec<(SandboxId, EndpointId, IpAddr)> {
         self.settle_beside(observed);
+        self.settle_lending(observed);
         let (there, waiting) =
             std::mem::take(&mut self.probes).into_iter().partition::<Vec<_>, _>(|probe| stands(probe, observed));
         self.probes = waiting;
@@ -304,12 +309,7 @@ impl Compiled {
             let shims = self.on_host.iter().filter(|id| self.has_shim(**id));
             conditions.extend(shims.map(|id| (AssignedKey::Network(*id), macvlan::host_access_blocked(found))));
         }
-        for (network, needed) in &self.forwarding {
-            let off: Vec<String> = needed.iter().filter(|path| value(path) == Some("0")).cloned().collect();
-            if !off.is_empty() {
-                conditions.push((AssignedKey::Network(*network), bridge::forwarding_off(&off)));
-            }
-        }
+        conditions.extend(forwarding::conditions(self, observed));
         conditions
     }
 

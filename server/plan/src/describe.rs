@@ -10,6 +10,7 @@ use netloom_nftables::{Element, Rule, Verdict};
 
 use crate::firewall::{self, Part};
 use crate::foreign_chains::{DOCKER_USER, PassRule, docker_table};
+use crate::lent::Lent;
 use crate::object::{Link, LinkKind, Object, Operation, Place, Route};
 
 /// Names of sandboxes.
@@ -19,7 +20,7 @@ pub type Names = BTreeMap<SandboxId, String>;
 pub fn kind(object: &Object) -> &'static str {
     match object {
         Object::Namespace(_) => "namespace",
-        Object::Sysctl(_) => "sysctl",
+        Object::Sysctl(_) | Object::Lent(_) => "sysctl",
         Object::Link(_) => "link",
         Object::Address(_) => "address",
         Object::Route(_) => "route",
@@ -46,6 +47,7 @@ pub fn name(object: &Object, names: &Names) -> String {
         Object::Route(route) => destination(route),
         Object::Firewall(part) => part_name(part),
         Object::PassRule(rule) => pass_rule_name(rule),
+        Object::Lent(lent) => dotted(&lent.path()),
         Object::Stray(stray) => match stray.sandbox {
             Some(sandbox) => format!("{} of sandbox {}", stray.name, place(Place::Sandbox(sandbox), names)),
             None => format!("{} of endpoint {}, which is not known", stray.name, stray.owner),
@@ -75,6 +77,7 @@ pub fn value(object: &Object) -> String {
         Object::Route(route) => route_value(route),
         Object::Firewall(part) => part_value(part),
         Object::PassRule(rule) => pass_rule_value(rule),
+        Object::Lent(lent) => lent_value(lent).to_owned(),
         Object::Stray(_) => "in another namespace than its sandbox's".to_owned(),
     }
 }
@@ -128,6 +131,10 @@ fn summary(operation: &Operation, names: &Names) -> String {
             "Add {} {whereabouts}, before all others: it accepts what Netloom's own table let pass, and counts it.",
             pass_rule_name(rule)
         ),
+        (Operation::Create(_), Object::Lent(lent)) => {
+            format!("Set {} to 1 {whereabouts}, until no bridge network needs it any more.", dotted(&lent.path()))
+        }
+        (Operation::Delete(_), Object::Lent(lent)) => give_back(lent),
         // Never made; a plan that says so is wrong, and reads so.
         (Operation::Create(_), Object::Stray(_)) => format!("Make {}.", title(object, names)),
         (Operation::Create(_), Object::Route(route)) => {
@@ -148,7 +155,7 @@ fn interrupts(operation: &Operation) -> bool {
         Operation::Change { from: Object::Link(from), to: Object::Link(to) } => from.up && from.mtu > to.mtu,
         Operation::Change { from: Object::Route(_), .. } => true,
         Operation::Change { .. } => false,
-        Operation::Delete(object) => !matches!(object, Object::Sysctl(_)),
+        Operation::Delete(object) => !matches!(object, Object::Sysctl(_) | Object::Lent(_)),
     }
 }
 
@@ -165,7 +172,7 @@ fn link_value(link: &Link) -> String {
         LinkKind::Macvlan { parent, mode } if parent.is_empty() => vec![format!("macvlan, mode {}", mode.as_str())],
         LinkKind::Macvlan { parent, mode } => vec![format!("macvlan on {parent}, mode {}", mode.as_str())],
         LinkKind::Bridge => vec!["bridge".to_owned()],
-        LinkKind::Veth { port, bridge, settings } => {
+        LinkKind::Veth { port, bridge, settings, .. } => {
             let at = if bridge.is_empty() { "no bridge".to_owned() } else { format!("bridge {bridge}") };
             let alone = if settings.isolated { ", apart from the other sandboxes" } else { "" };
             let back = if settings.hairpin { ", reaching itself" } else { "" };
@@ -187,6 +194,7 @@ pub fn part_name(part: &Part) -> String {
         Part::Set(set) => format!("nftables set {}", set.name),
         Part::Chain(filled) => format!("nftables chain {}", filled.chain.name),
         Part::Element(one) => match one.published() {
+            Some((port, _)) if one.is_open() => format!("open port {port}"),
             Some((port, _)) => format!("published port {port}"),
             None => format!("element {} of nftables set {}", element_key(&one.element), one.set),
         },
@@ -203,6 +211,23 @@ fn pass_rule_value(rule: &PassRule) -> String {
         (1, true) => "accepts what Netloom lets pass".to_owned(),
         (1, false) => "behind a rule that leads all packets past it".to_owned(),
         (copies, _) => format!("there {copies} times"),
+    }
+}
+
+fn lent_value(lent: &Lent) -> &'static str {
+    match lent.on {
+        Some(true) => "1",
+        Some(false) => "0",
+        None => "its link is gone",
+    }
+}
+
+fn give_back(lent: &Lent) -> String {
+    let name = dotted(&lent.path());
+    match lent.on {
+        None => format!("Forget what {name} on the host was: its link is gone."),
+        Some(_) if lent.stays => format!("Leave {name} on the host as it is: the whole host forwards by now."),
+        Some(_) => format!("Set {name} on the host back to what it was."),
     }
 }
 
@@ -229,6 +254,10 @@ fn part_value(part: &Part) -> String {
         }
         Part::Element(one) => match &one.element.data {
             Some(Data::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain))) => format!("to chain {chain}"),
+            Some(Data::Value(address)) if one.publisher().is_none() => {
+                address.to_address().map_or_else(|| "member".to_owned(), |address| format!("from {address}"))
+            }
+            _ if one.is_open() => "at the sandbox's own address".to_owned(),
             _ => one.published().map_or_else(|| "member".to_owned(), |(_, to)| format!("to {to}")),
         },
     }

@@ -229,7 +229,9 @@ impl<'a> Pass<'a> {
     /// Whether a wanted object hangs from a foreign link under the name of one that is wanted, or is to be a port of one.
     fn is_blocked(&mut self, key: &Key, want: &Object) -> bool {
         let link = match want {
-            Object::Link(Link { kind: LinkKind::Veth { bridge, .. }, .. }) => Key::Link(Place::Host, bridge.clone()),
+            Object::Link(Link { kind: LinkKind::Veth { bridge, managed: true, .. }, .. }) => {
+                Key::Link(Place::Host, bridge.clone())
+            }
             Object::Firewall(part) if part.is_of_network() => match self.wanted.bridges.get(key) {
                 Some(bridge) => Key::Link(Place::Host, bridge.clone()),
                 None => return false,
@@ -256,7 +258,9 @@ impl<'a> Pass<'a> {
     fn reachable(&self, key: &Key) -> bool {
         let scope = &self.wanted.scope;
         match key.place() {
-            Place::Host if matches!(key, Key::Firewall(_) | Key::PassRule(_)) => scope.firewall || scope.everything,
+            Place::Host if matches!(key, Key::Firewall(_) | Key::PassRule(_) | Key::Lent(..)) => {
+                scope.firewall || scope.everything
+            }
             Place::Host => scope.host || scope.everything,
             Place::Sandbox(id) => {
                 (scope.everything || scope.sandboxes.contains_key(&id)) && !self.observed.gone.contains_key(&id)
@@ -281,7 +285,10 @@ impl<'a> Pass<'a> {
             Object::Sysctl(_) => false,
             Object::Stray(_) => true,
             Object::Firewall(part) if part.is_of_network() => everything || self.is_judged(key, part),
-            Object::Firewall(_) => self.table_ends || everything,
+            Object::Firewall(part) => {
+                self.table_ends || everything || part.lent().is_some_and(|family| self.is_lending_judged(family))
+            }
+            Object::Lent(lent) => everything || self.is_lending_judged(lent.family),
             Object::PassRule(_) => everything || self.is_pass_rule_judged(),
             Object::Namespace(namespace) => !matches!(namespace.source, NamespaceSource::Adopted(_)),
             Object::Link(link) if link.kind == LinkKind::Loopback => false,
@@ -354,6 +361,7 @@ fn verdict(want: &Object, found: &Object) -> Verdict {
             in_place(want.gateway == found.gateway && want.link == found.link && want.source == found.source)
         }
         (Object::PassRule(want), Object::PassRule(found)) => in_place(want == found),
+        (Object::Lent(_), Object::Lent(found)) => found.on.map_or(Verdict::Remake, in_place),
         (Object::Firewall(want), Object::Firewall(found)) => match (want, found) {
             (Part::Element(want), Part::Element(found)) if want != found => Verdict::Remake,
             _ => in_place(want == found),

@@ -140,7 +140,8 @@ fn is_remarkable(object: &Object, wanted: &Compiled, observed: &Observed) -> boo
 
 fn is_kernels_own(object: &Object, observed: &Observed) -> bool {
     match object {
-        Object::Namespace(_) | Object::Sysctl(_) | Object::Firewall(_) | Object::PassRule(_) | Object::Stray(_) => true,
+        Object::Namespace(_) | Object::Sysctl(_) | Object::Lent(_) => true,
+        Object::Firewall(_) | Object::PassRule(_) | Object::Stray(_) => true,
         // Fallback tunnel devices appear in every namespace when their module is loaded; down until somebody uses them.
         Object::Link(link) => {
             link.kind == LinkKind::Loopback

@@ -20,6 +20,22 @@ pub const PUBLISHED: [&str; 4] = ["published4", "published4_all", "published6", 
 /// comments are as those of [`PUBLISHED`].
 pub const ITSELF: [&str; 2] = ["itself4", "itself6"];
 
+/// Sets of ports that are open at an endpoint's own address, of IPv4 and of IPv6. Their comments are as those of [`PUBLISHED`].
+pub const OPEN: [&str; 2] = ["open4", "open6"];
+
+/// Sets of links of the host's that lend their forwarding, by version of IP: what comes in by one leaves by a bridge of ours, or not at all.
+pub const LENT: [&str; 2] = ["lent4", "lent6"];
+
+/// Those of [`LENT`] that are bridges, each with itself: frames that stay on a bridge are not forwarded, also where the host has them filtered so.
+pub const LENT_WITHIN: [&str; 2] = ["lent_within4", "lent_within6"];
+
+/// Sets of the bridges of networks that need forwarding to the outside, by version of IP. No rule asks for them: they tell who looks at one
+/// network whether another needs what is lent.
+pub const WAYS_OUT: [&str; 2] = ["ways_out4", "ways_out6"];
+
+/// The versions of IP, in the order of those sets.
+pub const VERSIONS: [Family; 2] = [Family::IPV4, Family::IPV6];
+
 /// Our table.
 pub fn table() -> TableId {
     TableId::new(Family::INET, TABLE)
@@ -85,8 +101,24 @@ impl Part {
         match self {
             Self::Table | Self::Set(_) => false,
             Self::Chain(filled) => filled.chain.base.is_none(),
-            Self::Element(_) => true,
+            Self::Element(_) => self.lent().is_none(),
         }
+    }
+
+    /// Whether it is about a link that lends its forwarding, and of which version of IP.
+    pub fn lent(&self) -> Option<Family> {
+        self.version(&LENT).or_else(|| self.version(&LENT_WITHIN))
+    }
+
+    /// Whether it says that a network needs forwarding to the outside, and of which version of IP.
+    pub fn way_out(&self) -> Option<Family> {
+        self.version(&WAYS_OUT)
+    }
+
+    /// The version of IP of an element of one of two sets.
+    fn version(&self, sets: &[&str; 2]) -> Option<Family> {
+        let Self::Element(element) = self else { return None };
+        sets.iter().zip(VERSIONS).find_map(|(set, family)| (*set == element.set).then_some(family))
     }
 }
 
@@ -94,12 +126,31 @@ impl SetElement {
     /// ID of the endpoint that an element is for, because of the ports it publishes.
     pub fn publisher(&self) -> Option<&str> {
         let comment = self.element.comment.as_ref()?;
-        let mut sets = PUBLISHED.iter().chain(&ITSELF);
+        let mut sets = PUBLISHED.iter().chain(&ITSELF).chain(&OPEN);
         sets.any(|set| *set == self.set).then_some(comment.as_str())
     }
 
-    /// The port of the host and where its packets are sent on to, if the element is a published port.
+    /// Where packets to a published port are sent to, and where they are sent on to: the same for one that is open at an endpoint's own
+    /// address.
     pub fn published(&self) -> Option<(HostPort, SocketAddr)> {
+        self.translated().or_else(|| self.open().map(|port| (port, SocketAddr::new(port.address, port.port))))
+    }
+
+    /// Whether it is a port that is open at an endpoint's own address.
+    pub fn is_open(&self) -> bool {
+        OPEN.contains(&self.set.as_str())
+    }
+
+    fn open(&self) -> Option<HostPort> {
+        let place = OPEN.iter().position(|set| *set == self.set)?;
+        let address = if place == 0 { DataType::IPV4_ADDR } else { DataType::IPV6_ADDR };
+        let key = DataType::concatenation(&[DataType::INET_PROTO, address, DataType::INET_SERVICE]);
+        let fields = self.element.key.fields(key);
+        let protocol = protocol(fields.first()?)?;
+        Some(HostPort { protocol, address: fields.get(1)?.to_address()?, port: fields.last()?.to_inet_service()? })
+    }
+
+    fn translated(&self) -> Option<(HostPort, SocketAddr)> {
         let place = PUBLISHED.iter().position(|map| *map == self.set)?;
         let (address, all) = match place {
             0 | 1 => (DataType::IPV4_ADDR, Ipv4Addr::UNSPECIFIED.into()),
@@ -111,15 +162,15 @@ impl SetElement {
         let key = self.element.key.fields(DataType::concatenation(&key));
         let Some(Data::Value(to)) = &self.element.data else { return None };
         let to = to.fields(DataType::concatenation(&[address, service]));
-        let protocol = match key.first()?.as_bytes() {
-            [number] if *number == Protocol::Tcp.number() => Protocol::Tcp,
-            [number] if *number == Protocol::Udp.number() => Protocol::Udp,
-            _ => return None,
-        };
+        let protocol = protocol(key.first()?)?;
         let on = if on_all { all } else { key.get(1)?.to_address()? };
         let port = HostPort { protocol, address: on, port: key.last()?.to_inet_service()? };
         Some((port, SocketAddr::new(to.first()?.to_address()?, to.last()?.to_inet_service()?)))
     }
+}
+
+fn protocol(number: &Value) -> Option<Protocol> {
+    [Protocol::Tcp, Protocol::Udp].into_iter().find(|protocol| number.as_bytes() == [protocol.number()])
 }
 
 /// The chain through which what comes from a network passes.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`object`] | kernel objects, keys, scopes, operations |
 //! | [`firewall`], [`foreign_chains`] | those of them that are in our nftables table; firewalls of others |
+//! | [`lent`] | settings of the host's own links, for a time |
 //! | [`compile`](mod@compile) | what should be |
 //! | [`diff`](mod@diff), [`order`] | what to do about it, and in which order |
 //! | [`remains`] | what is still there of something that must go |
@@ -19,10 +20,11 @@ pub mod diff;
 pub mod drift;
 pub mod firewall;
 pub mod foreign_chains;
+pub mod lent;
 pub mod object;
 pub mod order;
 pub mod remains;
 
-pub use compile::{Compiled, Gates, ProbeNeeded, compile, has_shims, host_link, uses_host};
+pub use compile::{Compiled, Gates, ProbeNeeded, compile, has_shims, host_link, uses_host, ways_out};
 pub use diff::{Comparison, diff};
 pub use object::{Address, Key, Link, LinkKind, Namespace, Object, Operation, Place, Route, Sysctl};

@@ -14,6 +14,7 @@ use netloom_nftables::Family;
 
 use crate::firewall::{Part, PartKey};
 use crate::foreign_chains::{ForeignChains, PassRule};
+use crate::lent::Lent;
 
 /// Link group of every link that is ours: `nl` in ASCII. Set in the creating message.
 pub const LINK_GROUP: u32 = 0x6e6c;
@@ -52,6 +53,8 @@ pub enum Key {
     Firewall(PartKey),
     /// Our rule among Docker's, by family.
     PassRule(Family),
+    /// Forwarding that a link of the host's lends, by family and name.
+    Lent(Family, String),
     /// A link of a sandbox's that is somewhere else, by its owner.
     Stray(String),
 }
@@ -73,6 +76,8 @@ pub enum Object {
     Firewall(Part),
     /// Our rule in a table of somebody else's.
     PassRule(PassRule),
+    /// Forwarding that a link of the host's lends.
+    Lent(Lent),
     /// A link that is not where it should be.
     Stray(Stray),
 }
@@ -173,6 +178,8 @@ pub enum LinkKind {
         port: String,
         /// Name of the bridge that has it as a port; an observed one that is in none is empty.
         bridge: String,
+        /// Whether that bridge is ours.
+        managed: bool,
         /// How the bridge treats it.
         settings: PortSettings,
     },
@@ -221,6 +228,7 @@ impl Object {
             Self::Route(r) => Key::Route(r.place, r.destination),
             Self::Firewall(part) => Key::Firewall(part.key()),
             Self::PassRule(rule) => Key::PassRule(rule.family),
+            Self::Lent(lent) => Key::Lent(lent.family, lent.link.clone()),
             Self::Stray(s) => Key::Stray(s.owner.clone()),
         }
     }
@@ -235,7 +243,7 @@ impl Key {
     /// The stack the object is in; a namespace counts as being in itself, and a stray, which is in none of ours, as the host's.
     pub fn place(&self) -> Place {
         match self {
-            Self::Stray(_) | Self::Firewall(_) | Self::PassRule(_) => Place::Host,
+            Self::Stray(_) | Self::Firewall(_) | Self::PassRule(_) | Self::Lent(..) => Place::Host,
             Self::Namespace(sandbox) => Place::Sandbox(*sandbox),
             Self::Sysctl(place, _) | Self::Link(place, _) | Self::Address(place, _, _) | Self::Route(place, _) => {
                 *place
@@ -250,7 +258,13 @@ impl Key {
         match self {
             Self::Link(_, name) | Self::Address(_, name, _) => Some(name),
             Self::Sysctl(_, path) => sysctl_link(path),
-            Self::Namespace(_) | Self::Route(..) | Self::Firewall(_) | Self::PassRule(_) | Self::Stray(_) => None,
+            // A link that lends something is the host's own.
+            Self::Namespace(_)
+            | Self::Route(..)
+            | Self::Firewall(_)
+            | Self::PassRule(_)
+            | Self::Lent(..)
+            | Self::Stray(_) => None,
         }
     }
 }
@@ -263,7 +277,7 @@ impl Object {
             Self::Address(address) => Some(&address.link),
             Self::Route(route) => Some(&route.link),
             Self::Sysctl(sysctl) => sysctl_link(&sysctl.path),
-            Self::Namespace(_) | Self::Firewall(_) | Self::PassRule(_) | Self::Stray(_) => None,
+            Self::Namespace(_) | Self::Firewall(_) | Self::PassRule(_) | Self::Lent(_) | Self::Stray(_) => None,
         }
     }
 
@@ -291,14 +305,25 @@ pub fn port_name(endpoint: EndpointId) -> String {
 }
 
 /// Ethernet address of a network's link on the host: the same on every start, so that neighbours need not learn it again.
-/// FNV-1a over the ID's text; the local bit set, the group bit clear.
+/// The local bit set, the group bit clear.
 pub fn network_mac(network: NetworkId) -> MacAddr {
-    let hash = network
-        .to_string()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    MacAddr::from_random(hashed(&network.to_string()))
+}
+
+/// Ethernet address of the host's end of an endpoint's pair. A bridge to which nobody gave an address has the lowest of its ports': this
+/// one is higher than any other that is sensible, so that a bridge of somebody else's keeps the one it has.
+pub fn port_mac(endpoint: &str) -> MacAddr {
+    let [_, rest @ ..] = hashed(endpoint);
+    let [a, b, c, d, e] = rest;
+    MacAddr([0xfe, a, b, c, d, e])
+}
+
+/// FNV-1a over a text.
+fn hashed(text: &str) -> [u8; 6] {
+    let begin = 0xcbf2_9ce4_8422_2325_u64;
+    let hash = text.bytes().fold(begin, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let [_, _, bytes @ ..] = hash.to_be_bytes();
-    MacAddr::from_random(bytes)
+    bytes
 }
 
 /// What a node holds, in a scope.

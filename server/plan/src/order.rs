@@ -44,5 +44,7 @@ fn rank(object: &Object) -> u8 {
         Object::Sysctl(_) => 4,
         Object::Address(_) => 5,
         Object::Route(_) => 6,
+        // After all that it is for, and before it on the way out.
+        Object::Lent(_) => 7,
     }
 }

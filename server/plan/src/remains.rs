@@ -76,7 +76,7 @@ fn counts(object: &Object) -> bool {
     match object {
         Object::Namespace(namespace) => namespace.source == NamespaceSource::Made,
         Object::Link(link) => link.kind != LinkKind::Loopback,
-        Object::Sysctl(_) => false,
+        Object::Sysctl(_) | Object::Lent(_) => false,
         Object::Address(_) | Object::Route(_) | Object::Firewall(_) | Object::PassRule(_) | Object::Stray(_) => true,
     }
 }

@@ -14,7 +14,7 @@ macro_rules! select {
         concat!(
             "SELECT e.id, e.sandbox_id, e.network_id, e.position, e.interface, e.mac, e.spec, e.deleting, ",
             "(SELECT json_group_object(p.name, json_object('protocol', p.protocol, 'host_address', p.host_address, ",
-            "'published', p.published, 'target', p.target, 'count', p.count)) FROM port AS p WHERE p.endpoint_id = e.id), ",
+            "'published', p.published, 'target', p.target, 'count', p.count, 'direct', json(CASE WHEN p.direct THEN 'true' ELSE 'false' END))) FROM port AS p WHERE p.endpoint_id = e.id), ",
             "n.name, n.driver, s.name FROM endpoint AS e CROSS JOIN network AS n CROSS JOIN sandbox AS s ",
             "WHERE n.id = e.network_id AND s.id = e.sandbox_id AND ",
             $rest

@@ -203,9 +203,11 @@ pub async fn on_parent(tx: &mut ReadTx<'_>, parent: &str) -> Result<Vec<NetworkR
     tx.rows(sql(select!("WHERE n.parent = $1 ORDER BY n.name")).bind(parent.to_owned()), row).await
 }
 
-/// The network whose bridge has this name on the host, if one's spec says so.
+/// The network that makes a bridge of this name on the host, if one's spec says so.
 pub async fn with_bridge(tx: &mut ReadTx<'_>, interface: &str) -> Result<Option<NetworkRow>, Error> {
-    let statement = sql(select!("WHERE n.driver = 'bridge' AND json_extract(n.spec, '$.bridge.interface_name') = $1"));
+    let statement = sql(select!(
+        "WHERE n.driver = 'bridge' AND n.parent IS NULL AND json_extract(n.spec, '$.bridge.interface_name') = $1"
+    ));
     tx.row(statement.bind(interface.to_owned()), row).await
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn agree(host: &Host, after: &str) {
     }
     leases(&client, &endpoints, after);
     bridges(host, &client, &sandboxes, after);
+    lent(host, after);
     for network in client.all("networks?limit=1000") {
         for (key, pool) in network["status"]["pools"].as_object().unwrap() {
             adds_up(&pool["capacity"], &format!("{}/{key} after {after}", network["name"]));
@@ -81,6 +82,18 @@ fn bridges(host: &Host, client: &Client, sandboxes: &[Value], after: &str) {
     let chains = table.lines().filter(|line| line.trim_start().starts_with("chain to_")).count();
     assert_eq!((chains, table.is_empty()), (in_use.len(), in_use.is_empty()), "after {after}: {table}");
     published(host, sandboxes, !table.is_empty(), after);
+}
+
+/// While there are rules for a bridge network with a way out, a link that leads somewhere forwards, and what that was before is on record;
+/// else neither.
+fn lent(host: &Host, after: &str) {
+    let needed = host.net.try_run("nft list set inet netloom ways_out4").stdout.contains("elements");
+    let leads = host.net.run("ip -4 route show dev parent0").contains("203.0.113.0");
+    let wanted = (needed && leads).then(|| "net:ipv4:conf:parent0:forwarding".to_owned());
+    let forwards = host.net.run("sysctl -n net.ipv4.conf.parent0.forwarding").trim() == "1";
+    let records = host.net.try_run(&format!("ls {}/lent", host.run_dir().display())).stdout;
+    let found = (records.lines().map(str::to_owned).collect::<Vec<_>>(), forwards);
+    assert_eq!(found, (wanted.iter().cloned().collect(), wanted.is_some()), "after {after}: forwarding that is lent");
 }
 
 /// What is published is what the endpoints of running sandboxes say, port by port.

@@ -136,6 +136,8 @@ fn kill_everywhere(name: &str) {
     let host = host!();
     // So that there is a rule of ours to be made and removed in a table of somebody else's.
     docker_chains(&host);
+    // So that a link of the host's has to lend its forwarding.
+    host.net.run("ip addr add 203.0.113.1/24 dev parent0");
     let before = Snapshot::of(&host);
     let client = host.start();
     host.macvlan("n", "10.180.0.0/24");

@@ -11,7 +11,6 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// A host beyond this one, 203.0.113.2 and 2001:db8::2, that knows no way to what is behind this host.
 fn outside(host: &Host) {
-    host.net.run("sysctl -qw net.ipv4.conf.parent0.forwarding=1 net.ipv6.conf.all.forwarding=1");
     for (namespace, link, last) in [(&host.net, "parent0", 1), (&host.lan, "wire0", 2)] {
         namespace.run(&format!("ip addr add 203.0.113.{last}/24 dev {link}"));
         namespace.run(&format!("ip -6 addr add 2001:db8::{last}/64 dev {link} nodad"));

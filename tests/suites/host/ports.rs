@@ -7,12 +7,7 @@ use netloom_tests::{Echo, Host, Snapshot, Value, ask_tcp, ask_udp, echo, host, j
 
 /// The host has 203.0.113.1 and 2001:db8::1 on the wire, somebody outside 203.0.113.2 and 2001:db8::2.
 fn outside(host: &Host) {
-    for line in [
-        "ip addr add 203.0.113.1/24 dev parent0",
-        "ip addr add 2001:db8::1/64 dev parent0 nodad",
-        "sysctl -qw net.ipv4.conf.parent0.forwarding=1",
-        "sysctl -qw net.ipv6.conf.all.forwarding=1",
-    ] {
+    for line in ["ip addr add 203.0.113.1/24 dev parent0", "ip addr add 2001:db8::1/64 dev parent0 nodad"] {
         host.net.run(line);
     }
     host.lan.run("ip addr add 203.0.113.2/24 dev wire0");

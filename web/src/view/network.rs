@@ -3,8 +3,8 @@
 use askama::Template;
 use netloom_control::command::Page;
 use netloom_model::lease::Lease;
-use netloom_model::net::parse_span;
-use netloom_model::network::{Driver, Network, PoolStatus};
+use netloom_model::net::{Family, parse_span};
+use netloom_model::network::{Driver, GatewayMode, Network, PoolStatus};
 use netloom_model::sandbox::{EndpointStatus, Sandbox};
 
 use super::chip::Chip;
@@ -139,11 +139,7 @@ fn facts(network: &Network) -> Vec<(&'static str, String)> {
         facts.push(("Host access", on(macvlan.host_access.unwrap_or(false))));
     }
     if spec.driver == Driver::Bridge {
-        let bridge = spec.bridge.clone().unwrap_or_default();
-        facts.push(("Bridge on the host", bridge.interface_name.unwrap_or_else(|| "named by Netloom".to_owned())));
-        facts.push(("Inter-sandbox traffic", on(bridge.inter_sandbox.unwrap_or(true))));
-        facts.push(("Masquerade", on(bridge.masquerade.unwrap_or(true))));
-        facts.push(("Isolation from other bridges", on(bridge.isolation.unwrap_or(true))));
+        facts.extend(bridge_facts(network));
     }
     facts.extend(spec.mtu.map(|mtu| ("MTU", format!("{mtu} bytes"))));
     facts.push(("Internal", if spec.internal == Some(true) { "yes, no way out" } else { "no" }.to_owned()));
@@ -151,6 +147,33 @@ fn facts(network: &Network) -> Vec<(&'static str, String)> {
     facts.extend(spec.managed_by.clone().map(|who| ("Managed by", who)));
     facts.push(("Endpoints", format::count(network.status.endpoints)));
     facts.push(("Revision", format::count(network.revision)));
+    facts
+}
+
+/// What is set of a bridge network.
+fn bridge_facts(network: &Network) -> Vec<(&'static str, String)> {
+    let spec = &network.spec;
+    let bridge = spec.bridge.clone().unwrap_or_default();
+    let on = |set: Option<bool>| if set.unwrap_or(true) { "on" } else { "off" }.to_owned();
+    let named = bridge.interface_name.clone().unwrap_or_else(|| "named by Netloom".to_owned());
+    let mut facts = vec![
+        ("Bridge on the host", named),
+        ("Inter-sandbox traffic", on(bridge.inter_sandbox)),
+        ("Isolation from other bridges", on(bridge.isolation)),
+    ];
+    for (family, title) in [(Family::V4, "Gateway mode of IPv4"), (Family::V6, "Gateway mode of IPv6")] {
+        if !network.status.pools.values().any(|pool| pool.family == family.number()) {
+            continue;
+        }
+        let mode = spec.gateway_mode(family);
+        let source = match (mode, bridge.source_address(family)) {
+            (GatewayMode::Nat, Some(address)) => format!(", source address {address}"),
+            (GatewayMode::Nat, None) if bridge.masquerade == Some(false) => ", without masquerade".to_owned(),
+            (GatewayMode::Nat, None) => ", with masquerade".to_owned(),
+            _ => String::new(),
+        };
+        facts.push((title, format!("{}{source}", mode.as_str())));
+    }
     facts
 }
 

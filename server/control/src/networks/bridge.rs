@@ -3,7 +3,6 @@
 //!
 //! What must not live here: rules that need no rows (`validate`).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use netloom_model::facts::Facts;
@@ -19,20 +18,21 @@ use crate::control::Inner;
 use crate::error::{Error, ErrorKind};
 use crate::journal::network_ref;
 use crate::validate::network::bridge::INTERFACE_NAME;
+use crate::validate::pool;
 use crate::validate::sandbox::entry;
-use crate::validate::{Problems, pool};
 
 /// Refuses a name for a bridge that another network's bridge has, or that another network knows as its parent, whether or not
-/// the host has that link now.
+/// the host has that link now. A bridge that is not managed several networks may use, as they may a parent.
 ///
 /// # Errors
 /// `interface-taken` with the other network.
 pub(super) async fn check_name(tx: &mut ReadTx<'_>, spec: &NetworkSpec) -> Result<(), Error> {
     let Some(name) = spec.bridge.as_ref().and_then(|bridge| bridge.interface_name.as_deref()) else { return Ok(()) };
+    let managed = spec.unmanaged_bridge().is_none();
     let (other, what) = match networks::with_bridge(tx, name).await? {
         Some(other) => (other, "has a bridge of this name"),
-        None => match networks::on_parent(tx, name).await?.pop() {
-            Some(other) => (other, "has a link of this name as its parent"),
+        None => match networks::on_parent(tx, name).await?.pop().filter(|_| managed) {
+            Some(other) => (other, "uses a link of the host's of this name"),
             None => return Ok(()),
         },
     };
@@ -105,9 +105,8 @@ pub(crate) async fn first_pool(
         error.source = Some(Box::new(NoGround));
         return Err(error);
     };
-    let wanted = pool::pools(&mut Problems::default(), None, false, &BTreeMap::new());
     let adding = Adding { node, network, facts, config, stamp };
-    match add_pools(tx, &adding, &wanted, 0).await {
+    match add_pools(tx, &adding, &pool::first(), 0).await {
         Ok(()) => Ok(pools::with_lowest_free(tx, network.id).await?),
         // The field that it names is none of a sandbox's.
         Err(error) if error.kind == ErrorKind::Invalid => {

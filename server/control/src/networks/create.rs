@@ -109,7 +109,7 @@ impl Job for Create {
             driver: self.spec.driver,
             predefined: false,
             deleting: false,
-            parent: self.spec.macvlan.as_ref().map(|macvlan| macvlan.parent.clone()),
+            parent: self.spec.parent().map(str::to_owned),
             spec: self.spec.clone(),
             revision: 0,
             created_at: now,
@@ -155,7 +155,6 @@ pub(super) async fn add_pools(
 ) -> Result<(), Error> {
     // Given subnets first: an automatic one must keep clear of them, wherever its key sorts.
     let given: Vec<IpNet> = wanted.iter().filter_map(|pool| pool.subnet).collect();
-    let internal = to.network.spec.internal.unwrap_or(false);
     for (position, pool) in (first_position..).zip(wanted) {
         let subnet = match pool.subnet {
             Some(subnet) => {
@@ -171,7 +170,7 @@ pub(super) async fn add_pools(
             position,
             subnet,
             range: pool.range_in(subnet),
-            gateway: pool.gateway_in(subnet, internal),
+            gateway: pool.gateway_in(&to.network.spec, subnet),
             automatic: pool.subnet.is_none(),
         };
         row.id = pools::insert(tx, &row).await?;

@@ -41,7 +41,7 @@ pub(crate) fn wanted(
     fixed
 }
 
-/// What the host has inside a pool of a macvlan network: addresses on the parent, the router behind it, nameservers.
+/// What the host has inside a pool of a network on one of its links: addresses there, the router behind it, nameservers.
 pub(crate) fn of_host(node: NodeId, network: &NetworkRow, pool: &PoolRow, facts: &Facts) -> Fixed {
     let Some(parent) = &network.parent else { return Fixed::new() };
     let usable = usable(pool.subnet);

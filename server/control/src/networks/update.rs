@@ -11,7 +11,7 @@ use netloom_model::invalid::Code;
 use netloom_model::net::{Family, to_number};
 use netloom_model::network::{BRIDGE_PORTS_MAX, Driver, Network, NetworkSpec};
 use netloom_model::{Invalid, NetworkId, NodeId};
-use netloom_store::{NetworkRow, PoolRow, WriteTx, endpoints, events, networks, pools};
+use netloom_store::{EndpointRow, NetworkRow, PoolRow, WriteTx, endpoints, events, networks, pools};
 
 use super::create::{Adding, add_pools};
 use super::fixed::{self, Stamp};
@@ -25,7 +25,7 @@ use crate::commit::{Change, Job, fault, tried};
 use crate::config::Config;
 use crate::control::Control;
 use crate::error::Error;
-use crate::journal::{Actor, network_ref};
+use crate::journal::{Actor, network_ref, sandbox_of_endpoint};
 use crate::principal::{Authorized, Context};
 use crate::settle::{Deadline, Settled};
 use crate::validate::network as validate;
@@ -134,7 +134,7 @@ impl Concerns {
             Self::People
         } else if added && old.pools != new.pools {
             Self::Pools
-        } else if assignments::bridge(old.bridge.as_ref()) != assignments::bridge(new.bridge.as_ref()) {
+        } else if assignments::bridge(old) != assignments::bridge(new) {
             Self::Switches
         } else {
             Self::People
@@ -196,6 +196,7 @@ impl Job for Update {
             // Whether they reach each other is a matter of their ports.
             let most = u32::try_from(BRIDGE_PORTS_MAX).unwrap_or(u32::MAX);
             let users = endpoints::of_network(tx, self.id, most).await?;
+            check_ports(&old.spec, &row, &users)?;
             keys.extend(
                 users.iter().map(|endpoint| endpoint.sandbox_id).collect::<BTreeSet<_>>().into_iter().map(Key::Sandbox),
             );
@@ -275,6 +276,28 @@ impl Update {
             None => Ok(()),
         }
     }
+}
+
+/// Refuses another gateway mode while ports are published by the present one: they would be reached elsewhere, or not at all.
+fn check_ports(old: &NetworkSpec, new: &NetworkRow, users: &[EndpointRow]) -> Result<(), Error> {
+    for family in [Family::V4, Family::V6] {
+        let (was, is) = (old.gateway_mode(family), new.spec.gateway_mode(family));
+        let publishes = |user: &&EndpointRow| user.ports.values().any(|port| Family::of(port.host_address) == family);
+        let users: Vec<&EndpointRow> = users.iter().filter(|user| !user.deleting).filter(publishes).collect();
+        if was == is || users.is_empty() {
+            continue;
+        }
+        let message = format!("ports are published by {family} on it, in mode {}", was.as_str());
+        let hint = "take the ports of these sandboxes away first, by PATCH; publish them again afterwards";
+        let mut error =
+            Error::conflict("in-use", format!("network `{}` can't become {}: {message}", new.name, is.as_str()));
+        error.errors = vec![
+            Invalid::new(&validate::bridge::at("gateway_mode", family), Code::NotAllowedHere, is.as_str(), message)
+                .hint(hint),
+        ];
+        return Err(error.blockers(users.into_iter().map(sandbox_of_endpoint).collect()).hint(hint));
+    }
+    Ok(())
 }
 
 fn mtu_for_added(row: &NetworkRow, added: &[&WantedPool]) -> Result<(), Error> {

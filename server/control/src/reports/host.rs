@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::facts::Facts;
 use netloom_model::lease::{LeaseKind, OwnerKind};
-use netloom_model::network::Driver;
 use netloom_model::{NetworkId, NodeId};
 use netloom_store::{LeaseRow, NetworkRow, WriteTx, events, networks, pools};
 
@@ -70,7 +69,7 @@ impl Job for Refresh {
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
         let rows: Vec<NetworkRow> =
-            networks::all(tx).await?.into_iter().filter(|row| row.driver == Driver::Macvlan && !row.deleting).collect();
+            networks::all(tx).await?.into_iter().filter(|row| row.parent.is_some() && !row.deleting).collect();
         let ids: Vec<NetworkId> = rows.iter().map(|row| row.id).collect();
         let all_pools = pools::of_networks(tx, &ids).await?;
         let now = now();

@@ -17,6 +17,7 @@ use netloom_store::{EndpointRow, LeaseRow, NetworkRow, SandboxRow, WithFree, Wri
 use super::looks::Looks;
 use super::ports;
 use super::view::EndpointParts;
+use super::ways::Ways;
 use crate::allocation::{self, NewLease, Taken};
 use crate::clock::random;
 use crate::error::Error;
@@ -178,8 +179,9 @@ async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointR
         };
         taken.extend(one);
     }
-    let families: Vec<Family> = taken.iter().map(|one| Family::of(one.address)).collect();
-    endpoint.ports = ports::choose(tx, &place.terms.looks.ports, &endpoint, &families, &place.wanted.ports).await?;
+    let addresses: Vec<IpAddr> = taken.iter().map(|one| one.address).collect();
+    let ways = Ways { network: &place.network.spec, addresses: &addresses };
+    endpoint.ports = ports::choose(tx, &place.terms.looks.ports, &endpoint, &ways, &place.wanted.ports).await?;
     let address4 =
         taken.iter().find_map(|one| if let IpAddr::V4(address) = one.address { Some(address) } else { None });
     match (place.wanted.mac, address4) {

@@ -1,10 +1,12 @@
 //! Which of the host's ports an endpoint gets: the ones asked for, if nobody has them, else the lowest free ones.
 //!
+//! Where nothing is translated (gateway mode `routed`) the port is the sandbox's own, and nobody else can have it.
+//!
 //! Taken is what another endpoint publishes, and what a program of the host listens on. The first the store knows; the second the node,
 //! which is asked only for the ports in question: the transaction says which, and is run again with the answer.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use netloom_model::Invalid;
 use netloom_model::invalid::Code;
@@ -13,6 +15,7 @@ use netloom_model::network::Driver;
 use netloom_model::port::{AUTOMATIC, HostPort, PortTrouble, Protocol, PublishedPort};
 use netloom_store::{EndpointRow, NetworkRow, WriteTx, endpoints, ports};
 
+use super::ways::{Way, Ways, direct};
 use crate::error::{Error, ErrorKind};
 use crate::journal::sandbox_of_endpoint;
 use crate::validate::port::WantedPort;
@@ -65,6 +68,10 @@ pub(crate) fn check_network(network: &NetworkRow, wanted: &WantedAttachment) -> 
             format!("network `{}` is internal: nothing outside reaches it", network.name),
             "leave the ports out, or use a bridge network that is not internal",
         ),
+        Driver::Bridge if network.spec.unmanaged_bridge().is_some() => refused(
+            format!("the bridge of network `{}` is not Netloom's to send packets on to", network.name),
+            "leave the ports out: a sandbox on such a network is reached at an address of its own",
+        ),
         Driver::Bridge => Ok(()),
         driver => refused(
             format!("ports are published on bridge networks, and `{}` is of driver {}", network.name, driver.as_str()),
@@ -73,7 +80,7 @@ pub(crate) fn check_network(network: &NetworkRow, wanted: &WantedAttachment) -> 
     }
 }
 
-/// Chooses the ports of an endpoint that has addresses of these families; `endpoint.ports` are those that it has already.
+/// Chooses the ports of an endpoint; `endpoint.ports` are those that it has already.
 ///
 /// # Errors
 /// `port-taken` with the holder; invalid; what [`wants_look`] knows.
@@ -81,7 +88,7 @@ pub(crate) async fn choose(
     tx: &mut WriteTx<'_>,
     looked: &Looked,
     endpoint: &EndpointRow,
-    families: &[Family],
+    ways: &Ways<'_>,
     wanted: &[WantedPort],
 ) -> Result<BTreeMap<String, PublishedPort>, Error> {
     let mut choice = Choice {
@@ -96,7 +103,7 @@ pub(crate) async fn choose(
     let mut wanted: Vec<&WantedPort> = wanted.iter().collect();
     wanted.sort_by_key(|want| (!endpoint.ports.contains_key(&want.name), want.published.is_none()));
     for want in wanted {
-        choice.add(tx, families, want).await?;
+        choice.add(tx, ways, want).await?;
     }
     if choice.unlooked.is_empty() {
         return Ok(choice.chosen);
@@ -119,23 +126,10 @@ struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    async fn add(&mut self, tx: &mut WriteTx<'_>, families: &[Family], want: &WantedPort) -> Result<(), Error> {
-        let host_address = host_address(want, families)?;
-        let WantedPort { protocol, target, count, .. } = *want;
-        let of = |published: u16| PublishedPort { protocol, host_address, published, target, count };
-        let held = self.endpoint.ports.get(&want.name).map(|held| PublishedPort { target, ..held.clone() });
-        let held = held.filter(|held| *held == of(held.published));
-        let port = match (want.published, held) {
-            // What it has no program is asked about again. Nobody else can have it, unless it is given back after a while.
-            (None, Some(held)) => self.still_free(tx, want, held).await?,
-            (Some(published), Some(held)) if held.published == published => self.still_free(tx, want, held).await?,
-            (Some(published), _) => {
-                let port = of(published);
-                self.check_store(tx, want, &port).await?;
-                self.check_host(want, &port)?;
-                port
-            }
-            (None, None) => of(self.lowest(tx, want, host_address).await?),
+    async fn add(&mut self, tx: &mut WriteTx<'_>, ways: &Ways<'_>, want: &WantedPort) -> Result<(), Error> {
+        let port = match ways.to(want)? {
+            Way::Direct(address) => direct(want, address)?,
+            Way::Translated(address) => self.on_host(tx, want, address).await?,
         };
         if let Some((other, _)) = self.chosen.iter().find(|(_, chosen)| meet(chosen, &port)) {
             let message = format!("`{other}` publishes {port}, or a part of it, too");
@@ -143,6 +137,31 @@ impl Choice<'_> {
         }
         self.chosen.insert(want.name.clone(), port);
         Ok(())
+    }
+
+    /// Ports of the host.
+    async fn on_host(
+        &mut self,
+        tx: &mut WriteTx<'_>,
+        want: &WantedPort,
+        host_address: IpAddr,
+    ) -> Result<PublishedPort, Error> {
+        let WantedPort { protocol, target, count, .. } = *want;
+        let of = |published: u16| PublishedPort { protocol, host_address, published, target, count, direct: false };
+        let held = self.endpoint.ports.get(&want.name).map(|held| PublishedPort { target, ..held.clone() });
+        let held = held.filter(|held| *held == of(held.published));
+        match (want.published, held) {
+            // What it has no program is asked about again. Nobody else can have it, unless it is given back after a while.
+            (None, Some(held)) => self.still_free(tx, want, held).await,
+            (Some(published), Some(held)) if held.published == published => self.still_free(tx, want, held).await,
+            (Some(published), _) => {
+                let port = of(published);
+                self.check_store(tx, want, &port).await?;
+                self.check_host(want, &port)?;
+                Ok(port)
+            }
+            (None, None) => Ok(of(self.lowest(tx, want, host_address).await?)),
+        }
     }
 
     async fn still_free(
@@ -203,7 +222,14 @@ impl Choice<'_> {
             return Err(no_such_address(want, address));
         }
         self.read_others(tx, protocol).await?;
-        let anywhere = PublishedPort { protocol, host_address: address, published: low, target, count: high - low + 1 };
+        let anywhere = PublishedPort {
+            protocol,
+            host_address: address,
+            published: low,
+            target,
+            count: high - low + 1,
+            direct: false,
+        };
         let in_the_way = |other: &PublishedPort| meet(other, &anywhere).then_some((other.published, other.last()));
         let others = self.others.get(&protocol).into_iter().flatten();
         let held = self.taken.entry((protocol, address)).or_insert_with(|| runs(others.filter_map(in_the_way)));
@@ -255,30 +281,7 @@ fn first_run(taken: &[(u16, u16)], count: u16, next: impl Fn(u16) -> Option<u16>
 }
 
 fn single(HostPort { protocol, address, port }: HostPort) -> PublishedPort {
-    PublishedPort { protocol, host_address: address, published: port, target: port, count: 1 }
-}
-
-/// The host's address: as given, else IPv4's loopback.
-fn host_address(want: &WantedPort, families: &[Family]) -> Result<IpAddr, Error> {
-    let Some(given) = want.host_address else {
-        if families.contains(&Family::V4) {
-            return Ok(Ipv4Addr::LOCALHOST.into());
-        }
-        let message =
-            "the sandbox has no IPv4 address on this network, so that 127.0.0.1, the usual address, can't lead to it";
-        let missing = Invalid::required(&format!("{}/host_address", want.pointer), message);
-        return Err(missing.hint("give an IPv6 address of this host, or `::` for all of them").into());
-    };
-    let family = Family::of(given);
-    if families.contains(&family) {
-        return Ok(given);
-    }
-    let message =
-        format!("the sandbox has no {family} address on this network that packets to {given} could be sent on to");
-    let hint = "give an address of the other family, or attach to a network that has both";
-    Err(Invalid::new(&format!("{}/host_address", want.pointer), Code::WrongFamily, &given.to_string(), message)
-        .hint(hint)
-        .into())
+    PublishedPort { protocol, host_address: address, published: port, target: port, count: 1, direct: false }
 }
 
 /// Whether some port of the host is in both.
@@ -345,6 +348,7 @@ mod tests {
             published,
             target: 1,
             count,
+            direct: false,
         };
         for (a, b, wanted) in [
             (port("127.0.0.1", 80, 1), port("127.0.0.1", 80, 1), true),

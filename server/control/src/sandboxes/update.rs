@@ -1,11 +1,11 @@
 //! Changing a sandbox: attaching and detaching, stopping and starting, and what people read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::lease::LeaseState;
-use netloom_model::net::Family;
 use netloom_model::port::PublishedPort;
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp};
@@ -15,6 +15,7 @@ use super::attach::{self, Approach, Terms};
 use super::looks::Looks;
 use super::ports;
 use super::view::{self, SandboxParts};
+use super::ways::Ways;
 use crate::clock::now;
 use crate::command::{UpdateSandbox, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
@@ -303,22 +304,23 @@ impl Update {
         }
         let Some(network) = networks::by_id(tx, endpoint.network_id).await? else { return Ok(false) };
         ports::check_network(&network, wanted)?;
-        let families = families(tx, endpoint).await?;
+        let addresses = addresses(tx, endpoint).await?;
+        let ways = Ways { network: &network.spec, addresses: &addresses };
         // What it had before a change that is undone it has again, by the same numbers and without a look at the host.
         let former = match &self.write {
             Write::Former(former, _) => former.ports.get(&endpoint.id),
             Write::Patch(_) => None,
         };
         let has = EndpointRow { ports: former.unwrap_or(&endpoint.ports).clone(), ..endpoint.clone() };
-        let chosen = ports::choose(tx, &self.looks.ports, &has, &families, &wanted.ports).await?;
+        let chosen = ports::choose(tx, &self.looks.ports, &has, &ways, &wanted.ports).await?;
         netloom_store::ports::replace(tx, endpoint.id, &chosen)?;
         Ok(chosen != endpoint.ports)
     }
 }
 
-/// The families that an endpoint has addresses of.
-async fn families(tx: &mut WriteTx<'_>, endpoint: &EndpointRow) -> Result<Vec<Family>, Error> {
-    Ok(leases::of_endpoints(tx, &[endpoint.id]).await?.iter().map(|lease| Family::of(lease.address)).collect())
+/// The addresses that an endpoint has.
+async fn addresses(tx: &mut WriteTx<'_>, endpoint: &EndpointRow) -> Result<Vec<IpAddr>, Error> {
+    Ok(leases::of_endpoints(tx, &[endpoint.id]).await?.iter().map(|lease| lease.address).collect())
 }
 
 async fn staying(tx: &mut WriteTx<'_>, id: SandboxId) -> Result<Vec<EndpointId>, Error> {

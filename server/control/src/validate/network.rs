@@ -28,9 +28,9 @@ pub(crate) fn create(spec: &NetworkSpec, facts: Option<&Facts>) -> Result<Vec<Wa
     problems.check(check_name("/name", &spec.name));
     general(&mut problems, spec);
     driver(&mut problems, spec);
-    let parent = macvlan(&mut problems, spec, facts);
-    bridge::check(&mut problems, spec, facts);
-    let pools = pool::pools(&mut problems, spec.pools.as_ref(), spec.internal.unwrap_or(false), &BTreeMap::new());
+    let bridge = bridge::check(&mut problems, spec, facts);
+    let parent = macvlan(&mut problems, spec, facts).or(bridge);
+    let pools = pool::pools(&mut problems, spec, &BTreeMap::new());
     mtu(&mut problems, spec, parent, &pools);
     problems.finish(pools)
 }
@@ -50,7 +50,7 @@ pub(crate) fn update(
     bridge::fixed(&mut problems, old, new);
     fixed_pools(&mut problems, old, new, known);
     general(&mut problems, new);
-    let pools = pool::pools(&mut problems, new.pools.as_ref(), new.internal.unwrap_or(false), known);
+    let pools = pool::pools(&mut problems, new, known);
     problems.finish(pools)
 }
 
@@ -197,7 +197,7 @@ fn fixed_fields(problems: &mut Problems, old: &NetworkSpec, new: &NetworkSpec) {
         problems.add(immutable("/internal", &is.to_string(), &was.to_string()));
     }
     if old.mtu != new.mtu {
-        let unsaid = if old.driver == Driver::Macvlan { "the parent's" } else { "the default" };
+        let unsaid = if old.parent().is_some() { "the parent's" } else { "the default" };
         let say = |mtu: Option<u32>| mtu.map_or_else(|| unsaid.to_owned(), |mtu| mtu.to_string());
         problems.add(immutable("/mtu", &say(new.mtu), &say(old.mtu)));
     }

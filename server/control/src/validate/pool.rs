@@ -10,7 +10,7 @@ use netloom_model::document::escape_pointer;
 use netloom_model::invalid::Code;
 use netloom_model::name::check_name;
 use netloom_model::net::{Family, Span, parse_address, parse_span, parse_subnet, usable};
-use netloom_model::network::PoolSpec;
+use netloom_model::network::{GatewayMode, NetworkSpec, PoolSpec};
 
 use super::Problems;
 
@@ -49,9 +49,10 @@ impl WantedPool {
         self.range.and_then(|range| spans::intersection(range, whole)).unwrap_or(whole)
     }
 
-    /// The router's address, once the subnet is known: the first usable one unless said, none on an internal network.
-    pub(crate) fn gateway_in(&self, subnet: IpNet, internal: bool) -> Option<IpAddr> {
-        if internal { None } else { self.gateway.or(Some(usable(subnet).low)) }
+    /// The router's address on a network, once the subnet is known: the first usable one unless said, where there is one.
+    pub(crate) fn gateway_in(&self, network: &NetworkSpec, subnet: IpNet) -> Option<IpAddr> {
+        let isolated = network.gateway_mode(Family::of(subnet.addr())) == GatewayMode::Isolated;
+        if isolated { None } else { self.gateway.or(Some(usable(subnet).low)) }
     }
 }
 
@@ -59,11 +60,10 @@ impl WantedPool {
 /// range and reserved map can be edited later.
 pub(crate) fn pools(
     problems: &mut Problems,
-    specs: Option<&BTreeMap<String, PoolSpec>>,
-    internal: bool,
+    network: &NetworkSpec,
     known: &BTreeMap<String, IpNet>,
 ) -> Vec<WantedPool> {
-    let Some(specs) = specs.filter(|specs| !specs.is_empty()) else { return vec![automatic("v4")] };
+    let Some(specs) = network.pools.as_ref().filter(|specs| !specs.is_empty()) else { return first() };
     if specs.len() > POOLS_MAX {
         let count = specs.len().to_string();
         problems.add(Invalid::new("/pools", Code::TooLong, &count, format!("a network has at most {POOLS_MAX} pools")));
@@ -71,7 +71,7 @@ pub(crate) fn pools(
     }
     let mut wanted: Vec<WantedPool> = Vec::with_capacity(specs.len());
     for (key, spec) in specs {
-        let Some(pool) = pool(problems, key, spec, internal, known.get(key).copied()) else { continue };
+        let Some(pool) = pool(problems, key, spec, network, known.get(key).copied()) else { continue };
         let twin = wanted
             .iter()
             .find(|other| matches!((other.subnet, pool.subnet), (Some(a), Some(b)) if spans::overlap(Span::of(a), Span::of(b))));
@@ -84,7 +84,11 @@ pub(crate) fn pools(
     wanted
 }
 
-/// The pool of a network that asks for none.
+/// The pools of a network that asks for none.
+pub(crate) fn first() -> Vec<WantedPool> {
+    vec![automatic("v4")]
+}
+
 fn automatic(key: &str) -> WantedPool {
     WantedPool {
         key: key.to_owned(),
@@ -106,7 +110,7 @@ fn pool(
     problems: &mut Problems,
     key: &str,
     spec: &PoolSpec,
-    internal: bool,
+    network: &NetworkSpec,
     known: Option<IpNet>,
 ) -> Option<WantedPool> {
     problems.check(check_name(&format!("/pools/{}", escape_pointer(key)), key));
@@ -135,7 +139,7 @@ fn pool(
         return Some(wanted);
     };
     wanted.range = spec.range.as_ref().and_then(|text| range(problems, key, text, subnet));
-    wanted.gateway = spec.gateway.as_ref().and_then(|text| gateway(problems, key, text, subnet, internal));
+    wanted.gateway = spec.gateway.as_ref().and_then(|text| gateway(problems, key, text, subnet, network));
     if let Some(entries) = &spec.reserved {
         wanted.reserved = reserved(problems, key, entries, subnet);
     }
@@ -218,13 +222,15 @@ fn range(problems: &mut Problems, key: &str, text: &str, subnet: IpNet) -> Optio
     Some(span)
 }
 
-fn gateway(problems: &mut Problems, key: &str, text: &str, subnet: IpNet, internal: bool) -> Option<IpAddr> {
+fn gateway(problems: &mut Problems, key: &str, text: &str, subnet: IpNet, network: &NetworkSpec) -> Option<IpAddr> {
     let pointer = at(key, "gateway");
     let address = problems.check(parse_address(&pointer, text))?;
-    if internal {
-        let message = "an internal network has no gateway";
-        problems
-            .add(Invalid::new(&pointer, Code::NotAllowedHere, text, message).hint("leave `gateway` or `internal` out"));
+    if network.gateway_mode(Family::of(subnet.addr())) == GatewayMode::Isolated {
+        let (message, hint) = match network.internal {
+            Some(true) => ("an internal network has no gateway", "leave `gateway` or `internal` out"),
+            _ => ("in gateway mode isolated there is no gateway", "leave `gateway` out, or choose another mode"),
+        };
+        problems.add(Invalid::new(&pointer, Code::NotAllowedHere, text, message).hint(hint));
         return None;
     }
     problems.check(usable_address(&pointer, text, subnet, address))

@@ -2,7 +2,7 @@
 
 use netloom_control::command::*;
 use netloom_control::{Config, ErrorKind};
-use netloom_model::assignment::{AssignedBridge, AssignedPool, Key};
+use netloom_model::assignment::{AssignedBridge, AssignedGateway, AssignedPool, Key, Source};
 use netloom_model::facts::HostRoute;
 use netloom_model::network::{BRIDGE_PORTS_MAX, NetworkState};
 use netloom_model::sandbox::{EndpointState, SandboxState};
@@ -56,8 +56,7 @@ async fn a_bridge_network_has_a_gateway_and_its_sandboxes_have_addresses() {
     assert_eq!(endpoint.address6.as_deref(), Some("fd6e:6574:6c6f::2"));
     assert_eq!((endpoint.gateway.as_deref(), endpoint.state), (Some("10.200.0.1"), EndpointState::Attached));
     let (settings, pools) = assigned(&kit, "web").await;
-    let all_on = AssignedBridge { interface_name: None, inter_sandbox: true, masquerade: true, isolation: true };
-    assert_eq!((settings, pools.len()), (all_on, 2));
+    assert_eq!((settings, pools.len()), (AssignedBridge::default(), 2));
     assert_eq!(pools[0].gateway, "10.200.0.1".parse().ok());
     kit.remove_sandbox("s").await.expect("removed");
     kit.remove_network("web", false).await.expect("removed");
@@ -266,8 +265,10 @@ async fn a_bridges_switches_are_verified_like_everything_else() {
     let none = AssignedBridge {
         interface_name: Some("br-web".into()),
         inter_sandbox: false,
-        masquerade: false,
         isolation: false,
+        gateway4: AssignedGateway::Nat(Source::Sandbox),
+        gateway6: AssignedGateway::Nat(Source::Sandbox),
+        ..AssignedBridge::default()
     };
     assert_eq!(assigned(&kit, "web").await.0, none);
     let error = kit.patch_network("web", json!({"bridge": {"interface_name": "br-new"}})).await.expect_err("fixed");
@@ -291,7 +292,7 @@ async fn a_bridges_switches_are_verified_like_everything_else() {
         panic!("pending")
     };
     assert_eq!((kept.status.state, kept.id), (NetworkState::Failed, network.id));
-    assert!(assigned(&kit, "web").await.0.masquerade);
+    assert_eq!(assigned(&kit, "web").await.0.gateway4, AssignedGateway::Nat(Source::Host));
 
     // What only people read does not wait for a node in trouble.
     kit.patch_network("web", off).await.expect("changed");

@@ -7,7 +7,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoKind, InfoVeth, LinkAttribute,
 };
-use netloom_plan::object::{ALIAS_PREFIX, LINK_GROUP, Link, PortSettings};
+use netloom_plan::object::{ALIAS_PREFIX, LINK_GROUP, Link, PortSettings, port_mac};
 use rtnetlink::{LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, LinkVeth};
 
 use crate::rtnl::Request;
@@ -52,6 +52,7 @@ pub(crate) fn create_pair(port: Port<'_>, link: &Link, index: u32, namespace: Ra
     let mut builder = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
         .name(port.name)
         .index(port.index)
+        .address(port_mac(&link.owner).0.to_vec())
         .controller(port.bridge)
         .append_extra_attribute(LinkAttribute::Group(LINK_GROUP));
     if let Some(mtu) = link.mtu {

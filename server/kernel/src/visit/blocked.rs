@@ -13,13 +13,20 @@ pub(crate) struct Blocked {
     pub(crate) links: HashSet<String>,
     /// The rules could not be set: a bridge is not made without them.
     pub(crate) firewall: bool,
+    /// Something could not be given back: the rules about it are kept.
+    pub(crate) lent: bool,
 }
 
 impl Blocked {
     /// Whether an object needs something of it.
     pub(super) fn stops(&self, object: &Object) -> bool {
         let bridge = matches!(object, Object::Link(Link { kind: LinkKind::Bridge, .. }));
-        self.place || (bridge && self.firewall) || object.link().is_some_and(|link| self.links.contains(link))
+        let needs_rules = bridge || matches!(object, Object::Lent(_));
+        let kept = self.lent && matches!(object, Object::Firewall(_));
+        self.place
+            || kept
+            || (needs_rules && self.firewall)
+            || object.link().is_some_and(|link| self.links.contains(link))
     }
 
     /// Notes what an operation's failure takes with it.
@@ -27,6 +34,7 @@ impl Blocked {
         match object {
             Object::Namespace(_) => self.place = true,
             Object::Firewall(_) => self.firewall = true,
+            Object::Lent(_) => self.lent = true,
             Object::Link(link) => {
                 self.links.insert(link.name.clone());
             }

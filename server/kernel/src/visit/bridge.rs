@@ -69,21 +69,23 @@ impl Visiting<'_> {
 
     /// The other end's name, the index of its bridge, and how that treats it.
     fn pair(&mut self, index: usize, link: &Link) -> Result<(String, u32, PortSettings), Refusal> {
-        let LinkKind::Veth { port, bridge, settings } = &link.kind else {
+        let LinkKind::Veth { port, bridge, managed, settings } = &link.kind else {
             return Err(self.subject(index).refusal("kernel-refused", "it is no pair"));
         };
         match self.of_host(index, bridge)? {
-            Some(found) if found.is_ours() && found.kind.as_deref() == Some("bridge") => {
+            Some(found) if found.is_ours() == *managed && found.kind.as_deref() == Some("bridge") => {
                 Ok((port.clone(), found.index, *settings))
             }
             Some(found) => {
-                let why = format!("{bridge} on the host is not Netloom's bridge ({})", describe(&found));
+                let whose = if *managed { "Netloom's bridge" } else { "a bridge of the host's own" };
+                let why = format!("{bridge} on the host is not {whose} ({})", describe(&found));
                 Err(self.subject(index).refusal("name-conflict", why))
             }
             None => {
                 let mut refusal =
                     self.subject(index).refusal("bridge-missing", format!("the host has no bridge {bridge}"));
-                refusal.hint = Some("it is made with its network; this is tried again after that".to_owned());
+                let made = "it is made with its network; this is tried again after that";
+                refusal.hint = managed.then(|| made.to_owned());
                 Err(refusal)
             }
         }

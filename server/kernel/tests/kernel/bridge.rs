@@ -27,7 +27,7 @@ pub(crate) fn network(number: u8) -> AssignedNetwork {
         .map(|(subnet, gateway)| AssignedPool { subnet: subnet.parse().unwrap(), gateway: Some(ip(&gateway)) })
         .to_vec(),
         internal: false,
-        bridge: Some(AssignedBridge { interface_name: None, inter_sandbox: true, masquerade: true, isolation: true }),
+        bridge: Some(AssignedBridge::default()),
         macvlan: None,
         in_use: true,
         deleting: false,

@@ -95,6 +95,15 @@ impl Rule {
         })
     }
 
+    /// `snat ip to FIELD . FIELD map @MAP`: the address that a map has for these; without an entry, the next rule.
+    #[must_use]
+    pub fn snat_map(self, version: Nfproto, fields: &[Field], map: &str) -> Self {
+        let looked_up = self.nfproto(version).load(fields);
+        looked_up.with(|e| {
+            e.lookup_map(map, Register::FIRST, Register::FIRST).nat(Nat::Snat, version, Register::FIRST, None)
+        })
+    }
+
     /// `dnat to ADDRESS:PORT`; after [`Rule::l4proto`]. In nat chains at prerouting or output.
     #[must_use]
     pub fn dnat(self, to: SocketAddr) -> Self {

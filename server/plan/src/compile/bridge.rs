@@ -1,20 +1,24 @@
 //! Driver bridge: a bridge of the host's for each network, a pair of links for each endpoint, and the rules between them.
 
-use std::collections::BTreeSet;
+use std::net::IpAddr;
 
-use netloom_model::assignment::{AssignedBridge, AssignedEndpoint, AssignedNetwork, AssignedSandbox};
+use netloom_model::assignment::{
+    AssignedBridge, AssignedEndpoint, AssignedGateway, AssignedNetwork, AssignedSandbox, Source,
+};
 use netloom_model::condition::Condition;
 use netloom_model::facts::Facts;
+use netloom_model::net::Family;
 use netloom_model::network::{Driver, MTU_MIN_IPV6};
 
-use super::{Compiled, Gates, endpoint, firewall, port, sysctl};
-use crate::describe;
+use super::{Compiled, Gates, endpoint, firewall, parent, port, sysctl};
 use crate::object::{
     Address, AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings, host_link_name, network_mac, port_name,
 };
 
 /// MTU of a bridge and its endpoints unless said: Ethernet's.
 const MTU: u32 = 1500;
+/// A bridge, by the kernel's word for the kind of link.
+const KIND: &str = "bridge";
 
 /// The settings of a bridge network, and the name of its bridge.
 pub(super) fn of(network: &AssignedNetwork) -> Option<(&AssignedBridge, String)> {
@@ -23,10 +27,23 @@ pub(super) fn of(network: &AssignedNetwork) -> Option<(&AssignedBridge, String)>
     Some((settings, name))
 }
 
-/// What belongs to the network as a whole: its bridge, gateways and rules, while an endpoint is running on it.
+/// The same of a network whose bridge is Netloom's.
+pub(super) fn managed(network: &AssignedNetwork) -> Option<(&AssignedBridge, String)> {
+    of(network).filter(|(settings, _)| settings.managed)
+}
+
+/// What belongs to the network as a whole: its bridge, gateways and rules, while an endpoint is running on it. Of a bridge that is not managed
+/// nothing but that it is there.
 pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts: &Facts, gates: &Gates) {
     let Some((settings, bridge)) = of(network) else { return };
     let owner = AssignedKey::Network(network.id);
+    if !settings.managed {
+        compiled.marks.insert(network.id.to_string(), owner);
+        if let (false, Err(stand)) = (network.deleting, parent::find(&bridge, Some(KIND), facts)) {
+            compiled.refuse(owner, stand.refusal(format!("network {}", network.name), &bridge, facts));
+        }
+        return;
+    }
     compiled.marks.insert(network.id.to_string(), owner);
     compiled.on_host.insert(network.id);
     compiled.scope.host = true;
@@ -56,7 +73,7 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         owner: network.id.to_string(),
     };
     compiled.want(owner, Object::Link(link));
-    for setting in sysctl::bridge(&bridge, !network.internal, without_ipv6(network, gates)) {
+    for setting in sysctl::bridge(&bridge, network.has_way_out(Family::V4), without_ipv6(network, gates)) {
         compiled.want(owner, setting);
     }
     for (gateway, subnet) in network.pools.iter().filter_map(|pool| Some((pool.gateway?, pool.subnet))) {
@@ -64,15 +81,31 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         let address = Address { place: Place::Host, link: bridge.clone(), address: gateway, prefix_length };
         compiled.want(owner, Object::Address(address));
     }
-    if !network.internal {
-        let needed = forwarding(network, facts);
-        compiled.ask_for(Place::Host, needed.iter());
-        compiled.forwarding.insert(network.id, needed.into_iter().collect());
+    for family in [Family::V4, Family::V6] {
+        if let AssignedGateway::Nat(Source::Address(address)) = settings.gateway(family)
+            && network.has_way_out(family)
+            && !facts.links.iter().flat_map(|link| &link.addresses).any(|net| net.addr() == *address)
+        {
+            compiled.condition(owner, source_missing(*address));
+        }
     }
 }
 
+/// A chosen source that the host has not, for the time being perhaps.
+fn source_missing(address: IpAddr) -> Condition {
+    Condition::new(
+        "SourceAddressMissing",
+        "NotOnHost",
+        format!(
+            "what leaves the host gets the source {address}, which this host does not have: answers go elsewhere until it does; `ip address add \
+             {address}/{} dev LINK`, or another source address",
+            if address.is_ipv4() { 32 } else { 128 }
+        ),
+    )
+}
+
 /// Whether the network's links have no IPv6, and no settings of it: the kernel takes it from those whose MTU is too small for it.
-fn without_ipv6(network: &AssignedNetwork, gates: &Gates) -> bool {
+pub(super) fn without_ipv6(network: &AssignedNetwork, gates: &Gates) -> bool {
     gates.without_ipv6 || network.mtu.unwrap_or(MTU) < MTU_MIN_IPV6
 }
 
@@ -82,68 +115,58 @@ pub(super) fn endpoint(
     sandbox: &AssignedSandbox,
     endpoint: &AssignedEndpoint,
     network: &AssignedNetwork,
+    facts: &Facts,
     gates: &Gates,
 ) {
     let owner = AssignedKey::Sandbox(sandbox.id);
     let Some((settings, bridge)) = of(network).filter(|_| network.in_use && !network.deleting) else { return };
-    let place = Place::Sandbox(sandbox.id);
-    let link = Link {
-        place,
-        name: endpoint.interface.clone(),
-        kind: LinkKind::Veth {
-            port: port_name(endpoint.id),
-            bridge: bridge.clone(),
-            settings: PortSettings { isolated: !settings.inter_sandbox, hairpin: !endpoint.ports.is_empty() },
-        },
-        mac: Some(endpoint.mac),
-        mtu: Some(network.mtu.unwrap_or(MTU)),
-        up: true,
-        owner: endpoint.id.to_string(),
+    let mtu = match parent::find(&bridge, Some(KIND), facts) {
+        _ if settings.managed => network.mtu.unwrap_or(MTU),
+        Ok(found) => found.mtu,
+        Err(stand) => {
+            let object = format!("link {} in sandbox {}", endpoint.interface, sandbox.name);
+            compiled.refuse(owner, stand.refusal(object, &bridge, facts));
+            endpoint::tolerate(compiled, sandbox, endpoint, gates);
+            let withheld = Object::Link(link(sandbox, endpoint, settings, &bridge, None));
+            compiled.withheld.insert(withheld.key(), withheld);
+            return;
+        }
     };
-    compiled.want(owner, Object::Link(link));
-    for setting in endpoint::settings(sandbox, endpoint, without_ipv6(network, gates)) {
+    compiled.want(owner, Object::Link(link(sandbox, endpoint, settings, &bridge, Some(mtu))));
+    for setting in endpoint::settings(sandbox, endpoint, gates.without_ipv6 || mtu < MTU_MIN_IPV6) {
         compiled.want(owner, setting);
     }
+    // On a bridge of Netloom's own nobody else has an address.
+    let gates = (!settings.managed && settings.probe).then_some(gates);
     for address in &endpoint.addresses {
-        for object in endpoint::of_address(sandbox, endpoint, address) {
-            compiled.want(owner, object);
-        }
+        let objects = endpoint::of_address(sandbox, endpoint, address);
+        endpoint::set(compiled, sandbox, endpoint, address.address, objects, gates);
     }
     port::endpoint(compiled, sandbox, endpoint, &bridge);
 }
 
-/// The host's settings without which answers from outside do not come through: IPv4 forwards by the link that a packet comes in on,
-/// IPv6 for the whole host.
-fn forwarding(network: &AssignedNetwork, facts: &Facts) -> BTreeSet<String> {
-    let mut paths = BTreeSet::new();
-    let has = |v4: bool| network.pools.iter().any(|pool| pool.subnet.addr().is_ipv4() == v4);
-    let ways_out = |v4: bool| {
-        facts.routes.iter().filter(move |route| route.is_default() && route.destination.addr().is_ipv4() == v4)
-    };
-    if has(true) {
-        let links = ways_out(true).filter_map(|route| route.interface.as_ref());
-        paths.extend(links.map(|link| format!("net/ipv4/conf/{link}/forwarding")));
+/// An endpoint's pair.
+fn link(
+    sandbox: &AssignedSandbox,
+    endpoint: &AssignedEndpoint,
+    settings: &AssignedBridge,
+    bridge: &str,
+    mtu: Option<u32>,
+) -> Link {
+    Link {
+        place: Place::Sandbox(sandbox.id),
+        name: endpoint.interface.clone(),
+        kind: LinkKind::Veth {
+            port: port_name(endpoint.id),
+            bridge: bridge.to_owned(),
+            managed: settings.managed,
+            settings: PortSettings { isolated: !settings.inter_sandbox, hairpin: !endpoint.ports.is_empty() },
+        },
+        mac: Some(endpoint.mac),
+        mtu,
+        up: true,
+        owner: endpoint.id.to_string(),
     }
-    if has(false) && ways_out(false).next().is_some() {
-        paths.insert(sysctl::HOST_IPV6_FORWARDING.to_owned());
-    }
-    paths
-}
-
-/// Settings of the host that keep a network's sandboxes from the outside.
-pub(super) fn forwarding_off(off: &[String]) -> Condition {
-    let names: Vec<String> = off.iter().map(|path| describe::dotted(path)).collect();
-    let remedy: Vec<String> = names.iter().map(|name| format!("`sysctl -w {name}=1`")).collect();
-    Condition::new(
-        "ForwardingOff",
-        "HostSetting",
-        format!(
-            "sandboxes on this network reach each other and the host, and nothing beyond it: the host does not forward the answers ({} is \
-             0); {} helps",
-            names.join(" and "),
-            remedy.join(" and ")
-        ),
-    )
 }
 
 #[cfg(test)]

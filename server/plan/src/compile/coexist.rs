@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use netloom_model::assignment::AssignedNetwork;
 use netloom_model::condition::Condition;
+use netloom_model::net;
 use netloom_nftables::Family;
 
 use super::{Compiled, Gates, bridge};
@@ -24,13 +25,13 @@ pub struct Beside {
     bridge: String,
     /// Whether it has pools of IPv4, and of IPv6.
     has: [bool; 2],
-    /// Whether nothing of it passes to other links.
-    internal: bool,
+    /// Whether packets of these pass to other links.
+    has_way_out: [bool; 2],
 }
 
 /// Has what stands beside a network looked at.
 pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, gates: &Gates) {
-    let Some((_, bridge)) = bridge::of(network) else { return };
+    let Some((_, bridge)) = bridge::managed(network) else { return };
     let owner = AssignedKey::Network(network.id);
     let uses = network.in_use && !network.deleting;
     for family in [Family::IPV4, Family::IPV6] {
@@ -45,8 +46,9 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, gates:
     }
     compiled.hands_off |= gates.hands_off;
     compiled.ask_for(Place::Host, BRIDGED.map(str::to_owned).iter());
-    let has = |v4: bool| network.pools.iter().any(|pool| pool.subnet.addr().is_ipv4() == v4);
-    let beside = Beside { bridge, has: [has(true), has(false)], internal: network.internal };
+    let versions = [net::Family::V4, net::Family::V6];
+    let has_way_out = versions.map(|family| network.has_way_out(family));
+    let beside = Beside { bridge, has: versions.map(|family| network.has(family)), has_way_out };
     compiled.beside.insert(network.id, beside);
 }
 
@@ -81,7 +83,9 @@ pub(super) fn conditions(compiled: &Compiled, observed: &Observed) -> Vec<(Assig
 
 impl Beside {
     fn is_hindered_by(&self, chain: &ForwardChain, bridged: [bool; 2]) -> bool {
-        let passes = |version: usize| self.has[version] && sees(chain)[version] && (!self.internal || bridged[version]);
+        let passes = |version: usize| {
+            self.has[version] && sees(chain)[version] && (self.has_way_out[version] || bridged[version])
+        };
         let known = chain.links.iter().any(|name| name.covers(&self.bridge));
         !chain.lets_pass && !known && (passes(0) || passes(1))
     }
@@ -94,13 +98,15 @@ impl Beside {
             })
             .map(|version| format!("{} is 1", describe::dotted(BRIDGED[version])))
             .collect();
-        let reach = match (self.internal, among_themselves.is_empty()) {
-            (false, true) => "sandboxes on this network don't reach what is beyond the host".to_owned(),
-            (false, false) => format!(
+        let goes_out =
+            (0..2).any(|version| self.has_way_out[version] && chains.iter().any(|chain| sees(chain)[version]));
+        let reach = match (goes_out, among_themselves.is_empty()) {
+            (true, true) => "sandboxes on this network don't reach what is beyond the host".to_owned(),
+            (true, false) => format!(
                 "sandboxes on this network don't reach what is beyond the host, nor each other ({})",
                 joined(among_themselves)
             ),
-            (true, _) => format!("sandboxes on this network don't reach each other ({})", joined(among_themselves)),
+            (false, _) => format!("sandboxes on this network don't reach each other ({})", joined(among_themselves)),
         };
         let titles = joined(chains.iter().map(|chain| chain.title()));
         let remedies = chains.iter().map(|chain| chain.remedy(&self.bridge)).collect::<Vec<_>>().join("; ");

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use netloom_model::assignment::{AssignedAddress, AssignedEndpoint, AssignedSandbox, NamespaceSource};
 
-use super::sysctl;
-use crate::object::{Address, Object, Place, Route};
+use super::{Compiled, Gates, ProbeNeeded, sysctl};
+use crate::object::{Address, AssignedKey, Key, Object, Place, Route};
 
 /// Settings of its link: in a namespace that Netloom made a link inherits them, in an adopted one it has its owner's.
 pub(super) fn settings(sandbox: &AssignedSandbox, endpoint: &AssignedEndpoint, without_ipv6: bool) -> Vec<Object> {
@@ -39,6 +39,47 @@ pub(super) fn of_address(
         }));
     }
     objects
+}
+
+/// Wants an address of an endpoint with what needs it; with gates only once it was found free on the wire, and until then what stands of
+/// it may stay.
+pub(super) fn set(
+    compiled: &mut Compiled,
+    sandbox: &AssignedSandbox,
+    endpoint: &AssignedEndpoint,
+    address: IpAddr,
+    objects: Vec<Object>,
+    gates: Option<&Gates>,
+) {
+    let owner = AssignedKey::Sandbox(sandbox.id);
+    if gates.is_none_or(|gates| gates.clear.contains(&(endpoint.id, address))) {
+        return objects.into_iter().for_each(|object| compiled.want(owner, object));
+    }
+    objects.iter().for_each(|object| compiled.tolerate(owner, object.key(), ""));
+    compiled.probes.push(ProbeNeeded {
+        sandbox: sandbox.id,
+        endpoint: endpoint.id,
+        link: endpoint.interface.clone(),
+        mac: endpoint.mac,
+        address,
+        objects,
+    });
+}
+
+/// Leaves what stands of an endpoint as it is while its parent can't carry it: its link keeps working when that comes up again.
+pub(super) fn tolerate(compiled: &mut Compiled, sandbox: &AssignedSandbox, endpoint: &AssignedEndpoint, gates: &Gates) {
+    let owner = AssignedKey::Sandbox(sandbox.id);
+    let place = Place::Sandbox(sandbox.id);
+    compiled.tolerate(owner, Key::Link(place, endpoint.interface.clone()), &endpoint.id.to_string());
+    for setting in sysctl::adopted_link(place, &endpoint.interface, gates.without_ipv6) {
+        compiled.tolerate(owner, setting.key(), "");
+    }
+    for address in &endpoint.addresses {
+        for object in of_address(sandbox, endpoint, address) {
+            compiled.tolerate(owner, object.key(), "");
+            compiled.withheld.insert(object.key(), object);
+        }
+    }
 }
 
 fn default_destination(gateway: IpAddr) -> IpNet {

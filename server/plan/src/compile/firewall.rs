@@ -4,13 +4,14 @@
 //! comes from a bridge is marked where it may pass, because another table's chain may drop what ours accepts
 //! (docs/adr/0018).
 
-use netloom_model::assignment::{AssignedBridge, AssignedNetwork};
+use netloom_model::assignment::{AssignedBridge, AssignedGateway, AssignedNetwork, Source};
+use netloom_model::net::Family;
 use netloom_nftables::expression::Nfproto;
 use netloom_nftables::rule::Field;
 use netloom_nftables::{Chain, Comment, DataType, Element, Hook, Policy, Rule, Set, Value, Verdict};
 
-use super::port;
-use crate::firewall::{FilledChain, Part, SetElement, chain_from, chain_to};
+use super::{forwarding, port};
+use crate::firewall::{FilledChain, Part, SetElement, WAYS_OUT, chain_from, chain_to};
 
 /// Set: names of the bridges of all bridge networks.
 pub(super) const BRIDGES: &str = "bridges";
@@ -22,8 +23,14 @@ const TO: &str = "to_bridge";
 /// the subnet: ranges that touch can't stand in one set.
 const MASQUERADE4: &str = "masquerade4";
 const MASQUERADE6: &str = "masquerade6";
+/// Maps: the address that a bridge's packets get instead, where one was chosen, by family.
+const SOURCE4: &str = "source4";
+const SOURCE6: &str = "source6";
 /// Bit of the packet mark that says: Netloom lets it pass. None that Docker (0x1), Netavark (0x2000) or Kubernetes (0x4000, 0x8000) use.
 pub(crate) const PASSES: u32 = 0x4_0000;
+/// Protocols over IP, by IANA's numbers.
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
 /// Before the chains at `filter` (0), so that they see the mark.
 pub(crate) const FORWARD_PRIORITY: i32 = -10;
 /// `srcnat`.
@@ -31,16 +38,22 @@ const POSTROUTING_PRIORITY: i32 = 100;
 
 /// What the table holds for all networks.
 pub(super) fn shared() -> Vec<Part> {
-    let forward = vec![
+    let mut forward = vec![
         commented(Rule::new().vmap(&[Field::Iifname], FROM), "what networks send"),
         commented(Rule::new().vmap(&[Field::Oifname], TO), "what networks get"),
     ];
+    forward.extend(forwarding::rules());
     let masquerade = |version, set: &str| {
         let rule = Rule::new().nfproto(version).iifname_in(set).oifname_not_in(BRIDGES).masquerade();
         commented(rule, "to the outside")
     };
+    let source = |version, map: &str| {
+        let rule = Rule::new().oifname_not_in(BRIDGES).snat_map(version, &[Field::Iifname], map);
+        commented(rule, "to the outside, from a chosen address")
+    };
     let mut postrouting = port::sources();
     postrouting.extend([masquerade(Nfproto::Ipv4, MASQUERADE4), masquerade(Nfproto::Ipv6, MASQUERADE6)]);
+    postrouting.extend([source(Nfproto::Ipv4, SOURCE4), source(Nfproto::Ipv6, SOURCE6)]);
     let mut parts = vec![
         Part::Table,
         Part::Set(Set::new(BRIDGES, DataType::IFNAME)),
@@ -48,10 +61,13 @@ pub(super) fn shared() -> Vec<Part> {
         Part::Set(Set::new(TO, DataType::IFNAME).map_to(DataType::VERDICT)),
         Part::Set(Set::new(MASQUERADE4, DataType::IFNAME)),
         Part::Set(Set::new(MASQUERADE6, DataType::IFNAME)),
+        Part::Set(Set::new(SOURCE4, DataType::IFNAME).map_to(DataType::IPV4_ADDR)),
+        Part::Set(Set::new(SOURCE6, DataType::IFNAME).map_to(DataType::IPV6_ADDR)),
         chain(Chain::filter("forward", Hook::FORWARD, FORWARD_PRIORITY, Policy::Accept), forward),
         chain(Chain::nat("postrouting", Hook::POSTROUTING, POSTROUTING_PRIORITY), postrouting),
     ];
     parts.extend(port::shared());
+    parts.extend(forwarding::shared());
     parts
 }
 
@@ -62,11 +78,17 @@ pub(super) fn of_network(network: &AssignedNetwork, settings: &AssignedBridge, b
         chain(Chain::regular(chain_to(network.id)), rules_to(network, settings, bridge)),
     ];
     parts.extend(dispatch(network, bridge));
-    if settings.masquerade && !network.internal {
-        let has = |v4: bool| network.pools.iter().any(|pool| pool.subnet.addr().is_ipv4() == v4);
-        let sets = [(MASQUERADE4, has(true)), (MASQUERADE6, has(false))];
-        parts.extend(sets.into_iter().filter(|(_, has)| *has).map(|(set, _)| member(set, bridge)));
-    }
+    parts.extend(forwarding::of_network(network, bridge));
+    let sets = [(Family::V4, MASQUERADE4, SOURCE4), (Family::V6, MASQUERADE6, SOURCE6)];
+    let translated = sets.into_iter().filter(|(family, ..)| network.has_way_out(*family));
+    parts.extend(translated.filter_map(|(family, masquerade, source)| match settings.gateway(family) {
+        AssignedGateway::Nat(Source::Host) => Some(member(masquerade, bridge)),
+        AssignedGateway::Nat(Source::Address(address)) => {
+            let from = Element::new(Value::ifname(bridge)).value(Value::address(*address));
+            Some(element(source, from))
+        }
+        AssignedGateway::Nat(Source::Sandbox) | AssignedGateway::Routed | AssignedGateway::Isolated => None,
+    }));
     parts
 }
 
@@ -77,22 +99,33 @@ pub(super) fn possible(network: &AssignedNetwork, bridge: &str) -> Vec<Part> {
         chain(Chain::regular(chain_to(network.id)), Vec::new()),
     ];
     parts.extend(dispatch(network, bridge));
-    parts.extend([MASQUERADE4, MASQUERADE6].map(|set| member(set, bridge)));
+    parts.extend(WAYS_OUT.map(|set| member(set, bridge)));
+    parts.extend([MASQUERADE4, MASQUERADE6, SOURCE4, SOURCE6].map(|set| member(set, bridge)));
     parts
 }
 
-/// An internal network's packets stay on its bridge; all others may go on.
+/// Packets stay on the bridge where the network has no way out, by family; all others may go on.
 fn rules_from(network: &AssignedNetwork, bridge: &str) -> Vec<Rule> {
     let mut rules = Vec::new();
-    if network.internal {
-        rules.push(named(Rule::new().oifname_not(bridge).counter().drop(), network, "internal"));
+    let shut = |rule: Rule, what: &str| named(rule.oifname_not(bridge).counter().drop(), network, what);
+    match (network.has_way_out(Family::V4), network.has_way_out(Family::V6)) {
+        (false, false) => rules.push(shut(Rule::new(), "internal")),
+        // A family without a pool has no address that an answer would find; what it sends is let go on as ever.
+        (false, true) if network.has(Family::V4) => {
+            rules.push(shut(Rule::new().nfproto(Nfproto::Ipv4), "IPv4 is isolated"));
+        }
+        (true, false) if network.has(Family::V6) => {
+            rules.push(shut(Rule::new().nfproto(Nfproto::Ipv6), "IPv6 is isolated"));
+        }
+        _ => {}
     }
     rules.push(named(Rule::new().set_mark(PASSES, PASSES), network, "passes"));
     rules
 }
 
 /// To a network comes what its own bridge forwards (a host may have bridged packets filtered as routed ones), what belongs to a
-/// connection that it began, and what was sent on to it by a translation. Anything else is dropped.
+/// connection that it began, and what was sent on to it by a translation. Where nothing is translated, the ports that are published, and
+/// pings. Anything else is dropped.
 fn rules_to(network: &AssignedNetwork, settings: &AssignedBridge, bridge: &str) -> Vec<Rule> {
     let passes = |rule: Rule| rule.set_mark(PASSES, PASSES).accept();
     let mut rules = vec![
@@ -100,6 +133,13 @@ fn rules_to(network: &AssignedNetwork, settings: &AssignedBridge, bridge: &str) 
         named(passes(Rule::new().ct_state_established()), network, "answers"),
         named(passes(Rule::new().ct_status_dnat()), network, "published"),
     ];
+    for (family, version, icmp) in [(Family::V4, Nfproto::Ipv4, ICMP), (Family::V6, Nfproto::Ipv6, ICMPV6)] {
+        if network.has(family) && *settings.gateway(family) == AssignedGateway::Routed {
+            rules.push(named(passes(port::open(version)), network, "open"));
+            let ping = Rule::new().nfproto(version).iifname_not_in(BRIDGES).l4proto(icmp);
+            rules.push(named(passes(ping), network, "pings"));
+        }
+    }
     if !settings.isolation {
         rules.push(named(Rule::new().iifname_in(BRIDGES).accept(), network, "other networks"));
     }
@@ -118,7 +158,7 @@ fn dispatch(network: &AssignedNetwork, bridge: &str) -> [Part; 4] {
     ]
 }
 
-fn member(set: &str, bridge: &str) -> Part {
+pub(super) fn member(set: &str, bridge: &str) -> Part {
     element(set, Element::new(Value::ifname(bridge)))
 }
 
@@ -126,7 +166,7 @@ pub(super) fn chain(chain: Chain, rules: Vec<Rule>) -> Part {
     Part::Chain(FilledChain { chain, rules })
 }
 
-fn element(set: &str, element: Element) -> Part {
+pub(super) fn element(set: &str, element: Element) -> Part {
     Part::Element(SetElement { set: set.to_owned(), element })
 }
 

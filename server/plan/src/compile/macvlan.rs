@@ -8,9 +8,9 @@ use netloom_model::assignment::{AssignedAddress, AssignedEndpoint, AssignedMacvl
 use netloom_model::condition::Condition;
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::network::MacvlanMode;
-use netloom_model::plan::Refusal;
 
-use super::{Compiled, Gates, ProbeNeeded, endpoint, sysctl};
+use super::parent::{self, Stand};
+use super::{Compiled, Gates, endpoint, sysctl};
 use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Place, Route, host_link_name, network_mac};
 
 /// Whether the host reaches the network's endpoints through a link of its own. Only mode bridge lets links talk to each other.
@@ -95,20 +95,8 @@ pub(super) fn endpoint(
             }
             objects.push(Object::Route(host_route(network.id, address, source)));
         }
-        let clear = !macvlan.probe || gates.clear.contains(&(endpoint.id, address.address));
-        if clear {
-            objects.into_iter().for_each(|object| compiled.want(owner, object));
-            continue;
-        }
-        objects.iter().for_each(|object| compiled.tolerate(owner, object.key(), ""));
-        compiled.probes.push(ProbeNeeded {
-            sandbox: sandbox.id,
-            endpoint: endpoint.id,
-            link: endpoint.interface.clone(),
-            mac: endpoint.mac,
-            address: address.address,
-            objects,
-        });
+        let gates = macvlan.probe.then_some(gates);
+        endpoint::set(compiled, sandbox, endpoint, address.address, objects, gates);
     }
 }
 
@@ -131,7 +119,7 @@ fn link(
     }
 }
 
-/// Leaves what stands of an endpoint as it is: its links keep working when their parent comes up again.
+/// Leaves what stands of an endpoint as it is, with the host's routes to it.
 fn tolerate(
     compiled: &mut Compiled,
     sandbox: &AssignedSandbox,
@@ -139,74 +127,17 @@ fn tolerate(
     network: &AssignedNetwork,
     gates: &Gates,
 ) {
-    let owner = AssignedKey::Sandbox(sandbox.id);
-    let place = Place::Sandbox(sandbox.id);
-    compiled.tolerate(owner, Key::Link(place, endpoint.interface.clone()), &endpoint.id.to_string());
-    for setting in sysctl::adopted_link(place, &endpoint.interface, gates.without_ipv6) {
-        compiled.tolerate(owner, setting.key(), "");
+    endpoint::tolerate(compiled, sandbox, endpoint, gates);
+    for address in endpoint.addresses.iter().filter(|a| has_shim(network) && a.address.is_ipv4()) {
+        let owner = AssignedKey::Sandbox(sandbox.id);
+        compiled.tolerate(owner, Key::Route(Place::Host, address.address.into()), "");
     }
-    for address in &endpoint.addresses {
-        for object in endpoint::of_address(sandbox, endpoint, address) {
-            compiled.tolerate(owner, object.key(), "");
-            compiled.withheld.insert(object.key(), object);
-        }
-        if has_shim(network) && address.address.is_ipv4() {
-            compiled.tolerate(owner, Key::Route(Place::Host, address.address.into()), "");
-        }
-    }
-}
-
-/// Why a parent can't carry a network.
-enum Stand {
-    Missing,
-    Down,
-    Vlan(u16),
 }
 
 fn parent<'a>(macvlan: &AssignedMacvlan, facts: &'a Facts) -> Result<&'a HostLink, Stand> {
-    if let Some(vlan) = macvlan.vlan_id {
-        return Err(Stand::Vlan(vlan));
-    }
-    let link = facts.link(&macvlan.parent).ok_or(Stand::Missing)?;
-    if link.up { Ok(link) } else { Err(Stand::Down) }
-}
-
-impl Stand {
-    fn refusal(&self, object: String, parent: &str, facts: &Facts) -> Refusal {
-        let (code, what, hint) = match self {
-            Self::Missing => ("parent-missing", format!("the host has no link {parent}"), candidates(facts)),
-            Self::Down => (
-                "parent-down",
-                format!("the host's link {parent} is down"),
-                format!("`ip link set {parent} up`, or another parent: {}", candidates(facts)),
-            ),
-            Self::Vlan(id) => (
-                "feature-missing",
-                format!("this node can't make VLAN {id} on {parent} yet"),
-                format!(
-                    "make the VLAN link yourself (`ip link add link {parent} name {parent}.{id} type vlan id {id}`) and name it as the parent"
-                ),
-            ),
-        };
-        Refusal {
-            code: code.to_owned(),
-            message: format!("{object} was not made: {what}"),
-            object,
-            operation: "create".to_owned(),
-            errno: None,
-            hint: Some(hint),
-        }
-    }
-}
-
-/// Links that could be a parent, in words.
-fn candidates(facts: &Facts) -> String {
-    let fit = |link: &&HostLink| link.up && !link.loopback && link.mac.is_some() && link.controller.is_none();
-    let names: Vec<&str> = facts.links.iter().filter(fit).map(|link| link.name.as_str()).collect();
-    if names.is_empty() {
-        "no link of this host is up and could be a parent".to_owned()
-    } else {
-        format!("links of this host that are up: {}", names.join(", "))
+    match macvlan.vlan_id {
+        Some(vlan) => Err(Stand::Vlan(vlan)),
+        None => parent::find(&macvlan.parent, None, facts),
     }
 }
 

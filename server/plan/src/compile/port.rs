@@ -1,4 +1,5 @@
-//! Published ports: one map element for each port of the host, by which a packet's destination becomes an endpoint's.
+//! Published ports: one map element for each port of the host, by which a packet's destination becomes an endpoint's. Where nothing is
+//! translated: one element of a set for each port that is open at the endpoint's own address.
 //!
 //! A packet's way does not grow with the number of ports, and publishing one changes one element. That a packet so sent on may enter the
 //! endpoint's network is a rule of the network's (`firewall`).
@@ -14,7 +15,7 @@ use netloom_nftables::{Chain, Comment, DataType, Element, Hook, Policy, Rule, Se
 
 use super::firewall::{BRIDGES, chain, commented};
 use super::{Compiled, sysctl};
-use crate::firewall::{ITSELF, PUBLISHED, Part, SetElement};
+use crate::firewall::{ITSELF, OPEN, PUBLISHED, Part, SetElement};
 use crate::object::{AssignedKey, Object};
 
 /// Set: each bridge with itself, for packets that leave by the bridge they came in by.
@@ -29,6 +30,7 @@ struct Maps {
     version: Nfproto,
     on_address: &'static str,
     on_all: &'static str,
+    open: &'static str,
     itself: &'static str,
     address: DataType,
 }
@@ -38,6 +40,7 @@ static MAPS: [Maps; 2] = [
         version: Nfproto::Ipv4,
         on_address: PUBLISHED[0],
         on_all: PUBLISHED[1],
+        open: OPEN[0],
         itself: ITSELF[0],
         address: DataType::IPV4_ADDR,
     },
@@ -45,6 +48,7 @@ static MAPS: [Maps; 2] = [
         version: Nfproto::Ipv6,
         on_address: PUBLISHED[2],
         on_all: PUBLISHED[3],
+        open: OPEN[1],
         itself: ITSELF[1],
         address: DataType::IPV6_ADDR,
     },
@@ -59,6 +63,7 @@ pub(super) fn shared() -> Vec<Part> {
         let map = |name: &str, key: &[DataType]| Part::Set(Set::new(name, DataType::concatenation(key)).map_to(target));
         parts.push(map(maps.on_address, &[proto, maps.address, service]));
         parts.push(map(maps.on_all, &[proto, service]));
+        parts.push(Part::Set(Set::new(maps.open, DataType::concatenation(&[proto, maps.address, service]))));
         parts.push(Part::Set(Set::new(maps.itself, DataType::concatenation(&[maps.address, maps.address]))));
     }
     parts.push(chain(Chain::nat("prerouting", Hook::PREROUTING, NAT_PRIORITY), translations()));
@@ -87,6 +92,13 @@ fn local(maps: &Maps) -> Rule {
         Nfproto::Ipv4 => rule,
         Nfproto::Ipv6 => rule.daddr_not(IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))),
     }
+}
+
+/// To a port that is open at an endpoint's own address.
+pub(super) fn open(version: Nfproto) -> Rule {
+    let [four, six] = &MAPS;
+    let maps = if version == Nfproto::Ipv4 { four } else { six };
+    Rule::new().within(&[Field::L4proto, Field::Daddr(version), Field::Dport], maps.open)
 }
 
 /// With `route_localnet` on a bridge its sandboxes could reach what listens on the host's loopback (CVE-2020-8558).
@@ -134,7 +146,8 @@ pub(super) fn endpoint(compiled: &mut Compiled, sandbox: &AssignedSandbox, endpo
         if v4 && (port.host_address.is_loopback() || port.host_address.is_unspecified()) {
             compiled.want(owner, sysctl::route_localnet(bridge));
         }
-        for part in elements(endpoint, port, to).chain([itself(endpoint, to)]) {
+        let itself = (!port.direct).then(|| itself(endpoint, to));
+        for part in elements(endpoint, port, to).chain(itself) {
             compiled.scope.published.insert(part.key());
             let object = Object::Firewall(part);
             compiled.bridges.insert(object.key(), bridge.to_owned());
@@ -166,13 +179,16 @@ fn elements(endpoint: &AssignedEndpoint, port: &PublishedPort, to: IpAddr) -> im
     let (protocol, address) = (Value::inet_proto(port.protocol.number()), port.host_address);
     port.pairs().map(move |(published, target)| {
         let published = Value::inet_service(published);
-        let (set, key) = if address.is_unspecified() {
+        let (set, key) = if port.direct {
+            (maps.open, vec![protocol.clone(), Value::address(to), published])
+        } else if address.is_unspecified() {
             (maps.on_all, vec![protocol.clone(), published])
         } else {
             (maps.on_address, vec![protocol.clone(), Value::address(address), published])
         };
-        let value = Value::concatenation(&[Value::address(to), Value::inet_service(target)]);
-        let element = Element::new(Value::concatenation(&key)).value(value);
+        let element = Element::new(Value::concatenation(&key));
+        let to = || Value::concatenation(&[Value::address(to), Value::inet_service(target)]);
+        let element = if port.direct { element } else { element.value(to()) };
         Part::Element(SetElement { set: set.to_owned(), element: Element { comment: comment.clone(), ..element } })
     })
 }

@@ -81,7 +81,7 @@ fn endpoint(
         return compiled.refuse(AssignedKey::Sandbox(sandbox.id), missing);
     };
     match network.driver {
-        Driver::Bridge => bridge::endpoint(compiled, sandbox, endpoint, network, gates),
+        Driver::Bridge => bridge::endpoint(compiled, sandbox, endpoint, network, facts, gates),
         Driver::Macvlan => macvlan::endpoint(compiled, sandbox, endpoint, network, facts, gates),
         // Neither has a link of its own.
         Driver::Host | Driver::None => {}

@@ -1,4 +1,7 @@
-//! Our nftables table: when all of it goes, which of its parts must not stand, and when our rule in others' tables goes.
+//! Our nftables table: when all of it goes, which of its parts must not stand, and when our rule in others' tables goes,
+//! and what the host's links lend.
+
+use netloom_nftables::Family;
 
 use super::Pass;
 use crate::firewall::{Part, PartKey};
@@ -41,6 +44,15 @@ impl Pass<'_> {
     /// Whether who looks at some networks only knows that nobody needs our rule in others' tables: one of those is in use, or none is.
     pub(super) fn is_pass_rule_judged(&self) -> bool {
         !self.wanted.beside.is_empty() || self.is_table_unused()
+    }
+
+    /// Whether who looks at some networks only knows what of a family must be lent: one of those needs it, or none that is left does.
+    pub(super) fn is_lending_judged(&self, family: Family) -> bool {
+        let needs = |(key, object): (&Key, &Object)| {
+            matches!(object, Object::Firewall(part) if part.way_out() == Some(family))
+                && !self.wanted.judged.contains(key)
+        };
+        self.wanted.lending.needs(family) || !self.observed.ours.iter().any(needs)
     }
 
     /// Whether it is a rule of ours about a bridge in whose place something foreign is by now: that is left alone by rules, too.

@@ -5,8 +5,8 @@ mod memory;
 use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_model::assignment::{
-    AssignedAddress, AssignedBridge, AssignedEndpoint, AssignedMacvlan, AssignedNetwork, AssignedPool, AssignedSandbox,
-    Assignment,
+    AssignedAddress, AssignedBridge, AssignedEndpoint, AssignedGateway, AssignedMacvlan, AssignedNetwork, AssignedPool,
+    AssignedSandbox, Assignment, Source,
 };
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::network::{Driver, MacvlanMode};
@@ -41,14 +41,21 @@ fn sandbox_id(number: u8) -> SandboxId {
 
 use netloom_model::SandboxId;
 
+fn gateway() -> impl Strategy<Value = AssignedGateway> {
+    let address = Source::Address([192, 0, 2, 1].into());
+    let nat = [Source::Host, Source::Sandbox, address].map(AssignedGateway::Nat);
+    let all: Vec<_> = nat.into_iter().chain([AssignedGateway::Routed, AssignedGateway::Isolated]).collect();
+    prop::sample::select(all)
+}
+
 prop_compose! {
     fn network(number: u8)(
         parent in 0_u8..4, vepa in any::<bool>(), mtu in prop::option::of(1300_u32..1303),
         host_access in any::<bool>(), in_use in any::<bool>(), deleting in prop::bool::weighted(0.1),
-        is_bridge in any::<bool>(), inter_sandbox in any::<bool>(), masquerade in any::<bool>(), isolation in any::<bool>(),
+        is_bridge in any::<bool>(), inter_sandbox in any::<bool>(), isolation in any::<bool>(), gateway in gateway(),
         internal in any::<bool>(),
     ) -> AssignedNetwork {
-        let settings = AssignedBridge { interface_name: None, inter_sandbox, masquerade, isolation };
+        let settings = AssignedBridge { inter_sandbox, isolation, gateway4: gateway, ..AssignedBridge::default() };
         let subnet = "10.0.0.0/24".parse().expect("a subnet");
         AssignedNetwork {
             id: NetworkId::from_random([number; 16]),
@@ -75,7 +82,7 @@ prop_compose! {
     fn endpoint(sandbox: u8, position: u8)(
         id in 0_u8..3, network in 0_u8..3, mac in 0_u8..3, last in 0_u8..3, length in 24_u8..26,
         default_route in any::<bool>(), deleting in prop::bool::weighted(0.2), published in prop::option::of(0_u16..3),
-        everywhere in any::<bool>(),
+        everywhere in any::<bool>(), direct in any::<bool>(),
     ) -> AssignedEndpoint {
         AssignedEndpoint {
             // Unique, too, on one address and on all of them.
@@ -85,6 +92,7 @@ prop_compose! {
                 published: 8000 + u16::from(sandbox) * 16 + u16::from(position) * 8 + number,
                 target: 80,
                 count: 2,
+                direct,
             }).collect(),
             id: EndpointId::from_random([sandbox * 8 + position * 4 + id; 16]),
             aliases: Vec::new(),

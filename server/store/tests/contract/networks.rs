@@ -46,6 +46,7 @@ async fn a_network_is_found_by_its_bridges_name() {
         |name: &str| netloom_model::network::BridgeSpec { interface_name: Some(name.into()), ..Default::default() };
     let (mut named, mut unnamed, mut other) = (network("named"), network("unnamed"), network("other"));
     (named.driver, unnamed.driver) = (Driver::Bridge, Driver::Bridge);
+    (named.parent, unnamed.parent) = (None, None);
     (named.spec.bridge, other.spec.bridge) = (Some(block("br-web")), Some(block("br-mac")));
     for row in [named.clone(), unnamed, other] {
         write!(store, (row), tx => networks::insert(tx, &row).await).unwrap();

@@ -52,15 +52,12 @@ fn with_macvlan(block: Value) -> Value {
 
 #[test]
 fn the_exercise_is_good() {
-    let pools = create(
-        &spec(json!({"name":"macvlan-net1","driver":"macvlan",
+    let network = spec(json!({"name":"macvlan-net1","driver":"macvlan",
             "pools":{"v4":{"subnet":"192.168.122.0/24","gateway":"192.168.122.1"}},
-            "macvlan":{"parent":"parent0","mode":"bridge"}})),
-        Some(&facts()),
-    )
-    .expect("good");
+            "macvlan":{"parent":"parent0","mode":"bridge"}}));
+    let pools = create(&network, Some(&facts())).expect("good");
     let subnet = pools[0].subnet.expect("given");
-    assert_eq!(pools[0].gateway_in(subnet, false), "192.168.122.1".parse().ok());
+    assert_eq!(pools[0].gateway_in(&network, subnet), "192.168.122.1".parse().ok());
     assert_eq!(pools[0].range_in(subnet).to_string(), "192.168.122.1-192.168.122.254");
 }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use netloom_model::NetworkId;
 use netloom_model::assignment::{AssignedPool, Assignment};
-use netloom_model::facts::HostRoute;
+use netloom_model::facts::Facts;
 
 use super::*;
 use crate::compile::compile;
 use crate::firewall::PartKey;
-use crate::object::{Observed, Sysctl};
+use crate::object::Observed;
 
 fn network() -> AssignedNetwork {
     let pool = |subnet: &str, gateway: &str| AssignedPool {
@@ -23,28 +23,17 @@ fn network() -> AssignedNetwork {
         mtu: None,
         pools: vec![pool("10.99.1.0/24", "10.99.1.1"), pool("fd99::/64", "fd99::1")],
         internal: false,
-        bridge: Some(AssignedBridge { interface_name: None, inter_sandbox: true, masquerade: true, isolation: true }),
+        bridge: Some(AssignedBridge::default()),
         macvlan: None,
         in_use: true,
         deleting: false,
     }
 }
 
-fn compiled(network: &AssignedNetwork, facts: &Facts) -> Compiled {
+fn compiled(network: &AssignedNetwork) -> Compiled {
     let assignment =
         Assignment { revision: 1, networks: [(network.id, network.clone())].into(), ..Assignment::default() };
-    compile(&assignment, facts, &Gates::default())
-}
-
-/// A host that has a way out.
-fn facts() -> Facts {
-    let way_out = |destination: &str| HostRoute {
-        destination: destination.parse().expect("a prefix"),
-        gateway: None,
-        interface: Some("eth0.5".to_owned()),
-        table: 254,
-    };
-    Facts { routes: vec![way_out("0.0.0.0/0"), way_out("::/0")], ..Facts::default() }
+    compile(&assignment, &Facts::default(), &Gates::default())
 }
 
 fn parts(compiled: &Compiled) -> BTreeSet<PartKey> {
@@ -55,20 +44,23 @@ fn parts(compiled: &Compiled) -> BTreeSet<PartKey> {
 #[test]
 fn nothing_is_wanted_until_somebody_is_on_it() {
     let unused = AssignedNetwork { in_use: false, ..network() };
-    let compiled = compiled(&unused, &facts());
+    let compiled = compiled(&unused);
     assert!(compiled.desired.is_empty(), "{:?}", compiled.desired);
     assert!(compiled.scope.host && compiled.scope.firewall, "what may be left is looked for");
 }
 
 #[test]
 fn every_part_of_a_network_can_be_judged_whatever_its_settings() {
-    for bits in 0..16_u8 {
+    let address = Source::Address([192, 0, 2, 1].into());
+    let gateways = [Source::Host, Source::Sandbox, address].map(AssignedGateway::Nat);
+    let gateways: Vec<_> = gateways.into_iter().chain([AssignedGateway::Routed, AssignedGateway::Isolated]).collect();
+    for (bits, gateway4) in (0..16_u8).flat_map(|bits| gateways.iter().map(move |gateway| (bits, gateway.clone()))) {
         let bit = |number: u8| bits & (1 << number) != 0;
-        let settings =
-            AssignedBridge { interface_name: None, inter_sandbox: true, masquerade: bit(0), isolation: bit(1) };
+        let gateway6 = if bit(0) { gateway4.clone() } else { AssignedGateway::Isolated };
+        let settings = AssignedBridge { isolation: bit(1), gateway4, gateway6, ..AssignedBridge::default() };
         let mut network = AssignedNetwork { internal: bit(2), bridge: Some(settings), ..network() };
         network.pools.truncate(if bit(3) { 1 } else { 2 });
-        let compiled = compiled(&network, &facts());
+        let compiled = compiled(&network);
         let own = compiled
             .desired
             .iter()
@@ -83,33 +75,13 @@ fn every_part_of_a_network_can_be_judged_whatever_its_settings() {
 fn an_internal_network_has_no_gateway_and_no_way_out() {
     let mut network = AssignedNetwork { internal: true, ..network() };
     network.pools.iter_mut().for_each(|pool| pool.gateway = None);
-    let compiled = compiled(&network, &facts());
+    let compiled = compiled(&network);
     assert!(!compiled.desired.keys().any(|key| matches!(key, Key::Address(..))));
     let forwarding = Key::Sysctl(Place::Host, format!("net/ipv4/conf/{}/forwarding", host_link_name(network.id)));
     assert!(matches!(compiled.desired.get(&forwarding), Some(Object::Sysctl(found)) if found.value == "0"));
-    assert!(compiled.forwarding.is_empty(), "nothing of the host is asked for");
     let members = parts(&compiled);
-    assert!(!members.iter().any(|key| matches!(key, PartKey::Element(set, _) if set.starts_with("masquerade"))));
-}
-
-#[test]
-fn a_host_that_does_not_forward_is_named_with_the_remedy() {
-    let compiled = compiled(&network(), &facts());
-    let setting = |path: &str, value: &str| {
-        Object::Sysctl(Sysctl { place: Place::Host, path: path.to_owned(), value: value.to_owned() })
-    };
-    let observed = |objects: &[Object]| Observed {
-        ours: objects.iter().map(|object| (object.key(), object.clone())).collect(),
-        ..Observed::default()
-    };
-    let (v4, v6) = ("net/ipv4/conf/eth0.5/forwarding", "net/ipv6/conf/all/forwarding");
-    let off = observed(&[setting(v4, "0"), setting(v6, "0")]);
-    let conditions = compiled.observed_conditions(&off);
-    let [(_, condition)] = conditions.as_slice() else { panic!("{conditions:?}") };
-    assert_eq!(condition.kind, "ForwardingOff");
-    assert!(condition.message.contains("`sysctl -w net.ipv4.conf.eth0/5.forwarding=1`"), "{}", condition.message);
-    assert!(condition.message.contains("`sysctl -w net.ipv6.conf.all.forwarding=1`"), "{}", condition.message);
-    assert_eq!(compiled.observed_conditions(&observed(&[setting(v4, "1"), setting(v6, "1")])), []);
+    let outwards = |set: &str| set.starts_with("masquerade") || set.starts_with("ways_out");
+    assert!(!members.iter().any(|key| matches!(key, PartKey::Element(set, _) if outwards(set))));
 }
 
 #[test]
@@ -118,7 +90,7 @@ fn the_table_goes_with_the_last_networks_also_when_two_go_at_once() {
     let both = |in_use: bool| {
         let networks = [network(), second.clone()].map(|network| AssignedNetwork { in_use, ..network });
         let networks = networks.into_iter().map(|network| (network.id, network)).collect();
-        compile(&Assignment { revision: 1, networks, ..Assignment::default() }, &facts(), &Gates::default())
+        compile(&Assignment { revision: 1, networks, ..Assignment::default() }, &Facts::default(), &Gates::default())
     };
     let observed = Observed { ours: both(true).desired, ..Observed::default() };
     let operations = crate::diff(&both(false), &observed).operations;

@@ -26,12 +26,7 @@ fn network(number: u8, in_use: bool) -> AssignedNetwork {
         mtu: None,
         pools: vec![pool(format!("10.99.{number}.0/24")), pool(format!("fd99:{number}::/64"))],
         internal: false,
-        bridge: Some(AssignedBridge {
-            interface_name: Some(format!("br{number}")),
-            inter_sandbox: true,
-            masquerade: true,
-            isolation: true,
-        }),
+        bridge: Some(AssignedBridge { interface_name: Some(format!("br{number}")), ..AssignedBridge::default() }),
         macvlan: None,
         in_use,
         deleting: false,

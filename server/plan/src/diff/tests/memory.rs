@@ -127,7 +127,9 @@ impl Memory {
             }
             Object::Sysctl(_) => panic!("a setting is never removed"),
             Object::Firewall(Part::Table) => Box::new(|o: &Object| matches!(o, Object::Firewall(_))),
-            Object::Route(_) | Object::Firewall(_) | Object::PassRule(_) | Object::Stray(_) => Box::new(|_| false),
+            Object::Route(_) | Object::Firewall(_) | Object::PassRule(_) | Object::Lent(_) | Object::Stray(_) => {
+                Box::new(|_| false)
+            }
         };
         self.ours.remove(&object.key());
         self.ours.retain(|_, o| !with(o));

@@ -1,0 +1,68 @@
+//! The link of the host's that a network is on and that is not Netloom's: a macvlan's parent, a bridge that is not managed.
+
+use netloom_model::facts::{Facts, HostLink};
+use netloom_model::plan::Refusal;
+
+/// Why a parent can't carry a network.
+pub(super) enum Stand {
+    Missing,
+    Down,
+    Vlan(u16),
+    /// It is of another kind than this.
+    NotA(&'static str),
+}
+
+/// The link of the host's that a network is on: there, up, and of a kind where only one will do.
+pub(super) fn find<'a>(name: &str, kind: Option<&'static str>, facts: &'a Facts) -> Result<&'a HostLink, Stand> {
+    let link = facts.link(name).ok_or(Stand::Missing)?;
+    match kind {
+        Some(kind) if link.kind.as_deref() != Some(kind) => Err(Stand::NotA(kind)),
+        _ if link.up => Ok(link),
+        _ => Err(Stand::Down),
+    }
+}
+
+impl Stand {
+    /// As a refusal of what would be on it.
+    pub(super) fn refusal(&self, object: String, parent: &str, facts: &Facts) -> Refusal {
+        let (code, what, hint) = match self {
+            Self::Missing => ("parent-missing", format!("the host has no link {parent}"), candidates(facts)),
+            Self::Down => (
+                "parent-down",
+                format!("the host's link {parent} is down"),
+                format!("`ip link set {parent} up`, or another parent: {}", candidates(facts)),
+            ),
+            Self::NotA(kind) => (
+                "parent-missing",
+                format!("the host's link {parent} is no {kind}"),
+                format!("a {kind} of that name is needed"),
+            ),
+            Self::Vlan(id) => (
+                "feature-missing",
+                format!("this node can't make VLAN {id} on {parent} yet"),
+                format!(
+                    "make the VLAN link yourself (`ip link add link {parent} name {parent}.{id} type vlan id {id}`) and name it as the parent"
+                ),
+            ),
+        };
+        Refusal {
+            code: code.to_owned(),
+            message: format!("{object} was not made: {what}"),
+            object,
+            operation: "create".to_owned(),
+            errno: None,
+            hint: Some(hint),
+        }
+    }
+}
+
+/// Links that could be a parent, in words.
+fn candidates(facts: &Facts) -> String {
+    let fit = |link: &&HostLink| link.up && !link.loopback && link.mac.is_some() && link.controller.is_none();
+    let names: Vec<&str> = facts.links.iter().filter(fit).map(|link| link.name.as_str()).collect();
+    if names.is_empty() {
+        "no link of this host is up and could be a parent".to_owned()
+    } else {
+        format!("links of this host that are up: {}", names.join(", "))
+    }
+}
