@@ -1,9 +1,8 @@
-//! Bridge networks: made and removed; a sandbox on one, alone and beside 1,000 over 5 networks, beside the peers; published ports, few and
-//! beside 16,000 others; a network removed with its endpoints.
+//! Bridge networks: made and removed; a sandbox on one, alone and beside 1,000 over 5 networks, beside the peers.
 
 use std::time::Instant;
 
-use netloom_tests::{Host, Value, json};
+use netloom_tests::{Host, json};
 
 use crate::Plan;
 use crate::attach::{Pair, against, from_clients, peer, single};
@@ -13,13 +12,7 @@ use crate::http::Connection;
 use crate::peers::{On, Peer};
 
 /// Over how many networks the endpoints are spread.
-const NETWORKS: usize = 5;
-/// Ports that one sandbox publishes.
-const PORTS: u32 = 32;
-/// Sandboxes with that many ports.
-const PUBLISHERS: usize = 500;
-/// Endpoints of the network that is removed with them.
-const CASCADE: usize = 200;
+pub(crate) const NETWORKS: usize = 5;
 
 /// Measures and prints.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
@@ -30,8 +23,6 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     host.sandbox("keeper", "n");
     alone(&host, plan)?;
     beside_many(&host, plan)?;
-    ports(&host, plan);
-    cascade(&host);
     Ok(())
 }
 
@@ -112,75 +103,4 @@ fn beside_many(host: &Host, plan: &Plan) -> anyhow::Result<()> {
     }
     table.print();
     Ok(())
-}
-
-/// A sandbox with 32 ports, by the automatic numbers.
-fn publisher(name: &str) -> String {
-    let ports: serde_json::Map<String, Value> =
-        (0..PORTS).map(|i| (format!("p{i}"), json!({"target": 1000 + i}))).collect();
-    json!({"name": name, "networks": {"n": {"ports": ports}}}).to_string()
-}
-
-fn ports(host: &Host, plan: &Plan) {
-    let publishers = PUBLISHERS.min(plan.endpoints / 2);
-    let runs = plan.runs.min(50);
-    let measure = || {
-        let mut pair = Pair::default();
-        host.net.inside(|| {
-            let mut connection = Connection::open(&host.socket());
-            for run in 0..runs {
-                let body = publisher(&format!("p{run}"));
-                pair.attach.time(|| connection.must("POST", "sandboxes", &body, 201));
-                pair.detach.time(|| connection.must("DELETE", &format!("sandboxes/p{run}"), "", 204));
-            }
-        });
-        pair
-    };
-    let first = measure();
-    let names = || (0..publishers).map(|i| format!("many{i}")).collect::<Vec<_>>();
-    let made = from_clients(host, names(), |connection, name| {
-        connection.must("POST", "sandboxes", &publisher(name), 201);
-    });
-    let last = measure();
-    let mut table = Table::new(&format!("A sandbox that publishes {PORTS} ports"));
-    table.times("Netloom: POST /sandboxes", &first.attach, "", "");
-    table.times("Netloom: DELETE /sandboxes", &first.detach, "", "");
-    let more = format!("beside {publishers} such: ");
-    let ratio = |now: &Times, before: &Times| format!("{:.1} x alone", now.p50() / before.p50());
-    table.times(&format!("{more}POST"), &last.attach, &ratio(&last.attach, &first.attach), "");
-    table.times(&format!("{more}DELETE"), &last.detach, &ratio(&last.detach, &first.detach), "");
-    table.figure(&format!("making the {publishers}"), &format!("{made:.0} ms"), "", "");
-    table.print();
-    from_clients(host, names(), |connection, name| {
-        connection.must("DELETE", &format!("sandboxes/{name}"), "", 204);
-    });
-}
-
-/// A network that goes with its endpoints, against sandboxes removed one after another.
-fn cascade(host: &Host) {
-    host.bridge("gone", "10.239.0.0/16");
-    let names = || (0..CASCADE).map(|i| format!("g{i}")).collect::<Vec<_>>();
-    let make = || {
-        from_clients(host, names(), |connection, name| {
-            let body = json!({"name": name, "networks": {"gone": {}}}).to_string();
-            connection.must("POST", "sandboxes", &body, 201);
-        })
-    };
-    let (mut one_by_one, mut at_once) = (Times::default(), Times::default());
-    host.net.inside(|| {
-        let mut connection = Connection::open(&host.socket());
-        make();
-        one_by_one.time(|| {
-            for name in names() {
-                connection.must("DELETE", &format!("sandboxes/{name}"), "", 204);
-            }
-        });
-        make();
-        at_once.time(|| connection.must("DELETE", "networks/gone?cascade=endpoints", "", 204));
-    });
-    let mut table = Table::new(&format!("A network with {CASCADE} endpoints"));
-    table.times("its sandboxes removed, one after another", &one_by_one, "1", "");
-    let ratio = format!("{:.2}", at_once.p50() / one_by_one.p50());
-    table.times("DELETE /networks/gone?cascade=endpoints", &at_once, &ratio, "");
-    table.print();
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo build --release -p netloom-daemon
-//! cargo run --release -p netloom-tests --bin netloom-bench -- [--netloom PATH] [--quick] [attach] [bridge] [scale] [leases] [idle]
+//! cargo run --release -p netloom-tests --bin netloom-bench -- [--netloom PATH] [--quick] [PART]...
 //! ```
 //!
 //! It needs root, and for the peers the Debian packages netavark and containernetworking-plugins. Nothing here may use
@@ -11,6 +11,7 @@
 
 mod attach;
 mod bridge;
+mod cascade;
 mod figures;
 mod floor;
 mod http;
@@ -19,6 +20,7 @@ mod leases;
 mod million;
 mod node;
 mod peers;
+mod ports;
 mod scale;
 
 use std::path::PathBuf;
@@ -38,6 +40,25 @@ pub(crate) struct Plan {
     pub(crate) endpoints: usize,
 }
 
+/// Measures one thing and prints it.
+type Part = fn(&Plan) -> anyhow::Result<()>;
+
+/// What can be asked for, in the order in which it is measured.
+const PARTS: &[(&str, Part)] = &[
+    ("idle", |plan| done(idle::run(plan))),
+    ("attach", attach::run),
+    ("bridge", bridge::run),
+    ("ports", |plan| done(ports::run(plan))),
+    ("cascade", |plan| done(cascade::run(plan))),
+    ("scale", scale::run),
+    ("leases", leases::run),
+];
+
+#[expect(clippy::unnecessary_wraps, reason = "the parts that can fail say so in the same way")]
+fn done((): ()) -> anyhow::Result<()> {
+    Ok(())
+}
+
 fn main() -> anyhow::Result<()> {
     private_mounts()?;
     let beside = std::env::current_exe().context("own path")?.with_file_name("netloom");
@@ -51,29 +72,20 @@ fn main() -> anyhow::Result<()> {
                 plan.netloom = path.canonicalize().with_context(|| format!("no program at {}", path.display()))?;
             }
             "--quick" => plan = Plan { runs: 30, leases: 50_000, endpoints: 100, ..plan },
-            "attach" | "bridge" | "scale" | "leases" | "idle" => parts.push(argument),
-            other => bail!("`{other}` is none of: --netloom PATH, --quick, attach, bridge, scale, leases, idle"),
+            part if PARTS.iter().any(|(name, _)| *name == part) => parts.push(argument),
+            other => {
+                let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+                bail!("`{other}` is none of: --netloom PATH, --quick, {}", names.join(", "));
+            }
         }
     }
     if !plan.netloom.exists() {
         bail!("{} does not exist: cargo build --release -p netloom-daemon", plan.netloom.display());
     }
-    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|p| p == part);
     println!("{}\n", figures::machine());
-    if wanted("idle") {
-        idle::run(&plan);
-    }
-    if wanted("attach") {
-        attach::run(&plan)?;
-    }
-    if wanted("bridge") {
-        bridge::run(&plan)?;
-    }
-    if wanted("scale") {
-        scale::run(&plan)?;
-    }
-    if wanted("leases") {
-        leases::run(&plan)?;
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|asked| asked == part);
+    for (_, run) in PARTS.iter().filter(|(name, _)| wanted(name)) {
+        run(&plan)?;
     }
     Ok(())
 }

@@ -185,7 +185,7 @@ async fn work(inner: &Arc<Inner>, keys: Option<&BTreeSet<Key>>) -> Result<Work, 
     let Some(asked) = keys.filter(|keys| touches_host(&assignment, keys)) else {
         return begin(inner, assignment, keys, HostStack::Apart).await;
     };
-    if !changes_host(&assignment, asked) {
+    if !changes_host(inner, &assignment, asked) {
         // The bridge that a sandbox is to be on is there nearly always.
         let shared = HostStack::Shared(inner.host.clone().read_owned().await);
         match begin(inner, fetch(inner, keys).await?, keys, shared).await {

@@ -5,9 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use netloom_model::assignment::{Assignment, Key};
+use netloom_model::assignment::{AssignedSandbox, Assignment, Key};
+use netloom_model::port::PublishedPort;
+use netloom_model::{EndpointId, SandboxId};
 use netloom_plan::{Object, Operation, Place, has_shims, uses_host};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
+
+use crate::agent::Inner;
+use crate::state::State;
 
 /// What is held of the host's own stack, which several objects share.
 pub(crate) enum HostStack {
@@ -24,9 +29,25 @@ pub(crate) fn touches_host(assignment: &Assignment, keys: &BTreeSet<Key>) -> boo
     uses_host(assignment) || keys.iter().any(|key| is_absent(assignment, key))
 }
 
-/// Whether it is sure to change something there: a sandbox has routes through a shim, a network goes.
-pub(crate) fn changes_host(assignment: &Assignment, keys: &BTreeSet<Key>) -> bool {
-    has_shims(assignment) || keys.iter().any(|key| is_absent(assignment, key))
+/// Whether it is sure to change something there: a sandbox has routes through a shim, its ports come or go, a network goes.
+pub(crate) fn changes_host(inner: &Inner, assignment: &Assignment, keys: &BTreeSet<Key>) -> bool {
+    let state = inner.state();
+    has_shims(assignment)
+        || keys.iter().any(|key| is_absent(assignment, key))
+        || keys.iter().any(|key| matches!(key, Key::Sandbox(id) if ports_differ(assignment, *id, &state)))
+}
+
+/// Whether a sandbox is to publish other ports than those it was last verified with.
+fn ports_differ(assignment: &Assignment, id: SandboxId, state: &State) -> bool {
+    let wanted = assignment.sandboxes.get(&id).map(ports).unwrap_or_default();
+    let verified = state.tracked.get(&Key::Sandbox(id)).and_then(|tracked| tracked.verified_as.as_ref()?.sandbox());
+    wanted != verified.map(ports).unwrap_or_default()
+}
+
+fn ports(sandbox: &AssignedSandbox) -> Vec<(EndpointId, &PublishedPort)> {
+    let endpoints =
+        sandbox.endpoints.iter().filter(|endpoint| sandbox.running && !sandbox.deleting && !endpoint.deleting);
+    endpoints.flat_map(|endpoint| endpoint.ports.iter().map(|port| (endpoint.id, port))).collect()
 }
 
 fn is_absent(assignment: &Assignment, key: &Key) -> bool {

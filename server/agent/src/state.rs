@@ -76,6 +76,14 @@ impl VerifiedAs {
         };
         Self { assigned, networks, host_generation }
     }
+
+    /// The sandbox, if it is one.
+    pub(crate) fn sandbox(&self) -> Option<&AssignedSandbox> {
+        match &self.assigned {
+            Assigned::Sandbox(sandbox) => Some(sandbox),
+            Assigned::Network(_) => None,
+        }
+    }
 }
 
 /// What is known of a key.

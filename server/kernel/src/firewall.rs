@@ -1,7 +1,9 @@
 //! Our nftables table on the host: looked at part by part, changed in one transaction.
 //!
-//! One socket owns the table for the process's life. What must not live here: which rules there should be (`plan`), and bytes
-//! (`netloom-nftables`).
+//! One socket owns the table for the process's life. After a change of our own only what we changed is looked at again; after anybody
+//! else's, everything. What must not live here: which rules there should be (`plan`), and bytes (`netloom-nftables`).
+
+mod known;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,11 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use netloom_nftables::rule::Position;
 use netloom_nftables::{Batch, Element, Rule, Table};
 use netloom_plan::firewall::{FilledChain, Part, SetElement, table};
-use netloom_plan::object::{Object, Operation};
+use netloom_plan::object::{Object, Operation, Scope};
 use nix::errno::Errno;
 
 use crate::foreign_chains::{self, Around, Ears};
 use crate::nft::{Nft, NftError};
+use known::{Known, is_of_ports};
 
 /// How often a look that others' changes broke into is made again.
 const TRIES: usize = 5;
@@ -31,19 +34,19 @@ pub(crate) struct Firewall {
 #[derive(Default)]
 struct State {
     nft: Option<Nft>,
-    /// What was seen, at which generation of the ruleset: while that stands, it is still so.
-    seen: Option<(u32, Arc<Seen>)>,
+    /// What was seen.
+    known: Option<Known>,
     /// Whether the table is known to be this process's own.
     owned: bool,
 }
 
 /// What is there.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// The parts of our table.
+    /// The parts of our table that were asked for.
     pub(crate) parts: Vec<Part>,
     /// What stands around it.
-    pub(crate) around: Around,
+    pub(crate) around: Arc<Around>,
 }
 
 impl Firewall {
@@ -56,15 +59,18 @@ impl Firewall {
         })
     }
 
-    /// What is there. The calling thread must be in the host's namespace.
-    pub(crate) fn look(&self) -> Result<Arc<Seen>, NftError> {
+    /// What is there, as far as a scope asks for it. The calling thread must be in the host's namespace.
+    pub(crate) fn look(&self, scope: &Scope) -> Result<Seen, NftError> {
         let mut state = self.lock();
         let looked = state.look();
         state.nft.iter().for_each(|nft| self.ears.know_port(nft.port()));
         match looked {
-            Err(error) if error.is(UNKNOWN) => Ok(Arc::default()),
-            looked => looked.inspect(|seen| self.ears.know_chains(&seen.around.read)),
+            Err(error) if error.is(UNKNOWN) => return Ok(Seen::default()),
+            looked => looked?,
         }
+        let Some(known) = &state.known else { return Ok(Seen::default()) };
+        self.ears.know_chains(&known.around.read);
+        Ok(Seen { parts: known.parts(scope), around: Arc::clone(&known.around) })
     }
 
     /// Does an operation on our rule in others' tables. The calling thread must be in the host's namespace.
@@ -116,37 +122,52 @@ impl State {
         self.nft.as_mut().ok_or(NftError::NoAnswer("the opening of a socket"))
     }
 
-    fn look(&mut self) -> Result<Arc<Seen>, NftError> {
-        let mut last = None;
+    /// Brings what is known up to date.
+    fn look(&mut self) -> Result<(), NftError> {
         for _ in 0..TRIES {
             let generation = self.nft()?.generation()?;
-            if let Some((at, seen)) = &self.seen
-                && *at == generation
-            {
-                return Ok(Arc::clone(seen));
+            match self.known.take_if(|known| known.generation != generation || known.is_stale()) {
+                None if self.known.is_some() => return Ok(()),
+                Some(known) if known.generation == generation => self.look_at_changes(known)?,
+                _ => self.look_at_all(generation)?,
             }
-            let parts = dump(self.nft()?)?;
-            if parts.first() == Some(&Part::Table) && !self.owned {
-                // Left by an earlier process: from now on others' `flush ruleset` passes it by again. Where another process has it, it can
-                // be looked at all the same, and who wants to change it is told.
-                match self.claim() {
-                    Ok(()) => continue,
-                    Err(error) if error.is(&[Errno::EPERM]) => {}
-                    Err(error) => return Err(error),
-                }
+            if self.known.is_some() && self.nft()?.generation()? == generation {
+                return Ok(());
             }
-            if self.nft()?.generation()? != generation {
-                continue;
-            }
-            let seen = Arc::new(Seen { parts, around: foreign_chains::look(self.nft()?)? });
-            if self.nft()?.generation()? == generation {
-                self.seen = Some((generation, Arc::clone(&seen)));
-                return Ok(seen);
-            }
-            last = Some(seen);
         }
         // Others who change their tables all the time: ours is as it was seen, and what they did since is heard.
-        last.ok_or_else(|| NftError::Unsteady("the parts of our table".to_owned()))
+        if self.known.is_some() { Ok(()) } else { Err(NftError::Unsteady("the parts of our table".to_owned())) }
+    }
+
+    /// Looks at what we changed, and nobody else changed anything.
+    fn look_at_changes(&mut self, mut known: Known) -> Result<(), NftError> {
+        let nft = self.nft()?;
+        let general = if known.is_general_stale() { Some(dump(nft, |set| !is_of_ports(set))?) } else { None };
+        let mut ports = Vec::new();
+        for (set, keys) in known.stale_ports() {
+            let found = nft.find_elements(&table(), &set, &keys)?;
+            ports.extend(found.into_iter().map(|element| Part::Element(SetElement { set: set.clone(), element })));
+        }
+        known.refresh(general, ports);
+        self.known = Some(known);
+        Ok(())
+    }
+
+    /// Looks at everything; a table that is nobody's is claimed, and is looked at the next time.
+    fn look_at_all(&mut self, generation: u32) -> Result<(), NftError> {
+        let parts = dump(self.nft()?, |_| true)?;
+        if parts.first() == Some(&Part::Table) && !self.owned {
+            // Left by an earlier process: from now on others' `flush ruleset` passes it by again. Where another process has it, it can
+            // be looked at all the same, and who wants to change it is told.
+            match self.claim() {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is(&[Errno::EPERM]) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let around = foreign_chains::look(self.nft()?)?;
+        self.known = Some(Known::new(generation, parts, around));
+        Ok(())
     }
 
     fn claim(&mut self) -> Result<(), NftError> {
@@ -156,7 +177,8 @@ impl State {
     }
 
     fn apply(&mut self, operations: &[&Operation]) -> Result<(), NftError> {
-        self.seen = None;
+        // Whatever is refused, all is looked at again.
+        let known = self.known.take();
         let is_table = |object: &Object| matches!(object, Object::Firewall(Part::Table));
         if operations.iter().any(|operation| matches!(operation, Operation::Delete(object) if is_table(object))) {
             let mut batch = Batch::new();
@@ -173,11 +195,21 @@ impl State {
             self.owned = makes_again;
             return Ok(());
         }
-        if !self.owned {
+        let was_owned = self.owned;
+        if !was_owned {
             self.claim()?;
         }
-        let batch = changes(operations);
-        self.nft()?.transact(&batch).map(drop)
+        let made = self.nft()?.commit(&changes(operations))?;
+        let keys = operations.iter().filter_map(|operation| match operation.object() {
+            Object::Firewall(part) => Some(part.key()),
+            _ => None,
+        });
+        // Claiming made a generation, too.
+        self.known = known
+            .filter(|_| was_owned)
+            .zip(made)
+            .and_then(|(mut known, generation)| known.changed(keys, generation).then_some(known));
+        Ok(())
     }
 }
 
@@ -243,8 +275,8 @@ fn elements<'p>(parts: &[&'p Part]) -> BTreeMap<&'p str, Vec<Element>> {
     by_set
 }
 
-/// Every part, the table first; nothing where there is no table.
-fn dump(nft: &mut Nft) -> Result<Vec<Part>, NftError> {
+/// Every part, the table first, with the elements of some sets; nothing where there is no table.
+fn dump(nft: &mut Nft, with_elements: impl Fn(&str) -> bool) -> Result<Vec<Part>, NftError> {
     let id = table();
     if !nft.tables()?.iter().any(|found| found.id == id) {
         return Ok(Vec::new());
@@ -261,7 +293,7 @@ fn dump(nft: &mut Nft) -> Result<Vec<Part>, NftError> {
         parts.push(Part::Chain(FilledChain { chain, rules }));
     }
     for set in sets {
-        let found = nft.elements(&id, &set.name)?;
+        let found = if with_elements(&set.name) { nft.elements(&id, &set.name)? } else { Vec::new() };
         parts.extend(found.into_iter().map(|element| Part::Element(SetElement { set: set.name.clone(), element })));
         parts.push(Part::Set(set));
     }

@@ -53,17 +53,23 @@ impl Nft {
     /// [`NftError::GenerationMoved`] when the batch asks for another generation than there is, [`NftError::Refused`] with
     /// the first operation that the kernel refused.
     pub fn transact(&mut self, batch: &Batch) -> Result<u32, NftError> {
-        if !batch.is_empty() {
-            let first = self.socket.take_sequence(batch.len() + 2);
-            let bytes = batch.encode(first);
-            if let Some(generation) = self.outcome(batch, first, &bytes)? {
-                return Ok(generation);
-            }
-        }
-        match batch.generation() {
+        match self.commit(batch)?.or(batch.generation()) {
             Some(generation) => Ok(generation),
             None => self.generation(),
         }
+    }
+
+    /// As [`Nft::transact`], and answers only a generation that the batch itself made.
+    ///
+    /// # Errors
+    /// As those of [`Nft::transact`].
+    pub fn commit(&mut self, batch: &Batch) -> Result<Option<u32>, NftError> {
+        if batch.is_empty() {
+            return Ok(None);
+        }
+        let first = self.socket.take_sequence(batch.len() + 2);
+        let bytes = batch.encode(first);
+        self.outcome(batch, first, &bytes)
     }
 
     /// Sends an encoded batch, and looks through what the kernel says to it.

@@ -196,9 +196,8 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
     let mut observed = Observed::default();
     let mut stack = stack::enter(inner, worker, Place::Host)?;
     if scope.firewall || scope.everything {
-        let seen = inner.firewall.look().map_err(|error| Error::Firewall(error.to_string()))?;
-        let parts = seen.parts.iter().filter(|part| scope.covers(part)).cloned();
-        parts.for_each(|part| put(&mut observed.ours, Object::Firewall(part)));
+        let seen = inner.firewall.look(scope).map_err(|error| Error::Firewall(error.to_string()))?;
+        seen.parts.into_iter().for_each(|part| put(&mut observed.ours, Object::Firewall(part)));
         let rules = seen.around.rules.iter().cloned();
         rules.for_each(|rule| put(&mut observed.ours, Object::PassRule(rule)));
         observed.foreign_chains = seen.around.foreign_chains.clone();

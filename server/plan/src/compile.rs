@@ -170,7 +170,10 @@ impl Compiled {
     /// Adds a wanted object.
     fn want(&mut self, owner: AssignedKey, object: Object) {
         let key = object.key();
-        if let Object::Sysctl(sysctl) = &object {
+        // Several may want the same setting: it is read once.
+        if let Object::Sysctl(sysctl) = &object
+            && !self.desired.contains_key(&key)
+        {
             self.scope.sysctls.push((sysctl.place, sysctl.path.clone()));
         }
         self.owners.insert(key.clone(), owner);

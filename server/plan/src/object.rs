@@ -366,19 +366,6 @@ pub struct Scope {
     pub owners: Option<BTreeSet<String>>,
 }
 
-impl Scope {
-    /// Whether a part of our table is to be looked at.
-    pub fn covers(&self, part: &Part) -> bool {
-        let Part::Element(element) = part else { return true };
-        match element.publisher() {
-            Some(endpoint) if !self.everything => {
-                self.publishers.contains(endpoint) || self.published.contains(&part.key())
-            }
-            _ => true,
-        }
-    }
-}
-
 /// One change to the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {

@@ -91,8 +91,14 @@ pub(crate) async fn choose(
     ways: &Ways<'_>,
     wanted: &[WantedPort],
 ) -> Result<BTreeMap<String, PublishedPort>, Error> {
-    let mut choice =
-        Choice { looked, endpoint, chosen: BTreeMap::new(), unlooked: BTreeSet::new(), others: BTreeMap::new() };
+    let mut choice = Choice {
+        looked,
+        endpoint,
+        chosen: BTreeMap::new(),
+        unlooked: BTreeSet::new(),
+        others: BTreeMap::new(),
+        taken: BTreeMap::new(),
+    };
     // What is there already comes first, then numbers that are asked for: none of them is given away to a mapping that takes any.
     let mut wanted: Vec<&WantedPort> = wanted.iter().collect();
     wanted.sort_by_key(|want| (!endpoint.ports.contains_key(&want.name), want.published.is_none()));
@@ -115,6 +121,8 @@ struct Choice<'a> {
     unlooked: BTreeSet<HostPort>,
     /// What others publish of the automatic numbers, by protocol, once it was read.
     others: BTreeMap<Protocol, Vec<PublishedPort>>,
+    /// The same on an address, as runs in order.
+    taken: BTreeMap<(Protocol, IpAddr), Vec<(u16, u16)>>,
 }
 
 impl Choice<'_> {
@@ -194,6 +202,15 @@ impl Choice<'_> {
         Ok(())
     }
 
+    async fn read_others(&mut self, tx: &mut WriteTx<'_>, protocol: Protocol) -> Result<(), Error> {
+        if !self.others.contains_key(&protocol) {
+            let (low, high) = AUTOMATIC.into_inner();
+            let read = ports::between(tx, protocol, low, high, self.endpoint.id).await?;
+            self.others.insert(protocol, read.into_iter().map(|(_, port)| port).collect());
+        }
+        Ok(())
+    }
+
     /// The first of the lowest ports in a row that nobody has.
     async fn lowest(&mut self, tx: &mut WriteTx<'_>, want: &WantedPort, address: IpAddr) -> Result<u16, Error> {
         let WantedPort { protocol, target, count, .. } = *want;
@@ -204,14 +221,7 @@ impl Choice<'_> {
         if self.looked.0.iter().any(nowhere) {
             return Err(no_such_address(want, address));
         }
-        let others = match self.others.get(&protocol) {
-            Some(known) => known,
-            None => {
-                let read = ports::between(tx, protocol, low, high, self.endpoint.id).await?;
-                self.others.entry(protocol).or_insert(read.into_iter().map(|(_, port)| port).collect())
-            }
-        };
-        let busy = self.looked.0.iter().filter(|(_, trouble)| trouble.is_some()).map(|(port, _)| single(*port));
+        self.read_others(tx, protocol).await?;
         let anywhere = PublishedPort {
             protocol,
             host_address: address,
@@ -220,14 +230,12 @@ impl Choice<'_> {
             count: high - low + 1,
             direct: false,
         };
-        let in_the_way = others
-            .iter()
-            .cloned()
-            .chain(self.chosen.values().cloned())
-            .chain(busy)
-            .filter(|other| meet(other, &anywhere));
-        let mut taken: Vec<(u16, u16)> = in_the_way.map(|other| (other.published, other.last())).collect();
-        taken.sort_unstable();
+        let in_the_way = |other: &PublishedPort| meet(other, &anywhere).then_some((other.published, other.last()));
+        let others = self.others.get(&protocol).into_iter().flatten();
+        let held = self.taken.entry((protocol, address)).or_insert_with(|| runs(others.filter_map(in_the_way)));
+        let busy = self.looked.0.iter().filter(|(_, trouble)| trouble.is_some()).map(|(port, _)| single(*port));
+        let mine = self.chosen.values().cloned().chain(busy);
+        let taken = runs(mine.filter_map(|port| in_the_way(&port)).chain(held.iter().copied()));
         let at = |port: u16| HostPort { protocol, address, port };
         // Numbers that were looked at come first: many may be at it, and the lowest is another's by the time it was looked at.
         if let Some(known) = first_run(&taken, count, |port| self.looked.next(at(port))) {
@@ -239,6 +247,18 @@ impl Choice<'_> {
         self.unlooked.extend(looked_at.filter(|port| !self.looked.0.contains_key(port)));
         Ok(first)
     }
+}
+
+/// Runs of ports in order, those that touch as one.
+fn runs(ports: impl Iterator<Item = (u16, u16)>) -> Vec<(u16, u16)> {
+    let mut ports: Vec<(u16, u16)> = ports.collect();
+    ports.sort_unstable();
+    ports.dedup_by(|next, run| {
+        let touch = u32::from(next.0) <= u32::from(run.1) + 1;
+        run.1 = if touch { run.1.max(next.1) } else { run.1 };
+        touch
+    });
+    ports
 }
 
 /// The first of so many automatic ports in a row that are not taken (runs in order) and may be had: `next` is the first such from a port on.
@@ -302,6 +322,12 @@ fn none_left(want: &WantedPort) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_that_touch_or_overlap_are_one() {
+        let ports = [(5, 6), (1, 2), (3, 3), (9, 20), (10, 12), (65535, 65535)];
+        assert_eq!(runs(ports.into_iter()), [(1, 3), (5, 6), (9, 20), (65535, 65535)]);
+    }
 
     #[test]
     fn the_first_run_that_fits_is_found_between_what_is_taken() {

@@ -1,5 +1,6 @@
 //! Rules: our table's, all changes of a visit at once; and ours among others', each for itself.
 
+use netloom_model::port::Protocol;
 use netloom_plan::firewall::Part;
 use netloom_plan::object::{Object, Operation};
 
@@ -59,11 +60,16 @@ impl Visiting<'_> {
     }
 }
 
-/// Has the kernel forget the connections to ports that lead elsewhere now: their packets would go on to where they led before. Not a
-/// reason to refuse: each of them ends by itself once nobody answers.
+/// Has the kernel forget the connections to ports that lead elsewhere now: their packets would go on to where they led before. To a port
+/// that led nowhere only UDP's are worth the kernel's time: TCP begins each connection anew. Not a reason to refuse: each of them ends by
+/// itself once nobody answers.
 fn forget_ports(operations: &[&Operation]) {
     let port = |operation: &&Operation| match operation.object() {
-        Object::Firewall(Part::Element(element)) => element.published().map(|(port, _)| port),
+        Object::Firewall(Part::Element(element)) => {
+            let (port, _) = element.published()?;
+            let led_nowhere = matches!(operation, Operation::Create(_)) && port.protocol == Protocol::Tcp;
+            (!led_nowhere).then_some(port)
+        }
         _ => None,
     };
     let ports = operations.iter().filter_map(port).collect();
