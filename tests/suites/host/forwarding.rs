@@ -1,9 +1,7 @@
 //! The way out of bridge networks: what the host's links lend for it, by packets; that the host is no router for others by that; and
 //! that all of it is given back, whatever happens in between.
 
-use netloom_tests::{Client, Echo, Host, Namespace, Snapshot, Start, Value, ask_tcp, host, json, until};
-use std::path::PathBuf;
-use std::time::Duration;
+use netloom_tests::{Echo, Namespace, Snapshot, Start, Value, ask_tcp, host, json, until};
 
 #[path = "forwarding/surroundings.rs"]
 mod surroundings;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use netloom_nftables::Element;
-use netloom_plan::firewall::{ITSELF, PUBLISHED, Part, PartKey};
+use netloom_plan::firewall::{ITSELF, OPEN, PUBLISHED, Part, PartKey};
 use netloom_plan::object::Scope;
 
 use crate::foreign_chains::Around;
@@ -120,7 +120,7 @@ impl Known {
 
 /// Whether a set of our table is one for published ports.
 pub(super) fn is_of_ports(set: &str) -> bool {
-    PUBLISHED.contains(&set) || ITSELF.contains(&set)
+    PUBLISHED.contains(&set) || ITSELF.contains(&set) || OPEN.contains(&set)
 }
 
 #[cfg(test)]

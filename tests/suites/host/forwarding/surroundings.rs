@@ -1,8 +1,9 @@
 //! Two hosts beyond this one, each behind a link of its own, and what is looked at there.
 
-use netloom_tests::{Client, Echo, Host, Namespace, Snapshot, Start, Value, ask_tcp, host, json, until};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use netloom_tests::{Client, Host, Namespace, Value, json, until};
 
 pub(super) const SOON: Duration = Duration::from_secs(10);
 /// What every link of [`two_outsides`] lends.
