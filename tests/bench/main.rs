@@ -45,17 +45,19 @@ type Part = fn(&Plan) -> anyhow::Result<()>;
 
 /// What can be asked for, in the order in which it is measured.
 const PARTS: &[(&str, Part)] = &[
-    ("idle", |plan| done(idle::run(plan))),
+    ("idle", |plan| always(idle::run, plan)),
     ("attach", attach::run),
     ("bridge", bridge::run),
-    ("ports", |plan| done(ports::run(plan))),
-    ("cascade", |plan| done(cascade::run(plan))),
+    ("ports", |plan| always(ports::run, plan)),
+    ("cascade", |plan| always(cascade::run, plan)),
     ("scale", scale::run),
     ("leases", leases::run),
 ];
 
+/// A part that panics where it can't go on.
 #[expect(clippy::unnecessary_wraps, reason = "the parts that can fail say so in the same way")]
-fn done((): ()) -> anyhow::Result<()> {
+fn always(run: fn(&Plan), plan: &Plan) -> anyhow::Result<()> {
+    run(plan);
     Ok(())
 }
 
