@@ -10,7 +10,7 @@ use netloom_model::facts::Facts;
 use netloom_model::invalid::Code;
 use netloom_model::net::{Family, to_number};
 use netloom_model::network::{BRIDGE_PORTS_MAX, Driver, Network, NetworkSpec};
-use netloom_model::{Invalid, NetworkId, NodeId};
+use netloom_model::{Invalid, NetworkId, NodeId, SandboxId};
 use netloom_store::{EndpointRow, NetworkRow, PoolRow, WriteTx, endpoints, events, networks, pools};
 
 use super::create::{Adding, add_pools};
@@ -191,15 +191,17 @@ impl Job for Update {
         if row.spec.pools != old.spec.pools {
             self.change_pools(tx, &row, &rows, &wanted, Stamp { revision: row.revision, now }).await?;
         }
+        if [Family::V4, Family::V6]
+            .iter()
+            .any(|family| old.spec.gateway_mode(*family) != row.spec.gateway_mode(*family))
+        {
+            check_ports(&old.spec, &row, &users(tx, self.id).await?)?;
+        }
         let concerns = Concerns::of(&old.spec, &row.spec, &rows, &wanted);
         if concerns == Concerns::Switches {
             // Whether they reach each other is a matter of their ports.
-            let most = u32::try_from(BRIDGE_PORTS_MAX).unwrap_or(u32::MAX);
-            let users = endpoints::of_network(tx, self.id, most).await?;
-            check_ports(&old.spec, &row, &users)?;
-            keys.extend(
-                users.iter().map(|endpoint| endpoint.sandbox_id).collect::<BTreeSet<_>>().into_iter().map(Key::Sandbox),
-            );
+            let users: BTreeSet<SandboxId> = users(tx, self.id).await?.iter().map(|user| user.sandbox_id).collect();
+            keys.extend(users.into_iter().map(Key::Sandbox));
         }
         let revision = row.revision;
         let assignment = tried(tx, self.dry_run, &keys).await?;
@@ -276,6 +278,12 @@ impl Update {
             None => Ok(()),
         }
     }
+}
+
+/// The endpoints of a bridge network.
+async fn users(tx: &mut WriteTx<'_>, id: NetworkId) -> Result<Vec<EndpointRow>, Error> {
+    let most = u32::try_from(BRIDGE_PORTS_MAX).unwrap_or(u32::MAX);
+    Ok(endpoints::of_network(tx, id, most).await?)
 }
 
 /// Refuses another gateway mode while ports are published by the present one: they would be reached elsewhere, or not at all.

@@ -125,3 +125,44 @@ async fn many_at_once_get_numbers_of_their_own() {
     }
     assert_eq!(numbers.len(), 32 * 16);
 }
+
+#[tokio::test]
+async fn on_a_routed_network_ports_are_the_sandboxes_own_and_the_mode_stays_while_they_are_published() {
+    let kit = kit().await;
+    let mode = |mode: &str| json!({"bridge": {"gateway_mode4": mode}});
+    kit.patch_network("web", mode("routed")).await.expect("nobody publishes");
+    let everywhere = json!({"x": {"target": 80}, "y": {"target": 81, "host_address": "0.0.0.0", "published": 81}});
+    let a = kit.create_sandbox(spec("a", everywhere)).await.unwrap();
+    let ports = &a.status.endpoints["web"].ports;
+    let port = |name: &str| (ports[name].to_string(), ports[name].target, ports[name].direct);
+    assert_eq!(port("x"), ("10.9.0.2:80/tcp".to_owned(), 80, true));
+    assert_eq!(port("y"), ("10.9.0.2:81/tcp".to_owned(), 81, true));
+    kit.create_sandbox(spec("b", json!({"x": {"target": 80}}))).await.expect("its own address");
+    for (port, field) in [
+        (json!({"target": 80, "published": 8080}), "published"),
+        (json!({"target": 80, "host_address": "127.0.0.1"}), "host_address"),
+    ] {
+        let error = kit.create_sandbox(spec("c", json!({"x": port}))).await.unwrap_err();
+        assert_eq!(error.errors[0].pointer, format!("/networks/web/ports/x/{field}"), "{error:?}");
+    }
+    // No port of the host is taken by them.
+    kit.create_network(json!({"name": "nat", "driver": "bridge"})).await.unwrap();
+    let on_host = json!({"x": {"target": 80, "published": 80, "host_address": "0.0.0.0"}});
+    kit.create_sandbox(json!({"name": "d", "networks": {"nat": {"ports": on_host}}})).await.expect("it is free");
+    // Whatever else changes along with the mode.
+    let mut with_pool = mode("nat");
+    with_pool["pools"] = json!({"more": {"subnet": "10.10.0.0/24"}});
+    for patch in [mode("nat"), with_pool] {
+        let error = kit.patch_network("web", patch).await.unwrap_err();
+        let blockers: Vec<&str> = error.blockers.iter().map(|blocker| blocker.name.as_str()).collect();
+        assert_eq!((error.code, blockers), ("in-use", vec!["a", "b"]));
+        assert_eq!(error.errors[0].pointer, "/bridge/gateway_mode4");
+    }
+    for name in ["a", "b"] {
+        kit.patch_sandbox(name, json!({"networks": {"web": {"ports": null}}})).await.unwrap();
+    }
+    kit.patch_network("web", mode("nat")).await.expect("nobody publishes any more");
+    let a = kit.patch_sandbox("a", json!({"networks": {"web": {"ports": {"x": {"target": 80}}}}})).await.unwrap();
+    assert_eq!((published(&a, "x"), a.status.endpoints["web"].ports["x"].direct), (49152, false));
+    kit.check_store().await;
+}

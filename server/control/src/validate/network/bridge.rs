@@ -31,17 +31,20 @@ pub(super) fn check<'f>(problems: &mut Problems, spec: &NetworkSpec, facts: Opti
         owners(problems, spec);
         return problems.check(existing(spec, facts)).flatten();
     }
-    if spec.bridge.as_ref().is_some_and(|bridge| bridge.probe.is_some()) {
-        let message = "addresses on a bridge of Netloom's own are nobody else's, and are not probed";
-        problems.add(
-            refused("/bridge/probe", message)
-                .hint("leave it out, or say `managed: false` to use a bridge of the host's"),
-        );
-    }
+    not_probed(problems, spec);
     if let Some(name) = interface_name(spec) {
         problems.check(check_name(name, facts));
     }
     None
+}
+
+/// On a bridge of Netloom's own nothing is probed.
+fn not_probed(problems: &mut Problems, spec: &NetworkSpec) {
+    if spec.unmanaged_bridge().is_none() && spec.bridge.as_ref().is_some_and(|bridge| bridge.probe.is_some()) {
+        let message = "addresses on a bridge of Netloom's own are nobody else's, and are not probed";
+        let hint = "leave it out, or say `managed: false` to use a bridge of the host's";
+        problems.add(refused("/bridge/probe", message).hint(hint));
+    }
 }
 
 /// What is not Netloom's to say of a bridge that is not Netloom's.
@@ -120,10 +123,13 @@ pub(super) fn fixed(problems: &mut Problems, old: &NetworkSpec, new: &NetworkSpe
         problems.add(immutable("/bridge/managed", &managed(new).to_string(), &managed(old).to_string()));
         return;
     }
-    let probe = |spec: &NetworkSpec| spec.bridge.as_ref().and_then(|bridge| bridge.probe).unwrap_or(!managed(spec));
-    if probe(old) != probe(new) {
-        problems.add(immutable("/bridge/probe", &probe(new).to_string(), &probe(old).to_string()));
+    let probe = |spec: &NetworkSpec| spec.unmanaged_bridge().map(|bridge| bridge.probe.unwrap_or(true));
+    if let (Some(was), Some(is)) = (probe(old), probe(new))
+        && was != is
+    {
+        problems.add(immutable("/bridge/probe", &is.to_string(), &was.to_string()));
     }
+    not_probed(problems, new);
     owners(problems, new);
     for family in [Family::V4, Family::V6] {
         let (was, is) = (old.gateway_mode(family), new.gateway_mode(family));

@@ -180,6 +180,41 @@ fn bridge_settings_are_checked() {
 }
 
 #[test]
+fn gateway_modes_and_source_addresses_go_together() {
+    let internal = |block: Value| json!({"name": "n", "driver": "bridge", "internal": true, "bridge": block});
+    for good in [
+        with_bridge(json!({"gateway_mode4": "routed", "gateway_mode6": "isolated", "masquerade": false})),
+        with_bridge(json!({"source_address4": "203.0.113.7", "gateway_mode6": "routed"})),
+        internal(json!({"gateway_mode4": "isolated"})),
+    ] {
+        create(&spec(good.clone()), Some(&facts())).unwrap_or_else(|error| panic!("{good}: {error}"));
+    }
+    for (bad, field, code) in [
+        (internal(json!({"gateway_mode6": "routed"})), "gateway_mode6", Code::NotAllowedHere),
+        (with_bridge(json!({"source_address4": "2001:db8::7"})), "source_address4", Code::WrongFamily),
+        (with_bridge(json!({"source_address4": "127.0.0.1"})), "source_address4", Code::OutOfRange),
+        (with_bridge(json!({"source_address6": "fe80::1"})), "source_address6", Code::OutOfRange),
+        (with_bridge(json!({"source_address4": "x"})), "source_address4", Code::Format),
+        (
+            with_bridge(json!({"source_address4": "203.0.113.7", "gateway_mode4": "routed"})),
+            "source_address4",
+            Code::NotAllowedHere,
+        ),
+        (
+            with_bridge(json!({"source_address6": "2001:db8::7", "masquerade": false})),
+            "source_address6",
+            Code::NotAllowedHere,
+        ),
+        (with_bridge(json!({"probe": false})), "probe", Code::NotAllowedHere),
+    ] {
+        assert_eq!(one(bad.clone()), (format!("/bridge/{field}"), code), "{bad}");
+    }
+    let mut gateway = with_bridge(json!({"gateway_mode4": "isolated"}));
+    gateway["pools"] = json!({"v4": {"subnet": "10.200.0.0/24", "gateway": "10.200.0.1"}});
+    assert_eq!(one(gateway), ("/pools/v4/gateway".to_owned(), Code::NotAllowedHere));
+}
+
+#[test]
 fn a_drivers_block_stands_with_its_driver_only() {
     let mut both = with_macvlan(json!({"parent": "parent0"}));
     both["bridge"] = json!({});
@@ -212,6 +247,13 @@ fn a_bridges_switches_change_and_its_name_does_not() {
     let fixed = [("/bridge/interface_name".to_owned(), Code::ImmutableField)];
     let off = json!({"interface_name": "br-web", "inter_sandbox": false, "masquerade": false, "isolation": false});
     assert_eq!(refused(Some(off)), []);
+    assert_eq!(refused(Some(json!({"interface_name": "br-web", "gateway_mode4": "routed"}))), []);
+    for (field, value) in [("gateway_mode4", json!("isolated")), ("managed", json!(false))] {
+        let block = json!({"interface_name": "br-web", field: value});
+        assert_eq!(refused(Some(block)), [(format!("/bridge/{field}"), Code::ImmutableField)]);
+    }
+    let probed = json!({"interface_name": "br-web", "probe": false});
+    assert_eq!(refused(Some(probed)), [("/bridge/probe".to_owned(), Code::NotAllowedHere)], "as when it is made");
     assert_eq!(refused(Some(json!({"interface_name": "br-new"}))), fixed);
     assert_eq!(refused(Some(json!({}))), fixed);
     assert_eq!(refused(None), fixed);
