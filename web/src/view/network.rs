@@ -153,8 +153,15 @@ fn facts(network: &Network) -> Vec<(&'static str, String)> {
 /// What is set of a bridge network.
 fn bridge_facts(network: &Network) -> Vec<(&'static str, String)> {
     let spec = &network.spec;
-    let bridge = spec.bridge.clone().unwrap_or_default();
     let on = |set: Option<bool>| if set.unwrap_or(true) { "on" } else { "off" }.to_owned();
+    if let Some(bridge) = spec.unmanaged_bridge() {
+        return vec![
+            ("Bridge of the host's, not managed", bridge.interface_name.clone().unwrap_or_default()),
+            ("Inter-sandbox traffic", on(bridge.inter_sandbox)),
+            ("Probe before use", on(bridge.probe)),
+        ];
+    }
+    let bridge = spec.bridge.clone().unwrap_or_default();
     let named = bridge.interface_name.clone().unwrap_or_else(|| "named by Netloom".to_owned());
     let mut facts = vec![
         ("Bridge on the host", named),

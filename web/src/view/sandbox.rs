@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use askama::Template;
 use netloom_model::lease::Lease;
+use netloom_model::port::PublishedPort;
 use netloom_model::sandbox::{DesiredState, EndpointStatus, InterfaceAddress, InterfaceStatus, Sandbox};
 
 use super::chip::{Chip, Tone};
@@ -129,6 +130,22 @@ fn verdict(live: &InterfaceStatus, wanted: &EndpointStatus) -> Chip {
     }
 }
 
+/// A published port: how packets come to it.
+#[derive(Debug, Clone)]
+pub struct PortView {
+    pub(crate) text: String,
+    pub(crate) title: &'static str,
+}
+
+impl PortView {
+    fn new(port: &PublishedPort) -> Self {
+        if port.direct {
+            return Self { text: format!("{port} open"), title: "Open at the sandbox's own address" };
+        }
+        Self { text: format!("{port} to port {}", port.target), title: "A port of the host that leads here" }
+    }
+}
+
 /// A place on a network, as wanted.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -139,8 +156,7 @@ pub struct Wanted {
     pub(crate) mac: Option<String>,
     pub(crate) addresses: Vec<super::network::PlacedAddress>,
     pub(crate) gateways: Vec<String>,
-    /// Ports of the host, and the port of the sandbox's that the first of them leads to.
-    pub(crate) ports: Vec<(String, u16)>,
+    pub(crate) ports: Vec<PortView>,
     pub(crate) notices: Vec<Prose>,
     pub(crate) id: String,
 }
@@ -155,7 +171,7 @@ impl Wanted {
             mac: endpoint.mac.map(|mac| mac.to_string()),
             addresses: super::network::addresses(endpoint),
             gateways: endpoint.gateway.iter().chain(&endpoint.gateway6).cloned().collect(),
-            ports: endpoint.ports.values().map(|port| (port.to_string(), port.target)).collect(),
+            ports: endpoint.ports.values().map(PortView::new).collect(),
             notices: endpoint.conditions.iter().map(|condition| Prose::new(&condition.message)).collect(),
             id: endpoint.endpoint_id.to_string(),
         }

@@ -334,10 +334,22 @@ fn a_bridge_network_shows_its_switches() {
         rest.split_once("</dd>").expect("its value").0.to_owned()
     };
     let (made, unused) = (page("network-bridge"), page("network-bridge-unused"));
-    assert_eq!((facts(&made, "Bridge on the host"), facts(&made, "Masquerade")), ("br-web".into(), "on".into()));
+    assert_eq!(facts(&made, "Bridge on the host"), "br-web");
+    for (name, mode) in [
+        ("network-bridge", "nat, with masquerade"),
+        ("network-bridge-routed", "routed"),
+        ("network-bridge-source", "nat, source address 203.0.113.7"),
+    ] {
+        assert_eq!(facts(&page(name), "Gateway mode of IPv4"), mode, "{name}");
+        assert!(!page(name).contains("Gateway mode of IPv6"), "{name} has no pool of it");
+    }
+    let unmanaged = page("network-bridge-unmanaged");
+    assert_eq!(facts(&unmanaged, "Bridge of the host&#39;s, not managed"), "br0");
+    assert_eq!(facts(&unmanaged, "Probe before use"), "off");
+    assert!(!unmanaged.contains("Gateway mode") && !unmanaged.contains("Isolation"), "its owner's to say");
     assert_eq!(facts(&made, "Inter-sandbox traffic"), "off");
     assert_eq!(facts(&unused, "Inter-sandbox traffic"), "on");
     assert_eq!(facts(&unused, "Bridge on the host"), "named by Netloom");
     assert!(unused.contains("when a sandbox is first attached") && unused.contains("bridge-1"), "{unused}");
-    assert!(!page("network-predefined").contains("Masquerade"));
+    assert!(!page("network-predefined").contains("Gateway mode"));
 }
