@@ -126,4 +126,4 @@ fn joined(list: impl IntoIterator<Item = String>) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

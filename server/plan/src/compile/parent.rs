@@ -30,7 +30,7 @@ impl Stand {
             Self::Down => (
                 "parent-down",
                 format!("the host's link {parent} is down"),
-                format!("`ip link set {parent} up`, or another parent: {}", candidates(facts)),
+                format!("`ip link set {parent} up`; {}", candidates(facts)),
             ),
             Self::NotA(kind) => (
                 "parent-missing",

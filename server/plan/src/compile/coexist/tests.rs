@@ -17,7 +17,8 @@ use crate::diff;
 use crate::foreign_chains::{ForeignChains, MadeBy, docker_table};
 use crate::object::{Operation, Sysctl};
 
-fn network(number: u8, in_use: bool) -> AssignedNetwork {
+/// A bridge network of both versions of IP.
+pub(in crate::compile) fn network(number: u8, in_use: bool) -> AssignedNetwork {
     let pool = |subnet: String| AssignedPool { subnet: subnet.parse().expect("a subnet"), gateway: None };
     AssignedNetwork {
         id: NetworkId::from_random([number; 16]),

@@ -1,32 +1,19 @@
 //! What the host's links lend, when, and when it is given back: as tables of what was seen.
 
-use netloom_model::assignment::{AssignedBridge, AssignedPool, Assignment};
+use netloom_model::assignment::Assignment;
 use netloom_model::facts::{HostLink, HostRoute};
-use netloom_model::network::Driver;
 
 use super::*;
-use crate::compile::compile;
+use crate::compile::{coexist, compile};
 use crate::diff;
 use crate::object::Operation;
 
 fn network(number: u8) -> AssignedNetwork {
-    let pool = |subnet: String| AssignedPool { subnet: subnet.parse().expect("a subnet"), gateway: None };
-    AssignedNetwork {
-        id: NetworkId::from_random([number; 16]),
-        name: format!("net{number}"),
-        driver: Driver::Bridge,
-        mtu: None,
-        pools: vec![pool(format!("10.99.{number}.0/24")), pool(format!("fd99:{number}::/64"))],
-        internal: false,
-        bridge: Some(AssignedBridge { interface_name: Some(format!("br{number}")), ..AssignedBridge::default() }),
-        macvlan: None,
-        in_use: true,
-        deleting: false,
-    }
+    coexist::tests::network(number, true)
 }
 
 fn unused(number: u8) -> AssignedNetwork {
-    AssignedNetwork { in_use: false, ..network(number) }
+    coexist::tests::network(number, false)
 }
 
 fn internal(number: u8) -> AssignedNetwork {
