@@ -245,8 +245,8 @@ fn connections_are_forgotten_when_a_port_or_an_address_changes_hands() {
     sandbox(&host, "b", &ports);
     let _server = Echo::start(&netns(&host, "b"), "0.0.0.0:5300", "b");
     assert_eq!(ask().as_deref(), Some("b 203.0.113.2"));
-    let many =
-        json!({"many": {"target": 5300, "published": 6000, "count": 40, "protocol": "udp", "host_address": "0.0.0.0"}});
+    // So many that they are picked out of a dump of what is remembered.
+    let many = json!({"many": {"target": 5300, "published": 6000, "count": 100, "protocol": "udp", "host_address": "0.0.0.0"}});
     let second = || echo::say(&socket, "203.0.113.1:6000");
     assert_eq!(second(), None);
     let body = json!({"networks": {"m": {"ports": many}}});

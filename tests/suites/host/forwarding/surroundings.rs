@@ -23,6 +23,8 @@ pub(super) fn second_link(host: &Host) -> Namespace {
     host.net.run(&format!("ip link add parent1 type veth peer name wire1 netns {}", other.pid()));
     other.run("ip link set wire1 addrgenmode none up");
     host.net.run("ip link set parent1 addrgenmode none up");
+    // Its addresses are in the table of routes only once it runs.
+    until("the link runs", SOON, || (host.net.json("ip -j link show parent1")[0]["operstate"] == "UP").then_some(()));
     other
 }
 
