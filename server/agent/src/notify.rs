@@ -61,6 +61,12 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
             }
             false
         }
+        Notification::HostSettingChanged => {
+            for key in state.networks_in_use() {
+                state.hear(key, at, due);
+            }
+            false
+        }
         Notification::Overrun => {
             state.counters.overruns += 1;
             state.wake_full(Instant::now());

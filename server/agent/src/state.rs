@@ -309,8 +309,17 @@ impl State {
 
     /// Those that others' firewalls concern, and that no refusal keeps waiting.
     pub(crate) fn bridge_networks_in_use(&self) -> Vec<Key> {
+        self.networks(|network| network.bridge.is_some() && network.in_use)
+    }
+
+    /// Those that settings of the host may concern, and that no refusal keeps waiting.
+    pub(crate) fn networks_in_use(&self) -> Vec<Key> {
+        self.networks(|network| network.in_use)
+    }
+
+    fn networks(&self, wanted: impl Fn(&AssignedNetwork) -> bool) -> Vec<Key> {
         let is_one = |tracked: &Tracked| match &tracked.assigned {
-            Some(Assigned::Network(network)) => network.bridge.is_some() && network.in_use && tracked.refusal.is_none(),
+            Some(Assigned::Network(network)) => wanted(network) && tracked.refusal.is_none(),
             _ => false,
         };
         self.tracked.iter().filter(|(_, tracked)| is_one(tracked)).map(|(key, _)| *key).collect()

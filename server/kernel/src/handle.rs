@@ -53,13 +53,15 @@ pub enum Notification {
         place: Option<Place>,
         /// On the host, the owner by the link's mark: an endpoint's or a network's ID; absent where it is not known.
         owner: Option<String>,
-        /// `link`, `address`, `route` or `namespace`.
+        /// `link`, `address`, `route`, `setting` or `namespace`.
         what: &'static str,
     },
     /// A foreign link, address or route of the host changed, so that [`Kernel::facts`] may answer something else.
     HostChanged,
     /// Somebody changed a chain of theirs that decides about what our nftables table let pass.
     FirewallChanged,
+    /// Somebody changed a setting of the host's that was looked at, and that is no link of ours.
+    HostSettingChanged,
     /// Notifications were lost: look at everything.
     Overrun,
 }
