@@ -127,13 +127,28 @@ fn on_bridge(bridge: &str, port: &str) -> Vec<Damage> {
             ("bridge set down", "ip link set $1 down", "ip -o link show $1 up", "$1"),
             ("bridge's MTU changed", "ip link set $1 mtu 1400", "ip -o link show $1", "mtu 1500"),
             ("gateway deleted, IPv4", "ip addr del 10.160.0.1/24 dev $1", "ip -o addr show $1", "10.160.0.1/24"),
-            ("gateway deleted, IPv6", "ip -6 addr flush dev $1 scope global", "ip -o -6 addr show $1 scope global", "inet6"),
+            (
+                "gateway deleted, IPv6",
+                "ip -6 addr flush dev $1 scope global",
+                "ip -o -6 addr show $1 scope global",
+                "inet6",
+            ),
             ("port deleted", "ip link del $2", ports, "2"),
             ("port taken off its bridge", "ip link set $2 nomaster", ports, "2"),
             ("port set down", "ip link set $2 down", ports, "2"),
             ("port isolated", "bridge link set dev $2 isolated on", "bridge -d link show dev $2", "isolated off"),
-            ("setting of the bridge, IPv4", "sysctl -qw net.ipv4.conf.$1.forwarding=0", "sysctl net.ipv4.conf.$1.forwarding", "= 1"),
-            ("setting of the bridge, IPv6", "sysctl -qw net.ipv6.conf.$1.accept_ra=2", "sysctl net.ipv6.conf.$1.accept_ra", "= 0"),
+            (
+                "setting of the bridge, IPv4",
+                "sysctl -qw net.ipv4.conf.$1.forwarding=0",
+                "sysctl net.ipv4.conf.$1.forwarding",
+                "= 1",
+            ),
+            (
+                "setting of the bridge, IPv6",
+                "sysctl -qw net.ipv6.conf.$1.accept_ra=2",
+                "sysctl net.ipv6.conf.$1.accept_ra",
+                "= 0",
+            ),
         ],
     )
 }
@@ -160,7 +175,12 @@ fn of_shim(shim: &str) -> Vec<Damage> {
         &[
             ("shim deleted", "ip link del $1", routes, "10.161.0.2 "),
             ("shim's route deleted", "ip route flush dev $1", routes, "10.161.0.2 "),
-            ("setting of the shim", "sysctl -qw net.ipv4.conf.$1.arp_ignore=1", "sysctl net.ipv4.conf.$1.arp_ignore", "= 0"),
+            (
+                "setting of the shim",
+                "sysctl -qw net.ipv4.conf.$1.arp_ignore=1",
+                "sysctl net.ipv4.conf.$1.arp_ignore",
+                "= 0",
+            ),
         ],
     )
 }
@@ -177,12 +197,27 @@ fn in_sandbox(netns: &str) -> Vec<Damage> {
             ("MAC changed", "ip link set eth0 address 02:00:00:00:00:99", link, "02:42:0a:a0:00:02"),
             ("MTU changed", "ip link set eth0 mtu 1300", link, "mtu 1500"),
             ("address deleted, IPv4", "ip addr del 10.160.0.2/24 dev eth0", "ip -o -4 addr show eth0", "10.160.0.2/24"),
-            ("address deleted, IPv6", "ip -6 addr flush dev eth0 scope global", "ip -o -6 addr show eth0 scope global", "inet6"),
+            (
+                "address deleted, IPv6",
+                "ip -6 addr flush dev eth0 scope global",
+                "ip -o -6 addr show eth0 scope global",
+                "inet6",
+            ),
             ("route deleted, IPv4", "ip route del default", "ip route show default", "via 10.160.0.1"),
             ("route deleted, IPv6", "ip -6 route del default", "ip -6 route show default", "via"),
             ("setting of the stack, IPv4", "sysctl -qw net.ipv4.ip_forward=1", "sysctl net.ipv4.ip_forward", "= 0"),
-            ("setting of links, IPv4", "sysctl -qw net.ipv4.conf.all.arp_ignore=0", "sysctl net.ipv4.conf.all.arp_ignore", "= 1"),
-            ("setting of links, IPv6", "sysctl -qw net.ipv6.conf.default.accept_ra=1", "sysctl net.ipv6.conf.default.accept_ra", "= 0"),
+            (
+                "setting of links, IPv4",
+                "sysctl -qw net.ipv4.conf.all.arp_ignore=0",
+                "sysctl net.ipv4.conf.all.arp_ignore",
+                "= 1",
+            ),
+            (
+                "setting of links, IPv6",
+                "sysctl -qw net.ipv6.conf.default.accept_ra=1",
+                "sysctl net.ipv6.conf.default.accept_ra",
+                "= 0",
+            ),
         ],
     );
     all.extend(rows(
@@ -199,7 +234,12 @@ fn in_macvlan(netns: &str) -> Vec<Damage> {
         ["", ""],
         &[
             ("macvlan deleted", "ip link del eth0", "ip -o route show default", "via 10.161.0."),
-            ("macvlan's address deleted", "ip addr flush dev eth0 scope global", "ip -o route show default", "via 10.161.0."),
+            (
+                "macvlan's address deleted",
+                "ip addr flush dev eth0 scope global",
+                "ip -o route show default",
+                "via 10.161.0.",
+            ),
         ],
     )
 }

@@ -56,6 +56,13 @@ pub enum Notification {
         /// `link`, `address`, `route`, `setting` or `namespace`.
         what: &'static str,
     },
+    /// A route to one address, through a link of ours on the host, changed: it is somebody's who is on that link's network.
+    RouteChanged {
+        /// The owner by the link's mark.
+        owner: String,
+        /// The address.
+        to: IpAddr,
+    },
     /// A foreign link, address or route of the host changed, so that [`Kernel::facts`] may answer something else.
     HostChanged,
     /// Somebody changed a chain of theirs that decides about what our nftables table let pass.

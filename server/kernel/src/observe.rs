@@ -188,8 +188,8 @@ pub(crate) fn inside(
         let object = Object::Route(seen.route(place, found));
         put(if found.is_ours() { &mut observed.ours } else { &mut observed.foreign }, object);
     }
-    let cookie = sys::netns_cookie(stack.rtnl.socket())
-        .map_err(|error| Error::system("read the namespace's cookie", error))?;
+    let cookie =
+        sys::netns_cookie(stack.rtnl.socket()).map_err(|error| Error::system("read the namespace's cookie", error))?;
     let id = StackId { cookie, nsid: stack.ids.map(|ids| ids.on_host) };
     settings(inner, scope, place, id, known.settings, observed)?;
     Ok(interfaces::statuses(seen.links.values(), &seen.addresses))

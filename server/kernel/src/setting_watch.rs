@@ -73,9 +73,8 @@ struct Namespace {
 impl SettingWatch {
     /// Watches nothing yet.
     pub(crate) fn open() -> Self {
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
-            .inspect_err(|error| unwatched(*error))
-            .ok();
+        let inotify =
+            Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).inspect_err(|error| unwatched(*error)).ok();
         Self { inotify, state: Mutex::default(), discarded: Arc::default() }
     }
 
@@ -151,7 +150,8 @@ impl SettingWatch {
     pub(crate) fn forget_namespace(&self, nsid: i32) {
         let mut state = self.state();
         // The ID may be another's already, who was looked into before the end of the first was heard: cookies go up.
-        let first = state.namespaces.iter().find(|(_, namespace)| namespace.nsid == Some(nsid)).map(|(cookie, _)| *cookie);
+        let first =
+            state.namespaces.iter().find(|(_, namespace)| namespace.nsid == Some(nsid)).map(|(cookie, _)| *cookie);
         let watches = first.and_then(|cookie| state.namespaces.remove(&cookie)).map(|namespace| namespace.watches);
         self.discard(&mut state, watches.into_iter().flat_map(BTreeMap::into_values));
     }
@@ -170,7 +170,11 @@ impl SettingWatch {
         let mut state = self.state();
         let of_link = |directory: &str| link_of(directory).is_some();
         let forget = |namespace: &mut Namespace| {
-            namespace.watches.extract_if(.., |directory, _| of_link(directory)).map(|(_, watch)| watch).collect::<Vec<_>>()
+            namespace
+                .watches
+                .extract_if(.., |directory, _| of_link(directory))
+                .map(|(_, watch)| watch)
+                .collect::<Vec<_>>()
         };
         let watches: Vec<WatchDescriptor> = state.namespaces.values_mut().flat_map(forget).collect();
         self.discard(&mut state, watches.into_iter());

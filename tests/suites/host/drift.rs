@@ -86,3 +86,42 @@ fn what_is_in_our_table_is_nobodys_to_break() {
     host.net.run("nft flush ruleset");
     assert_eq!(host.client().get("drift").is(200)["items"], json!([]));
 }
+
+/// How many directories of settings the daemon has watched, on the one set of watches that it has under two descriptors.
+fn watches(host: &Host) -> usize {
+    let files = format!("/proc/{}/fdinfo", host.pid());
+    let texts =
+        std::fs::read_dir(files).unwrap().filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok());
+    texts.map(|text| text.lines().filter(|line| line.starts_with("inotify")).count()).max().unwrap()
+}
+
+#[test]
+fn watches_go_with_what_they_were_for() {
+    let host = host!();
+    let client = host.start();
+    let round = |number: u32| {
+        host.bridge("n", &format!("10.{number}.0.0/24"));
+        host.sandbox("a", "n");
+        host.sandbox("b", "n");
+        let bridge = host.net.run("ip -o link show type bridge").split_whitespace().nth(1).unwrap().replace(':', "");
+        assert!(watches(&host) >= 12, "two sandboxes and a bridge: {}", watches(&host));
+        // Another's bridge of the same name has other directories.
+        host.net.run(&format!("ip link del {bridge}"));
+        host.in_sandbox("a", "sysctl -qw net.ipv4.ip_forward=1");
+        host.net.run(&format!("sysctl -qw net.ipv6.conf.all.accept_ra={}", number % 2));
+        until("it is back", SOON, || host.try_in_sandbox("a", "ping -c 1 -W 1 10.1.0.3").code.eq(&0).then_some(()));
+        let path = format!("net.ipv4.conf.{bridge}.forwarding");
+        let value = host.net.run(&format!("sysctl -n {path}"));
+        host.net.run(&format!("sysctl -qw {path}={}", 1 - value.trim().parse::<u8>().unwrap()));
+        until("a setting of the second bridge", SOON, || {
+            (host.net.run(&format!("sysctl -n {path}")) == value).then_some(())
+        });
+        ["sandboxes/a", "sandboxes/b", "networks/n"].iter().for_each(|path| drop(client.delete(path).is(204)));
+    };
+    round(1);
+    // A namespace is kept ready, with five, and the host's own settings are watched.
+    until("few are left", SOON, || (watches(&host) < 12).then_some(()));
+    let few = watches(&host);
+    (0..loops(3)).for_each(|_| round(1));
+    until("no more are left than after the first round", SOON, || (watches(&host) <= few).then_some(()));
+}

@@ -92,6 +92,9 @@ impl Reading<'_> {
             RouteNetlinkMessage::NewRoute(_) | RouteNetlinkMessage::DelRoute(_) => {
                 let seen = route::read(message)?;
                 let automatic = seen.is_automatic();
+                if let (None, Some(owner), Some(to)) = (nsid, self.memory.owner(seen.link), seen.to_one()) {
+                    return (!automatic).then_some(Notification::RouteChanged { owner, to });
+                }
                 ("route", self.memory.owner(seen.link).or_else(|| mine(seen.is_ours())), automatic)
             }
             _ => return None,
