@@ -151,6 +151,8 @@ impl PortView {
 pub struct Wanted {
     pub(crate) network: String,
     pub(crate) href: String,
+    /// What the others on the network find it by, beside its name.
+    pub(crate) aliases: Vec<String>,
     pub(crate) state: Chip,
     pub(crate) interface: Option<String>,
     pub(crate) mac: Option<String>,
@@ -162,10 +164,12 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    fn new(network: &str, endpoint: &EndpointStatus) -> Self {
+    fn new(network: &str, endpoint: &EndpointStatus, sandbox: &Sandbox) -> Self {
+        let spec = sandbox.spec.networks.as_ref().and_then(|networks| networks.get(network));
         Self {
             network: network.to_owned(),
             href: link::network(network),
+            aliases: spec.and_then(|spec| spec.aliases.clone()).unwrap_or_default(),
             state: Chip::from(endpoint.state),
             interface: endpoint.interface.clone(),
             mac: endpoint.mac.map(|mac| mac.to_string()),
@@ -243,7 +247,11 @@ impl SandboxPage {
         Self {
             head: Head::new(sandbox, "summary"),
             notices: Notices::new(&frame, &status.conditions),
-            wanted: status.endpoints.iter().map(|(network, endpoint)| Wanted::new(network, endpoint)).collect(),
+            wanted: status
+                .endpoints
+                .iter()
+                .map(|(network, endpoint)| Wanted::new(network, endpoint, sandbox))
+                .collect(),
             live: interfaces.into_iter().map(|live| LiveInterface::new(live, sandbox)).collect(),
             looked: status.interfaces.is_some(),
             stopped,

@@ -210,7 +210,7 @@ pub(crate) fn sandboxes(names: &Names) -> Vec<Sandbox> {
     vec![
         sandbox(
             2,
-            json!({"name": names.sandbox, "description": names.text, "labels": {"app": "arping"}, "networks": {names.network: {}}}),
+            json!({"name": names.sandbox, "description": names.text, "labels": {"app": "arping"}, "networks": {names.network: {"aliases": ["arp", "arp.lab"]}}}),
             json!({"netns": "/run/netloom/netns/macvlan1", "endpoints": {names.network: endpoint(4, 2, "attached"), "lab-small": spare}, "interfaces": interfaces}),
         ),
         sandbox(

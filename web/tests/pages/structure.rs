@@ -313,6 +313,13 @@ fn a_column_that_says_nothing_is_left_out() {
 }
 
 #[test]
+fn a_sandbox_is_shown_with_all_its_names() {
+    let sandbox = page("sandbox");
+    let named = |alias: &str| sandbox.contains(&format!("also called <span class=\"mono\">{alias}</span>"));
+    assert!(named("arp") && named("arp.lab") && sandbox.matches("also called").count() == 2, "{sandbox}");
+}
+
+#[test]
 fn addresses_of_a_stack_of_its_own_are_no_links() {
     let sandbox = page("sandbox");
     assert!(sandbox.contains("fe80::42:c0ff:fea8:7a02"));
