@@ -10,7 +10,7 @@ use actix_web::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, 
 use actix_web::http::{Method, Version};
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt;
-use netloom_model::document::{escape_pointer, one_of, parse, strip_nulls};
+use netloom_model::document::{escape_pointer, one_of, parse_document, strip_nulls};
 use netloom_model::invalid::{Code, Invalid};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -32,14 +32,7 @@ impl Document {
     pub(crate) fn whole<T: DeserializeOwned + Serialize + ToSchema>(self) -> Result<T, Problem> {
         let mut value = self.0;
         strip_nulls(&mut value);
-        let given = value.clone();
-        let parsed: T = parse(value).map_err(|invalid| explained(&T::name(), invalid))?;
-        // A list is no substitute for an object, though the parser would take its items in order.
-        let echoed = serde_json::to_value(&parsed).unwrap_or_default();
-        if let Some(pointer) = list_for_object(&given, &echoed, String::new()) {
-            return Err(Invalid::new(&pointer, Code::WrongType, "[...]", "an object is needed here, not a list").into());
-        }
-        Ok(parsed)
+        parse_document(&value).map_err(|invalid| explained(&T::name(), invalid).into())
     }
 
     /// The document as a merge patch (RFC 7396), in which a null removes.
@@ -59,19 +52,6 @@ fn explained(schema: &str, mut invalid: Invalid) -> Invalid {
         invalid.message = one_of(&crate::v1::made_drivers());
     }
     invalid
-}
-
-/// Where the input has a list and the meaning is an object.
-fn list_for_object(given: &Value, meant: &Value, pointer: String) -> Option<String> {
-    match (given, meant) {
-        (Value::Array(_), Value::Object(_)) => Some(pointer),
-        (Value::Object(given), Value::Object(meant)) => {
-            given.iter().filter_map(|(key, value)| Some((key, value, meant.get(key)?))).find_map(
-                |(key, value, meant)| list_for_object(value, meant, format!("{pointer}/{}", escape_pointer(key))),
-            )
-        }
-        _ => None,
-    }
 }
 
 impl FromRequest for Document {

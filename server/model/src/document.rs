@@ -1,5 +1,6 @@
 //! JSON documents in: parsing with the failing field named, and JSON Merge Patch (RFC 7396).
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -19,6 +20,34 @@ pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Invalid> {
             None => refused,
         }
     })
+}
+
+/// As [`parse`], of a document with objects in it. A list is no substitute for one, though serde would take its items in order.
+pub fn parse_document<T: DeserializeOwned + Serialize>(value: &Value) -> Result<T, Invalid> {
+    let parsed: T = parse(value.clone())?;
+    let echoed = serde_json::to_value(&parsed).unwrap_or_default();
+    match list_for_object(value, &echoed, String::new()) {
+        Some(pointer) => Err(no_list(pointer)),
+        None => Ok(parsed),
+    }
+}
+
+fn no_list(pointer: String) -> Invalid {
+    let message = "an object is needed, not a list".to_owned();
+    Invalid { pointer, code: Code::WrongType, value: None, message, hint: None }
+}
+
+/// Where the input has a list and the meaning is an object.
+fn list_for_object(given: &Value, meant: &Value, pointer: String) -> Option<String> {
+    match (given, meant) {
+        (Value::Array(_), Value::Object(_)) => Some(pointer),
+        (Value::Object(given), Value::Object(meant)) => {
+            given.iter().filter_map(|(key, value)| Some((key, value, meant.get(key)?))).find_map(
+                |(key, value, meant)| list_for_object(value, meant, format!("{pointer}/{}", escape_pointer(key))),
+            )
+        }
+        _ => None,
+    }
 }
 
 /// The object that was meant by a list of names, where what is wanted of each is optional.
@@ -109,6 +138,9 @@ pub fn one_of(words: &[&str]) -> String {
 
 /// A refusal by serde for its own reasons ("invalid type: string \"7\", expected u16"), said without the names of types.
 fn in_our_words(pointer: String, message: String) -> Invalid {
+    if message.starts_with("invalid length ") && message.contains(", expected struct ") {
+        return no_list(pointer);
+    }
     let refused = |code, message| Invalid { pointer: pointer.clone(), code, value: None, message, hint: None };
     let split = |kind: &str| message.strip_prefix(kind)?.rsplit_once(", expected ");
     if let Some((given, expected)) = split("invalid value: ")
@@ -254,6 +286,23 @@ mod tests {
         }
         for given in ["foo", "x", "host", "colour", ""] {
             assert_eq!(nearest(&known, given), None, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_no_object_however_long() {
+        // As many items as the block has fields would be taken in their order.
+        let fields = json!([null, null, null, null, null, null, null, null, null, null]);
+        for (list, pointer) in [
+            (json!({"name": "n", "driver": "bridge", "bridge": []}), "/bridge"),
+            (json!({"name": "n", "driver": "bridge", "bridge": [1]}), "/bridge/0"),
+            (json!({"name": "n", "driver": "bridge", "bridge": fields}), "/bridge"),
+            (json!({"name": "n", "driver": "bridge", "pools": {"v4": []}}), "/pools/v4"),
+            (json!([]), ""),
+        ] {
+            let refused = parse_document::<NetworkSpec>(&list).expect_err("refused");
+            assert_eq!((refused.code, refused.pointer.as_str()), (Code::WrongType, pointer), "{list}: {refused:?}");
+            assert!(!refused.message.contains("struct"), "{refused:?}");
         }
     }
 

@@ -332,5 +332,5 @@ where
         error
     })?;
     document::merge(&mut document, patch.clone());
-    Ok(document::parse(document)?)
+    Ok(document::parse_document(&document)?)
 }
