@@ -1,4 +1,4 @@
-//! Bridge networks: made and removed; a sandbox on one, alone and beside 1,000 over 5 networks, beside the peers.
+//! Bridge networks: a sandbox on one, alone and beside 1,000 over 5 networks, beside the peers; beside Docker in `docker.rs`.
 
 use std::time::Instant;
 
@@ -6,7 +6,8 @@ use netloom_tests::{Host, json};
 
 use crate::Plan;
 use crate::attach::{Pair, against, from_clients, peer, single};
-use crate::figures::{Table, Times, millis};
+use crate::docker;
+use crate::figures::{Table, millis};
 use crate::floor::Floor;
 use crate::http::Connection;
 use crate::peers::{On, Peer};
@@ -17,29 +18,13 @@ pub(crate) const NETWORKS: usize = 5;
 /// Measures and prints.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     let host = Host::started(&plan.netloom.to_string_lossy());
-    networks(&host, plan);
     host.bridge("n", "10.240.0.0/16");
     // While nobody is on the network, the first makes its bridge and the last removes it.
     host.sandbox("keeper", "n");
+    docker::run(&host, plan);
     alone(&host, plan)?;
     beside_many(&host, plan)?;
     Ok(())
-}
-
-fn networks(host: &Host, plan: &Plan) {
-    let (mut make, mut remove) = (Times::default(), Times::default());
-    host.net.inside(|| {
-        let mut connection = Connection::open(&host.socket());
-        for run in 0..plan.runs {
-            let body = json!({"name": format!("b{run}"), "driver": "bridge"}).to_string();
-            make.time(|| connection.must("POST", "networks", &body, 201));
-            remove.time(|| connection.must("DELETE", &format!("networks/b{run}"), "", 204));
-        }
-    });
-    let mut table = Table::new("A bridge network without endpoints");
-    table.times("Netloom: POST /networks", &make, "", "");
-    table.times("Netloom: DELETE /networks", &remove, "", "");
-    table.print();
 }
 
 fn alone(host: &Host, plan: &Plan) -> anyhow::Result<()> {
