@@ -86,6 +86,12 @@ impl Bridges {
         request(&mut self.home, vec![(RouteNetlinkMessage::DelLink(delete), 0)])
     }
 
+    /// Deletes every bridge and pair of the floor's by one message, and waits until the kernel acknowledges that.
+    pub(crate) fn delete_all(&mut self) -> anyhow::Result<()> {
+        let all = LinkMessageBuilder::<LinkUnspec>::new().append_extra_attribute(LinkAttribute::Group(GROUP)).build();
+        request(&mut self.home, vec![(RouteNetlinkMessage::DelLink(all), 0)])
+    }
+
     /// Unmounts a namespace, whatever is in it.
     pub(crate) fn unpin(&self, name: &str) -> anyhow::Result<()> {
         self.floor.unpin(name)
