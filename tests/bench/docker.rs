@@ -6,6 +6,7 @@
 //! runs on the machine.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use netloom_tests::firewalls::Docker;
@@ -15,9 +16,9 @@ use crate::Plan;
 use crate::figures::{Table, Times, verdict};
 use crate::http::Connection;
 
-/// The program, and what its container is made of (Debian packages docker.io and busybox-static).
+/// The engine (Debian package docker.io), and what its containers run.
 const ENGINE: &str = "/usr/sbin/dockerd";
-const BUSYBOX: &str = "/usr/bin/busybox";
+const PROGRAM: &str = "/bin/cat";
 /// How much faster Netloom is to be.
 const GOAL: f64 = 10.0;
 /// The control group of the container.
@@ -42,7 +43,7 @@ struct Steps {
 
 /// Measures and prints. The host's daemon has a sandbox `keeper` on a network already.
 pub(crate) fn run(host: &Host, plan: &Plan) {
-    let installed = [ENGINE, BUSYBOX].iter().all(|program| Path::new(program).exists());
+    let installed = Path::new(ENGINE).exists();
     let elsewhere = Host::new(&plan.netloom.to_string_lossy());
     let mut engine = installed.then(|| Engine::start(&elsewhere));
     host.bridge("used", "10.238.0.0/16");
@@ -86,7 +87,7 @@ fn print(plan: &Plan, ours: &Steps, theirs: Option<&Steps>) {
         }
     }
     let Some(theirs) = theirs else {
-        table.figure("Docker's engine, with busybox-static", "NOT INSTALLED", "", "");
+        table.figure("Docker's engine", "NOT INSTALLED", "", "");
         return table.print();
     };
     // Netloom's network is on the host from its first endpoint on, Docker's at once: like is like only with both together.
@@ -139,11 +140,14 @@ impl<'h> Engine<'h> {
         for (network, container) in [("home", "keeper"), ("used", "user")] {
             engine.network(network);
             let body = json!({
-                "Image": "bench:1", "Cmd": ["cat"], "OpenStdin": true,
+                "Image": "bench:1", "Cmd": [PROGRAM], "OpenStdin": true,
                 "HostConfig": {"NetworkMode": network, "CgroupParent": GROUP},
             });
             engine.client.post(&format!("/containers/create?name={container}"), &body).is(201);
             engine.client.post(&format!("/containers/{container}/start"), &json!({})).is(204);
+            let state = engine.client.get(&format!("/containers/{container}/json")).is(200)["State"].clone();
+            let said = engine.client.get(&format!("/containers/{container}/logs?stdout=1&stderr=1")).text;
+            assert_eq!(state["Status"], "running", "{state} {said}");
         }
         engine
     }
@@ -188,11 +192,16 @@ impl Drop for Engine<'_> {
     }
 }
 
-/// A file system of one program, as an archive.
+/// A file system of one program and the libraries that it names, as an archive: nothing is fetched from anywhere.
 fn image(dir: &Path) -> Vec<u8> {
     let root = dir.join("image");
-    std::fs::create_dir_all(root.join("bin")).expect("the directory is writable");
-    std::fs::copy(BUSYBOX, root.join("bin/cat")).expect("busybox can be read");
-    let output = std::process::Command::new("tar").arg("-C").arg(&root).args(["-cf", "-", "."]).output();
+    let libraries = Command::new("ldd").arg(PROGRAM).output().expect("libc-bin is installed").stdout;
+    let libraries = String::from_utf8_lossy(&libraries).into_owned();
+    for file in libraries.split_whitespace().filter(|word| word.starts_with('/')).chain([PROGRAM]) {
+        let copy = root.join(&file[1..]);
+        std::fs::create_dir_all(copy.parent().unwrap_or(&root)).expect("the directory is writable");
+        std::fs::copy(file, &copy).unwrap_or_else(|error| panic!("{file}: {error}"));
+    }
+    let output = Command::new("tar").arg("-C").arg(&root).args(["-cf", "-", "."]).output();
     output.expect("tar is installed").stdout
 }

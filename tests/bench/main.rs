@@ -6,7 +6,7 @@
 //! cargo run --release -p netloom-tests --bin netloom-bench -- [--netloom PATH] [--quick] [PART]...
 //! ```
 //!
-//! It needs root, and for the peers the Debian packages netavark, containernetworking-plugins, docker.io and busybox-static. Nothing here may use
+//! It needs root, and for the peers the Debian packages netavark, containernetworking-plugins and docker.io. Nothing here may use
 //! Netloom's code to touch the kernel: the floors are written by hand in `floor.rs` and `floor_bridge.rs`.
 
 mod attach;
