@@ -41,6 +41,11 @@ struct Steps {
     detach: Times,
 }
 
+/// What ours and theirs are called, the figure, and whether the goal is about it.
+type Row = (&'static str, &'static str, fn(&Steps) -> &Times, bool);
+/// What is added up, and how.
+type Sum = (&'static str, fn(&Steps) -> f64);
+
 /// Measures and prints. The host's daemon has a sandbox `keeper` on a network already.
 pub(crate) fn run(host: &Host, plan: &Plan) {
     let installed = Path::new(ENGINE).exists();
@@ -68,7 +73,7 @@ pub(crate) fn run(host: &Host, plan: &Plan) {
 
 fn print(plan: &Plan, ours: &Steps, theirs: Option<&Steps>) {
     let mut table = Table::new(&format!("Bridge networks beside Docker's engine, {} interleaved runs", plan.runs));
-    let rows: [(&str, &str, fn(&Steps) -> &Times, bool); 6] = [
+    let rows: [Row; 6] = [
         ("POST /networks (rows only)", "POST /networks/create", |steps| &steps.make, true),
         ("PATCH: its first endpoint (makes the bridge)", "connect: its first endpoint", |steps| &steps.first, false),
         ("PATCH: that endpoint detached", "disconnect: that endpoint", |steps| &steps.last, false),
@@ -91,7 +96,7 @@ fn print(plan: &Plan, ours: &Steps, theirs: Option<&Steps>) {
         return table.print();
     };
     // Netloom's network is on the host from its first endpoint on, Docker's at once: like is like only with both together.
-    let sums: [(&str, fn(&Steps) -> f64); 3] = [
+    let sums: [Sum; 3] = [
         ("network made and first endpoint", |steps| steps.make.p50() + steps.first.p50()),
         ("last endpoint and network removed", |steps| steps.last.p50() + steps.remove.p50()),
         ("attach and detach", |steps| steps.attach.p50() + steps.detach.p50()),
