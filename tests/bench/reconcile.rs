@@ -113,6 +113,7 @@ fn floor(host: &Host, plan: &Plan, threads: usize) -> anyhow::Result<Duration> {
 fn wipe(host: &Host) -> anyhow::Result<()> {
     host.net.shell(&format!(
         r#"ip link del group {NETLOOM} 2>/dev/null; ip link del group {GROUP} 2>/dev/null
+        umount -l {0}/netns 2>/dev/null
         grep -o ' {0}/netns[^ ]*' /proc/self/mountinfo | sort -r | xargs -r umount -l 2>/dev/null
         nft delete table inet netloom 2>/dev/null
         rm -rf {0} && mkdir {0}"#,
