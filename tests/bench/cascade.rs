@@ -1,5 +1,7 @@
 //! A network that is removed with its endpoints: against its sandboxes one after another, and against its links one after another by netlink.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use netloom_tests::{Host, json};
 
 use crate::Plan;
@@ -12,6 +14,8 @@ use crate::http::Connection;
 const CASCADE: u32 = 200;
 /// Most that it may take, in terms of its links deleted one by one.
 const GOAL: f64 = 0.1;
+/// As many threads as Netloom removes links with.
+const THREADS: usize = 16;
 /// How often each is measured.
 const ROUNDS: usize = 3;
 
@@ -20,7 +24,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     let host = &Host::started(&plan.netloom.to_string_lossy());
     let names = || (0..CASCADE).map(|i| format!("g{i}")).collect::<Vec<_>>();
     let (mut one_by_one, mut at_once) = (Times::default(), Times::default());
-    let (mut links, mut group) = (Times::default(), Times::default());
+    let (mut links, mut side_by_side, mut group) = (Times::default(), Times::default(), Times::default());
     host.net.inside(|| -> anyhow::Result<()> {
         let mut connection = Connection::open(&host.socket());
         let mut base = Bridges::new(&host.dir().join("floor"))?;
@@ -44,6 +48,10 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
             base.delete_all()?;
             leave(&mut base)?;
             make_links(&mut base)?;
+            side_by_side.time(|| delete_side_by_side(host))?;
+            base.delete_all()?;
+            leave(&mut base)?;
+            make_links(&mut base)?;
             group.time(|| base.delete_all())?;
             leave(&mut base)?;
             make();
@@ -59,6 +67,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     let mut table = Table::new(&format!("A network with {CASCADE} endpoints removed, {ROUNDS} times each"));
     table.times("floor: its links deleted one by one", &links, "1", "");
     let against = |times: &Times| format!("{:.3} x the floor", times.p50() / links.p50());
+    table.times("the same from 16 threads", &side_by_side, &against(&side_by_side), "");
     table.times("all of them by one message, bridge included", &group, &against(&group), "");
     table.times("Netloom: its sandboxes removed, one after another", &one_by_one, &against(&one_by_one), "");
     let met = verdict(at_once.p50() <= GOAL * links.p50(), &format!("at most {GOAL} x the floor"));
@@ -79,4 +88,22 @@ fn make_links(base: &mut Bridges) -> anyhow::Result<()> {
 fn leave(base: &mut Bridges) -> anyhow::Result<()> {
     (0..CASCADE).try_for_each(|number| base.unpin(&format!("g{number}")))?;
     base.settle()
+}
+
+/// The floor's links, each by a message of its own, from as many threads as Netloom has for that.
+fn delete_side_by_side(host: &Host) -> anyhow::Result<()> {
+    let next = AtomicU32::new(0);
+    let work = || -> anyhow::Result<()> {
+        let mut base = Bridges::new(&host.dir().join("floor"))?;
+        loop {
+            match next.fetch_add(1, Ordering::Relaxed) {
+                number if number < CASCADE => base.delete(number)?,
+                _ => return Ok(()),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+        running.into_iter().try_for_each(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
