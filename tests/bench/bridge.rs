@@ -1,4 +1,4 @@
-//! Bridge networks: made and removed; a sandbox on one, alone and beside 1,000 over 5 networks, beside the peers.
+//! Bridge networks: a sandbox on one, alone and beside 1,000 over 5 networks, beside the peers; beside Docker in `docker.rs`.
 
 use std::time::Instant;
 
@@ -6,8 +6,10 @@ use netloom_tests::{Host, json};
 
 use crate::Plan;
 use crate::attach::{Pair, against, from_clients, peer, single};
+use crate::docker;
 use crate::figures::{Table, Times, millis};
 use crate::floor::Floor;
+use crate::floor_bridge::Bridges;
 use crate::http::Connection;
 use crate::peers::{On, Peer};
 
@@ -17,36 +19,22 @@ pub(crate) const NETWORKS: usize = 5;
 /// Measures and prints.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     let host = Host::started(&plan.netloom.to_string_lossy());
-    networks(&host, plan);
     host.bridge("n", "10.240.0.0/16");
     // While nobody is on the network, the first makes its bridge and the last removes it.
     host.sandbox("keeper", "n");
+    docker::run(&host, plan);
     alone(&host, plan)?;
     beside_many(&host, plan)?;
     Ok(())
 }
 
-fn networks(host: &Host, plan: &Plan) {
-    let (mut make, mut remove) = (Times::default(), Times::default());
-    host.net.inside(|| {
-        let mut connection = Connection::open(&host.socket());
-        for run in 0..plan.runs {
-            let body = json!({"name": format!("b{run}"), "driver": "bridge"}).to_string();
-            make.time(|| connection.must("POST", "networks", &body, 201));
-            remove.time(|| connection.must("DELETE", &format!("networks/b{run}"), "", 204));
-        }
-    });
-    let mut table = Table::new("A bridge network without endpoints");
-    table.times("Netloom: POST /networks", &make, "", "");
-    table.times("Netloom: DELETE /networks", &remove, "", "");
-    table.print();
-}
-
 fn alone(host: &Host, plan: &Plan) -> anyhow::Result<()> {
     let peers: Vec<Peer> = [Peer::Netavark, Peer::Cni].into_iter().filter(|peer| peer.installed()).collect();
     let mut others: Vec<Pair> = peers.iter().map(|_| Pair::default()).collect();
-    let mut ours = Pair::default();
+    let (mut ours, mut bare) = (Pair::default(), Pair::default());
     host.net.inside(|| -> anyhow::Result<()> {
+        let mut bridges = Bridges::new(&host.dir().join("bridges"))?;
+        bridges.bridge(0)?;
         let base = Floor::new("parent0", &host.dir().join("floor"))?;
         let mut connection = Connection::open(&host.socket());
         // Theirs stays in use, too.
@@ -56,21 +44,34 @@ fn alone(host: &Host, plan: &Plan) -> anyhow::Result<()> {
             one.detach(On::Bridge, &base.path("kept"), number, host.dir())?;
         }
         for run in 0..plan.runs {
-            for turn in (0..=peers.len()).map(|turn| (turn + run) % (1 + peers.len())) {
+            for turn in (0..2 + peers.len()).map(|turn| (turn + run) % (2 + peers.len())) {
                 match turn {
                     0 => single(&mut connection, run, &mut ours),
-                    other => peer(peers[other - 1], On::Bridge, &base, run, host.dir(), &mut others[other - 1])?,
+                    1 => floor(&mut bridges, run, &mut bare)?,
+                    other => peer(peers[other - 2], On::Bridge, &base, run, host.dir(), &mut others[other - 2])?,
                 }
             }
         }
+        bridges.delete_all()?;
         base.unpin("kept")
     })?;
     let mut table = Table::new(&format!("One sandbox on a bridge network in use, {} interleaved runs", plan.runs));
-    table.times("Netloom: POST /sandboxes", &ours.attach, "", "");
-    table.times("Netloom: DELETE /sandboxes", &ours.detach, "", "");
+    let ratio = |own: &Times, floor: &Times| format!("{:.2} x the floor", own.p50() / floor.p50());
+    table.times("floor: namespace and pair by bare netlink", &bare.attach, "1", "");
+    table.times("Netloom: POST /sandboxes", &ours.attach, &ratio(&ours.attach, &bare.attach), "");
+    table.times("floor: the pair deleted by bare netlink", &bare.detach, "1", "");
+    table.times("Netloom: DELETE /sandboxes", &ours.detach, &ratio(&ours.detach, &bare.detach), "");
     against(&mut table, &peers, &others, &ours);
     table.print();
     Ok(())
+}
+
+/// One by bare netlink, on a bridge that is there.
+fn floor(bridges: &mut Bridges, run: usize, pair: &mut Pair) -> anyhow::Result<()> {
+    let (name, number) = (format!("b{run}"), u32::try_from(run)?);
+    pair.attach.time(|| bridges.attach(&name, number, 0))?;
+    pair.detach.time(|| bridges.delete(number))?;
+    bridges.unpin(&name)
 }
 
 fn beside_many(host: &Host, plan: &Plan) -> anyhow::Result<()> {

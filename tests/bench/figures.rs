@@ -20,6 +20,11 @@ impl Times {
         self.0.push(took);
     }
 
+    /// Takes another's over.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
     /// A quantile, in milliseconds; 0 without figures.
     pub(crate) fn quantile(&self, q: f64) -> f64 {
         let mut sorted = self.0.clone();

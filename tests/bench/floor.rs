@@ -17,17 +17,22 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use rtnetlink::{AddressMessageBuilder, LinkMacVlan, LinkMessageBuilder, LinkUnspec, RouteMessageBuilder};
 
+/// The group of the floor's links: not Netloom's, which would take them for its own.
+pub(crate) const GROUP: u32 = 0x6e6d;
+
 /// Index of the link in its namespace: high, out of the way of what a new namespace is born with.
-const INDEX: u32 = 1000;
+pub(crate) const INDEX: u32 = 1000;
 
 /// Settings of a new namespace, as Netloom sets them.
 const SETTINGS: &[(&str, &str)] = &[
     ("net/ipv4/ip_forward", "0"),
+    ("net/ipv4/conf/default/forwarding", "0"),
     ("net/ipv4/conf/all/rp_filter", "2"),
     ("net/ipv4/conf/default/rp_filter", "2"),
     ("net/ipv4/conf/all/arp_ignore", "1"),
     ("net/ipv4/conf/all/arp_announce", "2"),
     ("net/ipv6/conf/all/forwarding", "0"),
+    ("net/ipv6/conf/default/forwarding", "0"),
     ("net/ipv6/conf/all/accept_ra", "0"),
     ("net/ipv6/conf/default/accept_ra", "0"),
     ("net/ipv6/conf/all/autoconf", "0"),
@@ -58,24 +63,18 @@ impl Floor {
     pub(crate) fn namespace(&self, name: &str) -> anyhow::Result<()> {
         unshare(CloneFlags::CLONE_NEWNET)?;
         self.pin(name)?;
-        setns(self.host.as_fd(), CloneFlags::CLONE_NEWNET)?;
-        Ok(())
+        self.back()
     }
 
     /// Makes a namespace with an endpoint in it.
     pub(crate) fn attach(&self, name: &str, address: Ipv4Addr, gateway: Ipv4Addr) -> anyhow::Result<()> {
-        unshare(CloneFlags::CLONE_NEWNET)?;
-        self.pin(name)?;
-        for (path, value) in SETTINGS {
-            std::fs::write(format!("/proc/sys/{path}"), value)?;
-        }
+        self.enter_new(name)?;
         let mut socket = open(0)?;
         let requests = self.requests(address, gateway);
         let count = requests.len();
         send(&socket, requests)?;
         acknowledged(&mut socket, count)?;
-        setns(self.host.as_fd(), CloneFlags::CLONE_NEWNET)?;
-        Ok(())
+        self.back()
     }
 
     /// Removes the link, hears that it is gone, and unmounts the namespace.
@@ -87,7 +86,7 @@ impl Floor {
         let delete = RouteNetlinkMessage::DelLink(LinkUnspec::new_with_index(INDEX).build());
         send(&socket, vec![(delete, 0)])?;
         wait_for_removal(&socket)?;
-        setns(self.host.as_fd(), CloneFlags::CLONE_NEWNET)?;
+        self.back()?;
         self.unpin(name)
     }
 
@@ -96,6 +95,22 @@ impl Floor {
         let path = self.path(name);
         umount2(&path, MntFlags::MNT_DETACH)?;
         std::fs::remove_file(&path)?;
+        Ok(())
+    }
+
+    /// Takes the calling thread back to the host's namespace.
+    pub(crate) fn back(&self) -> anyhow::Result<()> {
+        setns(self.host.as_fd(), CloneFlags::CLONE_NEWNET)?;
+        Ok(())
+    }
+
+    /// Leads the calling thread into a new namespace with its settings, and pins it.
+    pub(crate) fn enter_new(&self, name: &str) -> anyhow::Result<()> {
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        self.pin(name)?;
+        for (path, value) in SETTINGS {
+            std::fs::write(format!("/proc/sys/{path}"), value)?;
+        }
         Ok(())
     }
 
@@ -113,7 +128,7 @@ impl Floor {
         let link = LinkMacVlan::new("eth0", self.parent, MacVlanMode::Bridge)
             .index(INDEX)
             .append_extra_attribute(LinkAttribute::LinkNetNsId(0))
-            .append_extra_attribute(LinkAttribute::Group(0x6e6d))
+            .append_extra_attribute(LinkAttribute::Group(GROUP))
             .address(vec![0x02, 0x42, a, b, c, d])
             .build();
         let alias = LinkUnspec::new_with_index(INDEX).alias("floor:an-alias-of-the-same-length-x").up().build();
@@ -131,13 +146,15 @@ impl Floor {
     }
 }
 
-fn open(groups: u32) -> anyhow::Result<Socket> {
+/// A socket in the calling thread's namespace that hears of some groups.
+pub(crate) fn open(groups: u32) -> anyhow::Result<Socket> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind(&SocketAddr::new(0, groups))?;
     Ok(socket)
 }
 
-fn send(socket: &Socket, requests: Vec<(RouteNetlinkMessage, u16)>) -> anyhow::Result<()> {
+/// Sends everything at once.
+pub(crate) fn send(socket: &Socket, requests: Vec<(RouteNetlinkMessage, u16)>) -> anyhow::Result<()> {
     let mut bytes = Vec::with_capacity(2048);
     for (sequence, (message, flags)) in requests.into_iter().enumerate() {
         let mut message = NetlinkMessage::from(message);
@@ -171,7 +188,8 @@ fn read(
     }
 }
 
-fn acknowledged(socket: &mut Socket, count: usize) -> anyhow::Result<()> {
+/// Waits until every request was answered, each with yes.
+pub(crate) fn acknowledged(socket: &mut Socket, count: usize) -> anyhow::Result<()> {
     let mut left = count;
     read(socket, |message| {
         if let NetlinkPayload::Error(error) = message.payload {

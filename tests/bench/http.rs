@@ -20,13 +20,14 @@ impl Connection {
         Self { stream: BufReader::new(UnixStream::connect(socket).expect("the daemon listens")) }
     }
 
-    /// Sends a request and reads the whole answer.
+    /// Sends a request and reads the whole answer. A path without a leading slash is taken under `/api/v1/`.
     ///
     /// # Panics
     /// When the connection breaks: in a benchmark there is nothing to be saved then.
     pub(crate) fn send(&mut self, method: &str, path: &str, body: &str) -> (u16, Vec<u8>) {
+        let base = if path.starts_with('/') { "" } else { "/api/v1/" };
         let request = format!(
-            "{method} /api/v1/{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "{method} {base}{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         self.stream.get_mut().write_all(request.as_bytes()).expect("the connection holds");

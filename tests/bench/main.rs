@@ -1,4 +1,4 @@
-//! The benchmark: Netloom against the bare kernel, against its own store without HTTP, and against netavark and the CNI
+//! The benchmark: Netloom against the bare kernel, against its own store without HTTP, and against Docker, netavark and the CNI
 //! plugins, always in one run and interleaved, in network namespaces of its own. Prints tables with ratios.
 //!
 //! ```text
@@ -6,22 +6,26 @@
 //! cargo run --release -p netloom-tests --bin netloom-bench -- [--netloom PATH] [--quick] [PART]...
 //! ```
 //!
-//! It needs root, and for the peers the Debian packages netavark and containernetworking-plugins. Nothing here may use
-//! Netloom's code to touch the kernel: the floor is written by hand in `floor.rs`.
+//! It needs root, and for the peers the Debian packages netavark, containernetworking-plugins and docker.io. Nothing here may use
+//! Netloom's code to touch the kernel: the floors are written by hand in `floor.rs` and `floor_bridge.rs`.
 
 mod attach;
 mod bridge;
 mod cascade;
+mod docker;
 mod drift;
 mod figures;
 mod floor;
+mod floor_bridge;
 mod http;
 mod idle;
 mod leases;
 mod million;
+mod names;
 mod node;
 mod peers;
 mod ports;
+mod reconcile;
 mod scale;
 
 use std::path::PathBuf;
@@ -50,9 +54,11 @@ const PARTS: &[(&str, Part)] = &[
     ("attach", attach::run),
     ("bridge", bridge::run),
     ("ports", |plan| always(ports::run, plan)),
-    ("cascade", |plan| always(cascade::run, plan)),
+    ("cascade", cascade::run),
     ("drift", drift::run),
     ("scale", scale::run),
+    ("reconcile", reconcile::run),
+    ("names", names::run),
     ("leases", leases::run),
 ];
 
