@@ -176,10 +176,10 @@ impl Memory {
         (!same, owner)
     }
 
-    /// Takes what a bridge says of a port; answers whether that is new.
-    fn port(&mut self, nsid: Option<i32>, message: &RouteNetlinkMessage) -> Option<bool> {
+    /// Takes what a bridge says of a port; answers the port's index, and whether that is new.
+    fn port(&mut self, nsid: Option<i32>, message: &RouteNetlinkMessage) -> Option<(u32, bool)> {
         let (index, settings) = link::read_port(message).filter(|_| nsid.is_none())?;
-        Some(self.ports.insert(index, settings) != Some(settings))
+        Some((index, self.ports.insert(index, settings) != Some(settings)))
     }
 
     /// The owner of the link of ours on the host that something hangs from.
@@ -230,10 +230,15 @@ fn notification(
         let place = Some(Place::Sandbox(registry.take_nsid(id)?));
         return Some(Notification::Changed { place, owner: None, what: "namespace" });
     }
-    if let Some(new) = memory.port(nsid, message) {
-        let RouteNetlinkMessage::NewLink(port) = message else { return None };
-        let owner = memory.owner(Some(port.header.index)).filter(|_| new)?;
-        return Some(Notification::Changed { place: Some(Place::Host), owner: Some(owner), what: "link" });
+    if let Some((port, new)) = memory.port(nsid, message) {
+        // What is older than the memory may be anybody's, ours too.
+        let owner = match memory.links.get(&(None, port)).map(link::Seen::mark) {
+            _ if !new => return None,
+            Some(Mark::Foreign) => return None,
+            Some(Mark::Ours(owner)) => Some(owner.to_owned()),
+            None => None,
+        };
+        return Some(Notification::Changed { place: Some(Place::Host), owner, what: "link" });
     }
     let mine = |ours: bool| ours.then(String::new);
     // What the kernel does by itself is passed on of the host only, where it may be something that subnets must keep clear of.

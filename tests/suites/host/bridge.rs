@@ -161,6 +161,28 @@ fn what_somebody_else_breaks_is_put_right_at_once() {
 }
 
 #[test]
+fn settings_of_a_port_that_was_there_before_the_daemon_are_put_right_at_once() {
+    let host = host!();
+    let client = host.start();
+    bridge(&host, "one", 91);
+    host.sandbox("a", "one");
+    let bridge = link_of(&host, "one");
+    for setting in ["isolated", "hairpin"] {
+        // What a daemon has not heard of since it runs says nothing of whose it is.
+        host.kill();
+        host.start();
+        let ports = host.net.json(&format!("ip -j link show master {bridge}"));
+        let port = ports[0]["ifname"].as_str().expect("a port").to_owned();
+        host.net.run(&format!("bridge link set dev {port} {setting} on"));
+        until(&format!("{setting} is off again"), Duration::from_secs(10), || {
+            let said = host.net.json(&format!("bridge -j -d link show dev {port}"));
+            (said[0][setting] == false).then_some(())
+        });
+    }
+    assert_eq!(client.get("drift").is(200)["items"], json!([]));
+}
+
+#[test]
 fn strangers_are_reported_and_left_alone() {
     let host = host!();
     host.net.run("ip link add br-web type bridge");

@@ -90,6 +90,25 @@ fn an_unmounted_namespace_is_made_again() {
 }
 
 #[test]
+fn an_unmounted_namespace_is_made_again_although_somebody_looks_first() {
+    let host = host!();
+    let client = set_up(&host);
+    let (first, second) = (host.netns("a"), host.netns("b"));
+    for (name, netns) in [("a", first), ("b", second)] {
+        host.net.run(&format!("umount -l {netns}"));
+        // A look at everything takes away what is left of it before the change of the mount table is looked into.
+        assert_ne!(client.get("drift").is(200)["items"], json!([]));
+        until("the sandbox is back", SOON, || {
+            host.net.try_run_in(&netns, "ip -o -4 addr show eth0").stdout.contains("10.160.0.").then_some(())
+        });
+        until(&format!("{name} runs"), SOON, || {
+            (client.get(&format!("sandboxes/{name}")).is(200)["status"]["state"] == "running").then_some(())
+        });
+    }
+    no_drift(&client);
+}
+
+#[test]
 fn a_foreign_address_and_link_inside_a_sandbox_are_reported_and_left_alone() {
     let host = host!();
     let client = set_up(&host);
