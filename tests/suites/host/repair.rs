@@ -32,7 +32,7 @@ fn repaired(damage: &str, check: &str, wanted: &str) {
     });
     no_drift(&client);
     until("an event tells of it", SOON, || (repairs(&client) > before).then_some(()));
-    host.in_sandbox("a", "ping -c 1 -W 2 10.160.0.3");
+    assert!(host.pings("a", "10.160.0.3"));
     let event = client.get("events?kinds=drift.repaired&limit=1000").is(200)["items"][0].clone();
     assert_eq!((&event["actor"], &event["object"]["name"]), (&json!("agent"), &json!("a")), "{event}");
 }
@@ -85,7 +85,7 @@ fn an_unmounted_namespace_is_made_again() {
     until("the sandbox is back", Duration::from_secs(100), || {
         host.try_in_sandbox("a", "ip -o -4 addr show eth0").stdout.contains("10.160.0.2/24").then_some(())
     });
-    host.in_sandbox("a", "ping -c 1 -W 2 10.160.0.3");
+    assert!(host.pings("a", "10.160.0.3"));
     no_drift(&client);
 }
 
@@ -141,6 +141,6 @@ fn a_parent_that_vanishes_takes_its_endpoints_and_brings_them_back() {
             && client.get("sandboxes/b").is(200)["status"]["state"] == "running")
             .then_some(())
     });
-    host.in_sandbox("a", "ping -c 1 -W 2 10.160.0.3");
+    assert!(host.pings("a", "10.160.0.3"));
     no_drift(&client);
 }
