@@ -73,6 +73,19 @@ fn automatic_pools_keep_clear_of_what_a_vpn_leads_to_whenever_it_comes() {
 }
 
 #[test]
+fn a_vpn_that_takes_everything_in_two_halves_takes_no_subnet() {
+    let host = host!();
+    vpn(&host);
+    for half in ["0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"] {
+        host.net.run(&format!("ip route add {half} dev vpn0"));
+    }
+    let client = host.start();
+    assert_eq!(automatic(&client, "first", ""), ["10.200.0.0/24", "fd6e:6574:6c6f::/64"]);
+    works(&host, "10.91.0.0/24");
+    works(&host, "fd00:91::/64");
+}
+
+#[test]
 fn a_given_subnet_that_a_vpn_leads_to_is_refused_by_the_routes_name() {
     let host = host!();
     vpn(&host);
