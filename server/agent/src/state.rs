@@ -309,8 +309,15 @@ impl State {
 
     /// Those that others' firewalls concern, and that no refusal keeps waiting.
     pub(crate) fn bridge_networks_in_use(&self) -> Vec<Key> {
+        self.bridge_networks_of_which(|_| true)
+    }
+
+    /// Those of them of which something is so.
+    pub(crate) fn bridge_networks_of_which(&self, is_so: impl Fn(&AssignedNetwork) -> bool) -> Vec<Key> {
         let is_one = |tracked: &Tracked| match &tracked.assigned {
-            Some(Assigned::Network(network)) => network.bridge.is_some() && network.in_use && tracked.refusal.is_none(),
+            Some(Assigned::Network(network)) => {
+                network.bridge.is_some() && network.in_use && tracked.refusal.is_none() && is_so(network)
+            }
             _ => false,
         };
         self.tracked.iter().filter(|(_, tracked)| is_one(tracked)).map(|(key, _)| *key).collect()

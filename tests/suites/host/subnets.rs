@@ -1,7 +1,11 @@
 //! Subnets that the host needs for something else: what a VPN leads to, and where its nameservers are. Automatic pools keep clear of them,
 //! given ones are refused with what they overlap with and what is free.
 
-use netloom_tests::{Client, Host, Value, host, json};
+use std::time::Duration;
+
+use netloom_tests::{Client, Host, Value, host, json, until};
+
+const SOON: Duration = Duration::from_secs(10);
 
 /// A link that leads to a VPN, as one that was just set up: without an address that would tell of it.
 fn vpn(host: &Host) {
@@ -110,6 +114,37 @@ fn a_given_subnet_that_a_vpn_leads_to_is_refused_by_the_routes_name() {
     host.net.run("ip link del vpn0");
     client.patch("networks/n", &more).is(200);
     works(&host, "10.66.0.0/24");
+}
+
+#[test]
+fn a_route_that_comes_into_the_subnet_of_a_network_in_use_is_named_until_it_goes() {
+    let host = host!();
+    vpn(&host);
+    let client = host.start();
+    host.bridge("web", "10.91.0.0/24");
+    host.sandbox("s", "web");
+    let conditions = || client.get("networks/web").is(200)["status"]["conditions"].clone();
+    assert_eq!(conditions(), json!([]));
+    for route in ["10.91.0.128/25", "10.91.0.0/24", "10.0.0.0/8"] {
+        host.net.run(&format!("ip route append {route} dev vpn0"));
+        let said = until(&format!("{route} is named"), SOON, || {
+            let said = conditions();
+            (said != json!([])).then_some(said)
+        });
+        let message = said[0]["message"].as_str().unwrap();
+        assert_eq!(said[0]["type"], "SubnetOverlap", "{said}");
+        assert!(message.contains(&format!("the host's route {route} via vpn0 overlaps 10.91.0.0/24")), "{said}");
+        assert_eq!(client.get("networks/web").is(200)["status"]["state"], "degraded");
+        assert_eq!(client.get("sandboxes/s").is(200)["status"]["state"], "running", "it works for what it can");
+        host.net.run(&format!("ip route del {route} dev vpn0"));
+        until("nothing is in the way", SOON, || (conditions() == json!([])).then_some(()));
+    }
+    // A daemon that comes back finds it, too.
+    host.kill();
+    host.net.run("ip route add 10.91.0.128/25 dev vpn0");
+    host.start();
+    assert!(conditions().to_string().contains("10.91.0.128/25"), "{}", conditions());
+    assert_eq!(client.get("drift").is(200)["items"], json!([]), "it is somebody else's");
 }
 
 #[test]

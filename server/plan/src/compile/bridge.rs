@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use netloom_model::assignment::{
     AssignedBridge, AssignedEndpoint, AssignedGateway, AssignedNetwork, AssignedSandbox, Source,
 };
@@ -89,6 +90,30 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
             compiled.condition(owner, source_missing(*address));
         }
     }
+    if let Some(condition) = subnet_overlap(network, facts) {
+        compiled.condition(owner, condition);
+    }
+}
+
+/// What a bridge network in use says of a route of the host's into its subnets. None was there when it was made.
+pub fn subnet_overlap(network: &AssignedNetwork, facts: &Facts) -> Option<Condition> {
+    managed(network).filter(|_| network.in_use && !network.deleting)?;
+    let routes = facts.routes.iter().filter(|route| !route.is_default());
+    let (route, subnet) = routes.into_iter().find_map(|route| {
+        let to = route.destination;
+        let overlaps = |subnet: &IpNet| to.contains(&subnet.network()) || subnet.contains(&to.network());
+        network.pools.iter().map(|pool| pool.subnet).find(overlaps).map(|subnet| (route, subnet))
+    })?;
+    Some(Condition::new(
+        "SubnetOverlap",
+        "HostRoute",
+        format!(
+            "the host's route {} via {} overlaps {subnet} of this network: an address of both is reached by one of the two only; take the route \
+             away, or move the sandboxes to a network with another subnet (without `subnet` one is chosen that is clear of the host's routes)",
+            route.destination,
+            route.interface.as_deref().unwrap_or("the host")
+        ),
+    ))
 }
 
 /// A chosen source that the host has not, for the time being perhaps.
