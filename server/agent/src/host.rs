@@ -60,7 +60,7 @@ pub(crate) async fn refresh(inner: &Arc<Inner>) -> Result<Arc<Facts>, Error> {
             wake_dependants(&mut state, &links);
         }
         let now = Instant::now();
-        // A route that came may lead past a network, or one that did may be gone.
+        // A route or a nameserver that came may be in a network's subnet, or one that was may be gone.
         let crossed = state
             .bridge_networks_of_which(|network| subnet_overlap(network, &before) != subnet_overlap(network, &facts));
         crossed.into_iter().for_each(|key| state.wake(key, now, false));

@@ -117,7 +117,7 @@ fn a_given_subnet_that_a_vpn_leads_to_is_refused_by_the_routes_name() {
 }
 
 #[test]
-fn a_route_that_comes_into_the_subnet_of_a_network_in_use_is_named_until_it_goes() {
+fn what_comes_into_the_subnet_of_a_network_in_use_is_named_until_it_goes() {
     let host = host!();
     vpn(&host);
     let client = host.start();
@@ -139,6 +139,13 @@ fn a_route_that_comes_into_the_subnet_of_a_network_in_use_is_named_until_it_goes
         host.net.run(&format!("ip route del {route} dev vpn0"));
         until("nothing is in the way", SOON, || (conditions() == json!([])).then_some(()));
     }
+    host.net.shell("echo 'nameserver 10.91.0.53' > /etc/resolv.conf");
+    // Whatever comes to the host's links has it looked at.
+    host.net.run("ip addr add 203.0.113.1/24 dev vpn0");
+    until("the nameserver is named", SOON, || conditions().to_string().contains("nameserver 10.91.0.53").then_some(()));
+    host.net.shell("echo 'nameserver 192.0.2.53' > /etc/resolv.conf");
+    host.net.run("ip addr del 203.0.113.1/24 dev vpn0");
+    until("nothing is in the way", SOON, || (conditions() == json!([])).then_some(()));
     // A daemon that comes back finds it, too.
     host.kill();
     host.net.run("ip route add 10.91.0.128/25 dev vpn0");

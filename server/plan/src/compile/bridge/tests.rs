@@ -50,7 +50,7 @@ fn nothing_is_wanted_until_somebody_is_on_it() {
 }
 
 #[test]
-fn a_route_of_the_hosts_into_its_subnets_is_told_while_it_is_in_use() {
+fn what_of_the_hosts_is_in_its_subnets_is_told_while_it_is_in_use() {
     let facts = |destination: &str| Facts {
         routes: vec![HostRoute {
             destination: destination.parse().expect("a subnet"),
@@ -77,6 +77,13 @@ fn a_route_of_the_hosts_into_its_subnets_is_told_while_it_is_in_use() {
             (told, start) => assert_eq!((told.is_some(), start), (false, None), "{destination}"),
         }
     }
+    let nameserver = |address: &str| {
+        let facts = Facts { nameservers: vec![address.parse().expect("an address")], ..Facts::default() };
+        subnet_overlap(&network(), &facts).map(|condition| condition.message)
+    };
+    let told = nameserver("fd99::53").expect("a condition");
+    assert!(told.starts_with("the host's nameserver fd99::53 is an address of fd99::/64 of this network"), "{told}");
+    assert_eq!(nameserver("10.99.2.53"), None);
     let unmanaged = AssignedBridge { managed: false, ..AssignedBridge::default() };
     for quiet in [
         AssignedNetwork { in_use: false, ..network() },
