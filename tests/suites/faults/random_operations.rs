@@ -65,9 +65,13 @@ impl Run<'_> {
     /// One write, and nothing else meanwhile.
     fn write(&mut self) {
         let Some((kind, write)) = self.writer.next(&self.model, &mut self.dice) else { return };
+        self.send(kind, &write);
+    }
+
+    fn send(&mut self, kind: &'static str, write: &Write) {
         self.tell(format!("{kind}: {} {} {}", write.method, write.path, write.body));
         let (status, text) = write.send(&self.client).expect("the daemon is up");
-        self.take(kind, &write, status, &text);
+        self.take(kind, write, status, &text);
     }
 
     /// Every write that is asked for here can be had: what was answered must be that it is.
@@ -180,13 +184,14 @@ fn random_operations() {
         accepted: BTreeMap::new(),
     };
     for network in writes::networks() {
-        run.take(
-            "network",
-            &Write::new("POST", "networks".to_owned(), network.clone()),
-            client.post("networks", &network).status,
-            "",
-        );
+        run.send("network", &Write::new("POST", "networks".to_owned(), network));
     }
+    // Some sandboxes to begin with, so that there is always something to be broken and compared.
+    while run.model.sandboxes.len() < 5 {
+        let create = run.writer.create(&run.model, &mut run.dice).expect("a name is free");
+        run.send("create", &create);
+    }
+    run.check();
     for _ in 0..loops(50) {
         match run.dice.below(12) {
             0 => run.killed_write(),

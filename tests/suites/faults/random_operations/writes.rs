@@ -102,7 +102,8 @@ impl Writer {
         })
     }
 
-    fn create(&mut self, model: &Model, dice: &mut Dice) -> Option<Write> {
+    /// A sandbox on up to three networks; nothing where all names are taken.
+    pub(super) fn create(&mut self, model: &Model, dice: &mut Dice) -> Option<Write> {
         let free = (0..SANDBOXES).map(|number| format!("s{number}")).filter(|name| !model.sandboxes.contains_key(name));
         let free: Vec<String> = free.collect();
         let mut body = json!({"name": dice.one_of(&free)?, "networks": {}});
