@@ -12,6 +12,7 @@
 mod attach;
 mod bridge;
 mod cascade;
+mod drift;
 mod figures;
 mod floor;
 mod http;
@@ -50,6 +51,7 @@ const PARTS: &[(&str, Part)] = &[
     ("bridge", bridge::run),
     ("ports", |plan| always(ports::run, plan)),
     ("cascade", |plan| always(cascade::run, plan)),
+    ("drift", drift::run),
     ("scale", scale::run),
     ("leases", leases::run),
 ];

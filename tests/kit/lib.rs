@@ -9,6 +9,7 @@
 //! | [`namespace`] | a network and mount namespace with a process that holds it |
 //! | [`mod@host`] | a host made of one, with links, directories and the daemon |
 //! | [`firewalls`] | firewalls of others: Docker itself, and what mimics the rest |
+//! | [`damage`] | what somebody may break, and how to see that it is whole again |
 //! | [`client`] | HTTP over the unix socket or TCP, with JSON at hand |
 //! | [`stream`] | server-sent events |
 //! | [`echo`] | small servers in namespaces, and questions to them |
@@ -18,6 +19,7 @@
 
 pub mod browser;
 pub mod client;
+pub mod damage;
 pub mod echo;
 pub mod firewalls;
 pub mod host;

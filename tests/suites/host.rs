@@ -9,6 +9,8 @@ mod bridge;
 mod coexistence;
 #[path = "host/conflict.rs"]
 mod conflict;
+#[path = "host/drift.rs"]
+mod drift;
 #[path = "host/forwarding.rs"]
 mod forwarding;
 #[path = "host/macvlan.rs"]

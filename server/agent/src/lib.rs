@@ -11,6 +11,7 @@
 //! | `state` | what is due, who waits, what is known of each key |
 //! | `schedule` | which pass runs when |
 //! | `pass`, `settle` | one pass, and what it means for each key |
+//! | `compiled` | what a pass is made for |
 //! | `blame` | whose object something in the kernel is |
 //! | `probing` | addresses that are asked for on the wire before they are set |
 //! | `host` | the host's facts, and what follows from their change |
@@ -20,6 +21,7 @@
 mod agent;
 mod backoff;
 mod blame;
+mod compiled;
 mod host;
 mod look;
 mod naming;

@@ -61,6 +61,12 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
             }
             false
         }
+        Notification::HostSettingChanged => {
+            for key in state.networks_in_use() {
+                state.hear(key, at, due);
+            }
+            false
+        }
         Notification::Overrun => {
             state.counters.overruns += 1;
             state.wake_full(Instant::now());
@@ -80,9 +86,7 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
         // A link of the host's with a known owner concerns that one. Else it may be anybody's, or a foreign one's name that became free.
         Notification::Changed { place: Some(Place::Host), owner, .. } => match state.owner_of(owner.as_deref()) {
             Some(key) => {
-                if state.tracked.get(&key).is_none_or(|tracked| tracked.refusal.is_none()) {
-                    state.hear(key, at, due);
-                }
+                state.hear_unrefused(key, at, due);
                 false
             }
             // Of an endpoint that a pass is just making, or has removed: that pass looks at it last.
@@ -92,6 +96,13 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
                 true
             }
         },
+        Notification::RouteChanged { owner, to } => {
+            let holder = owner.parse().ok().and_then(|network| state.holder_of(network, *to));
+            if let Some(key) = holder.or_else(|| state.owner_of(Some(owner))) {
+                state.hear_unrefused(key, at, due);
+            }
+            false
+        }
         Notification::Changed { place: None, .. } => {
             wake_full_later(&mut state, due);
             false

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use netloom_fault::{Injected, point};
 use netloom_kernel::{Error, Sockets};
-use netloom_model::SandboxId;
 use netloom_model::assignment::{Assignment, Key};
 use netloom_model::plan::Refusal;
 use netloom_model::sandbox::InterfaceStatus;
+use netloom_model::{NetworkId, SandboxId};
 use netloom_plan::object::{self, Object, Observed, Place};
-use netloom_plan::{Comparison, Compiled, Operation, compile, describe, diff};
+use netloom_plan::{Comparison, Compiled, Operation, describe, diff};
 use tokio::time::Instant;
 
 use crate::agent::Inner;
 use crate::backoff::jittered;
 use crate::blame::named;
+use crate::compiled::compiled;
 use crate::repair::Repairs;
 use crate::source::SourceError;
 use crate::stack::{HostStack, changes_host, on_host, touches_host};
@@ -320,12 +321,14 @@ impl<'a> Pass<'a> {
         repairs: &mut Repairs,
     ) {
         let mut failed_links = BTreeSet::new();
+        let mut remade = Vec::new();
         let (mut applied, mut denied) = (0, 0);
         for (operation, outcome) in operations.iter().zip(outcomes) {
             let object = operation.object();
             match outcome {
                 Ok(()) => {
                     applied += 1;
+                    remade.extend(made_for_network(operation, &self.wanted));
                     repairs.done(self.wanted.owner(object), describe::planned(operation, &self.wanted.names));
                 }
                 Err(refusal) => {
@@ -350,6 +353,18 @@ impl<'a> Pass<'a> {
         let mut state = self.inner.state();
         state.counters.operations_applied += applied;
         state.counters.operations_refused += denied;
+        let now = Instant::now();
+        for network in remade {
+            state.hear_those_on(network, now, now + self.inner.options.settle_after);
+        }
+    }
+}
+
+/// The network whose link on the host an operation makes.
+fn made_for_network(operation: &Operation, wanted: &Compiled) -> Option<NetworkId> {
+    match (operation, wanted.owner(operation.object())) {
+        (Operation::Create(Object::Link(link)), Some(Key::Network(id))) if link.place == Place::Host => Some(id),
+        _ => None,
     }
 }
 
@@ -359,42 +374,4 @@ fn made(operation: &Operation) -> Option<SandboxId> {
         Operation::Create(Object::Namespace(namespace)) => Some(namespace.sandbox),
         _ => None,
     }
-}
-
-fn compiled(inner: &Arc<Inner>, assignment: &Assignment, keys: Option<&BTreeSet<Key>>) -> (Compiled, u64) {
-    let (facts, gates, host_generation) = {
-        let state = inner.state();
-        (state.facts.clone(), state.gates(assignment.sandboxes.keys()), state.host_generation)
-    };
-    let mut wanted = compile(assignment, &facts, &gates);
-    let Some(keys) = keys else {
-        // Adopted namespaces that nobody wants any more are under nobody's directory: only memory leads there.
-        let state = inner.state();
-        for key in state.tracked.keys() {
-            if let Key::Sandbox(id) = key
-                && !assignment.sandboxes.contains_key(id)
-            {
-                wanted.look_into(*id, state.source_of(*id));
-            }
-        }
-        wanted.look_everywhere();
-        if !state.ready {
-            wanted.look_for_strangers();
-        }
-        return (wanted, host_generation);
-    };
-    let state = inner.state();
-    for key in keys {
-        match key {
-            Key::Sandbox(id) => {
-                if !assignment.sandboxes.contains_key(id) {
-                    wanted.look_into(*id, state.source_of(*id));
-                }
-                state.addresses_of(*id).into_iter().for_each(|address| wanted.claim(*id, address));
-            }
-            Key::Network(id) if !assignment.networks.contains_key(id) => wanted.look_for_network(*id),
-            Key::Network(_) => {}
-        }
-    }
-    (wanted, host_generation)
 }

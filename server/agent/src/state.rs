@@ -135,6 +135,8 @@ pub(crate) struct State {
     pub(crate) tracked: BTreeMap<Key, Tracked>,
     /// Whose endpoints are whose, of what is assigned.
     pub(crate) endpoints: HashMap<EndpointId, SandboxId>,
+    /// Who has which address on which network, of what is assigned.
+    pub(crate) holders: HashMap<(NetworkId, IpAddr), SandboxId>,
     /// Due keys.
     pub(crate) wakes: BTreeMap<Key, Wake>,
     /// Keys that a running pass holds.
@@ -204,6 +206,26 @@ impl State {
             tracked.heard = Some(at);
         }
         self.add_wake(key, Wake { at: due, afresh: false, heard_only: true });
+    }
+
+    /// As [`Self::hear`], but for what a refusal keeps waiting: only its back-off may try that again.
+    pub(crate) fn hear_unrefused(&mut self, key: Key, at: Instant, due: Instant) {
+        if self.tracked.get(&key).is_none_or(|tracked| tracked.refusal.is_none()) {
+            self.hear(key, at, due);
+        }
+    }
+
+    /// The link of a network was made at `at`. What hung from one before it went with that, and the kernel does not say so of IPv4
+    /// routes: whoever is on the network is looked at, unless that was done since.
+    pub(crate) fn hear_those_on(&mut self, network: NetworkId, at: Instant, due: Instant) {
+        let is_on = |tracked: &Tracked| match &tracked.assigned {
+            Some(Assigned::Sandbox(sandbox)) => {
+                sandbox.endpoints.iter().any(|endpoint| endpoint.network == network) && tracked.refusal.is_none()
+            }
+            _ => false,
+        };
+        let on: Vec<Key> = self.tracked.iter().filter(|(_, one)| is_on(one)).map(|(key, _)| *key).collect();
+        on.into_iter().for_each(|key| self.hear(key, at, due));
     }
 
     /// A look at a key that began at `looked` found all as it should be: what was heard before is no reason to look again.
@@ -307,6 +329,11 @@ impl State {
         self.endpoints.get(&mark.parse::<EndpointId>().ok()?).copied().map(Key::Sandbox)
     }
 
+    /// The sandbox that has an address on a network.
+    pub(crate) fn holder_of(&self, network: NetworkId, address: IpAddr) -> Option<Key> {
+        self.holders.get(&(network, address)).copied().map(Key::Sandbox)
+    }
+
     /// Those that others' firewalls concern, and that no refusal keeps waiting.
     pub(crate) fn bridge_networks_in_use(&self) -> Vec<Key> {
         self.bridge_networks_of_which(|_| true)
@@ -314,10 +341,17 @@ impl State {
 
     /// Those of them of which something is so.
     pub(crate) fn bridge_networks_of_which(&self, is_so: impl Fn(&AssignedNetwork) -> bool) -> Vec<Key> {
+        self.networks(|network| network.bridge.is_some() && network.in_use && is_so(network))
+    }
+
+    /// Those that settings of the host may concern, and that no refusal keeps waiting.
+    pub(crate) fn networks_in_use(&self) -> Vec<Key> {
+        self.networks(|network| network.in_use)
+    }
+
+    fn networks(&self, wanted: impl Fn(&AssignedNetwork) -> bool) -> Vec<Key> {
         let is_one = |tracked: &Tracked| match &tracked.assigned {
-            Some(Assigned::Network(network)) => {
-                network.bridge.is_some() && network.in_use && tracked.refusal.is_none() && is_so(network)
-            }
+            Some(Assigned::Network(network)) => wanted(network) && tracked.refusal.is_none(),
             _ => false,
         };
         self.tracked.iter().filter(|(_, tracked)| is_one(tracked)).map(|(key, _)| *key).collect()
@@ -331,12 +365,23 @@ impl State {
             return;
         }
         if let Some(Assigned::Sandbox(sandbox)) = before {
+            let held = sandbox.endpoints.iter().flat_map(|e| e.addresses.iter().map(|a| (e.network, a.address)));
+            for place in held {
+                // Another's by now, if that was assigned first.
+                if self.holders.get(&place) == Some(&sandbox.id) {
+                    self.holders.remove(&place);
+                }
+            }
             for endpoint in &sandbox.endpoints {
                 self.endpoints.remove(&endpoint.id);
             }
         }
         if let Some(Assigned::Sandbox(sandbox)) = &tracked.assigned {
-            self.endpoints.extend(sandbox.endpoints.iter().map(|endpoint| (endpoint.id, sandbox.id)));
+            for endpoint in &sandbox.endpoints {
+                self.endpoints.insert(endpoint.id, sandbox.id);
+                let held = endpoint.addresses.iter().map(|a| ((endpoint.network, a.address), sandbox.id));
+                self.holders.extend(held);
+            }
         }
     }
 

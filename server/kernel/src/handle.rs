@@ -53,13 +53,22 @@ pub enum Notification {
         place: Option<Place>,
         /// On the host, the owner by the link's mark: an endpoint's or a network's ID; absent where it is not known.
         owner: Option<String>,
-        /// `link`, `address`, `route` or `namespace`.
+        /// `link`, `address`, `route`, `setting` or `namespace`.
         what: &'static str,
+    },
+    /// A route to one address, through a link of ours on the host, changed: it is somebody's who is on that link's network.
+    RouteChanged {
+        /// The owner by the link's mark.
+        owner: String,
+        /// The address.
+        to: IpAddr,
     },
     /// A foreign link, address or route of the host changed, so that [`Kernel::facts`] may answer something else.
     HostChanged,
     /// Somebody changed a chain of theirs that decides about what our nftables table let pass.
     FirewallChanged,
+    /// Somebody changed a setting of the host's that was looked at, and that is no link of ours.
+    HostSettingChanged,
     /// Notifications were lost: look at everything.
     Overrun,
 }

@@ -12,7 +12,7 @@
 //! | `firewall`, `foreign_chains`, `lent` | our table, firewalls of others beside it, and forwarding of the host's own links |
 //! | `apply`, `visit`, `reap`, `stray` | making and changing, removing by proof, finding what was moved away |
 //! | `conntrack` | connections that the kernel is to forget |
-//! | `observe`, `listen`, `interfaces`, `facts`, `identify`, `ports` | looking |
+//! | `observe`, `listen`, `setting_watch`, `interfaces`, `facts`, `identify`, `ports` | looking |
 //! | `probe` | packets on the wire |
 //! | [`check`], [`purge`] | for `netloom doctor` and `netloom purge`, without a running daemon |
 //! | `sys` | the only `unsafe` |
@@ -37,6 +37,7 @@ mod probe;
 mod reap;
 mod registry;
 mod rtnl;
+mod setting_watch;
 mod sockets;
 mod solicited;
 mod spare;

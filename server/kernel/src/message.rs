@@ -5,5 +5,6 @@
 pub(crate) mod address;
 pub(crate) mod bridge;
 pub(crate) mod link;
+pub(crate) mod netconf;
 pub(crate) mod nsid;
 pub(crate) mod route;

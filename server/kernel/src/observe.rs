@@ -19,9 +19,10 @@ use crate::handle::{Inner, Look, WORKERS};
 use crate::message::link::{Counters, Mark as Whose};
 use crate::message::{address, link, route};
 use crate::registry::LinkKnown;
+use crate::setting_watch::StackId;
 use crate::stack::{self, Absent, Stack};
 use crate::worker::Worker;
-use crate::{Error, interfaces, stray, sysctl};
+use crate::{Error, interfaces, stray, sys, sysctl};
 
 /// What was seen of sandboxes at the end of visits.
 pub(crate) type Visited = BTreeMap<SandboxId, Look>;
@@ -187,7 +188,10 @@ pub(crate) fn inside(
         let object = Object::Route(seen.route(place, found));
         put(if found.is_ours() { &mut observed.ours } else { &mut observed.foreign }, object);
     }
-    settings(scope, place, known.settings, observed)?;
+    let cookie =
+        sys::netns_cookie(stack.rtnl.socket()).map_err(|error| Error::system("read the namespace's cookie", error))?;
+    let id = StackId { cookie, nsid: stack.ids.map(|ids| ids.on_host) };
+    settings(inner, scope, place, id, known.settings, observed)?;
     Ok(interfaces::statuses(seen.links.values(), &seen.addresses))
 }
 
@@ -226,17 +230,23 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
             put(&mut observed.ours, Object::Route(seen.route(Place::Host, found)));
         }
     }
-    settings(scope, Place::Host, &HashMap::new(), &mut observed)?;
+    let id = StackId { cookie: inner.home_cookie, nsid: None };
+    settings(inner, scope, Place::Host, id, &HashMap::new(), &mut observed)?;
     Ok(observed)
 }
 
+/// Reads settings of the stack that the thread is in. From before they are read, what others do to them is heard.
 fn settings(
+    inner: &Inner,
     scope: &Scope,
     place: Place,
+    stack: StackId,
     known: &HashMap<String, String>,
     observed: &mut Observed,
 ) -> Result<(), Error> {
-    for (_, path) in scope.sysctls.iter().filter(|(wanted, _)| *wanted == place) {
+    let asked = || scope.sysctls.iter().filter(|(wanted, _)| *wanted == place).map(|(_, path)| path);
+    inner.listener.settings().watch(stack, asked().map(String::as_str));
+    for path in asked() {
         let value = match known.get(path) {
             Some(value) => Some(value.clone()),
             None => sysctl::read(path).map_err(|error| Error::system(format!("read the setting {path}"), error))?,

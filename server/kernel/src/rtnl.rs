@@ -43,11 +43,12 @@ pub(crate) struct Rtnl {
 }
 
 /// One message of an answer.
-struct Part<'a> {
-    kind: u16,
+pub(crate) struct Part<'a> {
+    pub(crate) kind: u16,
     flags: u16,
     sequence: u32,
-    whole: &'a [u8],
+    /// With its header.
+    pub(crate) whole: &'a [u8],
 }
 
 impl Rtnl {
@@ -199,7 +200,8 @@ pub(crate) fn decode_all(datagram: &[u8]) -> impl Iterator<Item = RouteNetlinkMe
     parts(datagram).filter_map(|part| decode(part.whole).ok())
 }
 
-fn parts(datagram: &[u8]) -> impl Iterator<Item = Part<'_>> {
+/// The messages of a datagram, as they are.
+pub(crate) fn parts(datagram: &[u8]) -> impl Iterator<Item = Part<'_>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
         let length = rest.get(..4).map(int)? as usize;
@@ -239,15 +241,20 @@ fn text(part: &Part<'_>) -> Option<String> {
     }
     let echoed = part.whole.get(HEADER + 4..)?;
     let skip = if part.flags & NLM_F_CAPPED == 0 { int(echoed.get(..4)?) as usize } else { HEADER };
-    let mut rest = echoed.get(skip.next_multiple_of(4)..)?;
-    while rest.len() >= 4 {
-        let length = usize::from(u16::from_ne_bytes([rest[0], rest[1]]));
-        let kind = u16::from_ne_bytes([rest[2], rest[3]]);
-        let value = rest.get(4..length)?;
-        if kind == ATTRIBUTE_TEXT {
-            return Some(String::from_utf8_lossy(value).trim_end_matches('\0').to_owned());
+    let said = attribute(echoed.get(skip.next_multiple_of(4)..)?, ATTRIBUTE_TEXT)?;
+    Some(String::from_utf8_lossy(said).trim_end_matches('\0').to_owned())
+}
+
+/// The first attribute of a kind.
+pub(crate) fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+    while attributes.len() >= 4 {
+        let length = usize::from(u16::from_ne_bytes([attributes[0], attributes[1]]));
+        let kind = u16::from_ne_bytes([attributes[2], attributes[3]]);
+        let value = attributes.get(4..length)?;
+        if kind == wanted {
+            return Some(value);
         }
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        attributes = attributes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     None
 }

@@ -14,10 +14,10 @@ use crate::handle::{Inner, Sockets};
 use crate::message::link::{self, Counters};
 use crate::netns;
 use crate::rtnl::Rtnl;
-use crate::sockets;
+use crate::setting_watch::StackId;
 use crate::stack::{Ids, identify};
-use crate::sysctl;
 use crate::worker::Worker;
+use crate::{sockets, sys, sysctl};
 
 /// How long after a namespace was made the next is made in advance: not while the request that it was made for is still under way.
 const AFTER: Duration = Duration::from_millis(20);
@@ -33,7 +33,7 @@ pub(crate) struct Spare {
     /// By what IDs it and the host's know each other.
     pub(crate) ids: Ids,
     /// Its settings by path, as they were read back once they were made. Only root could change them since, through this
-    /// process's descriptors, and that is found as in any sandbox: by the next full look.
+    /// process's descriptors, and that is found by the next full look.
     pub(crate) settings: HashMap<String, String>,
     /// Its links: loopback, which is up, and what the kernel itself puts into every new namespace.
     pub(crate) links: Vec<link::Seen>,
@@ -144,6 +144,8 @@ fn make(inner: &Inner, worker: &mut Worker, settings: Vec<(String, String)>) -> 
     let since = Instant::now();
     // Nothing of the above is heard, for want of an ID; all of what others do from now on is, or seen.
     let ids = identify(worker, &file, &mut rtnl)?;
+    let stack = StackId { cookie: sys::netns_cookie(rtnl.socket())?, nsid: Some(ids.on_host) };
+    inner.listener.settings().watch(stack, made.keys().map(String::as_str));
     let links = link::dump(&mut rtnl, Counters::Without)?;
     Ok(Spare { file, rtnl, ids, settings: made, links, sockets, since })
 }

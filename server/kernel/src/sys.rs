@@ -30,6 +30,9 @@ unsafe impl OwnsDescriptor for socket2::Socket {}
 // SAFETY: as above.
 unsafe impl OwnsDescriptor for std::fs::File {}
 
+// SAFETY: as above.
+unsafe impl OwnsDescriptor for std::os::fd::OwnedFd {}
+
 // SAFETY: it is dropped after every one that shares it, and hands out no way to replace what it holds.
 unsafe impl<T: OwnsDescriptor> OwnsDescriptor for Arc<T> {}
 

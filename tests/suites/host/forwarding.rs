@@ -94,13 +94,11 @@ fn what_somebody_turns_off_is_put_right_and_what_the_host_turns_on_is_left_to_it
     host.start();
     let client = in_use(&host);
     host.net.run(&format!("sysctl -qw {}=0 {}=0", ALL[0], ALL[3]));
-    nudge(&host);
     until("it is lent again", SOON, || all_are(&host, &ALL, "1").then_some(()));
     nothing_differs(&client);
     assert_eq!(records(&host), ALL);
     // As a Docker that is installed now does.
     host.net.run("sysctl -qw net.ipv4.ip_forward=1");
-    nudge(&host);
     until("only IPv6 is lent", SOON, || {
         (records(&host) == ALL[2..] && members(&host, "lent4").is_empty()).then_some(())
     });

@@ -63,19 +63,6 @@ fn a_changed_mac_is_put_right() {
 }
 
 #[test]
-fn a_changed_setting_is_put_right_by_the_full_pass() {
-    let host = host!();
-    let client = set_up(&host);
-    host.in_sandbox("a", "sysctl -q net.ipv4.ip_forward=1");
-    let drift = client.get("drift").is(200);
-    assert!(drift.to_string().contains("ip_forward") || drift["items"] == json!([]), "{drift}");
-    until("the setting is put right", Duration::from_secs(100), || {
-        (host.in_sandbox("a", "sysctl -n net.ipv4.ip_forward").trim() == "0").then_some(())
-    });
-    no_drift(&client);
-}
-
-#[test]
 fn an_unmounted_namespace_is_made_again() {
     let host = host!();
     let client = set_up(&host);

@@ -35,6 +35,11 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// The one address that it leads to; absent when it leads to several.
+    pub(crate) fn to_one(&self) -> Option<IpAddr> {
+        (self.destination.prefix_len() == self.destination.max_prefix_len()).then(|| self.destination.addr())
+    }
+
     /// Whether it carries our mark, in the table where ours are.
     pub(crate) fn is_ours(&self) -> bool {
         self.protocol == ROUTE_PROTOCOL && self.is_main()

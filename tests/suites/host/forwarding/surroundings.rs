@@ -108,14 +108,6 @@ pub(super) fn in_use(host: &Host) -> Client {
     host.client()
 }
 
-/// Has the network looked at, by something of its that is put right.
-pub(super) fn nudge(host: &Host) {
-    let links = host.net.json("ip -j link show type bridge");
-    let names = links.as_array().unwrap().iter().map(|link| link["ifname"].as_str().unwrap().to_owned());
-    let bridge = names.into_iter().find(|name| name.starts_with("nl-")).expect("a bridge");
-    host.net.run(&format!("ip link set {bridge} down"));
-}
-
 pub(super) fn nothing_differs(client: &Client) {
     until("nothing differs", SOON, || (client.get("drift").is(200)["items"] == json!([])).then_some(()));
 }

@@ -1,0 +1,47 @@
+//! What a pass is made for: what is wanted of the kernel, and where it has to be looked for.
+
+use std::collections::BTreeSet;
+
+use netloom_model::assignment::{Assignment, Key};
+use netloom_plan::{Compiled, compile};
+
+use crate::agent::Inner;
+
+/// Compiles an assignment against the host as it is known, for these keys or for everything; with the state of the host that it is for.
+pub(crate) fn compiled(inner: &Inner, assignment: &Assignment, keys: Option<&BTreeSet<Key>>) -> (Compiled, u64) {
+    let (facts, gates, host_generation) = {
+        let state = inner.state();
+        (state.facts.clone(), state.gates(assignment.sandboxes.keys()), state.host_generation)
+    };
+    let mut wanted = compile(assignment, &facts, &gates);
+    let Some(keys) = keys else {
+        // Adopted namespaces that nobody wants any more are under nobody's directory: only memory leads there.
+        let state = inner.state();
+        for key in state.tracked.keys() {
+            if let Key::Sandbox(id) = key
+                && !assignment.sandboxes.contains_key(id)
+            {
+                wanted.look_into(*id, state.source_of(*id));
+            }
+        }
+        wanted.look_everywhere();
+        if !state.ready {
+            wanted.look_for_strangers();
+        }
+        return (wanted, host_generation);
+    };
+    let state = inner.state();
+    for key in keys {
+        match key {
+            Key::Sandbox(id) => {
+                if !assignment.sandboxes.contains_key(id) {
+                    wanted.look_into(*id, state.source_of(*id));
+                }
+                state.addresses_of(*id).into_iter().for_each(|address| wanted.claim(*id, address));
+            }
+            Key::Network(id) if !assignment.networks.contains_key(id) => wanted.look_for_network(*id),
+            Key::Network(_) => {}
+        }
+    }
+    (wanted, host_generation)
+}

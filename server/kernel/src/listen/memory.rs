@@ -1,0 +1,118 @@
+//! What was heard of links.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkFlags, Stats64};
+use netloom_plan::object::PortSettings;
+
+use crate::message::link::{self, Mark};
+
+/// What was last heard of links, so that what says nothing new is not passed on: the kernel tells of every change of an operational state.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// By the namespace's ID (none for the host's own) and index.
+    links: BTreeMap<(Option<i32>, u32), link::Seen>,
+    /// How the host's bridges treat their ports, by index, as far as that was heard.
+    ports: BTreeMap<u32, PortSettings>,
+    /// When something was last missed.
+    pub(super) lost: Option<Instant>,
+}
+
+impl Memory {
+    /// The indexes of the links heard of in a namespace.
+    pub(super) fn links_of(&self, nsid: i32) -> impl Iterator<Item = u32> {
+        self.links.range((Some(nsid), 0)..=(Some(nsid), u32::MAX)).map(|((_, index), _)| *index)
+    }
+
+    /// Nothing has this ID any more.
+    pub(super) fn forget(&mut self, nsid: i32) {
+        let gone: Vec<u32> = self.links_of(nsid).collect();
+        gone.into_iter().for_each(|index| drop(self.links.remove(&(Some(nsid), index))));
+    }
+
+    /// What was lost may have been the very change that makes the next announcement a new one.
+    pub(super) fn lose(&mut self) {
+        self.links.clear();
+        self.ports.clear();
+        self.lost = Some(Instant::now());
+    }
+
+    /// Takes what is said of a link.
+    pub(super) fn link(
+        &mut self,
+        nsid: Option<i32>,
+        message: &RouteNetlinkMessage,
+        mut seen: link::Seen,
+    ) -> HeardOfLink {
+        seen.flags &= LinkFlags::Up | LinkFlags::Loopback;
+        seen.statistics = Stats64::default();
+        let owner = match seen.mark() {
+            Mark::Ours(owner) => Some(owner.to_owned()),
+            Mark::Foreign => None,
+        };
+        let key = (nsid, seen.index);
+        if matches!(message, RouteNetlinkMessage::DelLink(_)) {
+            self.links.remove(&key);
+            if nsid.is_none() {
+                self.ports.remove(&seen.index);
+            }
+            return HeardOfLink { is_new: true, owner, former_name: Some(seen.name) };
+        }
+        let before = self.links.get(&key);
+        if before == Some(&seen) {
+            return HeardOfLink { is_new: false, owner, former_name: None };
+        }
+        let former_name = before.map(|before| before.name.clone()).filter(|name| *name != seen.name);
+        self.links.insert(key, seen);
+        HeardOfLink { is_new: true, owner, former_name }
+    }
+
+    /// Takes what a bridge says of a port; answers the port's index, and whether that is new.
+    pub(super) fn port(&mut self, nsid: Option<i32>, message: &RouteNetlinkMessage) -> Option<(u32, bool)> {
+        let (index, settings) = link::read_port(message).filter(|_| nsid.is_none())?;
+        Some((index, self.ports.insert(index, settings) != Some(settings)))
+    }
+
+    /// Whose a link on the host is; unknown of one that was not heard of.
+    pub(super) fn mark(&self, index: u32) -> Option<Mark<'_>> {
+        self.links.get(&(None, index)).map(link::Seen::mark)
+    }
+
+    /// The owner of the link of ours on the host that something hangs from.
+    pub(super) fn owner(&self, link: Option<u32>) -> Option<String> {
+        owner(self.links.get(&(None, link?))?)
+    }
+
+    /// The owner of the link of ours on the host that has a name.
+    pub(super) fn owner_by_name(&self, name: &str) -> Option<String> {
+        self.on_host().find(|link| link.name == name).and_then(owner)
+    }
+
+    /// The name of a link on the host.
+    pub(super) fn name(&self, index: u32) -> Option<&str> {
+        Some(self.links.get(&(None, index))?.name.as_str())
+    }
+
+    fn on_host(&self) -> impl Iterator<Item = &link::Seen> {
+        self.links.range((None, 0)..=(None, u32::MAX)).map(|(_, link)| link)
+    }
+}
+
+fn owner(link: &link::Seen) -> Option<String> {
+    match link.mark() {
+        Mark::Ours(owner) => Some(owner.to_owned()),
+        Mark::Foreign => None,
+    }
+}
+
+/// What was said of a link.
+pub(super) struct HeardOfLink {
+    /// Whether it is new.
+    pub(super) is_new: bool,
+    /// The owner of one of ours.
+    pub(super) owner: Option<String>,
+    /// The name that it does not have any more, if it went or got another.
+    pub(super) former_name: Option<String>,
+}

@@ -1,0 +1,161 @@
+//! What the kernel said, as notifications.
+
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_sys::Socket;
+use netloom_plan::object::Place;
+
+use super::memory::Memory;
+use crate::handle::Notification;
+use crate::message::link::{self, Mark};
+use crate::message::{address, netconf, nsid, route};
+use crate::registry::Registry;
+use crate::setting_watch::{self, Changed, SettingWatch};
+use crate::{rtnl, sys};
+
+/// What a reading is made with.
+pub(super) struct Reading<'a> {
+    pub(super) socket: &'a Socket,
+    pub(super) settings: &'a SettingWatch,
+    pub(super) registry: &'a Registry,
+    pub(super) memory: &'a mut Memory,
+}
+
+impl Reading<'_> {
+    /// Reads all there is; the same thing heard several times is said once.
+    pub(super) fn drain(mut self, buffer: &mut [u8]) -> Vec<Notification> {
+        let mut said = Vec::new();
+        self.drain_socket(buffer, &mut said);
+        for changed in self.settings.take() {
+            let notification = match changed {
+                Changed::Overrun => Some(Notification::Overrun),
+                Changed::In(Some(nsid), _) => self.setting_inside(nsid),
+                Changed::In(None, directory) => Some(self.setting_on_host(&directory)),
+            };
+            say(&mut said, notification);
+        }
+        said
+    }
+
+    fn drain_socket(&mut self, buffer: &mut [u8], said: &mut Vec<Notification>) {
+        loop {
+            match sys::receive_with_nsid(self.socket, buffer) {
+                Ok((length, nsid)) => {
+                    let datagram = &buffer[..length];
+                    rtnl::decode_all(datagram).for_each(|message| say(said, self.notification(nsid, &message)));
+                    netconf::read_all(datagram).for_each(|of| say(said, self.netconf(nsid, of)));
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    self.memory.lose();
+                    self.settings.forget_links();
+                    say(said, Some(Notification::Overrun));
+                }
+            }
+        }
+    }
+
+    fn notification(&mut self, nsid: Option<i32>, message: &RouteNetlinkMessage) -> Option<Notification> {
+        if let RouteNetlinkMessage::DelNsId(message) = message {
+            // All that is ever heard of a namespace's end: its links go after its ID, unsaid.
+            let id = nsid::id(message)?;
+            self.memory.forget(id);
+            self.settings.forget_namespace(id);
+            let place = Some(Place::Sandbox(self.registry.take_nsid(id)?));
+            return Some(Notification::Changed { place, owner: None, what: "namespace" });
+        }
+        if let Some((port, is_new)) = self.memory.port(nsid, message) {
+            // What is older than the memory may be anybody's, ours too.
+            let owner = match self.memory.mark(port) {
+                _ if !is_new => return None,
+                Some(Mark::Foreign) => return None,
+                Some(Mark::Ours(owner)) => Some(owner.to_owned()),
+                None => None,
+            };
+            return Some(Notification::Changed { place: Some(Place::Host), owner, what: "link" });
+        }
+        let mine = |ours: bool| ours.then(String::new);
+        // What the kernel does by itself is passed on of the host only, where it may be something that subnets must keep clear of.
+        let (what, owner, automatic) = match message {
+            RouteNetlinkMessage::NewLink(_) | RouteNetlinkMessage::DelLink(_) => {
+                let heard = self.memory.link(nsid, message, link::read(message)?);
+                if let Some(name) = heard.former_name {
+                    self.settings.forget_link(nsid, &name);
+                }
+                // One that was just made is marked in the next message; one that stays so is found by the next full look.
+                let half_made = heard.owner.as_ref().is_some_and(String::is_empty)
+                    && matches!(message, RouteNetlinkMessage::NewLink(_));
+                if !heard.is_new || half_made {
+                    return None;
+                }
+                ("link", heard.owner, false)
+            }
+            RouteNetlinkMessage::NewAddress(_) | RouteNetlinkMessage::DelAddress(_) => {
+                let seen = address::read(message)?;
+                ("address", self.memory.owner(Some(seen.link)).or_else(|| mine(seen.ours)), seen.automatic)
+            }
+            // Only unicast outside table local: the rest comes and goes with addresses.
+            RouteNetlinkMessage::NewRoute(_) | RouteNetlinkMessage::DelRoute(_) => {
+                let seen = route::read(message)?;
+                let automatic = seen.is_automatic();
+                if let (None, Some(owner), Some(to)) = (nsid, self.memory.owner(seen.link), seen.to_one()) {
+                    return (!automatic).then_some(Notification::RouteChanged { owner, to });
+                }
+                ("route", self.memory.owner(seen.link).or_else(|| mine(seen.is_ours())), automatic)
+            }
+            _ => return None,
+        };
+        match (nsid, owner) {
+            (Some(_), _) | (None, Some(_)) if automatic => None,
+            (Some(nsid), _) => {
+                let place = self.registry.by_nsid(nsid).map(Place::Sandbox);
+                Some(Notification::Changed { place, owner: None, what })
+            }
+            (None, Some(owner)) => {
+                let owner = Some(owner).filter(|owner| !owner.is_empty());
+                Some(Notification::Changed { place: Some(Place::Host), owner, what })
+            }
+            (None, None) => Some(Notification::HostChanged),
+        }
+    }
+
+    /// What the kernel itself says of settings; of a link on the host that is not looked at, it is nobody's business here.
+    fn netconf(&self, nsid: Option<i32>, of: netconf::Of) -> Option<Notification> {
+        if let Some(nsid) = nsid {
+            return self.setting_inside(nsid);
+        }
+        let netconf::Of::Link(index) = of else { return Some(Notification::HostSettingChanged) };
+        match self.memory.owner(Some(index)) {
+            // One that was just made has its settings by the rules of the stack.
+            Some(owner) if owner.is_empty() => None,
+            Some(owner) => Some(owned(owner)),
+            None => {
+                let name = self.memory.name(index)?;
+                self.settings.is_watched_on_host(name).then_some(Notification::HostSettingChanged)
+            }
+        }
+    }
+
+    fn setting_inside(&self, nsid: i32) -> Option<Notification> {
+        let Some(sandbox) = self.registry.by_nsid(nsid) else {
+            // It is no sandbox any more, or none yet; whoever looks into it again watches anew.
+            self.settings.forget_namespace(nsid);
+            return None;
+        };
+        Some(Notification::Changed { place: Some(Place::Sandbox(sandbox)), owner: None, what: "setting" })
+    }
+
+    fn setting_on_host(&self, directory: &str) -> Notification {
+        let owner = setting_watch::link_of(directory).and_then(|link| self.memory.owner_by_name(link));
+        owner.filter(|owner| !owner.is_empty()).map_or(Notification::HostSettingChanged, owned)
+    }
+}
+
+/// A setting of a link of ours on the host.
+fn owned(owner: String) -> Notification {
+    Notification::Changed { place: Some(Place::Host), owner: Some(owner), what: "setting" }
+}
+
+fn say(said: &mut Vec<Notification>, notification: Option<Notification>) {
+    said.extend(notification.filter(|notification| !said.contains(notification)));
+}
