@@ -4,7 +4,8 @@
 //! `SEED` plays one run again, as far as chance decides it; a failure prints it, with what was done before.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::{Duration, Instant};
 
 use netloom_tests::{Client, Host, Snapshot, host, json, loops, number, until};
 
@@ -161,9 +162,11 @@ impl Run<'_> {
     }
 }
 
+/// From the environment, or another one each time.
 fn seed() -> u32 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock after 1970");
-    number("SEED", now.subsec_nanos())
+    // What the standard library spreads hashes with, as it has no other source of chance.
+    let chance = RandomState::new().build_hasher().finish();
+    number("SEED", u32::try_from(chance >> 32).expect("half of it"))
 }
 
 #[test]
