@@ -292,6 +292,12 @@ impl Host {
         self.net.json_in(&self.netns(sandbox), line)
     }
 
+    /// Whether somebody answers a sandbox's ping, as [`Namespace::pings`].
+    #[track_caller]
+    pub fn pings(&self, sandbox: &str, to: &str) -> bool {
+        self.net.pings_in(&self.netns(sandbox), to)
+    }
+
     /// Path of a sandbox's namespace, as the API says it.
     #[track_caller]
     pub fn netns(&self, sandbox: &str) -> String {

@@ -106,6 +106,17 @@ impl Namespace {
         run(Command::new("nsenter").arg(format!("--net={}", path.display())).arg("--").args(&words))
     }
 
+    /// Whether somebody answers a ping from inside. One answer to two requests suffices: on a busy machine the first may be late, while a
+    /// neighbour is still asked for.
+    pub fn pings(&self, to: &str) -> bool {
+        self.try_run(&ping(to)).code == 0
+    }
+
+    /// The same from another network namespace, named as in [`Self::try_run_in`].
+    pub fn pings_in(&self, netns: &str, to: &str) -> bool {
+        self.try_run_in(netns, &ping(to)).code == 0
+    }
+
     /// As [`Self::try_run_in`], and it must end well.
     #[track_caller]
     pub fn run_in(&self, netns: &str, line: &str) -> String {
@@ -146,6 +157,10 @@ impl Drop for Namespace {
         let _ = self.holder.kill();
         let _ = self.holder.wait();
     }
+}
+
+fn ping(to: &str) -> String {
+    format!("ping -c 2 -i 0.5 -W 1 {to}")
 }
 
 #[track_caller]

@@ -12,5 +12,7 @@ mod exhaustion;
 mod kills;
 #[path = "faults/random_kills.rs"]
 mod random_kills;
+#[path = "faults/random_operations.rs"]
+mod random_operations;
 #[path = "faults/refusals.rs"]
 mod refusals;

@@ -31,5 +31,7 @@ mod restart;
 mod spare;
 #[path = "host/strays.rs"]
 mod strays;
+#[path = "host/subnets.rs"]
+mod subnets;
 #[path = "host/unmanaged.rs"]
 mod unmanaged;

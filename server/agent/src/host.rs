@@ -9,7 +9,7 @@ use netloom_kernel::Error;
 use netloom_model::assignment::Key;
 use netloom_model::facts::{Facts, HostRoute};
 use netloom_model::report::Report;
-use netloom_plan::{host_link, ways_out};
+use netloom_plan::{host_link, subnet_overlap, ways_out};
 use tokio::time::{Instant, sleep};
 
 use crate::agent::Inner;
@@ -54,14 +54,18 @@ pub(crate) async fn refresh(inner: &Arc<Inner>) -> Result<Arc<Facts>, Error> {
         let mut state = inner.state();
         let links = changed_links(&state.facts, &facts);
         let leads_elsewhere = ways_out(&state.facts) != ways_out(&facts);
-        state.facts = facts.clone();
+        let before = std::mem::replace(&mut state.facts, facts.clone());
         if (leads_elsewhere || !links.is_empty()) && !first {
             state.host_generation += 1;
             wake_dependants(&mut state, &links);
         }
+        let now = Instant::now();
+        // A route or a nameserver that came may be in a network's subnet, or one that was may be gone.
+        let crossed = state
+            .bridge_networks_of_which(|network| subnet_overlap(network, &before) != subnet_overlap(network, &facts));
+        crossed.into_iter().for_each(|key| state.wake(key, now, false));
         if leads_elsewhere && !first {
             // Answers may come in by other links now.
-            let now = Instant::now();
             state.bridge_networks_in_use().into_iter().for_each(|key| state.wake(key, now, false));
         }
     }

@@ -336,7 +336,12 @@ impl State {
 
     /// Those that others' firewalls concern, and that no refusal keeps waiting.
     pub(crate) fn bridge_networks_in_use(&self) -> Vec<Key> {
-        self.networks(|network| network.bridge.is_some() && network.in_use)
+        self.bridge_networks_of_which(|_| true)
+    }
+
+    /// Those of them of which something is so.
+    pub(crate) fn bridge_networks_of_which(&self, is_so: impl Fn(&AssignedNetwork) -> bool) -> Vec<Key> {
+        self.networks(|network| network.bridge.is_some() && network.in_use && is_so(network))
     }
 
     /// Those that settings of the host may concern, and that no refusal keeps waiting.

@@ -204,7 +204,8 @@ impl Pins {
                 known.doubt();
             }
         }
-        known.pinned = sandboxes.iter().copied().collect();
+        // One that is not here any more stays among the pinned: nobody was told yet that it is lost.
+        known.pinned.extend(&sandboxes);
         Ok(sandboxes)
     }
 

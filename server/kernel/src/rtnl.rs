@@ -4,6 +4,7 @@
 //! live here: what the messages say.
 
 use std::io;
+use std::time::Duration;
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
@@ -116,10 +117,12 @@ impl Rtnl {
 
     /// Asks for everything that a message describes; made again when the kernel says that it changed meanwhile.
     pub(crate) fn dump(&mut self, message: &RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Failure> {
-        for _ in 0..DUMP_TRIES {
+        for tried in 0..DUMP_TRIES {
             if let Some(answer) = self.dump_once(message)? {
                 return Ok(answer);
             }
+            // Whoever is at it, somebody else's namespace perhaps, gets the time to come to an end: 127 ms over all tries.
+            std::thread::sleep(Duration::from_millis((1_u64 << tried) / 2));
         }
         Err(Failure { errno: libc::EAGAIN, text: Some("the dump was interrupted again and again".to_owned()) })
     }

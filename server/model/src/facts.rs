@@ -76,8 +76,9 @@ pub struct HostRoute {
 }
 
 impl HostRoute {
-    /// Whether it is a default route, which is never an overlap.
+    /// Whether it is a default route, which is never an overlap; or one of two halves, as VPNs set them to have more to say than the default
+    /// route that they leave in place (OpenVPN, `--redirect-gateway def1`).
     pub fn is_default(&self) -> bool {
-        self.destination.prefix_len() == 0
+        self.destination.prefix_len() <= 1
     }
 }

@@ -97,31 +97,62 @@ fn lent(host: &Host, after: &str) {
     assert_eq!(found, (wanted.iter().cloned().collect(), wanted.is_some()), "after {after}: forwarding that is lent");
 }
 
-/// What is published is what the endpoints of running sandboxes say, port by port.
+/// What is published is what the endpoints of running sandboxes say, port by port: from where it leads where to, or that it is open at the
+/// sandbox's own address.
 fn published(host: &Host, sandboxes: &[Value], has_table: bool, after: &str) {
-    let of_sandbox = |sandbox: &Value| -> Vec<u64> {
-        let endpoints = sandbox["status"]["endpoints"].as_object().unwrap();
-        let mappings = endpoints.values().filter_map(|endpoint| endpoint["ports"].as_object());
-        let each = |port: &Value| {
-            let first = port["published"].as_u64().unwrap();
-            first..first + port["count"].as_u64().unwrap()
-        };
-        mappings.flat_map(|ports| ports.values().flat_map(each).collect::<Vec<_>>()).collect()
-    };
     let running = sandboxes.iter().filter(|sandbox| sandbox["status"]["state"] == "running");
-    let mut wanted: Vec<u64> = running.flat_map(of_sandbox).collect();
+    let endpoints = running.flat_map(|sandbox| sandbox["status"]["endpoints"].as_object().unwrap().values());
+    let mut wanted: Vec<String> = endpoints.flat_map(ports_of).collect();
     wanted.sort_unstable();
     let mut found = Vec::new();
-    for map in ["published4", "published4_all", "published6", "published6_all"].iter().filter(|_| has_table) {
-        let listed = host.net.json(&format!("nft -j list map inet netloom {map}"));
-        let elements = listed["nftables"].as_array().unwrap().iter().find_map(|one| one["map"]["elem"].as_array());
-        for element in elements.into_iter().flatten() {
-            let key = if element[0]["elem"].is_object() { &element[0]["elem"]["val"] } else { &element[0] };
-            found.push(key["concat"].as_array().unwrap().last().unwrap().as_u64().unwrap());
+    for (name, kind, any) in [
+        ("published4", "map", ""),
+        ("published4_all", "map", "0.0.0.0"),
+        ("published6", "map", ""),
+        ("published6_all", "map", "::"),
+        ("open4", "set", ""),
+        ("open6", "set", ""),
+    ] {
+        if has_table {
+            let listed = host.net.json(&format!("nft -j list {kind} inet netloom {name}"));
+            let elements = listed["nftables"].as_array().unwrap().iter().find_map(|one| one[kind]["elem"].as_array());
+            found.extend(elements.into_iter().flatten().map(|element| element_of(element, any)));
         }
     }
     found.sort_unstable();
     assert_eq!(found, wanted, "after {after}: published ports");
+}
+
+/// Each port of an endpoint, in words.
+fn ports_of(endpoint: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut words = Vec::new();
+    for port in endpoint["ports"].as_object().into_iter().flat_map(|ports| ports.values()) {
+        let (protocol, at) = (text(&port["protocol"]), text(&port["host_address"]));
+        let own = text(&endpoint[if at.contains(':') { "address6" } else { "address" }]);
+        let number = |field: &str| port[field].as_u64().unwrap();
+        words.extend((0..number("count")).map(|nth| {
+            let (published, target) = (number("published") + nth, number("target") + nth);
+            let to = if port["direct"] == true { "open".to_owned() } else { format!("to {own} {target}") };
+            format!("{protocol} {at} {published} {to}")
+        }));
+    }
+    words
+}
+
+/// The same of an element of a map or a set as `nft` shows it; `any` is the address of a key that has none.
+fn element_of(element: &Value, any: &str) -> String {
+    let (key, to) = if element.is_array() { (&element[0], Some(&element[1])) } else { (element, None) };
+    let key = if key["elem"].is_object() { &key["elem"]["val"] } else { key };
+    let words = |value: &Value| -> Vec<String> {
+        let parts = value["concat"].as_array().unwrap_or_else(|| panic!("no concatenation: {element}"));
+        parts.iter().map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned)).collect()
+    };
+    let mut key = words(key);
+    if !any.is_empty() {
+        key.insert(1, any.to_owned());
+    }
+    format!("{} {}", key.join(" "), to.map_or_else(|| "open".to_owned(), |to| format!("to {}", words(to).join(" "))))
 }
 
 /// The files and mounts under the run directory are those of the sandboxes that run, and no others.

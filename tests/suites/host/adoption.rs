@@ -83,7 +83,7 @@ fn a_namespace_is_adopted_by_pid_and_orphaned_when_the_process_ends() {
     let sandbox = client.post("sandboxes", &body).is(201);
     assert_eq!(sandbox["status"]["netns"], format!("/proc/{}/ns/net", process.0.id()));
     host.sandbox("peer", "n");
-    host.in_sandbox("peer", "ping -c 1 -W 2 10.150.0.2");
+    assert!(host.pings("peer", "10.150.0.2"));
     process.end();
     let orphan = until("the sandbox is an orphan", Duration::from_secs(10), || {
         let sandbox = client.get("sandboxes/s").is(200);

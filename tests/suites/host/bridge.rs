@@ -16,10 +16,6 @@ fn address(host: &Host, sandbox: &str, network: &str, field: &str) -> String {
     address.as_str().unwrap_or_else(|| panic!("{sandbox} has no {field} on {network}: {found}")).to_owned()
 }
 
-fn reaches(host: &Host, from: &str, to: &str) -> bool {
-    host.try_in_sandbox(from, &format!("ping -c 2 -i 0.5 -W 1 {to}")).code == 0
-}
-
 /// The host's link that belongs to a network.
 fn link_of(host: &Host, network: &str) -> String {
     let id = host.client().get(&format!("networks/{network}")).is(200)["id"].as_str().unwrap().to_owned();
@@ -45,8 +41,8 @@ fn the_predefined_network_is_there_from_its_first_use_to_its_last() {
     host.sandbox("a", "bridge");
     host.sandbox("b", "bridge");
     let (b, gateway) = (address(&host, "b", "bridge", "address"), address(&host, "b", "bridge", "gateway"));
-    assert!(reaches(&host, "a", &b) && reaches(&host, "a", &gateway) && reaches(&host, "a", "203.0.113.2"));
-    host.net.run(&format!("ping -c 1 -W 1 {b}"));
+    assert!(host.pings("a", &b) && host.pings("a", &gateway) && host.pings("a", "203.0.113.2"));
+    assert!(host.net.pings(&b));
     assert!(host.in_sandbox("a", "ip -o link show eth0").contains("mtu 1500"));
     assert_eq!(host.client().get("drift").is(200)["items"], json!([]));
     // Nobody outside gets in, even with a route.
@@ -72,22 +68,22 @@ fn networks_are_apart_and_their_switches_work_while_they_are_in_use() {
         host.sandbox(name, network);
     }
     let b6 = address(&host, "b", "one", "address6");
-    assert!(reaches(&host, "a", "10.91.0.3") && reaches(&host, "a", &b6));
-    assert!(!reaches(&host, "a", "10.92.0.2") && !reaches(&host, "c", "10.91.0.2"), "apart");
+    assert!(host.pings("a", "10.91.0.3") && host.pings("a", &b6));
+    assert!(!host.pings("a", "10.92.0.2") && !host.pings("c", "10.91.0.2"), "apart");
     let patch = |name: &str, body: netloom_tests::Value| {
         client.patch(&format!("networks/{name}"), &json!({"bridge": body})).is(200)
     };
     patch("two", json!({"isolation": false}));
-    assert!(reaches(&host, "a", "10.92.0.2") && !reaches(&host, "c", "10.91.0.2"), "the one lets others in");
+    assert!(host.pings("a", "10.92.0.2") && !host.pings("c", "10.91.0.2"), "the one lets others in");
     patch("one", json!({"inter_sandbox": false}));
-    assert!(!reaches(&host, "a", "10.91.0.3") && !reaches(&host, "a", &b6) && reaches(&host, "a", "10.91.0.1"));
+    assert!(!host.pings("a", "10.91.0.3") && !host.pings("a", &b6) && host.pings("a", "10.91.0.1"));
     host.sandbox("d", "one");
-    assert!(!reaches(&host, "d", "10.91.0.3"), "who comes later is kept apart, too");
+    assert!(!host.pings("d", "10.91.0.3"), "who comes later is kept apart, too");
     patch("one", json!({"inter_sandbox": true}));
-    assert!(reaches(&host, "a", "10.91.0.3") && reaches(&host, "d", "10.91.0.3"));
-    assert!(reaches(&host, "a", "203.0.113.2"), "translated");
+    assert!(host.pings("a", "10.91.0.3") && host.pings("d", "10.91.0.3"));
+    assert!(host.pings("a", "203.0.113.2"), "translated");
     patch("one", json!({"masquerade": false}));
-    assert!(!reaches(&host, "a", "203.0.113.2"), "nobody outside knows the way back");
+    assert!(!host.pings("a", "203.0.113.2"), "nobody outside knows the way back");
     client.patch("networks/one", &json!({"bridge": {"interface_name": "br9"}})).problem(422, "immutable-field");
     for name in ["a", "b", "c", "d"] {
         client.delete(&format!("sandboxes/{name}")).is(204);
@@ -107,7 +103,7 @@ fn a_sandbox_is_on_several_networks_and_leaves_one() {
     host.macvlan("lan", "10.93.0.0/24");
     host.sandbox("peer", "two");
     client.post("sandboxes", &json!({"name": "a", "networks": {"one": {}, "two": {}, "lan": {}}})).is(201);
-    assert!(reaches(&host, "a", &address(&host, "peer", "two", "address")));
+    assert!(host.pings("a", &address(&host, "peer", "two", "address")));
     assert!(host.in_sandbox("peer", "ip -o link show eth0").contains("mtu 1400"));
     assert!(host.net.run("ip -o link show br-two").contains("UP"));
     assert!(host.in_sandbox("peer", "ip route").lines().all(|line| !line.starts_with("default")), "internal");
@@ -115,7 +111,7 @@ fn a_sandbox_is_on_several_networks_and_leaves_one() {
     assert!(!host.in_sandbox("a", "ip -o -4 addr").contains("10.92."));
     client.patch("sandboxes/a", &json!({"desired_state": "stopped"})).is(200);
     client.patch("sandboxes/a", &json!({"desired_state": "running"})).is(200);
-    assert!(reaches(&host, "a", "10.91.0.1"));
+    assert!(host.pings("a", "10.91.0.1"));
     client.delete("sandboxes/a").is(204);
     client.delete("networks/two").problem(409, "in-use");
     client.delete("networks/two?cascade=endpoints").is(204);
@@ -149,7 +145,7 @@ fn what_somebody_else_breaks_is_put_right_at_once() {
         let before = repairs();
         host.net.run(&line);
         until(&format!("`{line}` is put right"), Duration::from_secs(10), || {
-            let whole = reaches(&host, "a", "10.91.0.3") && reaches(&host, "a", "10.91.0.1") && repairs() > before;
+            let whole = host.pings("a", "10.91.0.3") && host.pings("a", "10.91.0.1") && repairs() > before;
             whole.then_some(())
         });
         until("nothing differs", Duration::from_secs(10), || {
@@ -158,6 +154,28 @@ fn what_somebody_else_breaks_is_put_right_at_once() {
     }
     host.net.run("nft flush ruleset");
     assert!(host.net.run("nft list tables").contains("inet netloom"), "the table has an owner");
+}
+
+#[test]
+fn settings_of_a_port_that_was_there_before_the_daemon_are_put_right_at_once() {
+    let host = host!();
+    let client = host.start();
+    bridge(&host, "one", 91);
+    host.sandbox("a", "one");
+    let bridge = link_of(&host, "one");
+    for setting in ["isolated", "hairpin"] {
+        // What a daemon has not heard of since it runs says nothing of whose it is.
+        host.kill();
+        host.start();
+        let ports = host.net.json(&format!("ip -j link show master {bridge}"));
+        let port = ports[0]["ifname"].as_str().expect("a port").to_owned();
+        host.net.run(&format!("bridge link set dev {port} {setting} on"));
+        until(&format!("{setting} is off again"), Duration::from_secs(10), || {
+            let said = host.net.json(&format!("bridge -j -d link show dev {port}"));
+            (said[0][setting] == false).then_some(())
+        });
+    }
+    assert_eq!(client.get("drift").is(200)["items"], json!([]));
 }
 
 #[test]
@@ -201,10 +219,10 @@ fn bridges_outlive_the_daemon_and_a_reboot() {
     host.net.run(&format!("ip link del {}", "nl-".to_owned() + first_bridge(&host).trim_start_matches("nl-")));
     host.net.run("nft flush ruleset");
     host.start();
-    until("the bridge is back", Duration::from_secs(10), || reaches(&host, "a", "10.91.0.3").then_some(()));
+    until("the bridge is back", Duration::from_secs(10), || host.pings("a", "10.91.0.3").then_some(()));
     host.reboot();
     host.start();
-    until("all is back", Duration::from_secs(10), || reaches(&host, "a", "10.91.0.3").then_some(()));
+    until("all is back", Duration::from_secs(10), || host.pings("a", "10.91.0.3").then_some(()));
     client.delete("sandboxes/a").is(204);
     client.delete("sandboxes/b").is(204);
     Snapshot::of(&host).same_as(&before);
@@ -216,7 +234,7 @@ fn reaches_by_path(host: &Host) -> bool {
     let pins = host.net.shell(&format!("ls {}", directory.display()));
     pins.lines().any(|pin| {
         let inside = directory.join(pin).display().to_string();
-        host.net.try_run_in(&inside, "ping -c 1 -W 1 10.91.0.3").code == 0
+        host.net.pings_in(&inside, "10.91.0.3")
     })
 }
 
@@ -267,7 +285,7 @@ fn a_small_mtu_and_a_host_without_ipv6_are_no_trouble() {
     let body = json!({"name": "small", "driver": "bridge", "mtu": 576, "pools": {"v4": {"subnet": "10.94.0.0/24"}}});
     client.post("networks", &body).is(201);
     host.sandbox("a", "small");
-    assert!(reaches(&host, "a", "10.94.0.1"));
+    assert!(host.pings("a", "10.94.0.1"));
     assert_eq!(client.get("networks/small").is(200)["status"]["state"], "ready");
     assert_eq!(client.get("drift").is(200)["items"], json!([]));
     host.net.run("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
@@ -301,5 +319,5 @@ fn another_owner_of_the_table_stops_bridges_only() {
     let _ = owner.wait();
     client.delete("sandboxes/b").is(204);
     host.sandbox("c", "one");
-    assert!(reaches(&host, "c", "10.91.0.1"));
+    assert!(host.pings("c", "10.91.0.1"));
 }

@@ -41,10 +41,6 @@ fn filter_bridged(host: &Host, on: u8) {
     }
 }
 
-fn reaches(host: &Host, from: &str, to: &str) -> bool {
-    host.try_in_sandbox(from, &format!("ping -c 1 -W 1 {to}")).code == 0
-}
-
 fn address6(host: &Host, sandbox: &str) -> String {
     let found = host.client().get(&format!("sandboxes/{sandbox}")).is(200);
     found["status"]["endpoints"]["one"]["address6"].as_str().expect("it has one").to_owned()
@@ -67,7 +63,7 @@ fn everything_passes(host: &Host) {
         ] {
             // A busy machine may take its time over one.
             assert!(
-                (0..5).any(|_| reaches(host, from, to)),
+                (0..5).any(|_| host.pings(from, to)),
                 "{from} reaches {to} with bridged frames filtered: {bridged}"
             );
         }
@@ -207,7 +203,7 @@ fn with_hands_off_docker_is_told_of_and_the_command_helps() {
     let before = ruleset(&host);
     let client = host.start_with(&Start { flags: vec!["--coexist".to_owned(), "off".to_owned()], ..Start::default() });
     sandboxes(&host);
-    assert!(!reaches(&host, "a", "203.0.113.2"));
+    assert!(!host.pings("a", "203.0.113.2"));
     let said = until_blocked(&client, true);
     for program in ["iptables", "ip6tables"] {
         let command = format!("{program} -I DOCKER-USER -m mark --mark 0x40000/0x40000 -j ACCEPT");
@@ -236,7 +232,7 @@ fn a_table_of_somebodys_that_drops_is_named_until_it_lets_pass() {
     let said = until_blocked(&client, true);
     let command = "nft insert rule inet filter forward meta mark and 0x40000 == 0x40000 accept";
     assert!(said.contains(&format!("`{command}`")) && said.contains("priority 0"), "{said}");
-    assert!(!reaches(&host, "a", "203.0.113.2") && reaches(&host, "a", "10.91.0.1"), "it works for what it can");
+    assert!(!host.pings("a", "203.0.113.2") && host.pings("a", "10.91.0.1"), "it works for what it can");
     assert_eq!(client.get("networks/one").is(200)["status"]["state"], "degraded");
     assert_eq!(client.get("sandboxes/a").is(200)["status"]["state"], "running");
     let doctor = host.netloom(&format!("doctor --run-dir {} --listen 127.0.0.1:0", host.run_dir().display())).stdout;
@@ -251,7 +247,7 @@ fn a_table_of_somebodys_that_drops_is_named_until_it_lets_pass() {
     until_blocked(&client, false);
     host.net.run("nft chain inet filter forward { policy drop ; }");
     until_blocked(&client, true);
-    assert!(reaches(&host, "a", "10.91.0.3") && !reaches(&host, "a", "203.0.113.2"));
+    assert!(host.pings("a", "10.91.0.3") && !host.pings("a", "203.0.113.2"));
     filter_bridged(&host, 1);
     remove_sandboxes(&client);
     Snapshot::of(&host).same_as(&before);
@@ -297,7 +293,7 @@ fn beside_firewalld_the_network_says_which_zone_helps_and_it_does() {
     }
     let said = until_blocked(&client, true);
     assert!(said.contains("`firewall-cmd --permanent --zone=trusted --add-interface=br-one`"), "{said}");
-    assert!(!reaches(&host, "a", "203.0.113.2"));
+    assert!(!host.pings("a", "203.0.113.2"));
     firewalls::firewalld_trusts(&host, "br-one");
     until_blocked(&client, false);
     everything_passes(&host);

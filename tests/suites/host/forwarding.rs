@@ -18,13 +18,13 @@ fn sandboxes_reach_all_outsides_which_do_not_reach_each_other() {
     assert_eq!(records(&host), ALL);
     let servers = [Echo::start(&netns(&host), "0.0.0.0:80", "four"), Echo::start(&netns(&host), "[::]:81", "six")];
     for to in ONE.into_iter().chain(OTHER) {
-        assert!(sandbox_pings(&host, to), "{to}");
+        assert!(host.pings("s", to), "{to}");
     }
     let asked = |net: &Namespace, to: &str| ask_tcp(&net.path(), to);
     assert_eq!(asked(&host.lan, "203.0.113.1:8880").as_deref(), Some("four 203.0.113.2"));
     assert_eq!(asked(&other, "198.51.100.1:8880").as_deref(), Some("four 198.51.100.2"));
     for (from, to) in [(&host.lan, OTHER), (&other, ONE)] {
-        to.iter().for_each(|to| assert!(!pings(from, to), "{to} is reached through this host"));
+        to.iter().for_each(|to| assert!(!from.pings(to), "{to} is reached through this host"));
     }
     let rules = host.net.run("nft list chain inet netloom forward");
     let dropped = |line: &&str| line.contains("lent for networks only") && !line.contains("packets 0");
@@ -52,9 +52,9 @@ fn forwarding_that_is_on_already_is_nobodys_to_give_back() {
     let reach_each_other = || {
         for (from, to) in [(&host.lan, OTHER), (&other, ONE)] {
             to.iter()
-                .for_each(|to| until("a host that was told to forward does", SOON, || pings(from, to).then_some(())));
+                .for_each(|to| until("a host that was told to forward does", SOON, || from.pings(to).then_some(())));
         }
-        ONE.into_iter().chain(OTHER).for_each(|to| assert!(sandbox_pings(&host, to), "{to}"));
+        ONE.into_iter().chain(OTHER).for_each(|to| assert!(host.pings("s", to), "{to}"));
     };
     reach_each_other();
     assert!(records(&host).is_empty() && members(&host, "lent4").is_empty() && members(&host, "lent6").is_empty());
@@ -103,7 +103,7 @@ fn what_somebody_turns_off_is_put_right_and_what_the_host_turns_on_is_left_to_it
         (records(&host) == ALL[2..] && members(&host, "lent4").is_empty()).then_some(())
     });
     nothing_differs(&client);
-    assert!(pings(&host.lan, OTHER[0]) && !pings(&host.lan, OTHER[1]) && !pings(&other, ONE[1]));
+    assert!(host.lan.pings(OTHER[0]) && !host.lan.pings(OTHER[1]) && !other.pings(ONE[1]));
     client.delete("sandboxes/s").is(204);
     assert!(all_are(&host, &ALL[..2], "1") && all_are(&host, &ALL[2..], "0"), "the host still forwards IPv4");
 }
@@ -120,8 +120,8 @@ fn links_and_routes_that_come_later_lend_too_and_those_that_go_are_forgotten() {
     assert!(all_are(&host, &[ALL[1], ALL[3]], "0"), "a link that leads nowhere");
     second_addresses(&host, &other);
     until("the second link lends", SOON, || (records(&host) == ALL && all_are(&host, &ALL, "1")).then_some(()));
-    assert!(sandbox_pings(&host, OTHER[0]) && sandbox_pings(&host, OTHER[1]));
-    assert!(!pings(&host.lan, OTHER[0]));
+    assert!(host.pings("s", OTHER[0]) && host.pings("s", OTHER[1]));
+    assert!(!host.lan.pings(OTHER[0]));
     host.net.run("ip addr flush dev parent1");
     until("it gets it back", SOON, || (records(&host) == first).then_some(()));
     assert!(all_are(&host, &[ALL[1], ALL[3]], "0"));
@@ -183,12 +183,12 @@ fn frames_within_a_bridge_of_the_hosts_are_nobodys_to_drop() {
     }
     host.lan.run("ip addr add 203.0.113.2/24 dev wire0");
     other.run("ip addr add 203.0.113.3/24 dev wire1");
-    let between = || pings(&host.lan, "203.0.113.3");
+    let between = || host.lan.pings("203.0.113.3");
     until("the bridge forwards", SOON, || between().then_some(()));
     host.start();
     let client = in_use(&host);
     assert_eq!(records(&host), ["net.ipv4.conf.br0.forwarding"]);
-    assert!(sandbox_pings(&host, "203.0.113.2") && between());
+    assert!(host.pings("s", "203.0.113.2") && between());
     // Whoever empties the set sees what it is for: these frames pass the rules as forwarded packets do.
     host.kill();
     host.net.run("nft flush set inet netloom lent_within4");
@@ -209,13 +209,13 @@ fn it_outlives_the_daemon_and_a_kill_at_any_step_is_made_good() {
     let whole = || {
         assert_eq!(records(&host), ALL);
         assert!(all_are(&host, &ALL, "1") && members(&host, "lent4") == ["parent0", "parent1"]);
-        assert!(sandbox_pings(&host, OTHER[0]) && !pings(&host.lan, OTHER[0]));
+        assert!(host.pings("s", OTHER[0]) && !host.lan.pings(OTHER[0]));
         assert_eq!(client.get("drift").is(200)["items"], json!([]));
     };
     let inside = host.netns("s");
     host.kill();
-    let reaches = host.net.try_run_in(&inside, &format!("ping -c 1 -W 1 {}", OTHER[1])).code == 0;
-    assert!(reaches && !pings(&host.lan, OTHER[1]), "nobody is needed for it");
+    let reaches = host.net.pings_in(&inside, OTHER[1]);
+    assert!(reaches && !host.lan.pings(OTHER[1]), "nobody is needed for it");
     host.start();
     whole();
     let stop = |desired: &str| ("PATCH", "sandboxes/s?wait=5s".to_owned(), json!({"desired_state": desired}));

@@ -3,11 +3,7 @@
 use std::time::Duration;
 
 use netloom_tests::host::macvlan;
-use netloom_tests::{Host, Snapshot, host, json, until};
-
-fn reaches(host: &Host, from: &str, to: &str) -> bool {
-    host.try_in_sandbox(from, &format!("ping -c 1 -W 1 {to}")).code == 0
-}
+use netloom_tests::{Snapshot, host, json, until};
 
 #[test]
 fn modes_differ_in_who_reaches_whom() {
@@ -23,9 +19,9 @@ fn modes_differ_in_who_reaches_whom() {
         host.sandbox(&b, &format!("net-{mode}"));
         let link = host.json_in_sandbox(&a, "ip -j -d link show eth0");
         assert_eq!(link[0]["linkinfo"]["info_data"]["mode"], mode);
-        assert_eq!(reaches(&host, &a, &format!("10.130.{index}.3")), siblings, "siblings in mode {mode}");
+        assert_eq!(host.pings(&a, &format!("10.130.{index}.3")), siblings, "siblings in mode {mode}");
         host.in_sandbox(&a, "ip route add 10.130.0.254 dev eth0");
-        assert!(reaches(&host, &a, "10.130.0.254"), "the wire in mode {mode}");
+        assert!(host.pings(&a, "10.130.0.254"), "the wire in mode {mode}");
     }
 }
 
@@ -41,10 +37,9 @@ fn host_access_lets_the_host_and_the_sandboxes_reach_each_other() {
     Snapshot::of(&host).same_as(&before);
     host.sandbox("a", "n");
     host.sandbox("b", "n");
-    host.net.run("ping -c 1 -W 2 10.131.0.2");
-    host.net.run("ping -c 1 -W 2 10.131.0.3");
-    assert!(reaches(&host, "a", "10.131.0.10"), "the sandbox reaches the host under its own address");
-    assert!(reaches(&host, "a", "10.131.0.3"), "and its sibling");
+    assert!(host.net.pings("10.131.0.2") && host.net.pings("10.131.0.3"));
+    assert!(host.pings("a", "10.131.0.10"), "the sandbox reaches the host under its own address");
+    assert!(host.pings("a", "10.131.0.3"), "and its sibling");
     let links = host.net.json("ip -j -d link");
     let shim =
         links.as_array().unwrap().iter().find(|l| l["ifname"].as_str().unwrap().starts_with("nl-")).expect("the shim");
@@ -71,7 +66,7 @@ fn host_access_can_be_switched_where_it_is_allowed() {
     host.sandbox("a", "n");
     let answer = client.patch("networks/n", &json!({"macvlan": {"host_access": true}}));
     if answer.status == 200 {
-        host.net.run("ping -c 1 -W 2 10.131.0.2");
+        assert!(host.net.pings("10.131.0.2"));
         client.patch("networks/n", &json!({"macvlan": {"host_access": false}})).is(200);
     } else {
         answer.problem(422, "immutable-field");
@@ -89,10 +84,10 @@ fn several_networks_share_a_parent() {
     host.sandbox("a", "one");
     host.sandbox("b", "one");
     host.sandbox("c", "two");
-    assert!(reaches(&host, "a", "10.132.0.3"));
+    assert!(host.pings("a", "10.132.0.3"));
     client.delete("sandboxes/c").is(204);
     client.delete("networks/two").is(204);
-    assert!(reaches(&host, "a", "10.132.0.3"), "the other network is left alone");
+    assert!(host.pings("a", "10.132.0.3"), "the other network is left alone");
 }
 
 #[test]

@@ -51,7 +51,7 @@ entries! {
     405 "method-not-allowed", "Method not allowed here": "The path exists, but not with this method."; "Use one of the methods in the `Allow` header.".
     408 "body-timeout", "Body too slow": "The head of the request announced a body that did not come to its end in time."; "Send the body at once with its head, and as long as `Content-Length` says.".
     409 "name-taken", "Name in use": "Another object of this kind has the name; names are unique."; "Choose another name, or change or remove the object that `blockers` lists.".
-    409 "subnet-overlap", "Subnets overlap": "The subnet shares addresses with another pool or with a route of the host."; "Take the free subnet that `hint` or `facts` names, or leave `subnet` out to get one chosen.".
+    409 "subnet-overlap", "Subnets overlap": "The subnet shares addresses with another pool, with a route of the host, or with a nameserver that the host would be cut off from."; "Take the free subnet that `hint` or `facts` names, or leave `subnet` out to get one chosen.".
     409 "address-taken", "Address in use": "The wanted address has a holder."; "`GET /api/v1/addresses/{ip}` says who. Leave the address out to get the next free one.".
     409 "mac-taken", "Ethernet address in use": "Another endpoint on the network has the Ethernet address."; "Leave `mac` out to get a unique one.".
     409 "interface-taken", "Interface name in use": "Another endpoint of the sandbox has the interface name; or, of a bridge network, another network's bridge or parent has it."; "Choose another name, or leave `interface` (of a bridge network `interface_name`) out.".

@@ -1,6 +1,8 @@
-//! Which subnets are taken: the pools of every network on this node, and the host's own routes.
+//! Which subnets are taken: the pools of every network on this node, the host's own routes, and its nameservers.
 //!
 //! What must not live here: the arithmetic (ipam).
+
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use netloom_ipam::{defaults, spans, subnets};
@@ -22,13 +24,20 @@ fn is_taken(route: &HostRoute, parent: Option<&str>) -> bool {
     !route.is_default() && !on_parent
 }
 
+/// Nameservers of the host that a subnet would cut it off from: on a segment of our own nobody but us answers. Where a network is on the
+/// host's, they are leases of the host's.
+fn cut_off<'a>(facts: &'a Facts, parent: Option<&str>) -> &'a [IpAddr] {
+    if parent.is_none() { &facts.nameservers } else { &[] }
+}
+
 async fn taken(tx: &mut ReadTx<'_>, facts: &Facts, parent: Option<&str>) -> Result<Vec<Span>, Error> {
     let mut taken = pools::all_spans(tx).await?;
     taken.extend(facts.routes.iter().filter(|r| is_taken(r, parent)).map(|route| Span::of(route.destination)));
+    taken.extend(cut_off(facts, parent).iter().copied().map(spans::single));
     Ok(taken)
 }
 
-/// Refuses a subnet that overlaps a pool or a route, naming it and the next free subnet of that size.
+/// Refuses a subnet that overlaps a pool, a route or a nameserver, naming it and the next free subnet of that size.
 ///
 /// # Errors
 /// `subnet-overlap`.
@@ -46,16 +55,18 @@ pub(crate) async fn check(
         .iter()
         .filter(|route| is_taken(route, parent))
         .find(|route| spans::overlap(Span::of(route.destination), span));
-    let (what, blockers) = match (pool, route) {
-        (None, None) => return Ok(()),
-        (Some((pool, name)), _) => {
+    let nameserver = cut_off(facts, parent).iter().find(|address| span.contains(**address));
+    let (what, blockers) = match (pool, route, nameserver) {
+        (None, None, None) => return Ok(()),
+        (Some((pool, name)), ..) => {
             let what = format!("pool `{}` ({}) of network `{name}`", pool.key, pool.subnet);
             (what, vec![ObjectRef { kind: ObjectKind::Network, id: pool.network_id.to_string(), name }])
         }
-        (None, Some(route)) => {
+        (None, Some(route), _) => {
             let via = route.interface.as_deref().unwrap_or("the host");
             (format!("the host's route {} via {via}", route.destination), Vec::new())
         }
+        (None, None, Some(address)) => (format!("the host's nameserver {address}"), Vec::new()),
     };
     let mut error = Error::conflict("subnet-overlap", format!("{subnet} overlaps {what}")).blockers(blockers);
     error = match subnets::next_free(subnet, &taken(tx, facts, parent).await?) {

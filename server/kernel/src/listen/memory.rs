@@ -69,10 +69,15 @@ impl Memory {
         HeardOfLink { is_new: true, owner, former_name }
     }
 
-    /// Takes what a bridge says of a port; answers whether that is new.
-    pub(super) fn port(&mut self, nsid: Option<i32>, message: &RouteNetlinkMessage) -> Option<bool> {
+    /// Takes what a bridge says of a port; answers the port's index, and whether that is new.
+    pub(super) fn port(&mut self, nsid: Option<i32>, message: &RouteNetlinkMessage) -> Option<(u32, bool)> {
         let (index, settings) = link::read_port(message).filter(|_| nsid.is_none())?;
-        Some(self.ports.insert(index, settings) != Some(settings))
+        Some((index, self.ports.insert(index, settings) != Some(settings)))
+    }
+
+    /// Whose a link on the host is; unknown of one that was not heard of.
+    pub(super) fn mark(&self, index: u32) -> Option<Mark<'_>> {
+        self.links.get(&(None, index)).map(link::Seen::mark)
     }
 
     /// The owner of the link of ours on the host that something hangs from.

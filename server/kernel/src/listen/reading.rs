@@ -6,7 +6,8 @@ use netloom_plan::object::Place;
 
 use super::memory::Memory;
 use crate::handle::Notification;
-use crate::message::{address, link, netconf, nsid, route};
+use crate::message::link::{self, Mark};
+use crate::message::{address, netconf, nsid, route};
 use crate::registry::Registry;
 use crate::setting_watch::{self, Changed, SettingWatch};
 use crate::{rtnl, sys};
@@ -63,10 +64,15 @@ impl Reading<'_> {
             let place = Some(Place::Sandbox(self.registry.take_nsid(id)?));
             return Some(Notification::Changed { place, owner: None, what: "namespace" });
         }
-        if let Some(new) = self.memory.port(nsid, message) {
-            let RouteNetlinkMessage::NewLink(port) = message else { return None };
-            let owner = self.memory.owner(Some(port.header.index)).filter(|_| new)?;
-            return Some(Notification::Changed { place: Some(Place::Host), owner: Some(owner), what: "link" });
+        if let Some((port, is_new)) = self.memory.port(nsid, message) {
+            // What is older than the memory may be anybody's, ours too.
+            let owner = match self.memory.mark(port) {
+                _ if !is_new => return None,
+                Some(Mark::Foreign) => return None,
+                Some(Mark::Ours(owner)) => Some(owner.to_owned()),
+                None => None,
+            };
+            return Some(Notification::Changed { place: Some(Place::Host), owner, what: "link" });
         }
         let mine = |ours: bool| ours.then(String::new);
         // What the kernel does by itself is passed on of the host only, where it may be something that subnets must keep clear of.

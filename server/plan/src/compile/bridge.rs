@@ -89,6 +89,35 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
             compiled.condition(owner, source_missing(*address));
         }
     }
+    if let Some(condition) = subnet_overlap(network, facts) {
+        compiled.condition(owner, condition);
+    }
+}
+
+/// What a bridge network in use says of a route of the host's into its subnets, or a nameserver there. None was there when it was made.
+pub fn subnet_overlap(network: &AssignedNetwork, facts: &Facts) -> Option<Condition> {
+    managed(network).filter(|_| network.in_use && !network.deleting)?;
+    let subnets = || network.pools.iter().map(|pool| pool.subnet);
+    let routes = facts.routes.iter().filter(|route| !route.is_default());
+    let route = routes.into_iter().find_map(|route| {
+        let to = route.destination;
+        let subnet = subnets().find(|subnet| to.contains(&subnet.network()) || subnet.contains(&to.network()))?;
+        let via = route.interface.as_deref().unwrap_or("the host");
+        let what = format!("the host's route {to} via {via} overlaps {subnet} of this network: an address of both is reached by one of the two only");
+        Some(("HostRoute", what, "take the route away"))
+    });
+    let nameserver = || {
+        facts.nameservers.iter().find_map(|address| {
+            let subnet = subnets().find(|subnet| subnet.contains(address))?;
+            let what = format!("the host's nameserver {address} is an address of {subnet} of this network, so that this host can't ask it");
+            Some(("HostNameserver", what, "name another in resolv.conf"))
+        })
+    };
+    let (reason, what, remedy) = route.or_else(nameserver)?;
+    let message = format!(
+        "{what}; {remedy}, or move the sandboxes to a network with another subnet (without `subnet` a free one is chosen)"
+    );
+    Some(Condition::new("SubnetOverlap", reason, message))
 }
 
 /// A chosen source that the host has not, for the time being perhaps.

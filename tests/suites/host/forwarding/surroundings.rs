@@ -95,14 +95,6 @@ pub(super) fn serde_json_or_null(text: &str) -> Value {
     text.parse().unwrap_or_default()
 }
 
-pub(super) fn pings(net: &Namespace, to: &str) -> bool {
-    net.try_run(&format!("ping -c 1 -W 1 {to}")).code == 0
-}
-
-pub(super) fn sandbox_pings(host: &Host, to: &str) -> bool {
-    host.try_in_sandbox("s", &format!("ping -c 1 -W 1 {to}")).code == 0
-}
-
 pub(super) fn netns(host: &Host) -> PathBuf {
     host.net.outside(&host.netns("s"))
 }

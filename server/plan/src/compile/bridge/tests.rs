@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use netloom_model::NetworkId;
 use netloom_model::assignment::{AssignedPool, Assignment};
-use netloom_model::facts::Facts;
+use netloom_model::facts::{Facts, HostRoute};
 
 use super::*;
 use crate::compile::compile;
@@ -47,6 +47,51 @@ fn nothing_is_wanted_until_somebody_is_on_it() {
     let compiled = compiled(&unused);
     assert!(compiled.desired.is_empty(), "{:?}", compiled.desired);
     assert!(compiled.scope.host && compiled.scope.firewall, "what may be left is looked for");
+}
+
+#[test]
+fn what_of_the_hosts_is_in_its_subnets_is_told_while_it_is_in_use() {
+    let facts = |destination: &str| Facts {
+        routes: vec![HostRoute {
+            destination: destination.parse().expect("a subnet"),
+            gateway: None,
+            interface: Some("vpn0".to_owned()),
+            table: 254,
+        }],
+        ..Facts::default()
+    };
+    for (destination, wanted) in [
+        ("10.99.1.128/25", Some("10.99.1.0/24")),
+        ("10.0.0.0/8", Some("10.99.1.0/24")),
+        ("fd99::/64", Some("fd99::/64")),
+        ("10.99.2.0/24", None),
+        ("0.0.0.0/0", None),
+        ("0.0.0.0/1", None),
+        ("::/0", None),
+    ] {
+        let told = subnet_overlap(&network(), &facts(destination)).map(|condition| condition.message);
+        let start =
+            wanted.map(|subnet| format!("the host's route {destination} via vpn0 overlaps {subnet} of this network:"));
+        match (&told, start) {
+            (Some(told), Some(start)) => assert!(told.starts_with(&start), "{told}"),
+            (told, start) => assert_eq!((told.is_some(), start), (false, None), "{destination}"),
+        }
+    }
+    let nameserver = |address: &str| {
+        let facts = Facts { nameservers: vec![address.parse().expect("an address")], ..Facts::default() };
+        subnet_overlap(&network(), &facts).map(|condition| condition.message)
+    };
+    let told = nameserver("fd99::53").expect("a condition");
+    assert!(told.starts_with("the host's nameserver fd99::53 is an address of fd99::/64 of this network"), "{told}");
+    assert_eq!(nameserver("10.99.2.53"), None);
+    let unmanaged = AssignedBridge { managed: false, ..AssignedBridge::default() };
+    for quiet in [
+        AssignedNetwork { in_use: false, ..network() },
+        AssignedNetwork { bridge: Some(unmanaged), ..network() },
+        AssignedNetwork { deleting: true, ..network() },
+    ] {
+        assert_eq!(subnet_overlap(&quiet, &facts("10.0.0.0/8")), None, "{quiet:?}");
+    }
 }
 
 #[test]
