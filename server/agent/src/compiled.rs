@@ -43,5 +43,10 @@ pub(crate) fn compiled(inner: &Inner, assignment: &Assignment, keys: Option<&BTr
             Key::Network(_) => {}
         }
     }
+    let sandboxes = keys.iter().filter_map(|key| match key {
+        Key::Sandbox(id) => Some(*id),
+        Key::Network(_) => None,
+    });
+    wanted.look_from_outside(sandboxes, assignment);
     (wanted, host_generation)
 }

@@ -306,7 +306,10 @@ fn record(
                     tracked.interfaces = work.interfaces.get(&id).map(|found| (work.looked, found.clone()));
                 }
                 state.answer(key, revision, &Outcome::Converged { revision });
-                state.settle_heard(key, work.looked);
+                // What was heard from inside a sandbox that was not looked into is still to be looked at.
+                if !matches!(key, Key::Sandbox(id) if work.wanted.scope.only_there.contains(&id)) {
+                    state.settle_heard(key, work.looked);
+                }
             }
             Verdict::Gone | Verdict::Absent => {
                 state.answer(key, revision, &Outcome::Converged { revision });

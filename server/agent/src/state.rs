@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::backoff::Backoff;
 
 /// Most keys that one pass takes.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 /// Most passes at once; beyond it, keys gather and go in one pass.
 const PASSES: usize = 4;
 

@@ -2,6 +2,7 @@
 //!
 //! What must not live here: arithmetic on spans (ipam), and the leases of a network's own (`networks::fixed`).
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use netloom_ipam::{capacity, spans};
@@ -79,18 +80,27 @@ pub(crate) fn take_from(tx: &mut WriteTx<'_>, pool_id: i64, free: Span, part: Sp
     Ok(())
 }
 
-/// Gives an address back to its pool. Its lease is gone, or goes in the same transaction.
-pub(crate) async fn give_back(tx: &mut WriteTx<'_>, pool_id: i64, address: IpAddr) -> Result<(), Error> {
-    let (below, above) = free_ranges::neighbours(tx, pool_id, address).await?;
-    let change = spans::give_back(spans::single(address), below, above);
+/// Gives addresses back to their pool. Their leases are gone, or go in the same transaction.
+async fn give_back(tx: &mut WriteTx<'_>, pool_id: i64, addresses: Span) -> Result<(), Error> {
+    let (below, above) = free_ranges::neighbours(tx, pool_id, addresses).await?;
+    let change = spans::give_back(addresses, below, above);
     free_ranges::replace(tx, pool_id, &change.remove, &change.insert);
     Ok(())
 }
 
-/// Ends a lease: history, then the address is free again.
-pub(crate) async fn release(tx: &mut WriteTx<'_>, lease: &LeaseRow, now: Timestamp) -> Result<(), Error> {
-    leases::remove(tx, lease, now);
-    give_back(tx, lease.pool_id, lease.address).await
+/// Ends leases: history, then the addresses are free again. Addresses next to each other are given back together.
+pub(crate) async fn release(tx: &mut WriteTx<'_>, ended: &[LeaseRow], now: Timestamp) -> Result<(), Error> {
+    let mut by_pool: BTreeMap<i64, Vec<IpAddr>> = BTreeMap::new();
+    leases::remove(tx, ended, now);
+    for lease in ended {
+        by_pool.entry(lease.pool_id).or_default().push(lease.address);
+    }
+    for (pool, addresses) in by_pool {
+        for run in spans::runs(addresses) {
+            give_back(tx, pool, run).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What a new lease is made of, besides its address.

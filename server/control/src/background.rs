@@ -114,7 +114,7 @@ impl Job for EndQuarantines {
             let message = format!("the quarantine of {} on network `{}` is over", lease.address, lease.network_name);
             let event = Actor::netloom().event("lease.released", lease_ref(&lease), message, now);
             let revision = events::append(tx, &with(event, "address", lease.address)).await?;
-            self.host.let_go(tx, &lease, Stamp { revision, now }).await?;
+            self.host.let_go(tx, std::slice::from_ref(&lease), Stamp { revision, now }).await?;
         }
         Ok(())
     }

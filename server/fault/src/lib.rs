@@ -30,6 +30,7 @@ pub const POINTS: &[&str] = &[
     "kernel.lent.after_record",
     "kernel.lent.after_write",
     "kernel.lent.after_restore",
+    "kernel.link.after_leave",
     "kernel.link.after_delete",
     "kernel.namespace.before_unmount",
     "kernel.namespace.after_unmount",

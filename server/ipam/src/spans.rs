@@ -2,6 +2,7 @@
 //!
 //! The free spans of a pool are disjoint and never touch: two neighbours are always merged. What must not live here: which pool.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -61,6 +62,19 @@ pub fn take(free: Span, taken: Span) -> Option<Change> {
 pub fn give_back(back: Span, below: Option<Span>, above: Option<Span>) -> Change {
     let merged = Span { low: below.map_or(back.low, |span| span.low), high: above.map_or(back.high, |span| span.high) };
     Change { remove: below.into_iter().chain(above).collect(), insert: vec![merged] }
+}
+
+/// The spans that addresses of one family make up, lowest first; each address once.
+pub fn runs(addresses: impl IntoIterator<Item = IpAddr>) -> Vec<Span> {
+    let addresses: BTreeSet<IpAddr> = addresses.into_iter().collect();
+    let mut runs: Vec<Span> = Vec::new();
+    for address in addresses {
+        match runs.last_mut() {
+            Some(run) if to_number(run.high).checked_add(1) == Some(to_number(address)) => run.high = address,
+            _ => runs.push(single(address)),
+        }
+    }
+    runs
 }
 
 /// A span as people write it: a subnet in CIDR form where it is exactly one, else `first-last`; a single address stands alone.

@@ -17,6 +17,8 @@ use crate::reap::{self, Reaped};
 use crate::visit::{Blocked, Outcome, Visit, subject, visit};
 use crate::{spare, stray};
 
+mod pairs;
+
 /// A run of operations in one place that is done in one go.
 enum Step {
     /// Everything but removals of links and namespaces.
@@ -67,7 +69,10 @@ async fn at_once(
 ) -> Applied {
     let mut places: BTreeMap<Place, (Vec<usize>, Vec<Operation>)> = BTreeMap::new();
     let count = operations.len();
-    for (index, operation) in operations.into_iter().enumerate() {
+    let mut outcomes: Vec<Option<Outcome>> = vec![None; count];
+    let done = pairs::remove(inner, &operations).await;
+    done.iter().for_each(|index| outcomes[*index] = Some(Ok(())));
+    for (index, operation) in operations.into_iter().enumerate().filter(|(index, _)| !done.contains(index)) {
         let (indexes, list) = places.entry(operation.object().place()).or_default();
         indexes.push(index);
         list.push(operation);
@@ -76,7 +81,6 @@ async fn at_once(
         let scope = scope(place);
         async move { (place, indexes, in_place(inner, place, list, scope).await) }
     });
-    let mut outcomes: Vec<Option<Outcome>> = vec![None; count];
     let mut visited = Visited::new();
     for (place, indexes, (done, seen)) in join_all(runs).await {
         for (index, outcome) in indexes.into_iter().zip(done) {
@@ -86,7 +90,7 @@ async fn at_once(
             visited.insert(id, seen);
         }
     }
-    // Every index is in exactly one place's list.
+    // Every other index is in exactly one place's list.
     Applied { outcomes: outcomes.into_iter().flatten().collect(), visited }
 }
 
@@ -182,7 +186,7 @@ async fn remove_links(
     let links = indexes
         .iter()
         .filter_map(|index| match operations[*index].object() {
-            Object::Link(link) => Some(link.clone()),
+            Object::Link(link) => Some(reap::Target::from(link)),
             _ => None,
         })
         .collect();
@@ -196,7 +200,7 @@ fn link_outcome(inner: &Inner, operation: &Operation, reaped: &Reaped) -> Outcom
     match reaped {
         Reaped::Nowhere => Ok(()),
         Reaped::Failed(words) => Err(subject.refusal("kernel-refused", words)),
-        Reaped::Links(causes) => causes.get(&link.name).map_or(Ok(()), |cause| Err(cause.refusal(&subject))),
+        Reaped::Links(fate) => fate.stands.get(&link.name).map_or(Ok(()), |cause| Err(cause.refusal(&subject))),
     }
 }
 
@@ -224,7 +228,7 @@ async fn remove_namespace(
         links.iter().map(|link| (*link, link_outcome(inner, &operations[*link], &reaped))).collect();
     let outcome = match &reaped {
         Reaped::Nowhere => unpin(inner, *sandbox, &operations[index]).await,
-        Reaped::Links(causes) if causes.is_empty() => unpin(inner, *sandbox, &operations[index]).await,
+        Reaped::Links(fate) if fate.stands.is_empty() => unpin(inner, *sandbox, &operations[index]).await,
         Reaped::Links(_) => Err(subject(inner, &operations[index]).skipped()),
         Reaped::Failed(words) => Err(subject(inner, &operations[index]).refusal("kernel-refused", words)),
     };

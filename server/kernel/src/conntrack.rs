@@ -3,7 +3,7 @@
 //!
 //! The kernel picks them itself by a filter (since Linux 5.8). What must not live here: rules (`firewall`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -47,7 +47,7 @@ const BODY: usize = HEADER + 4;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 
-/// Ports that are forgotten one by one: each time the kernel goes through its table, which takes a fraction of a millisecond. More are
+/// Ports or addresses that are forgotten one by one: each time the kernel goes through its table, which takes a fraction of a millisecond. More are
 /// picked out of one dump, for which it locks each of the table's rows in turn: 50 to 100 times as long, however little there is in it.
 const ONE_BY_ONE: usize = 64;
 /// Longest datagram of a dump (the kernel makes at most 32 KiB).
@@ -58,6 +58,17 @@ pub(crate) fn forget_addresses(addresses: &[IpAddr]) -> io::Result<()> {
     let mut conntrack = Conntrack::open()?;
     if conntrack.is_empty()? {
         return Ok(());
+    }
+    if addresses.len() > ONE_BY_ONE / 2 {
+        let addresses: HashSet<IpAddr> = addresses.iter().copied().collect();
+        return conntrack.forget_dumped(
+            |any| addresses.iter().any(|one| one.is_ipv4() == any.is_ipv4()),
+            |_, begun, answered| {
+                [begun, answered]
+                    .into_iter()
+                    .any(|tuple| begun_by(tuple).is_some_and(|address| addresses.contains(&address)))
+            },
+        );
     }
     for address in addresses {
         conntrack.ask(DELETE, *address, |out| {
@@ -83,7 +94,14 @@ pub(crate) fn forget_ports(ports: &BTreeSet<HostPort>) -> io::Result<()> {
         return Ok(());
     }
     if ports.len() > ONE_BY_ONE {
-        return conntrack.forget_dumped(ports);
+        let leads = |any: IpAddr, tuple: &[u8]| {
+            begun_to(tuple)
+                .is_some_and(|port| ports.contains(&port) || ports.contains(&HostPort { address: any, ..port }))
+        };
+        return conntrack.forget_dumped(
+            |any| ports.iter().any(|port| port.address.is_ipv4() == any.is_ipv4()),
+            |any, begun, _| leads(any, begun),
+        );
     }
     for port in ports {
         let any = port.address.is_unspecified();
@@ -127,29 +145,30 @@ impl Conntrack {
         }
     }
 
-    /// Reads all that is remembered once, and forgets what goes to one of these ports.
-    fn forget_dumped(&mut self, ports: &BTreeSet<HostPort>) -> io::Result<()> {
+    /// Reads all that is remembered of the families in question once, and forgets what is wanted so, by its two tuples.
+    fn forget_dumped(
+        &mut self,
+        is_in_question: impl Fn(IpAddr) -> bool,
+        is_to_go: impl Fn(IpAddr, &[u8], &[u8]) -> bool,
+    ) -> io::Result<()> {
         for any in [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()] {
-            if !ports.iter().any(|port| port.address.is_ipv4() == any.is_ipv4()) {
+            if !is_in_question(any) {
                 continue;
             }
-            let leads = |tuple: &[u8]| {
-                begun_to(tuple)
-                    .is_some_and(|port| ports.contains(&port) || ports.contains(&HostPort { address: any, ..port }))
-            };
-            for tuple in self.dump(any)?.into_iter().filter(|tuple| leads(tuple)) {
+            for tuple in self.dump(any, |begun, answered| is_to_go(any, begun, answered))? {
                 self.ask(DELETE, any, |out| put(out, TUPLE_ORIG | NESTED, &tuple))?;
             }
         }
         Ok(())
     }
 
-    /// The first tuple of every connection of a family.
-    fn dump(&mut self, any: IpAddr) -> io::Result<Vec<Vec<u8>>> {
+    /// The first tuple of every connection of a family that is wanted, by both its tuples.
+    fn dump(&mut self, any: IpAddr, wanted: impl Fn(&[u8], &[u8]) -> bool) -> io::Result<Vec<Vec<u8>>> {
         self.socket.send(&message(GET, REQUEST | DUMP, any, |_| {}), 0)?;
         let mut tuples = Vec::new();
+        let mut answer = Vec::with_capacity(DATAGRAM);
         loop {
-            let mut answer = Vec::with_capacity(DATAGRAM);
+            answer.clear();
             self.socket.recv(&mut answer, 0)?;
             let mut rest = answer.as_slice();
             while let Some(length) = rest.get(..4).map(|b| u32::from_ne_bytes([b[0], b[1], b[2], b[3]]) as usize) {
@@ -157,7 +176,13 @@ impl Conntrack {
                 match u16::from_ne_bytes([one[4], one[5]]) {
                     DONE => return Ok(tuples),
                     ERROR => return Err(io::Error::from_raw_os_error(errno(one))),
-                    _ => tuples.extend(find(one.get(BODY..).unwrap_or_default(), TUPLE_ORIG).map(<[u8]>::to_vec)),
+                    _ => {
+                        let attributes = one.get(BODY..).unwrap_or_default();
+                        let both = find(attributes, TUPLE_ORIG).zip(find(attributes, TUPLE_REPLY));
+                        tuples.extend(
+                            both.filter(|(begun, answered)| wanted(begun, answered)).map(|(begun, _)| begun.to_vec()),
+                        );
+                    }
                 }
                 rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
             }
@@ -165,13 +190,22 @@ impl Conntrack {
     }
 }
 
+/// Who sends in a connection's direction, by the tuple of that.
+fn begun_by(tuple: &[u8]) -> Option<IpAddr> {
+    address_in(tuple, [IP_V4_SRC, IP_V6_SRC])
+}
+
+fn address_in(tuple: &[u8], [four, six]: [u16; 2]) -> Option<IpAddr> {
+    let ip = find(tuple, TUPLE_IP)?;
+    Some(match find(ip, four) {
+        Some(four) => IpAddr::from(<[u8; 4]>::try_from(four).ok()?),
+        None => IpAddr::from(<[u8; 16]>::try_from(find(ip, six)?).ok()?),
+    })
+}
+
 /// The port of the host that a connection was begun to, by its first tuple.
 fn begun_to(tuple: &[u8]) -> Option<HostPort> {
-    let ip = find(tuple, TUPLE_IP)?;
-    let address = match find(ip, IP_V4_DST) {
-        Some(four) => IpAddr::from(<[u8; 4]>::try_from(four).ok()?),
-        None => IpAddr::from(<[u8; 16]>::try_from(find(ip, IP_V6_DST)?).ok()?),
-    };
+    let address = address_in(tuple, [IP_V4_DST, IP_V6_DST])?;
     let transport = find(tuple, TUPLE_PROTO)?;
     let number = *find(transport, PROTO_NUM)?.first()?;
     let protocol = [Protocol::Tcp, Protocol::Udp].into_iter().find(|protocol| protocol.number() == number)?;

@@ -49,6 +49,10 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visi
         let found = found.map_err(|error| Error::system("read the directory of namespaces", error))?;
         sandboxes.extend(found.into_iter().filter(|id| !visited.contains_key(id)));
     }
+    let mut observed = Observed::default();
+    if !scope.everything {
+        sandboxes.retain(|id| !scope.only_there.contains(id) || !only_there(inner, *id, &mut observed));
+    }
     let mut looks = Vec::new();
     if scope.host || scope.everything || scope.sysctls.iter().any(|(place, _)| *place == Place::Host) {
         let (inner, scope) = (inner.clone(), scope.clone());
@@ -60,7 +64,6 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visi
         let (inner, scope, some) = (inner.clone(), scope.clone(), some.to_vec());
         looks.push(inner.clone().workers.start(move |worker| several(&inner, worker, &scope, &some)));
     }
-    let mut observed = Observed::default();
     let mut add = |part: Observed| {
         observed.ours.extend(part.ours);
         observed.foreign.extend(part.foreign);
@@ -83,6 +86,16 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visi
     Ok(Look { began, observed, interfaces, sockets })
 }
 
+/// Sees of a sandbox only that its namespace is there; unless it is one that we did not make.
+fn only_there(inner: &Inner, sandbox: SandboxId, observed: &mut Observed) -> bool {
+    let source = inner.registry.source(sandbox);
+    if source != NamespaceSource::Made {
+        return false;
+    }
+    put(&mut observed.ours, Object::Namespace(Namespace { sandbox, name: inner.registry.name(sandbox), source }));
+    true
+}
+
 /// Learns which links are in their place, and looks elsewhere for those that are missed, or that nobody knows.
 async fn strays(inner: &Arc<Inner>, scope: &Scope, observed: &mut Observed) -> Result<(), Error> {
     let (mut found, mut strays) = (HashSet::new(), Vec::new());
@@ -102,7 +115,11 @@ async fn strays(inner: &Arc<Inner>, scope: &Scope, observed: &mut Observed) -> R
         let elsewhere = unknown.into_iter().filter(|stray| !found.contains(stray.owner.as_str()));
         strays.extend(elsewhere);
     }
-    let missed: Vec<Mark> = stray::missed(inner, &scope.marks, &found).cloned().collect();
+    // In a namespace that was not looked into they may be; that is found out when it goes.
+    let is_seen = |mark: &&Mark| {
+        !scope.only_there.contains(&mark.sandbox) || !observed.ours.contains_key(&Key::Namespace(mark.sandbox))
+    };
+    let missed: Vec<Mark> = stray::missed(inner, &scope.marks, &found).filter(is_seen).cloned().collect();
     if !missed.is_empty() {
         let job = inner.clone();
         let elsewhere = inner.workers.run(move |worker| stray::search(&job, worker, &missed)).await?;

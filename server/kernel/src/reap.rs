@@ -13,25 +13,27 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use netloom_model::plan::Refusal;
-use netloom_plan::object::{LINK_GROUP, Link, Place};
+use netloom_plan::object::{LEAVING_GROUP, LINK_GROUP, Link, Place};
 use tokio::sync::oneshot;
 
 use crate::error::{Failure, Subject, name_conflict};
 use crate::handle::Inner;
 use crate::message::link::{self, Counters, DELETE_WITHIN, Mark};
 use crate::registry::LinkKnown;
-use crate::rtnl::{self, Request, Rtnl};
+use crate::rtnl::{self, Rtnl};
 use crate::stack::{self, Absent};
 use crate::sys;
 use crate::worker::Worker;
 
+/// From how many links on the host on they go together: that takes a look at all of the host's links.
+const MANY: usize = 8;
 /// RTNLGRP_LINK of rtnetlink.h.
 const GROUP_LINK: u32 = 1;
 
 /// Which links are to go.
 pub(crate) enum Wanted {
-    /// These, if they are still what was observed.
-    Named(Vec<Link>),
+    /// These, by name and owner, if they are still what was observed.
+    Named(Vec<Target>),
     /// All of ours.
     All,
 }
@@ -42,8 +44,17 @@ pub(crate) enum Reaped {
     Nowhere,
     /// It could not even be tried.
     Failed(String),
-    /// By name, those that still stand and why; all others are proven gone.
-    Links(HashMap<String, Cause>),
+    /// What became of each.
+    Links(Fate),
+}
+
+/// What became of links, by name. One of neither was not there.
+#[derive(Debug, Default)]
+pub(crate) struct Fate {
+    /// Those that are proven gone.
+    pub(crate) gone: HashSet<String>,
+    /// Those that still stand, and why.
+    pub(crate) stands: HashMap<String, Cause>,
 }
 
 /// Why a link still stands.
@@ -77,10 +88,19 @@ impl Cause {
     }
 }
 
-/// A link that is about to be removed.
-struct Target {
-    name: String,
-    owner: String,
+/// A link that is to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Its name.
+    pub(crate) name: String,
+    /// The owner by its mark.
+    pub(crate) owner: String,
+}
+
+impl From<&Link> for Target {
+    fn from(link: &Link) -> Self {
+        Self { name: link.name.clone(), owner: link.owner.clone() }
+    }
 }
 
 /// A removal that is about to be made: what is heard of it comes through `listener`, the kernel's answer through `answered`.
@@ -112,7 +132,7 @@ fn reap(inner: &Inner, worker: &mut Worker, place: Place, wanted: Wanted, begun:
         Ok(stack) => stack,
         Err(absent) => return drop(begun.send(Err(absent))),
     };
-    let prepared = listen().and_then(|listener| Ok((listener, select(&mut stack.rtnl, wanted)?)));
+    let prepared = listen().and_then(|listener| Ok((listener, select(&mut stack.rtnl, place, wanted)?)));
     let (listener, selection) = match prepared {
         Ok(prepared) => prepared,
         Err(failure) => return drop(begun.send(Err(Absent::Failed("look at the links to remove", failure)))),
@@ -123,16 +143,33 @@ fn reap(inner: &Inner, worker: &mut Worker, place: Place, wanted: Wanted, begun:
     if begun.send(Ok(removal)).is_err() {
         return;
     }
-    // One message for all of them, where nothing else is in the group: the kernel then waits once, not once for each.
-    let answers = if selection.whole_group && indexes.len() > 1 {
-        let outcome = stack.rtnl.execute_one(link::delete_group());
-        indexes.into_iter().map(|index| (index, outcome.clone())).collect()
+    let _ = answer.send(delete(&mut stack.rtnl, place, &indexes, selection.whole_group));
+}
+
+/// Deletes links: all by one message, where nothing else is in their group, or can be put into one together. The kernel then waits once, not
+/// once for each.
+fn delete(rtnl: &mut Rtnl, place: Place, indexes: &[u32], whole_group: bool) -> Vec<(u32, Result<(), Failure>)> {
+    let group = if whole_group && indexes.len() > 1 {
+        Some(LINK_GROUP)
+    } else if place == Place::Host && indexes.len() >= MANY && leave(rtnl, indexes).is_ok_and(|alone| alone) {
+        Some(LEAVING_GROUP)
     } else {
-        let requests: Vec<Request> = indexes.iter().map(|index| link::delete(*index)).collect();
-        let outcomes = stack.rtnl.execute(requests);
-        indexes.into_iter().zip(outcomes).collect()
+        None
     };
-    let _ = answer.send(answers);
+    if let Some(group) = group {
+        let outcome = rtnl.execute_one(link::delete_group(group));
+        return indexes.iter().map(|index| (*index, outcome.clone())).collect();
+    }
+    let outcomes = rtnl.execute(indexes.iter().map(|index| link::delete(*index)).collect());
+    indexes.iter().copied().zip(outcomes).collect()
+}
+
+/// Puts links into the group of those that are about to go; answers whether they are all that is in it.
+fn leave(rtnl: &mut Rtnl, indexes: &[u32]) -> Result<bool, Failure> {
+    rtnl.execute(indexes.iter().map(|index| link::leave(*index)).collect()).into_iter().collect::<Result<(), _>>()?;
+    netloom_fault::point("kernel.link.after_leave").map_err(|_| Failure { errno: libc::ECANCELED, text: None })?;
+    let leaving = link::dump(rtnl, Counters::Without)?;
+    Ok(leaving.iter().filter(|link| link.group == LEAVING_GROUP).all(|link| indexes.contains(&link.index)))
 }
 
 fn listen() -> Result<Socket, Failure> {
@@ -151,8 +188,15 @@ struct Selection {
 }
 
 /// What of the wanted is there and ours, by a fresh look.
-fn select(rtnl: &mut Rtnl, wanted: Wanted) -> Result<Selection, Failure> {
-    let links = link::dump(rtnl, Counters::Without)?;
+fn select(rtnl: &mut Rtnl, place: Place, wanted: Wanted) -> Result<Selection, Failure> {
+    let links = match &wanted {
+        // A host may have a thousand links.
+        Wanted::Named(named) if place == Place::Host => {
+            let found: Result<Vec<_>, _> = named.iter().map(|target| link::by_name(rtnl, &target.name)).collect();
+            found?.into_iter().flatten().collect()
+        }
+        _ => link::dump(rtnl, Counters::Without)?,
+    };
     let mut selection = Selection { targets: HashMap::new(), refused: HashMap::new(), whole_group: false };
     match wanted {
         Wanted::All => {
@@ -171,7 +215,7 @@ fn select(rtnl: &mut Rtnl, wanted: Wanted) -> Result<Selection, Failure> {
                 let Some(found) = links.iter().find(|link| link.name == wanted.name) else { continue };
                 match found.mark() {
                     Mark::Ours(owner) if owner == wanted.owner => {
-                        selection.targets.insert(found.index, Target { name: wanted.name, owner: wanted.owner });
+                        selection.targets.insert(found.index, wanted);
                     }
                     Mark::Ours(_) => {
                         selection.refused.insert(wanted.name, Cause::Changed);
@@ -184,8 +228,8 @@ fn select(rtnl: &mut Rtnl, wanted: Wanted) -> Result<Selection, Failure> {
             }
         }
     }
-    selection.whole_group =
-        links.iter().filter(|link| link.group == LINK_GROUP).all(|link| selection.targets.contains_key(&link.index));
+    selection.whole_group = place != Place::Host
+        && links.iter().filter(|link| link.group == LINK_GROUP).all(|link| selection.targets.contains_key(&link.index));
     Ok(selection)
 }
 
@@ -241,12 +285,17 @@ async fn prove(inner: &Inner, place: Place, removal: Removal) -> Reaped {
     {
         targets.keys().for_each(|index| cause(index, Cause::Injected(injected)));
     }
-    if let Place::Sandbox(sandbox) = place {
-        let gone =
-            targets.iter().filter(|(index, target)| !moved.contains(index) && !causes.contains_key(&target.name));
-        gone.for_each(|(_, target)| inner.registry.learn_link(sandbox, &target.owner, LinkKnown::Gone));
+    let mut gone = HashSet::new();
+    for target in targets.iter().filter(|(index, _)| !moved.contains(index)).map(|(_, target)| target) {
+        if causes.contains_key(&target.name) {
+            continue;
+        }
+        if let Place::Sandbox(sandbox) = place {
+            inner.registry.learn_link(sandbox, &target.owner, LinkKnown::Gone);
+        }
+        gone.insert(target.name.clone());
     }
-    Reaped::Links(causes)
+    Reaped::Links(Fate { gone, stands: causes })
 }
 
 /// Takes off the list what was said to be gone from here; what went to another namespace is gone from here only. What was lost (ENOBUFS) is made up for by the kernel's answer.

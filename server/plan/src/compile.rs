@@ -16,7 +16,7 @@ mod sysctl;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use netloom_model::assignment::{AssignedNetwork, Assignment, NamespaceSource};
+use netloom_model::assignment::{AssignedEndpoint, AssignedNetwork, AssignedSandbox, Assignment, NamespaceSource};
 use netloom_model::condition::Condition;
 use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
@@ -114,6 +114,7 @@ impl Default for Compiled {
             scope: Scope {
                 everything: false,
                 sandboxes: BTreeMap::new(),
+                only_there: BTreeSet::new(),
                 host: false,
                 firewall: false,
                 publishers: BTreeSet::new(),
@@ -134,6 +135,13 @@ impl Default for Compiled {
             hands_off: false,
         }
     }
+}
+
+/// Whether a sandbox has endpoints, all of them on bridge networks, and all of them must go.
+fn leaves_bridges(sandbox: &AssignedSandbox, assignment: &Assignment) -> bool {
+    let is_on_bridge = |network: &NetworkId| assignment.networks.get(network).and_then(bridge::of).is_some();
+    let leaves = |endpoint: &AssignedEndpoint| endpoint.deleting && is_on_bridge(&endpoint.network);
+    !sandbox.endpoints.is_empty() && sandbox.endpoints.iter().all(leaves)
 }
 
 /// Compiles an assignment: full or a change, the same function. Stopped and deleting objects compile to nothing wanted,
@@ -212,6 +220,24 @@ impl Compiled {
     pub fn look_into(&mut self, sandbox: SandboxId, source: NamespaceSource) {
         if source != NamespaceSource::Host {
             self.scope.sandboxes.entry(sandbox).or_insert(source);
+        }
+    }
+
+    /// Has sandboxes only be looked for, not into, where that is enough to take away what must go: all of one, for whatever is in a namespace
+    /// of ours goes with that; or all its endpoints, if each is on a bridge network, where the ends on the host tell.
+    pub fn look_from_outside(&mut self, sandboxes: impl Iterator<Item = SandboxId>, assignment: &Assignment) {
+        let leaves = |id: &SandboxId| assignment.sandboxes.get(id).is_some_and(|one| leaves_bridges(one, assignment));
+        for sandbox in sandboxes.filter(|id| self.scope.sandboxes.get(id) == Some(&NamespaceSource::Made)) {
+            if !self.desired.contains_key(&Key::Namespace(sandbox)) || leaves(&sandbox) {
+                self.scope.only_there.insert(sandbox);
+            }
+        }
+        let is_inside = |key: &Key| match key.place() {
+            Place::Sandbox(id) => self.scope.only_there.contains(&id) && !matches!(key, Key::Namespace(_)),
+            Place::Host => false,
+        };
+        if !self.scope.only_there.is_empty() {
+            self.desired.retain(|key, _| !is_inside(key));
         }
     }
 

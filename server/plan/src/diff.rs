@@ -308,7 +308,12 @@ impl<'a> Pass<'a> {
     fn is_paired(&self, port: &Link) -> bool {
         let gone = || match self.wanted.marks.get(&port.owner) {
             Some(AssignedKey::Sandbox(id)) => {
-                self.observed.gone.contains_key(id) && self.wanted.desired.contains_key(&Key::Namespace(*id))
+                let namespace = Key::Namespace(*id);
+                let wanted = self.wanted.desired.contains_key(&namespace);
+                // It goes with a namespace that was not looked into, or is found to be left over afterwards.
+                let goes_along =
+                    !wanted && self.wanted.scope.only_there.contains(id) && self.observed.ours.contains_key(&namespace);
+                goes_along || (wanted && self.observed.gone.contains_key(id))
             }
             _ => false,
         };

@@ -18,6 +18,8 @@ use crate::lent::Lent;
 
 /// Link group of every link that is ours: `nl` in ASCII. Set in the creating message.
 pub const LINK_GROUP: u32 = 0x6e6c;
+/// Group of our links on the host that are about to be removed together: the kernel then waits once, not once for each.
+pub const LEAVING_GROUP: u32 = LINK_GROUP + 1;
 /// What the alias of every link of ours starts with; the ID of its endpoint or network follows.
 pub const ALIAS_PREFIX: &str = "netloom:";
 /// Routing protocol number of every route of ours (free in the kernel's and iproute2's lists).
@@ -346,6 +348,8 @@ pub struct Scope {
     pub everything: bool,
     /// Sandboxes to look into, with where their namespace comes from.
     pub sandboxes: BTreeMap<SandboxId, NamespaceSource>,
+    /// Those of them that are not to be looked into: only whether their namespace, which we made, is there.
+    pub only_there: BTreeSet<SandboxId>,
     /// Whether to look at the host's own stack (our links and routes there).
     pub host: bool,
     /// Whether to look at our nftables table, and at others' that decide about the same packets.

@@ -23,18 +23,14 @@ pub async fn containing(tx: &mut ReadTx<'_>, pool_id: i64, address: IpAddr) -> R
     Ok(first_from(tx, pool_id, address).await?.filter(|run| run.contains(address)))
 }
 
-/// The runs next to an address that is not free: the one that ends just below, the one that starts just above.
-pub async fn neighbours(
-    tx: &mut ReadTx<'_>,
-    pool_id: i64,
-    address: IpAddr,
-) -> Result<(Option<Span>, Option<Span>), Error> {
+/// The runs next to addresses none of which is free: the one that ends just below, the one that starts just above.
+pub async fn neighbours(tx: &mut ReadTx<'_>, pool_id: i64, of: Span) -> Result<(Option<Span>, Option<Span>), Error> {
     let statement = sql("SELECT low, high FROM free_range WHERE pool_id = $1 AND high >= $2 ORDER BY high LIMIT 2");
-    let number = to_number(address);
-    let below = from_number(number.saturating_sub(1));
+    let (low, high) = (to_number(of.low), to_number(of.high));
+    let below = from_number(low.saturating_sub(1));
     let runs = tx.rows(statement.bind(pool_id).bind(column::address(below)), row).await?;
-    let ends = runs.iter().copied().find(|run| to_number(run.high).checked_add(1) == Some(number));
-    let starts = runs.iter().copied().find(|run| to_number(run.low).checked_sub(1) == Some(number));
+    let ends = runs.iter().copied().find(|run| to_number(run.high).checked_add(1) == Some(low));
+    let starts = runs.iter().copied().find(|run| to_number(run.low).checked_sub(1) == Some(high));
     Ok((ends, starts))
 }
 

@@ -46,7 +46,7 @@ macro_rules! add_count {
     };
 }
 
-/// Moves the counter of a kind and state, if the lease is as it was read; see [`as_read`].
+/// Moves the counters of a kind and state, for those of the leases that are as they were read; see [`as_read`].
 macro_rules! count {
     ($kind_and_state:literal, $by:literal) => {
         concat!(
@@ -54,10 +54,11 @@ macro_rules! count {
             $kind_and_state,
             ", ",
             $by,
-            ", ",
+            " * COUNT(*), ",
             $by,
-            " * (l.address BETWEEN p.range_low AND p.range_high) FROM lease AS l CROSS JOIN pool AS p
-            WHERE l.id = $1 AND l.kind = $2 AND l.state = $3 AND p.id = l.pool_id ",
+            " * SUM(l.address BETWEEN p.range_low AND p.range_high) FROM lease AS l CROSS JOIN pool AS p
+            WHERE l.id IN (SELECT value FROM json_each($1)) AND l.kind = $2 AND l.state = $3 AND p.id = l.pool_id
+            GROUP BY p.id ",
             add_count!(),
             "; "
         )
@@ -128,14 +129,17 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &LeaseRow) -> Result<(), Error> {
     Ok(())
 }
 
-/// Changes the state of a lease that was read in this transaction; with it ends a quarantine.
-pub fn set_state(tx: &mut WriteTx<'_>, row: &LeaseRow, state: LeaseState, revision: u64, now: Timestamp) {
-    let statement = sql(concat!(
+/// Changes the state of leases that were read in this transaction; with it ends a quarantine.
+pub fn set_state(tx: &mut WriteTx<'_>, rows: &[LeaseRow], state: LeaseState, revision: u64, now: Timestamp) {
+    let text = concat!(
         count!("$2, $3", "-1"),
         count!("$2, $5", "1"),
-        "UPDATE lease SET state = $5, until = NULL, revision = $6, updated_at = $4 WHERE id = $1 AND kind = $2 AND state = $3"
-    ));
-    tx.write(as_read(statement, row, now).bind(state.as_str()).bind(column::integer(revision)));
+        "UPDATE lease SET state = $5, until = NULL, revision = $6, updated_at = $4
+        WHERE id IN (SELECT value FROM json_each($1)) AND kind = $2 AND state = $3"
+    );
+    for alike in alike(rows) {
+        tx.write(as_read(sql(text), &alike, now).bind(state.as_str()).bind(column::integer(revision)));
+    }
 }
 
 /// Writes what can change of a lease as it was read: everything but ID, network, pool, address and key. When the holder
@@ -158,7 +162,7 @@ pub async fn change(tx: &mut WriteTx<'_>, old: &LeaseRow, new: &LeaseRow) -> Res
     }
     let holder = |row: &LeaseRow| (row.owner.kind, row.owner.id.clone(), row.created_at);
     let text = if holder(old) == holder(new) { update!("") } else { update!(history::insert!()) };
-    let statement = as_read(sql(text), old, new.updated_at)
+    let statement = as_read(sql(text), &[old], new.updated_at)
         .bind(new.kind.as_str())
         .bind(new.state.as_str())
         .bind(new.mac.map(|mac| mac.to_string()))
@@ -174,20 +178,40 @@ pub async fn change(tx: &mut WriteTx<'_>, old: &LeaseRow, new: &LeaseRow) -> Res
     tx.row(statement, |_| Ok(())).await?.ok_or(Error::NotFound)
 }
 
-/// Removes a lease that was read in this transaction, counts it out and writes the holding into the history. The caller gives
-/// the address back to the free ranges.
-pub fn remove(tx: &mut WriteTx<'_>, row: &LeaseRow, now: Timestamp) {
+/// Removes leases that were read in this transaction, counts them out and writes the holdings into the history. The caller gives
+/// the addresses back to the free ranges.
+pub fn remove(tx: &mut WriteTx<'_>, rows: &[LeaseRow], now: Timestamp) {
     let text = concat!(
         history::insert!(),
         count!("$2, $3", "-1"),
-        "DELETE FROM lease WHERE id = $1 AND kind = $2 AND state = $3"
+        "DELETE FROM lease WHERE id IN (SELECT value FROM json_each($1)) AND kind = $2 AND state = $3"
     );
-    tx.write(as_read(sql(text), row, now));
+    for alike in alike(rows) {
+        tx.write(as_read(sql(text), &alike, now));
+    }
 }
 
-/// Binds what says which lease is meant and that it is as it was read, and the time: $1 to $4.
-fn as_read(statement: Statement, row: &LeaseRow, now: Timestamp) -> Statement {
-    statement.bind(row.id.to_string()).bind(row.kind.as_str()).bind(row.state.as_str()).bind(now.millis())
+/// Leases by kind and state, in the order given within each.
+fn alike(rows: &[LeaseRow]) -> Vec<Vec<&LeaseRow>> {
+    let mut groups: Vec<Vec<&LeaseRow>> = Vec::new();
+    for row in rows {
+        match groups
+            .iter_mut()
+            .find(|group| group.first().is_some_and(|one| (one.kind, one.state) == (row.kind, row.state)))
+        {
+            Some(group) => group.push(row),
+            None => groups.push(vec![row]),
+        }
+    }
+    groups
+}
+
+/// Binds what says which leases of one kind and state are meant and that they are as they were read, and the time: $1 to $4.
+fn as_read(statement: Statement, alike: &[&LeaseRow], now: Timestamp) -> Statement {
+    let ids: Vec<LeaseId> = alike.iter().map(|row| row.id).collect();
+    let of = |word: fn(&LeaseRow) -> &'static str| alike.first().map(|row| word(row));
+    let (kind, state) = (of(|row| row.kind.as_str()), of(|row| row.state.as_str()));
+    statement.bind_list(&ids).bind(kind).bind(state).bind(now.millis())
 }
 
 /// The lease with this ID.

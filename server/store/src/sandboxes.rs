@@ -84,6 +84,16 @@ pub async fn update(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error>
     labels::SANDBOX.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await
 }
 
+/// Writes the specs of sandboxes that were read in this transaction, with revision and time; their labels are as they were.
+pub fn respecify(tx: &mut WriteTx<'_>, rows: &[SandboxRow], revision: u64, now: Timestamp) -> Result<(), Error> {
+    let specs: Result<Vec<_>, Error> =
+        rows.iter().map(|row| Ok((row.id.to_string(), column::json(&row.spec)?))).collect();
+    let statement = sql("UPDATE sandbox SET spec = new.value ->> 1, revision = $2, updated_at = $3
+        FROM json_each($1) AS new WHERE sandbox.id = new.value ->> 0");
+    tx.write(statement.bind(column::json(&specs?)?).bind(column::integer(revision)).bind(now.millis()));
+    Ok(())
+}
+
 /// Marks a sandbox as being removed. An unknown ID is passed over.
 pub fn mark_deleting(tx: &mut WriteTx<'_>, id: SandboxId, revision: u64, now: Timestamp) {
     let statement = sql("UPDATE sandbox SET deleting = 1, revision = $2, updated_at = $3 WHERE id = $1");

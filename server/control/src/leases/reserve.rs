@@ -177,7 +177,7 @@ impl Job for Release {
         let message = format!("{} released on network `{}`", row.address, network.name);
         let event = with(self.actor.event("lease.released", lease_ref(&row), message, now), "address", row.address);
         let revision = events::append(tx, &with(event, "network", &network.name)).await?;
-        self.host.let_go(tx, &row, Stamp { revision, now }).await?;
+        self.host.let_go(tx, std::slice::from_ref(&row), Stamp { revision, now }).await?;
         Ok(row)
     }
 }

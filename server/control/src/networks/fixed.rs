@@ -114,7 +114,7 @@ pub(crate) async fn apply(
                 missing.remove(&row.address);
             }
             _ => {
-                allocation::release(tx, row, stamp.now).await?;
+                allocation::release(tx, std::slice::from_ref(row), stamp.now).await?;
                 applied.changed += 1;
             }
         }

@@ -39,13 +39,21 @@ impl Host {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends a lease. Answers whether the host has its address: where it does in this network, it has the lease from now on.
-    pub(crate) async fn let_go(&self, tx: &mut WriteTx<'_>, lease: &LeaseRow, stamp: Stamp) -> Result<bool, Error> {
-        allocation::release(tx, lease, stamp.now).await?;
-        match self.facts() {
-            Some(facts) if has(&facts, lease.address) => take(tx, lease, &facts, stamp).await.map(|()| true),
-            _ => Ok(false),
+    /// Ends leases. Answers which of the addresses the host has: where it does in that network, it has the lease from now on.
+    pub(crate) async fn let_go(
+        &self,
+        tx: &mut WriteTx<'_>,
+        leases: &[LeaseRow],
+        stamp: Stamp,
+    ) -> Result<Vec<IpAddr>, Error> {
+        allocation::release(tx, leases, stamp.now).await?;
+        let mut of_host = Vec::new();
+        let Some(facts) = self.facts() else { return Ok(of_host) };
+        for lease in leases.iter().filter(|lease| has(&facts, lease.address)) {
+            take(tx, lease, &facts, stamp).await?;
+            of_host.push(lease.address);
         }
+        Ok(of_host)
     }
 }
 

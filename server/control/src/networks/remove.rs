@@ -1,5 +1,7 @@
 //! Removing a network: marked, let go by the node, then purged with the node's report.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::event::{ObjectKind, ObjectRef};
@@ -203,23 +205,19 @@ async fn detach_all(
     turns: &[SandboxId],
 ) -> Result<Vec<Key>, Error> {
     let now = now();
-    let mut keys = Vec::new();
-    for endpoint in users {
-        let id = endpoint.sandbox_id;
-        if !turns.contains(&id) {
-            // Attached after this write asked for its turns.
-            return Err(Error::conflict("busy", "a sandbox was attached while the removal began").retryable(true));
-        }
-        keys.push(Key::Sandbox(id));
-        attach::detach(tx, &[endpoint], network.revision, now).await?;
-        let Some(mut sandbox) = sandboxes::by_id(tx, id).await? else { continue };
-        let named = sandbox.spec.networks.as_mut().and_then(|networks| networks.remove(&network.name));
-        if named.is_some() {
-            sandbox.revision = network.revision;
-            sandbox.updated_at = now;
-            sandboxes::update(tx, &sandbox).await?;
-        }
+    let turns: BTreeSet<SandboxId> = turns.iter().copied().collect();
+    let ids: BTreeSet<SandboxId> = users.iter().map(|endpoint| endpoint.sandbox_id).collect();
+    if !ids.is_subset(&turns) {
+        // Attached after this write asked for its turns.
+        return Err(Error::conflict("busy", "a sandbox was attached while the removal began").retryable(true));
     }
-    keys.dedup();
-    Ok(keys)
+    let ids: Vec<SandboxId> = ids.into_iter().collect();
+    attach::detach(tx, &users, network.revision, now).await?;
+    let mut named = sandboxes::by_ids(tx, &ids).await?;
+    named.retain_mut(|sandbox| {
+        let networks = sandbox.spec.networks.as_mut();
+        networks.and_then(|networks| networks.remove(&network.name)).is_some()
+    });
+    sandboxes::respecify(tx, &named, network.revision, now)?;
+    Ok(ids.into_iter().map(Key::Sandbox).collect())
 }

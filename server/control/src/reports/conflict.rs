@@ -177,7 +177,7 @@ impl Conflict {
     ) -> Result<(), Error> {
         // As it is now: its Ethernet address may have changed a moment ago.
         let Some(old) = leases::by_id(tx, old.id).await? else { return Ok(()) };
-        leases::remove(tx, &old, now);
+        leases::remove(tx, std::slice::from_ref(&old), now);
         let pool = pools::of_networks(tx, &[network.id]).await?.into_iter().find(|pool| pool.id == old.pool_id);
         let Some(pool) = pool else { return Ok(()) };
         let name = self.stranger.to_string();

@@ -73,15 +73,17 @@ impl Job for Purge {
             [] => Vec::new(),
             ids => endpoints::by_ids(tx, ids).await?,
         };
-        for endpoint in detached.into_iter().filter(|endpoint| endpoint.deleting) {
-            if self.kept.proven(endpoint.sandbox_id, endpoint.id) {
-                continue;
-            }
+        let is_to_go = |one: &EndpointRow| one.deleting && !self.kept.proven(one.sandbox_id, one.id);
+        let detached: Vec<EndpointRow> = detached.into_iter().filter(is_to_go).collect();
+        let mut stamp = None;
+        for endpoint in &detached {
             let now = now();
-            let revision = detached_event(tx, &endpoint, now).await?;
-            let stamp = Stamp { revision, now };
-            let own = leases::of_endpoints(tx, &[endpoint.id]).await?;
-            purged.of_host.extend(purge_endpoints(tx, &[endpoint.id], own, &self.host, stamp).await?);
+            stamp = Some(Stamp { revision: detached_event(tx, endpoint, now).await?, now });
+        }
+        if let Some(stamp) = stamp {
+            let ids: Vec<EndpointId> = detached.iter().map(|endpoint| endpoint.id).collect();
+            let own = leases::of_endpoints(tx, &ids).await?;
+            purged.of_host.extend(purge_endpoints(tx, &ids, &own, &self.host, stamp).await?);
         }
         for id in self.proven.now() {
             if purge_network(tx, id).await? {
@@ -110,7 +112,7 @@ async fn purge_sandbox(tx: &mut WriteTx<'_>, id: SandboxId, host: &Host) -> Resu
     let revision =
         events::append(tx, &Actor::agent().event("sandbox.deleted", sandbox_ref(&row), message, now)).await?;
     let own: Vec<EndpointId> = own.iter().map(|endpoint| endpoint.id).collect();
-    let of_host = purge_endpoints(tx, &own, leases, host, Stamp { revision, now }).await?;
+    let of_host = purge_endpoints(tx, &own, &leases, host, Stamp { revision, now }).await?;
     sandboxes::purge(tx, id);
     Ok(of_host)
 }
@@ -119,16 +121,11 @@ async fn purge_sandbox(tx: &mut WriteTx<'_>, id: SandboxId, host: &Host) -> Resu
 async fn purge_endpoints(
     tx: &mut WriteTx<'_>,
     going: &[EndpointId],
-    leases: Vec<LeaseRow>,
+    leases: &[LeaseRow],
     host: &Host,
     stamp: Stamp,
 ) -> Result<Vec<IpAddr>, Error> {
-    let mut of_host = Vec::new();
-    for lease in leases {
-        if host.let_go(tx, &lease, stamp).await? {
-            of_host.push(lease.address);
-        }
-    }
+    let of_host = host.let_go(tx, leases, stamp).await?;
     endpoints::purge(tx, going).await?;
     Ok(of_host)
 }
@@ -157,9 +154,7 @@ async fn purge_network(tx: &mut WriteTx<'_>, id: NetworkId) -> Result<bool, Erro
             break;
         }
         // The free ranges go with the pools, so the addresses need not be given back to them.
-        for lease in own {
-            leases::remove(tx, &lease, now);
-        }
+        leases::remove(tx, &own, now);
     }
     networks::purge(tx, id).await?;
     Ok(true)

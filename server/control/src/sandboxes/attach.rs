@@ -257,9 +257,9 @@ pub(crate) async fn set_leases(
     revision: u64,
     now: Timestamp,
 ) -> Result<(), Error> {
-    for lease in leases::of_endpoints(tx, ids).await?.iter().filter(|lease| lease.state != state) {
-        leases::set_state(tx, lease, state, revision, now);
-    }
+    let mut changed = leases::of_endpoints(tx, ids).await?;
+    changed.retain(|lease| lease.state != state);
+    leases::set_state(tx, &changed, state, revision, now);
     Ok(())
 }
 

@@ -38,8 +38,8 @@ impl SandboxParts {
         for endpoint in staying {
             ids.push(endpoint.row.id);
             endpoint.row.deleting = true;
+            leases::set_state(tx, &endpoint.leases, LeaseState::Releasing, revision, now);
             for lease in &mut endpoint.leases {
-                leases::set_state(tx, lease, LeaseState::Releasing, revision, now);
                 lease.state = LeaseState::Releasing;
                 (lease.until, lease.orphaned, lease.revision, lease.updated_at) = (None, None, revision, now);
             }

@@ -123,3 +123,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn addresses_next_to_each_other_are_one_run() {
+    let runs = |addresses: &[&str]| -> Vec<String> {
+        let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().expect("an address")).collect();
+        super::runs(addresses).into_iter().map(written).collect()
+    };
+    assert!(runs(&[]).is_empty());
+    assert_eq!(runs(&["10.0.0.9", "10.0.0.3", "10.0.0.2", "10.0.0.4", "10.0.0.3"]), ["10.0.0.2-10.0.0.4", "10.0.0.9"]);
+    assert_eq!(runs(&["10.0.0.255", "10.0.1.0"]), ["10.0.0.255-10.0.1.0"]);
+    assert_eq!(runs(&["255.255.255.255", "255.255.255.254"]), ["255.255.255.254/31"]);
+    assert_eq!(runs(&["fd00::ffff", "fd00::1:0", "fd00::2"]), ["fd00::2", "fd00::ffff-fd00::1:0"]);
+}
+
+proptest! {
+    #[test]
+    fn runs_hold_the_addresses_and_no_others_and_never_touch(
+        numbers in proptest::collection::btree_set(0u32..200, 0..100)
+    ) {
+        let addresses = numbers.iter().map(|number| IpAddr::from(std::net::Ipv4Addr::from(0x0a00_0000 + number)));
+        let runs = super::runs(addresses.clone());
+        let within: Vec<IpAddr> = (0..200u32)
+            .map(|number| IpAddr::from(std::net::Ipv4Addr::from(0x0a00_0000 + number)))
+            .filter(|address| runs.iter().any(|run| run.contains(*address)))
+            .collect();
+        prop_assert_eq!(within, addresses.collect::<Vec<_>>());
+        for pair in runs.windows(2) {
+            prop_assert!(to_number(pair[0].high) + 1 < to_number(pair[1].low));
+        }
+    }
+}

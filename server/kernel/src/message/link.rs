@@ -10,7 +10,7 @@ use netlink_packet_route::link::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netloom_model::MacAddr;
 use netloom_model::network::MacvlanMode;
-use netloom_plan::object::{ALIAS_PREFIX, LINK_GROUP, Link, LinkKind, PortSettings};
+use netloom_plan::object::{ALIAS_PREFIX, LEAVING_GROUP, LINK_GROUP, Link, LinkKind, PortSettings};
 use nix::errno::Errno;
 use rtnetlink::{LinkMacVlan, LinkMessageBuilder, LinkUnspec};
 
@@ -68,7 +68,7 @@ pub(crate) enum Mark<'a> {
 impl Seen {
     /// Whose it is.
     pub(crate) fn mark(&self) -> Mark<'_> {
-        if self.group != LINK_GROUP {
+        if ![LINK_GROUP, LEAVING_GROUP].contains(&self.group) {
             return Mark::Foreign;
         }
         match &self.alias {
@@ -311,10 +311,15 @@ pub(crate) fn delete(index: u32) -> Request {
     Request { message: RouteNetlinkMessage::DelLink(message), flags: 0 }
 }
 
-/// Removes every link of our group in one go; whether all of them are ours must have been looked at.
-pub(crate) fn delete_group() -> Request {
-    let message =
-        LinkMessageBuilder::<LinkUnspec>::new().append_extra_attribute(LinkAttribute::Group(LINK_GROUP)).build();
+/// Puts a link of ours among those that are about to go.
+pub(crate) fn leave(index: u32) -> Request {
+    let message = LinkUnspec::new_with_index(index).append_extra_attribute(LinkAttribute::Group(LEAVING_GROUP)).build();
+    Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
+}
+
+/// Removes every link of a group in one go; whether all of them are ours must have been looked at.
+pub(crate) fn delete_group(group: u32) -> Request {
+    let message = LinkMessageBuilder::<LinkUnspec>::new().append_extra_attribute(LinkAttribute::Group(group)).build();
     Request { message: RouteNetlinkMessage::DelLink(message), flags: 0 }
 }
 

@@ -257,6 +257,7 @@ pub(crate) fn scope(numbers: &[u8]) -> Scope {
         sandboxes: numbers.iter().map(|number| (id(*number), NamespaceSource::Made)).collect::<BTreeMap<_, _>>(),
         host: false,
         firewall: false,
+        only_there: BTreeSet::new(),
         publishers: BTreeSet::new(),
         published: BTreeSet::new(),
         sysctls: Vec::new(),

@@ -33,14 +33,14 @@ fn row(columns: &mut Columns<'_>) -> Result<Holding, Error> {
     })
 }
 
-/// Writes down that the holding of a lease ends, if the lease is as it was read; see [`super::as_read`].
+/// Writes down that the holdings of leases end, of those that are as they were read; see [`super::as_read`].
 macro_rules! insert {
     () => {
         "INSERT INTO lease_history (address, lease_id, network_id, network, pool, kind, mac,
             owner_kind, owner_id, owner_name, node, held_from, held_to)
         SELECT l.address, l.id, l.network_id, n.name, p.key, l.kind, l.mac, l.owner_kind, l.owner_id, l.owner_name, l.node,
             l.created_at, $4 FROM lease AS l CROSS JOIN network AS n CROSS JOIN pool AS p
-        WHERE l.id = $1 AND l.kind = $2 AND l.state = $3 AND n.id = l.network_id AND p.id = l.pool_id; "
+        WHERE l.id IN (SELECT value FROM json_each($1)) AND l.kind = $2 AND l.state = $3 AND n.id = l.network_id AND p.id = l.pool_id; "
     };
 }
 pub(super) use insert;

@@ -46,10 +46,11 @@ async fn seeks_find_the_run_and_the_neighbours() {
     assert_eq!(lowest("10.0.0.5-10.0.0.6").await, Some(span("10.0.0.3-10.0.0.9")));
     assert_eq!(lowest("10.0.0.10-10.0.0.20").await, Some(span("10.0.0.11-10.0.0.254")));
     assert_eq!(lowest("10.0.0.1-10.0.0.2").await, None);
-    let neighbours = |address: &str| {
-        let (store, address) = (store.clone(), ip(address));
-        async move { read!(store, (), tx => free_ranges::neighbours(tx, id, address).await).unwrap() }
+    let neighbours = |of: &str| {
+        let (store, of) = (store.clone(), span(of));
+        async move { read!(store, (), tx => free_ranges::neighbours(tx, id, of).await).unwrap() }
     };
+    assert_eq!(neighbours("10.0.0.1-10.0.0.2").await, (None, Some(span("10.0.0.3-10.0.0.9"))));
     assert_eq!(neighbours("10.0.0.10").await, (Some(span("10.0.0.3-10.0.0.9")), Some(span("10.0.0.11-10.0.0.254"))));
     assert_eq!(neighbours("10.0.0.2").await, (None, Some(span("10.0.0.3-10.0.0.9"))));
     assert_eq!(neighbours("10.0.0.1").await, (None, None));
@@ -104,7 +105,7 @@ async fn perform(store: &Store, pool: &PoolRow, step: &Step, held: &mut BTreeSet
             let address = nth(pool, number);
             let found = write!(store, (), tx => {
                 let Some(row) = leases::by_address(tx, address).await? else { return Ok(false) };
-                leases::remove(tx, &row, at(9_000));
+                leases::remove(tx, std::slice::from_ref(&row), at(9_000));
                 give_back(tx, row.pool_id, address).await?;
                 Ok(true)
             });
@@ -114,7 +115,7 @@ async fn perform(store: &Store, pool: &PoolRow, step: &Step, held: &mut BTreeSet
             let address = nth(pool, number);
             write!(store, (), tx => {
                 let Some(row) = leases::by_address(tx, address).await? else { return Ok(()) };
-                { leases::set_state(tx, &row, state, 2, at(2_000)); Ok(()) }
+                { leases::set_state(tx, std::slice::from_ref(&row), state, 2, at(2_000)); Ok(()) }
             })
             .unwrap();
         }

@@ -204,7 +204,7 @@ pub(crate) async fn take(tx: &mut WriteTx<'_>, pool_id: i64, address: IpAddr) ->
 
 /// Gives an address back.
 pub(crate) async fn give_back(tx: &mut WriteTx<'_>, pool_id: i64, address: IpAddr) -> Result<(), Error> {
-    let (below, above) = free_ranges::neighbours(tx, pool_id, address).await?;
+    let (below, above) = free_ranges::neighbours(tx, pool_id, Span { low: address, high: address }).await?;
     let whole = Span { low: below.map_or(address, |run| run.low), high: above.map_or(address, |run| run.high) };
     let old: Vec<Span> = below.into_iter().chain(above).collect();
     free_ranges::replace(tx, pool_id, &old, &[whole]);

@@ -125,7 +125,7 @@ async fn the_history_says_who_had_an_address_and_when() {
             row.created_at = at(from);
             row.owner.id = None;
             leases::change(tx, &LeaseRow { created_at: row.created_at, owner: row.owner.clone(), ..given }, &row).await?;
-            leases::remove(tx, &row, at(to));
+            leases::remove(tx, std::slice::from_ref(&row), at(to));
             give_back(tx, pool.id, address).await
         })
         .unwrap();
@@ -193,7 +193,7 @@ async fn holdings_are_forgotten_once_they_ended_before_the_time_given() {
         async move {
             write!(store, (pool), tx => {
                 let lease = lease_lowest(tx, &pool, "box").await?.ok_or(Error::NotFound)?;
-                leases::remove(tx, &lease, Timestamp::from_millis(millis));
+                leases::remove(tx, std::slice::from_ref(&lease), Timestamp::from_millis(millis));
                 Ok::<_, Error>(lease.address)
             })
         }
@@ -229,7 +229,7 @@ async fn an_orphaned_lease_says_why_and_since_when() {
     let bound = found().await;
     assert_eq!(bound.orphaned, None, "it is the lease's state that counts");
     write!(store, (bound), tx => {
-        leases::set_state(tx, &bound, LeaseState::Orphaned, 2, at(4_000));
+        leases::set_state(tx, std::slice::from_ref(&bound), LeaseState::Orphaned, 2, at(4_000));
         Ok::<_, Error>(())
     })
     .unwrap();

@@ -118,7 +118,8 @@ async fn a_network_goes_with_its_pools_but_not_from_under_leases_and_endpoints()
     let refused = write!(store, (), tx => networks::purge(tx, id).await).unwrap_err();
     assert!(matches!(refused, Error::Constraint { .. }), "{refused}");
     assert_eq!(read!(store, (), tx => pools::of_networks(tx, &[id]).await).unwrap().len(), 1, "nothing went");
-    write!(store, (row), tx => { leases::remove(tx, &row, at(9_000)); Ok::<_, Error>(()) }).unwrap();
+    write!(store, (row), tx => { leases::remove(tx, std::slice::from_ref(&row), at(9_000)); Ok::<_, Error>(()) })
+        .unwrap();
     assert!(write!(store, (), tx => networks::purge(tx, id).await).is_err());
     write!(store, (endpoint), tx => endpoints::purge(tx, &[endpoint.id]).await).unwrap();
     assert_eq!(read!(store, (), tx => networks::unused(tx).await).unwrap().len(), 1);

@@ -74,7 +74,7 @@ async fn what_is_free_follows_the_leases_and_the_range() {
     let counts = read!(store, (), tx => pools::counts(tx, &[id]).await).unwrap();
     assert_eq!(counts[&id], [(LeaseKind::Dynamic, LeaseState::Bound, 10)]);
     let held = read!(store, (), tx => leases::by_address(tx, ip("10.0.0.3")).await).unwrap().unwrap();
-    write!(store, (held), tx => { leases::set_state(tx, &held, LeaseState::Held, 2, at(2_000)); Ok::<_, Error>(()) })
+    write!(store, (held), tx => { leases::set_state(tx, std::slice::from_ref(&held), LeaseState::Held, 2, at(2_000)); Ok::<_, Error>(()) })
         .unwrap();
     let counts = read!(store, (), tx => pools::counts(tx, &[id]).await).unwrap();
     assert_eq!(counts[&id], [(LeaseKind::Dynamic, LeaseState::Bound, 9), (LeaseKind::Dynamic, LeaseState::Held, 1)]);
