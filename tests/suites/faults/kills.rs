@@ -248,3 +248,35 @@ fn killed_while_a_network_comes_and_goes() {
     remove_if_there(&client, "networks/n");
     Snapshot::of(&host).same_as(&before);
 }
+
+#[test]
+fn killed_while_many_leave_a_bridge_at_once() {
+    let host = host!();
+    let before = Snapshot::of(&host);
+    host.start();
+    host.stop();
+    let names: Vec<String> = (0..10).map(|number| format!("s{number}")).collect();
+    let cascade = ("DELETE", "networks/n?cascade=endpoints", Value::Null);
+    for point in [
+        "control.remove.after_mark",
+        "kernel.link.after_leave",
+        "kernel.link.after_delete",
+        "agent.pass.before_report",
+        "control.remove.before_purge",
+    ] {
+        host.start_with(&Start::fault(format!("{point}:kill")));
+        host.bridge("n", "10.184.0.0/24");
+        names.iter().for_each(|name| drop(host.sandbox(name, "n")));
+        assert_eq!(send(&host.client(), &cascade), None, "{point} is passed");
+        host.wait_end(Duration::from_secs(10));
+        let client = host.start();
+        agree(&host, &format!("a cascade killed at {point}"));
+        remove_if_there(&client, "networks/n?cascade=endpoints");
+        for name in &names {
+            assert_eq!(client.get(&format!("sandboxes/{name}")).is(200)["status"]["endpoints"], json!({}), "{point}");
+            client.delete(&format!("sandboxes/{name}")).is(204);
+        }
+        host.stop();
+    }
+    Snapshot::of(&host).same_as(&before);
+}

@@ -321,3 +321,35 @@ fn another_owner_of_the_table_stops_bridges_only() {
     host.sandbox("c", "one");
     assert!(host.pings("c", "10.91.0.1"));
 }
+
+#[test]
+fn many_leave_at_once_and_a_stranger_among_the_leaving_stays() {
+    let host = host!();
+    let client = host.start();
+    // The group that links of ours are put into right before they go; and one in it that somebody keeps from going.
+    host.net.run("ip link add stranger type bridge");
+    host.net.run("ip link set stranger group 28269");
+    let before = Snapshot::of(&host);
+    for round in 0..2 {
+        bridge(&host, "one", 91);
+        let names: Vec<String> = (0..12).map(|number| format!("s{number}")).collect();
+        names.iter().for_each(|name| drop(host.sandbox(name, "one")));
+        assert!(host.pings("s0", "10.91.0.13"));
+        client.delete("networks/one?cascade=endpoints").is(204);
+        for name in &names {
+            let links = host.json_in_sandbox(name, "ip -j link");
+            let left = links.as_array().unwrap().iter().map(|link| link["ifname"].as_str().unwrap());
+            assert!(left.clone().all(|link| !link.starts_with("eth")), "{:?}", left.collect::<Vec<_>>());
+            let sandbox = client.get(&format!("sandboxes/{name}")).is(200);
+            assert_eq!((&sandbox["status"]["endpoints"], &sandbox["networks"]), (&json!({}), &json!({})), "{sandbox}");
+        }
+        assert_eq!(client.get("leases?within=10.91.0.0/24").is(200)["items"], json!([]));
+        assert_eq!(client.get("drift").is(200)["items"], json!([]));
+        names.iter().for_each(|name| drop(client.delete(&format!("sandboxes/{name}")).is(204)));
+        if round == 0 {
+            Snapshot::of(&host).same_as(&before);
+            host.net.run("ip link del stranger");
+        }
+    }
+    assert_eq!(Snapshot::of(&host).differences(&before).len(), 1, "{:?}", Snapshot::of(&host).differences(&before));
+}

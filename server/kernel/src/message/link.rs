@@ -68,12 +68,13 @@ pub(crate) enum Mark<'a> {
 impl Seen {
     /// Whose it is.
     pub(crate) fn mark(&self) -> Mark<'_> {
-        if ![LINK_GROUP, LEAVING_GROUP].contains(&self.group) {
-            return Mark::Foreign;
-        }
-        match &self.alias {
-            None => Mark::Ours(""),
-            Some(alias) => alias.strip_prefix(ALIAS_PREFIX).map_or(Mark::Foreign, Mark::Ours),
+        match (self.group, &self.alias) {
+            // One that we were making when we died.
+            (LINK_GROUP, None) => Mark::Ours(""),
+            (LINK_GROUP | LEAVING_GROUP, Some(alias)) => {
+                alias.strip_prefix(ALIAS_PREFIX).map_or(Mark::Foreign, Mark::Ours)
+            }
+            _ => Mark::Foreign,
         }
     }
 
