@@ -103,6 +103,8 @@ pub(crate) fn remove(inner: &Inner, worker: &mut Worker, stray: &Stray) -> Resul
         }
         let request = id.map_or_else(|| link::delete(found.index), |id| link::delete_elsewhere(id, found.index));
         match worker.home_socket()?.execute_one(request) {
+            // Its namespace went meanwhile, and it with that; the kernel calls the ID invalid.
+            Err(failure) if id.is_some() && failure.is(&[Errno::EINVAL]) => {}
             Err(failure) if !is_absent(&failure) => return Err(failure),
             _ => {}
         }
