@@ -9,7 +9,7 @@ use netloom_kernel::Error;
 use netloom_model::assignment::Key;
 use netloom_model::facts::{Facts, HostRoute};
 use netloom_model::report::Report;
-use netloom_plan::{host_link, subnet_overlap, ways_out};
+use netloom_plan::{host_conditions, host_link, ways_out};
 use tokio::time::{Instant, sleep};
 
 use crate::agent::Inner;
@@ -60,10 +60,10 @@ pub(crate) async fn refresh(inner: &Arc<Inner>) -> Result<Arc<Facts>, Error> {
             wake_dependants(&mut state, &links);
         }
         let now = Instant::now();
-        // A route or a nameserver that came may be in a network's subnet, or one that was may be gone.
-        let crossed = state
-            .bridge_networks_of_which(|network| subnet_overlap(network, &before) != subnet_overlap(network, &facts));
-        crossed.into_iter().for_each(|key| state.wake(key, now, false));
+        // A route that came may be in a network's subnet, an address that went may be one's source.
+        let said_otherwise = state
+            .bridge_networks_of_which(|network| host_conditions(network, &before) != host_conditions(network, &facts));
+        said_otherwise.into_iter().for_each(|key| state.wake(key, now, false));
         if leads_elsewhere && !first {
             // Answers may come in by other links now.
             state.bridge_networks_in_use().into_iter().for_each(|key| state.wake(key, now, false));

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use clap::builder::BoolishValueParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 use netloom_model::document::nearest;
@@ -218,7 +218,7 @@ pub(crate) struct Serve {
     /// Whether Netloom, while a bridge network is in use, keeps one rule in the chain DOCKER-USER where Docker's firewall drops what it
     /// does not know: it accepts what Netloom's own rules let pass. With `off` no table of others is touched, and bridge networks
     /// that Docker's firewall blocks say so
-    #[arg(long, env = "NETLOOM_COEXIST", default_value = "on", value_name = "on|off", action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "NETLOOM_COEXIST", default_value = "on", value_name = "on|off", action = ArgAction::Set, value_parser = PossibleValuesParser::new(["on", "off"]).map(|word| word == "on"))]
     pub(crate) coexist: bool,
     /// The service manager's socket to report readiness to; set by systemd
     #[arg(long, env = "NOTIFY_SOCKET", hide = true)]

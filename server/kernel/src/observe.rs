@@ -2,7 +2,7 @@
 //!
 //! What must not live here: comparing, deciding.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,15 +10,12 @@ use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
 use netloom_model::sandbox::InterfaceStatus;
 use netloom_plan::foreign_chains::ForeignChains;
-use netloom_plan::object::{
-    Address, Key, Link, LinkKind, Mark, Namespace, Object, Observed, Place, Route, Scope, Sysctl,
-};
+use netloom_plan::object::{Address, Key, Link, LinkKind, Namespace, Object, Observed, Place, Route, Scope, Sysctl};
 
 use crate::error::Failure;
 use crate::handle::{Inner, Look, WORKERS};
 use crate::message::link::{Counters, Mark as Whose};
 use crate::message::{address, link, route};
-use crate::registry::LinkKnown;
 use crate::setting_watch::StackId;
 use crate::stack::{self, Absent, Stack};
 use crate::worker::Worker;
@@ -82,7 +79,7 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visi
     for look in looks {
         add(look.await.map_err(|_| Error::WorkerGone)??);
     }
-    strays(inner, &scope, &mut observed).await?;
+    stray::look(inner, &scope, &mut observed).await?;
     Ok(Look { began, observed, interfaces, sockets })
 }
 
@@ -94,40 +91,6 @@ fn only_there(inner: &Inner, sandbox: SandboxId, observed: &mut Observed) -> boo
     }
     put(&mut observed.ours, Object::Namespace(Namespace { sandbox, name: inner.registry.name(sandbox), source }));
     true
-}
-
-/// Learns which links are in their place, and looks elsewhere for those that are missed, or that nobody knows.
-async fn strays(inner: &Arc<Inner>, scope: &Scope, observed: &mut Observed) -> Result<(), Error> {
-    let (mut found, mut strays) = (HashSet::new(), Vec::new());
-    for object in observed.ours.values() {
-        if let Object::Link(link) = object
-            && let Place::Sandbox(sandbox) = link.place
-            && link.kind != LinkKind::Loopback
-        {
-            inner.registry.learn_link(sandbox, &link.owner, LinkKnown::Seen);
-            found.insert(link.owner.as_str());
-        }
-    }
-    if let Some(owners) = scope.owners.clone() {
-        let unknown = inner.workers.run(move |worker| stray::unknown(worker, &owners)).await?;
-        let unknown = unknown.map_err(|failure| Error::system("look for links that nobody knows", failure))?;
-        // Those in namespaces of ours, and on the host, are seen there.
-        let elsewhere = unknown.into_iter().filter(|stray| !found.contains(stray.owner.as_str()));
-        strays.extend(elsewhere);
-    }
-    // In a namespace that was not looked into they may be; that is found out when it goes.
-    let is_seen = |mark: &&Mark| {
-        !scope.only_there.contains(&mark.sandbox) || !observed.ours.contains_key(&Key::Namespace(mark.sandbox))
-    };
-    let missed: Vec<Mark> = stray::missed(inner, &scope.marks, &found).filter(is_seen).cloned().collect();
-    if !missed.is_empty() {
-        let job = inner.clone();
-        let elsewhere = inner.workers.run(move |worker| stray::search(&job, worker, &missed)).await?;
-        let doing = "look for links that are not in their sandbox";
-        strays.extend(elsewhere.map_err(|failure| Error::system(doing, failure))?);
-    }
-    strays.into_iter().for_each(|stray| put(&mut observed.ours, Object::Stray(stray)));
-    Ok(())
 }
 
 fn several(inner: &Inner, worker: &mut Worker, scope: &Scope, sandboxes: &[SandboxId]) -> Result<Observed, Error> {

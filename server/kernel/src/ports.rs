@@ -81,7 +81,8 @@ fn process_with(socket: &str) -> Option<String> {
             return None;
         }
         let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-        Some(format!("{} (process {pid})", name.trim()))
+        let own = if pid == std::process::id() { ", this service: `--listen` moves it" } else { "" };
+        Some(format!("{} (process {pid}{own})", name.trim()))
     })
 }
 
@@ -102,7 +103,8 @@ mod tests {
             let asked = host_port(Protocol::Tcp, address.into(), port);
             let found = look(&[asked]);
             let Some(PortTrouble::InUse(Some(program))) = found.get(&asked) else { panic!("{found:?}") };
-            assert!(program.ends_with(&format!("(process {})", std::process::id())), "{program}");
+            let own = format!("(process {}, this service: `--listen` moves it)", std::process::id());
+            assert!(program.ends_with(&own), "{program}");
         }
         let udp = host_port(Protocol::Udp, Ipv4Addr::LOCALHOST.into(), port);
         assert_eq!(look(&[udp]), BTreeMap::new(), "another protocol's ports are others");

@@ -8,10 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use netloom_plan::object::{Mark, Stray};
+use netloom_plan::object::{Key, LinkKind, Mark, Object, Observed, Place, Scope, Stray};
 use nix::errno::Errno;
 
+use crate::Error;
 use crate::error::Failure;
 use crate::handle::Inner;
 use crate::message::link::{self, Counters, Mark as Whose};
@@ -23,6 +25,41 @@ use crate::worker::Worker;
 
 /// Where `ip netns` keeps the namespaces that people name.
 pub(crate) const NAMED_NAMESPACES: &str = "/run/netns";
+
+/// Learns which links are in their place, and looks elsewhere for those that are missed, or that nobody knows.
+pub(crate) async fn look(inner: &Arc<Inner>, scope: &Scope, observed: &mut Observed) -> Result<(), Error> {
+    let (mut found, mut strays) = (HashSet::new(), Vec::new());
+    for object in observed.ours.values() {
+        if let Object::Link(link) = object
+            && let Place::Sandbox(sandbox) = link.place
+            && link.kind != LinkKind::Loopback
+        {
+            inner.registry.learn_link(sandbox, &link.owner, LinkKnown::Seen);
+            found.insert(link.owner.as_str());
+        }
+    }
+    if let Some(owners) = scope.owners.clone() {
+        let unknown = inner.workers.run(move |worker| unknown(worker, &owners)).await?;
+        let unknown = unknown.map_err(|failure| Error::system("look for links that nobody knows", failure))?;
+        // Those in namespaces of ours, and on the host, are seen there.
+        let elsewhere = unknown.into_iter().filter(|stray| !found.contains(stray.owner.as_str()));
+        strays.extend(elsewhere);
+    }
+    // In a namespace that was not looked into they may be; that is found out when it goes.
+    let is_seen = |mark: &&Mark| {
+        !scope.only_there.contains(&mark.sandbox) || !observed.ours.contains_key(&Key::Namespace(mark.sandbox))
+    };
+    let missed: Vec<Mark> = missed(inner, &scope.marks, &found).filter(is_seen).cloned().collect();
+    if !missed.is_empty() {
+        let job = inner.clone();
+        let elsewhere = inner.workers.run(move |worker| search(&job, worker, &missed)).await?;
+        let doing = "look for links that are not in their sandbox";
+        strays.extend(elsewhere.map_err(|failure| Error::system(doing, failure))?);
+    }
+    let strays = strays.into_iter().map(Object::Stray);
+    observed.ours.extend(strays.map(|stray| (stray.key(), stray)));
+    Ok(())
+}
 
 /// The links of these that must be looked for: what is not known to be gone, and has been here or must not be anywhere.
 pub(crate) fn missed<'a>(

@@ -22,7 +22,7 @@ use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
 use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
 
-pub use bridge::subnet_overlap;
+pub use bridge::host_conditions;
 pub use coexist::Beside;
 pub(crate) use firewall::{FORWARD_PRIORITY, PASSES};
 pub use forwarding::{Lending, ways_out};

@@ -154,6 +154,8 @@ fn taken_ports_are_refused_with_who_has_them() {
     let foreign = refused(json!({"x": {"target": 80, "published": 7000}}), 409, "port-taken");
     let process = format!("(process {}) listens there", std::process::id());
     assert!(foreign["detail"].as_str().unwrap().contains(&process), "{foreign}");
+    let own = refused(json!({"x": {"target": 80, "published": 8080}}), 409, "port-taken")["detail"].to_string();
+    assert!(own.contains("this service: `--listen` moves it"), "{own}");
     refused(json!({"x": {"target": 80, "published": 7000, "protocol": "udp"}}), 409, "port-taken");
     let nowhere = refused(json!({"x": {"target": 80, "host_address": "192.0.2.9"}}), 422, "invalid-value");
     assert_eq!(nowhere["errors"][0]["pointer"], "/networks/m/ports/x/host_address", "{nowhere}");

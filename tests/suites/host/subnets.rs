@@ -182,3 +182,25 @@ fn a_subnet_that_would_cut_the_host_off_from_its_nameserver_is_not_taken() {
     client.delete("networks/lan").is(204);
     works(&host, "10.91.0.0/24");
 }
+
+#[test]
+fn a_chosen_source_that_goes_and_comes_is_told_of_at_once() {
+    let host = host!();
+    host.net.run("ip addr add 203.0.113.1/24 dev parent0");
+    host.net.run("ip addr add 203.0.113.7/24 dev parent0");
+    let client = host.start();
+    let source = json!({"source_address4": "203.0.113.7"});
+    client.post("networks", &json!({"name": "n", "driver": "bridge", "bridge": source})).is(201);
+    host.sandbox("a", "n");
+    let says = |wanted: bool| {
+        until(&format!("the condition is there: {wanted}"), Duration::from_secs(10), || {
+            let told = client.get("networks/n").is(200)["status"]["conditions"].to_string();
+            (told.contains("SourceAddressMissing") == wanted).then_some(())
+        });
+    };
+    says(false);
+    host.net.run("ip addr del 203.0.113.7/24 dev parent0");
+    says(true);
+    host.net.run("ip addr add 203.0.113.7/24 dev parent0");
+    says(false);
+}

@@ -55,7 +55,13 @@ fn when_enough_passes_run_keys_gather_and_go_in_one() {
         state.wake(sandbox(n), now, false);
         assert!(matches!(state.step(now), Step::Pass(keys) if keys.len() == 1));
     }
-    let waiting: BTreeSet<Key> = (100..200).map(sandbox).collect();
+    let many = (0..u16::try_from(BATCH).expect("some") + 1).map(|n| {
+        let mut bytes = [255; 16];
+        bytes[..2].copy_from_slice(&n.to_be_bytes());
+        Key::Sandbox(SandboxId::from_random(bytes))
+    });
+    let waiting: BTreeSet<Key> = many.collect();
+    assert_eq!(waiting.len(), BATCH + 1);
     waiting.iter().for_each(|key| state.wake(*key, now, false));
     assert_eq!(state.step(now), Step::Wait(None));
     state.release(&BTreeSet::from([sandbox(0)]));

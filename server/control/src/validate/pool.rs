@@ -101,6 +101,9 @@ fn automatic(key: &str) -> WantedPool {
     }
 }
 
+/// What people call a pool that they mean to be an IPv6 one.
+const SIX: [&str; 3] = ["v6", "ipv6", "inet6"];
+
 /// JSON Pointer to a pool's field.
 pub(crate) fn at(key: &str, field: &str) -> String {
     format!("/pools/{}/{field}", escape_pointer(key))
@@ -115,6 +118,18 @@ fn pool(
 ) -> Option<WantedPool> {
     problems.check(check_name(&format!("/pools/{}", escape_pointer(key)), key));
     let family = family(problems, key, spec);
+    if family.is_none()
+        && spec.subnet.is_none()
+        && known.is_none()
+        && SIX.iter().any(|six| key.eq_ignore_ascii_case(six))
+    {
+        let message =
+            format!("the pool `{key}` would be an IPv4 one: without `subnet`, `family` is 4 unless it is given");
+        problems.add(
+            Invalid { value: None, ..Invalid::new(&at(key, "family"), Code::Required, "", message) }
+                .hint(format!("`\"{key}\": {{\"family\": 6}}` makes an IPv6 one, with a subnet of its own")),
+        );
+    }
     let subnet = match &spec.subnet {
         Some(text) => Some(subnet(problems, key, text, family)?),
         None => None,
@@ -193,7 +208,9 @@ fn prefix_length(problems: &mut Problems, key: &str, spec: &PoolSpec, family: Fa
         problems.add(Invalid::new(&pointer, Code::NotAllowedHere, &given, message).hint("leave one of the two out"));
     } else if !(short..=long).contains(&length) {
         let message = format!("an {family} pool's prefix has {short} to {long} bits");
-        problems.add(Invalid::new(&pointer, Code::OutOfRange, &given, message));
+        let refused = Invalid::new(&pointer, Code::OutOfRange, &given, message);
+        let is_six = spec.family.is_none() && bounds(Family::V6).1 >= length && length > long;
+        problems.add(if is_six { refused.hint("for an IPv6 pool say `\"family\": 6`") } else { refused });
     }
     length
 }

@@ -119,7 +119,12 @@ pub(super) fn settings() -> Vec<Check> {
     };
     vec![
         check("setting ip_forward", "net/ipv4/ip_forward", |name, value| {
-            Check::good(name, format!("{value}; macvlan, host and none do not forward through the host"))
+            Check::good(
+                name,
+                format!(
+                    "{value}; bridge networks turn forwarding on link by link while they need it (docs/operations.md), the others do not need it"
+                ),
+            )
         }),
         check("setting arp_ignore", "net/ipv4/conf/all/arp_ignore", |name, value| match value {
             "0" => Check::good(name, value),

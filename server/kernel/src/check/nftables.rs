@@ -37,7 +37,7 @@ pub(super) fn forward_chains() -> Check {
         Err(error) => return Check::warning(name, format!("can't be looked at: {error}"), "run as root"),
     };
     if foreign_chains.forward.is_empty() {
-        return Check::good(name, "none drops forwarded packets");
+        return Check::good(name, "none drops all that it does not know; rules that drop some packets are not judged");
     }
     let found = foreign_chains.forward.iter().map(|chain| found(chain, &foreign_chains)).collect::<Vec<_>>().join("; ");
     let in_the_way: Vec<&ForwardChain> =

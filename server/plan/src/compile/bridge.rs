@@ -81,22 +81,28 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         let address = Address { place: Place::Host, link: bridge.clone(), address: gateway, prefix_length };
         compiled.want(owner, Object::Address(address));
     }
-    for family in [Family::V4, Family::V6] {
-        if let AssignedGateway::Nat(Source::Address(address)) = settings.gateway(family)
-            && network.has_way_out(family)
-            && !facts.links.iter().flat_map(|link| &link.addresses).any(|net| net.addr() == *address)
-        {
-            compiled.condition(owner, source_missing(*address));
-        }
-    }
-    if let Some(condition) = subnet_overlap(network, facts) {
+    for condition in host_conditions(network, facts) {
         compiled.condition(owner, condition);
     }
 }
 
-/// What a bridge network in use says of a route of the host's into its subnets, or a nameserver there. None was there when it was made.
-pub fn subnet_overlap(network: &AssignedNetwork, facts: &Facts) -> Option<Condition> {
-    managed(network).filter(|_| network.in_use && !network.deleting)?;
+/// What a bridge network in use says of the host's addresses, routes and nameservers as they are.
+pub fn host_conditions(network: &AssignedNetwork, facts: &Facts) -> Vec<Condition> {
+    let Some((settings, _)) = managed(network).filter(|_| network.in_use && !network.deleting) else {
+        return Vec::new();
+    };
+    let has = |address: &IpAddr| facts.links.iter().flat_map(|link| &link.addresses).any(|net| net.addr() == *address);
+    let missing = |family: Family| match settings.gateway(family) {
+        AssignedGateway::Nat(Source::Address(address)) if network.has_way_out(family) && !has(address) => {
+            Some(source_missing(*address))
+        }
+        _ => None,
+    };
+    [Family::V4, Family::V6].into_iter().filter_map(missing).chain(subnet_overlap(network, facts)).collect()
+}
+
+/// A route of the host's into the subnets of a network, or a nameserver there. None was there when it was made.
+fn subnet_overlap(network: &AssignedNetwork, facts: &Facts) -> Option<Condition> {
     let subnets = || network.pools.iter().map(|pool| pool.subnet);
     let routes = facts.routes.iter().filter(|route| !route.is_default());
     let route = routes.into_iter().find_map(|route| {

@@ -51,6 +51,22 @@ fn with_macvlan(block: Value) -> Value {
 }
 
 #[test]
+fn a_pool_that_is_called_v6_does_not_become_an_ipv4_one_unsaid() {
+    let network = |key: &str, pool: Value| json!({"name": "n", "driver": "bridge", "pools": {key: pool}});
+    for key in ["v6", "V6", "ipv6", "inet6"] {
+        assert_eq!(one(network(key, json!({}))), (format!("/pools/{key}/family"), Code::Required));
+    }
+    for pool in
+        [json!({"family": 6}), json!({"family": 4}), json!({"subnet": "fd00:1::/64"}), json!({"subnet": "10.0.0.0/24"})]
+    {
+        create(&spec(network("v6", pool)), Some(&facts())).expect("said");
+    }
+    create(&spec(network("other", json!({}))), Some(&facts())).expect("an IPv4 pool, as ever");
+    let error = create(&spec(network("x", json!({"prefix_length": 64}))), Some(&facts())).expect_err("too long");
+    assert_eq!(error.errors[0].hint.as_deref(), Some("for an IPv6 pool say `\"family\": 6`"));
+}
+
+#[test]
 fn the_exercise_is_good() {
     let network = spec(json!({"name":"macvlan-net1","driver":"macvlan",
             "pools":{"v4":{"subnet":"192.168.122.0/24","gateway":"192.168.122.1"}},

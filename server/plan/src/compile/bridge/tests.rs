@@ -69,7 +69,7 @@ fn what_of_the_hosts_is_in_its_subnets_is_told_while_it_is_in_use() {
         ("0.0.0.0/1", None),
         ("::/0", None),
     ] {
-        let told = subnet_overlap(&network(), &facts(destination)).map(|condition| condition.message);
+        let told = host_conditions(&network(), &facts(destination)).pop().map(|condition| condition.message);
         let start =
             wanted.map(|subnet| format!("the host's route {destination} via vpn0 overlaps {subnet} of this network:"));
         match (&told, start) {
@@ -79,7 +79,7 @@ fn what_of_the_hosts_is_in_its_subnets_is_told_while_it_is_in_use() {
     }
     let nameserver = |address: &str| {
         let facts = Facts { nameservers: vec![address.parse().expect("an address")], ..Facts::default() };
-        subnet_overlap(&network(), &facts).map(|condition| condition.message)
+        host_conditions(&network(), &facts).pop().map(|condition| condition.message)
     };
     let told = nameserver("fd99::53").expect("a condition");
     assert!(told.starts_with("the host's nameserver fd99::53 is an address of fd99::/64 of this network"), "{told}");
@@ -90,7 +90,7 @@ fn what_of_the_hosts_is_in_its_subnets_is_told_while_it_is_in_use() {
         AssignedNetwork { bridge: Some(unmanaged), ..network() },
         AssignedNetwork { deleting: true, ..network() },
     ] {
-        assert_eq!(subnet_overlap(&quiet, &facts("10.0.0.0/8")), None, "{quiet:?}");
+        assert_eq!(host_conditions(&quiet, &facts("10.0.0.0/8")), [], "{quiet:?}");
     }
 }
 
