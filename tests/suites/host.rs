@@ -3,6 +3,8 @@
 
 #[path = "host/adoption.rs"]
 mod adoption;
+#[path = "host/apart.rs"]
+mod apart;
 #[path = "host/bridge.rs"]
 mod bridge;
 #[path = "host/coexistence.rs"]

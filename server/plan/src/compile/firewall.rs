@@ -128,17 +128,22 @@ fn rules_from(network: &AssignedNetwork, bridge: &str) -> Vec<Rule> {
 /// pings. Anything else is dropped.
 fn rules_to(network: &AssignedNetwork, settings: &AssignedBridge, bridge: &str) -> Vec<Rule> {
     let passes = |rule: Rule| rule.set_mark(PASSES, PASSES).accept();
-    let mut rules = vec![
-        named(Rule::new().iifname(bridge).accept(), network, "within"),
-        named(passes(Rule::new().ct_state_established()), network, "answers"),
-        named(passes(Rule::new().ct_status_dnat()), network, "published"),
-    ];
+    let mut rules = Vec::new();
+    if settings.inter_sandbox {
+        rules.push(named(Rule::new().iifname(bridge).accept(), network, "within"));
+    }
+    rules.push(named(passes(Rule::new().ct_state_established()), network, "answers"));
+    rules.push(named(passes(Rule::new().ct_status_dnat()), network, "published"));
     for (family, version, icmp) in [(Family::V4, Nfproto::Ipv4, ICMP), (Family::V6, Nfproto::Ipv6, ICMPV6)] {
         if network.has(family) && *settings.gateway(family) == AssignedGateway::Routed {
             rules.push(named(passes(port::open(version)), network, "open"));
             let ping = Rule::new().nfproto(version).iifname_not_in(BRIDGES).l4proto(icmp);
             rules.push(named(passes(ping), network, "pings"));
         }
+    }
+    if !settings.inter_sandbox {
+        // Ports that are isolated from each other send to the bridge itself, which would send on to the other by its own port.
+        rules.push(named(Rule::new().iifname(bridge).counter().drop(), network, "sandboxes are apart"));
     }
     if !settings.isolation {
         rules.push(named(Rule::new().iifname_in(BRIDGES).accept(), network, "other networks"));

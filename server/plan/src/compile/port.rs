@@ -68,7 +68,7 @@ pub(super) fn shared() -> Vec<Part> {
     }
     parts.push(chain(Chain::nat("prerouting", Hook::PREROUTING, NAT_PRIORITY), translations()));
     parts.push(chain(Chain::nat("output", Hook::OUTPUT, NAT_PRIORITY), translations()));
-    parts.push(chain(Chain::filter("guard", Hook::PREROUTING, GUARD_PRIORITY, Policy::Accept), vec![guard()]));
+    parts.push(chain(Chain::filter("guard", Hook::PREROUTING, GUARD_PRIORITY, Policy::Accept), guards()));
     parts
 }
 
@@ -101,9 +101,14 @@ pub(super) fn open(version: Nfproto) -> Rule {
     Rule::new().within(&[Field::L4proto, Field::Daddr(version), Field::Dport], maps.open)
 }
 
-/// With `route_localnet` on a bridge its sandboxes could reach what listens on the host's loopback (CVE-2020-8558).
-fn guard() -> Rule {
-    commented(Rule::new().iifname_in(BRIDGES).daddr(loopback4()).drop(), "the host's loopback is not for sandboxes")
+/// With `route_localnet` on a bridge its sandboxes could reach what listens on the host's loopback (CVE-2020-8558), and speak as if they were on
+/// it to what listens elsewhere.
+fn guards() -> Vec<Rule> {
+    let from = || Rule::new().iifname_in(BRIDGES);
+    vec![
+        commented(from().daddr(loopback4()).drop(), "the host's loopback is not for sandboxes"),
+        commented(from().saddr(loopback4()).drop(), "sandboxes are not on the host's loopback"),
+    ]
 }
 
 /// Sources that must be translated for the answer to find its way: loopback's, and those on the bridge that the packet leaves by, whose
