@@ -2,7 +2,7 @@
 //! the host's loopback as its source.
 
 use std::net::UdpSocket;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use netloom_tests::{Host, echo, host, json};
@@ -12,7 +12,7 @@ fn netns(host: &Host, sandbox: &str) -> PathBuf {
 }
 
 /// Whether a datagram from an address in one stack arrives at a port in another.
-fn arrives(from: &PathBuf, source: &str, at: &PathBuf, to: &str) -> bool {
+fn arrives(from: &Path, source: &str, at: &Path, to: &str) -> bool {
     let any = if to.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" };
     let receiver = echo::inside(at, || {
         let port = to.rsplit(':').next().unwrap();
