@@ -68,6 +68,14 @@ pub(crate) struct Work {
     _host: HostStack,
 }
 
+impl Work {
+    /// Whether it is a sandbox that stays, and was not looked into: that is to be done once whoever waited has the answer.
+    pub(crate) fn is_still_to_be_looked_into(&self, key: Key) -> bool {
+        let stays = |id| self.assignment.sandboxes.get(id).is_some_and(|sandbox| sandbox.running);
+        matches!(&key, Key::Sandbox(id) if self.wanted.scope.only_there.contains(id) && stays(id))
+    }
+}
+
 /// Gives back what a pass holds, also when it breaks off.
 struct Hold<'a> {
     inner: &'a Arc<Inner>,

@@ -306,8 +306,10 @@ fn record(
                     tracked.interfaces = work.interfaces.get(&id).map(|found| (work.looked, found.clone()));
                 }
                 state.answer(key, revision, &Outcome::Converged { revision });
-                // What was heard from inside a sandbox that was not looked into is still to be looked at.
-                if !matches!(key, Key::Sandbox(id) if work.wanted.scope.only_there.contains(&id)) {
+                if work.is_still_to_be_looked_into(key) {
+                    let now = Instant::now();
+                    state.hear(key, now, now + inner.options.settle_after);
+                } else {
                     state.settle_heard(key, work.looked);
                 }
             }
