@@ -72,7 +72,10 @@ impl Control {
             look(Key::Sandbox(row.id), sandbox_ref(row), Vec::new());
         }
         for row in &sandbox_rows {
-            if let Some(orphaned) = &row.orphaned {
+            // What the node says of it tells the same.
+            let found = conditions::of(live.objects.get(&Key::Sandbox(row.id)));
+            let told = found.iter().any(|condition| condition.kind == "NamespaceGone");
+            if let Some(orphaned) = row.orphaned.as_ref().filter(|_| !told) {
                 ranked.push((1, sandbox_ref(row), format!("its namespace is gone: {}", orphaned.reason)));
             }
         }
