@@ -86,7 +86,7 @@ fn page(mut response: HttpResponseBuilder, html: &str) -> HttpResponse {
 fn html(entry: &Entry) -> String {
     let Entry { code, status, title, meaning, remedy } = entry;
     let body = format!(
-        "<div class=\"card\"><p><code>{code}</code>, HTTP status {status}</p>\n\
+        "<div class=\"card stacked\"><p><code>{code}</code>, HTTP status {status}</p>\n\
          <h2>What it means</h2><p>{}</p>\n<h2>What to do</h2><p>{}</p></div>\n<p><a href=\"/problems\">All problems</a></p>",
         marked(meaning),
         marked(remedy)
@@ -97,14 +97,18 @@ fn html(entry: &Entry) -> String {
 fn index() -> String {
     let row = |Entry { code, status, title, .. }: &Entry| {
         format!(
-            "<tr><td>{status}</td><td><a href=\"/problems/{code}\"><code>{code}</code></a></td><td>{title}</td></tr>\n"
+            "<tr><th scope=\"row\"><a href=\"/problems/{code}\"><code>{code}</code></a></th>\
+             <td data-label=\"Status\">{status}</td><td data-label=\"Means\">{title}</td></tr>\n"
         )
     };
     let rows: String = catalogue::ENTRIES.iter().map(row).collect();
-    let head = "<tr><th scope=\"col\">Status</th><th scope=\"col\">Code</th><th scope=\"col\">In a few words</th></tr>";
+    let head = "<tr><th scope=\"col\">Code</th><th scope=\"col\">Status</th><th scope=\"col\">In a few words</th></tr>";
     frame(
         "Problems",
-        &format!("<div class=\"table\"><table><thead>{head}</thead>\n<tbody>{rows}</tbody></table></div>"),
+        &format!(
+            "<div class=\"table\" role=\"region\" aria-label=\"Problems\" tabindex=\"0\">\
+             <table><thead>{head}</thead>\n<tbody>{rows}</tbody></table></div>"
+        ),
     )
 }
 
