@@ -51,6 +51,24 @@ impl Page {
         complaints
     }
 
+    /// Gives the page a size in CSS pixels, and a theme. Chromium's window is never narrower than 500; what it shows may be.
+    ///
+    /// # Panics
+    /// When chromedriver doesn't do it.
+    pub async fn dress(&self, width: u32, height: u32, dark: bool) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+        let theme = json!({"name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" }});
+        self.devtools("Emulation.setEmulatedMedia", json!({"features": [theme]})).await;
+    }
+
+    async fn devtools(&self, command: &str, parameters: Value) {
+        let url = format!("{DRIVER}/session/{}/goog/cdp/execute", self.session);
+        let body = json!({"cmd": command, "params": parameters});
+        let answer = self.http.post(url).json(&body).send().await.expect("chromedriver answers");
+        assert!(answer.status().is_success(), "{command}: {:?}", answer.text().await);
+    }
+
     async fn log(&self, kind: &str) -> Vec<Value> {
         let url = format!("{DRIVER}/session/{}/se/log", self.session);
         let answer = self.http.post(url).json(&json!({"type": kind})).send().await.expect("chromedriver answers");

@@ -1,6 +1,9 @@
 //! The dashboard in a real browser: login by link, every page, nothing broken on it, readable without scripts.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "dashboard/layout.rs"]
+mod layout;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -233,34 +236,6 @@ fn commands_name_a_run_directory_that_is_not_the_usual_one() {
     });
 }
 
-/// What sticks out of its box, by class; and whether the page itself is wider than the window.
-const TOO_WIDE: &str = "const wide = [...document.querySelectorAll('.table, .map-frame, .tabs, .main-nav')].filter(e => \
-    e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight).map(e => e.className + ' ' + [e.scrollWidth, e.scrollHeight] + ' in ' + [e.clientWidth, e.clientHeight]); \
-    if (document.documentElement.scrollWidth > innerWidth) wide.push('the page'); return wide;";
-
-#[test]
-fn nothing_is_cut_off_on_a_laptop_or_a_telephone() {
-    let host = furnished();
-    let link = link(&host);
-    browse(&host, true, async |page: Page| {
-        log_in(&page, &link).await;
-        let mut cut = Vec::new();
-        // Chromium's window is never narrower than 500 px; that is below the 600 px where cards begin.
-        for width in [1280, 500] {
-            page.window.set_window_size(width, 900).await.unwrap();
-            for (name, path, _) in PAGES {
-                page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.unwrap();
-                let wide = page.window.execute(TOO_WIDE, Vec::new()).await.unwrap();
-                if wide != json!([]) {
-                    cut.push(format!("{name} at {width}: {wide}"));
-                }
-                picture(&page, &format!("{width}-{name}")).await;
-            }
-        }
-        assert!(cut.is_empty(), "{}", cut.join("\n"));
-    });
-}
-
 #[test]
 fn the_page_of_pools_shows_wide_ones_and_what_orphans_hold() {
     let host = furnished();
@@ -279,14 +254,14 @@ fn the_page_of_pools_shows_wide_ones_and_what_orphans_hold() {
     let link = link(&host);
     browse(&host, true, async |page: Page| {
         log_in(&page, &link).await;
-        for width in [1280, 500] {
-            page.window.set_window_size(width, 1200).await.unwrap();
+        for width in [1280, 390] {
+            page.dress(width, 1200, false).await;
             page.window.goto("http://127.0.0.1:8080/ui/ipam").await.unwrap();
             let text = page.window.find(Locator::Css("main")).await.unwrap().text().await.unwrap();
             for fact in ["fd5a:1c2e:77:1234::/64", "192.168.122.0/24", "gone", "in 23 h", "/api/v1/ipam/reclaim"] {
                 assert!(text.contains(fact), "`{fact}` is not on it:\n{text}");
             }
-            let wide = page.window.execute(TOO_WIDE, Vec::new()).await.unwrap();
+            let wide = page.window.execute(layout::CUT_OFF, Vec::new()).await.unwrap();
             picture(&page, &format!("{width}-ipam-orphan")).await;
             assert_eq!(wide, json!([]), "at {width}");
         }

@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod chip;
+pub mod endpoint;
 pub mod events;
 pub mod failure;
 pub mod format;
@@ -22,4 +23,5 @@ pub mod prose;
 pub mod sandbox;
 pub mod sandboxes;
 pub mod search;
+pub mod uses;
 pub mod when;

@@ -29,6 +29,11 @@ impl Facts {
     pub fn link(&self, name: &str) -> Option<&HostLink> {
         self.links.iter().find(|link| link.name == name)
     }
+
+    /// The link that has an address.
+    pub fn link_with(&self, address: IpAddr) -> Option<&HostLink> {
+        self.links.iter().find(|link| link.addresses.iter().any(|own| own.addr() == address))
+    }
 }
 
 /// A link of the host.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use askama::Template;
 use ipnet::IpNet;
 use netloom_model::Timestamp;
-use netloom_model::lease::{AddressReport, AddressState, Holding, Lease};
+use netloom_model::lease::{AddressReport, AddressState, Holding, Lease, LeaseState};
 
 use super::chip::{Chip, Tone};
 use super::frame::Frame;
@@ -14,6 +14,7 @@ use super::leases::LeaseRow;
 use super::link;
 use super::map::AddressMap;
 use super::object::ObjectLink;
+use super::uses;
 use super::when::Moment;
 
 /// One holding of the address.
@@ -25,6 +26,8 @@ pub struct HoldingRow {
     pub(crate) kind: &'static str,
     pub(crate) from: Moment,
     pub(crate) to: Option<Moment>,
+    /// What there is to say of a holding that goes on.
+    pub(crate) how: Option<&'static str>,
 }
 
 impl HoldingRow {
@@ -33,10 +36,49 @@ impl HoldingRow {
             owner: ObjectLink::of_holder(&holding.owner, existing),
             mac: holding.mac.map(|mac| mac.to_string()),
             network: holding.network.clone(),
-            kind: holding.kind.as_str(),
+            kind: uses::words(holding.kind.as_str()),
             from: frame.moment(holding.from),
             to: holding.to.map(|to| frame.moment(to)),
+            how: None,
         }
+    }
+
+    /// The holding that goes on: the API's history has only those that are over.
+    fn of_lease(frame: &Frame, lease: &Lease) -> Self {
+        let status = &lease.status;
+        Self {
+            owner: ObjectLink::from(&status.owner),
+            mac: status.mac.map(|mac| mac.to_string()),
+            network: status.network.clone(),
+            kind: uses::words(status.kind.as_str()),
+            from: frame.moment(lease.created_at),
+            to: None,
+            how: match status.state {
+                LeaseState::Bound => None,
+                LeaseState::Held => Some("kept for it while it is stopped"),
+                LeaseState::Releasing => Some("being let go"),
+                LeaseState::Quarantined => Some("in quarantine: a stranger answers for it"),
+                LeaseState::Orphaned => Some("orphaned: its namespace is gone"),
+            },
+        }
+    }
+}
+
+/// Every holding, the one that goes on first.
+fn holdings(frame: &Frame, report: &AddressReport, existing: &BTreeSet<String>) -> Vec<HoldingRow> {
+    let holding = |holding: &Holding| HoldingRow::new(frame, holding, existing);
+    let now = report.lease.iter().map(|lease| HoldingRow::of_lease(frame, lease));
+    let since_then = report.held_at.iter().filter(|held| held.to.is_none()).map(holding);
+    now.chain(since_then).chain(report.history.iter().map(holding)).collect()
+}
+
+/// What the history says when there is none.
+fn no_history(state: AddressState, then: bool) -> &'static str {
+    match (state, then) {
+        (AddressState::Unusable, _) => "Nobody can have it.",
+        (AddressState::Unmanaged, _) => "Nobody is remembered to have had it from Netloom.",
+        (_, false) => "Nobody is remembered to have had it.",
+        (_, true) => "Nobody is remembered to have had it by then.",
     }
 }
 
@@ -46,6 +88,8 @@ pub struct AddressPart {
     pub(crate) state: Chip,
     pub(crate) free: bool,
     pub(crate) unmanaged: bool,
+    /// The host's link that has it, where no pool contains it.
+    pub(crate) host: Option<String>,
     /// What it is instead of an address that somebody can have.
     pub(crate) unusable: Option<String>,
     pub(crate) node: String,
@@ -57,34 +101,42 @@ pub struct AddressPart {
     pub(crate) description: Option<String>,
     pub(crate) held_at: Option<HoldingRow>,
     pub(crate) history: Vec<HoldingRow>,
+    pub(crate) no_history: &'static str,
     pub(crate) reserve: Option<String>,
+    /// The command that removes those who are gone, where one of them has it.
+    pub(crate) reclaim: Option<String>,
 }
 
 impl AddressPart {
     /// `then` says that the report is about another time than now.
-    fn new(frame: &Frame, report: &AddressReport, then: bool, existing: &BTreeSet<String>) -> Self {
+    fn new(frame: &Frame, report: &AddressReport, host: Option<&str>, then: bool, existing: &BTreeSet<String>) -> Self {
         let free = report.state == AddressState::Free;
         let reserve = report.network.as_deref().filter(|_| free && !then).map(|network| {
             let path = format!("/api/v1/networks/{}/leases", link::encode(network));
             let key = format!("device-{}", report.address.replace(':', "-"));
             frame.curl_post(&path, &serde_json::json!({"key": key, "address": report.address}))
         });
-        let holding = |holding: &Holding| HoldingRow::new(frame, holding, existing);
+        let unmanaged = report.state == AddressState::Unmanaged;
+        let host = host.filter(|_| unmanaged).map(str::to_owned);
+        let lease = report.lease.as_ref();
         Self {
-            state: state(report, then),
+            state: if host.is_some() { Chip::new(Tone::Quiet, "the host's own") } else { state(report, then) },
             free,
-            unmanaged: report.state == AddressState::Unmanaged,
+            unmanaged,
+            host,
             unusable: report.reason.clone(),
             node: report.node.to_string(),
             network: report.network.clone().map(|name| (link::network(&name), name)),
             pool: report.pool.clone(),
             subnet: report.subnet.clone(),
-            lease: report.lease.as_ref().map(|lease| LeaseRow::new(frame, lease)),
-            lease_id: report.lease.as_ref().map(|lease| lease.id.to_string()),
-            description: report.lease.as_ref().and_then(|lease| lease.spec.as_ref()?.description.clone()),
-            held_at: report.held_at.as_ref().map(holding),
-            history: report.history.iter().map(holding).collect(),
+            lease: lease.map(|lease| LeaseRow::new(frame, lease)),
+            lease_id: lease.map(|lease| lease.id.to_string()),
+            description: lease.and_then(|lease| lease.spec.as_ref()?.description.clone()),
+            held_at: report.held_at.as_ref().map(|held| HoldingRow::new(frame, held, existing)),
+            history: holdings(frame, report, existing),
+            no_history: no_history(report.state, then),
             reserve,
+            reclaim: lease.filter(|lease| lease.status.state == LeaseState::Orphaned).map(|_| frame.reclaim()),
         }
     }
 }
@@ -93,6 +145,10 @@ impl AddressPart {
 fn state(report: &AddressReport, then: bool) -> Chip {
     match report.state {
         AddressState::Leased if then => Chip::new(Tone::Good, "taken then"),
+        AddressState::Leased => match &report.lease {
+            Some(lease) if lease.status.state != LeaseState::Bound => Chip::from(lease.status.state),
+            _ => Chip::from(report.state),
+        },
         AddressState::Free if then => Chip::new(Tone::Quiet, "free then"),
         state => Chip::from(state),
     }
@@ -119,13 +175,14 @@ pub struct AddressPage {
 }
 
 impl AddressPage {
-    /// The page about one address. `around` holds the leases of its [`surroundings`]; `then` is the time that was asked for;
-    /// `existing` are the IDs of what is still there of those who had it.
+    /// The page about one address. `around` holds the leases of its [`surroundings`]; `host` is the link of the host
+    /// that has it, where no pool contains it; `then` is the time that was asked for; `existing` are the IDs of what is still there of those who had it.
     pub fn new(
         frame: Frame,
         address: IpAddr,
         reports: &[AddressReport],
         around: &[Lease],
+        host: Option<&str>,
         then: Option<Timestamp>,
         existing: &BTreeSet<String>,
     ) -> Self {
@@ -138,7 +195,10 @@ impl AddressPage {
             AddressMap::new(row, subnet, None, around, Some(address))
         });
         Self {
-            parts: reports.iter().map(|report| AddressPart::new(&frame, report, then.is_some(), existing)).collect(),
+            parts: reports
+                .iter()
+                .map(|report| AddressPart::new(&frame, report, host, then.is_some(), existing))
+                .collect(),
             around,
             asked: then.map(|then| frame.moment(then)),
             at,

@@ -203,6 +203,16 @@ impl Frame {
         format!("TOKEN=$(cat {})", self.token_file)
     }
 
+    /// The command that removes all orphans, complete with the token.
+    pub(crate) fn reclaim(&self) -> String {
+        format!("{}\n{} -X POST", self.set_token(), self.curl("/api/v1/ipam/reclaim"))
+    }
+
+    /// The command that deletes what a URL of the API names, complete with the token.
+    pub(crate) fn delete(&self, path: &str) -> String {
+        format!("{}\n{} -X DELETE", self.set_token(), self.curl(path))
+    }
+
     /// A first command, complete: the token, then the document that is posted.
     pub fn first_post(&self, path: &str, body: &serde_json::Value) -> String {
         format!("{}\n{}", self.set_token(), self.curl_post(path, body))

@@ -130,7 +130,7 @@ impl IpamPage {
             next: pools.next_page_token.as_deref().map(link),
             orphans: orphans.items.iter().map(|lease| OrphanRow::new(&frame, lease)).collect(),
             more_orphans: orphans.next_page_token.as_ref().map(|_| "/ui/leases?state=orphaned"),
-            reclaim: format!("{}\n{} -X POST", frame.set_token(), frame.curl("/api/v1/ipam/reclaim")),
+            reclaim: frame.reclaim(),
             filter,
             frame,
         }

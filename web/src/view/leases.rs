@@ -11,9 +11,9 @@ use serde::Deserialize;
 use super::chip::Chip;
 use super::frame::Frame;
 use super::link;
-use super::map::class_of;
 use super::object::ObjectLink;
 use super::prose::Prose;
+use super::uses;
 use super::when::When;
 
 /// What the search form asks for; an empty text asks for nothing.
@@ -115,8 +115,8 @@ impl LeaseRow {
             network: status.network.clone(),
             network_href: link::network(&status.network),
             pool: status.pool.clone(),
-            kind: status.kind.as_str(),
-            class: class_of(status.kind, status.state),
+            kind: uses::words(status.kind.as_str()),
+            class: status.kind.as_str(),
             state: Chip::from(status.state),
             owner: ObjectLink::from(&status.owner),
             since: frame.when(lease.created_at),

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 
 use askama::Template;
 use ipnet::IpNet;
-use netloom_model::lease::{Lease, LeaseKind, LeaseState};
+use netloom_model::lease::Lease;
 use netloom_model::net::{Span, from_number, to_number, usable};
 
-use super::link;
+use super::uses::{self, Legend};
+use super::{format, link};
 
 /// Largest subnet that is drawn, in addresses: an IPv4 /24, an IPv6 /120.
 pub const CELLS_MAX: u128 = 256;
@@ -36,15 +37,6 @@ pub struct Row {
     pub(crate) cells: Vec<Cell>,
 }
 
-/// An explanation of a letter, with how often it stands in the grid.
-#[derive(Debug, Clone)]
-pub struct Legend {
-    pub(crate) class: &'static str,
-    pub(crate) letter: &'static str,
-    pub(crate) word: &'static str,
-    pub(crate) count: usize,
-}
-
 /// A subnet as a grid.
 #[derive(Debug, Clone, Template)]
 #[template(path = "component/map.html")]
@@ -52,38 +44,10 @@ pub struct AddressMap {
     subnet: String,
     columns: Vec<String>,
     rows: Vec<Row>,
-    legend: Vec<Legend>,
+    legend: Legend,
 }
 
 impl askama::filters::HtmlSafe for AddressMap {}
-
-/// Class and letter of every use, in the order of the legend.
-const USES: [(&str, &str); 12] = [
-    ("dynamic", "D"),
-    ("requested", "R"),
-    ("held", "K"),
-    ("reserved", "V"),
-    ("gateway", "G"),
-    ("host", "H"),
-    ("releasing", "L"),
-    ("quarantined", "Q"),
-    ("orphaned", "O"),
-    ("free", ""),
-    ("outside", "·"),
-    ("unusable", "–"),
-];
-
-fn letter(class: &str) -> &'static str {
-    USES.iter().find(|(word, _)| *word == class).map_or("?", |(_, letter)| letter)
-}
-
-/// How a lease uses its address: its state before its kind, as in the pool's numbers.
-pub fn class_of(kind: LeaseKind, state: LeaseState) -> &'static str {
-    match state {
-        LeaseState::Bound => kind.as_str(),
-        LeaseState::Held | LeaseState::Releasing | LeaseState::Quarantined | LeaseState::Orphaned => state.as_str(),
-    }
-}
 
 impl AddressMap {
     /// Draws `subnet`, at most [`CELLS_MAX`] addresses of it, else nothing. `pool` is the whole pool (its ends can't be given out),
@@ -105,16 +69,9 @@ impl AddressMap {
             .map(|at| from_number(low + at as u128))
             .map(|address| cell(address, taken.get(&address).copied(), usable, range, here == Some(address)))
             .collect();
-        let legend = USES
-            .iter()
-            .map(|(word, letter)| Legend {
-                class: word,
-                letter,
-                word,
-                count: cells.iter().filter(|c| c.class == *word).count(),
-            })
-            .filter(|entry| entry.count > 0)
-            .collect();
+        let count = |class: &str| cells.iter().filter(|cell| cell.class == class).count() as u64;
+        let counted = uses::classes().map(|class| (class, count(class))).filter(|(_, count)| *count > 0);
+        let legend = Legend::new(counted.map(|(class, count)| (class, format::count(count))));
         let rows = cells
             .chunks(16)
             .enumerate()
@@ -132,8 +89,8 @@ impl AddressMap {
 fn cell(address: IpAddr, lease: Option<&Lease>, usable: Span, range: Option<Span>, here: bool) -> Cell {
     let (class, label) = match lease {
         Some(lease) => {
-            let class = class_of(lease.status.kind, lease.status.state);
-            (class, format!("{address} {class}, {}", lease.status.owner.name))
+            let class = uses::class_of(lease.status.kind, lease.status.state);
+            (class, format!("{address} {}, {}", uses::words(class), lease.status.owner.name))
         }
         None if !usable.contains(address) => ("unusable", format!("{address} can't be given out")),
         None if range.is_some_and(|range| !range.contains(address)) => {
@@ -142,7 +99,7 @@ fn cell(address: IpAddr, lease: Option<&Lease>, usable: Span, range: Option<Span
         None => ("free", format!("{address} free")),
     };
     let href = (class != "unusable").then(|| link::address(&address.to_string()));
-    Cell { class, letter: letter(class), label, href, here }
+    Cell { class, letter: uses::letter(class), label, href, here }
 }
 
 /// The part of a row's first address that differs between rows.
@@ -180,11 +137,5 @@ mod tests {
         assert_eq!(map("fd00::/120"), Some((16, 16)));
         assert_eq!(map("10.0.0.0/23"), None);
         assert_eq!(map("::/0"), None);
-    }
-
-    #[test]
-    fn no_two_uses_share_a_letter() {
-        let letters: std::collections::BTreeSet<&str> = USES.iter().map(|(_, letter)| *letter).collect();
-        assert_eq!(letters.len(), USES.len());
     }
 }

@@ -5,9 +5,10 @@ use netloom_control::command::Page;
 use netloom_model::lease::Lease;
 use netloom_model::net::{Family, parse_span};
 use netloom_model::network::{Driver, GatewayMode, Network, PoolStatus};
-use netloom_model::sandbox::{EndpointStatus, Sandbox};
+use netloom_model::sandbox::Sandbox;
 
 use super::chip::Chip;
+use super::endpoint::{EndpointTable, EndpointView};
 use super::format;
 use super::frame::Frame;
 use super::json::Json;
@@ -214,49 +215,13 @@ impl NetworkLeasesPage {
     }
 }
 
-/// A sandbox's place on the network, as a row.
-#[derive(Debug, Clone)]
-pub struct EndpointRow {
-    pub(crate) sandbox: String,
-    pub(crate) href: String,
-    pub(crate) interface: Option<String>,
-    pub(crate) mac: Option<String>,
-    pub(crate) addresses: Vec<PlacedAddress>,
-    pub(crate) state: Chip,
-    pub(crate) id: String,
-}
-
-impl EndpointRow {
-    fn new(sandbox: &Sandbox, endpoint: &EndpointStatus) -> Self {
-        Self {
-            sandbox: sandbox.spec.name.clone(),
-            href: link::sandbox(&sandbox.spec.name),
-            interface: endpoint.interface.clone(),
-            mac: endpoint.mac.map(|mac| mac.to_string()),
-            addresses: addresses(endpoint),
-            state: Chip::from(endpoint.state),
-            id: endpoint.endpoint_id.to_string(),
-        }
-    }
-}
-
-/// An address of an endpoint: its page, itself, the length of its prefix.
-pub type PlacedAddress = (String, String, u8);
-
-/// The addresses of an endpoint.
-pub fn addresses(endpoint: &EndpointStatus) -> Vec<PlacedAddress> {
-    let v4 = endpoint.address.iter().zip(endpoint.prefix_length);
-    let v6 = endpoint.address6.iter().zip(endpoint.prefix_length6);
-    v4.chain(v6).map(|(address, prefix)| (link::address(address), address.clone(), prefix)).collect()
-}
-
 /// `/ui/networks/{network}/endpoints`.
 #[derive(Debug, Template)]
 #[template(path = "network_endpoints.html")]
 pub struct NetworkEndpointsPage {
     frame: Frame,
     head: Head,
-    rows: Vec<EndpointRow>,
+    table: EndpointTable,
     first: Option<String>,
     next: Option<String>,
 }
@@ -270,11 +235,12 @@ impl NetworkEndpointsPage {
         let head = Head::new(network, "endpoints");
         let link = |token: &str| format!("{}/endpoints{}", head.href, link::query(&[("page_token", token)]));
         let row = |sandbox: &Sandbox| {
-            let here = sandbox.status.endpoints.values().find(|endpoint| endpoint.network_id == network.id)?;
-            Some(EndpointRow::new(sandbox, here))
+            let mut places = sandbox.status.endpoints.iter();
+            let (network, here) = places.find(|(_, endpoint)| endpoint.network_id == network.id)?;
+            Some(EndpointView::of_network(sandbox, network, here))
         };
         Self {
-            rows: page.items.iter().filter_map(row).collect(),
+            table: EndpointTable { other: "Sandbox", rows: page.items.iter().filter_map(row).collect() },
             first: (!token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
             head,

@@ -79,13 +79,12 @@ impl NetworkRow {
     }
 }
 
-/// Networks as a table, without the columns that would say the same, or nothing, in every row.
+/// Networks as a table, without the column that would say the same in every row.
 #[derive(Debug, Clone, Template)]
 #[template(path = "component/network_table.html")]
 pub struct NetworkTable {
     pub(crate) rows: Vec<NetworkRow>,
     scopes: bool,
-    managers: bool,
 }
 
 impl askama::filters::HtmlSafe for NetworkTable {}
@@ -95,7 +94,7 @@ impl NetworkTable {
     pub fn new(frame: &Frame, networks: &[Network]) -> Self {
         let rows: Vec<NetworkRow> = networks.iter().map(|network| NetworkRow::new(frame, network)).collect();
         let scopes = rows.iter().any(|row| row.scope != rows[0].scope);
-        Self { scopes, managers: rows.iter().any(|row| row.managed_by.is_some()), rows }
+        Self { scopes, rows }
     }
 }
 

@@ -64,7 +64,9 @@ impl From<&Owner> for ObjectLink {
             OwnerKind::Sandbox => Some(link::sandbox(reference)),
             OwnerKind::Network | OwnerKind::Reservation | OwnerKind::Host | OwnerKind::Stranger => None,
         };
-        Self { kind: owner.kind.as_str().to_owned(), name: owner.name.clone(), href }
+        // Its name is that of the host's link, or says what else of the host's it is: `router`, `nameserver`.
+        let kind = if owner.kind == OwnerKind::Host { "of the host" } else { owner.kind.as_str() };
+        Self { kind: kind.to_owned(), name: owner.name.clone(), href }
     }
 }
 

@@ -1,24 +1,19 @@
-//! A pool's use: a bar drawn by SVG attributes, the same in numbers, the same in words.
+//! A pool's use: a bar drawn by SVG attributes, with a letter on each piece that has room, the same in numbers and in words.
 
 use askama::Template;
 use netloom_model::network::{Capacity, PoolStatus};
 
 use super::format;
+use super::uses::{self, Legend};
 
-/// One piece of the bar, in thousandths of its width.
+/// One piece of the bar, in percent of its width.
 #[derive(Debug, Clone)]
 pub struct Segment {
     pub(crate) class: &'static str,
     pub(crate) at: String,
     pub(crate) width: String,
-}
-
-/// How many addresses are used in one way.
-#[derive(Debug, Clone)]
-pub struct Part {
-    pub(crate) class: &'static str,
-    pub(crate) word: &'static str,
-    pub(crate) count: String,
+    /// Its letter and where the middle of it is, where there is room.
+    pub(crate) letter: Option<(String, &'static str)>,
 }
 
 /// A pool's use as a bar with its numbers.
@@ -26,7 +21,10 @@ pub struct Part {
 #[template(path = "component/usage.html")]
 pub struct Usage {
     pub(crate) segments: Vec<Segment>,
-    pub(crate) parts: Vec<Part>,
+    /// Every use that there is, with what is free.
+    pub(crate) legend: Legend,
+    /// The same as a sentence.
+    pub(crate) uses: String,
     pub(crate) percent: String,
     pub(crate) taken: String,
     pub(crate) total: String,
@@ -40,10 +38,12 @@ impl askama::filters::HtmlSafe for Usage {}
 
 /// From this share on a pool is called nearly full.
 const TIGHT: f64 = 0.9;
-/// The least width that can be seen, in parts of the bar's 1000.
-const LEAST: f64 = 6.0;
+/// The least width that can be told from its neighbours, in percent.
+const LEAST: f64 = 1.2;
 /// What is left open between two pieces.
-const GAP: f64 = 1.5;
+const GAP: f64 = 0.3;
+/// From this width on there is room for a letter.
+const ROOM: f64 = 6.0;
 
 impl Usage {
     /// The use of a pool.
@@ -52,14 +52,12 @@ impl Usage {
         let total: f64 = capacity.total.parse().unwrap_or(0.0);
         let taken: u64 = uses.iter().map(|(_, count)| count).sum();
         let segments = segments(&uses, total);
-        let parts = uses
-            .iter()
-            .filter(|(_, count)| *count > 0)
-            .map(|(word, number)| Part { class: word, word, count: format::count(*number) })
-            .collect();
+        let used = uses.iter().filter(|(_, count)| *count > 0).map(|(class, count)| (*class, format::count(*count)));
+        let legend = Legend::new(used.chain([("free", format::decimal(&capacity.free))]));
         Self {
             segments,
-            parts,
+            uses: legend.sentence(),
+            legend,
             percent: format::percent(taken as f64, total),
             taken: format::count(taken),
             total: format::decimal(&capacity.total),
@@ -75,15 +73,16 @@ fn segments(uses: &[(&'static str, u64)], total: f64) -> Vec<Segment> {
     let wanted: Vec<(&'static str, f64)> = uses
         .iter()
         .filter(|(_, count)| *count > 0 && total > 0.0)
-        .map(|(word, count)| (*word, (*count as f64 / total * 1000.0).max(LEAST)))
+        .map(|(word, count)| (*word, (*count as f64 / total * 100.0).max(LEAST)))
         .collect();
     let sum: f64 = wanted.iter().map(|(_, width)| width).sum();
-    let scale = if sum > 1000.0 { 1000.0 / sum } else { 1.0 };
+    let scale = if sum > 100.0 { 100.0 / sum } else { 1.0 };
     let mut at = 0.0;
     let piece = |(class, width): (&'static str, f64)| {
         let (from, width) = (at, width * scale);
         at += width;
-        Segment { class, at: format!("{from:.1}"), width: format!("{:.1}", width - GAP) }
+        let letter = (width >= ROOM).then(|| (format!("{:.2}", from + (width - GAP) / 2.0), uses::letter(class)));
+        Segment { class, at: format!("{from:.2}"), width: format!("{:.2}", width - GAP), letter }
     };
     wanted.into_iter().map(piece).collect()
 }
@@ -152,7 +151,9 @@ mod tests {
             .iter()
             .map(|s| s.at.parse::<f64>().unwrap_or(0.0) + s.width.parse::<f64>().unwrap_or(0.0))
             .fold(0.0, f64::max);
-        assert!(end <= 1000.0, "{end}");
+        assert!(end <= 100.0, "{end}");
+        let letters: Vec<&str> = usage.segments.iter().filter_map(|s| Some(s.letter.as_ref()?.1)).collect();
+        assert_eq!(letters, ["D"], "the others are too narrow");
         assert_eq!((usage.percent.as_str(), usage.taken.as_str(), usage.tight), ("100 %", "254", true));
     }
 
@@ -167,5 +168,6 @@ mod tests {
         let usage = Usage::new(&wide);
         assert_eq!(usage.segments.len(), 1);
         assert_eq!(usage.percent, "< 1 %");
+        assert_eq!(usage.uses, "1 dynamic, 1.8 × 10¹⁹ free");
     }
 }

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use askama::Template;
 use netloom_model::lease::Lease;
-use netloom_model::port::PublishedPort;
-use netloom_model::sandbox::{DesiredState, EndpointStatus, InterfaceAddress, InterfaceStatus, Sandbox};
+use netloom_model::sandbox::{DesiredState, EndpointStatus, InterfaceAddress, InterfaceStatus, Sandbox, SandboxState};
 
 use super::chip::{Chip, Tone};
+use super::endpoint::{EndpointTable, EndpointView};
 use super::format;
 use super::frame::Frame;
 use super::json::Json;
@@ -15,7 +15,6 @@ use super::leases::LeaseRow;
 use super::link;
 use super::networks::scope;
 use super::object::{Notices, pairs};
-use super::prose::Prose;
 use super::when::When;
 
 /// An address of an interface, as the kernel has it.
@@ -27,18 +26,25 @@ pub struct LiveAddress {
     pub(crate) href: Option<String>,
     pub(crate) broadcast: Option<String>,
     pub(crate) mask: Option<String>,
-    pub(crate) foreign: bool,
+    /// Whose it is, where it is not Netloom's.
+    pub(crate) whose: Option<&'static str>,
 }
 
 impl LiveAddress {
-    fn new(address: &InterfaceAddress, loopback: bool) -> Self {
+    /// `own` says that nobody else could have set it: it is on the loopback. `shared` says that the stack is the host's.
+    fn new(address: &InterfaceAddress, own: bool, shared: bool) -> Self {
+        let whose = match (address.managed || own || address.address.starts_with("fe80:"), shared) {
+            (true, _) => None,
+            (false, true) => Some("the host's own"),
+            (false, false) => Some("not Netloom's, left alone"),
+        };
         Self {
+            whose,
             address: address.address.clone(),
             prefix_length: address.prefix_length,
             href: (!is_own(&address.address)).then(|| link::address(&address.address)),
             broadcast: address.broadcast.clone(),
             mask: address.mask.clone(),
-            foreign: !address.managed && !loopback && !address.address.starts_with("fe80:"),
         }
     }
 }
@@ -88,18 +94,45 @@ impl LiveInterface {
     fn new(live: &InterfaceStatus, sandbox: &Sandbox) -> Self {
         let wanted =
             sandbox.status.endpoints.iter().find(|(_, endpoint)| endpoint.interface.as_ref() == Some(&live.name));
-        let loopback = is_loopback(live);
+        let (loopback, shared) = (is_loopback(live), shares_host(sandbox));
         Self {
             name: live.name.clone(),
             network: wanted.map(|(network, _)| (link::network(network), network.clone())),
             mac: live.mac.map(|mac| mac.to_string()),
             mtu: live.mtu,
             flags: live.flags.clone(),
-            addresses: live.addresses.iter().map(|address| LiveAddress::new(address, loopback)).collect(),
+            addresses: live.addresses.iter().map(|address| LiveAddress::new(address, loopback, shared)).collect(),
             received: Counter::new(live.rx_packets, live.rx_bytes),
             sent: Counter::new(live.tx_packets, live.tx_bytes),
             verdict: wanted.map(|(_, endpoint)| verdict(live, endpoint)),
         }
+    }
+}
+
+/// Whether its stack is the host's: the network `host` stands alone and can't be given to another driver.
+fn shares_host(sandbox: &Sandbox) -> bool {
+    sandbox.spec.networks.as_ref().is_some_and(|networks| networks.contains_key("host"))
+}
+
+/// What helps with a sandbox whose adopted namespace is gone.
+#[derive(Debug, Clone)]
+pub struct Orphan {
+    /// When it is removed by itself.
+    pub(crate) until: Option<When>,
+    /// Removes it now.
+    pub(crate) delete: String,
+    /// Removes every orphan now.
+    pub(crate) reclaim: String,
+}
+
+impl Orphan {
+    fn of(frame: &Frame, sandbox: &Sandbox, leases: &[Lease]) -> Option<Self> {
+        let path = format!("/api/v1/sandboxes/{}", link::encode(&sandbox.spec.name));
+        (sandbox.status.state == SandboxState::Orphaned).then(|| Self {
+            until: leases.iter().filter_map(|lease| lease.status.until).min().map(|until| frame.when(until)),
+            delete: frame.delete(&path),
+            reclaim: frame.reclaim(),
+        })
     }
 }
 
@@ -127,58 +160,6 @@ fn verdict(live: &InterfaceStatus, wanted: &EndpointStatus) -> Chip {
         Chip::new(Tone::Bad, "down")
     } else {
         Chip::new(Tone::Good, "as wanted")
-    }
-}
-
-/// A published port: how packets come to it.
-#[derive(Debug, Clone)]
-pub struct PortView {
-    pub(crate) text: String,
-    pub(crate) title: &'static str,
-}
-
-impl PortView {
-    fn new(port: &PublishedPort) -> Self {
-        if port.direct {
-            return Self { text: format!("{port} open"), title: "Open at the sandbox's own address" };
-        }
-        Self { text: format!("{port} to port {}", port.target), title: "A port of the host that leads here" }
-    }
-}
-
-/// A place on a network, as wanted.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    pub(crate) network: String,
-    pub(crate) href: String,
-    /// What the others on the network find it by, beside its name.
-    pub(crate) aliases: Vec<String>,
-    pub(crate) state: Chip,
-    pub(crate) interface: Option<String>,
-    pub(crate) mac: Option<String>,
-    pub(crate) addresses: Vec<super::network::PlacedAddress>,
-    pub(crate) gateways: Vec<String>,
-    pub(crate) ports: Vec<PortView>,
-    pub(crate) notices: Vec<Prose>,
-    pub(crate) id: String,
-}
-
-impl Wanted {
-    fn new(network: &str, endpoint: &EndpointStatus, sandbox: &Sandbox) -> Self {
-        let spec = sandbox.spec.networks.as_ref().and_then(|networks| networks.get(network));
-        Self {
-            network: network.to_owned(),
-            href: link::network(network),
-            aliases: spec.and_then(|spec| spec.aliases.clone()).unwrap_or_default(),
-            state: Chip::from(endpoint.state),
-            interface: endpoint.interface.clone(),
-            mac: endpoint.mac.map(|mac| mac.to_string()),
-            addresses: super::network::addresses(endpoint),
-            gateways: endpoint.gateway.iter().chain(&endpoint.gateway6).cloned().collect(),
-            ports: endpoint.ports.values().map(PortView::new).collect(),
-            notices: endpoint.conditions.iter().map(|condition| Prose::new(&condition.message)).collect(),
-            id: endpoint.endpoint_id.to_string(),
-        }
     }
 }
 
@@ -218,13 +199,14 @@ pub struct SandboxPage {
     frame: Frame,
     head: Head,
     notices: Notices,
-    wanted: Vec<Wanted>,
+    wanted: EndpointTable,
     live: Vec<LiveInterface>,
     looked: bool,
     stopped: bool,
     leases: Vec<LeaseRow>,
     netns: Option<String>,
     commands: Vec<String>,
+    orphan: Option<Orphan>,
     facts: Vec<(&'static str, String)>,
     labels: Vec<(String, String)>,
     annotations: Vec<(String, String)>,
@@ -244,20 +226,19 @@ impl SandboxPage {
         let stopped = sandbox.spec.desired_state == Some(DesiredState::Stopped);
         let mut interfaces: Vec<&InterfaceStatus> = status.interfaces.iter().flatten().collect();
         interfaces.sort_by(|a, b| place(a).cmp(&place(b)));
+        let places = status.endpoints.iter();
+        let wanted = places.map(|(network, place)| EndpointView::of_sandbox(sandbox, network, place)).collect();
         Self {
             head: Head::new(sandbox, "summary"),
             notices: Notices::new(&frame, &status.conditions),
-            wanted: status
-                .endpoints
-                .iter()
-                .map(|(network, endpoint)| Wanted::new(network, endpoint, sandbox))
-                .collect(),
+            wanted: EndpointTable { other: "Network", rows: wanted },
             live: interfaces.into_iter().map(|live| LiveInterface::new(live, sandbox)).collect(),
             looked: status.interfaces.is_some(),
             stopped,
             leases: leases.iter().map(|lease| LeaseRow::new(&frame, lease)).collect(),
             netns: status.netns.clone(),
-            commands: if stopped { Vec::new() } else { commands(&frame, sandbox) },
+            commands: if status.netns.is_some() { commands(&frame, sandbox) } else { Vec::new() },
+            orphan: Orphan::of(&frame, sandbox, leases),
             facts: facts(sandbox),
             labels: pairs(sandbox.spec.labels.as_ref()),
             annotations: pairs(sandbox.spec.annotations.as_ref()),

@@ -6,9 +6,9 @@ use netloom_model::sandbox::Sandbox;
 use serde::Deserialize;
 
 use super::chip::Chip;
+use super::endpoint::EndpointView;
 use super::frame::Frame;
 use super::link;
-use super::network::{PlacedAddress, addresses};
 use super::prose::Prose;
 use super::when::When;
 
@@ -47,22 +47,14 @@ impl SandboxFilter {
     }
 }
 
-/// A place on a network, in a row.
-#[derive(Debug, Clone)]
-pub struct Place {
-    pub(crate) network: String,
-    pub(crate) href: String,
-    pub(crate) addresses: Vec<PlacedAddress>,
-    pub(crate) mac: Option<String>,
-}
-
 /// A sandbox as a row.
 #[derive(Debug, Clone)]
 pub struct SandboxRow {
     pub(crate) name: String,
     pub(crate) href: String,
     pub(crate) state: Chip,
-    pub(crate) places: Vec<Place>,
+    /// Its places; one that is none where it is on no network, so that every sandbox has a row.
+    pub(crate) places: Vec<Option<EndpointView>>,
     pub(crate) adopted: bool,
     pub(crate) managed_by: Option<String>,
     pub(crate) description: Option<String>,
@@ -73,17 +65,17 @@ pub struct SandboxRow {
 impl SandboxRow {
     /// A sandbox as a row.
     pub fn new(frame: &Frame, sandbox: &Sandbox) -> Self {
-        let places = sandbox.status.endpoints.iter().map(|(network, endpoint)| Place {
-            network: network.clone(),
-            href: link::network(network),
-            addresses: addresses(endpoint),
-            mac: endpoint.mac.map(|mac| mac.to_string()),
-        });
+        let places = sandbox.status.endpoints.iter();
+        let mut places: Vec<_> =
+            places.map(|(network, endpoint)| Some(EndpointView::of_sandbox(sandbox, network, endpoint))).collect();
+        if places.is_empty() {
+            places.push(None);
+        }
         Self {
             name: sandbox.spec.name.clone(),
             href: link::sandbox(&sandbox.spec.name),
             state: Chip::from(sandbox.status.state),
-            places: places.collect(),
+            places,
             adopted: sandbox.spec.netns.is_some() || sandbox.spec.pid.is_some(),
             managed_by: sandbox.spec.managed_by.clone(),
             description: sandbox.spec.description.clone(),
@@ -93,12 +85,11 @@ impl SandboxRow {
     }
 }
 
-/// Sandboxes as a table; who manages them is a column only where somebody does.
+/// Sandboxes as a table: a group of rows for each, a row for each of its places.
 #[derive(Debug, Clone, Template)]
 #[template(path = "component/sandbox_table.html")]
 pub struct SandboxTable {
     pub(crate) rows: Vec<SandboxRow>,
-    managers: bool,
 }
 
 impl askama::filters::HtmlSafe for SandboxTable {}
@@ -106,8 +97,7 @@ impl askama::filters::HtmlSafe for SandboxTable {}
 impl SandboxTable {
     /// A table of these sandboxes.
     pub fn new(frame: &Frame, sandboxes: &[Sandbox]) -> Self {
-        let rows: Vec<SandboxRow> = sandboxes.iter().map(|sandbox| SandboxRow::new(frame, sandbox)).collect();
-        Self { managers: rows.iter().any(|row| row.managed_by.is_some()), rows }
+        Self { rows: sandboxes.iter().map(|sandbox| SandboxRow::new(frame, sandbox)).collect() }
     }
 }
 

@@ -45,7 +45,7 @@ fn ago(minutes: i64) -> Timestamp {
     Timestamp::from_millis(NOW - minutes * MINUTE)
 }
 
-fn frame(title: &str, section: Section) -> Frame {
+pub(crate) fn frame(title: &str, section: Section) -> Frame {
     let mut frame = Frame::new(title, section, "http://127.0.0.1:8080", ago(0), "req-0f3a9c51d2e4b687");
     frame.viewer = Some(Viewer { name: "admin".into(), role: "admin", can_leave: true });
     frame
@@ -122,7 +122,7 @@ pub(crate) fn networks(names: &Names) -> Vec<Network> {
     ]
 }
 
-fn lease(names: &Names, last: u8, kind: LeaseKind, state: LeaseState, owner: OwnerKind) -> Lease {
+pub(crate) fn lease(names: &Names, last: u8, kind: LeaseKind, state: LeaseState, owner: OwnerKind) -> Lease {
     let name = match owner {
         OwnerKind::Sandbox => names.sandbox,
         OwnerKind::Host => "parent0",
@@ -206,6 +206,10 @@ pub(crate) fn sandboxes(names: &Names) -> Vec<Sandbox> {
             "rx_packets": 1_284_113, "rx_bytes": 98_123_440, "tx_packets": 7012, "tx_bytes": 512_884}]);
     let mut spare = endpoint(3, 7, "failed");
     spare["interface"] = "eth1".into();
+    spare["ports"] = json!({
+        "web": {"protocol": "tcp", "host_address": "127.0.0.1", "published": 8088, "target": 80, "count": 1},
+        "media": {"protocol": "udp", "host_address": "203.0.113.7", "published": 20000, "target": 5000, "count": 100},
+    });
     spare["conditions"] = json!([{"type": "ApplyFailed", "reason": "ParentDown", "message": "enp3s0 is down"}]);
     vec![
         sandbox(
@@ -331,7 +335,7 @@ pub(crate) fn facts() -> Facts {
     Facts { links: vec![link], routes: vec![route], ..Facts::default() }
 }
 
-fn report(names: &Names, address: &str, state: AddressState, lease: Option<Lease>) -> AddressReport {
+pub(crate) fn report(names: &Names, address: &str, state: AddressState, lease: Option<Lease>) -> AddressReport {
     let holding = |minutes: i64, until: Option<i64>, owner: u8| Holding {
         lease_id: LeaseId::from_random([1; 16]),
         network_id: NetworkId::from_random([4; 16]),
@@ -359,7 +363,7 @@ fn report(names: &Names, address: &str, state: AddressState, lease: Option<Lease
         pool: managed.then(|| "v4".into()),
         subnet: managed.then(|| "192.168.122.0/24".into()),
         held_at: lease.is_none().then(|| holding(300, Some(200), 77)).filter(|_| managed),
-        history: if managed { vec![holding(95, None, 2), holding(300, Some(200), 77)] } else { Vec::new() },
+        history: if managed { vec![holding(95, Some(40), 2), holding(300, Some(200), 77)] } else { Vec::new() },
         lease,
     }
 }

@@ -1,0 +1,213 @@
+//! What single pages say of what they show.
+
+use askama::Template;
+use netloom_model::lease::{AddressState, Lease, LeaseKind, LeaseState, OwnerKind};
+use netloom_web::view::address::AddressPage;
+use netloom_web::view::frame::Section;
+
+use crate::fixture::{PLAIN, every_page, frame, lease, report};
+
+fn page(wanted: &str) -> String {
+    every_page(&PLAIN).into_iter().find(|(name, _)| *name == wanted).expect("there").1
+}
+
+#[test]
+fn events_name_their_object_once_and_link_only_to_what_is_there() {
+    let events = page("events");
+    assert!(events.contains("sandbox <a href=\"/ui/sandboxes/sbx_"), "{events}");
+    assert!(events.contains("sandbox <code>gone1</code> deleted"), "{events}");
+    assert_eq!(events.matches("gone1").count(), 1, "{events}");
+    assert!(events.contains("reserved as <a href=\"/ui/addresses/192.168.122.9\">printer</a>"), "{events}");
+}
+
+#[test]
+fn a_past_holder_leads_to_its_history() {
+    let address = page("address-free");
+    assert_eq!(address.matches("href=\"/ui/events?object=sbx_").count(), 1, "the deleted one");
+    assert_eq!(address.matches("href=\"/ui/sandboxes/sbx_").count(), 1, "the one that is there");
+    assert!(address.contains("2026-01-31 10:25:00 UTC"), "{address}");
+}
+
+#[test]
+fn an_address_at_a_moment_shows_the_state_of_that_moment() {
+    let then = page("address-at");
+    assert!(then.contains("taken then") && then.contains("2026-01-31 08:00:00 UTC"), "{then}");
+    assert!(then.contains("Holder then") && !then.contains("keeps it out of use"), "{then}");
+}
+
+#[test]
+fn nobody_is_offered_an_address_that_nobody_can_have() {
+    for name in ["address-network", "address-broadcast"] {
+        let page = page(name);
+        assert!(page.contains(">unusable<") || page.contains("unusable</span>"), "{name}: {page}");
+        assert!(
+            page.contains("it is the network address of its subnet") && !page.contains("keeps it out of use"),
+            "{name}: {page}"
+        );
+    }
+    assert!(page("address-free").contains("keeps it out of use"));
+}
+
+#[test]
+fn a_column_that_says_nothing_is_left_out() {
+    assert!(!page("networks").contains(">Scope<"));
+    assert!(page("networks").contains("managed by terraform: lab") && page("sandboxes").contains("managed by ci"));
+    assert!(!page("networks-first").contains("managed by"));
+}
+
+#[test]
+fn a_sandbox_is_shown_with_all_its_names() {
+    let sandbox = page("sandbox");
+    let named = |alias: &str| sandbox.contains(&format!("also called <span class=\"mono\">{alias}</span>"));
+    assert!(named("arp") && named("arp.lab") && sandbox.matches("also called").count() == 2, "{sandbox}");
+}
+
+#[test]
+fn addresses_of_a_stack_of_its_own_are_no_links() {
+    let sandbox = page("sandbox");
+    assert!(sandbox.contains("fe80::42:c0ff:fea8:7a02"));
+    assert!(!sandbox.contains("/ui/addresses/fe80") && !sandbox.contains("/ui/addresses/127."), "{sandbox}");
+}
+
+#[test]
+fn first_commands_set_the_token_that_they_use() {
+    for name in ["overview-first", "networks-first", "sandboxes-first", "leases-first"] {
+        assert!(page(name).contains("TOKEN=$(cat /var/lib/netloom/admin.token)\ncurl "), "{name}");
+    }
+    assert!(!page("leases-no-network").contains("key&#34;"), "there is no network to post to");
+}
+
+#[test]
+fn a_bridge_network_shows_its_switches() {
+    let facts = |page: &str, word: &str| {
+        let (_, rest) = page.split_once(&format!("<dt>{word}</dt><dd>")).expect("a setting");
+        rest.split_once("</dd>").expect("its value").0.to_owned()
+    };
+    let (made, unused) = (page("network-bridge"), page("network-bridge-unused"));
+    assert_eq!(facts(&made, "Bridge on the host"), "br-web");
+    for (name, mode) in [
+        ("network-bridge", "nat, with masquerade"),
+        ("network-bridge-routed", "routed"),
+        ("network-bridge-source", "nat, source address 203.0.113.7"),
+    ] {
+        assert_eq!(facts(&page(name), "Gateway mode of IPv4"), mode, "{name}");
+        assert!(!page(name).contains("Gateway mode of IPv6"), "{name} has no pool of it");
+    }
+    let unmanaged = page("network-bridge-unmanaged");
+    assert_eq!(facts(&unmanaged, "Bridge of the host&#39;s, not managed"), "br0");
+    assert_eq!(facts(&unmanaged, "Probe before use"), "off");
+    assert!(!unmanaged.contains("Gateway mode") && !unmanaged.contains("Isolation"), "its owner's to say");
+    assert_eq!(facts(&made, "Inter-sandbox traffic"), "off");
+    assert_eq!(facts(&unused, "Inter-sandbox traffic"), "on");
+    assert_eq!(facts(&unused, "Bridge on the host"), "named by Netloom");
+    assert!(unused.contains("when a sandbox is first attached") && unused.contains("bridge-1"), "{unused}");
+    assert!(!page("network-predefined").contains("Gateway mode"));
+}
+
+/// What the page of an address says in its history, and before that.
+fn address(state: AddressState, lease: Option<Lease>, at: &str) -> (String, String) {
+    let (text, then) = ("192.168.122.4", at.parse().ok());
+    let mut report = report(&PLAIN, text, state, lease);
+    report.history.clear();
+    let parsed = text.parse().expect("an address");
+    let frame = frame(text, Section::Leases);
+    let page = AddressPage::new(frame, parsed, &[report], &[], None, then, &Default::default());
+    let page = page.render().expect("plain values");
+    let (before, history) = page.split_once("<h2>History</h2>").expect("a history");
+    (history.split_once("</section>").expect("its end").0.to_owned(), before.to_owned())
+}
+
+#[test]
+fn the_history_says_who_has_an_address_whatever_the_state_of_the_lease() {
+    use LeaseState::{Bound, Held, Orphaned, Quarantined, Releasing};
+    for (state, kind, owner, words) in [
+        (Bound, LeaseKind::Dynamic, OwnerKind::Sandbox, vec!["macvlan1", "<b>now</b></td>"]),
+        (Bound, LeaseKind::Reserved, OwnerKind::Reservation, vec!["printer", "reservation", "<b>now</b></td>"]),
+        (Bound, LeaseKind::Gateway, OwnerKind::Network, vec!["gateway", "<b>now</b></td>"]),
+        (Bound, LeaseKind::Host, OwnerKind::Host, vec!["parent0", "of the host", "host&#39;s own", "<b>now</b></td>"]),
+        (Held, LeaseKind::Dynamic, OwnerKind::Sandbox, vec!["macvlan1", "kept for it while it is stopped"]),
+        (Releasing, LeaseKind::Dynamic, OwnerKind::Sandbox, vec!["macvlan1", "being let go"]),
+        (Quarantined, LeaseKind::Dynamic, OwnerKind::Stranger, vec!["00:1b:21:aa:bb:cc", "stranger answers"]),
+        (Orphaned, LeaseKind::Requested, OwnerKind::Sandbox, vec!["macvlan1", "its namespace is gone"]),
+    ] {
+        let (shown, before) = address(AddressState::Leased, Some(lease(&PLAIN, 4, kind, state, owner)), "");
+        let word = if state == Bound { "taken" } else { state.as_str() };
+        let (badge, _) = before.split_once("</h1>").expect("a heading").1.split_once("Raw JSON").expect("its end");
+        assert!(badge.contains(&format!("</svg>{word}</span>")), "{state:?}: {badge}");
+        assert!(!shown.contains("Nobody"), "{state:?} {kind:?}: {shown}");
+        for word in words {
+            assert!(shown.contains(word), "{state:?} {kind:?}: `{word}` is not in {shown}");
+        }
+    }
+}
+
+#[test]
+fn the_history_of_an_address_that_nobody_has_says_what_is_known() {
+    for (state, at, words) in [
+        (AddressState::Free, "", "Nobody is remembered to have had it."),
+        (AddressState::Free, "2026-01-31T08:00:00.000Z", "Nobody is remembered to have had it by then."),
+        (AddressState::Unusable, "", "Nobody can have it."),
+        (AddressState::Unmanaged, "", "Nobody is remembered to have had it from Netloom."),
+    ] {
+        let (shown, _) = address(state, None, at);
+        assert!(shown.contains(words), "{state:?}: {shown}");
+    }
+}
+
+#[test]
+fn the_hosts_own_addresses_are_called_so() {
+    let host = page("address-host");
+    assert!(host.contains("the host&#39;s own") && host.contains("parent0") && !host.contains("in no pool"), "{host}");
+    assert!(page("address-unmanaged").contains("in no pool"), "nobody's");
+    let leases = page("leases");
+    assert!(leases.contains("parent0</span> <span class=\"kind\">of the host</span>"), "{leases}");
+    assert!(leases.contains("host&#39;s own"), "{leases}");
+}
+
+#[test]
+fn nothing_is_run_in_a_sandbox_whose_namespace_is_gone() {
+    let gone = page("sandbox-orphaned");
+    assert!(!gone.contains("netloom exec") && !gone.contains("/api/v1/probes"), "{gone}");
+    for help in ["in 22 h", "/api/v1/sandboxes/adopted -X DELETE", "/api/v1/ipam/reclaim -X POST"] {
+        assert!(gone.contains(help), "`{help}` is not in {gone}");
+    }
+    let running = page("sandbox");
+    assert!(running.contains("netloom exec macvlan1 -- ip addr") && !running.contains("ipam/reclaim"), "{running}");
+    assert!(!page("sandbox-stopped").contains("netloom exec"));
+    let address = page("address-orphaned");
+    assert!(address.contains("/api/v1/ipam/reclaim -X POST") && address.contains("ends <time"), "{address}");
+    assert!(!page("address").contains("ipam/reclaim"));
+}
+
+#[test]
+fn every_list_of_places_shows_their_ports_and_aliases() {
+    for name in ["sandboxes", "sandbox"] {
+        let page = page(name);
+        for port in ["127.0.0.1:8088/tcp", "to port 80<", "203.0.113.7:20000-20099/udp", "to ports 5000-5099"] {
+            assert!(page.contains(port), "{name}: `{port}` is not in {page}");
+        }
+    }
+    let (on_network, of_spare) = (page("network-endpoints"), page("network-endpoints-ports"));
+    assert!(on_network.contains("also called <span class=\"mono\">arp.lab</span>"), "{on_network}");
+    assert!(of_spare.contains("203.0.113.7:20000-20099/udp") && of_spare.contains("to ports 5000-5099"), "{of_spare}");
+    assert!(of_spare.contains(">Published ports</th>"), "{of_spare}");
+}
+
+#[test]
+fn a_pools_use_is_told_in_words_and_letters_too() {
+    for name in ["ipam", "overview", "network"] {
+        let page = page(name);
+        for (letter, words) in
+            [("D", "dynamic"), ("K", "held"), ("G", "gateway"), ("H", "host&#39;s own"), ("Q", "quarantined")]
+        {
+            let class = if letter == "H" { "host" } else { words };
+            let entry = format!("<span class=\"swatch m-{class}\" aria-hidden=\"true\">{letter}</span>{words} <b>");
+            assert!(page.contains(&entry), "{name}: {entry}");
+        }
+        assert!(
+            page.contains("addresses taken: 5 dynamic, 2 requested, 2 held, 2 reserved, 1 gateway, 1 host&#39;s own")
+        );
+        assert!(page.contains("</span>free <b>"), "{name}");
+    }
+    assert!(page("ipam").contains("</span>orphaned <b>1</b>"));
+}
