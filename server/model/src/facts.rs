@@ -29,6 +29,11 @@ impl Facts {
     pub fn link(&self, name: &str) -> Option<&HostLink> {
         self.links.iter().find(|link| link.name == name)
     }
+
+    /// Whether a link of the host's has an address.
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.links.iter().flat_map(|link| &link.addresses).any(|net| net.addr() == address)
+    }
 }
 
 /// A link of the host.
