@@ -35,5 +35,7 @@ mod spare;
 mod strays;
 #[path = "host/subnets.rs"]
 mod subnets;
+#[path = "host/told.rs"]
+mod told;
 #[path = "host/unmanaged.rs"]
 mod unmanaged;

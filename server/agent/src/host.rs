@@ -9,7 +9,7 @@ use netloom_kernel::Error;
 use netloom_model::assignment::Key;
 use netloom_model::facts::{Facts, HostRoute};
 use netloom_model::report::Report;
-use netloom_plan::{host_conditions, host_link, ways_out};
+use netloom_plan::{host_addresses, host_conditions, host_link, ways_out};
 use tokio::time::{Instant, sleep};
 
 use crate::agent::Inner;
@@ -60,9 +60,14 @@ pub(crate) async fn refresh(inner: &Arc<Inner>) -> Result<Arc<Facts>, Error> {
             wake_dependants(&mut state, &links);
         }
         let now = Instant::now();
-        // A route that came may be in a network's subnet, an address that went may be one's source.
-        let said_otherwise = state
-            .bridge_networks_of_which(|network| host_conditions(network, &before) != host_conditions(network, &facts));
+        // A route that came may be in a network's subnet, an address that went may be one's source, or have ports published on it.
+        let said_otherwise = state.unrefused(|assigned| match assigned {
+            Assigned::Network(network) => host_conditions(network, &before) != host_conditions(network, &facts),
+            Assigned::Sandbox(sandbox) => {
+                let differs = |address: &IpAddr| before.has_address(*address) != facts.has_address(*address);
+                before != facts && host_addresses(sandbox).keys().any(differs)
+            }
+        });
         said_otherwise.into_iter().for_each(|key| state.wake(key, now, false));
         if leads_elsewhere && !first {
             // Answers may come in by other links now.

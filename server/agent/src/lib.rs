@@ -22,6 +22,7 @@ mod agent;
 mod backoff;
 mod blame;
 mod compiled;
+mod conditions;
 mod host;
 mod look;
 mod naming;

@@ -211,7 +211,10 @@ pub(crate) fn namespace_gone(sandbox: &str, found: &str) -> Refusal {
     }
 }
 
+/// The kind of condition of a sandbox whose adopted namespace is not there. Its coming and going are reports of their own.
+pub(crate) const NAMESPACE_GONE: &str = "NamespaceGone";
+
 /// The same as a condition.
 pub(crate) fn namespace_gone_condition(found: &str) -> Condition {
-    Condition::new("NamespaceGone", "NotFound", format!("the adopted namespace is gone: {found}"))
+    Condition::new(NAMESPACE_GONE, "NotFound", format!("the adopted namespace is gone: {found}"))
 }

@@ -19,10 +19,11 @@ use tokio::time::Instant;
 
 use crate::agent::Inner;
 use crate::blame::{blame, trace};
-use crate::look::{namespace_gone, namespace_gone_condition};
+use crate::conditions;
+use crate::look::namespace_gone;
 use crate::pass::Work;
 use crate::repair::{self, assigned};
-use crate::state::{Assigned, Gate, State, Tracked, VerifiedAs};
+use crate::state::{Assigned, Gate, State, VerifiedAs};
 
 /// How long until a key is looked at again that was not refused and is not as wanted either.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -61,7 +62,10 @@ pub(crate) async fn settle(inner: &Arc<Inner>, asked: &BTreeSet<Key>, mut work: 
         }
     }
     say_namespaces(inner, &work, &verdicts).await;
-    let failures = record(inner, &work, verdicts, &left, told);
+    let lasting = verdicts.iter().filter(|(_, verdict)| !matches!(verdict, Verdict::Gone | Verdict::Absent));
+    let found = conditions::found(inner, lasting.map(|(key, _)| *key), &work);
+    conditions::say(inner, &found, work.everything).await;
+    let failures = record(inner, &work, verdicts, found, &left, told);
     for sandbox in failures.forgotten {
         inner.kernel.forget(sandbox).await;
     }
@@ -273,11 +277,11 @@ fn record(
     inner: &Inner,
     work: &Work,
     verdicts: BTreeMap<Key, Verdict>,
+    mut found: BTreeMap<Key, Vec<Condition>>,
     left: &BTreeMap<SandboxId, Vec<EndpointId>>,
     told: bool,
 ) -> Failures {
     let mut after = Failures::default();
-    let observed_conditions = work.wanted.observed_conditions(&work.observed);
     let mut state = inner.state();
     let state = &mut *state;
     let revision = work.assignment.revision;
@@ -286,7 +290,7 @@ fn record(
         prune_gates(state, key, assigned.as_ref());
         state.assign(key, assigned);
         let tracked = state.tracked.entry(key).or_default();
-        tracked.conditions = conditions(inner, key, work, &observed_conditions, tracked);
+        tracked.conditions = found.remove(&key).unwrap_or_default();
         tracked.present = is_present(key, work);
         tracked.interfaces = None;
         if let (Some(Assigned::Sandbox(sandbox)), Key::Sandbox(id), true) = (&mut tracked.assigned, key, told)
@@ -374,25 +378,4 @@ fn is_present(key: Key, work: &Work) -> bool {
         NamespaceSource::Host => sandbox.running && !sandbox.deleting,
         NamespaceSource::Adopted(_) => !work.observed.gone.contains_key(&id),
     }
-}
-
-fn conditions(inner: &Inner, key: Key, work: &Work, observed: &[(Key, Condition)], before: &Tracked) -> Vec<Condition> {
-    let mut conditions = work.wanted.conditions.get(&key).cloned().unwrap_or_default();
-    conditions.extend(observed.iter().filter(|(owner, _)| *owner == key).map(|(_, condition)| condition.clone()));
-    match key {
-        Key::Sandbox(id) => {
-            conditions.extend(work.observed.gone.get(&id).map(|found| namespace_gone_condition(found)));
-            conditions.extend(inner.naming.condition(id));
-        }
-        // A network's conditions follow from its endpoints; a pass that held none of them learnt nothing.
-        Key::Network(id) => {
-            let on_it = |s: &AssignedSandbox| s.running && s.endpoints.iter().any(|e| e.network == id);
-            let in_use = work.assignment.networks.get(&id).is_some_and(|network| network.in_use);
-            if in_use && !work.everything && !work.assignment.sandboxes.values().any(on_it) {
-                let kept = before.conditions.iter().filter(|c| c.kind == "HostAccessWithoutAddress");
-                conditions.extend(kept.cloned());
-            }
-        }
-    }
-    conditions
 }

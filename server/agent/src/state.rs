@@ -309,7 +309,7 @@ impl State {
             .filter(|(_, gate)| **gate == Gate::Clear)
             .map(|(address, _)| *address)
             .collect();
-        Gates { clear, without_ipv6: self.without_ipv6, hands_off: self.hands_off }
+        Gates { clear, without_ipv6: self.without_ipv6, hands_off: self.hands_off, ..Gates::default() }
     }
 
     /// Where a sandbox's namespace comes from, as far as is remembered; one that nobody remembers can only be our own.
@@ -336,24 +336,17 @@ impl State {
 
     /// Those that others' firewalls concern, and that no refusal keeps waiting.
     pub(crate) fn bridge_networks_in_use(&self) -> Vec<Key> {
-        self.bridge_networks_of_which(|_| true)
-    }
-
-    /// Those of them of which something is so.
-    pub(crate) fn bridge_networks_of_which(&self, is_so: impl Fn(&AssignedNetwork) -> bool) -> Vec<Key> {
-        self.networks(|network| network.bridge.is_some() && network.in_use && is_so(network))
+        self.unrefused(|assigned| matches!(assigned, Assigned::Network(n) if n.bridge.is_some() && n.in_use))
     }
 
     /// Those that settings of the host may concern, and that no refusal keeps waiting.
     pub(crate) fn networks_in_use(&self) -> Vec<Key> {
-        self.networks(|network| network.in_use)
+        self.unrefused(|assigned| matches!(assigned, Assigned::Network(network) if network.in_use))
     }
 
-    fn networks(&self, wanted: impl Fn(&AssignedNetwork) -> bool) -> Vec<Key> {
-        let is_one = |tracked: &Tracked| match &tracked.assigned {
-            Some(Assigned::Network(network)) => wanted(network) && tracked.refusal.is_none(),
-            _ => false,
-        };
+    /// Those of which something is so, and that no refusal keeps waiting.
+    pub(crate) fn unrefused(&self, is_so: impl Fn(&Assigned) -> bool) -> Vec<Key> {
+        let is_one = |tracked: &Tracked| tracked.refusal.is_none() && tracked.assigned.as_ref().is_some_and(&is_so);
         self.tracked.iter().filter(|(_, tracked)| is_one(tracked)).map(|(key, _)| *key).collect()
     }
 

@@ -48,8 +48,11 @@ fn explained(schema: &str, mut invalid: Invalid) -> Invalid {
     {
         invalid.message = format!("a whole number from {least} to {most} is needed");
     }
-    if invalid.code == Code::Format && invalid.pointer == "/driver" {
-        invalid.message = one_of(&crate::v1::made_drivers());
+    match invalid.code {
+        Code::Format | Code::Required if invalid.pointer == "/driver" => {
+            invalid.message = one_of(&crate::v1::made_drivers());
+        }
+        _ => {}
     }
     invalid
 }
@@ -146,7 +149,9 @@ fn declared_as_json(request: &HttpRequest) -> Result<(), Problem> {
                 None if has_none(request) => format!("a body is needed: a JSON object, declared as {taken}"),
                 None => format!("the body must be declared as {taken}, not no Content-Type"),
             };
-            Err(Problem::new("unsupported-media-type", words).header(header, taken))
+            let flag = if patch { "application/merge-patch+json" } else { "application/json" };
+            let hint = format!("with curl: `-H 'Content-Type: {flag}'`, since `-d` alone declares a form");
+            Err(Problem::new("unsupported-media-type", words).header(header, taken).hint(hint))
         }
     }
 }
@@ -229,6 +234,8 @@ mod tests {
         assert_eq!(problem.body().errors[0].message, "a whole number from 1 to 20 is needed");
         let network = Document(json!({"name": "n", "driver": "weird"}));
         let problem = network.whole::<NetworkSpec>().expect_err("no such driver");
+        assert_eq!(problem.body().errors[0].message, "one of `bridge`, `macvlan` is needed");
+        let problem = Document(json!({"name": "n"})).whole::<NetworkSpec>().expect_err("no driver");
         assert_eq!(problem.body().errors[0].message, "one of `bridge`, `macvlan` is needed");
         assert_eq!(read(b"[]").expect_err("a list").body().detail, "the body must be a JSON object");
     }

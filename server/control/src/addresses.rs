@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use netloom_ipam::request;
+use netloom_model::facts::Facts;
 use netloom_model::invalid::{Code, Invalid};
 use netloom_model::lease::{AddressReport, AddressState, Holding};
 use netloom_model::{NodeId, Timestamp};
@@ -44,7 +45,11 @@ impl Control {
         }
         let read = self.inner.store.read(move |tx| Box::pin(async move { read(tx, address, at).await }));
         let known = read.await?;
-        Ok(vec![report(address, known, self.inner.store.node_id(), self.inner.config.orphan_grace)])
+        let mut report = report(address, known, self.inner.store.node_id(), self.inner.config.orphan_grace);
+        if report.state == AddressState::Unmanaged && at.is_none() {
+            report.reason = self.inner.host.facts().and_then(|facts| of_host(address, &facts));
+        }
+        Ok(vec![report])
     }
 }
 
@@ -61,6 +66,12 @@ async fn read(tx: &mut ReadTx<'_>, address: IpAddr, at: Option<Timestamp>) -> Re
     }
     history.retain(|holding| holding.from <= at);
     Ok(Known { lease: None, pool, held_at: leases::held_at(tx, address, at).await?, history })
+}
+
+/// What an address is of the host's, if no pool contains it.
+fn of_host(address: IpAddr, facts: &Facts) -> Option<String> {
+    let link = facts.links.iter().find(|link| link.addresses.iter().any(|own| own.addr() == address))?;
+    Some(format!("it is the host's own, on link `{}`, and no pool contains it", link.name))
 }
 
 fn report(address: IpAddr, known: Known, node: NodeId, grace: Duration) -> AddressReport {

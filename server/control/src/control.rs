@@ -24,6 +24,7 @@ use crate::reports::conflict::Attempts;
 use crate::reports::findings::Findings;
 use crate::reports::kept::Kept;
 use crate::reports::proven::Proven;
+use crate::reports::standing::Standing;
 
 /// Events as they come. Ends with an error only when the reader fell behind the retention.
 pub type EventStream = Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>;
@@ -97,6 +98,7 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) queues: Queues,
     pub(crate) findings: Findings,
+    pub(crate) standing: Standing,
     pub(crate) attempts: Attempts,
     pub(crate) host: Arc<Host>,
     pub(crate) proven: Arc<Proven>,
@@ -119,6 +121,7 @@ impl Control {
             recent: Recent::default(),
             queues: Queues::default(),
             findings: Findings::default(),
+            standing: Standing::default(),
             attempts: Attempts::default(),
             host: Arc::default(),
             proven: Arc::default(),

@@ -1,7 +1,7 @@
 //! The whole at a glance: the front page's numbers, the metrics, whether the service is ready, and where the kernel differs.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use netloom_ipam::capacity;
@@ -27,6 +27,8 @@ use crate::settle::answered;
 
 /// Most lines of what needs attention.
 const ATTENTION: usize = 20;
+/// How many others are named of whom the same is to be said.
+const NAMED: usize = 5;
 /// How many of the fullest pools, and of the last events.
 const TOP: u32 = 10;
 
@@ -81,9 +83,9 @@ impl Control {
         }
         ranked.extend(full_pools(&parts).into_iter().map(|(object, sentence)| (2, object, sentence)));
         ranked.sort_by_key(|(rank, ..)| *rank);
-        ranked.dedup();
-        ranked.truncate(ATTENTION);
-        Ok(ranked.into_iter().map(|(_, object, sentence)| (object, sentence)).collect())
+        let mut told = once(ranked.into_iter().map(|(_, object, sentence)| (object, sentence)));
+        told.truncate(ATTENTION);
+        Ok(told)
     }
 
     /// Which of these networks and sandboxes, named by ID, are there. A page that tells of the past links to no others.
@@ -154,6 +156,30 @@ impl Control {
         }
         reasons
     }
+}
+
+/// What is said of several objects in the same words, as of a firewall that is in the way of all networks: once, with the others named.
+fn once(told: impl Iterator<Item = (ObjectRef, String)>) -> Vec<(ObjectRef, String)> {
+    let mut places: BTreeMap<(ObjectKind, String), usize> = BTreeMap::new();
+    let mut by_sentence: Vec<(ObjectRef, String, Vec<String>)> = Vec::new();
+    for (object, sentence) in told {
+        let place = *places.entry((object.kind, sentence.clone())).or_insert(by_sentence.len());
+        match by_sentence.get_mut(place) {
+            Some((first, ..)) if first.id == object.id => {}
+            Some((.., others)) => others.push(format!("`{}`", object.name)),
+            None => by_sentence.push((object, sentence, Vec::new())),
+        }
+    }
+    let named = |(object, sentence, others): (ObjectRef, String, Vec<String>)| {
+        let more = others.len().saturating_sub(NAMED);
+        let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let sentence = match others.len() {
+            0 => sentence,
+            _ => format!("{sentence} (the same of {}{rest})", others[..others.len() - more].join(", ")),
+        };
+        (object, sentence)
+    };
+    by_sentence.into_iter().map(named).collect()
 }
 
 /// The texts that are IDs of one kind.
@@ -248,4 +274,27 @@ async fn read_metrics(tx: &mut netloom_store::ReadTx<'_>) -> Result<Metrics, Err
         event_seq: events::bounds(tx).await?.1,
         node: netloom_model::report::Counters::default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_several_is_said_once_with_their_names() {
+        let object = |kind, name: &str| ObjectRef { kind, id: format!("id-{name}"), name: name.to_owned() };
+        let network = |name: &str, sentence: &str| (object(ObjectKind::Network, name), sentence.to_owned());
+        let told = [
+            network("a", "blocked"),
+            network("b", "full"),
+            (object(ObjectKind::Sandbox, "s"), "blocked".to_owned()),
+            network("c", "blocked"),
+            network("a", "blocked"),
+        ];
+        let said: Vec<(String, String)> = once(told.into_iter()).into_iter().map(|(o, said)| (o.name, said)).collect();
+        let wanted = [("a", "blocked (the same of `c`)"), ("b", "full"), ("s", "blocked")];
+        assert_eq!(said, wanted.map(|(name, said)| (name.to_owned(), said.to_owned())));
+        let many = (0..8).map(|n| network(&n.to_string(), "blocked"));
+        assert_eq!(once(many)[0].1, "blocked (the same of `1`, `2`, `3`, `4`, `5` and 2 more)");
+    }
 }

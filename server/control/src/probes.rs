@@ -1,13 +1,18 @@
-//! Probes: checked here, sent by the node from inside the sandbox.
+//! Probes: checked here, sent by the node from inside the sandbox. Why one to another sandbox was not answered is said where that is known.
+
+mod known;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use netloom_model::Invalid;
+use netloom_model::assignment::Key;
 use netloom_model::invalid::Code;
 use netloom_model::net::{parse_address, unassignable};
 use netloom_model::probe::{ProbeKind, ProbeReport, ProbeSpec};
+use netloom_store::SandboxRow;
 
 use crate::command::Probe;
+use crate::conditions;
 use crate::control::Control;
 use crate::error::Error;
 use crate::principal::Authorized;
@@ -34,8 +39,34 @@ impl Control {
                 .hint("start it: PATCH with {\"desired_state\": \"running\"}")
                 .blockers(vec![crate::journal::sandbox_ref(&sandbox)]));
         }
-        let node = self.inner.node.clone();
-        self.detached(|_| async move { Ok(node.probe(sandbox.id, spec).await?) }).await
+        self.detached(|this| async move {
+            let mut report = this.inner.node.probe(sandbox.id, spec).await?;
+            if report.received == 0 && report.sent > 0 {
+                this.explain(&mut report, sandbox, to).await?;
+            }
+            Ok(report)
+        })
+        .await
+    }
+
+    /// Adds to what was found on the wire why no answer could come.
+    async fn explain(&self, report: &mut ProbeReport, from: SandboxRow, to: IpAddr) -> Result<(), Error> {
+        let asked = report.clone();
+        let read = self.inner.store.read(move |tx| Box::pin(async move { known::way(tx, &from, &asked, to).await }));
+        let Some(way) = read.await? else { return Ok(()) };
+        let known = match way.wanted_shut(report) {
+            Some(known) => Some(known),
+            None => {
+                let keys = [way.from.id, way.to.id].map(Key::Network);
+                let live = self.inner.live(keys.to_vec(), false).await;
+                way.found_shut(|id| conditions::of(live.objects.get(&Key::Network(id))))
+            }
+        };
+        if let Some(known) = known {
+            let heard = report.reason.take().map_or_else(String::new, |heard| format!("{heard}; "));
+            report.reason = Some(format!("{heard}{known}"));
+        }
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod gone;
 pub(crate) mod host;
 pub(crate) mod kept;
 pub(crate) mod proven;
+pub(crate) mod standing;
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
@@ -47,6 +48,7 @@ impl Control {
                 self.inner.commit(false, Orphan { id: sandbox, reason: Some(reason) }).await
             }
             Report::Found { sandbox } => self.inner.commit(false, Orphan { id: sandbox, reason: None }).await,
+            Report::Conditions { everything, conditions } => self.conditions_changed(everything, conditions).await,
             Report::HostChanged(facts) => self.host_changed(*facts).await,
         }
     }

@@ -184,7 +184,10 @@ impl Inner {
         if keys.is_empty() {
             return Live::default();
         }
-        answered("the state of networks and sandboxes", self.node.live(keys, interfaces)).await.unwrap_or_default()
+        let asked = answered("the state of networks and sandboxes", self.node.live(keys, interfaces));
+        let mut live = asked.await.unwrap_or_default();
+        self.standing.date(&mut live);
+        live
     }
 }
 

@@ -95,6 +95,9 @@ fn listing(found: &[Found], data: &[PathBuf], directories: &Directories) -> Stri
             text.push_str(line.trim_end());
             text.push('\n');
         }
+        if found.iter().any(|one| one.what == purge::LENT) {
+            text.push_str("A sysctl here is the forwarding that a link of the host's lends to bridge networks: it is put back as it was.\n");
+        }
     }
     if !data.is_empty() {
         text.push_str("The store, with all definitions, leases and history:\n");

@@ -91,6 +91,9 @@ fn on_a_thread<T: Send + 'static>(
     thread.join().map_err(|_| Error::WorkerGone)?
 }
 
+/// What a setting is called that a link of the host's lends ([`Found::what`]).
+pub const LENT: &str = "sysctl";
+
 /// How to get at what was found.
 enum Handle {
     /// One netlink request, in the host's stack or in a namespace.
@@ -209,7 +212,7 @@ impl Search {
         let lent = self.ledger.list().map_err(|error| Error::system("read what the host's links lend", error))?;
         for lent in lent {
             let name = describe::name(&Object::Lent(lent.clone()), &describe::Names::new());
-            self.push("sysctl", name, "host".to_owned(), Handle::Lent(lent));
+            self.push(LENT, name, "host".to_owned(), Handle::Lent(lent));
         }
         if firewall::is_there().map_err(|error| Error::Firewall(error.to_string()))? {
             let name = format!("nftables table {}", netloom_plan::firewall::table());

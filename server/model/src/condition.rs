@@ -7,7 +7,8 @@ use crate::timestamp::Timestamp;
 /// One remarkable thing about an object. An absent condition is the good case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Condition {
-    /// Stable CamelCase word, such as `HostAddressConflict`, `ApplyFailed`, `NamespaceGone`, `PoolNearlyFull`, `ParentMissing`.
+    /// Stable CamelCase word, such as `HostAddressConflict`, `ApplyFailed`, `NamespaceGone`, `PoolNearlyFull`, `ParentMissing`, `FirewallBlocked`,
+    /// `SourceAddressMissing`, `HostAddressMissing`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Stable CamelCase word for the cause.

@@ -1,5 +1,7 @@
 //! JSON documents in: parsing with the failing field named, and JSON Merge Patch (RFC 7396).
 
+mod meant;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -15,8 +17,8 @@ pub fn escape_pointer(key: &str) -> String {
 pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Invalid> {
     serde_path_to_error::deserialize(&value).map_err(|error| {
         let refused = explain(&error);
-        match object_for_list(&value, &refused) {
-            Some(object) => refused.hint(format!("give an object, by name: {object}")),
+        match meant::value(&value, &refused) {
+            Some(hint) => refused.hint(hint),
             None => refused,
         }
     })
@@ -48,16 +50,6 @@ fn list_for_object(given: &Value, meant: &Value, pointer: String) -> Option<Stri
         }
         _ => None,
     }
-}
-
-/// The object that was meant by a list of names, where what is wanted of each is optional.
-fn object_for_list(given: &Value, refused: &Invalid) -> Option<Value> {
-    let names = given.pointer(&refused.pointer)?.as_array().filter(|_| refused.code == Code::WrongType)?;
-    let names: Option<Vec<&str>> = names.iter().map(Value::as_str).collect();
-    let empty = || Value::Object(serde_json::Map::new());
-    let named =
-        names.filter(|names| !names.is_empty() && ["/networks", "/pools"].contains(&refused.pointer.as_str()))?;
-    Some(Value::Object(named.into_iter().map(|name| (name.to_owned(), empty())).collect()))
 }
 
 /// Applies a JSON Merge Patch: objects merge key by key, null removes, everything else replaces.
@@ -110,7 +102,9 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> Invalid {
         let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
         let mut refused =
             Invalid::new(&pointer, Code::UnknownField, field, format!("there is no field `{field}` here"));
-        if let Some(near) = nearest(&known, field) {
+        if let Some(meant) = meant::field(&known, field) {
+            refused = refused.hint(format!("{meant}. Known fields: {}", known.join(", ")));
+        } else if let Some(near) = nearest(&known, field) {
             refused = refused.hint(format!("did you mean `{near}`? Known fields: {}", known.join(", ")));
         } else if !known.is_empty() {
             refused = refused.hint(format!("known fields: {}", known.join(", ")));
@@ -122,7 +116,11 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> Invalid {
     }
     if let Some(given) = quoted(&message, "unknown variant `") {
         let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
-        return Invalid::new(&pointer, Code::Format, given, one_of(&known));
+        let refused = Invalid::new(&pointer, Code::Format, given, one_of(&known));
+        return match meant::word(&known, given) {
+            Some(hint) => refused.hint(hint),
+            None => refused,
+        };
     }
     in_our_words(pointer, message)
 }
@@ -275,7 +273,7 @@ mod tests {
         let given = json!({"name": "s", "networks": ["x", "y"]});
         let refused = parse::<crate::sandbox::SandboxSpec>(given).expect_err("a list");
         assert_eq!((refused.pointer.as_str(), refused.code), ("/networks", Code::WrongType));
-        assert_eq!(refused.hint.as_deref(), Some(r#"give an object, by name: {"x":{},"y":{}}"#));
+        assert_eq!(refused.hint.as_deref(), Some(r#"give an object: {"x":{},"y":{}}"#));
     }
 
     #[test]

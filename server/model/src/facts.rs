@@ -34,6 +34,11 @@ impl Facts {
     pub fn link_with(&self, address: IpAddr) -> Option<&HostLink> {
         self.links.iter().find(|link| link.addresses.iter().any(|own| own.addr() == address))
     }
+
+    /// Whether a link of the host's has an address.
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.link_with(address).is_some()
+    }
 }
 
 /// A link of the host.

@@ -7,6 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`id`], [`name`], [`mac`], [`net`], [`timestamp`] | values with one text form each |
+//! | [`host_link`] | names of the links on the host |
 //! | [`network`], [`sandbox`], [`port`], [`lease`], [`probe`] | the resources: spec and status |
 //! | [`ipam`] | the pools of all networks, with their use |
 //! | [`assignment`], [`report`], [`facts`] | what passes between control and a node |
@@ -19,6 +20,7 @@ pub mod document;
 pub mod drift;
 pub mod event;
 pub mod facts;
+pub mod host_link;
 pub mod id;
 pub mod invalid;
 pub mod ipam;

@@ -94,7 +94,8 @@ pub struct NetworkSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 68, maximum = 65535)]
     pub mtu: Option<u32>,
-    /// Address pools by a key of your choice. Without any, one automatic IPv4 pool is made. A pool may be added later; the others keep their subnet.
+    /// Address pools by a key of your choice. Without any, one automatic IPv4 pool is made; on a segment that is
+    /// not Netloom's (macvlan, a bridge that is not managed) give the segment's subnet and router. A pool may be added later; the others keep their subnet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pools: Option<BTreeMap<String, PoolSpec>>,
     /// Settings of driver `bridge`; refused elsewhere.
@@ -297,7 +298,7 @@ pub enum NetworkState {
     Pending,
     /// The kernel holds what was asked for.
     Ready,
-    /// In use, with a condition that says what is wrong.
+    /// With a condition that says what is wrong.
     Degraded,
     /// The kernel refused; tried again with back-off.
     Failed,
@@ -336,6 +337,9 @@ pub struct NetworkStatus {
     pub scope: Scope,
     /// The node it is local to.
     pub node: NodeId,
+    /// Name of the host's link that carries it: its bridge, while it is in use, or a macvlan network's parent. Absent with drivers `host` and `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
     /// Whether it has existed from the start and can't be removed.
     pub predefined: bool,
     /// Canonical pools with their use, by key.

@@ -57,7 +57,8 @@ pub struct ProbeReport {
     pub interface: Option<String>,
     /// The answers, in the order they came.
     pub replies: Vec<ProbeReply>,
-    /// Why nothing came, when nothing did: the kernel's refusal, or the likely cause.
+    /// Why nothing came, when nothing did: the kernel's refusal, or the likely cause. Between two sandboxes also what keeps them apart, where that
+    /// is known: a network's settings, or a firewall of the host's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -78,6 +78,13 @@ pub enum Report {
         /// The sandbox.
         sandbox: SandboxId,
     },
+    /// Conditions came or went.
+    Conditions {
+        /// Whether these are all conditions there are, so that objects that are not here have none.
+        everything: bool,
+        /// What holds now, by object.
+        conditions: BTreeMap<Key, Vec<Condition>>,
+    },
     /// The host's links, routes or nameservers changed.
     HostChanged(Box<Facts>),
 }

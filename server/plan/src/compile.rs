@@ -20,15 +20,16 @@ use netloom_model::assignment::{AssignedEndpoint, AssignedNetwork, AssignedSandb
 use netloom_model::condition::Condition;
 use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
-use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
+use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId, host_link};
 
 pub use bridge::host_conditions;
 pub use coexist::Beside;
 pub(crate) use firewall::{FORWARD_PRIORITY, PASSES};
 pub use forwarding::{Lending, ways_out};
+pub use port::host_addresses;
 
 use crate::firewall::Part;
-use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Observed, Place, Scope, host_link_name, port_name};
+use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Observed, Place, Scope};
 
 /// What the node knows beyond assignment and facts: which addresses were found free on the wire, and what its kernel lacks.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +40,8 @@ pub struct Gates {
     pub without_ipv6: bool,
     /// Others' firewalls are left as they are, also where Docker leaves room for a rule.
     pub hands_off: bool,
+    /// Addresses that the host has of ours: gateways of bridge networks in use. As far as ports are published on single addresses.
+    pub gateways: BTreeSet<IpAddr>,
 }
 
 /// An address that is held back until somebody asked for it on the wire.
@@ -167,7 +170,7 @@ pub fn uses_host(assignment: &Assignment) -> bool {
 
 /// Name of a network's link on the host, if it has one.
 pub fn host_link(network: &AssignedNetwork) -> String {
-    bridge::of(network).map_or_else(|| host_link_name(network.id), |(_, name)| name)
+    bridge::of(network).map_or_else(|| host_link::of_network(network.id), |(_, name)| name)
 }
 
 /// Whether a sandbox of these has routes of the host's to it.
@@ -244,13 +247,13 @@ impl Compiled {
     /// Puts the host's end of an endpoint's pair into the scope, whether the endpoint stays or goes.
     fn look_for_port(&mut self, endpoint: EndpointId) {
         self.scope.host = true;
-        self.scope.host_links.push(port_name(endpoint));
+        self.scope.host_links.push(host_link::port(endpoint));
     }
 
     /// Puts a network that the assignment does not hold any more into the scope.
     pub fn look_for_network(&mut self, network: NetworkId) {
         self.scope.host = true;
-        self.scope.host_links.push(host_link_name(network));
+        self.scope.host_links.push(host_link::of_network(network));
     }
 
     /// Has links looked for, wherever they are, that carry our mark and that nothing assigned knows: a restored database may not know
@@ -342,7 +345,7 @@ impl Compiled {
 
     /// Whether a shim is wanted for a network.
     fn has_shim(&self, network: NetworkId) -> bool {
-        let link = self.desired.get(&Key::Link(Place::Host, host_link_name(network)));
+        let link = self.desired.get(&Key::Link(Place::Host, host_link::of_network(network)));
         matches!(link, Some(Object::Link(Link { kind: LinkKind::Macvlan { .. }, .. })))
     }
 }

@@ -25,6 +25,8 @@ pub mod object;
 pub mod order;
 pub mod remains;
 
-pub use compile::{Compiled, Gates, ProbeNeeded, compile, has_shims, host_conditions, host_link, uses_host, ways_out};
+pub use compile::{
+    Compiled, Gates, ProbeNeeded, compile, has_shims, host_addresses, host_conditions, host_link, uses_host, ways_out,
+};
 pub use diff::{Comparison, diff};
 pub use object::{Address, Key, Link, LinkKind, Namespace, Object, Operation, Place, Route, Sysctl};

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use netloom_model::assignment::{self, NamespaceSource};
 use netloom_model::network::MacvlanMode;
-use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
+use netloom_model::{MacAddr, NetworkId, SandboxId};
 use netloom_nftables::Family;
 
 use crate::firewall::{Part, PartKey};
@@ -26,8 +26,6 @@ pub const ALIAS_PREFIX: &str = "netloom:";
 pub const ROUTE_PROTOCOL: u8 = 110;
 /// Protocol number (IFA_PROTO) of every address of ours.
 pub const ADDRESS_PROTOCOL: u8 = 110;
-/// What the name of every host-side link of ours starts with.
-pub const HOST_LINK_PREFIX: &str = "nl-";
 
 /// The network stack an object is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -294,16 +292,6 @@ fn sysctl_link(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("net/ipv4/conf/").or_else(|| path.strip_prefix("net/ipv6/conf/"))?;
     let (link, _) = rest.rsplit_once('/')?;
     (link != "all" && link != "default").then_some(link)
-}
-
-/// Name of a network's link on the host: a bridge, or the shim of a macvlan network, through which the host reaches its endpoints.
-pub fn host_link_name(network: NetworkId) -> String {
-    format!("{HOST_LINK_PREFIX}{}", network.short())
-}
-
-/// Name of the host's end of an endpoint's pair.
-pub fn port_name(endpoint: EndpointId) -> String {
-    format!("{HOST_LINK_PREFIX}p{}", endpoint.short())
 }
 
 /// Ethernet address of a network's link on the host: the same on every start, so that neighbours need not learn it again.

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use netloom_model::assignment::{AssignedEndpoint, NamespaceSource};
-use netloom_model::{NetworkId, SandboxId};
+use netloom_model::{NetworkId, SandboxId, host_link};
 
 use crate::compile::Compiled;
 use crate::firewall::{Part, PartKey, chain_from, chain_to};
-use crate::object::{AssignedKey, Key, LinkKind, Object, Observed, Place, host_link_name, port_name};
+use crate::object::{AssignedKey, Key, LinkKind, Object, Observed, Place};
 
 /// Whether anything of a sandbox is there: its namespace, a link of ours inside, the host's end of one, a route of the host to it, a port that
 /// it publishes.
@@ -43,7 +43,7 @@ pub fn of_endpoint(sandbox: SandboxId, endpoint: &AssignedEndpoint, wanted: &Com
         wanted.claimed.contains_key(&key) && observed.ours.contains_key(&key) && !wanted.desired.contains_key(&key)
     };
     let stray = observed.ours.contains_key(&Key::Stray(mark.clone()));
-    let port = observed.ours.contains_key(&Key::Link(Place::Host, port_name(endpoint.id)));
+    let port = observed.ours.contains_key(&Key::Link(Place::Host, host_link::port(endpoint.id)));
     let published = |object: &Object| publisher(object) == Some(mark.as_str());
     let has_any = |object: &Object| link(object) || published(object);
     stray || port || observed.ours.values().any(has_any) || endpoint.addresses.iter().any(|a| routed(a.address))
@@ -52,7 +52,7 @@ pub fn of_endpoint(sandbox: SandboxId, endpoint: &AssignedEndpoint, wanted: &Com
 /// Whether anything of a network as a whole is there: its link on the host, a route through it, a chain of its rules.
 pub fn of_network(network: NetworkId, observed: &Observed) -> bool {
     let mark = network.to_string();
-    let shim = host_link_name(network);
+    let shim = host_link::of_network(network);
     let chains = [chain_from(network), chain_to(network)].map(|name| Key::Firewall(PartKey::Chain(name)));
     let ruled = chains.iter().any(|key| observed.ours.contains_key(key));
     ruled

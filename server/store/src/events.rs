@@ -85,6 +85,15 @@ pub async fn latest(tx: &mut ReadTx<'_>, limit: u32) -> Result<Vec<Event>, Error
     tx.rows(sql(select!("ORDER BY e.seq DESC LIMIT $1")).bind(column::limit(limit)), row).await
 }
 
+/// Of each object and each `type` of condition the last event of these two kinds, where that is of the first: what was raised and not cleared since.
+pub async fn standing(tx: &mut ReadTx<'_>, raised: &str, cleared: &str) -> Result<Vec<Event>, Error> {
+    let statement = sql(select!(
+        "WHERE e.kind = $1 AND NOT EXISTS (SELECT 1 FROM event AS later WHERE later.object_id = e.object_id AND later.seq > e.seq \
+         AND later.kind IN ($1, $2) AND json_extract(later.data, '$.type') = json_extract(e.data, '$.type')) ORDER BY e.seq"
+    ));
+    tx.rows(statement.bind(raised.to_owned()).bind(cleared.to_owned()), row).await
+}
+
 /// Numbers of the oldest event kept and of the latest. Without any kept, the oldest is the next that will come.
 pub async fn bounds(tx: &mut ReadTx<'_>) -> Result<(u64, u64), Error> {
     let statement = sql("SELECT COALESCE((SELECT MIN(seq) FROM event), event_seq + 1), event_seq FROM meta");

@@ -40,7 +40,13 @@ fn an_address_that_nobody_holds_is_answered_too() {
     );
     assert!(free.get("lease").is_none());
     let alien = client.get("addresses/203.0.113.7").is(200)["items"][0].clone();
-    assert_eq!(alien["state"], "unmanaged");
+    assert_eq!((&alien["state"], alien.get("reason")), (&json!("unmanaged"), None));
+    host.net.run("ip addr add 203.0.113.7/24 dev parent0");
+    netloom_tests::until("the host's own address is said to be that", Duration::from_secs(20), || {
+        let own = client.get("addresses/203.0.113.7").is(200)["items"][0].clone();
+        assert_eq!(own["state"], "unmanaged");
+        own["reason"].as_str().is_some_and(|reason| reason.contains("the host's own, on link `parent0`")).then_some(())
+    });
     let problem = client.get("addresses/not-an-address").problem(400, "malformed-request");
     assert_eq!(problem["errors"][0]["pointer"], "{ip}", "a part of the address, not of a body");
     let six = client.get("addresses/FD00:0::1").is(200)["items"][0].clone();

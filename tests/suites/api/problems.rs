@@ -117,7 +117,8 @@ fn media_types_and_sizes_are_checked_first() {
     let client = host.start();
     let body = macvlan("n", "10.100.0.0/24").to_string().into_bytes();
     for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/xml"] {
-        raw(&client, "POST", "networks", kind, &body).problem(415, "unsupported-media-type");
+        let problem = raw(&client, "POST", "networks", kind, &body).problem(415, "unsupported-media-type");
+        assert!(problem["hint"].as_str().unwrap().contains("`-H 'Content-Type: application/json'`"), "{problem}");
     }
     raw(&client, "POST", "networks", "application/json; charset=utf-8", &body).is(201);
     client.send("POST", "networks", None).expect("an answer").refused(415);

@@ -265,6 +265,7 @@ fn purge_shows_what_is_lent_and_gives_it_back() {
     let directories = format!("--data-dir {} --run-dir {}", host.data_dir().display(), host.run_dir().display());
     let shown = host.netloom(&format!("purge {directories}")).ok();
     ALL.iter().for_each(|name| assert!(shown.contains("sysctl") && shown.contains(name), "{shown}"));
+    assert!(shown.contains("lends to bridge networks: it is put back as it was"), "{shown}");
     assert!(all_are(&host, &ALL, "1"), "nothing was changed");
     host.netloom(&format!("purge --yes {directories}")).ok();
     Snapshot::of(&host).same_as(&before);

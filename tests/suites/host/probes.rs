@@ -90,3 +90,45 @@ fn a_sandbox_that_shares_the_host_sends_from_the_host() {
     let report = probe(&client, "icmp", "10.121.0.200", json!({"count": 1}));
     assert_eq!((&report["received"], &report["interface"]), (&json!(1), &json!("parent0")), "{report}");
 }
+
+#[test]
+fn silence_between_sandboxes_that_are_kept_apart_names_what_keeps_them() {
+    let host = host!();
+    host.net.run("ip addr add 203.0.113.1/24 dev parent0");
+    let client = host.start();
+    host.bridge("one", "10.120.0.0/24");
+    host.bridge("two", "10.121.0.0/24");
+    for (name, network) in [("a", "one"), ("b", "one"), ("c", "two")] {
+        host.sandbox(name, network);
+    }
+    let reason = |kind: &str, to: &str, more: Value| {
+        let report = probe(&client, kind, to, more);
+        assert_eq!(report["received"], 0, "{report}");
+        report["reason"].as_str().unwrap().to_owned()
+    };
+    let (within, between) = ("`bridge.inter_sandbox` is false", "network `two` keeps out sandboxes on other networks");
+    let said = reason("icmp", "10.121.0.2", json!({"count": 1}));
+    assert!(said.contains(between) && said.contains("sandbox `c` is on it"), "{said}");
+    let said = reason("tcp", "10.121.0.2", json!({"count": 1, "port": 80}));
+    assert!(said.contains(between), "{said}");
+    // Who answers that nothing listens is there: nothing keeps them apart.
+    let said = reason("tcp", "10.120.0.3", json!({"count": 1, "port": 80}));
+    assert!(said.contains("refused") && !said.contains("network `"), "{said}");
+    client.patch("networks/one", &json!({"bridge": {"inter_sandbox": false}})).is(200);
+    for kind in ["icmp", "arp"] {
+        let said = reason(kind, "10.120.0.3", json!({"count": 1}));
+        assert!(said.contains(within) && said.contains("network `one`"), "{kind}: {said}");
+    }
+    client.patch("networks/two", &json!({"bridge": {"isolation": false}})).is(200);
+    assert_eq!(probe(&client, "icmp", "10.121.0.2", json!({"count": 3}))["reason"], Value::Null);
+    host.net.run("nft add table inet filter");
+    host.net.run("nft add chain inet filter forward { type filter hook forward priority 0 ; policy drop ; }");
+    netloom_tests::until("the firewall is told of", Duration::from_secs(20), || {
+        client.get("networks/one").is(200)["status"]["conditions"].to_string().contains("FirewallBlocked").then_some(())
+    });
+    let said = reason("icmp", "10.121.0.2", json!({"count": 1}));
+    assert!(said.contains("FirewallBlocked") && said.contains("chain forward of table inet filter"), "{said}");
+    client.patch("sandboxes/c", &json!({"desired_state": "stopped"})).is(200);
+    let said = reason("icmp", "10.121.0.2", json!({"count": 1}));
+    assert!(said.contains("sandbox `c`, whose address that is, is stopped"), "{said}");
+}

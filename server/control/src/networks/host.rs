@@ -61,7 +61,7 @@ impl Host {
 fn has(facts: &Facts, address: IpAddr) -> bool {
     facts.nameservers.contains(&address)
         || facts.routes.iter().any(|route| route.gateway == Some(address))
-        || facts.links.iter().flat_map(|link| &link.addresses).any(|own| own.addr() == address)
+        || facts.has_address(address)
 }
 
 /// Gives the host the address that was just let go, if it has it where this network is.

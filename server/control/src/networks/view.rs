@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use netloom_ipam::capacity;
-use netloom_model::NodeId;
 use netloom_model::condition::Condition;
 use netloom_model::net::{Family, usable};
 use netloom_model::network::{Network, NetworkState, NetworkStatus, PoolStatus, Scope};
 use netloom_model::report::LiveObject;
+use netloom_model::{NodeId, host_link};
 use netloom_store::{FreeSummary, NetworkRow, PoolRow, ReadTx, networks, pools};
 
 use crate::conditions;
@@ -52,6 +52,7 @@ pub(crate) fn compose(parts: NetworkParts, live: Option<&LiveObject>, found: Vec
     let sound = conditions.is_empty() && found.is_empty();
     conditions.extend(found);
     conditions.extend(parts.pools.iter().filter_map(|(pool, _, free)| nearly_full(pool, free)));
+    conditions.extend(parts.pools.iter().find_map(|(pool, ..)| not_on_segment(&parts.row, pool)));
     let row = parts.row;
     let state = state(&row, live, sound);
     let pools =
@@ -67,6 +68,7 @@ pub(crate) fn compose(parts: NetworkParts, live: Option<&LiveObject>, found: Vec
             conditions,
             scope: Scope::Local,
             node,
+            interface: host_link::carrier(row.id, &row.spec),
             predefined: row.predefined,
             pools: pools.collect(),
             endpoints: parts.endpoints,
@@ -106,6 +108,19 @@ fn pool_status(pool: &PoolRow, counts: &Counts, free: &FreeSummary) -> PoolStatu
         automatic: pool.automatic,
         capacity: pool_capacity(pool, counts, free),
     }
+}
+
+/// A subnet of Netloom's choice on a segment that is not Netloom's: nobody else there has addresses of it, nor the gateway's. An internal network
+/// has no gateway, and is meant for its sandboxes alone.
+fn not_on_segment(row: &NetworkRow, pool: &PoolRow) -> Option<Condition> {
+    let (parent, gateway) = (row.spec.parent()?, pool.gateway.filter(|_| pool.automatic)?);
+    let message = format!(
+        "pool `{}` ({}) was chosen by Netloom, and on the segment of `{parent}` nobody has addresses of it, unless you see to the gateway \
+         {gateway}: sandboxes reach each other only. For the segment's own subnet make the network with it: \"pools\": {{\"v4\": {{\"subnet\": \
+         SUBNET, \"gateway\": ROUTER}}}}; for sandboxes alone with `internal`",
+        pool.key, pool.subnet
+    );
+    Some(Condition::new("SubnetNotOnSegment", "ChosenByNetloom", message))
 }
 
 /// What gives a pool's network more addresses.

@@ -7,8 +7,7 @@ use netloom_model::assignment::{
     NamespaceSource,
 };
 use netloom_model::network::Driver;
-use netloom_model::{EndpointId, MacAddr, NetworkId};
-use netloom_plan::object::{host_link_name, port_name};
+use netloom_model::{EndpointId, MacAddr, NetworkId, host_link};
 use netloom_plan::{Gates, Operation, compile, diff};
 
 use crate::host::{Host, Running, id, ip, json, on_a_host, output, run, start, text};
@@ -136,10 +135,10 @@ fn sandboxes_on_one_bridge_reach_each_other_the_host_and_what_is_beyond() {
         converge(&host, &assignment(&[&web], &[&a])).await;
         converge(&host, &assignment(&[&web], &[&b])).await;
         assert_eq!(differences(&host, &assignment(&[&web], &[&a, &b])).await, []);
-        let bridge = &json(&format!("ip -j -d link show {}", host_link_name(web.id)))[0];
+        let bridge = &json(&format!("ip -j -d link show {}", host_link::of_network(web.id)))[0];
         assert_eq!((text(&bridge["linkinfo"]["info_kind"]), &bridge["mtu"]), ("bridge".to_owned(), &1500.into()));
-        let port = &json(&format!("ip -j -d link show {}", port_name(a.endpoints[0].id)))[0];
-        assert_eq!(text(&port["master"]), host_link_name(web.id));
+        let port = &json(&format!("ip -j -d link show {}", host_link::port(a.endpoints[0].id)))[0];
+        assert_eq!(text(&port["master"]), host_link::of_network(web.id));
         assert_eq!(text(&port["operstate"]), "UP");
         let inside = &host.json_in(2, "ip -j link show eth0")[0];
         assert_eq!(text(&inside["address"]), "02:42:0a:63:00:02");
@@ -152,7 +151,10 @@ fn sandboxes_on_one_bridge_reach_each_other_the_host_and_what_is_beyond() {
         let mac_before = text(&bridge["address"]);
         let leaving = AssignedSandbox { deleting: true, ..b.clone() };
         converge(&host, &assignment(&[&web], &[&leaving])).await;
-        assert_eq!(text(&json(&format!("ip -j link show {}", host_link_name(web.id)))[0]["address"]), mac_before);
+        assert_eq!(
+            text(&json(&format!("ip -j link show {}", host_link::of_network(web.id)))[0]["address"]),
+            mac_before
+        );
         let unused = AssignedNetwork { in_use: false, ..web.clone() };
         converge(&host, &assignment(&[&unused], &[&AssignedSandbox { deleting: true, ..a.clone() }])).await;
         nothing_is_left();
@@ -183,7 +185,10 @@ fn networks_are_kept_apart_unless_one_lets_the_others_in() {
         )
         .await;
         let chains = run("nft list table inet netloom");
-        assert!(chains.contains(&host_link_name(one.id)) && !chains.contains(&host_link_name(two.id)), "{chains}");
+        assert!(
+            chains.contains(&host_link::of_network(one.id)) && !chains.contains(&host_link::of_network(two.id)),
+            "{chains}"
+        );
         converge(
             &host,
             &assignment(&[&AssignedNetwork { in_use: false, ..one }], &[&AssignedSandbox { deleting: true, ..a }]),
@@ -225,7 +230,7 @@ fn what_somebody_else_breaks_is_found_and_put_right() {
         let a = sandbox(2, &web);
         let wanted = assignment(&[&web], &[&a]);
         converge(&host, &wanted).await;
-        let (bridge, port) = (host_link_name(web.id), port_name(a.endpoints[0].id));
+        let (bridge, port) = (host_link::of_network(web.id), host_link::port(a.endpoints[0].id));
         let breaks = [
             format!("ip link set {port} nomaster"),
             format!("ip link set {port} down"),

@@ -7,13 +7,12 @@ use netloom_model::assignment::{
 };
 use netloom_model::condition::Condition;
 use netloom_model::facts::Facts;
+use netloom_model::host_link;
 use netloom_model::net::Family;
 use netloom_model::network::{Driver, MTU_MIN_IPV6};
 
 use super::{Compiled, Gates, endpoint, firewall, parent, port, sysctl};
-use crate::object::{
-    Address, AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings, host_link_name, network_mac, port_name,
-};
+use crate::object::{Address, AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings, network_mac};
 
 /// MTU of a bridge and its endpoints unless said: Ethernet's.
 const MTU: u32 = 1500;
@@ -23,7 +22,7 @@ const KIND: &str = "bridge";
 /// The settings of a bridge network, and the name of its bridge.
 pub(super) fn of(network: &AssignedNetwork) -> Option<(&AssignedBridge, String)> {
     let settings = network.bridge.as_ref().filter(|_| network.driver == Driver::Bridge)?;
-    let name = settings.interface_name.clone().unwrap_or_else(|| host_link_name(network.id));
+    let name = host_link::bridge(network.id, settings.interface_name.as_deref());
     Some((settings, name))
 }
 
@@ -57,6 +56,9 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
     }
     // What is for all networks goes with one of those that are looked at, and is its doing.
     compiled.owners.extend(firewall::shared().iter().map(|part| (Key::Firewall(part.key()), owner)));
+    for condition in host_conditions(network, facts) {
+        compiled.condition(owner, condition);
+    }
     if network.deleting || !network.in_use {
         return;
     }
@@ -81,24 +83,25 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         let address = Address { place: Place::Host, link: bridge.clone(), address: gateway, prefix_length };
         compiled.want(owner, Object::Address(address));
     }
-    for condition in host_conditions(network, facts) {
-        compiled.condition(owner, condition);
-    }
 }
 
-/// What a bridge network in use says of the host's addresses, routes and nameservers as they are.
+/// What a bridge network says of the host as it is: of the source that was chosen for it from the beginning, of routes and nameservers while it
+/// is in use.
 pub fn host_conditions(network: &AssignedNetwork, facts: &Facts) -> Vec<Condition> {
-    let Some((settings, _)) = managed(network).filter(|_| network.in_use && !network.deleting) else {
-        return Vec::new();
-    };
-    let has = |address: &IpAddr| facts.links.iter().flat_map(|link| &link.addresses).any(|net| net.addr() == *address);
+    let Some((settings, _)) = managed(network).filter(|_| !network.deleting) else { return Vec::new() };
     let missing = |family: Family| match settings.gateway(family) {
-        AssignedGateway::Nat(Source::Address(address)) if network.has_way_out(family) && !has(address) => {
+        AssignedGateway::Nat(Source::Address(address))
+            if network.has_way_out(family) && !facts.has_address(*address) =>
+        {
             Some(source_missing(*address))
         }
         _ => None,
     };
-    [Family::V4, Family::V6].into_iter().filter_map(missing).chain(subnet_overlap(network, facts)).collect()
+    [Family::V4, Family::V6]
+        .into_iter()
+        .filter_map(missing)
+        .chain(subnet_overlap(network, facts).filter(|_| network.in_use))
+        .collect()
 }
 
 /// A route of the host's into the subnets of a network, or a nameserver there. None was there when it was made.
@@ -126,15 +129,20 @@ fn subnet_overlap(network: &AssignedNetwork, facts: &Facts) -> Option<Condition>
     Some(Condition::new("SubnetOverlap", reason, message))
 }
 
+/// What gives the host an address.
+pub(super) fn ip_address_add(address: IpAddr) -> String {
+    format!("ip address add {address}/{} dev LINK", if address.is_ipv4() { 32 } else { 128 })
+}
+
 /// A chosen source that the host has not, for the time being perhaps.
 fn source_missing(address: IpAddr) -> Condition {
     Condition::new(
         "SourceAddressMissing",
         "NotOnHost",
         format!(
-            "what leaves the host gets the source {address}, which this host does not have: answers go elsewhere until it does; `ip address add \
-             {address}/{} dev LINK`, or another source address",
-            if address.is_ipv4() { 32 } else { 128 }
+            "what leaves the host gets the source {address}, which this host does not have: answers go elsewhere until it does; `{}`, or \
+             another source address",
+            ip_address_add(address)
         ),
     )
 }
@@ -192,7 +200,7 @@ fn link(
         place: Place::Sandbox(sandbox.id),
         name: endpoint.interface.clone(),
         kind: LinkKind::Veth {
-            port: port_name(endpoint.id),
+            port: host_link::port(endpoint.id),
             bridge: bridge.to_owned(),
             managed: settings.managed,
             settings: PortSettings { isolated: !settings.inter_sandbox, hairpin: !endpoint.ports.is_empty() },

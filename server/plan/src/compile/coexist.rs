@@ -100,6 +100,7 @@ impl Beside {
             .collect();
         let goes_out =
             (0..2).any(|version| self.has_way_out[version] && chains.iter().any(|chain| sees(chain)[version]));
+        let reason = if among_themselves.is_empty() { "ForeignChain" } else { "ForeignChainBridged" };
         let reach = match (goes_out, among_themselves.is_empty()) {
             (true, true) => "sandboxes on this network don't reach what is beyond the host".to_owned(),
             (true, false) => format!(
@@ -112,7 +113,7 @@ impl Beside {
         let remedies = chains.iter().map(|chain| chain.remedy(&self.bridge)).collect::<Vec<_>>().join("; ");
         let verb = if chains.len() == 1 { "keeps" } else { "keep" };
         let message = format!("{titles} {verb} back what Netloom lets pass: {reach}; {remedies}");
-        Condition::new("FirewallBlocked", "ForeignChain", message)
+        Condition::new("FirewallBlocked", reason, message)
     }
 }
 

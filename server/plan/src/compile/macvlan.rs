@@ -3,15 +3,15 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use netloom_model::NetworkId;
 use netloom_model::assignment::{AssignedAddress, AssignedEndpoint, AssignedMacvlan, AssignedNetwork, AssignedSandbox};
 use netloom_model::condition::Condition;
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::network::MacvlanMode;
+use netloom_model::{NetworkId, host_link};
 
 use super::parent::{self, Stand};
 use super::{Compiled, Gates, endpoint, sysctl};
-use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Place, Route, host_link_name, network_mac};
+use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Place, Route, network_mac};
 
 /// Whether the host reaches the network's endpoints through a link of its own. Only mode bridge lets links talk to each other.
 pub(super) fn has_shim(network: &AssignedNetwork) -> bool {
@@ -23,7 +23,7 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
     let owner = AssignedKey::Network(network.id);
     compiled.marks.insert(network.id.to_string(), owner);
     let Some(macvlan) = &network.macvlan else { return };
-    let shim = host_link_name(network.id);
+    let shim = host_link::of_network(network.id);
     if has_shim(network) {
         compiled.on_host.insert(network.id);
         compiled.scope.host = true;
@@ -152,7 +152,7 @@ fn host_route(network: NetworkId, address: &AssignedAddress, source: Option<IpAd
         place: Place::Host,
         destination: address.address.into(),
         gateway: None,
-        link: host_link_name(network),
+        link: host_link::of_network(network),
         source,
     }
 }

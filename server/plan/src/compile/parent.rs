@@ -5,8 +5,10 @@ use netloom_model::plan::Refusal;
 
 /// Why a parent can't carry a network.
 pub(super) enum Stand {
-    Missing,
-    Down,
+    /// Not there; where only links of one kind will do, of which.
+    Missing(Option<&'static str>),
+    /// Not up; likewise.
+    Down(Option<&'static str>),
     Vlan(u16),
     /// It is of another kind than this.
     NotA(&'static str),
@@ -14,11 +16,11 @@ pub(super) enum Stand {
 
 /// The link of the host's that a network is on: there, up, and of a kind where only one will do.
 pub(super) fn find<'a>(name: &str, kind: Option<&'static str>, facts: &'a Facts) -> Result<&'a HostLink, Stand> {
-    let link = facts.link(name).ok_or(Stand::Missing)?;
+    let link = facts.link(name).ok_or(Stand::Missing(kind))?;
     match kind {
         Some(kind) if link.kind.as_deref() != Some(kind) => Err(Stand::NotA(kind)),
         _ if link.up => Ok(link),
-        _ => Err(Stand::Down),
+        _ => Err(Stand::Down(kind)),
     }
 }
 
@@ -26,16 +28,18 @@ impl Stand {
     /// As a refusal of what would be on it.
     pub(super) fn refusal(&self, object: String, parent: &str, facts: &Facts) -> Refusal {
         let (code, what, hint) = match self {
-            Self::Missing => ("parent-missing", format!("the host has no link {parent}"), candidates(facts)),
-            Self::Down => (
+            Self::Missing(kind) => {
+                ("parent-missing", format!("the host has no link {parent}"), candidates(*kind, facts))
+            }
+            Self::Down(kind) => (
                 "parent-down",
                 format!("the host's link {parent} is down"),
-                format!("`ip link set {parent} up`; {}", candidates(facts)),
+                format!("`ip link set {parent} up`; {}", candidates(*kind, facts)),
             ),
             Self::NotA(kind) => (
                 "parent-missing",
                 format!("the host's link {parent} is no {kind}"),
-                format!("a {kind} of that name is needed"),
+                format!("a {kind} of that name is needed; {}", candidates(Some(kind), facts)),
             ),
             Self::Vlan(id) => (
                 "feature-missing",
@@ -56,13 +60,15 @@ impl Stand {
     }
 }
 
-/// Links that could be a parent, in words.
-fn candidates(facts: &Facts) -> String {
-    let fit = |link: &&HostLink| link.up && !link.loopback && link.mac.is_some() && link.controller.is_none();
+/// Links that could be a parent, in words; where only one kind will do, of that kind.
+fn candidates(kind: Option<&str>, facts: &Facts) -> String {
+    let able = |link: &HostLink| !link.loopback && link.mac.is_some() && link.controller.is_none();
+    let fit = |link: &&HostLink| link.up && kind.map_or_else(|| able(link), |kind| link.kind.as_deref() == Some(kind));
     let names: Vec<&str> = facts.links.iter().filter(fit).map(|link| link.name.as_str()).collect();
-    if names.is_empty() {
-        "no link of this host is up and could be a parent".to_owned()
-    } else {
-        format!("links of this host that are up: {}", names.join(", "))
+    match (names.is_empty(), kind) {
+        (true, None) => "no link of this host is up and could be a parent".to_owned(),
+        (true, Some(kind)) => format!("no {kind} of this host is up"),
+        (false, None) => format!("links of this host that are up: {}", names.join(", ")),
+        (false, Some(kind)) => format!("{kind}s of this host that are up: {}", names.join(", ")),
     }
 }

@@ -4,17 +4,21 @@
 //! A packet's way does not grow with the number of ports, and publishing one changes one element. That a packet so sent on may enter the
 //! endpoint's network is a rule of the network's (`firewall`).
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use netloom_model::assignment::{AssignedEndpoint, AssignedSandbox};
+use netloom_model::condition::Condition;
+use netloom_model::facts::Facts;
 use netloom_model::port::PublishedPort;
 use netloom_nftables::expression::Nfproto;
 use netloom_nftables::rule::Field;
 use netloom_nftables::{Chain, Comment, DataType, Element, Hook, Policy, Rule, Set, Value};
 
+use super::bridge::ip_address_add;
 use super::firewall::{BRIDGES, chain, commented};
-use super::{Compiled, sysctl};
+use super::{Compiled, Gates, sysctl};
 use crate::firewall::{ITSELF, OPEN, PUBLISHED, Part, SetElement};
 use crate::object::{AssignedKey, Object};
 
@@ -159,6 +163,39 @@ pub(super) fn endpoint(compiled: &mut Compiled, sandbox: &AssignedSandbox, endpo
             compiled.want(owner, object);
         }
     }
+}
+
+/// The single addresses of the host's that a running sandbox publishes ports on, each with the first of these ports. Loopback the host always has.
+pub fn host_addresses(sandbox: &AssignedSandbox) -> BTreeMap<IpAddr, &PublishedPort> {
+    if !sandbox.running || sandbox.deleting {
+        return BTreeMap::new();
+    }
+    let endpoints = sandbox.endpoints.iter().filter(|endpoint| !endpoint.deleting);
+    let ports = endpoints
+        .flat_map(|endpoint| &endpoint.ports)
+        .filter(|port| !port.direct && !port.host_address.is_unspecified() && !port.host_address.is_loopback());
+    let mut addresses = BTreeMap::new();
+    ports.for_each(|port| {
+        addresses.entry(port.host_address).or_insert(port);
+    });
+    addresses
+}
+
+/// What a sandbox says of addresses that the host had when ports were published on them, and has no more.
+pub(super) fn host_address_missing(sandbox: &AssignedSandbox, facts: &Facts, gates: &Gates) -> Option<Condition> {
+    let has = |address: &IpAddr| facts.has_address(*address) || gates.gateways.contains(address);
+    let missing: Vec<_> = host_addresses(sandbox).into_iter().filter(|(address, _)| !has(address)).collect();
+    let (first, _) = missing.first()?;
+    let joined = |words: Vec<String>| words.join(" and ");
+    let addresses = joined(missing.iter().map(|(address, _)| address.to_string()).collect());
+    let ports = joined(missing.iter().map(|(_, port)| port.to_string()).collect());
+    let remedies = joined(missing.iter().map(|(address, _)| format!("`{}`", ip_address_add(*address))).collect());
+    let every = if first.is_ipv4() { "0.0.0.0" } else { "::" };
+    let message = format!(
+        "ports are published on {addresses}, which this host does not have: nobody reaches {ports} until it does; {remedies}, or another \
+         `host_address` (`{every}` is every one of this host)"
+    );
+    Some(Condition::new("HostAddressMissing", "NotOnHost", message))
 }
 
 /// What lets an endpoint reach its own ports.

@@ -5,7 +5,7 @@ use netloom_model::facts::Facts;
 use netloom_model::network::Driver;
 use netloom_model::plan::Refusal;
 
-use super::{Compiled, Gates, bridge, macvlan, sysctl};
+use super::{Compiled, Gates, bridge, macvlan, port, sysctl};
 use crate::object::{AssignedKey, Link, LinkKind, Mark, Namespace, Object, Place};
 
 /// Compiles a sandbox. One that shares the host's stack has nothing of its own.
@@ -55,6 +55,9 @@ pub(super) fn sandbox(
     }
     for endpoint in sandbox.endpoints.iter().filter(|e| !e.deleting) {
         self::endpoint(compiled, sandbox, endpoint, assignment, facts, gates);
+    }
+    if let Some(condition) = port::host_address_missing(sandbox, facts, gates) {
+        compiled.condition(owner, condition);
     }
 }
 

@@ -9,7 +9,7 @@ use netloom_model::assignment::{
 };
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::network::{Driver, MacvlanMode};
-use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
+use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId, host_link};
 
 use super::*;
 use crate::object::{LinkKind, Sysctl};
@@ -216,7 +216,7 @@ fn host_access_is_a_shim_and_a_route_per_endpoint_from_the_hosts_address() {
     let mut network = network();
     network.macvlan.as_mut().expect("macvlan").host_access = true;
     let compiled = compile(&assignment(network.clone(), sandbox()), &facts(), &Gates::default());
-    let shim = host_link_name(network.id);
+    let shim = host_link::of_network(network.id);
     assert!(shim.len() <= 15, "an interface's name has at most 15 bytes");
     let Some(Object::Link(link)) = compiled.desired.get(&Key::Link(Place::Host, shim.clone())) else {
         panic!("no shim")

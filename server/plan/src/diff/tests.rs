@@ -316,7 +316,7 @@ proptest! {
                     Object::Link(Link { kind: LinkKind::Port, name, .. }) => {
                         prop_assert!(wanted.scope.host_links.contains(name), "{name} is another's");
                     }
-                    _ => prop_assert!(wanted.on_host.iter().any(|n| Some(&*crate::object::host_link_name(*n)) == object.link())),
+                    _ => prop_assert!(wanted.on_host.iter().any(|n| Some(&*netloom_model::host_link::of_network(*n)) == object.link())),
                 },
             }
         }

@@ -5,19 +5,17 @@
 
 use std::net::IpAddr;
 
-use netloom_model::Invalid;
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::invalid::Code;
 use netloom_model::name::check_interface_name;
 use netloom_model::net::{Family, parse_address};
 use netloom_model::network::{Driver, GatewayMode, NetworkSpec};
+use netloom_model::{Invalid, host_link};
 
 use crate::validate::{Problems, immutable};
 
 /// JSON Pointer to the bridge's name.
 pub(crate) const INTERFACE_NAME: &str = "/bridge/interface_name";
-/// How the names begin that Netloom itself gives to links on the host (plan has the same).
-const OWN: &str = "nl-";
 
 /// Checks the block of a network that is to be made; answers the bridge of the host's that it uses. Without facts, what depends on the host is
 /// not checked.
@@ -204,8 +202,8 @@ fn belongs(problems: &mut Problems, spec: &NetworkSpec) {
 
 fn check_name(name: &str, facts: Option<&Facts>) -> Result<(), Invalid> {
     check_interface_name(INTERFACE_NAME, name).map_err(|refused| refused.hint("for example `br-web`"))?;
-    if name.starts_with(OWN) {
-        let message = format!("names that begin with `{OWN}` are for Netloom to give");
+    if name.starts_with(host_link::PREFIX) {
+        let message = format!("names that begin with `{}` are for Netloom to give", host_link::PREFIX);
         return Err(Invalid::new(INTERFACE_NAME, Code::NotAllowedHere, name, message)
             .hint("choose another name, or leave it out to get one of those"));
     }

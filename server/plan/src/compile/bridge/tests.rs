@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use netloom_model::NetworkId;
 use netloom_model::assignment::{AssignedPool, Assignment};
 use netloom_model::facts::{Facts, HostRoute};
+use netloom_model::{NetworkId, host_link};
 
 use super::*;
 use crate::compile::compile;
@@ -122,7 +122,8 @@ fn an_internal_network_has_no_gateway_and_no_way_out() {
     network.pools.iter_mut().for_each(|pool| pool.gateway = None);
     let compiled = compiled(&network);
     assert!(!compiled.desired.keys().any(|key| matches!(key, Key::Address(..))));
-    let forwarding = Key::Sysctl(Place::Host, format!("net/ipv4/conf/{}/forwarding", host_link_name(network.id)));
+    let forwarding =
+        Key::Sysctl(Place::Host, format!("net/ipv4/conf/{}/forwarding", host_link::of_network(network.id)));
     assert!(matches!(compiled.desired.get(&forwarding), Some(Object::Sysctl(found)) if found.value == "0"));
     let members = parts(&compiled);
     let outwards = |set: &str| set.starts_with("masquerade") || set.starts_with("ways_out");
