@@ -55,8 +55,8 @@ pub(crate) async fn settle(inner: &Arc<Inner>, asked: &BTreeSet<Key>, mut work: 
     let told = say_gone(inner, &work, &verdicts, &left).await;
     if !told {
         for (key, verdict) in &mut verdicts {
-            let of_key = |sandbox: &SandboxId| *key == Key::Sandbox(*sandbox);
-            if *verdict == Verdict::Gone || left.keys().any(of_key) {
+            let of_key = |(sandbox, _): &(SandboxId, EndpointId)| *key == Key::Sandbox(*sandbox);
+            if *verdict == Verdict::Gone || left.iter().any(of_key) {
                 *verdict = Verdict::Again;
             }
         }
@@ -174,15 +174,12 @@ fn of_sandbox(inner: &Inner, sandbox: &AssignedSandbox, work: &Work) -> Option<V
 }
 
 /// Deleting endpoints of sandboxes that stay, of which nothing is left.
-fn endpoints_gone(work: &Work, verdicts: &BTreeMap<Key, Verdict>) -> BTreeMap<SandboxId, Vec<EndpointId>> {
+fn endpoints_gone(work: &Work, verdicts: &BTreeMap<Key, Verdict>) -> BTreeSet<(SandboxId, EndpointId)> {
     let stays =
         work.assignment.sandboxes.values().filter(|s| !s.deleting && verdicts.contains_key(&Key::Sandbox(s.id)));
-    let gone = stays.map(|sandbox| {
-        let deleting = sandbox.endpoints.iter().filter(|endpoint| endpoint.deleting);
-        let gone = deleting.filter(|e| !remains::of_endpoint(sandbox.id, e, &work.wanted, &work.observed));
-        (sandbox.id, gone.map(|endpoint| endpoint.id).collect::<Vec<_>>())
-    });
-    gone.filter(|(_, endpoints)| !endpoints.is_empty()).collect()
+    let deleting = stays.flat_map(|s| s.endpoints.iter().filter(|e| e.deleting).map(|endpoint| (s.id, endpoint)));
+    let gone = deleting.filter(|(id, e)| !remains::of_endpoint(*id, e, &work.wanted, &work.observed));
+    gone.map(|(id, endpoint)| (id, endpoint.id)).collect()
 }
 
 /// Reports what is gone; says whether that was taken (or there was nothing to say).
@@ -190,7 +187,7 @@ async fn say_gone(
     inner: &Inner,
     work: &Work,
     verdicts: &BTreeMap<Key, Verdict>,
-    endpoints: &BTreeMap<SandboxId, Vec<EndpointId>>,
+    endpoints: &BTreeSet<(SandboxId, EndpointId)>,
 ) -> bool {
     let (mut networks, mut sandboxes) = (Vec::new(), Vec::new());
     for (key, _) in verdicts.iter().filter(|(_, verdict)| **verdict == Verdict::Gone) {
@@ -199,15 +196,15 @@ async fn say_gone(
             Key::Sandbox(id) => sandboxes.push(*id),
         }
     }
-    let endpoints: Vec<EndpointId> = endpoints.values().flatten().copied().collect();
     if networks.is_empty() && sandboxes.is_empty() && endpoints.is_empty() {
         return true;
     }
-    forget_connections(inner, work, &sandboxes, &endpoints).await;
+    forget_connections(inner, work, &sandboxes, endpoints).await;
     if let Err(injected) = netloom_fault::point("agent.pass.before_report") {
         tracing::warn!(%injected, "the report was not made; it is made again");
         return false;
     }
+    let endpoints = endpoints.iter().copied().collect();
     match inner.sink.report(Report::Gone { networks, sandboxes, endpoints }).await {
         Ok(()) => true,
         Err(error) => {
@@ -219,7 +216,12 @@ async fn say_gone(
 
 /// Has the host forget the connections of endpoints that are gone, before anybody else gets their addresses. A macvlan's packets never
 /// passed through the host.
-async fn forget_connections(inner: &Inner, work: &Work, sandboxes: &[SandboxId], endpoints: &[EndpointId]) {
+async fn forget_connections(
+    inner: &Inner,
+    work: &Work,
+    sandboxes: &[SandboxId],
+    endpoints: &BTreeSet<(SandboxId, EndpointId)>,
+) {
     let networks = &work.assignment.networks;
     let on_bridge = |e: &&AssignedEndpoint| networks.get(&e.network).is_some_and(|n| n.driver == Driver::Bridge);
     let addresses: Vec<IpAddr> = work
@@ -227,7 +229,7 @@ async fn forget_connections(inner: &Inner, work: &Work, sandboxes: &[SandboxId],
         .sandboxes
         .values()
         .flat_map(|sandbox| sandbox.endpoints.iter().map(move |endpoint| (sandbox.id, endpoint)))
-        .filter(|(sandbox, endpoint)| sandboxes.contains(sandbox) || endpoints.contains(&endpoint.id))
+        .filter(|(sandbox, endpoint)| sandboxes.contains(sandbox) || endpoints.contains(&(*sandbox, endpoint.id)))
         .map(|(_, endpoint)| endpoint)
         .filter(on_bridge)
         .flat_map(|endpoint| endpoint.addresses.iter().map(|one| one.address))
@@ -278,7 +280,7 @@ fn record(
     work: &Work,
     verdicts: BTreeMap<Key, Verdict>,
     mut found: BTreeMap<Key, Vec<Condition>>,
-    left: &BTreeMap<SandboxId, Vec<EndpointId>>,
+    left: &BTreeSet<(SandboxId, EndpointId)>,
     told: bool,
 ) -> Failures {
     let mut after = Failures::default();
@@ -294,10 +296,10 @@ fn record(
         tracked.present = is_present(key, work);
         tracked.interfaces = None;
         if let (Some(Assigned::Sandbox(sandbox)), Key::Sandbox(id), true) = (&mut tracked.assigned, key, told)
-            && let Some(gone) = left.get(&id)
+            && left.iter().any(|(of, _)| *of == id)
         {
             // Its addresses may be another's from now on: its host routes are no longer this sandbox's to judge.
-            Arc::make_mut(sandbox).endpoints.retain(|endpoint| !gone.contains(&endpoint.id));
+            Arc::make_mut(sandbox).endpoints.retain(|endpoint| !left.contains(&(id, endpoint.id)));
         }
         match verdict {
             Verdict::Converged => {

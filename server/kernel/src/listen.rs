@@ -12,8 +12,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::Error;
 use crate::foreign_chains::hear;
 use crate::handle::{Heard, Inner};
+use crate::message::link;
 use crate::registry::Registry;
-use crate::setting_watch::{self, SettingWatch};
+use crate::setting_watch::{self, Remembered, SettingWatch, StackId};
 use crate::{pin_watch, sys};
 
 mod memory;
@@ -67,6 +68,17 @@ impl Listener {
     /// Hears of settings, which no socket tells of.
     pub(crate) fn settings(&self) -> &SettingWatch {
         &self.settings
+    }
+
+    /// Takes all the links that the host was seen to have, by who looked at everything there.
+    pub(crate) fn know_host(&self, links: impl Iterator<Item = link::Seen>) {
+        self.state().memory.know_host(links);
+    }
+
+    /// Settings of a stack that need not be read; none is known while nobody hears of changes.
+    pub(crate) fn remembered(&self, stack: StackId) -> Option<Remembered> {
+        let hears = self.state().to.as_ref().is_some_and(|to| !to.is_closed());
+        hears.then(|| self.settings.remembered(stack))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

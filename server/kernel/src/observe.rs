@@ -193,6 +193,9 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
         let names = (!scope.everything).then_some(scope.host_links.as_slice());
         let seen = look(&mut stack, worker, names, route::Filter::Ours, Counters::Without)
             .map_err(|failure| Error::system("look at the host's links", failure))?;
+        if scope.everything {
+            inner.listener.know_host(seen.links.values().cloned());
+        }
         for found in seen.links.values() {
             let object = Object::Link(seen.link(Place::Host, found));
             if found.is_ours() {
@@ -215,7 +218,8 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
     Ok(observed)
 }
 
-/// Reads settings of the stack that the thread is in. From before they are read, what others do to them is heard.
+/// Reads settings of the stack that the thread is in, but for those that are known: made just now, or remembered. From before they are read,
+/// what others do to them is heard.
 fn settings(
     inner: &Inner,
     scope: &Scope,
@@ -226,14 +230,23 @@ fn settings(
 ) -> Result<(), Error> {
     let asked = || scope.sysctls.iter().filter(|(wanted, _)| *wanted == place).map(|(_, path)| path);
     inner.listener.settings().watch(stack, asked().map(String::as_str));
+    let remembered = inner.listener.remembered(stack);
+    // Who looks at everything finds what could not be heard, too.
+    let usable = remembered.as_ref().filter(|_| !scope.everything);
+    let mut learnt = Vec::new();
     for path in asked() {
-        let value = match known.get(path) {
+        let remembers = || usable.and_then(|remembered| remembered.values.get(path));
+        let value = match known.get(path).or_else(remembers) {
             Some(value) => Some(value.clone()),
             None => sysctl::read(path).map_err(|error| Error::system(format!("read the setting {path}"), error))?,
         };
         if let Some(value) = value {
+            learnt.push((path.clone(), value.clone()));
             put(&mut observed.ours, Object::Sysctl(Sysctl { place, path: path.clone(), value }));
         }
+    }
+    if let Some(remembered) = remembered {
+        inner.listener.settings().remember(stack, &remembered, learnt.into_iter());
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 //!
 //! A write is seen when it comes through the mount of `/proc` that this process has, which is the host's own. One that comes through another
 //! (a container's) is not; of forwarding and a few others the kernel tells itself (`message::netconf`), the rest is found by the next full look.
+//!
+//! What is watched need not be read again by every look: its value is remembered until something is heard that may have changed it.
 //! What must not live here: which settings matter, stack they are, and what is done about a change.
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,7 +26,9 @@ use crate::sys;
 const TAKEN_BACK_AFTER: Duration = Duration::from_secs(1);
 /// The directories that hold one for each link, and `all` and `default`.
 const OF_LINKS: [&str; 2] = ["net/ipv4/conf/", "net/ipv6/conf/"];
-/// Those of them that are no link's.
+/// In the same order, those for all links.
+const OF_ALL_LINKS: [&str; 2] = ["net/ipv4/conf/all", "net/ipv6/conf/all"];
+/// Those that are no link's.
 const OF_NO_LINK: [&str; 2] = ["all", "default"];
 
 /// A stack that settings are read in.
@@ -34,6 +38,17 @@ pub(crate) struct StackId {
     pub(crate) cookie: u64,
     /// The nsid by which the host knows it; absent for the host's own.
     pub(crate) nsid: Option<i32>,
+}
+
+/// Which settings of a stack.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Of<'a> {
+    /// All.
+    Stack,
+    /// Those of its links.
+    Links,
+    /// Those of one link.
+    Link(&'a str),
 }
 
 /// What was heard.
@@ -68,6 +83,31 @@ struct Namespace {
     nsid: Option<i32>,
     /// By directory below `/proc/sys`.
     watches: BTreeMap<String, WatchDescriptor>,
+    /// What was read of those directories, by path, and not heard to change since.
+    values: BTreeMap<String, String>,
+    /// How often something was heard that may have changed values.
+    changes: u64,
+}
+
+impl Namespace {
+    fn new(nsid: Option<i32>) -> Self {
+        Self { nsid, watches: BTreeMap::new(), values: BTreeMap::new(), changes: 0 }
+    }
+
+    /// Values of these directories may be others now.
+    fn unlearn(&mut self, is_of: impl Fn(&str) -> bool) {
+        self.changes += 1;
+        self.values.retain(|path, _| !path.rsplit_once('/').is_some_and(|(directory, _)| is_of(directory)));
+    }
+}
+
+/// Settings of a stack that need not be read.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    /// By path.
+    pub(crate) values: BTreeMap<String, String>,
+    /// Of what moment that is.
+    changes: u64,
 }
 
 impl SettingWatch {
@@ -88,10 +128,10 @@ impl SettingWatch {
         let Some(inotify) = &self.inotify else { return };
         let mut state = self.state();
         let State { namespaces, by_watch, refused, .. } = &mut *state;
-        let namespace =
-            namespaces.entry(stack.cookie).or_insert_with(|| Namespace { nsid: None, watches: BTreeMap::new() });
+        let namespace = namespaces.entry(stack.cookie).or_insert_with(|| Namespace::new(stack.nsid));
         namespace.nsid = stack.nsid;
-        for directory in settings.filter_map(|setting| setting.rsplit_once('/')).map(|(directory, _)| directory) {
+        let directories = settings.filter_map(|setting| setting.rsplit_once('/')).map(|(directory, _)| directory);
+        for directory in directories.flat_map(|directory| [Some(directory), of_all_links(directory)]).flatten() {
             if namespace.watches.contains_key(directory) {
                 continue;
             }
@@ -109,6 +149,40 @@ impl SettingWatch {
                 Err(_) => {}
             }
         }
+    }
+
+    /// What need not be read in this stack. Whoever reads the rest lets it be remembered with this.
+    pub(crate) fn remembered(&self, stack: StackId) -> Remembered {
+        let state = self.state();
+        let namespace = state.namespaces.get(&stack.cookie);
+        namespace
+            .map_or_else(Remembered::default, |one| Remembered { values: one.values.clone(), changes: one.changes })
+    }
+
+    /// Remembers what was read since, unless something was heard meanwhile; of directories that are watched.
+    pub(crate) fn remember(&self, stack: StackId, since: &Remembered, read: impl Iterator<Item = (String, String)>) {
+        let mut state = self.state();
+        let Some(namespace) = state.namespaces.get_mut(&stack.cookie) else { return };
+        if namespace.changes != since.changes {
+            return;
+        }
+        let Namespace { watches, values, .. } = namespace;
+        values.extend(
+            read.filter(|(path, _)| {
+                path.rsplit_once('/').is_some_and(|(directory, _)| watches.contains_key(directory))
+            }),
+        );
+    }
+
+    /// Values of the stack with this nsid (absent for the host's own) may have changed.
+    pub(crate) fn unlearn(&self, nsid: Option<i32>, of: Of<'_>) {
+        let is_of = |directory: &str| match of {
+            Of::Stack => true,
+            Of::Links => link_of(directory).is_some(),
+            Of::Link(link) => link_of(directory) == Some(link),
+        };
+        let mut state = self.state();
+        state.namespaces.values_mut().filter(|one| one.nsid == nsid).for_each(|one| one.unlearn(is_of));
     }
 
     /// Whether settings of this link of the host's are watched.
@@ -129,16 +203,20 @@ impl SettingWatch {
                 // EAGAIN: nothing is left. Anything else is for the one who waits for the next to say.
                 Err(_) => return heard,
             };
-            let state = self.state();
+            let mut state = self.state();
+            let State { namespaces, by_watch, .. } = &mut *state;
             for event in events {
                 let changed = if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+                    namespaces.values_mut().for_each(|namespace| namespace.unlearn(|_| true));
                     Some(Changed::Overrun)
                 } else {
                     // What is no longer watched for may still be heard.
-                    let found = state.by_watch.get(&event.wd).filter(|_| event.mask.contains(AddWatchFlags::IN_MODIFY));
+                    let found = by_watch.get(&event.wd).filter(|_| event.mask.contains(AddWatchFlags::IN_MODIFY));
                     found.and_then(|(cookie, directory)| {
-                        let nsid = state.namespaces.get(cookie)?.nsid;
-                        Some(Changed::In(nsid, directory.clone()))
+                        let namespace = namespaces.get_mut(cookie)?;
+                        // One of all links' changes the links'.
+                        namespace.unlearn(|_| true);
+                        Some(Changed::In(namespace.nsid, directory.clone()))
                     })
                 };
                 heard.extend(changed.filter(|changed| !heard.contains(changed)));
@@ -160,7 +238,10 @@ impl SettingWatch {
     pub(crate) fn forget_link(&self, nsid: Option<i32>, link: &str) {
         let mut state = self.state();
         let namespaces = state.namespaces.values_mut().filter(|namespace| namespace.nsid == nsid);
-        let forget = |namespace: &mut Namespace| OF_LINKS.map(|of| namespace.watches.remove(&format!("{of}{link}")));
+        let forget = |namespace: &mut Namespace| {
+            namespace.unlearn(|directory| link_of(directory) == Some(link));
+            OF_LINKS.map(|of| namespace.watches.remove(&format!("{of}{link}")))
+        };
         let watches: Vec<WatchDescriptor> = namespaces.flat_map(forget).flatten().collect();
         self.discard(&mut state, watches.into_iter());
     }
@@ -170,6 +251,7 @@ impl SettingWatch {
         let mut state = self.state();
         let of_link = |directory: &str| link_of(directory).is_some();
         let forget = |namespace: &mut Namespace| {
+            namespace.unlearn(|_| true);
             namespace
                 .watches
                 .extract_if(.., |directory, _| of_link(directory))
@@ -199,6 +281,12 @@ impl SettingWatch {
             let _ = self.inotify.as_ref().map(|inotify| inotify.rm_watch(watch));
         }
     }
+}
+
+/// The directory of which a change may change the settings of every link, for one that is a link's.
+fn of_all_links(directory: &str) -> Option<&'static str> {
+    let of = OF_LINKS.iter().position(|of| directory.starts_with(of))?;
+    Some(OF_ALL_LINKS[of])
 }
 
 /// The link that a directory of settings belongs to.

@@ -38,8 +38,8 @@ pub enum Report {
         networks: Vec<NetworkId>,
         /// Deleting sandboxes, with all their endpoints.
         sandboxes: Vec<SandboxId>,
-        /// Deleting endpoints of sandboxes that stay.
-        endpoints: Vec<EndpointId>,
+        /// Deleting endpoints of sandboxes that stay, with those.
+        endpoints: Vec<(SandboxId, EndpointId)>,
     },
     /// A stranger answered for an address that an endpoint was about to take.
     AddressConflict {

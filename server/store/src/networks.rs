@@ -211,26 +211,36 @@ pub async fn with_bridge(tx: &mut ReadTx<'_>, interface: &str) -> Result<Option<
     tx.row(statement.bind(interface.to_owned()), row).await
 }
 
-/// The network with this name, with its pools by position, each with the lowest free run that reaches into its range: what an attachment
-/// needs, in one reading.
-pub async fn by_name_with_pools(tx: &mut ReadTx<'_>, name: &str) -> Result<Option<(NetworkRow, Vec<WithFree>)>, Error> {
+/// What an attachment needs of its network.
+#[derive(Debug)]
+pub struct ToAttach {
+    /// The network.
+    pub network: NetworkRow,
+    /// How many endpoints are on it, those on their way out included.
+    pub endpoints: u64,
+    /// Its pools by position, each with the lowest free run that reaches into its range.
+    pub pools: Vec<WithFree>,
+}
+
+/// The network with this name, with all that an attachment needs of it, in one reading.
+pub async fn to_attach(tx: &mut ReadTx<'_>, name: &str) -> Result<Option<ToAttach>, Error> {
     let statement = sql(concat!(
         "SELECT ",
         columns!(),
-        ", p.id IS NOT NULL, ",
+        ", (SELECT COUNT(*) FROM endpoint AS e WHERE e.network_id = n.id), p.id IS NOT NULL, ",
         pools::columns!(),
         ", f.low, f.high FROM network AS n LEFT JOIN pool AS p ON p.network_id = n.id",
         pools::lowest_free!(),
         " WHERE n.name = $1 ORDER BY p.position"
     ));
     let read = |c: &mut Columns<'_>| {
-        let network = row(c)?;
+        let (network, endpoints) = (row(c)?, c.count()?);
         let pool = if c.plain()? { Some(pools::row_with_free(c)?) } else { None };
-        Ok((network, pool))
+        Ok((network, endpoints, pool))
     };
     let mut found = None;
-    for (network, pool) in tx.rows(statement.bind(name.to_owned()), read).await? {
-        found.get_or_insert((network, Vec::new())).1.extend(pool);
+    for (network, endpoints, pool) in tx.rows(statement.bind(name.to_owned()), read).await? {
+        found.get_or_insert(ToAttach { network, endpoints, pools: Vec::new() }).pools.extend(pool);
     }
     Ok(found)
 }

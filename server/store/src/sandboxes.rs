@@ -62,11 +62,8 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error>
     Ok(())
 }
 
-/// Writes what can change of a sandbox: namespace, whether it should run, why and since when it is orphaned, spec with its labels,
-/// revision, time.
-///
-/// # Errors
-/// [`Error::NotFound`].
+/// Writes what can change of a sandbox that was read in this transaction: namespace, whether it should run, why and since when it is
+/// orphaned, spec with its labels, revision, time.
 pub async fn update(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error> {
     let statement = sql(
         "UPDATE sandbox SET namespace = $2, running = $3, orphaned = $4, orphaned_at = $5, spec = $6, revision = $7,
@@ -80,7 +77,7 @@ pub async fn update(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error>
     .bind(column::json(&row.spec)?)
     .bind(column::integer(row.revision))
     .bind(row.updated_at.millis());
-    tx.change_one(statement).await?;
+    tx.write(statement);
     labels::SANDBOX.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await
 }
 

@@ -44,12 +44,11 @@ pub(super) async fn check_name(tx: &mut ReadTx<'_>, spec: &NetworkSpec) -> Resul
     Err(error.hint(hint).retryable(other.deleting))
 }
 
-/// Refuses one more endpoint than a bridge has ports. Those of stopped sandboxes count: they may be started at any time.
+/// Refuses one more endpoint than a bridge has ports, where so many are on the network already. Those of stopped sandboxes count: they may be started at any time.
 ///
 /// # Errors
 /// `bridge-full`.
-pub(crate) async fn check_room(tx: &mut ReadTx<'_>, network: &NetworkRow) -> Result<(), Error> {
-    let endpoints = networks::endpoint_counts(tx, &[network.id]).await?.remove(&network.id).unwrap_or(0);
+pub(crate) fn check_room(network: &NetworkRow, endpoints: u64) -> Result<(), Error> {
     if endpoints < BRIDGE_PORTS_MAX {
         return Ok(());
     }

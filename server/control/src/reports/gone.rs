@@ -10,7 +10,6 @@ use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::{EndpointId, NetworkId, SandboxId, Timestamp};
 use netloom_store::{EndpointRow, LeaseQuery, LeaseRow, WriteTx, endpoints, events, leases, networks, sandboxes};
 
-use super::kept::Kept;
 use super::proven::Proven;
 use crate::clock::now;
 use crate::commit::{Job, fault};
@@ -29,14 +28,18 @@ impl Control {
         &self,
         networks: Vec<NetworkId>,
         sandboxes: Vec<SandboxId>,
-        endpoints: Vec<EndpointId>,
+        endpoints: Vec<(SandboxId, EndpointId)>,
     ) -> Result<(), Error> {
+        let is_kept = |(sandbox, endpoint): &(_, _)| self.inner.kept.proven(*sandbox, *endpoint);
+        let endpoints: Vec<EndpointId> = endpoints.into_iter().filter(|one| !is_kept(one)).map(|(_, id)| id).collect();
+        if networks.is_empty() && sandboxes.is_empty() && endpoints.is_empty() {
+            return Ok(());
+        }
         // A network can be reported before the last endpoint on it: its proof is kept until then.
         self.inner.proven.add(&networks);
         self.inner.know_host().await;
-        let (proven, kept) = (self.inner.proven.clone(), self.inner.kept.clone());
-        let host = self.inner.host.clone();
-        let purged = self.inner.commit(false, Purge { proven, kept, host, sandboxes, endpoints }).await?;
+        let (proven, host) = (self.inner.proven.clone(), self.inner.host.clone());
+        let purged = self.inner.commit(false, Purge { proven, host, sandboxes, endpoints }).await?;
         self.inner.proven.purged(&purged.networks);
         self.forget_findings(&purged.of_host).await;
         fault("control.remove.after_purge")
@@ -45,7 +48,6 @@ impl Control {
 
 struct Purge {
     proven: Arc<Proven>,
-    kept: Arc<Kept>,
     host: Arc<Host>,
     sandboxes: Vec<SandboxId>,
     endpoints: Vec<EndpointId>,
@@ -73,8 +75,7 @@ impl Job for Purge {
             [] => Vec::new(),
             ids => endpoints::by_ids(tx, ids).await?,
         };
-        let is_to_go = |one: &EndpointRow| one.deleting && !self.kept.proven(one.sandbox_id, one.id);
-        let detached: Vec<EndpointRow> = detached.into_iter().filter(is_to_go).collect();
+        let detached: Vec<EndpointRow> = detached.into_iter().filter(|one| one.deleting).collect();
         let mut stamp = None;
         for endpoint in &detached {
             let now = now();

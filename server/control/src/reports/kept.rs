@@ -33,15 +33,15 @@ impl Kept {
         all.get_mut(&sandbox).map(|proven| proven.insert(endpoint)).is_some()
     }
 
-    fn end(&self, sandbox: SandboxId) -> Vec<EndpointId> {
+    fn end(&self, sandbox: SandboxId) -> Vec<(SandboxId, EndpointId)> {
         let mut all = self.by_sandbox.lock().unwrap_or_else(PoisonError::into_inner);
-        all.remove(&sandbox).into_iter().flatten().collect()
+        all.remove(&sandbox).into_iter().flatten().map(|endpoint| (sandbox, endpoint)).collect()
     }
 }
 
 impl Keeping {
     /// Keeps no longer; answers what is proven gone, and is the caller's to purge.
-    pub(crate) fn end(self) -> Vec<EndpointId> {
+    pub(crate) fn end(self) -> Vec<(SandboxId, EndpointId)> {
         self.kept.end(self.sandbox)
     }
 }

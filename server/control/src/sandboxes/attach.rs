@@ -11,8 +11,10 @@ use netloom_model::lease::{LeaseState, Owner, OwnerKind};
 use netloom_model::net::Family;
 use netloom_model::network::Driver;
 use netloom_model::{EndpointId, Invalid, MacAddr, NodeId, Timestamp};
-use netloom_store::networks::NetworkUse;
-use netloom_store::{EndpointRow, LeaseRow, NetworkRow, SandboxRow, WithFree, WriteTx, endpoints, leases, networks};
+use netloom_store::networks::{NetworkUse, ToAttach};
+use netloom_store::{
+    EndpointRow, LeaseRow, NetworkRow, SandboxRow, WithFree, WriteTx, constraint, endpoints, leases, networks,
+};
 
 use super::looks::Looks;
 use super::ports;
@@ -33,6 +35,14 @@ pub(crate) enum Approach {
     Hopeful,
     /// The store is asked at once, for one more handing over: an address that is taken gets a substitute, a name its holder's.
     Careful,
+}
+
+impl Approach {
+    /// Whether an error says that hope had taken something to be free that was not.
+    pub(crate) fn was_wrong(self, error: &Error) -> bool {
+        let taken = [constraint::SANDBOX_NAME, constraint::ENDPOINT_MAC];
+        self == Self::Hopeful && taken.iter().any(|name| error.breaks(name))
+    }
 }
 
 /// What a use case knows for its attachments.
@@ -86,7 +96,8 @@ pub(crate) async fn attach_all(
     let first = existing.iter().map(|endpoint| endpoint.position + 1).max().unwrap_or(0);
     let mut attached = Vec::with_capacity(wanted.len());
     for (position, attachment) in (first..).zip(wanted) {
-        let Some((network, mut pools)) = networks::by_name_with_pools(tx, &attachment.network).await? else {
+        let Some(ToAttach { network, endpoints, mut pools }) = networks::to_attach(tx, &attachment.network).await?
+        else {
             return Err(no_network(tx, &attachment.network).await?.into());
         };
         not_deleting(&network)?;
@@ -112,7 +123,8 @@ pub(crate) async fn attach_all(
             }
             Driver::Bridge | Driver::Macvlan => {
                 if network.driver == Driver::Bridge {
-                    prepare(tx, terms, sandbox, &network, &mut pools).await?;
+                    bridge::check_room(&network, endpoints)?;
+                    cut_first_pool(tx, terms, sandbox, &network, &mut pools).await?;
                 }
                 let interface = Some(names.next(attachment));
                 let place = Place { terms, sandbox, network: &network, pools: &pools, wanted: attachment };
@@ -126,15 +138,14 @@ pub(crate) async fn attach_all(
     Ok(attached)
 }
 
-/// Sees that a bridge network has room for one more port, and a pool: the predefined one has none until it is first used.
-async fn prepare(
+/// Sees that a bridge network has a pool: the predefined one has none until it is first used.
+async fn cut_first_pool(
     tx: &mut WriteTx<'_>,
     terms: Terms<'_>,
     sandbox: &SandboxRow,
     network: &NetworkRow,
     pools: &mut Vec<WithFree>,
 ) -> Result<(), Error> {
-    bridge::check_room(tx, network).await?;
     if pools.is_empty() {
         let stamp = Stamp { revision: sandbox.revision, now: terms.now };
         *pools = bridge::first_pool(tx, terms.node, network, terms.looks.ground.as_deref(), stamp).await?;
@@ -261,25 +272,6 @@ pub(crate) async fn set_leases(
     changed.retain(|lease| lease.state != state);
     leases::set_state(tx, &changed, state, revision, now);
     Ok(())
-}
-
-/// Takes endpoints that are on their way out back, with the addresses and the Ethernet addresses that they had: their leases are
-/// `releasing`, so nobody else has them. Whether their links are still in the kernel does not matter.
-pub(crate) async fn take_back(
-    tx: &mut WriteTx<'_>,
-    sandbox: &SandboxRow,
-    leaving: Vec<EndpointRow>,
-    now: Timestamp,
-) -> Result<Vec<EndpointRow>, Error> {
-    let ids: Vec<EndpointId> = leaving.iter().map(|endpoint| endpoint.id).collect();
-    endpoints::mark_staying(tx, &ids).await?;
-    let state = match (&sandbox.orphaned, sandbox.running) {
-        (Some(_), _) => LeaseState::Orphaned,
-        (None, true) => LeaseState::Bound,
-        (None, false) => LeaseState::Held,
-    };
-    set_leases(tx, &ids, state, sandbox.revision, now).await?;
-    Ok(leaving.into_iter().map(|endpoint| EndpointRow { deleting: false, ..endpoint }).collect())
 }
 
 /// Chooses interface names: those given are respected, the others are the lowest `eth<n>` that nobody in the sandbox has.

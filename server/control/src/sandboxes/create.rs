@@ -66,7 +66,7 @@ impl Control {
         let mut change = loop {
             match self.inner.commit(options.dry_run, job.clone()).await {
                 Ok(change) => break change,
-                Err(error) if job.approach == Approach::Hopeful && broken(&error) => job.approach = Approach::Careful,
+                Err(error) if job.approach.was_wrong(&error) => job.approach = Approach::Careful,
                 Err(error) if self.inner.learn(&mut job.looks, &error).await? => {}
                 Err(error) => return Err(error),
             }
@@ -95,11 +95,6 @@ impl Control {
         };
         Ok(Some(answered("the namespace", self.inner.node.identify(pointer, reference)).await??))
     }
-}
-
-/// Whether something was taken that hope had taken to be free.
-fn broken(error: &Error) -> bool {
-    error.breaks(constraint::SANDBOX_NAME) || error.breaks(constraint::ENDPOINT_MAC)
 }
 
 #[derive(Clone)]

@@ -1,28 +1,27 @@
 //! Changing a sandbox: attaching and detaching, stopping and starting, and what people read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::lease::LeaseState;
 use netloom_model::port::PublishedPort;
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
-use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp};
-use netloom_store::{EndpointRow, SandboxRow, WriteTx, endpoints, events, leases, networks, sandboxes};
+use netloom_model::{EndpointId, NodeId, SandboxId};
+use netloom_store::{EndpointRow, SandboxRow, WriteTx, endpoints, events, networks, sandboxes};
 
 use super::attach::{self, Approach, Terms};
 use super::looks::Looks;
 use super::ports;
-use super::view::{self, SandboxParts};
+use super::view::{self, EndpointParts, SandboxParts};
 use super::ways::Ways;
+use crate::assignments;
 use crate::clock::now;
 use crate::command::{UpdateSandbox, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, sandbox_ref, with};
-use crate::networks::one;
 use crate::networks::update::merged;
 use crate::principal::{Authorized, Context};
 use crate::reports::kept::Keeping;
@@ -60,21 +59,22 @@ impl Control {
             write: Write::Patch(command.patch),
             actor: Actor::from(&context),
             dry_run: options.dry_run,
+            approach: Approach::Hopeful,
             looks: Looks::default(),
         };
         let keeping = (!options.dry_run && !deadline.at_commit()).then(|| self.inner.kept.keep(id));
         let Updated { mut change, former, concerns } = loop {
             match self.inner.commit(options.dry_run, job.clone()).await {
                 Ok(updated) => break updated,
+                Err(error) if job.approach.was_wrong(&error) => job.approach = Approach::Careful,
                 Err(error) if self.inner.learn(&mut job.looks, &error).await? => {}
                 Err(error) => return Err(error.of("sandbox", &command.sandbox)),
             }
         };
         if options.dry_run {
-            // What only people read is written whatever the node is in trouble with.
-            change.assignment.take_if(|_| concerns == Concerns::People);
             return self.sandbox_planned(change).await;
         }
+        self.inner.recent.keep(&change.keys, change.assignment.take());
         fault("control.update.after_commit")?;
         let settled = match concerns {
             Concerns::Nobody => self.inner.settle_unchanged(Key::Sandbox(id), change.revision, &deadline).await,
@@ -92,8 +92,11 @@ impl Control {
             }
             settled => {
                 self.purge_kept(keeping).await;
+                let done = matches!(settled, Settled::Done);
+                // What was detached is proven gone, and purged.
+                change.parts.endpoints.retain(|endpoint| !(done && endpoint.row.deleting));
                 let sandbox = self.sandbox_now(change.parts).await?;
-                Ok(if matches!(settled, Settled::Done) { Written::Done(sandbox) } else { Written::Pending(sandbox) })
+                Ok(if done { Written::Done(sandbox) } else { Written::Pending(sandbox) })
             }
         }
     }
@@ -108,8 +111,15 @@ impl Control {
         actor: Actor,
     ) {
         let write = Write::Former(Box::new(former), reason);
-        let job =
-            Update { id, node: self.inner.store.node_id(), write, actor, dry_run: false, looks: Looks::default() };
+        let job = Update {
+            id,
+            node: self.inner.store.node_id(),
+            write,
+            actor,
+            dry_run: false,
+            approach: Approach::Careful,
+            looks: Looks::default(),
+        };
         let restored = self.inner.commit(false, job).await;
         // Only now: until the former endpoints are back, nobody may get their addresses.
         self.purge_kept(keeping).await;
@@ -179,6 +189,7 @@ struct Update {
     write: Write,
     actor: Actor,
     dry_run: bool,
+    approach: Approach,
     looks: Looks,
 }
 
@@ -193,9 +204,10 @@ impl Job for Update {
     type Output = Updated;
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Updated, Error> {
-        let Some(old) = sandboxes::by_id(tx, self.id).await? else {
+        let Some(mut parts) = view::parts_of(tx, self.id).await? else {
             return Err(Error::not_found("sandbox", &self.id.to_string()));
         };
+        let old = parts.row.clone();
         if old.deleting {
             let detail = format!("sandbox `{}` is being removed", old.name);
             return Err(Error::conflict("deleting", detail).retryable(true));
@@ -209,35 +221,37 @@ impl Job for Update {
         if spec == old.spec && matches!(self.write, Write::Patch(_)) {
             let (revision, assignment) = (old.revision, tried(tx, self.dry_run, &keys).await?);
             let former = Former { spec, revision, detached: Vec::new(), ports: BTreeMap::new() };
-            let parts = one(view::parts(tx, vec![old]).await?, &self.id.to_string())?;
             let change = Change { parts, keys, revision, assignment };
             return Ok(Updated { change, former, concerns: Concerns::Nobody });
         }
-        let now = now();
         let running = spec.desired_state.unwrap_or_default() == DesiredState::Running;
-        let mut row = SandboxRow { spec, running, updated_at: now, ..old.clone() };
-        row.revision = events::append(tx, &self.event(&old, &row, now)).await?;
-        sandboxes::update(tx, &row).await?;
-        let Moved { in_kernel, detached, ports } = self.change_endpoints(tx, &row, wanted, now).await?;
-        if old.running != row.running {
-            let staying = staying(tx, self.id).await?;
-            let state = if row.running { LeaseState::Bound } else { LeaseState::Held };
-            attach::set_leases(tx, &staying, state, row.revision, now).await?;
+        parts.row = SandboxRow { spec, running, updated_at: now(), ..parts.row };
+        parts.row.revision = events::append(tx, &self.event(&old, &parts.row)).await?;
+        sandboxes::update(tx, &parts.row).await?;
+        let Moved { in_kernel, detached, ports } = self.change_endpoints(tx, &mut parts, wanted).await?;
+        if old.running != running {
+            let state = if running { LeaseState::Bound } else { LeaseState::Held };
+            for endpoint in parts.endpoints.iter_mut().filter(|endpoint| !endpoint.row.deleting) {
+                endpoint.set_leases(tx, state, &parts.row);
+            }
         }
-        let concerns = if in_kernel || old.running != row.running { Concerns::Kernel } else { Concerns::People };
-        let revision = row.revision;
-        let assignment = tried(tx, self.dry_run, &keys).await?;
-        let parts = one(view::parts(tx, vec![row]).await?, &old.name)?;
+        let concerns = if in_kernel || old.running != running { Concerns::Kernel } else { Concerns::People };
+        let revision = parts.row.revision;
+        let assignment = match concerns {
+            Concerns::Kernel => Some(assignments::of_one(tx, &parts, revision).await?),
+            // What only people read is written whatever the node is in trouble with.
+            Concerns::People | Concerns::Nobody => None,
+        };
         let former = Former { spec: old.spec, revision: old.revision, detached, ports };
         Ok(Updated { change: Change { parts, keys, revision, assignment }, former, concerns })
     }
 }
 
 impl Update {
-    fn event(&self, old: &SandboxRow, new: &SandboxRow, now: Timestamp) -> netloom_store::NewEvent {
+    fn event(&self, old: &SandboxRow, new: &SandboxRow) -> netloom_store::NewEvent {
         if let Write::Former(_, reason) = &self.write {
             let message = format!("sandbox `{}` could not be changed: {reason}", new.name);
-            let event = self.actor.event("sandbox.update_failed", sandbox_ref(new), message, now);
+            let event = self.actor.event("sandbox.update_failed", sandbox_ref(new), message, new.updated_at);
             return with(event, "reason", reason);
         }
         let what = match (old.running, new.running) {
@@ -246,48 +260,50 @@ impl Update {
             _ => "updated",
         };
         let message = format!("sandbox `{}` {what}", new.name);
-        self.actor.event("sandbox.updated", sandbox_ref(new), message, now)
+        self.actor.event("sandbox.updated", sandbox_ref(new), message, new.updated_at)
     }
 
-    /// Detaches what is no longer named, attaches what is new, and changes what may change.
+    /// Detaches what is no longer named, attaches what is new, and changes what may change: the rows, and what is known of them here.
     async fn change_endpoints(
         &self,
         tx: &mut WriteTx<'_>,
-        row: &SandboxRow,
+        parts: &mut SandboxParts,
         wanted: Vec<WantedAttachment>,
-        now: Timestamp,
     ) -> Result<Moved, Error> {
-        let existing = endpoints::of_sandboxes(tx, &[self.id]).await?;
-        let before = existing.clone();
         let names: BTreeSet<&str> = wanted.iter().map(|attachment| attachment.network.as_str()).collect();
-        let (leaving, present): (Vec<EndpointRow>, Vec<EndpointRow>) =
-            existing.into_iter().partition(|endpoint| endpoint.deleting);
-        let (mut staying, going): (Vec<EndpointRow>, Vec<EndpointRow>) =
-            present.into_iter().partition(|endpoint| names.contains(endpoint.network_name.as_str()));
-        attach::detach(tx, &going, row.revision, now).await?;
+        let leaving: BTreeSet<EndpointId> =
+            parts.endpoints.iter().filter(|endpoint| endpoint.row.deleting).map(|endpoint| endpoint.row.id).collect();
+        let mut moved = Moved {
+            detached: parts.detach(tx, |row| !names.contains(row.network_name.as_str())).await?,
+            ..Moved::default()
+        };
         if let Write::Former(former, _) = &self.write {
-            let back: Vec<EndpointRow> = leaving.into_iter().filter(|e| former.detached.contains(&e.id)).collect();
-            staying.extend(attach::take_back(tx, row, back, now).await?);
+            let back: Vec<EndpointId> = former.detached.iter().copied().filter(|id| leaving.contains(id)).collect();
+            parts.take_back(tx, &back).await?;
         }
-        let by_name: BTreeMap<&str, &EndpointRow> = staying.iter().map(|e| (e.network_name.as_str(), e)).collect();
-        let mut moved = Moved::default();
-        for attachment in &wanted {
-            let Some(endpoint) = by_name.get(attachment.network.as_str()) else { continue };
-            if endpoint.spec != attachment.spec {
-                let others = self.publish(tx, endpoint, attachment).await?;
-                moved.in_kernel |= others || endpoint.spec.gateway_priority != attachment.spec.gateway_priority;
+        let mut new = Vec::new();
+        for attachment in wanted {
+            let staying = |one: &&mut EndpointParts| !one.row.deleting && one.row.network_name == attachment.network;
+            let Some(endpoint) = parts.endpoints.iter_mut().find(staying) else {
+                new.push(attachment);
+                continue;
+            };
+            if endpoint.row.spec != attachment.spec {
+                let former = endpoint.row.ports.clone();
+                let others = self.publish(tx, endpoint, &attachment).await?;
+                moved.in_kernel |= others || endpoint.row.spec.gateway_priority != attachment.spec.gateway_priority;
                 if others {
-                    moved.ports.insert(endpoint.id, endpoint.ports.clone());
+                    moved.ports.insert(endpoint.row.id, former);
                 }
-                endpoints::update(tx, &EndpointRow { spec: attachment.spec.clone(), ..(*endpoint).clone() }).await?;
+                endpoint.row.spec = attachment.spec;
+                endpoints::update(tx, &endpoint.row).await?;
             }
         }
-        let new: Vec<WantedAttachment> =
-            wanted.into_iter().filter(|attachment| !by_name.contains_key(attachment.network.as_str())).collect();
-        attach::check_interfaces(&staying, &new)?;
-        let terms = Terms { node: self.node, approach: Approach::Careful, looks: &self.looks, now };
-        attach::attach_all(tx, terms, row, &before, &new).await?;
-        moved.detached = going.iter().map(|endpoint| endpoint.id).collect();
+        let rows: Vec<EndpointRow> = parts.endpoints.iter().map(|endpoint| endpoint.row.clone()).collect();
+        attach::check_interfaces(&rows, &new)?;
+        let terms = Terms { node: self.node, approach: self.approach, looks: &self.looks, now: parts.row.updated_at };
+        let attached = attach::attach_all(tx, terms, &parts.row, &rows, &new).await?;
+        parts.endpoints.extend(attached.into_iter().map(|one| one.endpoint));
         moved.in_kernel |= !moved.detached.is_empty() || !new.is_empty();
         Ok(moved)
     }
@@ -296,34 +312,26 @@ impl Update {
     async fn publish(
         &self,
         tx: &mut WriteTx<'_>,
-        endpoint: &EndpointRow,
+        endpoint: &mut EndpointParts,
         wanted: &WantedAttachment,
     ) -> Result<bool, Error> {
-        if endpoint.spec.ports == wanted.spec.ports {
+        if endpoint.row.spec.ports == wanted.spec.ports {
             return Ok(false);
         }
-        let Some(network) = networks::by_id(tx, endpoint.network_id).await? else { return Ok(false) };
+        let Some(network) = networks::by_id(tx, endpoint.row.network_id).await? else { return Ok(false) };
         ports::check_network(&network, wanted)?;
-        let addresses = addresses(tx, endpoint).await?;
+        let addresses = endpoint.addresses();
         let ways = Ways { network: &network.spec, addresses: &addresses };
         // What it had before a change that is undone it has again, by the same numbers and without a look at the host.
         let former = match &self.write {
-            Write::Former(former, _) => former.ports.get(&endpoint.id),
+            Write::Former(former, _) => former.ports.get(&endpoint.row.id),
             Write::Patch(_) => None,
         };
-        let has = EndpointRow { ports: former.unwrap_or(&endpoint.ports).clone(), ..endpoint.clone() };
+        let has = EndpointRow { ports: former.unwrap_or(&endpoint.row.ports).clone(), ..endpoint.row.clone() };
         let chosen = ports::choose(tx, &self.looks.ports, &has, &ways, &wanted.ports).await?;
-        netloom_store::ports::replace(tx, endpoint.id, &chosen)?;
-        Ok(chosen != endpoint.ports)
+        netloom_store::ports::replace(tx, endpoint.row.id, &chosen)?;
+        let others = chosen != endpoint.row.ports;
+        endpoint.row.ports = chosen;
+        Ok(others)
     }
-}
-
-/// The addresses that an endpoint has.
-async fn addresses(tx: &mut WriteTx<'_>, endpoint: &EndpointRow) -> Result<Vec<IpAddr>, Error> {
-    Ok(leases::of_endpoints(tx, &[endpoint.id]).await?.iter().map(|lease| lease.address).collect())
-}
-
-async fn staying(tx: &mut WriteTx<'_>, id: SandboxId) -> Result<Vec<EndpointId>, Error> {
-    let rows = endpoints::of_sandboxes(tx, &[id]).await?;
-    Ok(rows.into_iter().filter(|endpoint| !endpoint.deleting).map(|endpoint| endpoint.id).collect())
 }

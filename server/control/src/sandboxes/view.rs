@@ -1,6 +1,7 @@
 //! Sandboxes as answered: rows, what the node says and what control itself found, put together.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use netloom_model::condition::Condition;
 use netloom_model::lease::LeaseState;
@@ -33,18 +34,41 @@ impl SandboxParts {
     ) -> Result<(), Error> {
         sandboxes::mark_deleting(tx, self.row.id, revision, now);
         (self.row.deleting, self.row.revision, self.row.updated_at) = (true, revision, now);
-        let staying = self.endpoints.iter_mut().filter(|endpoint| !endpoint.row.deleting);
+        self.detach(tx, |_| true).await.map(drop)
+    }
+
+    /// Marks those endpoints that stay so far and are named as on their way out, and their leases as `releasing`: nobody gets the addresses
+    /// until the kernel is proven clean. Answers which. In the revision and at the time of the sandbox's row.
+    pub(crate) async fn detach(
+        &mut self,
+        tx: &mut WriteTx<'_>,
+        is_named: impl Fn(&EndpointRow) -> bool,
+    ) -> Result<Vec<EndpointId>, Error> {
         let mut ids = Vec::new();
-        for endpoint in staying {
+        for endpoint in self.endpoints.iter_mut().filter(|one| !one.row.deleting && is_named(&one.row)) {
             ids.push(endpoint.row.id);
             endpoint.row.deleting = true;
-            leases::set_state(tx, &endpoint.leases, LeaseState::Releasing, revision, now);
-            for lease in &mut endpoint.leases {
-                lease.state = LeaseState::Releasing;
-                (lease.until, lease.orphaned, lease.revision, lease.updated_at) = (None, None, revision, now);
-            }
+            endpoint.set_leases(tx, LeaseState::Releasing, &self.row);
         }
-        Ok(endpoints::mark_deleting(tx, &ids).await?)
+        if !ids.is_empty() {
+            endpoints::mark_deleting(tx, &ids).await?;
+        }
+        Ok(ids)
+    }
+
+    /// Takes endpoints that are on their way out back, with the addresses and the Ethernet addresses that they had: their leases are
+    /// `releasing`, so nobody else has them. Whether their links are still in the kernel does not matter.
+    pub(crate) async fn take_back(&mut self, tx: &mut WriteTx<'_>, back: &[EndpointId]) -> Result<(), Error> {
+        let state = match (&self.row.orphaned, self.row.running) {
+            (Some(_), _) => LeaseState::Orphaned,
+            (None, true) => LeaseState::Bound,
+            (None, false) => LeaseState::Held,
+        };
+        for endpoint in self.endpoints.iter_mut().filter(|one| one.row.deleting && back.contains(&one.row.id)) {
+            endpoint.row.deleting = false;
+            endpoint.set_leases(tx, state, &self.row);
+        }
+        Ok(endpoints::mark_staying(tx, back).await?)
     }
 }
 
@@ -54,6 +78,24 @@ pub(crate) struct EndpointParts {
     pub(crate) row: EndpointRow,
     /// Its leases, IPv4 first.
     pub(crate) leases: Vec<LeaseRow>,
+}
+
+impl EndpointParts {
+    /// Sets the state of its leases, where it is another, in the revision and at the time of its sandbox's row.
+    pub(crate) fn set_leases(&mut self, tx: &mut WriteTx<'_>, state: LeaseState, sandbox: &SandboxRow) {
+        let changed: Vec<LeaseRow> = self.leases.iter().filter(|lease| lease.state != state).cloned().collect();
+        leases::set_state(tx, &changed, state, sandbox.revision, sandbox.updated_at);
+        for lease in self.leases.iter_mut().filter(|lease| lease.state != state) {
+            lease.state = state;
+            (lease.until, lease.revision, lease.updated_at) = (None, sandbox.revision, sandbox.updated_at);
+            lease.orphaned = sandbox.orphaned.clone().filter(|_| state == LeaseState::Orphaned);
+        }
+    }
+
+    /// Its addresses.
+    pub(crate) fn addresses(&self) -> Vec<IpAddr> {
+        self.leases.iter().map(|lease| lease.address).collect()
+    }
 }
 
 /// Reads what belongs to these sandboxes, in a constant number of queries.

@@ -64,11 +64,11 @@ impl FakeNode {
     /// What the agent does, without a kernel: takes the assignment, reports what is gone.
     async fn take(&self, keys: &[Key]) -> u64 {
         let assignment = self.control().assignment(Some(keys)).await.expect("an assignment");
-        let gone_endpoints: Vec<EndpointId> = assignment
+        let gone_endpoints: Vec<(SandboxId, EndpointId)> = assignment
             .sandboxes
             .values()
             .filter(|sandbox| !sandbox.deleting)
-            .flat_map(|sandbox| sandbox.endpoints.iter().filter(|e| e.deleting).map(|e| e.id))
+            .flat_map(|sandbox| sandbox.endpoints.iter().filter(|e| e.deleting).map(|e| (sandbox.id, e.id)))
             .collect();
         let gone = Report::Gone {
             networks: assignment.networks.values().filter(|n| n.deleting).map(|n| n.id).collect(),

@@ -8,7 +8,7 @@ use netloom_model::assignment::Key;
 use netloom_model::network::NetworkState;
 use netloom_model::report::Report;
 use netloom_model::sandbox::SandboxState;
-use netloom_model::{EndpointId, NetworkId};
+use netloom_model::{EndpointId, NetworkId, SandboxId};
 use serde_json::json;
 
 use crate::kit::{Act, Kit, host, macvlan, refusal};
@@ -33,7 +33,11 @@ async fn only_what_is_being_removed_is_purged() {
     let network = kit.exercise_network().await;
     let sandbox = kit.on("s", "macvlan-net1").await.expect("a sandbox");
     let endpoint = sandbox.status.endpoints["macvlan-net1"].endpoint_id;
-    let gone = Report::Gone { networks: vec![network.id], sandboxes: vec![sandbox.id], endpoints: vec![endpoint] };
+    let gone = Report::Gone {
+        networks: vec![network.id],
+        sandboxes: vec![sandbox.id],
+        endpoints: vec![(sandbox.id, endpoint)],
+    };
     kit.control.report(gone.clone()).await.expect("taken in");
     kit.control.report(gone).await.expect("twice is once");
     assert_eq!(kit.sandbox("s").await.expect("stays").status.endpoints.len(), 1);
@@ -164,12 +168,12 @@ async fn networks_that_are_reported_at_once_are_all_purged_with_their_last_endpo
         let pools = json!({"v4": {"subnet": format!("10.1.{number}.0/24")}});
         networks.push(kit.create_network(macvlan(&name, pools)).await.expect("a network").id);
         let sandbox = kit.on(&format!("s{number}"), &name).await.expect("a sandbox");
-        endpoints.push(sandbox.status.endpoints[&name].endpoint_id);
+        endpoints.push((sandbox.id, sandbox.status.endpoints[&name].endpoint_id));
         let options = WriteOptions { wait: Duration::ZERO, ..WriteOptions::default() };
         let remove = kit.may(RemoveNetwork { network: name, cascade: true });
         kit.control.remove_network(remove, options).await.expect("marked");
     }
-    let gone = |networks: &[NetworkId], endpoints: &[EndpointId]| {
+    let gone = |networks: &[NetworkId], endpoints: &[(SandboxId, EndpointId)]| {
         let report = Report::Gone { networks: networks.into(), sandboxes: vec![], endpoints: endpoints.into() };
         kit.control.report(report)
     };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use netloom_control::command::*;
+use netloom_model::assignment::Key;
 use netloom_model::sandbox::{EndpointState, SandboxState};
 use serde_json::json;
 
@@ -261,4 +262,45 @@ async fn without_waiting_the_answer_comes_at_the_commit() {
     assert_eq!(sandbox.status.state, SandboxState::Pending);
     assert!(sandbox.status.reconciling);
     assert_eq!(place(&sandbox, "macvlan-net1"), "192.168.122.2 02:42:c0:a8:7a:02 eth0");
+}
+
+#[tokio::test]
+async fn what_a_change_answers_and_tells_the_node_is_what_is_in_the_rows() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    let spec =
+        json!({"name": "web", "driver": "bridge", "pools": {"v4": {"subnet": "10.9.0.0/24"}, "v6": {"family": 6}}});
+    kit.create_network(spec).await.expect("a network");
+    kit.on("s", "macvlan-net1").await.expect("a sandbox");
+    kit.create_sandbox(json!({"name": "other"})).await.expect("another sandbox");
+    let attached = json!({"networks": {"web": {"aliases": ["w"], "ports": {"http": {"target": 80}}}}});
+    let stopped_and_moved = json!({"desired_state": "stopped", "networks": {"web": null, "macvlan-net1": {}}});
+    for (number, patch) in [
+        attached,
+        json!({"networks": {"web": {"ports": {"http": {"published": 8080}, "dns": {"target": 53, "protocol": "udp"}}}}}),
+        json!({"networks": {"web": {"gateway_priority": 3}, "macvlan-net1": null}, "labels": {"a": "b"}}),
+        json!({"desired_state": "stopped"}),
+        json!({"networks": {"macvlan-net1": {}}}),
+        json!({"desired_state": "running", "description": "again"}),
+        stopped_and_moved,
+        json!({"networks": null, "desired_state": "running"}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let answered = kit.patch_sandbox("s", patch.clone()).await.expect("changed");
+        let keys = [Key::Sandbox(answered.id)];
+        let told = kit.control.assignment(Some(&keys)).await.expect("what the node is told");
+        // Another commit: from now on it is read.
+        kit.patch_sandbox("other", json!({"description": number.to_string()})).await.expect("changed");
+        assert_eq!(answered, kit.sandbox("s").await.expect("there"), "{patch}");
+        let mut read = kit.control.assignment(Some(&keys)).await.expect("what the node is told");
+        for sandbox in read.sandboxes.values_mut() {
+            assert!(sandbox.endpoints.iter().all(|endpoint| !endpoint.deleting), "{patch}");
+        }
+        assert_eq!(told.sandboxes.len(), 1);
+        read.revision = told.revision;
+        assert_eq!(told, read, "{patch}");
+    }
+    kit.check_store().await;
 }

@@ -16,6 +16,8 @@ pub(super) struct Memory {
     links: BTreeMap<(Option<i32>, u32), link::Seen>,
     /// How the host's bridges treat their ports, by index, as far as that was heard.
     ports: BTreeMap<u32, PortSettings>,
+    /// Whether every link of the host's is known.
+    pub(super) knows_host: bool,
     /// When something was last missed.
     pub(super) lost: Option<Instant>,
 }
@@ -36,18 +38,21 @@ impl Memory {
     pub(super) fn lose(&mut self) {
         self.links.clear();
         self.ports.clear();
+        self.knows_host = false;
         self.lost = Some(Instant::now());
     }
 
+    /// Takes all the links that the host was seen to have; what was heard of one may be newer.
+    pub(super) fn know_host(&mut self, links: impl Iterator<Item = link::Seen>) {
+        for seen in links.map(lasting) {
+            self.links.entry((None, seen.index)).or_insert(seen);
+        }
+        self.knows_host = true;
+    }
+
     /// Takes what is said of a link.
-    pub(super) fn link(
-        &mut self,
-        nsid: Option<i32>,
-        message: &RouteNetlinkMessage,
-        mut seen: link::Seen,
-    ) -> HeardOfLink {
-        seen.flags &= LinkFlags::Up | LinkFlags::Loopback;
-        seen.statistics = Stats64::default();
+    pub(super) fn link(&mut self, nsid: Option<i32>, message: &RouteNetlinkMessage, seen: link::Seen) -> HeardOfLink {
+        let seen = lasting(seen);
         let owner = match seen.mark() {
             Mark::Ours(owner) => Some(owner.to_owned()),
             Mark::Foreign => None,
@@ -90,14 +95,21 @@ impl Memory {
         self.on_host().find(|link| link.name == name).and_then(owner)
     }
 
-    /// The name of a link on the host.
-    pub(super) fn name(&self, index: u32) -> Option<&str> {
-        Some(self.links.get(&(None, index))?.name.as_str())
+    /// The name of a link in a namespace, or on the host.
+    pub(super) fn name(&self, nsid: Option<i32>, index: u32) -> Option<&str> {
+        Some(self.links.get(&(nsid, index))?.name.as_str())
     }
 
     fn on_host(&self) -> impl Iterator<Item = &link::Seen> {
         self.links.range((None, 0)..=(None, u32::MAX)).map(|(_, link)| link)
     }
+}
+
+/// A link without what changes all the time.
+fn lasting(mut seen: link::Seen) -> link::Seen {
+    seen.flags &= LinkFlags::Up | LinkFlags::Loopback;
+    seen.statistics = Stats64::default();
+    seen
 }
 
 fn owner(link: &link::Seen) -> Option<String> {

@@ -78,7 +78,13 @@ impl Reading<'_> {
         // What the kernel does by itself is passed on of the host only, where it may be something that subnets must keep clear of.
         let (what, owner, automatic) = match message {
             RouteNetlinkMessage::NewLink(_) | RouteNetlinkMessage::DelLink(_) => {
-                let heard = self.memory.link(nsid, message, link::read(message)?);
+                let seen = link::read(message)?;
+                let name = seen.name.clone();
+                let heard = self.memory.link(nsid, message, seen);
+                if heard.is_new {
+                    // An MTU too small for IPv6 takes the link's settings away, and a larger one makes others.
+                    self.settings.unlearn(nsid, setting_watch::Of::Link(&name));
+                }
                 if let Some(name) = heard.former_name {
                     self.settings.forget_link(nsid, &name);
                 }
@@ -121,6 +127,15 @@ impl Reading<'_> {
 
     /// What the kernel itself says of settings; of a link on the host that is not looked at, it is nobody's business here.
     fn netconf(&self, nsid: Option<i32>, of: netconf::Of) -> Option<Notification> {
+        match of {
+            netconf::Of::Stack => self.settings.unlearn(nsid, setting_watch::Of::Stack),
+            netconf::Of::Link(index) => match self.memory.name(nsid, index) {
+                Some(name) => self.settings.unlearn(nsid, setting_watch::Of::Link(name)),
+                // The settings of a new link are told before the link.
+                None if nsid.is_none() && self.memory.knows_host => {}
+                None => self.settings.unlearn(nsid, setting_watch::Of::Links),
+            },
+        }
         if let Some(nsid) = nsid {
             return self.setting_inside(nsid);
         }
@@ -130,7 +145,7 @@ impl Reading<'_> {
             Some(owner) if owner.is_empty() => None,
             Some(owner) => Some(owned(owner)),
             None => {
-                let name = self.memory.name(index)?;
+                let name = self.memory.name(None, index)?;
                 self.settings.is_watched_on_host(name).then_some(Notification::HostSettingChanged)
             }
         }

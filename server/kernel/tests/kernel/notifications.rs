@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use netloom_kernel::{Heard, Notification};
 use netloom_model::assignment::NamespaceSource;
-use netloom_plan::object::Place;
+use netloom_plan::object::{Key, Object, Place, Scope};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
-use crate::host::{id, on_a_host, run, scope, start};
+use crate::host::{id, on_a_host, output, run, scope, start};
 
 async fn hears(heard: &mut UnboundedReceiver<Heard>, wanted: &Notification) -> bool {
     while let Ok(Some(Heard { what, .. })) = timeout(Duration::from_millis(500), heard.recv()).await {
@@ -76,5 +76,79 @@ fn the_end_of_a_namespace_is_heard_by_its_name() {
         process.end();
         let wanted = Notification::Changed { place: Some(Place::Sandbox(id(2))), owner: None, what: "namespace" };
         assert!(hears(&mut heard, &wanted).await);
+    });
+}
+
+/// Settings of the sandbox and of the host that the next test looks at.
+const SETTINGS: [(bool, &str); 8] = [
+    (true, "net/ipv4/ip_forward"),
+    (true, "net/ipv4/conf/all/rp_filter"),
+    (true, "net/ipv4/conf/eth0/forwarding"),
+    (true, "net/ipv6/conf/eth0/accept_ra"),
+    (true, "net/ipv6/conf/eth0/disable_ipv6"),
+    (false, "net/ipv4/conf/wire0/forwarding"),
+    (false, "net/ipv6/conf/wire0/accept_ra"),
+    (false, "net/ipv6/conf/all/forwarding"),
+];
+
+#[test]
+fn remembered_settings_are_what_they_are() {
+    on_a_host(async |host| {
+        let _heard = host.kernel.subscribe();
+        host.make(2).await;
+        let mut asked = scope(&[2]);
+        asked.host = true;
+        let place = |inside: bool| if inside { Place::Sandbox(id(2)) } else { Place::Host };
+        asked.sysctls = SETTINGS.map(|(inside, path)| (place(inside), path.to_owned())).to_vec();
+        let cat = |inside: bool, path: &str| {
+            let command = format!("cat /proc/sys/{path}");
+            let command = if inside { format!("{} {command}", host.inside(2)) } else { command };
+            Some(String::from_utf8_lossy(&output(&command).stdout).trim().to_owned()).filter(|value| !value.is_empty())
+        };
+        let real = || SETTINGS.map(|(inside, path)| cat(inside, path));
+        let seen = async |asked: &Scope| {
+            let observed = host.observe(asked.clone()).await;
+            SETTINGS.map(|(inside, path)| match observed.ours.get(&Key::Sysctl(place(inside), path.to_owned())) {
+                Some(Object::Sysctl(setting)) => Some(setting.value.clone()),
+                _ => None,
+            })
+        };
+        // As others see it that look at everything.
+        let mut everything = asked.clone();
+        everything.everything = true;
+        seen(&everything).await;
+        for (inside, change) in [
+            (true, "sysctl -qw net.ipv4.ip_forward=1"),
+            (true, "sysctl -qw net.ipv4.conf.all.forwarding=0"),
+            (true, "sysctl -qw net.ipv4.conf.all.rp_filter=1"),
+            (true, "sysctl -qw net.ipv6.conf.eth0.accept_ra=2"),
+            (true, "sysctl -qw net.ipv6.conf.all.disable_ipv6=1"),
+            (true, "sysctl -qw net.ipv6.conf.all.disable_ipv6=0"),
+            (true, "ip link set eth0 mtu 1000"),
+            (true, "ip link set eth0 mtu 1500"),
+            (false, "sysctl -qw net.ipv4.ip_forward=1"),
+            (false, "sysctl -qw net.ipv4.ip_forward=0"),
+            (false, "sysctl -qw net.ipv6.conf.wire0.accept_ra=2"),
+            (false, "ip link set wire0 mtu 1000"),
+            (false, "ip link set wire0 mtu 1500"),
+            (false, "sysctl -qw net.ipv6.conf.all.forwarding=1"),
+            (false, "ip link set wire0 name wire9"),
+            (false, "ip link set wire9 name wire0"),
+        ] {
+            assert_eq!(seen(&asked).await, real(), "before {change}");
+            if inside {
+                host.run_in(2, change)
+            } else {
+                run(change)
+            };
+            assert_eq!(seen(&asked).await, real(), "after {change}");
+        }
+        // Through another mount of /proc nothing is heard: that one is read by who looks at everything.
+        host.run_in(2, "unshare --pid --fork --mount-proc sysctl -qw net.ipv6.conf.eth0.accept_ra=1");
+        let remembered = seen(&asked).await;
+        assert_ne!(remembered, real(), "they are not read again");
+        assert_eq!(seen(&everything).await, real());
+        assert_eq!(seen(&asked).await, real());
+        host.remove(2).await;
     });
 }
