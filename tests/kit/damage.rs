@@ -149,6 +149,12 @@ fn on_bridge(bridge: &str, port: &str) -> Vec<Damage> {
                 "sysctl net.ipv6.conf.$1.accept_ra",
                 "= 0",
             ),
+            (
+                "IPv6 of the bridge turned off",
+                "sysctl -qw net.ipv6.conf.$1.disable_ipv6=1",
+                "ip -o -6 addr show $1 scope global",
+                "inet6",
+            ),
         ],
     )
 }

@@ -73,7 +73,8 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         owner: network.id.to_string(),
     };
     compiled.want(owner, Object::Link(link));
-    for setting in sysctl::bridge(&bridge, network.has_way_out(Family::V4), without_ipv6(network, gates)) {
+    let gateway6 = network.pools.iter().any(|pool| pool.gateway.is_some_and(|gateway| gateway.is_ipv6()));
+    for setting in sysctl::bridge(&bridge, network.has_way_out(Family::V4), gateway6, without_ipv6(network, gates)) {
         compiled.want(owner, setting);
     }
     for (gateway, subnet) in network.pools.iter().filter_map(|pool| Some((pool.gateway?, pool.subnet))) {

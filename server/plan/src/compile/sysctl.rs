@@ -70,11 +70,13 @@ pub(super) fn shim(link: &str, without_ipv6: bool) -> Vec<Object> {
     of_link(SHIM, Place::Host, link, without_ipv6)
 }
 
-/// Settings of a bridge; with a way out it forwards what comes in by it.
-pub(super) fn bridge(link: &str, way_out: bool, without_ipv6: bool) -> Vec<Object> {
+/// Settings of a bridge. With a way out it forwards what comes in by it. Without a gateway of IPv6 the host has no IPv6 there: by the
+/// link-local address that the kernel makes sandboxes would get to whatever listens on every address of the host.
+pub(super) fn bridge(link: &str, way_out: bool, gateway6: bool, without_ipv6: bool) -> Vec<Object> {
+    let (forwarding, disabled6) = (if way_out { "1" } else { "0" }, if gateway6 { "0" } else { "1" });
+    let own = [("net/ipv4/conf", "forwarding", forwarding), ("net/ipv6/conf", "disable_ipv6", disabled6)];
     let mut settings = of_link(BRIDGE, Place::Host, link, without_ipv6);
-    let forwarding = if way_out { "1" } else { "0" };
-    settings.extend(of_link(&[("net/ipv4/conf", "forwarding", forwarding)], Place::Host, link, without_ipv6));
+    settings.extend(of_link(&own, Place::Host, link, without_ipv6));
     settings
 }
 
