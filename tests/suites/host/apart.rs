@@ -91,7 +91,7 @@ fn the_host_is_reached_by_ipv6_only_where_a_network_has_a_gateway_of_it() {
         client.post("networks", &body).is(201);
     }
     let networks = ["dual", "four", "inside", "shut"];
-    let attached: serde_json::Map<_, _> = networks.map(|name| (name.to_owned(), json!({"interface": name}))).into();
+    let attached: std::collections::BTreeMap<_, _> = networks.map(|name| (name, json!({"interface": name}))).into();
     client.post("sandboxes", &json!({"name": "a", "networks": attached})).is(201);
     let _listener = Echo::start(&host.net.path(), "[::]:9000", "host");
     until("its own addresses were asked for", Duration::from_secs(20), || {

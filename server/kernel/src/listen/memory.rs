@@ -13,11 +13,18 @@ use crate::message::link::{self, Mark};
 #[derive(Default)]
 pub(super) struct Memory {
     /// By the namespace's ID (none for the host's own) and index.
-    links: BTreeMap<(Option<i32>, u32), link::Seen>,
+    links: BTreeMap<(Option<i32>, u32), Known>,
     /// How the host's bridges treat their ports, by index, as far as that was heard.
     ports: BTreeMap<u32, PortSettings>,
     /// When something was last missed.
     pub(super) lost: Option<Instant>,
+}
+
+/// A link as it was last heard of.
+struct Known {
+    seen: link::Seen,
+    /// Whose it is, or was when it still had its marks: its owner is to hear what becomes of it.
+    owner: Option<String>,
 }
 
 impl Memory {
@@ -48,24 +55,24 @@ impl Memory {
     ) -> HeardOfLink {
         seen.flags &= LinkFlags::Up | LinkFlags::Loopback;
         seen.statistics = Stats64::default();
-        let owner = match seen.mark() {
-            Mark::Ours(owner) => Some(owner.to_owned()),
-            Mark::Foreign => None,
-        };
         let key = (nsid, seen.index);
         if matches!(message, RouteNetlinkMessage::DelLink(_)) {
             self.links.remove(&key);
             if nsid.is_none() {
                 self.ports.remove(&seen.index);
             }
-            return HeardOfLink { is_new: true, owner, former_name: Some(seen.name) };
+            return HeardOfLink { is_new: true, owner: owner(&seen), former_name: Some(seen.name) };
         }
         let before = self.links.get(&key);
-        if before == Some(&seen) {
+        let lost = || before.and_then(|known| known.owner.clone()).or_else(|| seen.alias_owner().map(str::to_owned));
+        // One whose alias was taken away looks half-made, which is nobody's.
+        let own = owner(&seen);
+        let owner = own.clone().filter(|owner| !owner.is_empty()).or_else(lost).or(own);
+        if before.is_some_and(|known| known.seen == seen) {
             return HeardOfLink { is_new: false, owner, former_name: None };
         }
-        let former_name = before.map(|before| before.name.clone()).filter(|name| *name != seen.name);
-        self.links.insert(key, seen);
+        let former_name = before.map(|known| known.seen.name.clone()).filter(|name| *name != seen.name);
+        self.links.insert(key, Known { seen, owner: owner.clone() });
         HeardOfLink { is_new: true, owner, former_name }
     }
 
@@ -75,28 +82,28 @@ impl Memory {
         Some((index, self.ports.insert(index, settings) != Some(settings)))
     }
 
-    /// Whose a link on the host is; unknown of one that was not heard of.
-    pub(super) fn mark(&self, index: u32) -> Option<Mark<'_>> {
-        self.links.get(&(None, index)).map(link::Seen::mark)
+    /// The owner of a link on the host, if it is one of ours; unknown of one that was not heard of.
+    pub(super) fn whose(&self, index: u32) -> Option<Option<&str>> {
+        self.links.get(&(None, index)).map(|known| known.owner.as_deref())
     }
 
     /// The owner of the link of ours on the host that something hangs from.
     pub(super) fn owner(&self, link: Option<u32>) -> Option<String> {
-        owner(self.links.get(&(None, link?))?)
+        self.whose(link?)?.map(str::to_owned)
     }
 
     /// The owner of the link of ours on the host that has a name.
     pub(super) fn owner_by_name(&self, name: &str) -> Option<String> {
-        self.on_host().find(|link| link.name == name).and_then(owner)
+        self.on_host().find(|known| known.seen.name == name)?.owner.clone()
     }
 
     /// The name of a link on the host.
     pub(super) fn name(&self, index: u32) -> Option<&str> {
-        Some(self.links.get(&(None, index))?.name.as_str())
+        Some(self.links.get(&(None, index))?.seen.name.as_str())
     }
 
-    fn on_host(&self) -> impl Iterator<Item = &link::Seen> {
-        self.links.range((None, 0)..=(None, u32::MAX)).map(|(_, link)| link)
+    fn on_host(&self) -> impl Iterator<Item = &Known> {
+        self.links.range((None, 0)..=(None, u32::MAX)).map(|(_, known)| known)
     }
 }
 

@@ -11,6 +11,7 @@ use netloom_model::net::Family;
 use netloom_model::network::{Driver, MTU_MIN_IPV6};
 
 use super::{Compiled, Gates, endpoint, firewall, parent, port, sysctl};
+use crate::marks::Marks;
 use crate::object::{
     Address, AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings, host_link_name, network_mac, port_name,
 };
@@ -71,6 +72,7 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         mtu: Some(network.mtu.unwrap_or(MTU)),
         up: true,
         owner: network.id.to_string(),
+        marks: Marks::Whole,
     };
     compiled.want(owner, Object::Link(link));
     let gateway6 = network.pools.iter().any(|pool| pool.gateway.is_some_and(|gateway| gateway.is_ipv6()));
@@ -169,9 +171,7 @@ pub(super) fn endpoint(
         }
     };
     compiled.want(owner, Object::Link(link(sandbox, endpoint, settings, &bridge, Some(mtu))));
-    for setting in endpoint::settings(sandbox, endpoint, gates.without_ipv6 || mtu < MTU_MIN_IPV6) {
-        compiled.want(owner, setting);
-    }
+    endpoint::settings(compiled, sandbox, endpoint, gates.without_ipv6 || mtu < MTU_MIN_IPV6);
     // On a bridge of Netloom's own nobody else has an address.
     let gates = (!settings.managed && settings.probe).then_some(gates);
     for address in &endpoint.addresses {
@@ -194,6 +194,7 @@ fn link(
         name: endpoint.interface.clone(),
         kind: LinkKind::Veth {
             port: port_name(endpoint.id),
+            marked: true,
             bridge: bridge.to_owned(),
             managed: settings.managed,
             settings: PortSettings { isolated: !settings.inter_sandbox, hairpin: !endpoint.ports.is_empty() },
@@ -202,6 +203,7 @@ fn link(
         mtu,
         up: true,
         owner: endpoint.id.to_string(),
+        marks: Marks::Whole,
     }
 }
 

@@ -26,6 +26,14 @@ const MADE: &[(&str, &str)] = &[
     ("net/ipv6/conf/default/autoconf", "0"),
 ];
 
+/// A link in a made namespace, which inherits them: what decides about packets by the link's own setting, whatever that of the stack is.
+const MADE_LINK: &[(&str, &str, &str)] = &[
+    ("net/ipv4/conf", "forwarding", "0"),
+    ("net/ipv6/conf", "forwarding", "0"),
+    ("net/ipv6/conf", "accept_ra", "0"),
+    ("net/ipv6/conf", "autoconf", "0"),
+];
+
 /// One of our links in an adopted namespace, whose other settings are its owner's.
 const ADOPTED_LINK: &[(&str, &str, &str)] = &[
     ("net/ipv4/conf", "forwarding", "0"),
@@ -58,6 +66,11 @@ pub(super) fn made(place: Place, without_ipv6: bool) -> Vec<Object> {
         .filter(|(path, _)| !without_ipv6 || !path.starts_with("net/ipv6/"))
         .map(|(path, value)| Object::Sysctl(Sysctl { place, path: (*path).to_owned(), value: (*value).to_owned() }))
         .collect()
+}
+
+/// Settings that a link in a made namespace inherits.
+pub(super) fn made_link(place: Place, link: &str, without_ipv6: bool) -> Vec<Object> {
+    of_link(MADE_LINK, place, link, without_ipv6)
 }
 
 /// Settings of our link in an adopted namespace.
