@@ -49,7 +49,8 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// What a user wants published. The numbers are whatever was written: whoever checks them says what they may be.
+/// What a user wants published.
+// The numbers are whatever was written: whoever checks them says what they may be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PortSpec {

@@ -95,9 +95,15 @@ impl<'a> Pass<'a> {
         let restored = self.restored.iter().filter_map(|key| self.observed.foreign.get(key));
         self.other_ends = self.observed.ours.values().chain(restored).filter_map(other_end).collect();
         self.table_ends = self.is_table_unsound() || self.is_table_unused();
-        for (key, found) in &self.observed.ours {
-            let remake = match (self.wanted.desired.get(key), found) {
-                (Some(want), _) => self.reachable(key) && matches!(verdict(want, found), Verdict::Remake),
+        let (wanted, observed) = (self.wanted, self.observed);
+        for (key, found) in &observed.ours {
+            let remake = match (wanted.desired.get(key), found) {
+                // One that can't be made anew stays.
+                (Some(want), _) => {
+                    self.reachable(key)
+                        && matches!(verdict(want, found), Verdict::Remake)
+                        && !self.is_blocked(key, want)
+                }
                 (None, _) => self.is_leftover(key, found),
             };
             match found {
@@ -242,15 +248,13 @@ impl<'a> Pass<'a> {
                 None => return false,
             },
         };
-        if self.observed.ours.contains_key(&link) || self.restored.contains(&link) {
-            return false;
-        }
-        let by = match self.observed.foreign.get(&link) {
-            Some(Object::Link(found)) if found.kind != LinkKind::Loopback => Some(link),
+        let by = match (self.out.blocked.get(&link), self.observed.foreign.get(&link)) {
             // The link is not made, because its bridge is not.
-            _ => self.out.blocked.get(&link).cloned(),
+            (Some(by), _) => by.clone(),
+            _ if self.observed.ours.contains_key(&link) || self.restored.contains(&link) => return false,
+            (None, Some(Object::Link(found))) if found.kind != LinkKind::Loopback => link,
+            _ => return false,
         };
-        let Some(by) = by else { return false };
         self.out.blocked.insert(key.clone(), by);
         true
     }
