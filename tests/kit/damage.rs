@@ -7,6 +7,9 @@ use serde_json::json;
 use crate::host::{Host, macvlan};
 use crate::process::Said;
 
+/// What `ip link` says of the group that links of ours are in.
+const GROUP: &str = "group 28268";
+
 /// Where something is broken.
 #[derive(Debug, Clone)]
 pub enum Place {
@@ -149,6 +152,12 @@ fn on_bridge(bridge: &str, port: &str) -> Vec<Damage> {
                 "sysctl net.ipv6.conf.$1.accept_ra",
                 "= 0",
             ),
+            (
+                "IPv6 of the bridge turned off",
+                "sysctl -qw net.ipv6.conf.$1.disable_ipv6=1",
+                "ip -o -6 addr show $1 scope global",
+                "inet6",
+            ),
         ],
     )
 }
@@ -196,6 +205,18 @@ fn in_sandbox(netns: &str) -> Vec<Damage> {
             ("loopback set down", "ip link set lo down", "ip -o link show lo up", "lo"),
             ("MAC changed", "ip link set eth0 address 02:00:00:00:00:99", link, "02:42:0a:a0:00:02"),
             ("MTU changed", "ip link set eth0 mtu 1300", link, "mtu 1500"),
+            (
+                "setting of one link, IPv4",
+                "sysctl -qw net.ipv4.conf.eth0.forwarding=1",
+                "sysctl net.ipv4.conf.eth0.forwarding",
+                "= 0",
+            ),
+            (
+                "setting of one link, IPv6",
+                "sysctl -qw net.ipv6.conf.eth0.accept_ra=2",
+                "sysctl net.ipv6.conf.eth0.accept_ra",
+                "= 0",
+            ),
             ("address deleted, IPv4", "ip addr del 10.160.0.2/24 dev eth0", "ip -o -4 addr show eth0", "10.160.0.2/24"),
             (
                 "address deleted, IPv6",
@@ -233,6 +254,12 @@ fn in_macvlan(netns: &str) -> Vec<Damage> {
         &Place::Namespace(netns.to_owned()),
         ["", ""],
         &[
+            (
+                "setting of a macvlan, IPv6",
+                "sysctl -qw net.ipv6.conf.eth0.accept_ra=2",
+                "sysctl net.ipv6.conf.eth0.accept_ra",
+                "= 0",
+            ),
             ("macvlan deleted", "ip link del eth0", "ip -o route show default", "via 10.161.0."),
             (
                 "macvlan's address deleted",
@@ -242,4 +269,62 @@ fn in_macvlan(netns: &str) -> Vec<Damage> {
             ),
         ],
     )
+}
+
+/// What may be broken of the marks of the links that [`set_up`] made, one thing at a time: a link that lost all of them is nobody's.
+///
+/// # Panics
+/// When they are not there.
+pub fn of_marks(host: &Host) -> Vec<Damage> {
+    let bridge = ours(host, "type bridge");
+    let mut all = rows(
+        &Place::Host,
+        [&bridge, &ours(host, "type veth")],
+        &[
+            ("group of the bridge changed", "ip link set $1 group default", "ip -o link show $1", GROUP),
+            ("alias of the bridge changed", "ip link set $1 alias mine", "ip link show $1", "alias netloom:net_"),
+            (
+                "group of a port changed, and it isolated",
+                "ip link set $2 group default && bridge link set dev $2 isolated on",
+                "ip -o link show $2 | grep -q 'group 28268' && bridge -d link show dev $2",
+                "isolated off",
+            ),
+            ("alias of a port changed", "ip link set $2 alias mine", "ip link show $2", "alias netloom:ept_"),
+            ("port without an alias", "ip link set $2 alias ''", "ip link show $2", "alias netloom:ept_"),
+            (
+                "marks of a port taken away",
+                "ip link set $2 group default && ip link set $2 alias mine",
+                "ip link show $2 | grep 'alias netloom:ept_' && ip link show $2",
+                GROUP,
+            ),
+        ],
+    );
+    all.extend(rows(
+        &Place::Host,
+        [&ours(host, "type macvlan"), ""],
+        &[("group of the shim changed", "ip link set $1 group default", "ip -o link show $1", GROUP)],
+    ));
+    all.extend(rows(
+        &Place::Namespace(host.netns("b")),
+        ["", ""],
+        &[
+            ("group of a link changed", "ip link set eth0 group default", "ip -o link show eth0", GROUP),
+            ("alias of a link changed", "ip link set eth0 alias mine", "ip link show eth0", "alias netloom:ept_"),
+            (
+                "marks of a link taken away",
+                "ip link set eth0 group default && ip link set eth0 alias mine",
+                "ip link show eth0 | grep 'alias netloom:ept_' && ip link show eth0 && ip -o route",
+                "default via 10.160.0.1",
+            ),
+        ],
+    ));
+    all.extend(rows(
+        &Place::Namespace(host.netns("m")),
+        ["", ""],
+        &[
+            ("group of a macvlan changed", "ip link set eth0 group default", "ip -o link show eth0", GROUP),
+            ("alias of a macvlan changed", "ip link set eth0 alias mine", "ip link show eth0", "alias netloom:ept_"),
+        ],
+    ));
+    all
 }

@@ -9,9 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 use netloom_kernel::{Kernel, Sockets};
-use netloom_model::assignment::{AssignedEndpoint, AssignedSandbox, Assignment, Key, NamespaceSource};
+use netloom_model::assignment::{
+    AssignedEndpoint, AssignedGateway, AssignedNetwork, AssignedSandbox, Assignment, Key, NamespaceSource,
+};
 use netloom_model::condition::Condition;
 use netloom_model::net::Family;
+use netloom_model::network::Driver;
 use netloom_model::{NetworkId, SandboxId};
 use netloom_names::{ADDRESS, Directory, Entry, Options, Resolver, View, parse_resolv_conf, resolv_conf};
 
@@ -37,7 +40,22 @@ struct Known {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Reach {
     subnets: Vec<IpNet>,
+    /// Those of them that nobody beyond this host knows: of bridges of its own, by versions of IP that are not routed.
+    own: Vec<IpNet>,
     internal: bool,
+}
+
+impl Reach {
+    fn of(network: &AssignedNetwork) -> Self {
+        let subnets: Vec<IpNet> = network.pools.iter().map(|pool| pool.subnet).collect();
+        let bridge = network.bridge.as_ref().filter(|bridge| network.driver == Driver::Bridge && bridge.managed);
+        let is_own = |subnet: &&IpNet| {
+            bridge.is_some_and(|bridge| *bridge.gateway(Family::of(subnet.addr())) != AssignedGateway::Routed)
+        };
+        let own = subnets.iter().filter(is_own).copied().collect();
+        let internal = [Family::V4, Family::V6].iter().all(|family| !network.has_way_out(*family));
+        Self { subnets, own, internal }
+    }
 }
 
 /// What is known of a sandbox.
@@ -120,10 +138,10 @@ impl Naming {
 
     /// Networks that changed change the views of those on them.
     fn learn_networks(&self, known: &mut Known, assignment: &Assignment) {
+        let own = |known: &Known| known.networks.values().flat_map(|reach| &reach.own).copied().collect::<Vec<_>>();
+        let before = own(known);
         for network in assignment.networks.values() {
-            let subnets = network.pools.iter().map(|pool| pool.subnet).collect();
-            let internal = [Family::V4, Family::V6].iter().all(|family| !network.has_way_out(*family));
-            let reach = Reach { subnets, internal };
+            let reach = Reach::of(network);
             if known.networks.get(&network.id) == Some(&reach) {
                 continue;
             }
@@ -133,6 +151,10 @@ impl Naming {
         }
         for network in assignment.networks.values().filter(|network| network.deleting) {
             known.networks.remove(&network.id);
+        }
+        let after = own(known);
+        if after != before {
+            self.directory.set_own_subnets(after);
         }
     }
 

@@ -265,6 +265,7 @@ async fn unpin(inner: &Arc<Inner>, sandbox: SandboxId, operation: &Operation) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use netloom_plan::marks::Marks;
     use netloom_plan::object::{Address, Link, LinkKind};
 
     fn link(name: &str) -> Object {
@@ -276,6 +277,7 @@ mod tests {
             mtu: None,
             up: true,
             owner: String::new(),
+            marks: Marks::Whole,
         })
     }
 

@@ -10,6 +10,7 @@ use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
 use netloom_model::sandbox::InterfaceStatus;
 use netloom_plan::foreign_chains::ForeignChains;
+use netloom_plan::marks::Marks;
 use netloom_plan::object::{Address, Key, Link, LinkKind, Namespace, Object, Observed, Place, Route, Scope, Sysctl};
 
 use crate::error::Failure;
@@ -293,7 +294,8 @@ fn look(
         }
     }
     let mut seen = Seen { links, addresses, routes, beyond: HashMap::new(), host_nsid: stack.host_nsid() };
-    let outwards = |link: &&link::Seen| link.is_ours() && link.parent_nsid == stack.host_nsid();
+    // One that lost a mark may be one that is wanted.
+    let outwards = |link: &&link::Seen| link.marks() != Marks::None && link.parent_nsid == stack.host_nsid();
     for link in seen.links.values().filter(outwards) {
         let Some(beyond) = link.parent else { continue };
         let controller = follow(worker, beyond, &mut seen.beyond)?;
@@ -336,23 +338,24 @@ impl Seen {
         match (place, self.beyond_of(link)) {
             (Place::Host, _) if link.is_ours() => LinkKind::Port,
             (Place::Sandbox(_), Some(port)) => {
+                let marked = match link.mark() {
+                    Whose::Ours(owner) => port.mark() == Whose::Ours(owner),
+                    Whose::Foreign => port.is_ours(),
+                };
                 let bridge = port.controller.and_then(|index| self.beyond.get(&index));
                 let managed = bridge.is_some_and(link::Seen::is_ours);
                 let bridge = bridge.map(|bridge| bridge.name.clone()).unwrap_or_default();
-                LinkKind::Veth { port: port.name.clone(), bridge, managed, settings: port.port }
+                LinkKind::Veth { port: port.name.clone(), marked, bridge, managed, settings: port.port }
             }
             _ => LinkKind::Other("veth".to_owned()),
         }
     }
 
     fn link(&self, place: Place, link: &link::Seen) -> Link {
-        let owner = match link.mark() {
-            Whose::Ours(owner) => owner.to_owned(),
-            Whose::Foreign => String::new(),
-        };
+        let (owner, marks) = (link.alias_owner().unwrap_or_default().to_owned(), link.marks());
         if link.is_loopback() {
             let (name, up) = (link.name.clone(), link.is_up());
-            return Link { place, name, kind: LinkKind::Loopback, mac: None, mtu: None, up, owner };
+            return Link { place, name, kind: LinkKind::Loopback, mac: None, mtu: None, up, owner, marks };
         }
         let kind = match (link.macvlan_mode(), link.kind.as_deref()) {
             (Some(mode), _) => LinkKind::Macvlan { parent: self.parent(link), mode },
@@ -363,7 +366,7 @@ impl Seen {
         let other_end_is_down = || self.beyond_of(link).is_some_and(|port| !port.is_up());
         let up = link.is_up() && !(matches!(kind, LinkKind::Veth { .. }) && other_end_is_down());
         let name = link.name.clone();
-        Link { place, name, kind, mac: link.mac, mtu: Some(link.mtu), up, owner }
+        Link { place, name, kind, mac: link.mac, mtu: Some(link.mtu), up, owner, marks }
     }
 
     fn address(&self, place: Place, found: &address::Seen) -> Address {

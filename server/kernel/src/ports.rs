@@ -13,6 +13,8 @@ use socket2::{Domain, Socket, Type};
 /// The state LISTEN in `/proc/net/tcp`; that of an unconnected socket in `/proc/net/udp` is CLOSE.
 const LISTEN: &str = "0A";
 const CLOSE: &str = "07";
+/// Some port, of the service discard (RFC 863).
+const DISCARD: u16 = 9;
 
 /// Which of these can't be had, in the calling thread's network namespace.
 pub(crate) fn look(ports: &[HostPort]) -> BTreeMap<HostPort, PortTrouble> {
@@ -20,6 +22,10 @@ pub(crate) fn look(ports: &[HostPort]) -> BTreeMap<HostPort, PortTrouble> {
 }
 
 fn trouble(port: HostPort) -> Option<PortTrouble> {
+    // A program may listen on it, and nobody can connect to it.
+    if is_broadcast(port.address) {
+        return Some(PortTrouble::NoSuchAddress);
+    }
     let error = bind(port).err()?;
     Some(match error.raw_os_error() {
         Some(libc::EADDRINUSE) => PortTrouble::InUse(program(port)),
@@ -40,6 +46,17 @@ fn bind(port: HostPort) -> io::Result<()> {
     // two that both say this would share it.
     socket.set_reuse_address(port.protocol == Protocol::Tcp)?;
     socket.bind(&SocketAddr::new(port.address, port.port).into())
+}
+
+/// Whether an address is that of all in one of the host's subnets: without SO_BROADCAST the kernel lets no socket of UDP be connected to it
+/// (socket(7)). Nothing is sent for that.
+fn is_broadcast(address: IpAddr) -> bool {
+    let connect = || {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+        socket.connect(&SocketAddr::new(address, DISCARD).into())
+    };
+    let refused = |error: io::Error| error.raw_os_error() == Some(libc::EACCES);
+    address.is_ipv4() && !address.is_unspecified() && connect().is_err_and(refused)
 }
 
 /// The program that has a port, as people know it: `nginx (process 1234)`.
@@ -121,5 +138,15 @@ mod tests {
         assert!(matches!(look(&[asked]).get(&asked), Some(PortTrouble::InUse(Some(_)))));
         let nowhere = host_port(Protocol::Tcp, Ipv4Addr::new(192, 0, 2, 1).into(), 80);
         assert_eq!(look(&[nowhere]), BTreeMap::from([(nowhere, PortTrouble::NoSuchAddress)]));
+    }
+
+    #[test]
+    fn a_broadcast_address_is_no_address_of_the_hosts() {
+        // Of loopback's own subnet, 127.0.0.0/8.
+        for (address, wanted) in [(Ipv4Addr::new(127, 255, 255, 255), true), (Ipv4Addr::LOCALHOST, false)] {
+            let asked = host_port(Protocol::Tcp, address.into(), 49_151);
+            let found = look(&[asked]).remove(&asked);
+            assert_eq!(found == Some(PortTrouble::NoSuchAddress), wanted, "{address}: {found:?}");
+        }
     }
 }

@@ -80,11 +80,31 @@ pub fn check_description(pointer: &str, text: &str) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Checks an interface name inside a sandbox: 1 to 15 bytes (IFNAMSIZ - 1), no space, `/`, `:` or `%`, not `.`, `..`, `lo` or `all`/`default`.
+/// Longest name of a link, in bytes (IFNAMSIZ - 1).
+const LINK_NAME_MAX: usize = 15;
+
+/// Checks a name that a link of Netloom's is to get, in a sandbox or on the host: 1 to 15 characters, a letter or digit first, then letters,
+/// digits, `_`, `.` and `-`; none that the kernel keeps for itself. Of what the kernel would take beside that, `*` stands for any rest in nftables,
+/// and other signs mean something to shells.
 pub fn check_interface_name(pointer: &str, name: &str) -> Result<(), Invalid> {
+    // The last is a file of the bonding driver's beside the links (`net/core/dev.c` refuses it).
+    let taken = matches!(name, "lo" | "all" | "default" | "bonding_masters");
+    let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+    let rest = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+    if !first || !rest || name.len() > LINK_NAME_MAX || taken {
+        let message = "an interface name has 1 to 15 characters: a letter or digit first, then letters, digits, `_`, `.` or `-`; and is not `lo`, `all`, \
+                       `default` or `bonding_masters`";
+        return Err(Invalid::new(pointer, Code::Format, name, message).hint("for example `eth0`"));
+    }
+    Ok(())
+}
+
+/// Checks the name of a link that the host has already, by the kernel's rule: 1 to 15 bytes, no space, `/` or `:`, not `.` or `..`; no `%`, which
+/// stands for a number; and none that names all links, or loopback.
+pub fn check_host_link_name(pointer: &str, name: &str) -> Result<(), Invalid> {
     let taken = matches!(name, "." | ".." | "lo" | "all" | "default");
     let bad = |b: u8| !b.is_ascii_graphic() || matches!(b, b'/' | b':' | b'%');
-    if name.is_empty() || name.len() > 15 || taken || name.bytes().any(bad) {
+    if name.is_empty() || name.len() > LINK_NAME_MAX || taken || name.bytes().any(bad) {
         let message = "an interface name has 1 to 15 visible ASCII characters without `/`, `:` or `%`, and is not `lo`, `.`, `..`, `all` or `default`";
         return Err(Invalid::new(pointer, Code::Format, name, message).hint("for example `eth0`"));
     }
@@ -107,11 +127,15 @@ mod tests {
 
     #[test]
     fn interface_names_fit_the_kernel() {
-        for good in ["eth0", "wan", &"x".repeat(15)] {
-            assert!(check_interface_name("/i", good).is_ok(), "{good}");
+        for good in ["eth0", "wan", "br-web.10", "0_a", &"x".repeat(15)] {
+            assert!(check_interface_name("/i", good).is_ok() && check_host_link_name("/i", good).is_ok(), "{good}");
         }
-        for bad in ["", "lo", "a b", "a/b", "..", "eth%d", &"x".repeat(16)] {
-            assert!(check_interface_name("/i", bad).is_err(), "{bad}");
+        for bad in ["", "lo", "all", "a b", "a/b", "..", "eth%d", "a:b", &"x".repeat(16)] {
+            assert!(check_interface_name("/i", bad).is_err() && check_host_link_name("/i", bad).is_err(), "{bad}");
+        }
+        // What the host may have, but is not to be given.
+        for odd in ["br*", "*", "-x", ".a", "_x", "a$b", "a;b", "a\"b", "a@b", "bonding_masters"] {
+            assert!(check_interface_name("/i", odd).is_err() && check_host_link_name("/i", odd).is_ok(), "{odd}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 /// Most ports that one endpoint publishes, over all its mappings.
-pub const PORTS_MAX: u32 = 4096;
+pub const PORTS_MAX: u16 = 4096;
 /// Where ports come from that nobody asked for by number: the dynamic ports of RFC 6335, section 6.
 pub const AUTOMATIC: std::ops::RangeInclusive<u16> = 49152..=65535;
 
@@ -50,6 +50,7 @@ impl fmt::Display for Protocol {
 }
 
 /// What a user wants published.
+// The numbers are whatever was written: whoever checks them says what they may be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PortSpec {
@@ -57,16 +58,16 @@ pub struct PortSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Protocol>,
     /// The first port in the sandbox.
-    #[schema(minimum = 1, maximum = 65535, example = 80)]
-    pub target: u32,
+    #[schema(value_type = u32, minimum = 1, maximum = 65535, example = 80)]
+    pub target: i64,
     /// The first port on the host; a free one from 49152 on unless said. In gateway mode `routed` it is `target`, which can be left out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 65535, example = 8088)]
-    pub published: Option<u32>,
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 65535, example = 8088)]
+    pub published: Option<i64>,
     /// How many ports in a row; 1 unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 4096)]
-    pub count: Option<u32>,
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 4096)]
+    pub count: Option<i64>,
     /// The host's address; `127.0.0.1` unless said, so that nobody outside gets in by an oversight (Docker's default is every address).
     /// `0.0.0.0` is every IPv4 address that the host has, `::` every IPv6 address but `::1`, which can't be published. In gateway mode
     /// `routed` the address is the sandbox's own: either of these two says of which family.

@@ -24,10 +24,12 @@ const UDP_PAYLOAD: u16 = 1232;
 pub(crate) fn local(directory: &Directory, view: &View, request: &Request) -> Option<Message> {
     let name = request.question.name();
     if let Some(address) = arpa_address(name) {
-        let names = directory.reverse(&view.networks, address);
+        let names = if is_canonical(name, address) { directory.reverse(&view.networks, address) } else { Vec::new() };
         return match names.is_empty() {
             false => Some(answered(request, names.iter().filter_map(|name| host_name(name)).map(PTR).map(RData::PTR))),
-            true if view.covers(address) => Some(authoritative(request, ResponseCode::NXDomain)),
+            true if view.covers(address) || directory.is_own(address) => {
+                Some(authoritative(request, ResponseCode::NXDomain))
+            }
             true => None,
         };
     }
@@ -131,6 +133,17 @@ fn host_name(name: &str) -> Option<Name> {
 fn arpa_address(name: &Name) -> Option<IpAddr> {
     let net = name.parse_arpa_name().ok()?;
     (net.prefix_len() == net.max_prefix_len()).then(|| net.addr())
+}
+
+/// Whether a name is the one that an IPv4 address has: `01.0.0.10.in-addr.arpa` is another, which nobody has. Of IPv6 each digit is a label.
+fn is_canonical(name: &Name, address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let written = address.octets().map(|octet| octet.to_string());
+            name.iter().zip(written.iter().rev()).all(|(label, octet)| label == octet.as_bytes())
+        }
+        IpAddr::V6(_) => true,
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use ipnet::IpNet;
 use netloom_model::{NetworkId, SandboxId};
 
 /// What a sandbox has on one network.
@@ -50,6 +51,8 @@ struct Tables {
     /// What each sandbox was given, so that taking it back costs no search.
     entries: HashMap<SandboxId, Vec<Entry>>,
     networks: HashMap<NetworkId, Network>,
+    /// See [`Directory::set_own_subnets`].
+    own_subnets: Vec<IpNet>,
 }
 
 /// Holders are kept by sandbox, so that one of thousands that share an alias comes and goes without a walk over the rest.
@@ -103,6 +106,16 @@ impl Directory {
             }
         }
         names
+    }
+
+    /// Says in which subnets this host alone gives addresses, to whomever: nobody else can know names of those.
+    pub fn set_own_subnets(&self, subnets: Vec<IpNet>) {
+        self.write().own_subnets = subnets;
+    }
+
+    /// Whether an address is in one of those subnets.
+    pub(crate) fn is_own(&self, address: IpAddr) -> bool {
+        self.read().own_subnets.iter().any(|subnet| subnet.contains(&address))
     }
 
     /// Every name on a network with its holders, by name and then by sandbox.

@@ -68,6 +68,8 @@ pub struct Compiled {
     pub revision: u64,
     /// The objects wanted.
     pub desired: BTreeMap<Key, Object>,
+    /// Settings that a link has from the moment it is made, because it inherits them: never made, and put back when somebody changed them.
+    pub inherited: BTreeMap<Key, Object>,
     /// Objects that are left as they are if they stand, and not made if they don't: those of an endpoint whose parent is
     /// down or whose address is not probed yet. The value is a link's owner (a link of another's stays no longer), empty otherwise.
     pub tolerated: BTreeMap<Key, String>,
@@ -108,6 +110,7 @@ impl Default for Compiled {
         Self {
             revision: 0,
             desired: BTreeMap::new(),
+            inherited: BTreeMap::new(),
             tolerated: BTreeMap::new(),
             withheld: BTreeMap::new(),
             owners: BTreeMap::new(),
@@ -190,6 +193,16 @@ impl Compiled {
         }
         self.owners.insert(key.clone(), owner);
         self.desired.insert(key, object);
+    }
+
+    /// Adds a setting that its link inherits.
+    fn inherit(&mut self, owner: AssignedKey, object: Object) {
+        let key = object.key();
+        if let Object::Sysctl(sysctl) = &object {
+            self.ask_for(sysctl.place, [&sysctl.path]);
+        }
+        self.owners.insert(key.clone(), owner);
+        self.inherited.insert(key, object);
     }
 
     /// Has settings looked at.

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
-use netloom_model::plan::{Action, PlannedOperation};
+use netloom_model::plan::{Action, PlannedOperation, Refusal};
 use netloom_nftables::element::Data;
 use netloom_nftables::{Element, Rule, Verdict};
 
+use crate::compile::Compiled;
 use crate::firewall::{self, Part};
 use crate::foreign_chains::{DOCKER_USER, PassRule, docker_table};
 use crate::lent::Lent;
+use crate::marks::{self, Marks};
 use crate::object::{Link, LinkKind, Object, Operation, Place, Route};
 
 /// Names of sandboxes.
@@ -79,6 +81,29 @@ pub fn value(object: &Object) -> String {
         Object::PassRule(rule) => pass_rule_value(rule),
         Object::Lent(lent) => lent_value(lent).to_owned(),
         Object::Stray(_) => "in another namespace than its sandbox's".to_owned(),
+    }
+}
+
+/// What is said of a foreign object in the place of one that is wanted.
+pub(crate) fn name_conflict(foreign: &Object, wanted: &Compiled) -> Refusal {
+    let object = title(foreign, &wanted.names);
+    let whereabouts = place(foreign.place(), &wanted.names);
+    let marks = match (wanted.desired.get(&foreign.key()), foreign) {
+        (Some(Object::Link(want)), Object::Link(found)) if marks::has_lost_both(want, found) => {
+            ", though alike: it has neither Netloom's group nor its alias, which somebody may have taken away"
+        }
+        _ => "",
+    };
+    Refusal {
+        code: "name-conflict".to_owned(),
+        message: format!(
+            "{object} was not made: there is one already that is not Netloom's ({}){marks}",
+            value(foreign)
+        ),
+        hint: Some(format!("remove or rename it in {whereabouts} if nobody needs it; Netloom then makes its own")),
+        object,
+        operation: "create".to_owned(),
+        errno: Some("EEXIST".to_owned()),
     }
 }
 
@@ -172,7 +197,8 @@ fn link_value(link: &Link) -> String {
         LinkKind::Macvlan { parent, mode } if parent.is_empty() => vec![format!("macvlan, mode {}", mode.as_str())],
         LinkKind::Macvlan { parent, mode } => vec![format!("macvlan on {parent}, mode {}", mode.as_str())],
         LinkKind::Bridge => vec!["bridge".to_owned()],
-        LinkKind::Veth { port, bridge, settings, .. } => {
+        LinkKind::Veth { port, bridge, settings, marked, .. } => {
+            let port = if *marked { port.clone() } else { format!("{port} (without Netloom's group or alias)") };
             let at = if bridge.is_empty() { "no bridge".to_owned() } else { format!("bridge {bridge}") };
             let alone = if settings.isolated { ", apart from the other sandboxes" } else { "" };
             let back = if settings.hairpin { ", reaching itself" } else { "" };
@@ -184,6 +210,11 @@ fn link_value(link: &Link) -> String {
     parts.extend(link.mac.map(|mac| format!("MAC {mac}")));
     parts.extend(link.mtu.map(|mtu| format!("MTU {mtu}")));
     parts.push(if link.up { "up" } else { "down" }.to_owned());
+    match link.marks {
+        Marks::Group => parts.push("without Netloom's alias".to_owned()),
+        Marks::Alias => parts.push("without Netloom's group".to_owned()),
+        Marks::None | Marks::Whole => {}
+    }
     parts.join(", ")
 }
 

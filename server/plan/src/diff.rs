@@ -13,6 +13,7 @@ use netloom_model::plan::Refusal;
 use crate::compile::Compiled;
 use crate::describe;
 use crate::firewall::Part;
+use crate::marks;
 use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Observed, Operation, Place};
 use crate::order;
 
@@ -36,26 +37,10 @@ impl Comparison {
         let others = self.blocked.iter().filter_map(|(key, by)| Some((key, self.conflicts.get(by)?)));
         for (key, foreign) in own.chain(others) {
             if let Some(owner) = wanted.owners.get(key) {
-                refusals.entry(*owner).or_insert_with(|| name_conflict(foreign, wanted));
+                refusals.entry(*owner).or_insert_with(|| describe::name_conflict(foreign, wanted));
             }
         }
         refusals
-    }
-}
-
-fn name_conflict(foreign: &Object, wanted: &Compiled) -> Refusal {
-    let object = describe::title(foreign, &wanted.names);
-    let place = describe::place(foreign.place(), &wanted.names);
-    Refusal {
-        code: "name-conflict".to_owned(),
-        message: format!(
-            "{object} was not made: there is one already that is not Netloom's ({})",
-            describe::value(foreign)
-        ),
-        hint: Some(format!("remove or rename it in {place} if nobody needs it; Netloom then makes its own")),
-        object,
-        operation: "create".to_owned(),
-        errno: Some("EEXIST".to_owned()),
     }
 }
 
@@ -75,6 +60,7 @@ pub fn diff(wanted: &Compiled, observed: &Observed) -> Comparison {
         ending: BTreeSet::new(),
         dropped: BTreeSet::new(),
         other_ends: BTreeSet::new(),
+        restored: marks::to_be_restored(wanted, observed),
         table_ends: false,
         out: Comparison::default(),
     };
@@ -96,6 +82,8 @@ struct Pass<'a> {
     dropped: BTreeSet<(Place, &'a str, bool)>,
     /// Ports on the host, by name and owner, whose other end is in its place.
     other_ends: BTreeSet<(&'a str, &'a str)>,
+    /// Links that lack one of our marks and get it back: they count as ours.
+    restored: BTreeSet<Key>,
     /// Whether the whole table goes, for good or to be made anew: everything in it goes with it.
     table_ends: bool,
     out: Comparison,
@@ -104,11 +92,18 @@ struct Pass<'a> {
 impl<'a> Pass<'a> {
     /// Finds the links and namespaces that must go, first: it decides about everything that hangs from them.
     fn fell(&mut self) {
-        self.other_ends = self.observed.ours.values().filter_map(other_end).collect();
+        let restored = self.restored.iter().filter_map(|key| self.observed.foreign.get(key));
+        self.other_ends = self.observed.ours.values().chain(restored).filter_map(other_end).collect();
         self.table_ends = self.is_table_unsound() || self.is_table_unused();
-        for (key, found) in &self.observed.ours {
-            let remake = match (self.wanted.desired.get(key), found) {
-                (Some(want), _) => self.reachable(key) && matches!(verdict(want, found), Verdict::Remake),
+        let (wanted, observed) = (self.wanted, self.observed);
+        for (key, found) in &observed.ours {
+            let remake = match (wanted.desired.get(key), found) {
+                // One that can't be made anew stays.
+                (Some(want), _) => {
+                    self.reachable(key)
+                        && matches!(verdict(want, found), Verdict::Remake)
+                        && !self.is_blocked(key, want)
+                }
                 (None, _) => self.is_leftover(key, found),
             };
             match found {
@@ -161,7 +156,18 @@ impl<'a> Pass<'a> {
                 },
             }
         }
+        self.inheritances();
         self.reroute();
+    }
+
+    /// Puts back what a link that stays had inherited.
+    fn inheritances(&mut self) {
+        for (key, want) in &self.wanted.inherited {
+            let Some(found) = self.observed.ours.get(key).filter(|found| !self.goes_along(found)) else { continue };
+            if matches!(verdict(want, found), Verdict::InPlace) && self.reachable(key) && !self.is_blocked(key, want) {
+                self.out.operations.push(Operation::Change { from: found.clone(), to: want.clone() });
+            }
+        }
     }
 
     fn verdict(&self, want: &Object, found: &Object) -> Verdict {
@@ -208,6 +214,7 @@ impl<'a> Pass<'a> {
         match self.observed.foreign.get(key) {
             // Loopback carries no mark; it is the namespace's own, and only ever set up.
             Some(found @ Object::Link(Link { kind: LinkKind::Loopback, .. })) => Found::Ours(found),
+            Some(found) if self.restored.contains(key) => Found::Ours(found),
             Some(found) if !self.goes_along(found) => Found::Foreign(found),
             _ => Found::Nothing,
         }
@@ -241,15 +248,13 @@ impl<'a> Pass<'a> {
                 None => return false,
             },
         };
-        if self.observed.ours.contains_key(&link) {
-            return false;
-        }
-        let by = match self.observed.foreign.get(&link) {
-            Some(Object::Link(found)) if found.kind != LinkKind::Loopback => Some(link),
+        let by = match (self.out.blocked.get(&link), self.observed.foreign.get(&link)) {
             // The link is not made, because its bridge is not.
-            _ => self.out.blocked.get(&link).cloned(),
+            (Some(by), _) => by.clone(),
+            _ if self.observed.ours.contains_key(&link) || self.restored.contains(&link) => return false,
+            (None, Some(Object::Link(found))) if found.kind != LinkKind::Loopback => link,
+            _ => return false,
         };
-        let Some(by) = by else { return false };
         self.out.blocked.insert(key.clone(), by);
         true
     }
@@ -354,6 +359,7 @@ fn verdict(want: &Object, found: &Object) -> Verdict {
         (Object::Sysctl(want), Object::Sysctl(found)) => in_place(want.value.trim() == found.value.trim()),
         (Object::Link(want), Object::Link(found)) => match want.kind {
             LinkKind::Loopback => in_place(want.up == found.up),
+            _ if want.marks != found.marks => Verdict::InPlace,
             _ if !is_same_making(want, found) => Verdict::Remake,
             _ => {
                 let same_mtu = want.mtu.is_none() || want.mtu == found.mtu;

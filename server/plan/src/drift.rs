@@ -27,7 +27,8 @@ pub fn drift(wanted: &Compiled, observed: &Observed, assignment: &Assignment) ->
             list.push(entry(Difference::Missing, Some(object), None, object, wanted, assignment));
         }
     }
-    for (key, object) in &observed.foreign {
+    let restored = |key: &Key| comparison.operations.iter().any(|operation| operation.object().key() == *key);
+    for (key, object) in observed.foreign.iter().filter(|(key, _)| !restored(key)) {
         if comparison.conflicts.contains_key(key) || is_remarkable(object, wanted, observed) {
             let want = comparison.conflicts.get(key).and_then(|_| wanted.desired.get(key));
             list.push(entry(Difference::Foreign, want, Some(object), object, wanted, assignment));
@@ -46,7 +47,10 @@ pub fn differences(
     let mut list = Vec::new();
     for operation in &comparison.operations {
         let object = operation.object();
-        let (want, found) = (wanted.desired.get(&object.key()), observed.ours.get(&object.key()));
+        let (want, found) = match operation {
+            Operation::Change { from, to } => (Some(to), Some(from)),
+            _ => (wanted.desired.get(&object.key()), observed.ours.get(&object.key())),
+        };
         let difference = match operation {
             Operation::Create(_) if found.is_none() => Difference::Missing,
             Operation::Delete(_) if want.is_none() => Difference::Leftover,

@@ -21,6 +21,7 @@ pub mod drift;
 pub mod firewall;
 pub mod foreign_chains;
 pub mod lent;
+pub mod marks;
 pub mod object;
 pub mod order;
 pub mod remains;

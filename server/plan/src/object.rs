@@ -15,6 +15,7 @@ use netloom_nftables::Family;
 use crate::firewall::{Part, PartKey};
 use crate::foreign_chains::{ForeignChains, PassRule};
 use crate::lent::Lent;
+use crate::marks::Marks;
 
 /// Link group of every link that is ours: `nl` in ASCII. Set in the creating message.
 pub const LINK_GROUP: u32 = 0x6e6c;
@@ -146,6 +147,8 @@ pub struct Link {
     pub up: bool,
     /// ID of the endpoint or network it is made for: the alias without its prefix. Empty on loopback.
     pub owner: String,
+    /// Which of our marks it carries.
+    pub marks: Marks,
 }
 
 /// How a bridge treats a port of its.
@@ -176,6 +179,8 @@ pub enum LinkKind {
     Veth {
         /// Name of the other end, on the host.
         port: String,
+        /// Whether the other end carries our marks, too: it can be nobody else's.
+        marked: bool,
         /// Name of the bridge that has it as a port; an observed one that is in none is empty.
         bridge: String,
         /// Whether that bridge is ours.
@@ -237,39 +242,7 @@ impl Object {
     pub fn place(&self) -> Place {
         self.key().place()
     }
-}
 
-impl Key {
-    /// The stack the object is in; a namespace counts as being in itself, and a stray, which is in none of ours, as the host's.
-    pub fn place(&self) -> Place {
-        match self {
-            Self::Stray(_) | Self::Firewall(_) | Self::PassRule(_) | Self::Lent(..) => Place::Host,
-            Self::Namespace(sandbox) => Place::Sandbox(*sandbox),
-            Self::Sysctl(place, _) | Self::Link(place, _) | Self::Address(place, _, _) | Self::Route(place, _) => {
-                *place
-            }
-        }
-    }
-}
-
-impl Key {
-    /// Name of the link that the object is, or hangs from and goes with, as far as the key tells: a route's key does not.
-    pub fn link(&self) -> Option<&str> {
-        match self {
-            Self::Link(_, name) | Self::Address(_, name, _) => Some(name),
-            Self::Sysctl(_, path) => sysctl_link(path),
-            // A link that lends something is the host's own.
-            Self::Namespace(_)
-            | Self::Route(..)
-            | Self::Firewall(_)
-            | Self::PassRule(_)
-            | Self::Lent(..)
-            | Self::Stray(_) => None,
-        }
-    }
-}
-
-impl Object {
     /// Name of the link that the object is, or hangs from and goes with.
     pub fn link(&self) -> Option<&str> {
         match self {
@@ -284,6 +257,34 @@ impl Object {
     /// Whether it goes by itself when its link goes.
     pub fn hangs_from(&self, link: &str) -> bool {
         !matches!(self, Self::Link(_)) && self.link() == Some(link)
+    }
+}
+
+impl Key {
+    /// The stack the object is in; a namespace counts as being in itself, and a stray, which is in none of ours, as the host's.
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Stray(_) | Self::Firewall(_) | Self::PassRule(_) | Self::Lent(..) => Place::Host,
+            Self::Namespace(sandbox) => Place::Sandbox(*sandbox),
+            Self::Sysctl(place, _) | Self::Link(place, _) | Self::Address(place, _, _) | Self::Route(place, _) => {
+                *place
+            }
+        }
+    }
+
+    /// Name of the link that the object is, or hangs from and goes with, as far as the key tells: a route's key does not.
+    pub fn link(&self) -> Option<&str> {
+        match self {
+            Self::Link(_, name) | Self::Address(_, name, _) => Some(name),
+            Self::Sysctl(_, path) => sysctl_link(path),
+            // A link that lends something is the host's own.
+            Self::Namespace(_)
+            | Self::Route(..)
+            | Self::Firewall(_)
+            | Self::PassRule(_)
+            | Self::Lent(..)
+            | Self::Stray(_) => None,
+        }
     }
 }
 

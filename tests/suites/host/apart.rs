@@ -1,11 +1,11 @@
-//! What a sandbox sends round the rules, one way, where no answer is needed: by the gateway to a sandbox that it is kept apart from, and with
-//! the host's loopback as its source.
+//! What a sandbox sends round the rules: one way, where no answer is needed, by the gateway to a sandbox that it is kept apart from, and with
+//! the host's loopback as its source; and to the addresses that links make for themselves.
 
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use netloom_tests::{Host, echo, host, json};
+use netloom_tests::{Echo, Host, ask_tcp, echo, host, json, until};
 
 fn netns(host: &Host, sandbox: &str) -> PathBuf {
     host.net.outside(&host.netns(sandbox))
@@ -67,4 +67,61 @@ fn nobody_speaks_as_if_he_were_on_the_hosts_loopback() {
     let (a, here) = (netns(&host, "a"), host.net.path());
     assert!(arrives(&a, "10.25.0.2:0", &here, "10.25.0.1:5555"), "its own address is taken");
     assert!(!arrives(&a, "127.0.0.2:0", &here, "10.25.0.1:5556"));
+}
+
+/// The link-local address that the kernel makes of an Ethernet address (RFC 4291, appendix A), on a link by its index.
+fn link_local(mac: &str, link: u64) -> String {
+    let byte = |number: usize| u8::from_str_radix(mac.split(':').nth(number).unwrap(), 16).unwrap();
+    let (a, b, c, d, e, f) = (byte(0) ^ 2, byte(1), byte(2), byte(3), byte(4), byte(5));
+    format!("fe80::{a:02x}{b:02x}:{c:02x}ff:fe{d:02x}:{e:02x}{f:02x}%{link}")
+}
+
+#[test]
+fn the_host_is_reached_by_ipv6_only_where_a_network_has_a_gateway_of_it() {
+    let host = host!();
+    let client = host.start();
+    host.bridge("dual", "10.25.0.0/24");
+    for (name, more) in [
+        ("four", json!({"pools": {"v4": {"subnet": "10.26.0.0/24"}}})),
+        ("inside", json!({"internal": true, "pools": {"v4": {"subnet": "10.27.0.0/24"}, "v6": {"family": 6}}})),
+        ("shut", json!({"bridge": {"gateway_mode6": "isolated"}, "pools": {"v4": {}, "v6": {"family": 6}}})),
+    ] {
+        let mut body = json!({"name": name, "driver": "bridge"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        client.post("networks", &body).is(201);
+    }
+    let networks = ["dual", "four", "inside", "shut"];
+    let attached: std::collections::BTreeMap<_, _> = networks.map(|name| (name, json!({"interface": name}))).into();
+    client.post("sandboxes", &json!({"name": "a", "networks": attached})).is(201);
+    let _listener = Echo::start(&host.net.path(), "[::]:9000", "host");
+    until("its own addresses were asked for", Duration::from_secs(20), || {
+        let own = host.in_sandbox("a", "ip -o -6 addr show scope link");
+        (own.lines().count() == networks.len() && !own.contains("tentative")).then_some(())
+    });
+    let bridge = |network: &str| {
+        let id = client.get(&format!("networks/{network}")).is(200)["id"].as_str().unwrap().to_owned();
+        let links = host.net.json("ip -j link show type bridge");
+        let is_it = |link: &&netloom_tests::Value| link["ifalias"] == format!("netloom:{id}");
+        links.as_array().unwrap().iter().find(is_it).expect("its bridge").clone()
+    };
+    let asked = |network: &str| {
+        let own = host.json_in_sandbox("a", &format!("ip -j link show {network}"))[0]["ifindex"].as_u64().unwrap();
+        let to = link_local(bridge(network)["address"].as_str().unwrap(), own);
+        ask_tcp(&netns(&host, "a"), &format!("[{to}]:9000"))
+    };
+    for network in networks {
+        assert_eq!(asked(network).is_some(), network == "dual", "{network}");
+    }
+    for (network, changed) in [("inside", 0), ("dual", 1)] {
+        let setting = format!("net.ipv6.conf.{}.disable_ipv6", bridge(network)["ifname"].as_str().unwrap());
+        host.net.run(&format!("sysctl -qw {setting}={changed}"));
+        until(&format!("{setting} is put back"), Duration::from_secs(10), || {
+            (host.net.run(&format!("sysctl -n {setting}")).trim() == (1 - changed).to_string()).then_some(())
+        });
+    }
+    assert!(asked("inside").is_none());
+    until("nothing differs", Duration::from_secs(10), || {
+        (client.get("drift").is(200)["items"] == json!([])).then_some(())
+    });
+    until("the gateway is back", Duration::from_secs(10), || asked("dual"));
 }

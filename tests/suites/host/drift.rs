@@ -35,7 +35,8 @@ fn whole(host: &Host) -> Vec<String> {
 #[test]
 fn whatever_is_broken_is_whole_again_and_told_of() {
     let host = host!();
-    let damages = damage::set_up(&host);
+    let mut damages = damage::set_up(&host);
+    damages.extend(damage::of_marks(&host));
     let client = host.client();
     let before = whole(&host);
     for round in 0..loops(1) {

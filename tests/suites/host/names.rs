@@ -155,3 +155,34 @@ fn who_has_the_resolvers_port_is_named_until_no_resolver_is_wanted() {
     assert!(!conditions().contains("ResolverUnavailable"), "{}", conditions());
     drop(taken);
 }
+
+#[test]
+fn addresses_of_other_networks_of_this_host_have_no_name_and_nobody_is_asked() {
+    let host = host!();
+    let client = host.start();
+    host.bridge("one", "10.163.0.0/24");
+    host.bridge("two", "10.164.0.0/24");
+    let routed = json!({"name": "open", "driver": "bridge", "bridge": {"gateway_mode4": "routed"}, "pools": {"v4": {"subnet": "10.165.0.0/24"}}});
+    client.post("networks", &routed).is(201);
+    for (name, network) in [("a", "one"), ("b", "two"), ("c", "open")] {
+        host.sandbox(name, network);
+    }
+    // Whoever is asked beyond this host does not answer.
+    let status = |question: &str| {
+        let said = host.try_in_sandbox("a", &format!("dig +time=10 +tries=1 @127.0.0.11 {question}")).stdout;
+        let status = said.split("status: ").nth(1).unwrap_or_else(|| panic!("{question}: {said}"));
+        status.split(',').next().unwrap().to_owned()
+    };
+    for (question, wanted) in [
+        ("-x 10.163.0.2", "NOERROR"),
+        ("-q 02.0.163.10.in-addr.arpa -t PTR", "NXDOMAIN"),
+        ("-x 10.164.0.2", "NXDOMAIN"),
+        // Routers and nameservers beyond know those.
+        ("-x 10.165.0.2", "SERVFAIL"),
+    ] {
+        assert_eq!(status(question), wanted, "{question}");
+    }
+    client.delete("sandboxes/b").is(204);
+    client.delete("networks/two").is(204);
+    assert_eq!(status("-x 10.164.0.2"), "SERVFAIL", "nobody's here any more");
+}

@@ -157,6 +157,12 @@ fn taken_ports_are_refused_with_who_has_them() {
     let own = refused(json!({"x": {"target": 80, "published": 8080}}), 409, "port-taken")["detail"].to_string();
     assert!(own.contains("this service: `--listen` moves it"), "{own}");
     refused(json!({"x": {"target": 80, "published": 7000, "protocol": "udp"}}), 409, "port-taken");
+    // Programs may listen there; nobody comes.
+    for address in ["203.0.113.255", "127.0.0.0", "0.0.0.9", "255.255.255.255"] {
+        let ports = json!({"x": {"target": 80, "published": 8886, "host_address": address}});
+        let all = refused(ports, 422, "invalid-value");
+        assert_eq!(all["errors"][0]["pointer"], "/networks/m/ports/x/host_address", "{all}");
+    }
     let nowhere = refused(json!({"x": {"target": 80, "host_address": "192.0.2.9"}}), 422, "invalid-value");
     assert_eq!(nowhere["errors"][0]["pointer"], "/networks/m/ports/x/host_address", "{nowhere}");
     refused(

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use netloom_model::Invalid;
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::invalid::Code;
-use netloom_model::name::{check_interface_name, check_name};
+use netloom_model::name::{check_host_link_name, check_name};
 use netloom_model::net::Family;
 use netloom_model::network::{Driver, MTU_MIN_IPV6, MacvlanMode, MacvlanSpec, NetworkSpec, PoolSpec};
 
@@ -168,7 +168,7 @@ fn parent<'f>(block: &MacvlanSpec, facts: &'f Facts) -> Result<&'f HostLink, Inv
 
 fn check_parent_name(block: &MacvlanSpec) -> Result<(), Invalid> {
     // `lo` is a good name of a link, and is refused as loopback with the candidates.
-    if block.parent == "lo" { Ok(()) } else { check_interface_name("/macvlan/parent", &block.parent) }
+    if block.parent == "lo" { Ok(()) } else { check_host_link_name("/macvlan/parent", &block.parent) }
 }
 
 fn mtu(problems: &mut Problems, spec: &NetworkSpec, parent: Option<&HostLink>, pools: &[WantedPool]) {

@@ -1,7 +1,7 @@
 //! Published ports as written.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use netloom_model::Invalid;
 use netloom_model::document::escape_pointer;
@@ -13,7 +13,7 @@ use netloom_model::port::{PORTS_MAX, PortSpec, Protocol};
 use super::Problems;
 
 /// Highest port.
-const PORT_MAX: u32 = u16::MAX as u32;
+const PORT_MAX: u16 = u16::MAX;
 
 /// A mapping as wanted, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub(crate) fn ports(
     specs: Option<&BTreeMap<String, PortSpec>>,
 ) -> Vec<WantedPort> {
     let Some(specs) = specs else { return Vec::new() };
-    let all: u64 = specs.values().map(|spec| u64::from(spec.count.unwrap_or(1))).sum();
-    if all > u64::from(PORTS_MAX) {
+    let all = specs.values().map(|spec| spec.count.unwrap_or(1).max(0)).fold(0, i64::saturating_add);
+    if all > i64::from(PORTS_MAX) {
         let message = format!("one endpoint publishes at most {PORTS_MAX} ports, and these are {all}");
         problems.add(Invalid::new(pointer, Code::TooLong, &all.to_string(), message));
         return Vec::new();
@@ -68,10 +68,10 @@ fn port(problems: &mut Problems, pointer: &str, name: &str, spec: &PortSpec) -> 
 }
 
 /// The first of so many ports in a row.
-fn run(problems: &mut Problems, pointer: &str, first: u32, count: u16) -> Option<u16> {
+fn run(problems: &mut Problems, pointer: &str, first: i64, count: u16) -> Option<u16> {
     let read = problems.check(number(pointer, first, PORT_MAX, "a port is"))?;
-    let last = first + u32::from(count) - 1;
-    if last > PORT_MAX {
+    let last = first + i64::from(count) - 1;
+    if last > i64::from(PORT_MAX) {
         let message = format!("{count} ports from {first} on end with {last}, and the highest port is {PORT_MAX}");
         problems.add(Invalid::new(pointer, Code::OutOfRange, &first.to_string(), message));
         return None;
@@ -79,9 +79,9 @@ fn run(problems: &mut Problems, pointer: &str, first: u32, count: u16) -> Option
     Some(read)
 }
 
-fn number(pointer: &str, number: u32, highest: u32, what: &str) -> Result<u16, Invalid> {
+fn number(pointer: &str, number: i64, highest: u16, what: &str) -> Result<u16, Invalid> {
     let refused = || Invalid::new(pointer, Code::OutOfRange, &number.to_string(), format!("{what} 1 to {highest}"));
-    u16::try_from(number).ok().filter(|read| *read > 0 && number <= highest).ok_or_else(refused)
+    u16::try_from(number).ok().filter(|read| (1..=highest).contains(read)).ok_or_else(refused)
 }
 
 fn host_address(pointer: &str, text: &str) -> Result<IpAddr, Invalid> {
@@ -90,10 +90,19 @@ fn host_address(pointer: &str, text: &str) -> Result<IpAddr, Invalid> {
         IpAddr::V6(six) if six.is_loopback() => "IPv6's loopback, from which the kernel sends nothing on",
         IpAddr::V6(six) if six.is_unicast_link_local() => "a link-local address, which means nothing without its link",
         _ if address.is_multicast() => "a multicast address",
+        IpAddr::V4(four) if is_nobodys(four) => "an address that nobody has: that of a whole subnet, or of all in it",
         _ => return Ok(address),
     };
     Err(Invalid::new(pointer, Code::OutOfRange, text, format!("{address} is {reason}"))
         .hint("give an address of this host, `0.0.0.0` or `::` for all of a family, or leave it out for 127.0.0.1"))
+}
+
+/// Whether an IPv4 address is no host's on any host, though the kernel lets programs listen there. Which are broadcast addresses of the host's
+/// own subnets, the node says.
+fn is_nobodys(address: Ipv4Addr) -> bool {
+    let this_network = address.octets()[0] == 0 && !address.is_unspecified();
+    let of_loopback = [Ipv4Addr::new(127, 0, 0, 0), Ipv4Addr::new(127, 255, 255, 255)].contains(&address);
+    this_network || of_loopback || address.is_broadcast()
 }
 
 #[cfg(test)]
@@ -137,9 +146,42 @@ mod tests {
                 Some(("/p/a/host_address", Code::OutOfRange)),
             ),
             (serde_json::json!({"a": {"target": 80, "host_address": "::"}}), None),
+            (serde_json::json!({"a": {"target": -1}}), Some(("/p/a/target", Code::OutOfRange))),
+            (serde_json::json!({"a": {"target": 80, "published": -1}}), Some(("/p/a/published", Code::OutOfRange))),
+            (serde_json::json!({"a": {"target": 80, "count": i64::MIN}}), Some(("/p/a/count", Code::OutOfRange))),
+            (
+                serde_json::json!({"a": {"target": 80, "count": i64::MAX}, "b": {"target": 1}}),
+                Some(("/p", Code::TooLong)),
+            ),
         ] {
             let wanted: Vec<_> = wanted.into_iter().map(|(pointer, code)| (pointer.to_owned(), code)).collect();
             assert_eq!(refused(spec.clone()), wanted, "{spec}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_refused_with_the_range_that_they_have() {
+        let specs = serde_json::from_value(serde_json::json!({"a": {"target": 80, "count": -1}})).expect("a document");
+        let mut problems = Problems::default();
+        ports(&mut problems, "/p", Some(&specs));
+        let error = problems.finish(()).expect_err("refused");
+        assert_eq!(error.errors[0].message, "a count is 1 to 4096");
+    }
+
+    #[test]
+    fn addresses_that_no_host_has_are_refused() {
+        for (address, wanted) in [
+            ("0.0.0.0", true),
+            ("0.0.0.1", false),
+            ("0.255.255.255", false),
+            ("127.0.0.0", false),
+            ("127.0.0.1", true),
+            ("127.255.255.254", true),
+            ("127.255.255.255", false),
+            ("192.0.2.0", true),
+            ("255.255.255.255", false),
+        ] {
+            assert_eq!(host_address("/a", address).is_ok(), wanted, "{address}");
         }
     }
 }

@@ -13,13 +13,20 @@ use crate::message::link::{self, Mark};
 #[derive(Default)]
 pub(super) struct Memory {
     /// By the namespace's ID (none for the host's own) and index.
-    links: BTreeMap<(Option<i32>, u32), link::Seen>,
+    links: BTreeMap<(Option<i32>, u32), Known>,
     /// How the host's bridges treat their ports, by index, as far as that was heard.
     ports: BTreeMap<u32, PortSettings>,
     /// Whether every link of the host's is known.
     pub(super) knows_host: bool,
     /// When something was last missed.
     pub(super) lost: Option<Instant>,
+}
+
+/// A link as it was last heard of.
+struct Known {
+    seen: link::Seen,
+    /// Whose it is, or was when it still had its marks: its owner is to hear what becomes of it.
+    owner: Option<String>,
 }
 
 impl Memory {
@@ -45,7 +52,8 @@ impl Memory {
     /// Takes all the links that the host was seen to have; what was heard of one may be newer.
     pub(super) fn know_host(&mut self, links: impl Iterator<Item = link::Seen>) {
         for seen in links.map(lasting) {
-            self.links.entry((None, seen.index)).or_insert(seen);
+            let owner = owner_of_any_mark(&seen);
+            self.links.entry((None, seen.index)).or_insert(Known { seen, owner });
         }
         self.knows_host = true;
     }
@@ -53,24 +61,24 @@ impl Memory {
     /// Takes what is said of a link.
     pub(super) fn link(&mut self, nsid: Option<i32>, message: &RouteNetlinkMessage, seen: link::Seen) -> HeardOfLink {
         let seen = lasting(seen);
-        let owner = match seen.mark() {
-            Mark::Ours(owner) => Some(owner.to_owned()),
-            Mark::Foreign => None,
-        };
         let key = (nsid, seen.index);
         if matches!(message, RouteNetlinkMessage::DelLink(_)) {
             self.links.remove(&key);
             if nsid.is_none() {
                 self.ports.remove(&seen.index);
             }
-            return HeardOfLink { is_new: true, owner, former_name: Some(seen.name) };
+            return HeardOfLink { is_new: true, owner: owner(&seen), former_name: Some(seen.name) };
         }
         let before = self.links.get(&key);
-        if before == Some(&seen) {
+        // One whose alias was taken away looks half-made, which is nobody's.
+        let own = owner_of_any_mark(&seen);
+        let lost = || before.and_then(|known| known.owner.clone());
+        let owner = owner(&seen).filter(|owner| !owner.is_empty()).or_else(lost).or(own);
+        if before.is_some_and(|known| known.seen == seen) {
             return HeardOfLink { is_new: false, owner, former_name: None };
         }
-        let former_name = before.map(|before| before.name.clone()).filter(|name| *name != seen.name);
-        self.links.insert(key, seen);
+        let former_name = before.map(|known| known.seen.name.clone()).filter(|name| *name != seen.name);
+        self.links.insert(key, Known { seen, owner: owner.clone() });
         HeardOfLink { is_new: true, owner, former_name }
     }
 
@@ -80,28 +88,28 @@ impl Memory {
         Some((index, self.ports.insert(index, settings) != Some(settings)))
     }
 
-    /// Whose a link on the host is; unknown of one that was not heard of.
-    pub(super) fn mark(&self, index: u32) -> Option<Mark<'_>> {
-        self.links.get(&(None, index)).map(link::Seen::mark)
+    /// The owner of a link on the host, if it is one of ours; unknown of one that was not heard of.
+    pub(super) fn whose(&self, index: u32) -> Option<Option<&str>> {
+        self.links.get(&(None, index)).map(|known| known.owner.as_deref())
     }
 
     /// The owner of the link of ours on the host that something hangs from.
     pub(super) fn owner(&self, link: Option<u32>) -> Option<String> {
-        owner(self.links.get(&(None, link?))?)
+        self.whose(link?)?.map(str::to_owned)
     }
 
     /// The owner of the link of ours on the host that has a name.
     pub(super) fn owner_by_name(&self, name: &str) -> Option<String> {
-        self.on_host().find(|link| link.name == name).and_then(owner)
+        self.on_host().find(|known| known.seen.name == name)?.owner.clone()
     }
 
     /// The name of a link in a namespace, or on the host.
     pub(super) fn name(&self, nsid: Option<i32>, index: u32) -> Option<&str> {
-        Some(self.links.get(&(nsid, index))?.name.as_str())
+        Some(self.links.get(&(nsid, index))?.seen.name.as_str())
     }
 
-    fn on_host(&self) -> impl Iterator<Item = &link::Seen> {
-        self.links.range((None, 0)..=(None, u32::MAX)).map(|(_, link)| link)
+    fn on_host(&self) -> impl Iterator<Item = &Known> {
+        self.links.range((None, 0)..=(None, u32::MAX)).map(|(_, known)| known)
     }
 }
 
@@ -117,6 +125,12 @@ fn owner(link: &link::Seen) -> Option<String> {
         Mark::Ours(owner) => Some(owner.to_owned()),
         Mark::Foreign => None,
     }
+}
+
+/// The owner by both marks, or by the alias alone; empty for one that only its group marks.
+fn owner_of_any_mark(link: &link::Seen) -> Option<String> {
+    let own = owner(link);
+    own.clone().filter(|owner| !owner.is_empty()).or_else(|| link.alias_owner().map(str::to_owned)).or(own)
 }
 
 /// What was said of a link.

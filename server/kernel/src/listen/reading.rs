@@ -6,7 +6,7 @@ use netloom_plan::object::Place;
 
 use super::memory::Memory;
 use crate::handle::Notification;
-use crate::message::link::{self, Mark};
+use crate::message::link;
 use crate::message::{address, netconf, nsid, route};
 use crate::registry::Registry;
 use crate::setting_watch::{self, Changed, SettingWatch};
@@ -66,10 +66,10 @@ impl Reading<'_> {
         }
         if let Some((port, is_new)) = self.memory.port(nsid, message) {
             // What is older than the memory may be anybody's, ours too.
-            let owner = match self.memory.mark(port) {
+            let owner = match self.memory.whose(port) {
                 _ if !is_new => return None,
-                Some(Mark::Foreign) => return None,
-                Some(Mark::Ours(owner)) => Some(owner.to_owned()),
+                Some(None) => return None,
+                Some(Some(owner)) => Some(owner.to_owned()),
                 None => None,
             };
             return Some(Notification::Changed { place: Some(Place::Host), owner, what: "link" });

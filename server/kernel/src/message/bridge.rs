@@ -73,8 +73,10 @@ pub(crate) fn no_addresses(port: Port<'_>) -> Request {
 
 /// Marks a port as an endpoint's, puts it into its bridge, and brings it up or down; by index.
 pub(crate) fn set_port(port: Port<'_>, link: &Link) -> Request {
-    let mut builder =
-        LinkUnspec::new_with_index(port.index).controller(port.bridge).alias(format!("{ALIAS_PREFIX}{}", link.owner));
+    let mut builder = LinkUnspec::new_with_index(port.index)
+        .controller(port.bridge)
+        .alias(format!("{ALIAS_PREFIX}{}", link.owner))
+        .append_extra_attribute(LinkAttribute::Group(LINK_GROUP));
     if let Some(mtu) = link.mtu {
         builder = builder.mtu(mtu);
     }

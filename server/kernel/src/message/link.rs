@@ -10,6 +10,7 @@ use netlink_packet_route::link::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netloom_model::MacAddr;
 use netloom_model::network::MacvlanMode;
+use netloom_plan::marks::Marks;
 use netloom_plan::object::{ALIAS_PREFIX, LEAVING_GROUP, LINK_GROUP, Link, LinkKind, PortSettings};
 use nix::errno::Errno;
 use rtnetlink::{LinkMacVlan, LinkMessageBuilder, LinkUnspec};
@@ -81,6 +82,21 @@ impl Seen {
     /// Whether it is ours.
     pub(crate) fn is_ours(&self) -> bool {
         matches!(self.mark(), Mark::Ours(_))
+    }
+
+    /// Which of our marks it carries.
+    pub(crate) fn marks(&self) -> Marks {
+        match (matches!(self.group, LINK_GROUP | LEAVING_GROUP), self.alias_owner().is_some()) {
+            _ if self.is_ours() || self.is_loopback() => Marks::Whole,
+            (true, _) => Marks::Group,
+            (false, true) => Marks::Alias,
+            (false, false) => Marks::None,
+        }
+    }
+
+    /// Who its alias names as its owner, whatever its group is.
+    pub(crate) fn alias_owner(&self) -> Option<&str> {
+        self.alias.as_ref()?.strip_prefix(ALIAS_PREFIX)
     }
 
     /// Whether it is administratively up.
@@ -290,9 +306,13 @@ pub(crate) fn set_up(index: u32, up: bool) -> Request {
     set(if up { link.up() } else { link.down() })
 }
 
-/// Changes what of a link can change while it stands: MTU, Ethernet address, whether it is up.
+/// Changes what of a link can change while it stands: MTU, Ethernet address, whether it is up; and gives it back a mark that it lost.
 pub(crate) fn change(index: u32, from: &Link, to: &Link) -> Request {
     let mut link = LinkUnspec::new_with_index(index);
+    if to.kind != LinkKind::Loopback && to.marks != from.marks {
+        link =
+            link.alias(format!("{ALIAS_PREFIX}{}", to.owner)).append_extra_attribute(LinkAttribute::Group(LINK_GROUP));
+    }
     if let Some(mtu) = to.mtu.filter(|_| to.kind != LinkKind::Loopback && to.mtu != from.mtu) {
         link = link.mtu(mtu);
     }

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 
 use super::object::{INDEX_TRIES, describe, first_index};
 use super::{Outcome, Purpose, Visiting};
-use crate::error::{Failure, name_conflict};
+use crate::error::{Failure, Subject, name_conflict};
 use crate::message::bridge::{self, Port};
 use crate::message::link::{self, Mark};
 use crate::netns;
@@ -50,9 +50,17 @@ impl Visiting<'_> {
         let Some(found) = self.of_host(index, &name)? else {
             return Err(self.subject(index).failed(&Errno::ENODEV.into()));
         };
+        // Whose end in the sandbox is ours, his other end is: the kernel joins the two for good, whatever marks somebody took away.
+        let joined = self.links.get(&link.name).is_some_and(|end| {
+            end.is_ours() && end.parent == Some(found.index) && end.parent_nsid == self.stack.host_nsid()
+        });
         match found.mark() {
             Mark::Ours(owner) if owner == link.owner => {}
-            _ => return Err(name_conflict(&self.subject(index), describe(&found))),
+            _ if joined => {}
+            _ => {
+                let object = format!("link {name} on the host");
+                return Err(name_conflict(&Subject { object, ..self.subject(index) }, describe(&found)));
+            }
         }
         self.set_port(index, link, Port { name: &name, index: found.index, bridge }, settings)
     }
@@ -69,7 +77,7 @@ impl Visiting<'_> {
 
     /// The other end's name, the index of its bridge, and how that treats it.
     fn pair(&mut self, index: usize, link: &Link) -> Result<(String, u32, PortSettings), Refusal> {
-        let LinkKind::Veth { port, bridge, managed, settings } = &link.kind else {
+        let LinkKind::Veth { port, bridge, managed, settings, .. } = &link.kind else {
             return Err(self.subject(index).refusal("kernel-refused", "it is no pair"));
         };
         match self.of_host(index, bridge)? {

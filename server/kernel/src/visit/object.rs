@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
 use netlink_packet_route::link::LinkFlags;
+use netloom_plan::marks::Marks;
 use netloom_plan::object::{
     ALIAS_PREFIX, Address, LINK_GROUP, Link, LinkKind, Object, Operation, Place, PortSettings, Route,
 };
@@ -145,13 +146,16 @@ impl Visiting<'_> {
         let Some(found) = self.links.get(&to.name) else {
             return Err(self.subject(index).failed(&Errno::ENODEV.into()));
         };
-        if !found.is_loopback() && !found.is_ours() {
+        if !found.is_loopback() && !found.is_ours() && !is_left_of(found, from, to) {
             return Err(name_conflict(&self.subject(index), describe(found)));
         }
         if found.is_loopback() && found.is_up() == to.up {
             return Ok(());
         }
         let request = link::change(found.index, from, to);
+        if let Some(known) = self.links.get_mut(&to.name).filter(|known| !known.is_loopback() && !known.is_ours()) {
+            (known.group, known.alias) = (LINK_GROUP, Some(format!("{ALIAS_PREFIX}{}", to.owner)));
+        }
         self.push(index, Purpose::Make, request);
         if matches!(to.kind, LinkKind::Veth { .. }) { self.change_port(index, to) } else { Ok(()) }
     }
@@ -245,6 +249,12 @@ impl Visiting<'_> {
             _ => Err(subject.failed(failure)),
         }
     }
+}
+
+/// Whether a link still is the one that was seen to have lost one of our marks.
+fn is_left_of(found: &link::Seen, from: &Link, to: &Link) -> bool {
+    let same_mark = found.marks() == from.marks && found.alias_owner().unwrap_or_default() == from.owner;
+    same_mark && from.marks != Marks::None && found.kind.as_deref() == word(&to.kind) && found.mac == to.mac
 }
 
 /// What a link will look like once it is made.

@@ -10,6 +10,7 @@ use netloom_model::assignment::NamespaceSource;
 use netloom_model::network::MacvlanMode;
 use netloom_model::plan::Refusal;
 use netloom_model::{MacAddr, SandboxId};
+use netloom_plan::marks::Marks;
 use netloom_plan::object::{
     Address, Link, LinkKind, Namespace, Object, Observed, Operation, Place, Route, Scope, Sysctl,
 };
@@ -142,6 +143,7 @@ pub(crate) fn loopback(sandbox: SandboxId, up: bool) -> Link {
         mtu: None,
         up,
         owner: String::new(),
+        marks: Marks::Whole,
     }
 }
 
@@ -154,6 +156,7 @@ pub(crate) fn macvlan(place: Place, name: &str, number: u8) -> Link {
         mtu: Some(1500),
         up: true,
         owner: format!("ept_{number}"),
+        marks: Marks::Whole,
     }
 }
 

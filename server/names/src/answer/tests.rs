@@ -113,6 +113,32 @@ fn an_address_in_an_attached_pool_does_not_exist_without_a_holder() {
 }
 
 #[test]
+fn an_address_has_one_name_below_arpa() {
+    for name in ["02.0.18.172.in-addr.arpa.", "2.000.18.172.in-addr.arpa.", "2.0.18.0172.in-addr.arpa."] {
+        let answer = ask(name, RecordType::PTR).unwrap();
+        assert_eq!((answer.response_code, answer.answers.len()), (ResponseCode::NXDomain, 0), "{name}");
+    }
+}
+
+#[test]
+fn nobody_else_is_asked_for_addresses_that_this_host_alone_gives() {
+    let directory = directory();
+    let asked = |name: &str| local(&directory, &view(), &request(name, RecordType::PTR, None));
+    let (far, beyond) = ("2.0.9.10.in-addr.arpa.", "2.0.10.10.in-addr.arpa.");
+    assert!(asked(far).is_none() && asked(beyond).is_none());
+    directory.set_own_subnets(vec!["10.9.0.0/24".parse().unwrap()]);
+    let answer = asked(far).expect("it is answered here");
+    assert_eq!(
+        (answer.response_code, answer.answers.len()),
+        (ResponseCode::NXDomain, 0),
+        "a name of another network's"
+    );
+    assert!(asked(beyond).is_none());
+    directory.set_own_subnets(Vec::new());
+    assert!(asked(far).is_none());
+}
+
+#[test]
 fn what_is_not_known_is_left_to_others() {
     for (name, kind) in [
         (".", RecordType::NS),

@@ -155,3 +155,26 @@ async fn a_message_of_no_length_ends_the_connection() {
     let answer = ask_tcp(served.at, &question("example.com.", RecordType::A)).await;
     assert_eq!(answer.response_code, ResponseCode::ServFail);
 }
+
+#[tokio::test]
+async fn connections_that_idle_hold_nobody_up_and_make_room() {
+    let upstream = Upstream::with_address("192.0.2.1");
+    let tcp_idle = Duration::from_secs(2);
+    let served = Served::start(&[upstream.at], Options { tcp_connections: 20, tcp_idle, ..options() });
+    served.directory.set(sbx(2), vec![entry(1, &["web"], &["172.18.0.2"])]);
+    let mut held = Vec::new();
+    for _ in 0..200 {
+        held.push(TcpStream::connect(served.at).await.unwrap());
+    }
+    for _ in 0..50 {
+        assert_eq!(served.ask("web.", RecordType::A).await.answers.len(), 1, "what is known");
+        assert_eq!(served.ask("example.com.", RecordType::A).await.answers.len(), 1, "and what is not");
+    }
+    // Their clients keep theirs open all the while.
+    let mut closed = 0;
+    for stream in &mut held {
+        closed += usize::from(receive_tcp(stream).await.is_none());
+    }
+    assert_eq!(closed, 200);
+    assert_eq!(ask_tcp(served.at, &question("web.", RecordType::A)).await.answers.len(), 1, "there is room");
+}

@@ -12,6 +12,7 @@ use netloom_model::net::Family;
 use netloom_model::network::{Driver, MTU_MIN_IPV6};
 
 use super::{Compiled, Gates, endpoint, firewall, parent, port, sysctl};
+use crate::marks::Marks;
 use crate::object::{Address, AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings, network_mac};
 
 /// MTU of a bridge and its endpoints unless said: Ethernet's.
@@ -73,9 +74,11 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         mtu: Some(network.mtu.unwrap_or(MTU)),
         up: true,
         owner: network.id.to_string(),
+        marks: Marks::Whole,
     };
     compiled.want(owner, Object::Link(link));
-    for setting in sysctl::bridge(&bridge, network.has_way_out(Family::V4), without_ipv6(network, gates)) {
+    let gateway6 = network.pools.iter().any(|pool| pool.gateway.is_some_and(|gateway| gateway.is_ipv6()));
+    for setting in sysctl::bridge(&bridge, network.has_way_out(Family::V4), gateway6, without_ipv6(network, gates)) {
         compiled.want(owner, setting);
     }
     for (gateway, subnet) in network.pools.iter().filter_map(|pool| Some((pool.gateway?, pool.subnet))) {
@@ -176,9 +179,7 @@ pub(super) fn endpoint(
         }
     };
     compiled.want(owner, Object::Link(link(sandbox, endpoint, settings, &bridge, Some(mtu))));
-    for setting in endpoint::settings(sandbox, endpoint, gates.without_ipv6 || mtu < MTU_MIN_IPV6) {
-        compiled.want(owner, setting);
-    }
+    endpoint::settings(compiled, sandbox, endpoint, gates.without_ipv6 || mtu < MTU_MIN_IPV6);
     // On a bridge of Netloom's own nobody else has an address.
     let gates = (!settings.managed && settings.probe).then_some(gates);
     for address in &endpoint.addresses {
@@ -201,6 +202,7 @@ fn link(
         name: endpoint.interface.clone(),
         kind: LinkKind::Veth {
             port: host_link::port(endpoint.id),
+            marked: true,
             bridge: bridge.to_owned(),
             managed: settings.managed,
             settings: PortSettings { isolated: !settings.inter_sandbox, hairpin: !endpoint.ports.is_empty() },
@@ -209,6 +211,7 @@ fn link(
         mtu,
         up: true,
         owner: endpoint.id.to_string(),
+        marks: Marks::Whole,
     }
 }
 

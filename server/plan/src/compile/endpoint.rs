@@ -8,11 +8,23 @@ use netloom_model::assignment::{AssignedAddress, AssignedEndpoint, AssignedSandb
 use super::{Compiled, Gates, ProbeNeeded, sysctl};
 use crate::object::{Address, AssignedKey, Key, Object, Place, Route};
 
-/// Settings of its link: in a namespace that Netloom made a link inherits them, in an adopted one it has its owner's.
-pub(super) fn settings(sandbox: &AssignedSandbox, endpoint: &AssignedEndpoint, without_ipv6: bool) -> Vec<Object> {
+/// Wants the settings of its link: in a namespace that Netloom made a link inherits them, in an adopted one it has its owner's.
+pub(super) fn settings(
+    compiled: &mut Compiled,
+    sandbox: &AssignedSandbox,
+    endpoint: &AssignedEndpoint,
+    without_ipv6: bool,
+) {
+    let (owner, place, link) = (AssignedKey::Sandbox(sandbox.id), Place::Sandbox(sandbox.id), &endpoint.interface);
     match sandbox.namespace {
-        NamespaceSource::Made => Vec::new(),
-        _ => sysctl::adopted_link(Place::Sandbox(sandbox.id), &endpoint.interface, without_ipv6),
+        NamespaceSource::Made => {
+            let settings = sysctl::made_link(place, link, without_ipv6);
+            settings.into_iter().for_each(|setting| compiled.inherit(owner, setting));
+        }
+        _ => {
+            let settings = sysctl::adopted_link(place, link, without_ipv6);
+            settings.into_iter().for_each(|setting| compiled.want(owner, setting));
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use netloom_model::{NetworkId, host_link};
 
 use super::parent::{self, Stand};
 use super::{Compiled, Gates, endpoint, sysctl};
+use crate::marks::Marks;
 use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Place, Route, network_mac};
 
 /// Whether the host reaches the network's endpoints through a link of its own. Only mode bridge lets links talk to each other.
@@ -55,6 +56,7 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         mtu: Some(network.mtu.unwrap_or(parent.mtu)),
         up: true,
         owner: network.id.to_string(),
+        marks: Marks::Whole,
     };
     compiled.want(owner, Object::Link(link));
 }
@@ -83,9 +85,7 @@ pub(super) fn endpoint(
     };
     let link = link(sandbox, endpoint, network, macvlan, Some(parent.mtu));
     compiled.want(owner, Object::Link(link));
-    for setting in endpoint::settings(sandbox, endpoint, gates.without_ipv6) {
-        compiled.want(owner, setting);
-    }
+    endpoint::settings(compiled, sandbox, endpoint, gates.without_ipv6);
     for address in &endpoint.addresses {
         let mut objects = endpoint::of_address(sandbox, endpoint, address);
         if has_shim(network) && network.in_use && address.address.is_ipv4() {
@@ -116,6 +116,7 @@ fn link(
         mtu: network.mtu.or(parent_mtu),
         up: true,
         owner: endpoint.id.to_string(),
+        marks: Marks::Whole,
     }
 }
 

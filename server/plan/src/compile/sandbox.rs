@@ -6,6 +6,7 @@ use netloom_model::network::Driver;
 use netloom_model::plan::Refusal;
 
 use super::{Compiled, Gates, bridge, macvlan, port, sysctl};
+use crate::marks::Marks;
 use crate::object::{AssignedKey, Link, LinkKind, Mark, Namespace, Object, Place};
 
 /// Compiles a sandbox. One that shares the host's stack has nothing of its own.
@@ -116,5 +117,6 @@ fn loopback(place: Place) -> Link {
         mtu: None,
         up: true,
         owner: String::new(),
+        marks: Marks::Whole,
     }
 }

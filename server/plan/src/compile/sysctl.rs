@@ -26,6 +26,14 @@ const MADE: &[(&str, &str)] = &[
     ("net/ipv6/conf/default/autoconf", "0"),
 ];
 
+/// A link in a made namespace, which inherits them: what decides about packets by the link's own setting, whatever that of the stack is.
+const MADE_LINK: &[(&str, &str, &str)] = &[
+    ("net/ipv4/conf", "forwarding", "0"),
+    ("net/ipv6/conf", "forwarding", "0"),
+    ("net/ipv6/conf", "accept_ra", "0"),
+    ("net/ipv6/conf", "autoconf", "0"),
+];
+
 /// One of our links in an adopted namespace, whose other settings are its owner's.
 const ADOPTED_LINK: &[(&str, &str, &str)] = &[
     ("net/ipv4/conf", "forwarding", "0"),
@@ -60,6 +68,11 @@ pub(super) fn made(place: Place, without_ipv6: bool) -> Vec<Object> {
         .collect()
 }
 
+/// Settings that a link in a made namespace inherits.
+pub(super) fn made_link(place: Place, link: &str, without_ipv6: bool) -> Vec<Object> {
+    of_link(MADE_LINK, place, link, without_ipv6)
+}
+
 /// Settings of our link in an adopted namespace.
 pub(super) fn adopted_link(place: Place, link: &str, without_ipv6: bool) -> Vec<Object> {
     of_link(ADOPTED_LINK, place, link, without_ipv6)
@@ -70,11 +83,13 @@ pub(super) fn shim(link: &str, without_ipv6: bool) -> Vec<Object> {
     of_link(SHIM, Place::Host, link, without_ipv6)
 }
 
-/// Settings of a bridge; with a way out it forwards what comes in by it.
-pub(super) fn bridge(link: &str, way_out: bool, without_ipv6: bool) -> Vec<Object> {
+/// Settings of a bridge. With a way out it forwards what comes in by it. Without a gateway of IPv6 the host has no IPv6 there: by the
+/// link-local address that the kernel makes sandboxes would get to whatever listens on every address of the host.
+pub(super) fn bridge(link: &str, way_out: bool, gateway6: bool, without_ipv6: bool) -> Vec<Object> {
+    let (forwarding, disabled6) = (if way_out { "1" } else { "0" }, if gateway6 { "0" } else { "1" });
+    let own = [("net/ipv4/conf", "forwarding", forwarding), ("net/ipv6/conf", "disable_ipv6", disabled6)];
     let mut settings = of_link(BRIDGE, Place::Host, link, without_ipv6);
-    let forwarding = if way_out { "1" } else { "0" };
-    settings.extend(of_link(&[("net/ipv4/conf", "forwarding", forwarding)], Place::Host, link, without_ipv6));
+    settings.extend(of_link(&own, Place::Host, link, without_ipv6));
     settings
 }
 

@@ -59,8 +59,11 @@ impl Pass<'_> {
     pub(super) fn is_of_stranger(&self, key: &Key, found: &Object) -> bool {
         let Object::Firewall(part) = found else { return false };
         let bridge = self.wanted.bridges.get(key).map(|bridge| Key::Link(Place::Host, bridge.clone()));
-        let stranger =
-            |bridge: Key| self.observed.foreign.contains_key(&bridge) && !self.observed.ours.contains_key(&bridge);
+        let stranger = |bridge: Key| {
+            self.observed.foreign.contains_key(&bridge)
+                && !self.restored.contains(&bridge)
+                && !self.observed.ours.contains_key(&bridge)
+        };
         part.is_of_network() && bridge.is_some_and(stranger)
     }
 }

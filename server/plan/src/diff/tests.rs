@@ -18,6 +18,7 @@ use memory::{Memory, port_of};
 
 use super::*;
 use crate::compile::{Gates, compile};
+use crate::marks::Marks;
 use crate::object::Sysctl;
 
 fn facts() -> Facts {
@@ -339,6 +340,7 @@ fn a_foreign_link_under_our_name_is_reported_with_what_it_is() {
             mtu: None,
             up: true,
             owner: owner.to_owned(),
+            marks: Marks::Whole,
         })
     };
     let ours = link(LinkKind::Macvlan { parent: "p0".to_owned(), mode: MacvlanMode::Bridge }, "ept");

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::invalid::Code;
-use netloom_model::name::check_interface_name;
+use netloom_model::name::{check_host_link_name, check_interface_name};
 use netloom_model::net::{Family, parse_address};
 use netloom_model::network::{Driver, GatewayMode, NetworkSpec};
 use netloom_model::{Invalid, host_link};
@@ -82,7 +82,7 @@ fn existing<'f>(spec: &NetworkSpec, facts: Option<&'f Facts>) -> Result<Option<&
             None => required,
         });
     };
-    check_interface_name(INTERFACE_NAME, name).map_err(|refused| refused.hint("for example `br0`"))?;
+    check_host_link_name(INTERFACE_NAME, name).map_err(|refused| refused.hint("for example `br0`"))?;
     let Some(facts) = facts else { return Ok(None) };
     let Some(link) = facts.link(name) else {
         let message = format!("there is no link `{name}` on this host, or it is Netloom's own");

@@ -131,6 +131,38 @@ fn an_internal_network_has_no_gateway_and_no_way_out() {
 }
 
 #[test]
+fn the_host_has_ipv6_on_a_bridge_only_with_a_gateway_of_ipv6_and_before_its_address() {
+    let whole = network();
+    let of = |change: fn(&mut AssignedNetwork)| {
+        let mut network = network();
+        change(&mut network);
+        network
+    };
+    for (network, wanted) in [
+        (network(), Some("0")),
+        (of(|network| network.pools.truncate(1)), Some("1")),
+        (of(|network| network.pools[1].gateway = None), Some("1")),
+        (of(|network| network.pools.clear()), Some("1")),
+        // The kernel takes IPv6 from a link whose MTU is too small for it, with the setting.
+        (of(|network| network.mtu = Some(1000)), None),
+    ] {
+        let compiled = compiled(&network);
+        let key = Key::Sysctl(Place::Host, format!("net/ipv6/conf/{}/disable_ipv6", host_link::of_network(network.id)));
+        let found = compiled.desired.get(&key).map(|object| match object {
+            Object::Sysctl(setting) => setting.value.as_str(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found, wanted, "{network:?}");
+    }
+    let operations = crate::diff(&compiled(&whole), &Observed::default()).operations;
+    let place = |is: fn(&Object) -> bool| {
+        operations.iter().position(|operation| is(operation.object())).expect("it is among the operations")
+    };
+    let enabled = place(|object| matches!(object, Object::Sysctl(setting) if setting.path.ends_with("disable_ipv6")));
+    assert!(enabled < place(|object| matches!(object, Object::Address(address) if address.address.is_ipv6())));
+}
+
+#[test]
 fn the_table_goes_with_the_last_networks_also_when_two_go_at_once() {
     let second = AssignedNetwork { id: NetworkId::from_random([2; 16]), name: "db".to_owned(), ..network() };
     let both = |in_use: bool| {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diff::is_removable_link;
 use crate::firewall::{Part, PartKey};
+use crate::marks::Marks;
 use crate::object::{Key, Link, LinkKind, Object, Observed, Operation, Place};
 
 /// Holds objects as Linux would: what needs a parent is refused without it, what hangs goes along.
@@ -151,5 +152,6 @@ pub(super) fn port_of(object: &Object) -> Option<Object> {
         mtu: None,
         up: *up,
         owner: owner.clone(),
+        marks: Marks::Whole,
     }))
 }
