@@ -98,6 +98,17 @@ impl Peer {
     }
 }
 
+/// Waits until an address answers that nobody listens on the port of: an IPv6 address is acknowledged before it is heard by who asks for it, and
+/// who asked in vain asks again after a second.
+fn wait_for(to: &str) {
+    let to: SocketAddr = to.parse().expect("an address");
+    let is_there = || {
+        let refused = TcpStream::connect_timeout(&to, PATIENCE).expect_err("nobody listens");
+        refused.kind() == std::io::ErrorKind::ConnectionRefused
+    };
+    assert!((0..20).any(|_| is_there()), "{to} does not answer");
+}
+
 /// The host is the test's own namespace.
 pub(super) struct Topology {
     /// On bridge `nl-one`: 10.9.1.2 and fd09:1::2.
@@ -135,6 +146,10 @@ impl Topology {
         outside.tie("uplink0", "192.0.2.2/24", "2001:db8::2/64", "192.0.2.254", "2001:db8::fe");
         run("ip address add 192.0.2.1/24 dev uplink0");
         run("ip -6 address add 2001:db8::1/64 dev uplink0 nodad");
+        for (peer, address6) in [(&one, "fd09:1:"), (&two, "fd09:2:"), (&outside, "2001:db8:")] {
+            peer.within(|| wait_for(&format!("[{address6}:1]:9")));
+            wait_for(&format!("[{address6}:2]:9"));
+        }
         Self { one, two, outside }
     }
 }
