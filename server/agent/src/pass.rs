@@ -20,7 +20,7 @@ use crate::blame::named;
 use crate::compiled::compiled;
 use crate::repair::Repairs;
 use crate::source::SourceError;
-use crate::stack::{HostStack, changes_host, on_host, touches_host};
+use crate::stack::{HostStack, changes_host, leaves_host, on_host, touches_host};
 use crate::state::Gate;
 use crate::{host, probing, settle};
 
@@ -50,6 +50,8 @@ pub(crate) struct Work {
     pub(crate) observed: Observed,
     /// When that look began.
     pub(crate) looked: Instant,
+    /// When the look began that saw the host's own stack: an earlier one, where only sandboxes were worked on since.
+    pub(crate) looked_at_host: Instant,
     /// The interfaces that it saw, of the sandboxes that were worked on.
     pub(crate) interfaces: BTreeMap<SandboxId, Vec<InterfaceStatus>>,
     /// Sockets in the namespaces that it made.
@@ -268,6 +270,7 @@ impl<'a> Pass<'a> {
         }
         let mut repairs = Repairs::found(&comparison, &self.wanted, &look.observed, &self.assignment);
         let (mut refused, mut sockets) = (BTreeMap::new(), BTreeMap::new());
+        let mut looked_at_host = look.began;
         for _ in 0..ROUNDS {
             // What differs on the host by now is for the next pass, which then excludes others.
             let not_ours_to_do = only_looks && comparison.operations.iter().any(on_host);
@@ -278,17 +281,27 @@ impl<'a> Pass<'a> {
             for sandbox in comparison.operations.iter().filter_map(made) {
                 self.inner.naming.leave_namespace(sandbox).await;
             }
-            let scope = self.wanted.scope.clone();
+            let host_stays = only_looks && comparison.operations.iter().all(leaves_host);
+            let scope = &self.wanted.scope;
+            let scope = if host_stays { scope.apart_from_host() } else { scope.clone() };
             let (outcomes, verified) = self.inner.kernel.apply_and_observe(comparison.operations.clone(), scope).await;
             self.note(&comparison.operations, outcomes, &mut refused, &mut repairs);
             point("agent.pass.before_verify")?;
             look = if refused.is_empty() {
-                verified?
+                let before = std::mem::replace(&mut look, verified?);
+                if host_stays {
+                    look.observed.take_host(before.observed);
+                } else {
+                    looked_at_host = look.began;
+                }
+                look
             } else {
                 // A parent that vanished meanwhile is the clearer reason.
                 host::refresh(self.inner).await?;
                 (self.wanted, self.host_generation) = compiled(self.inner, &self.assignment, self.keys);
-                self.inner.kernel.observe(self.wanted.scope.clone()).await?
+                let anew = self.inner.kernel.observe(self.wanted.scope.clone()).await?;
+                looked_at_host = anew.began;
+                anew
             };
             sockets.append(&mut look.sockets);
             comparison = self.compare(&look.observed);
@@ -299,6 +312,7 @@ impl<'a> Pass<'a> {
             wanted: self.wanted,
             observed: look.observed,
             looked: look.began.into(),
+            looked_at_host: looked_at_host.into(),
             interfaces: look.interfaces,
             sockets,
             remaining: comparison,

@@ -316,7 +316,11 @@ fn record(
                     let now = Instant::now();
                     state.hear(key, now, now + inner.options.settle_after);
                 } else {
-                    state.settle_heard(key, work.looked);
+                    let looked = match key {
+                        Key::Network(_) => work.looked_at_host,
+                        Key::Sandbox(_) => work.looked,
+                    };
+                    state.settle_heard(key, looked);
                 }
             }
             Verdict::Gone | Verdict::Absent => {

@@ -58,3 +58,8 @@ fn is_absent(assignment: &Assignment, key: &Key) -> bool {
 pub(crate) fn on_host(operation: &Operation) -> bool {
     operation.object().place() == Place::Host && !matches!(operation.object(), Object::Stray(_))
 }
+
+/// Whether an operation leaves the host's own stack as it was seen, or adds the port of a pair, which is looked at with the pair.
+pub(crate) fn leaves_host(operation: &Operation) -> bool {
+    !on_host(operation) && !matches!(operation, Operation::Delete(_))
+}

@@ -17,7 +17,7 @@ use crate::error::Failure;
 use crate::handle::{Inner, Look, WORKERS};
 use crate::message::link::{Counters, Mark as Whose};
 use crate::message::{address, link, route};
-use crate::setting_watch::StackId;
+use crate::setting_watch::{self, StackId};
 use crate::stack::{self, Absent, Stack};
 use crate::worker::Worker;
 use crate::{Error, interfaces, stray, sys, sysctl};
@@ -124,7 +124,7 @@ fn enter_and_look(
         }
         Err(failed) => return Err(failed.into()),
     };
-    let known = Known { counters: Counters::Without, settings: &HashMap::new() };
+    let known = Known { counters: Counters::Without, settings: &HashMap::new(), fresh: false };
     inside(inner, worker, scope, sandbox, &mut stack, known, observed).map(drop)
 }
 
@@ -134,6 +134,8 @@ pub(crate) struct Known<'a> {
     pub(crate) counters: Counters,
     /// Settings that were read already, by path.
     pub(crate) settings: &'a HashMap<String, String>,
+    /// Whether nobody else has been there yet, so that its links have the settings that they inherited.
+    pub(crate) fresh: bool,
 }
 
 /// Looks around in the stack of a sandbox; answers its interfaces.
@@ -172,7 +174,7 @@ pub(crate) fn inside(
     let cookie =
         sys::netns_cookie(stack.rtnl.socket()).map_err(|error| Error::system("read the namespace's cookie", error))?;
     let id = StackId { cookie, nsid: stack.ids.map(|ids| ids.on_host) };
-    settings(inner, scope, place, id, known.settings, observed)?;
+    settings(inner, scope, place, id, &known, observed)?;
     Ok(interfaces::statuses(seen.links.values(), &seen.addresses))
 }
 
@@ -215,7 +217,8 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
         }
     }
     let id = StackId { cookie: inner.home_cookie, nsid: None };
-    settings(inner, scope, Place::Host, id, &HashMap::new(), &mut observed)?;
+    let known = Known { counters: Counters::Without, settings: &HashMap::new(), fresh: false };
+    settings(inner, scope, Place::Host, id, &known, &mut observed)?;
     Ok(observed)
 }
 
@@ -226,7 +229,7 @@ fn settings(
     scope: &Scope,
     place: Place,
     stack: StackId,
-    known: &HashMap<String, String>,
+    known: &Known<'_>,
     observed: &mut Observed,
 ) -> Result<(), Error> {
     let asked = || scope.sysctls.iter().filter(|(wanted, _)| *wanted == place).map(|(_, path)| path);
@@ -236,8 +239,11 @@ fn settings(
     let usable = remembered.as_ref().filter(|_| !scope.everything);
     let mut learnt = Vec::new();
     for path in asked() {
+        if known.fresh && setting_watch::link_of_setting(path).is_some() {
+            continue;
+        }
         let remembers = || usable.and_then(|remembered| remembered.values.get(path));
-        let value = match known.get(path).or_else(remembers) {
+        let value = match known.settings.get(path).or_else(remembers) {
             Some(value) => Some(value.clone()),
             None => sysctl::read(path).map_err(|error| Error::system(format!("read the setting {path}"), error))?,
         };

@@ -289,6 +289,11 @@ fn of_all_links(directory: &str) -> Option<&'static str> {
     Some(OF_ALL_LINKS[of])
 }
 
+/// The link that a setting belongs to.
+pub(crate) fn link_of_setting(path: &str) -> Option<&str> {
+    link_of(path.rsplit_once('/')?.0)
+}
+
 /// The link that a directory of settings belongs to.
 pub(crate) fn link_of(directory: &str) -> Option<&str> {
     let link = OF_LINKS.iter().find_map(|of| directory.strip_prefix(of))?;

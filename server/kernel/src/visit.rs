@@ -276,7 +276,7 @@ impl Visiting<'_> {
             self.inner.registry.set_nsid(sandbox, ids.on_host);
         }
         let (began, mut observed) = (Instant::now(), Observed::default());
-        let known = Known { counters: link::Counters::With, settings: &self.settings };
+        let known = Known { counters: link::Counters::With, settings: &self.settings, fresh: self.fresh };
         let (inner, worker, stack) = (self.inner, &mut *self.worker, &mut self.stack);
         let found = observe::inside(inner, worker, scope, sandbox, stack, known, &mut observed).ok()?;
         // Where that fails, whoever wants them asks for them and hears why.

@@ -11,6 +11,7 @@
 //! | [`lent`] | settings of the host's own links, for a time |
 //! | [`compile`](mod@compile) | what should be |
 //! | [`diff`](mod@diff), [`order`] | what to do about it, and in which order |
+//! | [`look`] | a look at the host and into sandboxes, in parts |
 //! | [`remains`] | what is still there of something that must go |
 //! | [`describe`], [`drift`] | the same in words |
 
@@ -21,6 +22,7 @@ pub mod drift;
 pub mod firewall;
 pub mod foreign_chains;
 pub mod lent;
+pub mod look;
 pub mod marks;
 pub mod object;
 pub mod order;

@@ -56,14 +56,18 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         compiled.judged.insert(key);
     }
     // What is for all networks goes with one of those that are looked at, and is its doing.
-    compiled.owners.extend(firewall::shared().iter().map(|part| (Key::Firewall(part.key()), owner)));
+    compiled.owners.extend(firewall::SHARED.iter().map(|(key, _)| (key.clone(), owner)));
     for condition in host_conditions(network, facts) {
         compiled.condition(owner, condition);
     }
     if network.deleting || !network.in_use {
         return;
     }
-    for part in firewall::shared().into_iter().chain(firewall::of_network(network, settings, &bridge)) {
+    let is_missing = |key: &Key| !compiled.desired.contains_key(key);
+    if firewall::SHARED.first().is_some_and(|(table, _)| is_missing(table)) {
+        compiled.desired.extend(firewall::SHARED.iter().cloned());
+    }
+    for part in firewall::of_network(network, settings, &bridge) {
         compiled.want(owner, Object::Firewall(part));
     }
     let link = Link {

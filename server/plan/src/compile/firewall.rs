@@ -4,6 +4,8 @@
 //! comes from a bridge is marked where it may pass, because another table's chain may drop what ours accepts
 //! (docs/adr/0018).
 
+use std::sync::LazyLock;
+
 use netloom_model::assignment::{AssignedBridge, AssignedGateway, AssignedNetwork, Source};
 use netloom_model::net::Family;
 use netloom_nftables::expression::Nfproto;
@@ -12,6 +14,7 @@ use netloom_nftables::{Chain, Comment, DataType, Element, Hook, Policy, Rule, Se
 
 use super::{forwarding, port};
 use crate::firewall::{FilledChain, Part, SetElement, WAYS_OUT, chain_from, chain_to};
+use crate::object::{Key, Object};
 
 /// Set: names of the bridges of all bridge networks.
 pub(super) const BRIDGES: &str = "bridges";
@@ -36,8 +39,13 @@ pub(crate) const FORWARD_PRIORITY: i32 = -10;
 /// `srcnat`.
 const POSTROUTING_PRIORITY: i32 = 100;
 
-/// What the table holds for all networks.
-pub(super) fn shared() -> Vec<Part> {
+/// What the table holds for all networks: put together once, since every pass over a bridge network wants all of it.
+pub(super) static SHARED: LazyLock<Vec<(Key, Object)>> = LazyLock::new(|| {
+    let object = |part: Part| (Key::Firewall(part.key()), Object::Firewall(part));
+    shared().into_iter().map(object).collect()
+});
+
+fn shared() -> Vec<Part> {
     let mut forward = vec![
         commented(Rule::new().vmap(&[Field::Iifname], FROM), "what networks send"),
         commented(Rule::new().vmap(&[Field::Oifname], TO), "what networks get"),
