@@ -2,6 +2,7 @@
 //!
 //! What must not live here: what to do about them. What was lost is said too.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
@@ -70,15 +71,24 @@ impl Listener {
         &self.settings
     }
 
-    /// Takes all the links that the host was seen to have, by who looked at everything there.
-    pub(crate) fn know_host(&self, links: impl Iterator<Item = link::Seen>) {
-        self.state().memory.know_host(links);
+    /// How often links were heard to go from the host, or to have been lost sight of: to be asked before a look, for [`Self::know_host`].
+    pub(crate) fn gone_from_host(&self) -> u64 {
+        self.state().memory.gone_from_host
+    }
+
+    /// Takes all the links that the host was seen to have, by who looked at everything there, unless some went meanwhile: they may be among
+    /// those.
+    pub(crate) fn know_host(&self, links: impl Iterator<Item = link::Seen>, gone_before: u64) {
+        let memory = &mut self.state().memory;
+        if memory.gone_from_host == gone_before {
+            memory.know_host(links);
+        }
     }
 
     /// Settings of a stack that need not be read; none is known while nobody hears of changes.
-    pub(crate) fn remembered(&self, stack: StackId) -> Option<Remembered> {
+    pub(crate) fn remembered(&self, stack: StackId, asked: &BTreeSet<String>) -> Option<Remembered> {
         let hears = self.state().to.as_ref().is_some_and(|to| !to.is_closed());
-        hears.then(|| self.settings.remembered(stack))
+        hears.then(|| self.settings.remembered(stack, asked))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

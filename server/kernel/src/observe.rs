@@ -11,16 +11,18 @@ use netloom_model::assignment::NamespaceSource;
 use netloom_model::sandbox::InterfaceStatus;
 use netloom_plan::foreign_chains::ForeignChains;
 use netloom_plan::marks::Marks;
-use netloom_plan::object::{Address, Key, Link, LinkKind, Namespace, Object, Observed, Place, Route, Scope, Sysctl};
+use netloom_plan::object::{Address, Key, Link, LinkKind, Namespace, Object, Observed, Place, Route, Scope};
 
 use crate::error::Failure;
 use crate::handle::{Inner, Look, WORKERS};
 use crate::message::link::{Counters, Mark as Whose};
 use crate::message::{address, link, route};
-use crate::setting_watch::{self, StackId};
+use crate::setting_watch::StackId;
 use crate::stack::{self, Absent, Stack};
 use crate::worker::Worker;
-use crate::{Error, interfaces, stray, sys, sysctl};
+use crate::{Error, interfaces, stray, sys};
+
+mod settings;
 
 /// What was seen of sandboxes at the end of visits.
 pub(crate) type Visited = BTreeMap<SandboxId, Look>;
@@ -52,7 +54,7 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visi
         sandboxes.retain(|id| !scope.only_there.contains(id) || !only_there(inner, *id, &mut observed));
     }
     let mut looks = Vec::new();
-    if scope.host || scope.everything || scope.sysctls.iter().any(|(place, _)| *place == Place::Host) {
+    if scope.host || scope.everything || scope.sysctls.contains_key(&Place::Host) {
         let (inner, scope) = (inner.clone(), scope.clone());
         looks.push(inner.clone().workers.start(move |worker| host(&inner, worker, &scope)));
     }
@@ -174,7 +176,7 @@ pub(crate) fn inside(
     let cookie =
         sys::netns_cookie(stack.rtnl.socket()).map_err(|error| Error::system("read the namespace's cookie", error))?;
     let id = StackId { cookie, nsid: stack.ids.map(|ids| ids.on_host) };
-    settings(inner, scope, place, id, &known, observed)?;
+    settings::look(inner, scope, place, id, &known, observed)?;
     Ok(interfaces::statuses(seen.links.values(), &seen.addresses))
 }
 
@@ -192,12 +194,13 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
         lent.into_iter().for_each(|lent| put(&mut observed.ours, Object::Lent(lent)));
     }
     if scope.host || scope.everything {
+        let gone_before = inner.listener.gone_from_host();
         // A host may have a thousand ports: what is not asked for is not looked at.
         let names = (!scope.everything).then_some(scope.host_links.as_slice());
         let seen = look(&mut stack, worker, names, route::Filter::Ours, Counters::Without)
             .map_err(|failure| Error::system("look at the host's links", failure))?;
         if scope.everything {
-            inner.listener.know_host(seen.links.values().cloned());
+            inner.listener.know_host(seen.links.values().cloned(), gone_before);
         }
         for found in seen.links.values() {
             let object = Object::Link(seen.link(Place::Host, found));
@@ -218,44 +221,8 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
     }
     let id = StackId { cookie: inner.home_cookie, nsid: None };
     let known = Known { counters: Counters::Without, settings: &HashMap::new(), fresh: false };
-    settings(inner, scope, Place::Host, id, &known, &mut observed)?;
+    settings::look(inner, scope, Place::Host, id, &known, &mut observed)?;
     Ok(observed)
-}
-
-/// Reads settings of the stack that the thread is in, but for those that are known: made just now, or remembered. From before they are read,
-/// what others do to them is heard.
-fn settings(
-    inner: &Inner,
-    scope: &Scope,
-    place: Place,
-    stack: StackId,
-    known: &Known<'_>,
-    observed: &mut Observed,
-) -> Result<(), Error> {
-    let asked = || scope.sysctls.iter().filter(|(wanted, _)| *wanted == place).map(|(_, path)| path);
-    inner.listener.settings().watch(stack, asked().map(String::as_str));
-    let remembered = inner.listener.remembered(stack);
-    // Who looks at everything finds what could not be heard, too.
-    let usable = remembered.as_ref().filter(|_| !scope.everything);
-    let mut learnt = Vec::new();
-    for path in asked() {
-        if known.fresh && setting_watch::link_of_setting(path).is_some() {
-            continue;
-        }
-        let remembers = || usable.and_then(|remembered| remembered.values.get(path));
-        let value = match known.settings.get(path).or_else(remembers) {
-            Some(value) => Some(value.clone()),
-            None => sysctl::read(path).map_err(|error| Error::system(format!("read the setting {path}"), error))?,
-        };
-        if let Some(value) = value {
-            learnt.push((path.clone(), value.clone()));
-            put(&mut observed.ours, Object::Sysctl(Sysctl { place, path: path.clone(), value }));
-        }
-    }
-    if let Some(remembered) = remembered {
-        inner.listener.settings().remember(stack, &remembered, learnt.into_iter());
-    }
-    Ok(())
 }
 
 fn put(objects: &mut BTreeMap<Key, Object>, object: Object) {

@@ -5,9 +5,9 @@
 //! (a container's) is not; of forwarding and a few others the kernel tells itself (`message::netconf`), the rest is found by the next full look.
 //!
 //! What is watched need not be read again by every look: its value is remembered until something is heard that may have changed it.
-//! What must not live here: which settings matter, stack they are, and what is done about a change.
+//! What must not live here: which settings matter, whose they are, and what is done about a change.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -73,31 +73,66 @@ pub(crate) struct SettingWatch {
 struct State {
     /// By the namespace's cookie.
     namespaces: BTreeMap<u64, Namespace>,
+    /// The same by nsid, of which a namespace may have one that was another's a moment ago.
+    by_nsid: BTreeSet<(Option<i32>, u64)>,
     by_watch: HashMap<WatchDescriptor, (u64, String)>,
     discarded: Vec<WatchDescriptor>,
     /// Whether the kernel refused one, which was said once.
     refused: bool,
 }
 
+#[derive(Default)]
 struct Namespace {
     nsid: Option<i32>,
     /// By directory below `/proc/sys`.
-    watches: BTreeMap<String, WatchDescriptor>,
-    /// What was read of those directories, by path, and not heard to change since.
-    values: BTreeMap<String, String>,
+    directories: BTreeMap<String, Directory>,
     /// How often something was heard that may have changed values.
     changes: u64,
 }
 
+/// A directory that is watched.
+struct Directory {
+    watch: WatchDescriptor,
+    /// What was read of it, by name, and not heard to change since.
+    values: HashMap<String, String>,
+}
+
 impl Namespace {
-    fn new(nsid: Option<i32>) -> Self {
-        Self { nsid, watches: BTreeMap::new(), values: BTreeMap::new(), changes: 0 }
+    /// Values of these directories may be others now.
+    fn unlearn(&mut self, of: Of<'_>) {
+        self.changes += 1;
+        match of {
+            Of::Link(link) => {
+                for of in OF_LINKS {
+                    self.directories.get_mut(&format!("{of}{link}")).into_iter().for_each(|one| one.values.clear());
+                }
+            }
+            Of::Links | Of::Stack => {
+                let of_link = |directory: &str| matches!(of, Of::Stack) || link_of(directory).is_some();
+                let some = self.directories.iter_mut().filter(|(directory, _)| of_link(directory));
+                some.for_each(|(_, one)| one.values.clear());
+            }
+        }
     }
 
-    /// Values of these directories may be others now.
-    fn unlearn(&mut self, is_of: impl Fn(&str) -> bool) {
-        self.changes += 1;
-        self.values.retain(|path, _| !path.rsplit_once('/').is_some_and(|(directory, _)| is_of(directory)));
+    /// A directory of which every change is heard: for a link's, also what is set for all links.
+    fn heard(&mut self, directory: &str) -> Option<&mut Directory> {
+        let all = of_all_links(directory).is_none_or(|all| self.directories.contains_key(all));
+        self.directories.get_mut(directory).filter(|_| all)
+    }
+}
+
+impl State {
+    /// The namespaces with an nsid, oldest first.
+    fn cookies(&self, nsid: Option<i32>) -> impl Iterator<Item = u64> {
+        self.by_nsid.range((nsid, 0)..=(nsid, u64::MAX)).map(|(_, cookie)| *cookie)
+    }
+
+    fn with_nsid(&mut self, nsid: Option<i32>, mut what: impl FnMut(&mut Namespace)) {
+        let cookies: Vec<u64> = self.cookies(nsid).collect();
+        for cookie in cookies {
+            self.namespaces.get_mut(&cookie).into_iter().for_each(&mut what);
+        }
     }
 }
 
@@ -105,7 +140,7 @@ impl Namespace {
 #[derive(Debug, Default)]
 pub(crate) struct Remembered {
     /// By path.
-    pub(crate) values: BTreeMap<String, String>,
+    pub(crate) values: HashMap<String, String>,
     /// Of what moment that is.
     changes: u64,
 }
@@ -124,20 +159,24 @@ impl SettingWatch {
     }
 
     /// Watches the directories of these settings in the stack that the calling thread is in. To be done before they are read.
-    pub(crate) fn watch<'p>(&self, stack: StackId, settings: impl Iterator<Item = &'p str>) {
+    pub(crate) fn watch<'p>(&self, stack: StackId, settings: impl Iterator<Item = &'p String>) {
         let Some(inotify) = &self.inotify else { return };
         let mut state = self.state();
-        let State { namespaces, by_watch, refused, .. } = &mut *state;
-        let namespace = namespaces.entry(stack.cookie).or_insert_with(|| Namespace::new(stack.nsid));
-        namespace.nsid = stack.nsid;
+        let State { namespaces, by_nsid, by_watch, refused, .. } = &mut *state;
+        let namespace = namespaces.entry(stack.cookie).or_default();
+        if namespace.nsid != stack.nsid {
+            by_nsid.remove(&(namespace.nsid, stack.cookie));
+            namespace.nsid = stack.nsid;
+        }
+        by_nsid.insert((stack.nsid, stack.cookie));
         let directories = settings.filter_map(|setting| setting.rsplit_once('/')).map(|(directory, _)| directory);
         for directory in directories.flat_map(|directory| [Some(directory), of_all_links(directory)]).flatten() {
-            if namespace.watches.contains_key(directory) {
+            if namespace.directories.contains_key(directory) {
                 continue;
             }
             match inotify.add_watch(&Path::new("/proc/sys").join(directory), AddWatchFlags::IN_MODIFY) {
                 Ok(watch) => {
-                    namespace.watches.insert(directory.to_owned(), watch);
+                    namespace.directories.insert(directory.to_owned(), Directory { watch, values: HashMap::new() });
                     by_watch.insert(watch, (stack.cookie, directory.to_owned()));
                 }
                 // There is no such link (yet), or no such kernel module.
@@ -151,45 +190,49 @@ impl SettingWatch {
         }
     }
 
-    /// What need not be read in this stack. Whoever reads the rest lets it be remembered with this.
-    pub(crate) fn remembered(&self, stack: StackId) -> Remembered {
-        let state = self.state();
-        let namespace = state.namespaces.get(&stack.cookie);
-        namespace
-            .map_or_else(Remembered::default, |one| Remembered { values: one.values.clone(), changes: one.changes })
+    /// Which of these need not be read in this stack. Whoever reads the rest lets it be remembered with this.
+    pub(crate) fn remembered(&self, stack: StackId, asked: &BTreeSet<String>) -> Remembered {
+        let mut state = self.state();
+        let Some(namespace) = state.namespaces.get_mut(&stack.cookie) else { return Remembered::default() };
+        let changes = namespace.changes;
+        let value = |path: &String| {
+            let (directory, name) = path.rsplit_once('/')?;
+            Some((path.clone(), namespace.heard(directory)?.values.get(name)?.clone()))
+        };
+        Remembered { values: asked.iter().filter_map(value).collect(), changes }
     }
 
-    /// Remembers what was read since, unless something was heard meanwhile; of directories that are watched.
-    pub(crate) fn remember(&self, stack: StackId, since: &Remembered, read: impl Iterator<Item = (String, String)>) {
+    /// Remembers what was read since, unless something was heard meanwhile.
+    pub(crate) fn remember<'p>(
+        &self,
+        stack: StackId,
+        since: &Remembered,
+        read: impl Iterator<Item = (&'p String, String)>,
+    ) {
         let mut state = self.state();
-        let Some(namespace) = state.namespaces.get_mut(&stack.cookie) else { return };
-        if namespace.changes != since.changes {
-            return;
+        let unchanged = |one: &&mut Namespace| one.changes == since.changes;
+        let Some(namespace) = state.namespaces.get_mut(&stack.cookie).filter(unchanged) else { return };
+        for (path, value) in read {
+            if let Some((directory, name)) = path.rsplit_once('/')
+                && let Some(heard) = namespace.heard(directory)
+            {
+                heard.values.insert(name.to_owned(), value);
+            }
         }
-        let Namespace { watches, values, .. } = namespace;
-        values.extend(
-            read.filter(|(path, _)| {
-                path.rsplit_once('/').is_some_and(|(directory, _)| watches.contains_key(directory))
-            }),
-        );
     }
 
     /// Values of the stack with this nsid (absent for the host's own) may have changed.
     pub(crate) fn unlearn(&self, nsid: Option<i32>, of: Of<'_>) {
-        let is_of = |directory: &str| match of {
-            Of::Stack => true,
-            Of::Links => link_of(directory).is_some(),
-            Of::Link(link) => link_of(directory) == Some(link),
-        };
-        let mut state = self.state();
-        state.namespaces.values_mut().filter(|one| one.nsid == nsid).for_each(|one| one.unlearn(is_of));
+        self.state().with_nsid(nsid, |namespace| namespace.unlearn(of));
     }
 
     /// Whether settings of this link of the host's are watched.
     pub(crate) fn is_watched_on_host(&self, link: &str) -> bool {
-        let state = self.state();
-        let host = state.namespaces.values().find(|namespace| namespace.nsid.is_none());
-        host.is_some_and(|host| OF_LINKS.iter().any(|of| host.watches.contains_key(&format!("{of}{link}"))))
+        let mut watched = false;
+        let is_watched =
+            |host: &mut Namespace| OF_LINKS.iter().any(|of| host.directories.contains_key(&format!("{of}{link}")));
+        self.state().with_nsid(None, |host| watched |= is_watched(host));
+        watched
     }
 
     /// What was heard since the last time.
@@ -207,15 +250,15 @@ impl SettingWatch {
             let State { namespaces, by_watch, .. } = &mut *state;
             for event in events {
                 let changed = if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
-                    namespaces.values_mut().for_each(|namespace| namespace.unlearn(|_| true));
+                    namespaces.values_mut().for_each(|namespace| namespace.unlearn(Of::Stack));
                     Some(Changed::Overrun)
                 } else {
                     // What is no longer watched for may still be heard.
                     let found = by_watch.get(&event.wd).filter(|_| event.mask.contains(AddWatchFlags::IN_MODIFY));
                     found.and_then(|(cookie, directory)| {
                         let namespace = namespaces.get_mut(cookie)?;
-                        // One of all links' changes the links'.
-                        namespace.unlearn(|_| true);
+                        // What is no single link's may change the settings of every link.
+                        namespace.unlearn(link_of(directory).map_or(Of::Stack, Of::Link));
                         Some(Changed::In(namespace.nsid, directory.clone()))
                     })
                 };
@@ -228,45 +271,40 @@ impl SettingWatch {
     pub(crate) fn forget_namespace(&self, nsid: i32) {
         let mut state = self.state();
         // The ID may be another's already, who was looked into before the end of the first was heard: cookies go up.
-        let first =
-            state.namespaces.iter().find(|(_, namespace)| namespace.nsid == Some(nsid)).map(|(cookie, _)| *cookie);
-        let watches = first.and_then(|cookie| state.namespaces.remove(&cookie)).map(|namespace| namespace.watches);
-        self.discard(&mut state, watches.into_iter().flat_map(BTreeMap::into_values));
+        let first = state.cookies(Some(nsid)).next();
+        let Some(namespace) = first.and_then(|cookie| state.namespaces.remove(&cookie)) else { return };
+        state.by_nsid.remove(&(Some(nsid), first.unwrap_or_default()));
+        self.discard(&mut state, namespace.directories.into_values());
     }
 
     /// A link is gone, or has another name: who has its name next has other settings.
     pub(crate) fn forget_link(&self, nsid: Option<i32>, link: &str) {
         let mut state = self.state();
-        let namespaces = state.namespaces.values_mut().filter(|namespace| namespace.nsid == nsid);
-        let forget = |namespace: &mut Namespace| {
-            namespace.unlearn(|directory| link_of(directory) == Some(link));
-            OF_LINKS.map(|of| namespace.watches.remove(&format!("{of}{link}")))
-        };
-        let watches: Vec<WatchDescriptor> = namespaces.flat_map(forget).flatten().collect();
-        self.discard(&mut state, watches.into_iter());
+        let mut forgotten = Vec::new();
+        state.with_nsid(nsid, |namespace| {
+            namespace.changes += 1;
+            forgotten.extend(OF_LINKS.iter().filter_map(|of| namespace.directories.remove(&format!("{of}{link}"))));
+        });
+        self.discard(&mut state, forgotten.into_iter());
     }
 
     /// Which links went is not known.
     pub(crate) fn forget_links(&self) {
         let mut state = self.state();
-        let of_link = |directory: &str| link_of(directory).is_some();
-        let forget = |namespace: &mut Namespace| {
-            namespace.unlearn(|_| true);
-            namespace
-                .watches
-                .extract_if(.., |directory, _| of_link(directory))
-                .map(|(_, watch)| watch)
-                .collect::<Vec<_>>()
-        };
-        let watches: Vec<WatchDescriptor> = state.namespaces.values_mut().flat_map(forget).collect();
-        self.discard(&mut state, watches.into_iter());
+        let mut forgotten = Vec::new();
+        for namespace in state.namespaces.values_mut() {
+            namespace.unlearn(Of::Stack);
+            let of_links = namespace.directories.extract_if(.., |directory, _| link_of(directory).is_some());
+            forgotten.extend(of_links.map(|(_, directory)| directory));
+        }
+        self.discard(&mut state, forgotten.into_iter());
     }
 
-    fn discard(&self, state: &mut State, watches: impl Iterator<Item = WatchDescriptor>) {
+    fn discard(&self, state: &mut State, directories: impl Iterator<Item = Directory>) {
         let before = state.discarded.len();
-        for watch in watches {
-            state.by_watch.remove(&watch);
-            state.discarded.push(watch);
+        for directory in directories {
+            state.by_watch.remove(&directory.watch);
+            state.discarded.push(directory.watch);
         }
         if state.discarded.len() > before {
             self.discarded.notify_one();
@@ -287,11 +325,6 @@ impl SettingWatch {
 fn of_all_links(directory: &str) -> Option<&'static str> {
     let of = OF_LINKS.iter().position(|of| directory.starts_with(of))?;
     Some(OF_ALL_LINKS[of])
-}
-
-/// The link that a setting belongs to.
-pub(crate) fn link_of_setting(path: &str) -> Option<&str> {
-    link_of(path.rsplit_once('/')?.0)
 }
 
 /// The link that a directory of settings belongs to.

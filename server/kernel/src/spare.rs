@@ -145,7 +145,7 @@ fn make(inner: &Inner, worker: &mut Worker, settings: Vec<(String, String)>) -> 
     // Nothing of the above is heard, for want of an ID; all of what others do from now on is, or seen.
     let ids = identify(worker, &file, &mut rtnl)?;
     let stack = StackId { cookie: sys::netns_cookie(rtnl.socket())?, nsid: Some(ids.on_host) };
-    inner.listener.settings().watch(stack, made.keys().map(String::as_str));
+    inner.listener.settings().watch(stack, made.keys());
     let links = link::dump(&mut rtnl, Counters::Without)?;
     Ok(Spare { file, rtnl, ids, settings: made, links, sockets, since })
 }

@@ -125,7 +125,7 @@ impl Default for Compiled {
                 firewall: false,
                 publishers: BTreeSet::new(),
                 published: BTreeSet::new(),
-                sysctls: Vec::new(),
+                sysctls: BTreeMap::new(),
                 host_links: Vec::new(),
                 marks: Vec::new(),
                 owners: None,
@@ -185,11 +185,8 @@ impl Compiled {
     /// Adds a wanted object.
     fn want(&mut self, owner: AssignedKey, object: Object) {
         let key = object.key();
-        // Several may want the same setting: it is read once.
-        if let Object::Sysctl(sysctl) = &object
-            && !self.desired.contains_key(&key)
-        {
-            self.scope.sysctls.push((sysctl.place, sysctl.path.clone()));
+        if let Object::Sysctl(sysctl) = &object {
+            self.ask_for(sysctl.place, [&sysctl.path]);
         }
         self.owners.insert(key.clone(), owner);
         self.desired.insert(key, object);
@@ -207,12 +204,7 @@ impl Compiled {
 
     /// Has settings looked at.
     fn ask_for<'p>(&mut self, place: Place, paths: impl IntoIterator<Item = &'p String>) {
-        for path in paths {
-            let asked = (place, path.clone());
-            if !self.scope.sysctls.contains(&asked) {
-                self.scope.sysctls.push(asked);
-            }
-        }
+        self.scope.sysctls.entry(place).or_default().extend(paths.into_iter().cloned());
     }
 
     /// Marks an object as one that may stand; a link only when it is made for `mark`.

@@ -11,7 +11,12 @@ impl Scope {
             host: false,
             firewall: false,
             host_links: Vec::new(),
-            sysctls: self.sysctls.iter().filter(|(place, _)| *place != Place::Host).cloned().collect(),
+            sysctls: self
+                .sysctls
+                .iter()
+                .filter(|(place, _)| **place != Place::Host)
+                .map(|(place, paths)| (*place, paths.clone()))
+                .collect(),
             ..self.clone()
         }
     }
@@ -62,10 +67,10 @@ mod tests {
             host: true,
             firewall: true,
             host_links: vec!["br0".to_owned()],
-            sysctls: [Place::Host, place].map(|place| (place, "x".to_owned())).to_vec(),
+            sysctls: [Place::Host, place].map(|place| (place, ["x".to_owned()].into())).into(),
             ..Compiled::default().scope
         };
         let apart = whole.apart_from_host();
-        assert_eq!(apart, Scope { sysctls: vec![(place, "x".to_owned())], ..Compiled::default().scope });
+        assert_eq!(apart, Scope { sysctls: [(place, ["x".to_owned()].into())].into(), ..Compiled::default().scope });
     }
 }

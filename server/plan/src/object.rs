@@ -289,7 +289,7 @@ impl Key {
 }
 
 /// The link whose setting a path names: `eth0` of `net/ipv4/conf/eth0/forwarding`. None for a whole stack's settings.
-fn sysctl_link(path: &str) -> Option<&str> {
+pub fn sysctl_link(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("net/ipv4/conf/").or_else(|| path.strip_prefix("net/ipv6/conf/"))?;
     let (link, _) = rest.rsplit_once('/')?;
     (link != "all" && link != "default").then_some(link)
@@ -349,7 +349,7 @@ pub struct Scope {
     /// See [`Scope::publishers`].
     pub published: BTreeSet<PartKey>,
     /// Settings to read; those in a place that does not exist are left out of the answer.
-    pub sysctls: Vec<(Place, String)>,
+    pub sysctls: BTreeMap<Place, BTreeSet<String>>,
     /// Names of host links that are wanted, so that a foreign link of that name is seen.
     pub host_links: Vec<String>,
     /// Links of sandboxes: one that is not in its place, and is not known never to have been or to be gone, is looked for elsewhere.

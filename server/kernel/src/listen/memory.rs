@@ -18,6 +18,8 @@ pub(super) struct Memory {
     ports: BTreeMap<u32, PortSettings>,
     /// Whether every link of the host's is known.
     pub(super) knows_host: bool,
+    /// How often a link of the host's was heard to go, or something was missed.
+    pub(super) gone_from_host: u64,
     /// When something was last missed.
     pub(super) lost: Option<Instant>,
 }
@@ -46,6 +48,7 @@ impl Memory {
         self.links.clear();
         self.ports.clear();
         self.knows_host = false;
+        self.gone_from_host += 1;
         self.lost = Some(Instant::now());
     }
 
@@ -65,6 +68,7 @@ impl Memory {
         if matches!(message, RouteNetlinkMessage::DelLink(_)) {
             self.links.remove(&key);
             if nsid.is_none() {
+                self.gone_from_host += 1;
                 self.ports.remove(&seen.index);
             }
             return HeardOfLink { is_new: true, owner: owner(&seen), former_name: Some(seen.name) };

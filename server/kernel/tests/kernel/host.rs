@@ -263,7 +263,7 @@ pub(crate) fn scope(numbers: &[u8]) -> Scope {
         only_there: BTreeSet::new(),
         publishers: BTreeSet::new(),
         published: BTreeSet::new(),
-        sysctls: Vec::new(),
+        sysctls: BTreeMap::new(),
         host_links: Vec::new(),
         marks: Vec::new(),
         owners: None,

@@ -99,7 +99,9 @@ fn remembered_settings_are_what_they_are() {
         let mut asked = scope(&[2]);
         asked.host = true;
         let place = |inside: bool| if inside { Place::Sandbox(id(2)) } else { Place::Host };
-        asked.sysctls = SETTINGS.map(|(inside, path)| (place(inside), path.to_owned())).to_vec();
+        for (inside, path) in SETTINGS {
+            asked.sysctls.entry(place(inside)).or_default().insert(path.to_owned());
+        }
         let cat = |inside: bool, path: &str| {
             let command = format!("cat /proc/sys/{path}");
             let command = if inside { format!("{} {command}", host.inside(2)) } else { command };
@@ -134,6 +136,9 @@ fn remembered_settings_are_what_they_are() {
             (false, "sysctl -qw net.ipv6.conf.all.forwarding=1"),
             (false, "ip link set wire0 name wire9"),
             (false, "ip link set wire9 name wire0"),
+            (true, "ip link set eth0 down"),
+            (true, "sysctl -qw net.ipv6.conf.default.accept_ra=1"),
+            (true, "sysctl -qw net.ipv4.conf.eth0.forwarding=1"),
         ] {
             assert_eq!(seen(&asked).await, real(), "before {change}");
             if inside {

@@ -44,11 +44,10 @@ fn what_was_made_is_observed_as_it_was_wanted() {
         host.make(2).await;
         let mut asked = scope(&[2]);
         let place = Place::Sandbox(id(2));
-        asked.sysctls =
-            ["net/ipv4/ip_forward", "net/ipv4/conf/all/rp_filter", "net/ipv6/conf/default/accept_ra", "no/such"]
-                .map(|path| (place, path.to_owned()))
-                .to_vec();
-        asked.sysctls.push((Place::Sandbox(id(9)), "net/ipv4/ip_forward".to_owned()));
+        let paths =
+            ["net/ipv4/ip_forward", "net/ipv4/conf/all/rp_filter", "net/ipv6/conf/default/accept_ra", "no/such"];
+        asked.sysctls.insert(place, paths.map(str::to_owned).into());
+        asked.sysctls.insert(Place::Sandbox(id(9)), ["net/ipv4/ip_forward".to_owned()].into());
         let observed = host.observe(asked).await;
         let expected: std::collections::BTreeMap<_, _> =
             wanted(2).into_iter().map(|object| (object.key(), object)).collect();

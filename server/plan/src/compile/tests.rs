@@ -158,7 +158,7 @@ fn what_is_stopped_deleting_or_the_hosts_compiles_to_nothing() {
 fn a_kernel_without_ipv6_is_asked_for_no_ipv6_setting() {
     let gates = Gates { without_ipv6: true, ..Gates::default() };
     let compiled = compile(&assignment(network(), sandbox()), &facts(), &gates);
-    assert!(compiled.scope.sysctls.iter().all(|(_, path)| path.starts_with("net/ipv4/")));
+    assert!(compiled.scope.sysctls.values().flatten().all(|path| path.starts_with("net/ipv4/")));
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn the_hosts_arp_ignore_blocks_host_access() {
     let mut observed = Observed::default();
     for (value, blocked) in [("0", false), ("1", true), ("2", true)] {
         let path = "net/ipv4/conf/all/arp_ignore".to_owned();
-        assert!(compiled.scope.sysctls.contains(&(Place::Host, path.clone())));
+        assert!(compiled.scope.sysctls[&Place::Host].contains(&path));
         let setting = Object::Sysctl(Sysctl { place: Place::Host, path, value: value.to_owned() });
         observed.ours.insert(setting.key(), setting);
         let conditions = compiled.observed_conditions(&observed);

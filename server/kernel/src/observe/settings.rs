@@ -1,0 +1,57 @@
+//! Settings of a stack, as a look has them: read, made just now, or remembered.
+//!
+//! What must not live here: what is heard of settings (`setting_watch`).
+
+use netloom_plan::object::{Object, Observed, Place, Scope, Sysctl, sysctl_link};
+
+use super::{Known, put};
+use crate::handle::Inner;
+use crate::setting_watch::StackId;
+use crate::{Error, sysctl};
+
+/// Reads settings of the stack that the thread is in, but for those that are known: made just now, or remembered. From before they are read,
+/// what others do to them is heard.
+pub(super) fn look(
+    inner: &Inner,
+    scope: &Scope,
+    place: Place,
+    stack: StackId,
+    known: &Known<'_>,
+    observed: &mut Observed,
+) -> Result<(), Error> {
+    let Some(asked) = scope.sysctls.get(&place) else { return Ok(()) };
+    let watch = inner.listener.settings();
+    watch.watch(stack, asked.iter());
+    let mut remembered = inner.listener.remembered(stack, asked);
+    if let Some(remembered) = remembered.as_mut().filter(|_| scope.everything) {
+        // Who looks at everything finds what could not be heard, too.
+        remembered.values.clear();
+    }
+    let mut read = Vec::new();
+    for path in asked {
+        if known.fresh && sysctl_link(path).is_some() {
+            continue;
+        }
+        let mut remembers = || remembered.as_mut().and_then(|remembered| remembered.values.remove(path));
+        let value = match remembers() {
+            Some(value) => Some(value),
+            None => {
+                let value = match known.settings.get(path) {
+                    Some(made) => Some(made.clone()),
+                    None => {
+                        sysctl::read(path).map_err(|error| Error::system(format!("read the setting {path}"), error))?
+                    }
+                };
+                read.extend(value.clone().map(|value| (path, value)));
+                value
+            }
+        };
+        if let Some(value) = value {
+            put(&mut observed.ours, Object::Sysctl(Sysctl { place, path: path.clone(), value }));
+        }
+    }
+    if let Some(remembered) = remembered {
+        watch.remember(stack, &remembered, read.into_iter());
+    }
+    Ok(())
+}
