@@ -5,25 +5,21 @@
 //! (a container's) is not; of forwarding and a few others the kernel tells itself (`message::netconf`), the rest is found by the next full look.
 //!
 //! What is watched need not be read again by every look: its value is remembered until something is heard that may have changed it.
-//! What must not live here: which settings matter, whose they are, and what is done about a change.
+//! What no request should wait for is put off (`task`). What must not live here: which settings matter, whose they are, and what is done about a change.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::os::fd::AsFd;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use netloom_model::SandboxId;
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::{Instant, sleep_until};
 
-use crate::handle::{Heard, Inner};
-use crate::sys;
+mod task;
 
-/// How long what is no longer watched for stays: taking one back costs the kernel 30 us, which no request should wait for.
-const TAKEN_BACK_AFTER: Duration = Duration::from_secs(1);
+pub(crate) use task::run;
+
 /// The directories that hold one for each link, and `all` and `default`.
 const OF_LINKS: [&str; 2] = ["net/ipv4/conf/", "net/ipv6/conf/"];
 /// In the same order, those for all links.
@@ -65,8 +61,8 @@ pub(crate) struct SettingWatch {
     /// Absent where the kernel gives none: then changed settings are found by the next full look.
     inotify: Option<Inotify>,
     state: Mutex<State>,
-    /// Some are to be taken back.
-    discarded: Arc<Notify>,
+    /// Some are to be taken back, or made.
+    put_off: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -77,6 +73,8 @@ struct State {
     by_nsid: BTreeSet<(Option<i32>, u64)>,
     by_watch: HashMap<WatchDescriptor, (u64, String)>,
     discarded: Vec<WatchDescriptor>,
+    /// Settings of sandboxes that are to be watched.
+    wanted: Vec<(SandboxId, StackId, Vec<String>)>,
     /// Whether the kernel refused one, which was said once.
     refused: bool,
 }
@@ -150,7 +148,7 @@ impl SettingWatch {
     pub(crate) fn open() -> Self {
         let inotify =
             Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).inspect_err(|error| unwatched(*error)).ok();
-        Self { inotify, state: Mutex::default(), discarded: Arc::default() }
+        Self { inotify, state: Mutex::default(), put_off: Arc::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -188,6 +186,15 @@ impl SettingWatch {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Has these be watched in a moment: those of links that were just made, of which nobody knows yet.
+    pub(crate) fn watch_soon(&self, sandbox: SandboxId, stack: StackId, settings: Vec<String>) {
+        if self.inotify.is_none() {
+            return;
+        }
+        self.state().wanted.push((sandbox, stack, settings));
+        self.put_off.notify_one();
     }
 
     /// Which of these need not be read in this stack. Whoever reads the rest lets it be remembered with this.
@@ -307,8 +314,13 @@ impl SettingWatch {
             state.discarded.push(directory.watch);
         }
         if state.discarded.len() > before {
-            self.discarded.notify_one();
+            self.put_off.notify_one();
         }
+    }
+
+    /// What is to be watched.
+    fn take_wanted(&self) -> Vec<(SandboxId, StackId, Vec<String>)> {
+        std::mem::take(&mut self.state().wanted)
     }
 
     /// Takes back what was discarded.
@@ -335,47 +347,4 @@ pub(crate) fn link_of(directory: &str) -> Option<&str> {
 
 fn unwatched(error: Errno) {
     tracing::warn!(%error, "settings can't be watched: those that somebody changes are found by the next full look");
-}
-
-/// Has what is heard passed on, and takes back what is no longer watched, until nobody listens or the kernel's handle is dropped.
-pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
-    let Some(strong) = inner.upgrade() else { return };
-    let settings = strong.listener.settings();
-    let discarded = settings.discarded.clone();
-    let descriptor = settings.inotify.as_ref().map(|inotify| inotify.as_fd().try_clone_to_owned());
-    drop(strong);
-    let watches = match descriptor.map(|descriptor| descriptor.and_then(sys::watch)) {
-        Some(Ok(watches)) => watches,
-        Some(Err(error)) => return tracing::warn!(%error, "changed settings can't be heard"),
-        None => return,
-    };
-    let mut due: Option<Instant> = None;
-    loop {
-        let take_back = async {
-            match due {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            ready = watches.readable() => {
-                let Some(inner) = inner.upgrade() else { return };
-                match ready {
-                    // First: what comes while it is read makes it ready anew.
-                    Ok(mut guard) => guard.clear_ready(),
-                    Err(error) => return tracing::warn!(%error, "changed settings can't be heard any more"),
-                }
-                inner.listener.take_in(&inner.registry);
-            }
-            () = discarded.notified() => due = due.or_else(|| Some(Instant::now() + TAKEN_BACK_AFTER)),
-            () = take_back => {
-                due = None;
-                let Some(inner) = inner.upgrade() else { return };
-                let job = inner.clone();
-                // Where no worker is left there is nothing left to take back for.
-                let _ = inner.workers.run(move |_| job.listener.settings().take_back()).await;
-            }
-            () = heard.closed() => return,
-        }
-    }
 }

@@ -21,17 +21,20 @@ pub(super) fn look(
 ) -> Result<(), Error> {
     let Some(asked) = scope.sysctls.get(&place) else { return Ok(()) };
     let watch = inner.listener.settings();
-    watch.watch(stack, asked.iter());
+    let inherited = |path: &&String| known.fresh && sysctl_link(path).is_some();
+    watch.watch(stack, asked.iter().filter(|path| !inherited(path)));
+    if let Place::Sandbox(sandbox) = place
+        && known.fresh
+    {
+        watch.watch_soon(sandbox, stack, asked.iter().filter(inherited).cloned().collect());
+    }
     let mut remembered = inner.listener.remembered(stack, asked);
     if let Some(remembered) = remembered.as_mut().filter(|_| scope.everything) {
         // Who looks at everything finds what could not be heard, too.
         remembered.values.clear();
     }
     let mut read = Vec::new();
-    for path in asked {
-        if known.fresh && sysctl_link(path).is_some() {
-            continue;
-        }
+    for path in asked.iter().filter(|path| !inherited(path)) {
         let mut remembers = || remembered.as_mut().and_then(|remembered| remembered.values.remove(path));
         let value = match remembers() {
             Some(value) => Some(value),
