@@ -32,6 +32,8 @@ pub(crate) struct Naming {
 struct Known {
     /// The host's `resolv.conf`, as it was last read.
     host: String,
+    /// The latest revision that networks were learnt from. Passes that read earlier may come later.
+    revision: u64,
     networks: BTreeMap<NetworkId, Reach>,
     sandboxes: BTreeMap<SandboxId, Named>,
 }
@@ -113,7 +115,7 @@ impl Naming {
             self.known().sandboxes.remove(&sandbox);
         }
         let mut known = self.known();
-        self.learn_networks(&mut known, assignment);
+        self.learn_networks(&mut known, assignment, keys.is_none());
         for sandbox in assignment.sandboxes.values().filter(|sandbox| has_names(sandbox)) {
             let named = known.sandboxes.entry(sandbox.id).or_default();
             let stays: Vec<Entry> = entries(sandbox);
@@ -136,25 +138,31 @@ impl Naming {
         }
     }
 
-    /// Networks that changed change the views of those on them.
-    fn learn_networks(&self, known: &mut Known, assignment: &Assignment) {
-        let own = |known: &Known| known.networks.values().flat_map(|reach| &reach.own).copied().collect::<Vec<_>>();
-        let before = own(known);
-        for network in assignment.networks.values() {
+    /// Networks that changed change the views of those on them. `everything` says that the assignment holds every network there is.
+    fn learn_networks(&self, known: &mut Known, assignment: &Assignment, everything: bool) {
+        let before = known.networks.len();
+        if everything && assignment.revision >= known.revision {
+            // One that went may have been learnt once more by a pass that had read it before.
+            known.networks.retain(|id, _| assignment.networks.contains_key(id));
+        }
+        known.revision = known.revision.max(assignment.revision);
+        for network in assignment.networks.values().filter(|network| network.deleting) {
+            known.networks.remove(&network.id);
+        }
+        let mut changed = known.networks.len() != before;
+        for network in assignment.networks.values().filter(|network| !network.deleting) {
             let reach = Reach::of(network);
             if known.networks.get(&network.id) == Some(&reach) {
                 continue;
             }
+            changed = true;
             known.networks.insert(network.id, reach);
             let on_it = known.sandboxes.iter().filter(|(_, named)| named.networks.contains(&network.id));
             on_it.for_each(|(sandbox, _)| self.show(known, *sandbox));
         }
-        for network in assignment.networks.values().filter(|network| network.deleting) {
-            known.networks.remove(&network.id);
-        }
-        let after = own(known);
-        if after != before {
-            self.directory.set_own_subnets(after);
+        if changed {
+            let own = known.networks.values().flat_map(|reach| &reach.own).copied();
+            self.directory.set_own_subnets(own.collect());
         }
     }
 
@@ -270,3 +278,6 @@ fn view(known: &Known, sandbox: SandboxId) -> View {
         networks,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,7 +70,7 @@ async fn read(tx: &mut ReadTx<'_>, address: IpAddr, at: Option<Timestamp>) -> Re
 
 /// What an address is of the host's, if no pool contains it.
 fn of_host(address: IpAddr, facts: &Facts) -> Option<String> {
-    let link = facts.links.iter().find(|link| link.addresses.iter().any(|own| own.addr() == address))?;
+    let link = facts.link_with(address)?;
     Some(format!("it is the host's own, on link `{}`, and no pool contains it", link.name))
 }
 

@@ -13,18 +13,17 @@ pub(crate) mod standing;
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::event::{ObjectKind, ObjectRef};
-use netloom_model::lease::LeaseState;
 use netloom_model::plan::{PlannedOperation, Refusal};
 use netloom_model::report::Report;
 use netloom_model::{NodeId, SandboxId};
-use netloom_store::{Orphaned, ReadTx, WriteTx, endpoints, events, networks, sandboxes};
+use netloom_store::{Orphaned, ReadTx, WriteTx, events, networks, sandboxes};
 
 use crate::clock::now;
 use crate::commit::Job;
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, network_ref, sandbox_ref, with};
-use crate::sandboxes::attach;
+use crate::sandboxes::view;
 
 impl Control {
     /// Takes in what a node found. The one way in for findings.
@@ -121,7 +120,8 @@ impl Job for Orphan {
     type Output = ();
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
-        let Some(row) = sandboxes::by_id(tx, self.id).await? else { return Ok(()) };
+        let Some(mut parts) = view::parts_of(tx, self.id).await? else { return Ok(()) };
+        let row = &parts.row;
         if row.deleting || row.orphaned.is_some() == self.reason.is_some() {
             return Ok(());
         }
@@ -130,16 +130,8 @@ impl Job for Orphan {
             Some(reason) => ("sandbox.orphaned", format!("sandbox `{}` lost its namespace: {reason}", row.name)),
             None => ("sandbox.found", format!("the namespace of sandbox `{}` is there again", row.name)),
         };
-        let revision = events::append(tx, &Actor::agent().event(kind, sandbox_ref(&row), message, now)).await?;
+        let revision = events::append(tx, &Actor::agent().event(kind, sandbox_ref(row), message, now)).await?;
         let orphaned = self.reason.clone().map(|reason| Orphaned { reason, since: now });
-        sandboxes::set_orphaned(tx, self.id, orphaned.as_ref()).await?;
-        let state = match (&self.reason, row.running) {
-            (Some(_), _) => LeaseState::Orphaned,
-            (None, true) => LeaseState::Bound,
-            (None, false) => LeaseState::Held,
-        };
-        let own = endpoints::of_sandboxes(tx, &[self.id]).await?;
-        let staying: Vec<_> = own.iter().filter(|endpoint| !endpoint.deleting).map(|endpoint| endpoint.id).collect();
-        attach::set_leases(tx, &staying, state, revision, now).await
+        parts.set_orphaned(tx, orphaned, revision, now).await
     }
 }

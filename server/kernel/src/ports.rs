@@ -3,7 +3,7 @@
 //! A port is asked for by binding a socket to it that never listens: only the kernel knows all that stands in the way. What must not
 //! live here: what other sandboxes publish (the store).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -18,14 +18,22 @@ const DISCARD: u16 = 9;
 
 /// Which of these can't be had, in the calling thread's network namespace.
 pub(crate) fn look(ports: &[HostPort]) -> BTreeMap<HostPort, PortTrouble> {
+    let broadcast = broadcasts(ports, is_broadcast);
+    // A program may listen on such an address, and nobody can connect to it.
+    let trouble = |port: HostPort| match broadcast.contains(&port.address) {
+        true => Some(PortTrouble::NoSuchAddress),
+        false => trouble(port),
+    };
     ports.iter().filter_map(|port| Some((*port, trouble(*port)?))).collect()
 }
 
+/// Those of the addresses of these ports that are broadcast addresses; each address is asked about once, however many ports it has.
+fn broadcasts(ports: &[HostPort], is_broadcast: impl Fn(IpAddr) -> bool) -> BTreeSet<IpAddr> {
+    let addresses: BTreeSet<IpAddr> = ports.iter().map(|port| port.address).collect();
+    addresses.into_iter().filter(|address| is_broadcast(*address)).collect()
+}
+
 fn trouble(port: HostPort) -> Option<PortTrouble> {
-    // A program may listen on it, and nobody can connect to it.
-    if is_broadcast(port.address) {
-        return Some(PortTrouble::NoSuchAddress);
-    }
     let error = bind(port).err()?;
     Some(match error.raw_os_error() {
         Some(libc::EADDRINUSE) => PortTrouble::InUse(program(port)),
@@ -148,5 +156,19 @@ mod tests {
             let found = look(&[asked]).remove(&asked);
             assert_eq!(found == Some(PortTrouble::NoSuchAddress), wanted, "{address}: {found:?}");
         }
+    }
+
+    #[test]
+    fn an_address_is_looked_at_once_however_many_ports_it_has() {
+        let addresses: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv4Addr::new(127, 255, 255, 255).into()];
+        let of = |address: IpAddr| (1..=4_096).map(move |port| host_port(Protocol::Udp, address, port));
+        let ports: Vec<HostPort> = addresses.into_iter().flat_map(of).collect();
+        let asked = std::cell::RefCell::new(Vec::new());
+        let found = broadcasts(&ports, |address| {
+            asked.borrow_mut().push(address);
+            is_broadcast(address)
+        });
+        assert_eq!(found, BTreeSet::from([addresses[1]]));
+        assert_eq!(asked.into_inner(), addresses);
     }
 }

@@ -136,6 +136,11 @@ impl AssignedNetwork {
         self.pools.iter().any(|pool| Family::of(pool.subnet.addr()) == family)
     }
 
+    /// Whether the host has an address of a family on it, as its router; on macvlan networks, whether anybody is named as that.
+    pub fn has_gateway(&self, family: Family) -> bool {
+        self.pools.iter().any(|pool| pool.gateway.is_some_and(|gateway| Family::of(gateway) == family))
+    }
+
     /// Whether packets of a family that it has pools of get out.
     pub fn has_way_out(&self, family: Family) -> bool {
         let isolated = self.bridge.as_ref().is_some_and(|bridge| *bridge.gateway(family) == AssignedGateway::Isolated);

@@ -1,4 +1,5 @@
-//! Names of the links that Netloom makes on the host: the same for the node that makes them and for whoever tells of them.
+//! Names of the links that Netloom makes on the host: the same for the node that makes them and for whoever tells of them. What must not live
+//! here: what else a link is (`plan`), and names of links that are not Netloom's.
 
 use crate::id::{EndpointId, NetworkId};
 use crate::network::{Driver, NetworkSpec};

@@ -337,7 +337,7 @@ pub struct NetworkStatus {
     pub scope: Scope,
     /// The node it is local to.
     pub node: NodeId,
-    /// Name of the host's link that carries it: its bridge, while it is in use, or a macvlan network's parent. Absent with drivers `host` and `none`.
+    /// Name of the host's link that carries it: its bridge, named also before it is there, or a macvlan network's parent. Absent with drivers `host` and `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
     /// Whether it has existed from the start and can't be removed.

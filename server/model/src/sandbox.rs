@@ -64,6 +64,13 @@ pub struct SandboxSpec {
     pub pid: Option<i32>,
 }
 
+impl SandboxSpec {
+    /// Whether its stack is the host's: the network `host` stands alone, and no other network can have the name.
+    pub fn shares_host(&self) -> bool {
+        self.networks.as_ref().is_some_and(|networks| networks.contains_key("host"))
+    }
+}
+
 /// What a user wants of a sandbox's place on a network; all optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]

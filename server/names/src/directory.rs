@@ -114,7 +114,7 @@ impl Directory {
     }
 
     /// Whether an address is in one of those subnets.
-    pub(crate) fn is_own(&self, address: IpAddr) -> bool {
+    pub fn is_own(&self, address: IpAddr) -> bool {
         self.read().own_subnets.iter().any(|subnet| subnet.contains(&address))
     }
 

@@ -1,5 +1,6 @@
 //! A comparison as a list of differences: missing, changed, leftover, foreign.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use netloom_model::assignment::{Assignment, NamespaceSource};
@@ -27,8 +28,8 @@ pub fn drift(wanted: &Compiled, observed: &Observed, assignment: &Assignment) ->
             list.push(entry(Difference::Missing, Some(object), None, object, wanted, assignment));
         }
     }
-    let restored = |key: &Key| comparison.operations.iter().any(|operation| operation.object().key() == *key);
-    for (key, object) in observed.foreign.iter().filter(|(key, _)| !restored(key)) {
+    let restored: HashSet<Key> = comparison.operations.iter().map(|operation| operation.object().key()).collect();
+    for (key, object) in observed.foreign.iter().filter(|(key, _)| !restored.contains(key)) {
         if comparison.conflicts.contains_key(key) || is_remarkable(object, wanted, observed) {
             let want = comparison.conflicts.get(key).and_then(|_| wanted.desired.get(key));
             list.push(entry(Difference::Foreign, want, Some(object), object, wanted, assignment));

@@ -1,4 +1,5 @@
-//! Every page on every width that people have, with names, addresses and ports as long as they get: nothing is cut off.
+//! Every page on every width that people have, with names, addresses and ports as long as they get: nothing is cut off. What
+//! must not live here: what the pages' controls do.
 
 use std::time::Duration;
 

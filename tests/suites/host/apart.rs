@@ -77,6 +77,52 @@ fn link_local(mac: &str, link: u64) -> String {
 }
 
 #[test]
+fn the_host_is_reached_by_ipv4_only_where_a_network_has_a_gateway_of_it() {
+    let host = host!();
+    let client = host.start();
+    host.bridge("dual", "10.25.0.0/24");
+    for (name, more) in [
+        ("inside", json!({"internal": true, "pools": {"v4": {"subnet": "10.27.0.0/24"}}})),
+        ("shut", json!({"bridge": {"gateway_mode4": "isolated"}, "pools": {"v4": {"subnet": "10.28.0.0/24"}}})),
+        ("six", json!({"pools": {"v6": {"family": 6}}})),
+    ] {
+        let mut body = json!({"name": name, "driver": "bridge"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        client.post("networks", &body).is(201);
+    }
+    let place = |name: &str, address: &str| json!({"interface": name, "address4": address});
+    let attached = json!({
+        "dual": place("dual", "10.25.0.2"),
+        "inside": place("inside", "10.27.0.2"),
+        "shut": place("shut", "10.28.0.2"),
+        "six": {"interface": "six"},
+    });
+    client.post("sandboxes", &json!({"name": "a", "networks": attached})).is(201);
+    host.in_sandbox("a", "ip addr add 10.29.0.2/24 dev six");
+    host.net.run("ip addr add 198.51.100.1/32 dev lo");
+    let (a, here) = (netns(&host, "a"), host.net.path());
+    let networks = ["dual", "inside", "shut", "six"];
+    let sources = ["10.25.0.2:0", "10.27.0.2:0", "10.28.0.2:0", "10.29.0.2:0"];
+    // By an address of the host's, which the bridge answers ARP for, and by the group of all hosts on a link (RFC 1112).
+    for (network, source) in networks.into_iter().zip(sources) {
+        for to in ["198.51.100.1", "224.0.0.1"] {
+            host.in_sandbox("a", &format!("ip route replace {to}/32 dev {network}"));
+            assert_eq!(arrives(&a, source, &here, &format!("{to}:5555")), network == "dual", "{network}: {to}");
+        }
+    }
+    let id = |network: &str| client.get(&format!("networks/{network}")).is(200)["id"].as_str().unwrap().to_owned();
+    let links = host.net.json("ip -j link show type bridge");
+    let bridge = |network: &&str| {
+        let alias = format!("netloom:{}", id(network));
+        let link = links.as_array().unwrap().iter().find(|link| link["ifalias"] == alias).expect("its bridge");
+        link["ifname"].as_str().unwrap().to_owned()
+    };
+    let kept_out = host.net.run("nft list set inet netloom without_gateway4");
+    let listed: Vec<bool> = networks.iter().map(|network| kept_out.contains(&bridge(network))).collect();
+    assert_eq!(listed, [false, true, true, true], "{kept_out}");
+}
+
+#[test]
 fn the_host_is_reached_by_ipv6_only_where_a_network_has_a_gateway_of_it() {
     let host = host!();
     let client = host.start();

@@ -1,4 +1,5 @@
-//! What networks and sandboxes tell of the host as it is: the link that carries them, addresses that went, since when, and in which event.
+//! What networks and sandboxes tell of the host as it is: the link that carries them, addresses that went, since when, and in which event. What
+//! must not live here: what is done about it.
 
 use std::time::Duration;
 

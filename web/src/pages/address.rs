@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use actix_web::HttpResponse;
 use ipnet::IpNet;
 use netloom_control::Error;
-use netloom_control::command::{GetAddress, GetFacts, ListLeases};
+use netloom_control::command::{GetAddress, ListLeases};
 use netloom_model::invalid::Code;
-use netloom_model::lease::{AddressReport, AddressState, Lease};
+use netloom_model::lease::Lease;
 use netloom_model::{Invalid, Timestamp, net};
 use serde::Deserialize;
 
@@ -37,18 +37,7 @@ async fn show(visit: &Visit) -> Result<AddressPage, Error> {
     let frame = visit.frame(address.to_string(), Section::Leases);
     let holdings = reports.iter().flat_map(|report| report.history.iter().chain(&report.held_at));
     let existing = existing(visit, holdings.filter_map(|holding| holding.owner.id.clone())).await?;
-    let host = if then.is_none() { host_link(visit, address, &reports).await? } else { None };
-    Ok(AddressPage::new(frame, address, &reports, &around, host.as_deref(), then, &existing))
-}
-
-/// The link of the host that has an address which is in no pool. One inside a pool has a lease, which names it.
-async fn host_link(visit: &Visit, address: IpAddr, reports: &[AddressReport]) -> Result<Option<String>, Error> {
-    if !reports.iter().any(|report| report.state == AddressState::Unmanaged) {
-        return Ok(None);
-    }
-    // The page tells the rest as well when the host can't be looked at.
-    let facts = visit.control.facts(visit.authorize(GetFacts)?).await.ok();
-    Ok(facts.and_then(|facts| facts.link_with(address).map(|link| link.name.clone())))
+    Ok(AddressPage::new(frame, address, &reports, &around, then, &existing))
 }
 
 /// The leases of the map's row that the address is in.

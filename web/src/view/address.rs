@@ -14,6 +14,7 @@ use super::leases::LeaseRow;
 use super::link;
 use super::map::AddressMap;
 use super::object::ObjectLink;
+use super::prose::Prose;
 use super::uses;
 use super::when::Moment;
 
@@ -88,8 +89,8 @@ pub struct AddressPart {
     pub(crate) state: Chip,
     pub(crate) free: bool,
     pub(crate) unmanaged: bool,
-    /// The host's link that has it, where no pool contains it.
-    pub(crate) host: Option<String>,
+    /// That it is the host's own, and on which link, where no pool contains it.
+    pub(crate) host: Option<Prose>,
     /// What it is instead of an address that somebody can have.
     pub(crate) unusable: Option<String>,
     pub(crate) node: String,
@@ -109,7 +110,7 @@ pub struct AddressPart {
 
 impl AddressPart {
     /// `then` says that the report is about another time than now.
-    fn new(frame: &Frame, report: &AddressReport, host: Option<&str>, then: bool, existing: &BTreeSet<String>) -> Self {
+    fn new(frame: &Frame, report: &AddressReport, then: bool, existing: &BTreeSet<String>) -> Self {
         let free = report.state == AddressState::Free;
         let reserve = report.network.as_deref().filter(|_| free && !then).map(|network| {
             let path = format!("/api/v1/networks/{}/leases", link::encode(network));
@@ -117,7 +118,7 @@ impl AddressPart {
             frame.curl_post(&path, &serde_json::json!({"key": key, "address": report.address}))
         });
         let unmanaged = report.state == AddressState::Unmanaged;
-        let host = host.filter(|_| unmanaged).map(str::to_owned);
+        let host = report.reason.as_deref().filter(|_| unmanaged).map(Prose::new);
         let lease = report.lease.as_ref();
         Self {
             state: if host.is_some() { Chip::new(Tone::Quiet, "the host's own") } else { state(report, then) },
@@ -175,14 +176,12 @@ pub struct AddressPage {
 }
 
 impl AddressPage {
-    /// The page about one address. `around` holds the leases of its [`surroundings`]; `host` is the link of the host
-    /// that has it, where no pool contains it; `then` is the time that was asked for; `existing` are the IDs of what is still there of those who had it.
+    /// The page about one address. `around` holds the leases of its [`surroundings`]; `then` is the time that was asked for; `existing` are the IDs of what is still there of those who had it.
     pub fn new(
         frame: Frame,
         address: IpAddr,
         reports: &[AddressReport],
         around: &[Lease],
-        host: Option<&str>,
         then: Option<Timestamp>,
         existing: &BTreeSet<String>,
     ) -> Self {
@@ -195,10 +194,7 @@ impl AddressPage {
             AddressMap::new(row, subnet, None, around, Some(address))
         });
         Self {
-            parts: reports
-                .iter()
-                .map(|report| AddressPart::new(&frame, report, host, then.is_some(), existing))
-                .collect(),
+            parts: reports.iter().map(|report| AddressPart::new(&frame, report, then.is_some(), existing)).collect(),
             around,
             asked: then.map(|then| frame.moment(then)),
             at,

@@ -1,5 +1,6 @@
 //! A sandbox's place on a network: a row of the endpoints of either, and a line in the list of sandboxes. One model and one table,
 //! so that addresses, ports and aliases look the same wherever a place is shown.
+//! What must not live here: what stands around it on the pages, and any asking of control.
 
 use askama::Template;
 use netloom_model::port::PublishedPort;

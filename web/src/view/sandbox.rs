@@ -94,7 +94,7 @@ impl LiveInterface {
     fn new(live: &InterfaceStatus, sandbox: &Sandbox) -> Self {
         let wanted =
             sandbox.status.endpoints.iter().find(|(_, endpoint)| endpoint.interface.as_ref() == Some(&live.name));
-        let (loopback, shared) = (is_loopback(live), shares_host(sandbox));
+        let (loopback, shared) = (is_loopback(live), sandbox.spec.shares_host());
         Self {
             name: live.name.clone(),
             network: wanted.map(|(network, _)| (link::network(network), network.clone())),
@@ -107,11 +107,6 @@ impl LiveInterface {
             verdict: wanted.map(|(_, endpoint)| verdict(live, endpoint)),
         }
     }
-}
-
-/// Whether its stack is the host's: the network `host` stands alone and can't be given to another driver.
-fn shares_host(sandbox: &Sandbox) -> bool {
-    sandbox.spec.networks.as_ref().is_some_and(|networks| networks.contains_key("host"))
 }
 
 /// What helps with a sandbox whose adopted namespace is gone.

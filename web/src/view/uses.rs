@@ -1,4 +1,5 @@
 //! The ways an address is used, as pages show them: by colour, by letter and in words, the same in bars, maps and tables.
+//! What must not live here: which addresses are used how.
 
 use askama::Template;
 use netloom_model::lease::{LeaseKind, LeaseState};

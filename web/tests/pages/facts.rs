@@ -1,4 +1,4 @@
-//! What single pages say of what they show.
+//! What single pages say of what they show. What must not live here: what holds for every page, and what takes a browser or a running service.
 
 use askama::Template;
 use netloom_model::lease::{AddressState, Lease, LeaseKind, LeaseState, OwnerKind};
@@ -111,7 +111,7 @@ fn address(state: AddressState, lease: Option<Lease>, at: &str) -> (String, Stri
     report.history.clear();
     let parsed = text.parse().expect("an address");
     let frame = frame(text, Section::Leases);
-    let page = AddressPage::new(frame, parsed, &[report], &[], None, then, &Default::default());
+    let page = AddressPage::new(frame, parsed, &[report], &[], then, &Default::default());
     let page = page.render().expect("plain values");
     let (before, history) = page.split_once("<h2>History</h2>").expect("a history");
     (history.split_once("</section>").expect("its end").0.to_owned(), before.to_owned())
@@ -139,6 +139,14 @@ fn the_history_says_who_has_an_address_whatever_the_state_of_the_lease() {
             assert!(shown.contains(word), "{state:?} {kind:?}: `{word}` is not in {shown}");
         }
     }
+}
+
+#[test]
+fn an_address_of_the_hosts_in_no_pool_has_its_holder_in_the_words_of_its_report() {
+    let page = page("address-host");
+    assert!(page.contains("</svg>the host&#39;s own</span>"), "{page}");
+    let said = page.split_once("<dt>Holder</dt><dd>").expect("a holder").1.split_once("</dd>").expect("its end").0;
+    assert!(said.contains("on link <code>parent0</code>"), "{said}");
 }
 
 #[test]

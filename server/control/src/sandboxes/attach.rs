@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use netloom_model::assignment::{AssignedPool, NamespaceSource};
+use netloom_model::assignment::AssignedPool;
 use netloom_model::document::nearest;
 use netloom_model::invalid::Code;
 use netloom_model::lease::{LeaseState, Owner, OwnerKind};
@@ -248,7 +248,8 @@ async fn lease(
     Ok(row)
 }
 
-/// Marks endpoints as on their way out, and their leases as `releasing`: nobody gets the addresses until the kernel is proven clean.
+/// Marks endpoints of many sandboxes at once as on their way out, and their leases as `releasing`, with a statement each: a network goes with
+/// all that is on it. One sandbox's own changes are [`SandboxParts`](super::view::SandboxParts)'.
 pub(crate) async fn detach(
     tx: &mut WriteTx<'_>,
     going: &[EndpointRow],
@@ -257,20 +258,9 @@ pub(crate) async fn detach(
 ) -> Result<(), Error> {
     let ids: Vec<EndpointId> = going.iter().filter(|endpoint| !endpoint.deleting).map(|endpoint| endpoint.id).collect();
     endpoints::mark_deleting(tx, &ids).await?;
-    set_leases(tx, &ids, LeaseState::Releasing, revision, now).await
-}
-
-/// Sets the state of the leases of these endpoints.
-pub(crate) async fn set_leases(
-    tx: &mut WriteTx<'_>,
-    ids: &[EndpointId],
-    state: LeaseState,
-    revision: u64,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let mut changed = leases::of_endpoints(tx, ids).await?;
-    changed.retain(|lease| lease.state != state);
-    leases::set_state(tx, &changed, state, revision, now);
+    let mut changed = leases::of_endpoints(tx, &ids).await?;
+    changed.retain(|lease| lease.state != LeaseState::Releasing);
+    leases::set_state(tx, &changed, LeaseState::Releasing, revision, now);
     Ok(())
 }
 
@@ -314,15 +304,6 @@ pub(crate) fn check_interfaces(existing: &[EndpointRow], wanted: &[WantedAttachm
         }
     }
     Ok(())
-}
-
-/// Where a sandbox's namespace comes from, apart from adoption.
-pub(crate) fn namespace_of(wanted: &[WantedAttachment]) -> NamespaceSource {
-    if wanted.iter().any(|attachment| attachment.network == "host") {
-        NamespaceSource::Host
-    } else {
-        NamespaceSource::Made
-    }
 }
 
 #[cfg(test)]

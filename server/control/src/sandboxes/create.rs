@@ -48,7 +48,8 @@ impl Control {
         let wanted = validate::create(&spec)?;
         let namespace = match self.adoption(&spec).await? {
             Some(adoption) => NamespaceSource::Adopted(adoption),
-            None => attach::namespace_of(&wanted),
+            None if spec.shares_host() => NamespaceSource::Host,
+            None => NamespaceSource::Made,
         };
         let id = SandboxId::from_random(random()?);
         let _turn = self.inner.queues.turn(Key::Sandbox(id), &deadline).await?;

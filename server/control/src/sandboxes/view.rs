@@ -10,7 +10,7 @@ use netloom_model::network::Scope;
 use netloom_model::report::LiveObject;
 use netloom_model::sandbox::{EndpointState, EndpointStatus, Sandbox, SandboxState, SandboxStatus};
 use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp};
-use netloom_store::{EndpointRow, LeaseRow, ReadTx, SandboxRow, WriteTx, endpoints, leases, sandboxes};
+use netloom_store::{EndpointRow, LeaseRow, Orphaned, ReadTx, SandboxRow, WriteTx, endpoints, leases, sandboxes};
 
 use crate::allocation::by_address;
 use crate::conditions;
@@ -59,16 +59,39 @@ impl SandboxParts {
     /// Takes endpoints that are on their way out back, with the addresses and the Ethernet addresses that they had: their leases are
     /// `releasing`, so nobody else has them. Whether their links are still in the kernel does not matter.
     pub(crate) async fn take_back(&mut self, tx: &mut WriteTx<'_>, back: &[EndpointId]) -> Result<(), Error> {
-        let state = match (&self.row.orphaned, self.row.running) {
-            (Some(_), _) => LeaseState::Orphaned,
-            (None, true) => LeaseState::Bound,
-            (None, false) => LeaseState::Held,
-        };
+        let state = self.lease_state();
         for endpoint in self.endpoints.iter_mut().filter(|one| one.row.deleting && back.contains(&one.row.id)) {
             endpoint.row.deleting = false;
             endpoint.set_leases(tx, state, &self.row);
         }
         Ok(endpoints::mark_staying(tx, back).await?)
+    }
+
+    /// Marks it as one whose adopted namespace is gone, or is there again, and its leases with it. Those of endpoints on their way out stay
+    /// `releasing`. The row keeps its revision: nobody changed what is wanted.
+    pub(crate) async fn set_orphaned(
+        &mut self,
+        tx: &mut WriteTx<'_>,
+        orphaned: Option<Orphaned>,
+        revision: u64,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        sandboxes::set_orphaned(tx, self.row.id, orphaned.as_ref()).await?;
+        self.row.orphaned = orphaned;
+        let (state, stamp) = (self.lease_state(), SandboxRow { revision, updated_at: now, ..self.row.clone() });
+        for endpoint in self.endpoints.iter_mut().filter(|one| !one.row.deleting) {
+            endpoint.set_leases(tx, state, &stamp);
+        }
+        Ok(())
+    }
+
+    /// The state of the leases of its endpoints that stay.
+    const fn lease_state(&self) -> LeaseState {
+        match (&self.row.orphaned, self.row.running) {
+            (Some(_), _) => LeaseState::Orphaned,
+            (None, true) => LeaseState::Bound,
+            (None, false) => LeaseState::Held,
+        }
     }
 }
 

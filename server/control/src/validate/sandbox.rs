@@ -128,8 +128,7 @@ fn namespace(problems: &mut Problems, spec: &SandboxSpec) {
         let message = format!("a process ID is 1 to {PID_MAX}");
         problems.add(Invalid::new("/pid", Code::OutOfRange, &pid.to_string(), message));
     }
-    let shares_host = spec.networks.as_ref().is_some_and(|networks| networks.contains_key("host"));
-    if shares_host && (spec.netns.is_some() || spec.pid.is_some()) {
+    if spec.shares_host() && (spec.netns.is_some() || spec.pid.is_some()) {
         let message = "a sandbox on `host` shares the host's stack, and an adopted namespace is one of its own";
         problems.add(Invalid { value: None, ..Invalid::new("/networks/host", Code::NotAllowedHere, "", message) });
     }
@@ -259,7 +258,7 @@ fn fixed(problems: &mut Problems, old: &SandboxSpec, new: &SandboxSpec) {
     }
     let none = BTreeMap::new();
     let (was, is) = (old.networks.as_ref().unwrap_or(&none), new.networks.as_ref().unwrap_or(&none));
-    if was.contains_key("host") != is.contains_key("host") {
+    if old.shares_host() != new.shares_host() {
         let message = "whether a sandbox shares the host's stack can't change after creation";
         problems.add(
             Invalid { value: None, ..Invalid::new("/networks/host", Code::ImmutableField, "", message) }

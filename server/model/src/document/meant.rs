@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use crate::invalid::{Code, Invalid};
+use crate::port::Protocol;
 
 /// What people call a field: a field that tells the object it stands in, the names that others have for it, and what to write instead.
 const FIELDS: &[(&str, &[&str], &str)] = &[
@@ -166,48 +167,56 @@ fn pools(items: &[Value]) -> Option<Value> {
     let mut pools = serde_json::Map::new();
     for subnet in subnets {
         let family = if subnet.addr().is_ipv4() { "v4" } else { "v6" };
-        let more = pools.keys().filter(|key| key.starts_with(family)).count();
-        let key = if more == 0 { family.to_owned() } else { format!("{family}-{}", more + 1) };
-        pools.insert(key, json!({"subnet": subnet.to_string()}));
+        pools.insert(numbered(&pools, family.to_owned()), json!({"subnet": subnet.to_string()}));
     }
     Some(Value::Object(pools))
 }
 
 /// A list of ports, by names made of them.
 fn ports(items: &[Value]) -> Option<Value> {
-    let port = |item: &Value| -> Option<(String, Value)> {
+    let mut ports = serde_json::Map::new();
+    for item in items {
         let read = match item {
             Value::String(text) => port(text)?,
             Value::Number(number) => port(&number.to_string())?,
             _ => return None,
         };
-        Some((format!("port-{}", read["target"]), read))
-    };
-    let ports: Option<serde_json::Map<String, Value>> = items.iter().map(port).collect();
-    ports.filter(|ports| !ports.is_empty()).map(Value::Object)
+        let protocol = read.get("protocol").and_then(Value::as_str).map(|protocol| format!("-{protocol}"));
+        let name = format!("port-{}{}", read["target"], protocol.unwrap_or_default());
+        ports.insert(numbered(&ports, name), read);
+    }
+    (!ports.is_empty()).then_some(Value::Object(ports))
 }
 
-/// Docker's `[ADDRESS:][PUBLISHED:]TARGET[/PROTOCOL]`.
+/// A name that is not among these yet: with a number, where it is.
+fn numbered(taken: &serde_json::Map<String, Value>, name: String) -> String {
+    let numbers = (2..).map(|number| format!("{name}-{number}"));
+    let free = std::iter::once(name.clone()).chain(numbers).find(|name| !taken.contains_key(name));
+    free.unwrap_or(name)
+}
+
+/// Docker's `[ADDRESS:][PUBLISHED:]TARGET[/PROTOCOL]`; nothing where what it says would be refused as well.
 fn port(text: &str) -> Option<Value> {
     let (rest, protocol) = match text.split_once('/') {
-        Some((rest, protocol)) => (rest, Some(protocol.to_ascii_lowercase())),
-        None => (text, None),
+        Some((rest, protocol)) => (rest, serde_json::from_value(protocol.to_ascii_lowercase().into()).ok()?),
+        None => (text, Protocol::Tcp),
     };
+    let number = |text: &str| text.parse::<u16>().ok().filter(|number| *number > 0);
     let (rest, target) = rest.rsplit_once(':').map_or((None, rest), |(rest, target)| (Some(rest), target));
-    let mut object = json!({"target": target.parse::<u16>().ok()?});
+    let mut object = json!({"target": number(target)?});
     let (address, published) = match rest {
         None => (None, None),
         Some(rest) => rest.rsplit_once(':').map_or((None, Some(rest)), |(address, port)| (Some(address), Some(port))),
     };
     if let Some(published) = published.filter(|text| !text.is_empty()) {
-        object["published"] = published.parse::<u16>().ok()?.into();
+        object["published"] = number(published)?.into();
     }
     if let Some(address) = address {
         let address: IpAddr = address.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
         object["host_address"] = address.to_string().into();
     }
-    if let Some(protocol) = protocol.filter(|protocol| protocol != "tcp") {
-        object["protocol"] = protocol.into();
+    if protocol != Protocol::Tcp {
+        object["protocol"] = protocol.as_str().into();
     }
     Some(object)
 }

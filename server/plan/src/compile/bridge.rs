@@ -81,7 +81,7 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         marks: Marks::Whole,
     };
     compiled.want(owner, Object::Link(link));
-    let gateway6 = network.pools.iter().any(|pool| pool.gateway.is_some_and(|gateway| gateway.is_ipv6()));
+    let gateway6 = network.has_gateway(Family::V6);
     for setting in sysctl::bridge(&bridge, network.has_way_out(Family::V4), gateway6, without_ipv6(network, gates)) {
         compiled.want(owner, setting);
     }

@@ -29,6 +29,9 @@ const MASQUERADE6: &str = "masquerade6";
 /// Maps: the address that a bridge's packets get instead, where one was chosen, by family.
 const SOURCE4: &str = "source4";
 const SOURCE6: &str = "source6";
+/// Set: bridges of networks without a gateway of IPv4, by which nothing of the host's IPv4 is to be reached. Those without one of IPv6 have
+/// no IPv6 on the host (`sysctl`).
+const WITHOUT_GATEWAY4: &str = "without_gateway4";
 /// Bit of the packet mark that says: Netloom lets it pass. None that Docker (0x1), Netavark (0x2000) or Kubernetes (0x4000, 0x8000) use.
 pub(crate) const PASSES: u32 = 0x4_0000;
 /// Protocols over IP, by IANA's numbers.
@@ -36,6 +39,8 @@ const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
 /// Before the chains at `filter` (0), so that they see the mark.
 pub(crate) const FORWARD_PRIORITY: i32 = -10;
+/// `filter`.
+const INPUT_PRIORITY: i32 = 0;
 /// `srcnat`.
 const POSTROUTING_PRIORITY: i32 = 100;
 
@@ -59,6 +64,9 @@ fn shared() -> Vec<Part> {
         let rule = Rule::new().oifname_not_in(BRIDGES).snat_map(version, &[Field::Iifname], map);
         commented(rule, "to the outside, from a chosen address")
     };
+    // What is for the host, and not what is for one of its addresses: groups and broadcasts count, and what stays on the bridge does not.
+    let input = Rule::new().nfproto(Nfproto::Ipv4).iifname_in(WITHOUT_GATEWAY4).counter().drop();
+    let input = vec![commented(input, "the host is not for networks without a gateway")];
     let mut postrouting = port::sources();
     postrouting.extend([masquerade(Nfproto::Ipv4, MASQUERADE4), masquerade(Nfproto::Ipv6, MASQUERADE6)]);
     postrouting.extend([source(Nfproto::Ipv4, SOURCE4), source(Nfproto::Ipv6, SOURCE6)]);
@@ -71,6 +79,8 @@ fn shared() -> Vec<Part> {
         Part::Set(Set::new(MASQUERADE6, DataType::IFNAME)),
         Part::Set(Set::new(SOURCE4, DataType::IFNAME).map_to(DataType::IPV4_ADDR)),
         Part::Set(Set::new(SOURCE6, DataType::IFNAME).map_to(DataType::IPV6_ADDR)),
+        Part::Set(Set::new(WITHOUT_GATEWAY4, DataType::IFNAME)),
+        chain(Chain::filter("input", Hook::INPUT, INPUT_PRIORITY, Policy::Accept), input),
         chain(Chain::filter("forward", Hook::FORWARD, FORWARD_PRIORITY, Policy::Accept), forward),
         chain(Chain::nat("postrouting", Hook::POSTROUTING, POSTROUTING_PRIORITY), postrouting),
     ];
@@ -87,6 +97,7 @@ pub(super) fn of_network(network: &AssignedNetwork, settings: &AssignedBridge, b
     ];
     parts.extend(dispatch(network, bridge));
     parts.extend(forwarding::of_network(network, bridge));
+    parts.extend((!network.has_gateway(Family::V4)).then(|| member(WITHOUT_GATEWAY4, bridge)));
     let sets = [(Family::V4, MASQUERADE4, SOURCE4), (Family::V6, MASQUERADE6, SOURCE6)];
     let translated = sets.into_iter().filter(|(family, ..)| network.has_way_out(*family));
     parts.extend(translated.filter_map(|(family, masquerade, source)| match settings.gateway(family) {
@@ -108,7 +119,7 @@ pub(super) fn possible(network: &AssignedNetwork, bridge: &str) -> Vec<Part> {
     ];
     parts.extend(dispatch(network, bridge));
     parts.extend(WAYS_OUT.map(|set| member(set, bridge)));
-    parts.extend([MASQUERADE4, MASQUERADE6, SOURCE4, SOURCE6].map(|set| member(set, bridge)));
+    parts.extend([MASQUERADE4, MASQUERADE6, SOURCE4, SOURCE6, WITHOUT_GATEWAY4].map(|set| member(set, bridge)));
     parts
 }
 

@@ -1,4 +1,5 @@
-//! Docker's and Compose's spellings with what they are answered with.
+//! Docker's and Compose's spellings with what they are answered with. What must not live here: what else is refused, which is tested where
+//! the rule is.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -38,7 +39,12 @@ fn spellings_of_others_are_answered_with_ours() {
         (
             place(json!({"ports": ["8080:80", "53/udp"]})),
             "/networks/web/ports",
-            r#"{"port-53":{"protocol":"udp","target":53},"port-80":{"published":8080,"target":80}}"#,
+            r#"{"port-53-udp":{"protocol":"udp","target":53},"port-80":{"published":8080,"target":80}}"#,
+        ),
+        (
+            place(json!({"ports": ["53/tcp", "53/udp", "8080:80", "8081:80", 80]})),
+            "/networks/web/ports",
+            r#"{"port-53":{"target":53},"port-53-udp":{"protocol":"udp","target":53},"port-80":{"published":8080,"target":80},"port-80-2":{"published":8081,"target":80},"port-80-3":{"target":80}}"#,
         ),
         (
             port(json!({"target": 80, "host_ip": "127.0.0.1"})),
@@ -108,8 +114,11 @@ fn a_networks_fields_are_found_where_they_are() {
 
 #[test]
 fn what_nobody_can_have_meant_gets_no_example() {
-    for port in [json!("http"), json!("1:2:3:4"), json!("99999"), json!(true), json!("x:80")] {
-        let document = json!({"name": "s", "networks": {"web": {"ports": {"http": port}}}});
-        assert_eq!(hinted::<SandboxSpec>(document.clone()).1, "", "{document}");
+    let words = ["http", "1:2:3:4", "99999", "x:80", "80/sctp", "80/", "0:80", "8080:0", "0"].map(|word| json!(word));
+    for port in words.into_iter().chain([json!(true), json!(0), json!(-1)]) {
+        for ports in [json!({"http": port}), json!([port])] {
+            let document = json!({"name": "s", "networks": {"web": {"ports": ports}}});
+            assert_eq!(hinted::<SandboxSpec>(document.clone()).1, "", "{document}");
+        }
     }
 }

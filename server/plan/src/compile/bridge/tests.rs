@@ -99,12 +99,13 @@ fn every_part_of_a_network_can_be_judged_whatever_its_settings() {
     let address = Source::Address([192, 0, 2, 1].into());
     let gateways = [Source::Host, Source::Sandbox, address].map(AssignedGateway::Nat);
     let gateways: Vec<_> = gateways.into_iter().chain([AssignedGateway::Routed, AssignedGateway::Isolated]).collect();
-    for (bits, gateway4) in (0..16_u8).flat_map(|bits| gateways.iter().map(move |gateway| (bits, gateway.clone()))) {
+    for (bits, gateway4) in (0..32_u8).flat_map(|bits| gateways.iter().map(move |gateway| (bits, gateway.clone()))) {
         let bit = |number: u8| bits & (1 << number) != 0;
         let gateway6 = if bit(0) { gateway4.clone() } else { AssignedGateway::Isolated };
         let settings = AssignedBridge { isolation: bit(1), gateway4, gateway6, ..AssignedBridge::default() };
         let mut network = AssignedNetwork { internal: bit(2), bridge: Some(settings), ..network() };
         network.pools.truncate(if bit(3) { 1 } else { 2 });
+        network.pools.iter_mut().filter(|_| bit(4)).for_each(|pool| pool.gateway = None);
         let compiled = compiled(&network);
         let own = compiled
             .desired
@@ -128,6 +129,21 @@ fn an_internal_network_has_no_gateway_and_no_way_out() {
     let members = parts(&compiled);
     let outwards = |set: &str| set.starts_with("masquerade") || set.starts_with("ways_out");
     assert!(!members.iter().any(|key| matches!(key, PartKey::Element(set, _) if outwards(set))));
+}
+
+#[test]
+fn the_host_is_shut_to_ipv4_of_a_bridge_without_a_gateway_of_ipv4() {
+    let is_shut = |change: fn(&mut AssignedNetwork)| {
+        let mut network = network();
+        change(&mut network);
+        let element = |key: &PartKey| matches!(key, PartKey::Element(set, _) if set == "without_gateway4");
+        parts(&compiled(&network)).iter().any(element)
+    };
+    assert!(!is_shut(|_| {}));
+    assert!(!is_shut(|network| network.pools.truncate(1)));
+    assert!(is_shut(|network| network.pools[0].gateway = None));
+    assert!(is_shut(|network| network.pools.retain(|pool| pool.subnet.addr().is_ipv6())), "no pool of it");
+    assert!(is_shut(|network| network.pools.clear()));
 }
 
 #[test]
