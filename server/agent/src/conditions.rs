@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_model::assignment::{AssignedSandbox, Key};
-use netloom_model::condition::Condition;
+use netloom_model::condition::{self, Condition, NAMESPACE_GONE};
 use netloom_model::report::Report;
 
 use crate::agent::Inner;
-use crate::look::{NAMESPACE_GONE, namespace_gone_condition};
+use crate::look::namespace_gone_condition;
 use crate::pass::Work;
 use crate::state::Tracked;
 
@@ -34,7 +34,7 @@ fn of(inner: &Inner, key: Key, work: &Work, observed: &[(Key, Condition)], befor
             let in_use = work.assignment.networks.get(&id).is_some_and(|network| network.in_use);
             if in_use && !work.everything && !work.assignment.sandboxes.values().any(on_it) {
                 let before = before.map(|tracked| tracked.conditions.as_slice()).unwrap_or_default();
-                conditions.extend(before.iter().filter(|c| c.kind == "HostAccessWithoutAddress").cloned());
+                conditions.extend(before.iter().filter(|c| c.kind == condition::HOST_ACCESS_WITHOUT_ADDRESS).cloned());
             }
         }
     }
