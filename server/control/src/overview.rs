@@ -272,7 +272,7 @@ async fn read_metrics(tx: &mut netloom_store::ReadTx<'_>) -> Result<Metrics, Err
         networks: networks_by_driver(tx).await?,
         sandboxes: vec![("running".to_owned(), running), ("stopped".to_owned(), stopped)],
         leases: counts.into_iter().map(word).collect(),
-        event_seq: events::bounds(tx).await?.1,
+        event_seq: events::number(tx).await?,
         node: netloom_model::report::Counters::default(),
     })
 }

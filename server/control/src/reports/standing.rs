@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use netloom_model::Timestamp;
 use netloom_model::assignment::Key;
-use netloom_model::condition::Condition;
+use netloom_model::condition::{CLEARED, Condition, RAISED};
 use netloom_model::event::{Event, ObjectKind, ObjectRef};
 use netloom_model::report::Live;
 use netloom_store::{ReadTx, WriteTx, events, networks, sandboxes};
@@ -18,11 +18,6 @@ use crate::commit::Job;
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, network_ref, sandbox_ref, with};
-
-/// Kind of the event when a condition comes.
-const RAISED: &str = "condition.raised";
-/// Kind of the event when it goes.
-const CLEARED: &str = "condition.cleared";
 
 /// A condition of an object, by its kind.
 type Place = (Key, String);
@@ -104,7 +99,7 @@ async fn read(tx: &mut ReadTx<'_>) -> Result<BTreeMap<Place, Timestamp>, Error> 
         };
         Some((key, event.data.get("type")?.clone()))
     };
-    let raised = events::standing(tx, RAISED, CLEARED).await?;
+    let raised = events::standing(tx).await?;
     Ok(raised.iter().filter_map(|event| Some((place(event)?, event.time))).collect())
 }
 
@@ -120,15 +115,18 @@ impl Job for Changed {
     type Output = ();
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+        let keys = self.cleared.iter().map(|(key, _)| *key).chain(self.raised.iter().map(|(key, _)| *key));
+        let objects = lasting(tx, keys.collect()).await?;
         for (key, kind) in &self.cleared {
-            let Some(object) = lasting(tx, *key).await? else { continue };
+            let Some(object) = objects.get(key).cloned() else { continue };
             let message = format!("{kind} of {} `{}` is over", object.kind.as_str(), object.name);
             let event = Actor::agent().event(CLEARED, object, message, self.now);
             events::append(tx, &with(event, "type", kind)).await?;
         }
         for (key, condition) in &self.raised {
-            let Some(object) = lasting(tx, *key).await? else { continue };
-            let event = Actor::agent().event(RAISED, object, condition.message.clone(), self.now);
+            let Some(object) = objects.get(key).cloned() else { continue };
+            let event =
+                Actor::agent().event(RAISED, object, condition.message.clone(), self.now);
             let event = with(with(event, "type", &condition.kind), "reason", &condition.reason);
             events::append(tx, &event).await?;
         }
@@ -136,10 +134,23 @@ impl Job for Changed {
     }
 }
 
-/// An object that is not on its way out: what goes with it is no news.
-async fn lasting(tx: &mut ReadTx<'_>, key: Key) -> Result<Option<ObjectRef>, Error> {
-    Ok(match key {
-        Key::Network(id) => networks::by_id(tx, id).await?.filter(|row| !row.deleting).map(|row| network_ref(&row)),
-        Key::Sandbox(id) => sandboxes::by_id(tx, id).await?.filter(|row| !row.deleting).map(|row| sandbox_ref(&row)),
-    })
+/// Those of the objects that are not on their way out: what goes with one is no news. Read at once, before anything is written.
+async fn lasting(tx: &mut ReadTx<'_>, keys: BTreeSet<Key>) -> Result<BTreeMap<Key, ObjectRef>, Error> {
+    let (mut of_networks, mut of_sandboxes) = (Vec::new(), Vec::new());
+    for key in keys {
+        match key {
+            Key::Network(id) => of_networks.push(id),
+            Key::Sandbox(id) => of_sandboxes.push(id),
+        }
+    }
+    let mut lasting = BTreeMap::new();
+    if !of_networks.is_empty() {
+        let rows = networks::by_ids(tx, &of_networks).await?.into_iter().filter(|row| !row.deleting);
+        lasting.extend(rows.map(|row| (Key::Network(row.id), network_ref(&row))));
+    }
+    if !of_sandboxes.is_empty() {
+        let rows = sandboxes::by_ids(tx, &of_sandboxes).await?.into_iter().filter(|row| !row.deleting);
+        lasting.extend(rows.map(|row| (Key::Sandbox(row.id), sandbox_ref(&row))));
+    }
+    Ok(lasting)
 }
