@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::agent::Inner;
 use crate::blame::{blame, trace};
 use crate::conditions;
+use crate::gateways;
 use crate::look::namespace_gone;
 use crate::pass::Work;
 use crate::repair::{self, assigned};
@@ -290,6 +291,7 @@ fn record(
     for (key, verdict) in verdicts {
         let assigned = assigned(&work.assignment, key);
         prune_gates(state, key, assigned.as_ref());
+        gateways::follow(state, key, assigned.as_ref(), &work.assignment);
         state.assign(key, assigned);
         let tracked = state.tracked.entry(key).or_default();
         tracked.conditions = found.remove(&key).unwrap_or_default();
