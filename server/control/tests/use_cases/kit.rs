@@ -9,6 +9,7 @@ use netloom_control::command::*;
 use netloom_control::node::NamespaceReference;
 use netloom_control::{Config, Context, Control, Error, Node, Principal};
 use netloom_model::assignment::{Adoption, Assignment, Key};
+use netloom_model::condition::Condition;
 use netloom_model::drift::Drift;
 use netloom_model::facts::{Facts, HostLink, HostRoute};
 use netloom_model::lease::Lease;
@@ -42,6 +43,8 @@ pub struct FakeNode {
     script: Mutex<VecDeque<Act>>,
     verified: Mutex<BTreeMap<Key, Result<u64, Refusal>>>,
     facts: Mutex<Facts>,
+    /// What it has to say of objects that it verified.
+    pub conditions: Mutex<BTreeMap<Key, Vec<Condition>>>,
     /// Ports of the host that can't be published.
     pub ports_taken: Mutex<BTreeMap<HostPort, PortTrouble>>,
     /// Every address that a running sandbox had when the node looked, with its owner.
@@ -162,7 +165,10 @@ impl Node for FakeNode {
         let object = |key: Key| {
             let known = verified.get(&key)?;
             let live = match known {
-                Ok(revision) => LiveObject { verified: Some(*revision), ..LiveObject::default() },
+                Ok(revision) => {
+                    let conditions = self.conditions.lock().unwrap().get(&key).cloned().unwrap_or_default();
+                    LiveObject { verified: Some(*revision), conditions, ..LiveObject::default() }
+                }
                 Err(refusal) => LiveObject { refusal: Some(refusal.clone()), ..LiveObject::default() },
             };
             Some((key, live))
