@@ -1,13 +1,12 @@
 //! What a pass is made for: what is wanted of the kernel, and where it has to be looked for.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use netloom_model::assignment::{Assignment, Key};
 use netloom_plan::{Compiled, compile, host_addresses};
 
 use crate::agent::Inner;
-use crate::state::{Assigned, State};
+use crate::gateways;
 
 /// Compiles an assignment against the host as it is known, for these keys or for everything; with the state of the host that it is for.
 pub(crate) fn compiled(inner: &Inner, assignment: &Assignment, keys: Option<&BTreeSet<Key>>) -> (Compiled, u64) {
@@ -15,7 +14,7 @@ pub(crate) fn compiled(inner: &Inner, assignment: &Assignment, keys: Option<&BTr
         let state = inner.state();
         let mut gates = state.gates(assignment.sandboxes.keys());
         if assignment.sandboxes.values().any(|sandbox| !host_addresses(sandbox).is_empty()) {
-            gates.gateways = gateways(&state);
+            gates.gateways = gateways::all(&state, assignment);
         }
         (state.facts.clone(), gates, state.host_generation)
     };
@@ -55,16 +54,4 @@ pub(crate) fn compiled(inner: &Inner, assignment: &Assignment, keys: Option<&BTr
     });
     wanted.look_from_outside(sandboxes, assignment);
     (wanted, host_generation)
-}
-
-/// The host's addresses on bridges of ours.
-fn gateways(state: &State) -> BTreeSet<IpAddr> {
-    let networks = state.tracked.values().filter_map(|tracked| match &tracked.assigned {
-        Some(Assigned::Network(network)) if network.bridge.as_ref().is_some_and(|bridge| bridge.managed) => {
-            Some(network)
-        }
-        _ => None,
-    });
-    let in_use = networks.filter(|network| network.in_use && !network.deleting);
-    in_use.flat_map(|network| network.pools.iter().filter_map(|pool| pool.gateway)).collect()
 }

@@ -4,14 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use netloom_model::NetworkId;
 use netloom_model::assignment::{AssignedSandbox, Key};
-use netloom_model::condition::Condition;
+use netloom_model::condition::{self, Condition, NOT_REPORTED};
 use netloom_model::report::Report;
 
 use crate::agent::Inner;
-use crate::look::{NAMESPACE_GONE, namespace_gone_condition};
+use crate::look::namespace_gone_condition;
 use crate::pass::Work;
-use crate::state::Tracked;
+use crate::state::{Assigned, Tracked};
 
 /// The conditions of these keys after a pass.
 pub(crate) fn found(inner: &Inner, keys: impl Iterator<Item = Key>, work: &Work) -> BTreeMap<Key, Vec<Condition>> {
@@ -34,35 +35,66 @@ fn of(inner: &Inner, key: Key, work: &Work, observed: &[(Key, Condition)], befor
             let in_use = work.assignment.networks.get(&id).is_some_and(|network| network.in_use);
             if in_use && !work.everything && !work.assignment.sandboxes.values().any(on_it) {
                 let before = before.map(|tracked| tracked.conditions.as_slice()).unwrap_or_default();
-                conditions.extend(before.iter().filter(|c| c.kind == "HostAccessWithoutAddress").cloned());
+                conditions.extend(before.iter().filter(|c| c.kind == condition::HOST_ACCESS_WITHOUT_ADDRESS).cloned());
             }
         }
     }
     conditions
 }
 
-/// Reports conditions that came or went. A pass over everything says all that hold, whatever was said before: also in a former life, or
-/// not taken.
-pub(crate) async fn say(inner: &Inner, found: &BTreeMap<Key, Vec<Condition>>, everything: bool) {
-    let kinds = |conditions: &[Condition]| conditions.iter().map(|one| one.kind.clone()).collect::<BTreeSet<_>>();
-    let said: BTreeMap<Key, Vec<Condition>> = {
-        let state = inner.state();
-        let changed = |key: &Key, now: &[Condition]| match state.tracked.get(key) {
-            Some(tracked) => kinds(&tracked.conditions) != kinds(now),
-            None => !now.is_empty(),
-        };
-        let to_say =
-            |(key, now): &(&Key, &Vec<Condition>)| if everything { !now.is_empty() } else { changed(key, now) };
-        found
-            .iter()
-            .filter(to_say)
-            .map(|(key, now)| (*key, now.iter().filter(|one| one.kind != NAMESPACE_GONE).cloned().collect()))
-            .collect()
-    };
-    if said.is_empty() && !everything {
-        return;
+/// What a pass has to tell: conditions that came or went. A pass over everything says all that hold, whatever was said before: also in a
+/// former life, or not taken.
+pub(crate) struct News {
+    everything: bool,
+    conditions: BTreeMap<Key, Vec<Condition>>,
+    idle: BTreeSet<NetworkId>,
+}
+
+impl News {
+    /// Nothing yet.
+    pub(crate) const fn new(everything: bool) -> Self {
+        Self { everything, conditions: BTreeMap::new(), idle: BTreeSet::new() }
     }
-    if let Err(error) = inner.sink.report(Report::Conditions { everything, conditions: said }).await {
-        tracing::warn!(%error, "what is remarkable was not taken; it is said again with the next look at everything");
+
+    /// Writes down what was found of a key, nothing where it is gone. To be called before what is assigned now is written down.
+    pub(crate) fn note(
+        &mut self,
+        tracked: &mut Tracked,
+        key: Key,
+        found: Option<Vec<Condition>>,
+        now: Option<&Assigned>,
+    ) {
+        // What could not be told while it was idle is told again, or is over.
+        let comes_into_use = is_idle(tracked.assigned.as_ref()) && !is_idle(now);
+        let before = std::mem::take(&mut tracked.conditions);
+        let Some(found) = found else { return };
+        if let (Key::Network(id), true) = (key, is_idle(now)) {
+            self.idle.insert(id);
+        }
+        let is_news =
+            if self.everything { !found.is_empty() } else { kinds(&before) != kinds(&found) || comes_into_use };
+        if is_news {
+            let reported = |one: &&Condition| !NOT_REPORTED.contains(&one.kind.as_str());
+            self.conditions.insert(key, found.iter().filter(reported).cloned().collect());
+        }
+        tracked.conditions = found;
+    }
+
+    /// The report, if there is anything to tell.
+    pub(crate) fn into_report(self) -> Option<Report> {
+        let Self { everything, conditions, idle } = self;
+        (everything || !conditions.is_empty()).then_some(Report::Conditions { everything, conditions, idle })
     }
 }
+
+fn kinds(conditions: &[Condition]) -> BTreeSet<&str> {
+    conditions.iter().map(|one| one.kind.as_str()).collect()
+}
+
+/// Whether it is a network that stays, and nobody uses.
+fn is_idle(assigned: Option<&Assigned>) -> bool {
+    matches!(assigned, Some(Assigned::Network(network)) if !network.in_use && !network.deleting)
+}
+
+#[cfg(test)]
+mod tests;

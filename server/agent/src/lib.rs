@@ -12,6 +12,8 @@
 //! | `schedule` | which pass runs when |
 //! | `pass`, `settle` | one pass, and what it means for each key |
 //! | `compiled` | what a pass is made for |
+//! | `conditions`, `gateways` | what is remarkable, and when it is told of; addresses of ours that the host has |
+//! | `outbox` | what is told once whoever waits has the answer |
 //! | `blame` | whose object something in the kernel is |
 //! | `probing` | addresses that are asked for on the wire before they are set |
 //! | `host` | the host's facts, and what follows from their change |
@@ -23,6 +25,7 @@ mod backoff;
 mod blame;
 mod compiled;
 mod conditions;
+mod gateways;
 mod host;
 mod look;
 mod naming;

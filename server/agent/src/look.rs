@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use netloom_kernel::Error;
 use netloom_model::SandboxId;
 use netloom_model::assignment::{AssignedSandbox, Assignment, Key, NamespaceSource};
-use netloom_model::condition::Condition;
+use netloom_model::condition::{self, Condition};
 use netloom_model::drift::Drift;
 use netloom_model::plan::{Plan, PlannedOperation, Refusal};
 use netloom_model::probe::ProbeSpec;
@@ -170,7 +170,7 @@ async fn interfaces_of(inner: &Arc<Inner>, sandbox: SandboxId) -> Result<Option<
         Err(_) => {
             let words = format!("the kernel did not say within {} s what interfaces there are", LOOK.as_secs());
             tracing::warn!(%sandbox, "{words}");
-            Err(Condition::new("InterfacesUnknown", "KernelBusy", words))
+            Err(Condition::new(condition::INTERFACES_UNKNOWN, "KernelBusy", words))
         }
     }
 }
@@ -211,10 +211,7 @@ pub(crate) fn namespace_gone(sandbox: &str, found: &str) -> Refusal {
     }
 }
 
-/// The kind of condition of a sandbox whose adopted namespace is not there. Its coming and going are reports of their own.
-pub(crate) const NAMESPACE_GONE: &str = "NamespaceGone";
-
 /// The same as a condition.
 pub(crate) fn namespace_gone_condition(found: &str) -> Condition {
-    Condition::new(NAMESPACE_GONE, "NotFound", format!("the adopted namespace is gone: {found}"))
+    Condition::new(condition::NAMESPACE_GONE, "NotFound", format!("the adopted namespace is gone: {found}"))
 }

@@ -12,7 +12,7 @@ use netloom_kernel::{Kernel, Sockets};
 use netloom_model::assignment::{
     AssignedEndpoint, AssignedGateway, AssignedNetwork, AssignedSandbox, Assignment, Key, NamespaceSource,
 };
-use netloom_model::condition::Condition;
+use netloom_model::condition::{self, Condition};
 use netloom_model::net::Family;
 use netloom_model::network::Driver;
 use netloom_model::{NetworkId, SandboxId};
@@ -227,7 +227,7 @@ impl Naming {
         let trouble = self.known().sandboxes.get(&sandbox)?.trouble.clone()?;
         let words =
             format!("names are not answered at {AT} in this sandbox: {trouble}; it is tried again with the next look");
-        Some(Condition::new("ResolverUnavailable", "NotListening", words))
+        Some(Condition::new(condition::RESOLVER_UNAVAILABLE, "NotListening", words))
     }
 
     /// Closes every socket.

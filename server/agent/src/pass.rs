@@ -107,7 +107,6 @@ pub(crate) async fn keys(inner: &Arc<Inner>, keys: BTreeMap<Key, bool>) {
         Err(error) => put_off(inner, &asked, &error),
     }
     inner.state().counters.passes += 1;
-    inner.outbox.flush(&inner.sink).await;
 }
 
 /// A pass over everything.
@@ -145,7 +144,6 @@ pub(crate) async fn full(inner: &Arc<Inner>, afresh: BTreeSet<Key>) {
             state.wake_full(Instant::now() + wait);
         }
     }
-    inner.outbox.flush(&inner.sink).await;
 }
 
 /// What a full pass reads first: the host's facts, and whether its kernel has IPv6.

@@ -57,7 +57,7 @@ pub(crate) async fn say(inner: &Arc<Inner>, work: &mut Work) {
         let found = drift::sentence(&repair.found);
         tracing::info!(?owner, found, operations = repair.done.len(), "repaired");
         inner.state().counters.repairs += 1;
-        inner.outbox.push(Report::Repaired { key: owner, found, operations: repair.done }).await;
+        inner.outbox.push(Report::Repaired { key: owner, found, operations: repair.done });
     }
 }
 

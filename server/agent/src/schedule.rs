@@ -20,15 +20,26 @@ pub(crate) async fn run(inner: &Arc<Inner>) {
             Step::Stop => break,
             Step::Pass(keys) => {
                 let inner = inner.clone();
-                passes.spawn(async move { pass::keys(&inner, keys).await });
+                passes.spawn(async move {
+                    pass::keys(&inner, keys).await;
+                    tell(&inner).await;
+                });
             }
             Step::Full(afresh) => {
                 let inner = inner.clone();
-                passes.spawn(async move { pass::full(&inner, afresh).await });
+                passes.spawn(async move {
+                    pass::full(&inner, afresh).await;
+                    tell(&inner).await;
+                });
             }
             Step::Wait(until) => wait(inner, &mut passes, until).await,
         }
     }
+    tell(inner).await;
+}
+
+/// Hands over what nobody waits for, once the pass holds nothing any more.
+async fn tell(inner: &Inner) {
     inner.outbox.flush(&inner.sink).await;
 }
 

@@ -1,6 +1,7 @@
 //! What a pass means for each key: converged, gone, refused, waiting for a probe, or to be looked at again.
 //!
-//! Reports come before answers: whoever waits for a removal is answered when the removal is proven and was told.
+//! What a removal's answer says is reported before it: whoever waits is answered when the removal is proven and was told. What only is
+//! remarkable is reported after answers, from the outbox.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -19,7 +20,8 @@ use tokio::time::Instant;
 
 use crate::agent::Inner;
 use crate::blame::{blame, trace};
-use crate::conditions;
+use crate::conditions::{self, News};
+use crate::gateways;
 use crate::look::namespace_gone;
 use crate::pass::Work;
 use crate::repair::{self, assigned};
@@ -64,8 +66,9 @@ pub(crate) async fn settle(inner: &Arc<Inner>, asked: &BTreeSet<Key>, mut work: 
     say_namespaces(inner, &work, &verdicts).await;
     let lasting = verdicts.iter().filter(|(_, verdict)| !matches!(verdict, Verdict::Gone | Verdict::Absent));
     let found = conditions::found(inner, lasting.map(|(key, _)| *key), &work);
-    conditions::say(inner, &found, work.everything).await;
     let failures = record(inner, &work, verdicts, found, &left, told);
+    // What is left to tell is in nobody's way on the host.
+    drop(work);
     for sandbox in failures.forgotten {
         inner.kernel.forget(sandbox).await;
     }
@@ -287,12 +290,14 @@ fn record(
     let mut state = inner.state();
     let state = &mut *state;
     let revision = work.assignment.revision;
+    let mut news = News::new(work.everything);
     for (key, verdict) in verdicts {
         let assigned = assigned(&work.assignment, key);
         prune_gates(state, key, assigned.as_ref());
+        gateways::follow(state, key, assigned.as_ref(), &work.assignment);
+        news.note(state.tracked.entry(key).or_default(), key, found.remove(&key), assigned.as_ref());
         state.assign(key, assigned);
         let tracked = state.tracked.entry(key).or_default();
-        tracked.conditions = found.remove(&key).unwrap_or_default();
         tracked.present = is_present(key, work);
         tracked.interfaces = None;
         if let (Some(Assigned::Sandbox(sandbox)), Key::Sandbox(id), true) = (&mut tracked.assigned, key, told)
@@ -351,6 +356,8 @@ fn record(
             }
         }
     }
+    // Still under the lock: in the order in which it was written down.
+    news.into_report().into_iter().for_each(|report| inner.outbox.push(report));
     after
 }
 

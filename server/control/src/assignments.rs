@@ -74,7 +74,7 @@ pub(crate) fn assemble(revision: u64, networks: Vec<NetworkUse>, sandboxes: Vec<
 
 /// Reads an assignment on one snapshot.
 pub(crate) async fn read(tx: &mut ReadTx<'_>, keys: Option<&[Key]>) -> Result<Assignment, Error> {
-    let revision = events::bounds(tx).await?.1;
+    let revision = events::number(tx).await?;
     let rows = match keys {
         None => sandboxes::all(tx).await?,
         Some(keys) => sandboxes::by_ids(tx, &keys.iter().filter_map(sandbox_of).collect::<Vec<_>>()).await?,

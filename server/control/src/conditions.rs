@@ -1,6 +1,6 @@
 //! What a node's refusals and control's own findings look like as conditions.
 
-use netloom_model::condition::Condition;
+use netloom_model::condition::{self, Condition};
 use netloom_model::plan::Refusal;
 use netloom_model::report::LiveObject;
 
@@ -21,7 +21,7 @@ pub(crate) fn of(live: Option<&LiveObject>) -> Vec<Condition> {
 pub(crate) fn of_refusal(refusal: &Refusal) -> Condition {
     let kind = match refusal.code.as_str() {
         "parent-missing" | "parent-down" => "ParentMissing",
-        "namespace-gone" => "NamespaceGone",
+        "namespace-gone" => condition::NAMESPACE_GONE,
         "address-conflict" => "AddressConflict",
         _ => "ApplyFailed",
     };

@@ -44,7 +44,7 @@ impl Control {
                     report(pool, network, &counted, &free)
                 };
                 let items = rows.into_iter().map(item).collect();
-                Ok::<_, Error>(Page { items, next_page_token, seq: events::bounds(tx).await?.1 })
+                Ok::<_, Error>(Page { items, next_page_token, seq: events::number(tx).await? })
             })
         });
         read.await

@@ -50,7 +50,7 @@ impl Control {
                 };
                 let mut rows = leases::list(tx, &query).await?;
                 let next = part.cut(&mut rows, |row| format!("{:x} {}", to_number(row.address), row.id));
-                Ok::<_, Error>((rows, next, events::bounds(tx).await?.1))
+                Ok::<_, Error>((rows, next, events::number(tx).await?))
             })
         });
         let (rows, next_page_token, seq) = read.await?;

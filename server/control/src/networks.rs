@@ -48,7 +48,7 @@ impl Control {
                 let mut rows = networks::list(tx, &query).await?;
                 let next = part.cut(&mut rows, |row| row.name.clone());
                 let parts = view::parts(tx, rows).await?;
-                Ok::<_, Error>((parts, next, events::bounds(tx).await?.1))
+                Ok::<_, Error>((parts, next, events::number(tx).await?))
             })
         });
         let (parts, next_page_token, seq) = read.await?;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use netloom_ipam::capacity;
 use netloom_model::assignment::Key;
+use netloom_model::condition::{Condition, NAMESPACE_GONE};
 use netloom_model::drift::Drift;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::facts::Facts;
@@ -61,7 +62,7 @@ impl Control {
         let keys = keys.chain(sandbox_rows.iter().map(|row| Key::Sandbox(row.id))).collect();
         let live = self.inner.live(keys, false).await;
         let mut ranked: Vec<(u8, ObjectRef, String)> = Vec::new();
-        let mut look = |key: Key, object: ObjectRef, found: Vec<netloom_model::condition::Condition>| {
+        let mut look = |key: Key, object: ObjectRef, found: Vec<Condition>| {
             let known = live.objects.get(&key);
             let rank = if known.is_some_and(|live| live.refusal.is_some()) { 0 } else { 1 };
             let all = conditions::of(known).into_iter().chain(found);
@@ -76,7 +77,7 @@ impl Control {
         for row in &sandbox_rows {
             // What the node says of it tells the same.
             let found = conditions::of(live.objects.get(&Key::Sandbox(row.id)));
-            let told = found.iter().any(|condition| condition.kind == "NamespaceGone");
+            let told = found.iter().any(|condition| condition.kind == NAMESPACE_GONE);
             if let Some(orphaned) = row.orphaned.as_ref().filter(|_| !told) {
                 ranked.push((1, sandbox_ref(row), format!("its namespace is gone: {}", orphaned.reason)));
             }
@@ -271,7 +272,7 @@ async fn read_metrics(tx: &mut netloom_store::ReadTx<'_>) -> Result<Metrics, Err
         networks: networks_by_driver(tx).await?,
         sandboxes: vec![("running".to_owned(), running), ("stopped".to_owned(), stopped)],
         leases: counts.into_iter().map(word).collect(),
-        event_seq: events::bounds(tx).await?.1,
+        event_seq: events::number(tx).await?,
         node: netloom_model::report::Counters::default(),
     })
 }

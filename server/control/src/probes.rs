@@ -41,8 +41,12 @@ impl Control {
         }
         self.detached(|this| async move {
             let mut report = this.inner.node.probe(sandbox.id, spec).await?;
-            if report.received == 0 && report.sent > 0 {
-                this.explain(&mut report, sandbox, to).await?;
+            if report.received == 0
+                && report.sent > 0
+                && let Err(error) = this.explain(&mut report, sandbox, to).await
+            {
+                // The probe was made: what is known besides is only an explanation.
+                tracing::warn!(%error, "why a probe was not answered could not be looked up");
             }
             Ok(report)
         })

@@ -47,7 +47,9 @@ impl Control {
                 self.inner.commit(false, Orphan { id: sandbox, reason: Some(reason) }).await
             }
             Report::Found { sandbox } => self.inner.commit(false, Orphan { id: sandbox, reason: None }).await,
-            Report::Conditions { everything, conditions } => self.conditions_changed(everything, conditions).await,
+            Report::Conditions { everything, conditions, idle } => {
+                self.conditions_changed(everything, conditions, &idle).await
+            }
             Report::HostChanged(facts) => self.host_changed(*facts).await,
         }
     }

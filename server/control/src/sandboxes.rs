@@ -11,6 +11,7 @@ pub(crate) mod ways;
 
 use netloom_model::SandboxId;
 use netloom_model::assignment::Key;
+use netloom_model::condition::RESOLVER_UNAVAILABLE;
 use netloom_model::report::Live;
 use netloom_model::sandbox::Sandbox;
 use netloom_store::{ReadTx, SandboxQuery, SandboxRow, events, sandboxes};
@@ -51,7 +52,7 @@ impl Control {
                 let mut rows = sandboxes::list(tx, &query).await?;
                 let next = part.cut(&mut rows, |row| row.name.clone());
                 let parts = view::parts(tx, rows).await?;
-                Ok::<_, Error>((parts, next, events::bounds(tx).await?.1))
+                Ok::<_, Error>((parts, next, events::number(tx).await?))
             })
         });
         let (parts, next_page_token, seq) = read.await?;
@@ -89,7 +90,7 @@ impl Control {
         }
         let live = self.inner.live(vec![Key::Sandbox(id)], false).await;
         let conditions = live.objects.get(&Key::Sandbox(id)).map_or(&[][..], |object| &object.conditions);
-        let trouble = conditions.iter().find(|condition| condition.kind == "ResolverUnavailable");
+        let trouble = conditions.iter().find(|condition| condition.kind == RESOLVER_UNAVAILABLE);
         let why = trouble.map_or_else(String::new, |condition| format!(": {}", condition.message));
         let words = format!("no resolver of Netloom's answers in sandbox `{reference}`{why}");
         Err(Error::conflict("no-resolver", words)

@@ -4,6 +4,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::timestamp::Timestamp;
 
+/// Kind: the adopted namespace of a sandbox is not there. Its coming and going are reports of their own.
+pub const NAMESPACE_GONE: &str = "NamespaceGone";
+/// Kind: the kernel did not say in time what interfaces there are. Of the answer that it is in alone.
+pub const INTERFACES_UNKNOWN: &str = "InterfacesUnknown";
+/// Kind: nothing answers a sandbox's questions for names.
+pub const RESOLVER_UNAVAILABLE: &str = "ResolverUnavailable";
+/// Kind: another firewall on the host is in a network's way.
+pub const FIREWALL_BLOCKED: &str = "FirewallBlocked";
+/// Reason of [`FIREWALL_BLOCKED`]: also between sandboxes on one network.
+pub const FOREIGN_CHAIN_BRIDGED: &str = "ForeignChainBridged";
+/// Kind: the host does not forward a network's answers.
+pub const FORWARDING_OFF: &str = "ForwardingOff";
+/// Kind: something of the host's is in a network's subnet.
+pub const SUBNET_OVERLAP: &str = "SubnetOverlap";
+/// Kind: the host has no address in the subnet that it is to reach.
+pub const HOST_ACCESS_WITHOUT_ADDRESS: &str = "HostAccessWithoutAddress";
+/// Kind: a setting keeps the host from answering a network's sandboxes.
+pub const HOST_ACCESS_BLOCKED: &str = "HostAccessBlocked";
+
+/// Kinds that can be told only of a network in use: of one that is not, nobody knows whether they hold.
+pub const ONLY_IN_USE: [&str; 5] =
+    [FIREWALL_BLOCKED, FORWARDING_OFF, SUBNET_OVERLAP, HOST_ACCESS_WITHOUT_ADDRESS, HOST_ACCESS_BLOCKED];
+
+/// Kinds whose coming and going no report of conditions tells of.
+pub const NOT_REPORTED: [&str; 2] = [NAMESPACE_GONE, INTERFACES_UNKNOWN];
+
+/// Kind of the event when a condition comes; `type` in its data is the condition's kind.
+pub const RAISED: &str = "condition.raised";
+/// Kind of the event when it goes.
+pub const CLEARED: &str = "condition.cleared";
+
 /// One remarkable thing about an object. An absent condition is the good case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Condition {

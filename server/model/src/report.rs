@@ -1,6 +1,6 @@
 //! What a node says back: outcomes to those who wait, findings to whoever keeps the store, live facts to whoever asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,9 @@ pub enum Report {
         everything: bool,
         /// What holds now, by object.
         conditions: BTreeMap<Key, Vec<Condition>>,
+        /// Networks of these that are not in use: whether a condition of [`crate::condition::ONLY_IN_USE`] holds of one nobody knows, and what
+        /// was told stands.
+        idle: BTreeSet<NetworkId>,
     },
     /// The host's links, routes or nameservers changed.
     HostChanged(Box<Facts>),

@@ -1,5 +1,6 @@
 //! Table `event`, and the counter that numbers it.
 
+use netloom_model::condition::{CLEARED, RAISED};
 use netloom_model::event::{Event, ObjectRef};
 
 use crate::column::{self, Columns};
@@ -18,6 +19,16 @@ macro_rules! select {
             "e.message, e.data, e.actor, e.request_id FROM event AS e ",
             $rest
         )
+    };
+}
+
+/// What holds of an event of [`RAISED`] (`$1`) that stands: its object is there, and no later one of [`CLEARED`] (`$2`) or [`RAISED`] is of the
+/// same object and kind of condition.
+macro_rules! stands {
+    () => {
+        "e.kind = $1 AND (EXISTS (SELECT 1 FROM network WHERE id = e.object_id) OR EXISTS (SELECT 1 FROM sandbox WHERE id = e.object_id))
+        AND NOT EXISTS (SELECT 1 FROM event AS later WHERE later.object_id = e.object_id AND later.seq > e.seq
+        AND later.kind IN ($1, $2) AND json_extract(later.data, '$.type') = json_extract(e.data, '$.type'))"
     };
 }
 
@@ -85,24 +96,37 @@ pub async fn latest(tx: &mut ReadTx<'_>, limit: u32) -> Result<Vec<Event>, Error
     tx.rows(sql(select!("ORDER BY e.seq DESC LIMIT $1")).bind(column::limit(limit)), row).await
 }
 
-/// Of each object and each `type` of condition the last event of these two kinds, where that is of the first: what was raised and not cleared since.
-pub async fn standing(tx: &mut ReadTx<'_>, raised: &str, cleared: &str) -> Result<Vec<Event>, Error> {
-    let statement = sql(select!(
-        "WHERE e.kind = $1 AND NOT EXISTS (SELECT 1 FROM event AS later WHERE later.object_id = e.object_id AND later.seq > e.seq \
-         AND later.kind IN ($1, $2) AND json_extract(later.data, '$.type') = json_extract(e.data, '$.type')) ORDER BY e.seq"
-    ));
-    tx.rows(statement.bind(raised.to_owned()).bind(cleared.to_owned()), row).await
+/// Of each object that is there and each kind of condition the last event, where that is of its coming: what was raised and not cleared since.
+pub async fn standing(tx: &mut ReadTx<'_>) -> Result<Vec<Event>, Error> {
+    let statement = sql(concat!(select!("WHERE "), stands!(), " ORDER BY e.seq"));
+    tx.rows(statement.bind(RAISED).bind(CLEARED), row).await
 }
 
-/// Numbers of the oldest event kept and of the latest. Without any kept, the oldest is the next that will come.
+/// Number of the latest event there was.
+pub async fn number(tx: &mut ReadTx<'_>) -> Result<u64, Error> {
+    tx.only(sql("SELECT event_seq FROM meta"), |c| c.count()).await
+}
+
+/// Numbers of the event from which on all are kept, and of the latest. Without any kept, the first is the next that will come.
+///
+/// [`prune`] spares some events of [`RAISED`], so that the first is never one of these: at worst a cursor that points to just before one
+/// counts as lost.
 pub async fn bounds(tx: &mut ReadTx<'_>) -> Result<(u64, u64), Error> {
-    let statement = sql("SELECT COALESCE((SELECT MIN(seq) FROM event), event_seq + 1), event_seq FROM meta");
-    tx.only(statement, |c| Ok((c.count()?, c.count()?))).await
+    let statement = sql(
+        "SELECT COALESCE((SELECT seq FROM event WHERE kind <> $1 ORDER BY seq LIMIT 1), event_seq + 1), event_seq FROM meta",
+    );
+    tx.only(statement.bind(RAISED), |c| Ok((c.count()?, c.count()?))).await
 }
 
-/// Removes the oldest events beyond the `keep` latest, at most [`PRUNED_AT_ONCE`]; how many.
+/// Removes the oldest events beyond the `keep` latest, at most [`PRUNED_AT_ONCE`]; how many. Those that say since when a condition stands
+/// are kept: nothing else does.
 pub async fn prune(tx: &mut WriteTx<'_>, keep: u64) -> Result<u64, Error> {
-    let (oldest, latest) = bounds(tx).await?;
-    let below = latest.saturating_sub(keep).saturating_add(1).min(oldest.saturating_add(PRUNED_AT_ONCE));
-    tx.count_changed(sql("DELETE FROM event WHERE seq < $1").bind(column::integer(below))).await
+    let below = number(tx).await?.saturating_sub(keep).saturating_add(1);
+    let statement = sql(concat!(
+        "DELETE FROM event WHERE seq IN (SELECT e.seq FROM event AS e WHERE e.seq < $3 AND NOT (",
+        stands!(),
+        ") ORDER BY e.seq LIMIT $4)"
+    ));
+    let statement = statement.bind(RAISED).bind(CLEARED).bind(column::integer(below));
+    tx.count_changed(statement.bind(column::integer(PRUNED_AT_ONCE))).await
 }

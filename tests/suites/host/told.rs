@@ -31,6 +31,16 @@ fn kinds(events: &[(String, String, String)]) -> Vec<&str> {
     events.iter().map(|(kind, ..)| kind.as_str()).collect()
 }
 
+/// Waits until all that happened before is told: what is told later has an event.
+fn until_all_is_told(client: &Client) {
+    let network = json!({"name": "last", "driver": "bridge", "bridge": {"source_address4": "203.0.113.222"}});
+    let told = || events(client, "SourceAddressMissing").iter().filter(|(_, name, _)| name == "last").count();
+    let before = told();
+    client.post("networks", &network).is(201);
+    until("what happened is told", SOON, || (told() > before).then_some(()));
+    client.delete("networks/last").is(204);
+}
+
 /// The host has 203.0.113.1 and 203.0.113.9.
 fn addresses(host: &Host) {
     for last in [1, 9] {
@@ -80,6 +90,10 @@ fn a_published_address_that_goes_and_comes_is_told_of_at_once() {
     host.sandbox("first", "n");
     let made = client.post("sandboxes", &json!({"name": "s", "networks": {"n": {"ports": ports}}})).is(201);
     assert_eq!(made["status"]["conditions"], json!([]), "the host has all of these");
+    host.kill();
+    let client = host.start();
+    until_all_is_told(&client);
+    assert_eq!(events(&client, "HostAddressMissing"), [], "nothing of that changed by a restart");
     host.net.run("ip addr del 203.0.113.9/24 dev parent0");
     let told = until_told(&client, "sandboxes/s", "HostAddressMissing", true).unwrap();
     let message = told["message"].as_str().unwrap();
@@ -89,11 +103,37 @@ fn a_published_address_that_goes_and_comes_is_told_of_at_once() {
     assert!(!message.contains("10.9"), "gateways are the host's: {message}");
     host.net.run("ip addr add 203.0.113.9/24 dev parent0");
     until_told(&client, "sandboxes/s", "HostAddressMissing", false);
+    until_all_is_told(&client);
     assert_eq!(kinds(&events(&client, "HostAddressMissing")), ["condition.raised", "condition.cleared"]);
     host.net.run("ip addr del 203.0.113.9/24 dev parent0");
     until_told(&client, "sandboxes/s", "HostAddressMissing", true);
     client.patch("sandboxes/s", &json!({"networks": {"n": {"ports": {"web": null}}}})).is(200);
     until_told(&client, "sandboxes/s", "HostAddressMissing", false);
+}
+
+#[test]
+fn a_gateway_is_the_hosts_while_somebody_is_on_its_network() {
+    let host = host!();
+    let client = host.start();
+    host.bridge("own", "10.91.0.0/24");
+    host.bridge("other", "10.92.0.0/24");
+    let on = |address: &str| json!({"web": {"target": 80, "published": 8080, "host_address": address}});
+    host.sandbox("there", "own");
+    client.post("sandboxes", &json!({"name": "s", "networks": {"own": {"ports": on("10.91.0.1")}}})).is(201);
+    client.delete("sandboxes/there").is(204);
+    for state in ["stopped", "running"] {
+        let answer = client.patch("sandboxes/s", &json!({"desired_state": state})).is(200);
+        assert_eq!(answer["status"]["conditions"], json!([]), "{state}: it brings its gateway itself");
+    }
+    host.sandbox("there", "other");
+    client.patch("sandboxes/s", &json!({"networks": {"own": {"ports": on("10.92.0.1")}}})).is(200);
+    for (state, is) in [("stopped", true), ("running", false)] {
+        client.patch("sandboxes/there", &json!({"desired_state": state})).is(200);
+        let told = until_told(&client, "sandboxes/s", "HostAddressMissing", is);
+        assert!(told.is_none_or(|told| told["message"].as_str().unwrap().contains("10.92.0.1")));
+    }
+    until_all_is_told(&client);
+    assert_eq!(kinds(&events(&client, "HostAddressMissing")), ["condition.raised", "condition.cleared"]);
 }
 
 #[test]
@@ -122,22 +162,28 @@ fn a_condition_has_a_beginning_and_an_end_that_outlive_a_restart() {
     client.post("networks", &bridge("stays", "203.0.113.9")).is(201);
     client.post("networks", &bridge("ends", "203.0.113.8")).is(201);
     client.post("networks", &bridge("goes", "203.0.113.7")).is(201);
+    let raised = until("all are told of", SOON, || {
+        let all = events(&client, "SourceAddressMissing");
+        (all.len() == 3).then_some(all)
+    });
     client.delete("networks/goes").is(204);
-    let raised = events(&client, "SourceAddressMissing");
-    assert_eq!(kinds(&raised), ["condition.raised"; 3], "what goes with its network is no news: {raised:?}");
+    until_all_is_told(&client);
+    let gone = events(&client, "SourceAddressMissing").iter().filter(|(_, name, _)| name == "goes").count();
+    assert_eq!((kinds(&raised), gone), (vec!["condition.raised"; 3], 1), "what goes with its network is no news");
     let since = |name: &str| {
         let found = condition(&client.get(&format!("networks/{name}")).is(200), "SourceAddressMissing");
         found.map(|one| one["since"].as_str().unwrap().to_owned())
     };
     assert_eq!(since("stays").as_ref(), Some(&raised[0].2));
+    let before = events(&client, "SourceAddressMissing").len();
     host.kill();
     host.net.run("ip addr add 203.0.113.8/24 dev parent0");
     host.start();
     let cleared = until("the end is told of", SOON, || {
         let all = events(&client, "SourceAddressMissing");
-        (all.len() > 3).then_some(all)
+        (all.len() > before).then_some(all)
     });
-    assert_eq!((kinds(&cleared[3..]), cleared[3].1.as_str()), (vec!["condition.cleared"], "ends"));
+    assert_eq!((kinds(&cleared[before..]), cleared[before].1.as_str()), (vec!["condition.cleared"], "ends"));
     assert_eq!((since("stays"), since("ends")), (Some(raised[0].2.clone()), None), "it is the same condition");
 }
 
@@ -151,11 +197,28 @@ fn a_firewall_in_the_way_has_a_beginning_and_events() {
     host.bridge("n", "10.91.0.0/24");
     host.sandbox("a", "n");
     let told = until_told(&client, "networks/n", "FirewallBlocked", true).unwrap();
+    // Nobody knows of it while nobody is on the network: it neither goes nor comes again.
+    for (leaves, comes) in [("a", "b"), ("b", "c")] {
+        client.delete(&format!("sandboxes/{leaves}")).is(204);
+        until_told(&client, "networks/n", "FirewallBlocked", false);
+        host.sandbox(comes, "n");
+        let again = until_told(&client, "networks/n", "FirewallBlocked", true).unwrap();
+        assert_eq!(again["since"], told["since"], "it is the same condition");
+    }
+    until_all_is_told(&client);
+    assert_eq!(kinds(&events(&client, "FirewallBlocked")), ["condition.raised"]);
+    client.delete("sandboxes/c").is(204);
     host.net.run("nft delete table inet filter");
-    until_told(&client, "networks/n", "FirewallBlocked", false);
-    let events = events(&client, "FirewallBlocked");
+    until_all_is_told(&client);
+    assert_eq!(kinds(&events(&client, "FirewallBlocked")), ["condition.raised"], "in use it will be looked at");
+    host.sandbox("d", "n");
+    let events = until("its end is told of", SOON, || {
+        let all = events(&client, "FirewallBlocked");
+        (all.len() > 1).then_some(all)
+    });
     assert_eq!(kinds(&events), ["condition.raised", "condition.cleared"]);
     assert_eq!(told["since"].as_str().unwrap(), events[0].2);
+    assert_eq!(condition(&client.get("networks/n").is(200), "FirewallBlocked"), None);
 }
 
 #[test]
@@ -165,8 +228,11 @@ fn a_subnet_of_our_choice_on_a_segment_of_others_is_told_of() {
     host.net.run("ip link set br0 up");
     let client = host.start();
     let unmanaged = json!({"interface_name": "br0", "managed": false});
+    let macvlan = json!({"parent": "parent0"});
+    let six = json!({"four": {"subnet": "198.51.100.0/24"}, "six": {"family": 6}});
     for (name, body, told) in [
-        ("mv", json!({"driver": "macvlan", "macvlan": {"parent": "parent0"}}), true),
+        ("mv", json!({"driver": "macvlan", "macvlan": macvlan}), true),
+        ("mv6", json!({"driver": "macvlan", "macvlan": macvlan, "pools": six}), true),
         ("ub", json!({"driver": "bridge", "bridge": unmanaged}), true),
         ("alone", json!({"driver": "macvlan", "macvlan": {"parent": "parent0"}, "internal": true}), false),
         ("own", json!({"driver": "bridge"}), false),
@@ -184,7 +250,11 @@ fn a_subnet_of_our_choice_on_a_segment_of_others_is_told_of() {
         assert_eq!(made["status"]["state"], "ready", "it is no failure: {made}");
         if let Some(found) = found {
             let message = found["message"].as_str().unwrap();
-            assert!(message.contains("\"pools\"") && message.contains("`internal`"), "{message}");
+            let (version, pool) = if name == "mv6" { ("IPv6", "six") } else { ("IPv4", "v4") };
+            let pools = format!("\"pools\": {{\"{pool}\": {{\"subnet\"");
+            for part in [version, &pools, "`internal`", made["status"]["pools"][pool]["gateway"].as_str().unwrap()] {
+                assert!(message.contains(part), "{part}: {message}");
+            }
         }
     }
 }

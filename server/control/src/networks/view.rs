@@ -110,15 +110,16 @@ fn pool_status(pool: &PoolRow, counts: &Counts, free: &FreeSummary) -> PoolStatu
     }
 }
 
-/// A subnet of Netloom's choice on a segment that is not Netloom's: nobody else there has addresses of it, nor the gateway's. An internal network
-/// has no gateway, and is meant for its sandboxes alone.
+/// A subnet of Netloom's choice on a segment that is not Netloom's: whether somebody there has the gateway's address is not looked at. An
+/// internal network has no gateway, and is meant for its sandboxes alone.
 fn not_on_segment(row: &NetworkRow, pool: &PoolRow) -> Option<Condition> {
     let (parent, gateway) = (row.spec.parent()?, pool.gateway.filter(|_| pool.automatic)?);
+    let (key, subnet, version) = (&pool.key, pool.subnet, Family::of(pool.subnet.network()).number());
     let message = format!(
-        "pool `{}` ({}) was chosen by Netloom, and on the segment of `{parent}` nobody has addresses of it, unless you see to the gateway \
-         {gateway}: sandboxes reach each other only. For the segment's own subnet make the network with it: \"pools\": {{\"v4\": {{\"subnet\": \
-         SUBNET, \"gateway\": ROUTER}}}}; for sandboxes alone with `internal`",
-        pool.key, pool.subnet
+        "the IPv{version} subnet of pool `{key}`, {subnet}, is Netloom's choice, and the segment of `{parent}` is not Netloom's: sandboxes reach \
+         each other, and what is beyond as far as somebody on the segment has the gateway's address {gateway}. To be on a subnet of the \
+         segment's, a network is made with \"pools\": {{\"{key}\": {{\"subnet\": SUBNET, \"gateway\": ROUTER}}}}; for sandboxes alone, with \
+         `internal`"
     );
     Some(Condition::new("SubnetNotOnSegment", "ChosenByNetloom", message))
 }

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use netloom_model::NetworkId;
-use netloom_model::condition::Condition;
+use netloom_model::condition::{self, Condition};
 use netloom_model::lease::LeaseState;
 use netloom_model::net::Family;
 use netloom_model::network::{Driver, GatewayMode, MacvlanMode, NetworkSpec};
@@ -58,11 +58,14 @@ impl Way {
     /// What conditions of the two networks say of it.
     pub(super) fn found_shut(&self, conditions: impl Fn(NetworkId) -> Vec<Condition>) -> Option<String> {
         let blocks = |condition: &Condition| {
-            condition.kind == "FirewallBlocked" && (!self.is_within() || condition.reason == "ForeignChainBridged")
+            condition.kind == condition::FIREWALL_BLOCKED
+                && (!self.is_within() || condition.reason == condition::FOREIGN_CHAIN_BRIDGED)
         };
         [&self.from, &self.to].into_iter().find_map(|network| {
             let blocked = conditions(network.id).into_iter().find(blocks)?;
-            Some(format!("network `{}` is blocked by a firewall (FirewallBlocked): {}", network.name, blocked.message))
+            // The condition does not tell of which version of IP.
+            let (name, kind, found) = (&network.name, &blocked.kind, &blocked.message);
+            Some(format!("it may be a firewall that is in the way of network `{name}` ({kind}): {found}"))
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use netloom_model::condition::Condition;
+use netloom_model::condition::{self, Condition};
 use netloom_model::lease::LeaseState;
 use netloom_model::net::Family;
 use netloom_model::network::Scope;
@@ -160,11 +160,11 @@ pub(crate) fn compose(parts: SandboxParts, live: Option<&LiveObject>, found: &[F
     let mut conditions = conditions::of(live);
     conditions.extend(found.iter().map(Finding::condition));
     if let Some(orphaned) = &row.orphaned {
-        match conditions.iter_mut().find(|condition| condition.kind == "NamespaceGone") {
+        match conditions.iter_mut().find(|condition| condition.kind == condition::NAMESPACE_GONE) {
             Some(known) => known.since = known.since.or(Some(orphaned.since)),
             None => conditions.push(Condition {
                 since: Some(orphaned.since),
-                ..Condition::new("NamespaceGone", "Orphaned", orphaned.reason.clone())
+                ..Condition::new(condition::NAMESPACE_GONE, "Orphaned", orphaned.reason.clone())
             }),
         }
     }

@@ -5,6 +5,7 @@
 mod access;
 mod bridges;
 mod capacity;
+mod conditions;
 mod conflicts;
 mod ipam;
 mod kit;

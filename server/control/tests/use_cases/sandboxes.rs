@@ -140,6 +140,21 @@ async fn stop_keeps_the_addresses_and_start_brings_them_back() {
 }
 
 #[tokio::test]
+async fn a_probe_that_was_made_is_answered_though_its_explanation_cannot_be_read() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    kit.on("s", "macvlan-net1").await.expect("a sandbox");
+    let ask = || {
+        let probe = json!({"from": "s", "kind": "arp", "to": "192.168.122.3"});
+        kit.control.probe(kit.may(Probe(netloom_model::document::parse(probe).expect("a probe"))))
+    };
+    *kit.node.closes.lock().unwrap() = Some(kit.store.clone());
+    let report = ask().await.expect("it was made");
+    assert_eq!((report.sent, report.received, report.reason), (3, 0, None));
+    assert!(ask().await.is_err(), "the store is closed: not even the sandbox is found");
+}
+
+#[tokio::test]
 async fn host_and_none_take_no_addresses() {
     let kit = Kit::new().await;
     kit.exercise_network().await;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use netloom_model::assignment::{
     AssignedBridge, AssignedEndpoint, AssignedGateway, AssignedNetwork, AssignedSandbox, Source,
 };
-use netloom_model::condition::Condition;
+use netloom_model::condition::{self, Condition};
 use netloom_model::facts::Facts;
 use netloom_model::host_link;
 use netloom_model::net::Family;
@@ -133,7 +133,7 @@ fn subnet_overlap(network: &AssignedNetwork, facts: &Facts) -> Option<Condition>
     let message = format!(
         "{what}; {remedy}, or move the sandboxes to a network with another subnet (without `subnet` a free one is chosen)"
     );
-    Some(Condition::new("SubnetOverlap", reason, message))
+    Some(Condition::new(condition::SUBNET_OVERLAP, reason, message))
 }
 
 /// What gives the host an address.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use netloom_model::assignment::AssignedNetwork;
-use netloom_model::condition::Condition;
+use netloom_model::condition::{self, Condition};
 use netloom_model::net;
 use netloom_nftables::Family;
 
@@ -100,7 +100,7 @@ impl Beside {
             .collect();
         let goes_out =
             (0..2).any(|version| self.has_way_out[version] && chains.iter().any(|chain| sees(chain)[version]));
-        let reason = if among_themselves.is_empty() { "ForeignChain" } else { "ForeignChainBridged" };
+        let reason = if among_themselves.is_empty() { "ForeignChain" } else { condition::FOREIGN_CHAIN_BRIDGED };
         let reach = match (goes_out, among_themselves.is_empty()) {
             (true, true) => "sandboxes on this network don't reach what is beyond the host".to_owned(),
             (true, false) => format!(
@@ -113,7 +113,7 @@ impl Beside {
         let remedies = chains.iter().map(|chain| chain.remedy(&self.bridge)).collect::<Vec<_>>().join("; ");
         let verb = if chains.len() == 1 { "keeps" } else { "keep" };
         let message = format!("{titles} {verb} back what Netloom lets pass: {reach}; {remedies}");
-        Condition::new("FirewallBlocked", reason, message)
+        Condition::new(condition::FIREWALL_BLOCKED, reason, message)
     }
 }
 

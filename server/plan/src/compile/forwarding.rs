@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use netloom_model::NetworkId;
 use netloom_model::assignment::AssignedNetwork;
-use netloom_model::condition::Condition;
+use netloom_model::condition::{self, Condition};
 use netloom_model::facts::Facts;
 use netloom_model::net;
 use netloom_nftables::expression::Nfproto;
@@ -232,7 +232,7 @@ fn forwarding_off(off: &[&String]) -> Condition {
     let names: Vec<String> = off.iter().map(|path| describe::dotted(path)).collect();
     let remedy: Vec<String> = names.iter().map(|name| format!("`sysctl -w {name}=1`")).collect();
     Condition::new(
-        "ForwardingOff",
+        condition::FORWARDING_OFF,
         "HostSetting",
         format!(
             "sandboxes on this network reach each other and the host, and nothing beyond it: the host does not forward the answers ({} is \

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use netloom_model::assignment::{AssignedAddress, AssignedEndpoint, AssignedMacvlan, AssignedNetwork, AssignedSandbox};
-use netloom_model::condition::Condition;
+use netloom_model::condition::{self, Condition};
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::network::MacvlanMode;
 use netloom_model::{NetworkId, host_link};
@@ -160,7 +160,7 @@ fn host_route(network: NetworkId, address: &AssignedAddress, source: Option<IpAd
 
 fn without_address(network: &AssignedNetwork, macvlan: &AssignedMacvlan) -> Condition {
     Condition::new(
-        "HostAccessWithoutAddress",
+        condition::HOST_ACCESS_WITHOUT_ADDRESS,
         "NoAddressOnParent",
         format!(
             "host_access of network {}: the host has no address inside the subnet on {}, so it speaks to the endpoints from another of its \
@@ -173,7 +173,7 @@ fn without_address(network: &AssignedNetwork, macvlan: &AssignedMacvlan) -> Cond
 /// `arp_ignore` of the whole host keeps the shim from answering.
 pub(super) fn host_access_blocked(value: &str) -> Condition {
     Condition::new(
-        "HostAccessBlocked",
+        condition::HOST_ACCESS_BLOCKED,
         "ArpIgnore",
         format!(
             "net.ipv4.conf.all.arp_ignore is {value} on this host, and the kernel takes the greater of it and the link's 0: endpoints get no \

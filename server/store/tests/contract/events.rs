@@ -1,8 +1,9 @@
 //! Table `event` and its counter.
 
-use netloom_store::{Error, Store, events};
+use netloom_model::condition::{CLEARED, RAISED};
+use netloom_store::{Error, NewEvent, Store, events};
 
-use crate::kit::{event, open, read, write};
+use crate::kit::{event, network_with_pool, open, read, write};
 
 async fn kinds(store: &Store, seq: u64, kinds: &[&str], object: Option<&str>, limit: u32) -> Vec<String> {
     let kinds: Vec<String> = kinds.iter().map(|kind| (*kind).to_owned()).collect();
@@ -43,6 +44,46 @@ async fn events_are_numbered_from_one_and_selected_by_kind_and_object() {
     assert_eq!(write!(store, (), tx => events::prune(tx, 0).await).unwrap(), 1);
     let next = event("network.created", "green");
     assert_eq!(write!(store, (next), tx => events::append(tx, &next).await).unwrap(), 5, "numbers go on");
+}
+
+#[tokio::test]
+async fn events_of_conditions_that_stand_outlive_the_others() {
+    let (_directory, store) = open().await;
+    let (network, _) = network_with_pool(&store, "blue", "10.0.0.0/24").await;
+    let told = |kind: &str, condition: &str, object: &str| {
+        let mut event: NewEvent = event(kind, "blue");
+        event.object.id = object.to_owned();
+        event.data.insert("type".into(), condition.into());
+        event
+    };
+    let (here, gone) = (network.id.to_string(), "net_aaaaaaaaaaaaaaaaaaaaaaaaaa");
+    let events = [
+        told("network.created", "", &here),
+        told(RAISED, "Over", &here),
+        told(RAISED, "Stands", &here),
+        told(RAISED, "Again", &here),
+        told(RAISED, "OfNothing", gone),
+        told(CLEARED, "Over", &here),
+        told(CLEARED, "Again", &here),
+        told(RAISED, "Again", &here),
+        told("network.updated", "", &here),
+        told("network.updated", "", &here),
+    ];
+    for event in events {
+        write!(store, (event), tx => events::append(tx, &event).await).unwrap();
+    }
+    assert_eq!(write!(store, (), tx => events::prune(tx, 2).await).unwrap(), 6);
+    let kept = ["3 condition.raised", "8 condition.raised", "9 network.updated", "10 network.updated"];
+    assert_eq!(kinds(&store, 0, &[], None, 99).await, kept);
+    let standing = read!(store, (), tx => events::standing(tx).await).unwrap();
+    assert_eq!(standing.iter().map(|event| event.seq).collect::<Vec<_>>(), [3, 8]);
+    assert_eq!(
+        read!(store, (), tx => events::bounds(tx).await).unwrap(),
+        (9, 10),
+        "a cursor before it has missed some"
+    );
+    assert_eq!(write!(store, (), tx => events::prune(tx, 1).await).unwrap(), 1, "what is spared is in nobody's way");
+    assert_eq!(read!(store, (), tx => events::bounds(tx).await).unwrap(), (10, 10));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -50,6 +50,25 @@ fn nothing_is_wanted_until_somebody_is_on_it() {
 }
 
 #[test]
+fn what_is_told_only_of_networks_in_use_is_told_of_no_other() {
+    let route = HostRoute {
+        destination: "10.0.0.0/8".parse().expect("a subnet"),
+        gateway: None,
+        interface: Some("vpn0".to_owned()),
+        table: 254,
+    };
+    let facts = Facts { routes: vec![route], ..Facts::default() };
+    let told = |in_use: bool| {
+        let network = AssignedNetwork { in_use, ..network() };
+        let assignment = Assignment { revision: 1, networks: [(network.id, network)].into(), ..Assignment::default() };
+        let compiled = compile(&assignment, &facts, &Gates::default());
+        assert_eq!(compiled.beside.is_empty(), !in_use);
+        compiled.conditions.into_values().flatten().any(|one| condition::ONLY_IN_USE.contains(&one.kind.as_str()))
+    };
+    assert!(told(true) && !told(false));
+}
+
+#[test]
 fn what_of_the_hosts_is_in_its_subnets_is_told_while_it_is_in_use() {
     let facts = |destination: &str| Facts {
         routes: vec![HostRoute {
