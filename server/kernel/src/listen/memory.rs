@@ -71,7 +71,7 @@ impl Memory {
                 self.gone_from_host += 1;
                 self.ports.remove(&seen.index);
             }
-            return HeardOfLink { is_new: true, owner: owner(&seen), former_name: Some(seen.name) };
+            return HeardOfLink { is_new: true, owner: owner(&seen), former_name: Some(seen.name), resized: false };
         }
         let before = self.links.get(&key);
         // One whose alias was taken away looks half-made, which is nobody's.
@@ -79,11 +79,12 @@ impl Memory {
         let lost = || before.and_then(|known| known.owner.clone());
         let owner = owner(&seen).filter(|owner| !owner.is_empty()).or_else(lost).or(own);
         if before.is_some_and(|known| known.seen == seen) {
-            return HeardOfLink { is_new: false, owner, former_name: None };
+            return HeardOfLink { is_new: false, owner, former_name: None, resized: false };
         }
         let former_name = before.map(|known| known.seen.name.clone()).filter(|name| *name != seen.name);
+        let resized = before.is_none_or(|known| known.seen.mtu != seen.mtu);
         self.links.insert(key, Known { seen, owner: owner.clone() });
-        HeardOfLink { is_new: true, owner, former_name }
+        HeardOfLink { is_new: true, owner, former_name, resized }
     }
 
     /// Takes what a bridge says of a port; answers the port's index, and whether that is new.
@@ -145,4 +146,6 @@ pub(super) struct HeardOfLink {
     pub(super) owner: Option<String>,
     /// The name that it does not have any more, if it went or got another.
     pub(super) former_name: Option<String>,
+    /// Whether its MTU is another, or may be: it was not known.
+    pub(super) resized: bool,
 }

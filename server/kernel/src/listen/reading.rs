@@ -81,9 +81,9 @@ impl Reading<'_> {
                 let seen = link::read(message)?;
                 let name = seen.name.clone();
                 let heard = self.memory.link(nsid, message, seen);
-                if heard.is_new {
-                    // An MTU too small for IPv6 takes the link's settings away, and a larger one makes others.
-                    self.settings.unlearn(nsid, setting_watch::Of::Link(&name));
+                if heard.resized {
+                    // An MTU too small for IPv6 takes the link's settings away with their directory, and a larger one makes others.
+                    self.settings.forget_link(nsid, &name);
                 }
                 if let Some(name) = heard.former_name {
                     self.settings.forget_link(nsid, &name);
