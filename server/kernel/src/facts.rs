@@ -38,14 +38,20 @@ pub(crate) fn look(inner: &Inner, worker: &mut Worker) -> Result<Facts, Error> {
     let addresses = address::dump(&mut stack.rtnl).map_err(failed)?;
     let routes = route::dump(&mut stack.rtnl, route::Filter::All).map_err(failed)?;
     let names: HashMap<u32, &str> = links.iter().map(|link| (link.index, link.name.as_str())).collect();
-    let ours: Vec<u32> = links.iter().filter(|link| link.is_ours()).map(|link| link.index).collect();
+    // One that lost a mark to somebody, and gets it back in a moment, is no link of the host's own meanwhile.
+    let mut ours = inner.listener.ours_on_host();
+    ours.extend(links.iter().filter(|link| link.is_ours()).map(|link| link.index));
     let kernel = nix::sys::utsname::uname().map_err(|errno| Error::system("read the kernel's release", errno))?;
     let hostname = nix::unistd::gethostname().map_err(|errno| Error::system("read the host's name", errno))?;
     Ok(Facts {
         hostname: hostname.to_string_lossy().into_owned(),
         kernel: kernel.release().to_string_lossy().into_owned(),
         boot_id: inner.boot_id.clone(),
-        links: links.iter().filter(|link| !link.is_ours()).map(|link| host_link(link, &names, &addresses)).collect(),
+        links: links
+            .iter()
+            .filter(|link| !ours.contains(&link.index))
+            .map(|link| host_link(link, &names, &addresses))
+            .collect(),
         routes: routes
             .iter()
             .filter(|route| !route.is_ours() && !route.link.is_some_and(|link| ours.contains(&link)))

@@ -2,7 +2,7 @@
 //!
 //! What must not live here: what to do about them. What was lost is said too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
@@ -69,6 +69,11 @@ impl Listener {
     /// Hears of settings, which no socket tells of.
     pub(crate) fn settings(&self) -> &SettingWatch {
         &self.settings
+    }
+
+    /// The indexes of the links on the host that were heard to be ours, also of those that somebody took our marks from since.
+    pub(crate) fn ours_on_host(&self) -> HashSet<u32> {
+        self.state().memory.ours_on_host().collect()
     }
 
     /// How often links were heard to go from the host, or to have been lost sight of: to be asked before a look, for [`Self::know_host`].

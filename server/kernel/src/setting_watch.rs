@@ -160,7 +160,7 @@ impl SettingWatch {
     pub(crate) fn watch<'p>(&self, stack: StackId, settings: impl Iterator<Item = &'p String>) {
         let Some(inotify) = &self.inotify else { return };
         let mut state = self.state();
-        let State { namespaces, by_nsid, by_watch, refused, .. } = &mut *state;
+        let State { namespaces, by_nsid, by_watch, discarded, refused, .. } = &mut *state;
         let namespace = namespaces.entry(stack.cookie).or_default();
         if namespace.nsid != stack.nsid {
             by_nsid.remove(&(namespace.nsid, stack.cookie));
@@ -174,6 +174,8 @@ impl SettingWatch {
             }
             match inotify.add_watch(&Path::new("/proc/sys").join(directory), AddWatchFlags::IN_MODIFY) {
                 Ok(watch) => {
+                    // The kernel has one watch for a directory, also where the one before was given up a moment ago.
+                    discarded.retain(|before| *before != watch);
                     namespace.directories.insert(directory.to_owned(), Directory { watch, values: HashMap::new() });
                     by_watch.insert(watch, (stack.cookie, directory.to_owned()));
                 }
@@ -325,10 +327,13 @@ impl SettingWatch {
 
     /// Takes back what was discarded.
     fn take_back(&self) {
-        let discarded = std::mem::take(&mut self.state().discarded);
-        for watch in discarded {
+        let Some(inotify) = &self.inotify else { return };
+        loop {
+            // One after the other, and each under the lock: who watches its directory again gets the very same from the kernel.
+            let mut state = self.state();
+            let Some(watch) = state.discarded.pop() else { return };
             // One that the kernel took back itself is gone.
-            let _ = self.inotify.as_ref().map(|inotify| inotify.rm_watch(watch));
+            let _ = inotify.rm_watch(watch);
         }
     }
 }

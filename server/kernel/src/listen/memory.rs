@@ -98,6 +98,11 @@ impl Memory {
         self.links.get(&(None, index)).map(|known| known.owner.as_deref())
     }
 
+    /// The indexes of our links on the host, also of those that lost their marks.
+    pub(super) fn ours_on_host(&self) -> impl Iterator<Item = u32> {
+        self.on_host().filter(|known| known.owner.is_some()).map(|known| known.seen.index)
+    }
+
     /// The owner of the link of ours on the host that something hangs from.
     pub(super) fn owner(&self, link: Option<u32>) -> Option<String> {
         self.whose(link?)?.map(str::to_owned)
