@@ -250,6 +250,9 @@ fn the_openapi_document_is_the_one_in_the_repository_and_the_one_that_is_served(
     let client = host.start();
     let printed: Value = serde_json::from_str(&host.netloom("openapi").ok()).expect("JSON");
     assert_eq!(client.get("/openapi.json").is(200), printed);
+    let piped =
+        format!("bash -c '{} openapi | head -c 1; echo ${{PIPESTATUS[0]}}'", env!("CARGO_BIN_EXE_netloom-under-test"));
+    assert_eq!(host.net.shell(&piped).trim(), "{0", "who reads only the beginning has what he wanted");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../openapi/netloom-v1.json");
     let text = std::fs::read_to_string(&path).expect("openapi/netloom-v1.json is checked in");
     let stored: Value = serde_json::from_str(&text).expect("JSON");

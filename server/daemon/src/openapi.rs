@@ -1,12 +1,18 @@
-//! `netloom openapi`: the API's description, as served at `/openapi.json` and kept in `openapi/`.
+//! `netloom openapi`: the API's description, as served at `/openapi.json` and kept in `openapi/`. What must not live here: what it says (api).
 
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
-/// Prints the document.
+use anyhow::Context;
+
+/// Prints the document. Who reads only its beginning (`| head`) has what he wanted.
 ///
 /// # Errors
-/// None; the signature is that of the other commands.
+/// Standard output takes nothing.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
-    println!("{}", netloom_api::openapi::document().trim_end());
-    Ok(ExitCode::SUCCESS)
+    let document = netloom_api::openapi::document();
+    match writeln!(std::io::stdout(), "{}", document.trim_end()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("printing the document"),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
