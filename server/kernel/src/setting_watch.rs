@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use netloom_model::SandboxId;
+use netloom_plan::object::settings_link;
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use tokio::sync::Notify;
@@ -24,8 +25,6 @@ pub(crate) use task::run;
 const OF_LINKS: [&str; 2] = ["net/ipv4/conf/", "net/ipv6/conf/"];
 /// In the same order, those for all links.
 const OF_ALL_LINKS: [&str; 2] = ["net/ipv4/conf/all", "net/ipv6/conf/all"];
-/// Those that are no link's.
-const OF_NO_LINK: [&str; 2] = ["all", "default"];
 
 /// A stack that settings are read in.
 #[derive(Debug, Clone, Copy)]
@@ -106,7 +105,7 @@ impl Namespace {
                 }
             }
             Of::Links | Of::Stack => {
-                let of_link = |directory: &str| matches!(of, Of::Stack) || link_of(directory).is_some();
+                let of_link = |directory: &str| matches!(of, Of::Stack) || settings_link(directory).is_some();
                 let some = self.directories.iter_mut().filter(|(directory, _)| of_link(directory));
                 some.for_each(|(_, one)| one.values.clear());
             }
@@ -267,7 +266,7 @@ impl SettingWatch {
                     found.and_then(|(cookie, directory)| {
                         let namespace = namespaces.get_mut(cookie)?;
                         // What is no single link's may change the settings of every link.
-                        namespace.unlearn(link_of(directory).map_or(Of::Stack, Of::Link));
+                        namespace.unlearn(settings_link(directory).map_or(Of::Stack, Of::Link));
                         Some(Changed::In(namespace.nsid, directory.clone()))
                     })
                 };
@@ -303,7 +302,7 @@ impl SettingWatch {
         let mut forgotten = Vec::new();
         for namespace in state.namespaces.values_mut() {
             namespace.unlearn(Of::Stack);
-            let of_links = namespace.directories.extract_if(.., |directory, _| link_of(directory).is_some());
+            let of_links = namespace.directories.extract_if(.., |directory, _| settings_link(directory).is_some());
             forgotten.extend(of_links.map(|(_, directory)| directory));
         }
         self.discard(&mut state, forgotten.into_iter());
@@ -342,12 +341,6 @@ impl SettingWatch {
 fn of_all_links(directory: &str) -> Option<&'static str> {
     let of = OF_LINKS.iter().position(|of| directory.starts_with(of))?;
     Some(OF_ALL_LINKS[of])
-}
-
-/// The link that a directory of settings belongs to.
-pub(crate) fn link_of(directory: &str) -> Option<&str> {
-    let link = OF_LINKS.iter().find_map(|of| directory.strip_prefix(of))?;
-    (!OF_NO_LINK.contains(&link)).then_some(link)
 }
 
 fn unwatched(error: Errno) {

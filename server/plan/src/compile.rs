@@ -184,22 +184,24 @@ pub fn has_shims(assignment: &Assignment) -> bool {
 impl Compiled {
     /// Adds a wanted object.
     fn want(&mut self, owner: AssignedKey, object: Object) {
-        let key = object.key();
-        if let Object::Sysctl(sysctl) = &object {
-            self.ask_for(sysctl.place, [&sysctl.path]);
-        }
-        self.owners.insert(key.clone(), owner);
+        let key = self.look_for(owner, &object);
         self.desired.insert(key, object);
     }
 
     /// Adds a setting that its link inherits.
     fn inherit(&mut self, owner: AssignedKey, object: Object) {
+        let key = self.look_for(owner, &object);
+        self.inherited.insert(key, object);
+    }
+
+    /// Has an object of this owner's looked at.
+    fn look_for(&mut self, owner: AssignedKey, object: &Object) -> Key {
         let key = object.key();
-        if let Object::Sysctl(sysctl) = &object {
+        if let Object::Sysctl(sysctl) = object {
             self.ask_for(sysctl.place, [&sysctl.path]);
         }
         self.owners.insert(key.clone(), owner);
-        self.inherited.insert(key, object);
+        key
     }
 
     /// Has settings looked at.

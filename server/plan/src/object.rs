@@ -290,8 +290,12 @@ impl Key {
 
 /// The link whose setting a path names: `eth0` of `net/ipv4/conf/eth0/forwarding`. None for a whole stack's settings.
 pub fn sysctl_link(path: &str) -> Option<&str> {
-    let rest = path.strip_prefix("net/ipv4/conf/").or_else(|| path.strip_prefix("net/ipv6/conf/"))?;
-    let (link, _) = rest.rsplit_once('/')?;
+    settings_link(path.rsplit_once('/')?.0)
+}
+
+/// The link to which a directory of settings belongs: `eth0` of `net/ipv4/conf/eth0`.
+pub fn settings_link(directory: &str) -> Option<&str> {
+    let link = directory.strip_prefix("net/ipv4/conf/").or_else(|| directory.strip_prefix("net/ipv6/conf/"))?;
     (link != "all" && link != "default").then_some(link)
 }
 

@@ -2,7 +2,7 @@
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::Socket;
-use netloom_plan::object::Place;
+use netloom_plan::object::{Place, settings_link};
 
 use super::memory::Memory;
 use crate::handle::Notification;
@@ -161,7 +161,7 @@ impl Reading<'_> {
     }
 
     fn setting_on_host(&self, directory: &str) -> Notification {
-        let owner = setting_watch::link_of(directory).and_then(|link| self.memory.owner_by_name(link));
+        let owner = settings_link(directory).and_then(|link| self.memory.owner_by_name(link));
         owner.filter(|owner| !owner.is_empty()).map_or(Notification::HostSettingChanged, owned)
     }
 }
