@@ -53,9 +53,13 @@ impl Commits {
 
     /// Commits one.
     pub(crate) fn once(&self, times: &mut Times) -> anyhow::Result<()> {
-        let append = self
-            .store
-            .write::<u64, Error, _>(|tx| Box::pin(async move { events::append(tx, &million::event()).await }));
+        let append = async {
+            let appended = self
+                .store
+                .write::<u64, Error, _>(|tx| Box::pin(async move { events::append(tx, &million::event()).await }));
+            appended.await?;
+            self.store.durable().await
+        };
         times.time(|| self.runtime.block_on(append))?;
         Ok(())
     }
@@ -165,6 +169,7 @@ fn without_http(clients: usize) -> anyhow::Result<f64> {
                         let spec = LeaseSpec { key: format!("c{who}-{turn}"), address: None, pool: None, mac: None, description: None };
                         let command = context.authorize(ReserveLease { network: "n".to_owned(), spec })?;
                         control.reserve_lease(command, WriteOptions::default()).await?;
+                        control.durable().await?;
                         done.fetch_add(1, Ordering::Relaxed);
                         turn += 1;
                     }

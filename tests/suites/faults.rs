@@ -10,6 +10,8 @@ mod disk;
 mod exhaustion;
 #[path = "faults/kills.rs"]
 mod kills;
+#[path = "faults/power.rs"]
+mod power;
 #[path = "faults/random_kills.rs"]
 mod random_kills;
 #[path = "faults/random_operations.rs"]

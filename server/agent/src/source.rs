@@ -35,6 +35,6 @@ pub trait AssignmentSource: Send + Sync {
 /// Who keeps what the agent finds.
 #[async_trait]
 pub trait ReportSink: Send + Sync {
-    /// Takes a report; `Ok` means that it is durable. A report may come twice.
+    /// Takes a report; `Ok` means that it is committed. A report may come twice.
     async fn report(&self, report: Report) -> Result<(), SinkError>;
 }

@@ -1,5 +1,5 @@
 //! What every request passes, the dashboard's included: a request ID, the checks against foreign names and foreign sites,
-//! bounds on the body's size and time, and on the way out problem documents, security headers and a count.
+//! bounds on the body's size and time, and on the way out the wait for the disk, problem documents, security headers and a count.
 //!
 //! The daemon wraps the whole application in it: `App::new().wrap(from_fn(netloom_api::guard))`. Who asks is decided inside (`auth`).
 
@@ -76,6 +76,11 @@ async fn pass(
             if reading.late() {
                 response = HttpResponse::from_error(crate::body::too_late());
             }
+            if let Some(state) = &state
+                && let Err(problem) = wait_for_disk(state, &method).await
+            {
+                response = HttpResponse::from_error(problem);
+            }
             count(request.match_pattern(), response.status());
             Ok(ServiceResponse::new(request, finish(response, &id)))
         }
@@ -97,6 +102,13 @@ async fn pass(
             Err(InternalError::from_response("panic", response).into())
         }
     }
+}
+
+/// Nothing leaves before the disk has what it tells of, or a client would know of what a loss of power takes back (docs/adr/0024). When
+/// the disk refused, what was written is not answered for; reading goes on.
+async fn wait_for_disk(state: &ApiState, method: &Method) -> Result<(), Problem> {
+    let durable = state.control.durable().await;
+    if method.is_safe() { Ok(()) } else { durable.map_err(Problem::from) }
 }
 
 impl RequestId {

@@ -35,7 +35,7 @@ pub(crate) struct Change<P> {
 }
 
 impl Inner {
-    /// Runs a job durably, or as a dry run that leaves nothing.
+    /// Runs a job for good, or as a dry run that leaves nothing.
     pub(crate) async fn commit<J: Job>(&self, dry_run: bool, job: J) -> Result<J::Output, Error> {
         let job = Arc::new(job);
         if dry_run {

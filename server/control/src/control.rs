@@ -148,4 +148,12 @@ impl Control {
     pub fn store_id(&self) -> StoreId {
         self.inner.store.id()
     }
+    /// Waits until the disk has everything that was committed so far. Whoever carries an answer out of this process waits for it first;
+    /// use cases don't, so that the disk and the kernel work side by side (docs/adr/0024).
+    ///
+    /// # Errors
+    /// `store-not-kept`.
+    pub async fn durable(&self) -> Result<(), Error> {
+        Ok(self.inner.store.durable().await?)
+    }
 }

@@ -145,6 +145,8 @@ impl Follower {
             self.committed.mark_unchanged();
             let read = read(&self.store, self.after, &self.filter, BATCH).await?;
             kept(self.after, &read)?;
+            // A number that a loss of power took back would be given to another event, which this reader would miss.
+            self.store.durable().await?;
             let full = u32::try_from(read.events.len()).is_ok_and(|count| count == BATCH);
             self.after = match read.events.last() {
                 Some(last) if full => last.seq,

@@ -23,6 +23,12 @@ impl From<StoreError> for Error {
                 "the database failed at the last step, and it is not known whether this was stored",
                 "look at the object before asking again",
             ),
+            StoreError::NotKept { .. } => unavailable(
+                "store-not-kept",
+                "the disk does not keep what is written to the database, and whether it has the last of it is not known",
+                "put the disk of the data directory right and start Netloom again, then look at the object; sandboxes that run are not affected",
+            )
+            .retryable(false),
             StoreError::Busy => unavailable("store-busy", "another process holds the database", "ask again"),
             StoreError::NotFound => Self::conflict("changed-meanwhile", "the object changed while this was under way")
                 .hint("read it again, then repeat the request")

@@ -31,6 +31,7 @@ pub(crate) async fn ensure(control: &Control, path: &Path) -> anyhow::Result<boo
         }
     }
     let access = control.first_access().await.context("cannot make the admin token")?;
+    control.durable().await.context("cannot keep the admin token")?;
     write(path, &access.token).with_context(|| format!("cannot write the admin token to {}", path.display()))?;
     Ok(true)
 }

@@ -91,6 +91,7 @@ pub async fn update(tx: &mut WriteTx<'_>, row: &EndpointRow) -> Result<(), Error
 
 /// Marks endpoints as being detached. Unknown IDs are passed over.
 pub async fn mark_deleting(tx: &mut WriteTx<'_>, ids: &[EndpointId]) -> Result<(), Error> {
+    tx.followed = true;
     let statement = sql("UPDATE endpoint SET deleting = 1 WHERE id IN (SELECT value FROM json_each($1))");
     tx.write(statement.bind_list(ids));
     Ok(())

@@ -1,5 +1,6 @@
 //! What can go wrong in the store, and how a database error becomes one of these.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A failure of the store.
@@ -29,6 +30,15 @@ pub enum Error {
     /// The database can't be written.
     #[error("the database is read-only")]
     ReadOnly,
+    /// The disk did not keep what was committed. Nothing is committed any more until a restart.
+    #[error("the disk does not keep what is written to {}: {cause}; nothing more is written until Netloom is started again", file.display())]
+    NotKept {
+        /// The file that the disk was to keep.
+        file: PathBuf,
+        /// The system's answer.
+        #[source]
+        cause: Arc<std::io::Error>,
+    },
     /// A newer Netloom made the database.
     #[error(
         "the database has schema {found}, this Netloom knows up to {known}: use the newer Netloom, or restore a backup that was made before the upgrade"

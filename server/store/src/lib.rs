@@ -1,12 +1,13 @@
 //! The store: all SQL, and nothing but SQL. One writer, many readers, SQLite in WAL.
 //!
 //! What lives here: the schema's use (one module per table, free functions over a transaction), the writer that groups
-//! jobs into durable commits, and the mapping of database errors to [`Error`]. What must not: business decisions
+//! jobs into commits, when those are durable, and the mapping of database errors to [`Error`]. What must not: business decisions
 //! (control), address decisions (ipam), JSON over HTTP (api). No type of the database library leaves this crate.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`store`] | the handle: open, read, write, dry run |
+//! | `writer`, `log_sync` | the one writer; when the disk has what it wrote |
 //! | [`tx`] | what a job works on |
 //! | [`row`], [`query`] | what goes in and comes out |
 //! | [`networks`], [`pools`], [`free_ranges`], [`leases`], [`sandboxes`], [`endpoints`], [`ports`], [`events`], [`access`] | the tables |
@@ -30,6 +31,7 @@ pub mod integrity;
 mod job;
 mod labels;
 pub mod leases;
+mod log_sync;
 pub mod networks;
 pub mod pools;
 pub mod ports;

@@ -138,6 +138,7 @@ pub async fn update(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error>
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn mark_deleting(tx: &mut WriteTx<'_>, id: NetworkId, revision: u64, now: Timestamp) -> Result<(), Error> {
+    tx.followed = true;
     let statement = sql("UPDATE network SET deleting = 1, revision = $2, updated_at = $3 WHERE id = $1")
         .bind(id.to_string())
         .bind(column::integer(revision))

@@ -93,6 +93,7 @@ pub fn respecify(tx: &mut WriteTx<'_>, rows: &[SandboxRow], revision: u64, now: 
 
 /// Marks a sandbox as being removed. An unknown ID is passed over.
 pub fn mark_deleting(tx: &mut WriteTx<'_>, id: SandboxId, revision: u64, now: Timestamp) {
+    tx.followed = true;
     let statement = sql("UPDATE sandbox SET deleting = 1, revision = $2, updated_at = $3 WHERE id = $1");
     tx.write(statement.bind(id.to_string()).bind(column::integer(revision)).bind(now.millis()));
 }

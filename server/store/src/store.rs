@@ -18,6 +18,7 @@ use crate::describe::LogIndex;
 use crate::draft::beside;
 use crate::error::Error;
 use crate::job::{Job, Pending};
+use crate::log_sync::LogSync;
 use crate::tx::{Identity, ReadTx, WriteTx};
 use crate::writer::{BATCH, Writer};
 use crate::{describe, restore, schema};
@@ -47,6 +48,7 @@ pub(crate) struct Inner {
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     writer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     committed: watch::Receiver<u64>,
+    log: LogSync,
     pub(crate) source: Arc<Source>,
 }
 
@@ -72,7 +74,8 @@ impl Store {
             tracing::warn!(%error, "what a backup or a restore left beside the database could not be removed");
         }
         let options = options(path).vfs(VFS);
-        let for_writer = options.clone().pragma("cache_size", WRITER_CACHE);
+        // The log is synced beside the writer; SQLite itself syncs only around copying the log into the database.
+        let for_writer = options.clone().synchronous(SqliteSynchronous::Normal).pragma("cache_size", WRITER_CACHE);
         let mut connection = SqliteConnection::connect_with(&for_writer).await?;
         let (identity, last) = match prepare(&mut connection, path).await {
             Ok(prepared) => prepared,
@@ -90,7 +93,8 @@ impl Store {
         let source = Source { path: path.to_owned(), options, copying: tokio::sync::Mutex::default() };
         let (committed, watched) = watch::channel(last);
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let writer = Writer::new(path.to_owned(), for_writer, connection, identity, committed);
+        let log = LogSync::start(path)?;
+        let writer = Writer::new(path.to_owned(), for_writer, connection, identity, committed, log.clone());
         Ok(Self {
             inner: Arc::new(Inner {
                 identity,
@@ -98,6 +102,7 @@ impl Store {
                 queue: Mutex::new(Some(queue)),
                 writer: tokio::sync::Mutex::new(Some(tokio::spawn(writer.run(jobs)))),
                 committed: watched,
+                log,
                 source: Arc::new(source),
             }),
         })
@@ -157,7 +162,8 @@ impl Store {
         job(&mut ReadTx::single(&mut connection, self.inner.identity)).await
     }
 
-    /// Hands a job to the one writer and returns once it is durable. The job may be run more than once, and shares its
+    /// Hands a job to the one writer and returns once it is committed: every reader sees it from then on, and so does the next start of a
+    /// process that is killed. Nobody outside may be told before [`Self::durable`] has returned. The job may be run more than once, and shares its
     /// transaction with others: it must do nothing but read and write through `tx`. A caller that stops waiting
     /// does not stop the job.
     ///
@@ -183,6 +189,14 @@ impl Store {
         E: From<Error> + Send + 'static,
     {
         self.queue(job, false).await
+    }
+
+    /// Waits until the disk has everything that was committed before the call: no loss of power takes it any more.
+    ///
+    /// # Errors
+    /// [`Error::NotKept`] when the disk refused; then, and from then on, nothing can be written until a restart.
+    pub async fn durable(&self) -> Result<(), Error> {
+        self.inner.log.wait().await
     }
 
     /// Number of the last committed event. Changes only after COMMIT.

@@ -58,6 +58,9 @@ pub struct WriteTx<'c> {
     pub(crate) appended: bool,
     /// Whether what it wrote last may wait for the COMMIT.
     pub(crate) to_commit: bool,
+    /// Whether another transaction follows before anybody outside is told of this one, as a removal's end its beginning: the disk need not
+    /// begin to keep it yet.
+    pub(crate) followed: bool,
 }
 
 impl<'c> ReadTx<'c> {
@@ -151,7 +154,7 @@ impl<'c> ReadTx<'c> {
 
 impl<'c> WriteTx<'c> {
     pub(crate) fn new(connection: &'c mut SqliteConnection, identity: Identity, sequence: u64) -> Self {
-        Self { read: ReadTx::new(connection, identity), sequence, appended: false, to_commit: false }
+        Self { read: ReadTx::new(connection, identity), sequence, appended: false, to_commit: false, followed: false }
     }
 
     /// For the only job of a transaction, which begins with its first statement and is committed with its last writing.

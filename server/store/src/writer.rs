@@ -1,5 +1,5 @@
 //! The one writer: takes whatever waits into one transaction, each job in a savepoint unless it is the only one, and answers
-//! after COMMIT.
+//! after COMMIT. When the disk has it is `log_sync`'s to say.
 //!
 //! A job that fails by its own word, or by a constraint, loses its savepoint only. After any other error of the database
 //! the batch is rolled back (a full disk ends the transaction with every savepoint in it, whatever the job thinks)
@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::error::Error;
 use crate::job::Job;
+use crate::log_sync::LogSync;
 use crate::tx::{Identity, WriteTx};
 
 /// Most jobs in one transaction.
@@ -43,6 +44,7 @@ pub(crate) struct Writer {
     connection: Option<SqliteConnection>,
     identity: Identity,
     committed: watch::Sender<u64>,
+    log: LogSync,
     /// Number of the last event in the database; absent where that is not known. Nobody else writes there.
     sequence: Option<u64>,
     /// Whether something was committed since the log was last copied.
@@ -56,8 +58,9 @@ impl Writer {
         connection: SqliteConnection,
         identity: Identity,
         committed: watch::Sender<u64>,
+        log: LogSync,
     ) -> Self {
-        Self { path, options, connection: Some(connection), identity, committed, sequence: None, dirty: true }
+        Self { path, options, connection: Some(connection), identity, committed, log, sequence: None, dirty: true }
     }
 
     /// Works until the last sender is gone and the queue is empty, then closes the database.
@@ -76,14 +79,19 @@ impl Writer {
             }
             self.batch(std::mem::take(&mut jobs)).await;
         }
-        if let Some(connection) = self.connection.take()
-            && let Err(error) = connection.close().await
-        {
+        let Some(connection) = self.connection.take() else { return };
+        if self.log.refused().is_some() {
+            // To close it would copy into the database what the disk may not have of the log.
+            std::mem::forget(connection);
+        } else if let Err(error) = connection.close().await {
             tracing::warn!(%error, "closing the database");
         }
     }
 
     async fn batch(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        if let Some(error) = self.log.refused() {
+            return jobs.into_iter().for_each(|job| job.answer(Err(error.clone())));
+        }
         let failure = match self.attempt(&mut jobs).await {
             Ok(()) => return jobs.into_iter().for_each(|job| job.answer(Ok(()))),
             Err(failure) => failure,
@@ -118,12 +126,11 @@ impl Writer {
             None => SqliteConnection::connect_with(&self.options).await.map_err(|error| again(error.into()))?,
         };
         match group(&mut connection, self.identity, self.sequence.take(), jobs).await {
-            Ok(Kept { last, sequence }) => {
+            Ok(Kept { last, sequence, last_word }) => {
                 self.connection = Some(connection);
                 self.sequence = Some(sequence);
                 if let Some(last) = last {
-                    self.dirty = true;
-                    self.committed.send_if_modified(|seq| std::mem::replace(seq, last.max(*seq)) < last);
+                    self.kept(last, last_word);
                 }
                 Ok(())
             }
@@ -145,6 +152,14 @@ impl Writer {
         }
     }
 
+    /// A transaction is in the log; `last` is the number of its last event, 0 without events, and `last_word` whether somebody may be
+    /// told of it next.
+    fn kept(&mut self, last: u64, last_word: bool) {
+        self.dirty = true;
+        self.log.committed(last_word);
+        self.committed.send_if_modified(|seq| std::mem::replace(seq, last.max(*seq)) < last);
+    }
+
     /// Finds out what became of a transaction whose COMMIT failed; `last` is the number of its last event, 0 without events.
     async fn after_failed_commit(&mut self, last: u64, error: Error) -> Result<(), Failure> {
         // Refused before anything of the commit was written: SQLite's way of saying "not now".
@@ -154,8 +169,7 @@ impl Writer {
         match self.last_stored().await {
             Some(stored) if last > 0 && stored >= last => {
                 tracing::warn!(%error, last, "a COMMIT failed and was kept all the same");
-                self.dirty = true;
-                self.committed.send_if_modified(|seq| std::mem::replace(seq, last.max(*seq)) < last);
+                self.kept(last, true);
                 Ok(())
             }
             Some(_) if last > 0 => Err(Failure { error, again: true }),
@@ -193,7 +207,7 @@ impl Writer {
 
     /// Copies what the readers have done with from the write-ahead log into the database. Waits for nobody.
     async fn checkpoint(&mut self) {
-        if !std::mem::take(&mut self.dirty) {
+        if self.log.refused().is_some() || !std::mem::take(&mut self.dirty) {
             return;
         }
         if let Some(connection) = &mut self.connection
@@ -251,6 +265,8 @@ struct Kept {
     last: Option<u64>,
     /// The number of the last event in the database.
     sequence: u64,
+    /// Whether one of its jobs has no other following (`WriteTx::followed`).
+    last_word: bool,
 }
 
 /// Runs a job that has the transaction to itself, in as few handings over as can be: that is what a single caller waits for.
@@ -265,12 +281,12 @@ async fn alone(
     if let Some(error) = tx.read.broken.take() {
         return Err(Failed::jobs(error));
     }
-    let nothing = Kept { last: None, sequence };
+    let nothing = Kept { last: None, sequence, last_word: false };
     if kept {
         netloom_fault::point("store.commit.before").map_err(|fault| Failed::jobs(Error::caused(fault)))?;
         let last = if tx.appended { tx.sequence } else { 0 };
         match tx.commit().await {
-            Ok(()) => return Ok(Kept { last: Some(last), sequence: tx.sequence }),
+            Ok(()) => return Ok(Kept { last: Some(last), sequence: tx.sequence, last_word: !tx.followed }),
             Err(error) if error.is_local() => job.fail(error),
             Err(error) => {
                 drop(tx);
@@ -297,7 +313,7 @@ async fn side_by_side(
     let begun = begun.map_err(|error| Failed { error: error.into(), at: Stage::Begin })?;
     let mut sequence = u64::try_from(begun).unwrap_or_default();
     let (mut last, mut first) = (None, true);
-    let mut kept_before = false;
+    let (mut kept_before, mut last_word) = (false, false);
     for job in jobs {
         if !first {
             let next = if kept_before { "RELEASE job; SAVEPOINT job" } else { "ROLLBACK TO job" };
@@ -311,12 +327,13 @@ async fn side_by_side(
         }
         if kept_before {
             sequence = tx.sequence;
+            last_word |= !tx.followed;
             last = Some(if tx.appended { sequence } else { last.unwrap_or_default() });
         }
     }
     let Some(kept) = last else {
         sqlx::query("ROLLBACK").execute(&mut *connection).await.map_err(Failed::jobs)?;
-        return Ok(Kept { last, sequence });
+        return Ok(Kept { last, sequence, last_word });
     };
     if !kept_before {
         sqlx::query("ROLLBACK TO job").execute(&mut *connection).await.map_err(Failed::jobs)?;
@@ -324,5 +341,5 @@ async fn side_by_side(
     netloom_fault::point("store.commit.before").map_err(|fault| Failed::jobs(Error::caused(fault)))?;
     let unclear = |error: sqlx::Error| Failed { error: error.into(), at: Stage::Commit(kept) };
     sqlx::query("COMMIT").execute(&mut *connection).await.map_err(unclear)?;
-    Ok(Kept { last, sequence })
+    Ok(Kept { last, sequence, last_word })
 }
