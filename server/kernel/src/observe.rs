@@ -19,6 +19,7 @@ use crate::message::link::{Counters, Mark as Whose};
 use crate::message::{address, link, route};
 use crate::setting_watch::StackId;
 use crate::stack::{self, Absent, Stack};
+use crate::visit::FEW;
 use crate::worker::Worker;
 use crate::{Error, interfaces, stray, sys};
 
@@ -255,10 +256,17 @@ fn look(
         }
     };
     let mut links: BTreeMap<u32, link::Seen> = links.into_iter().map(|link| (link.index, link)).collect();
-    let mut addresses = address::dump(&mut stack.rtnl)?;
+    let addresses = match names {
+        Some(_) if links.len() <= FEW => {
+            let of_each: Result<Vec<_>, _> =
+                links.keys().map(|link| address::of_link(&mut stack.rtnl, *link)).collect();
+            of_each?.concat()
+        }
+        Some(_) => address::dump(&mut stack.rtnl)?.into_iter().filter(|seen| links.contains_key(&seen.link)).collect(),
+        None => address::dump(&mut stack.rtnl)?,
+    };
     let routes = route::dump(&mut stack.rtnl, routes)?;
     if names.is_some() {
-        addresses.retain(|address| links.contains_key(&address.link));
         // A route's identity does not tell its link, which may be another network's.
         for index in routes.iter().filter_map(|route| route.link) {
             if !links.contains_key(&index) {

@@ -9,12 +9,12 @@ mod lent;
 mod namespace;
 mod object;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Instant;
 
 use netloom_model::plan::{Action, Refusal};
-use netloom_plan::object::{Object, Observed, Operation, Place, Scope, Sysctl};
+use netloom_plan::object::{Link, LinkKind, Object, Observed, Operation, Place, Scope, Sysctl};
 
 use crate::error::{Failure, Subject};
 use crate::handle::{Inner, Look, Sockets};
@@ -30,6 +30,9 @@ pub(crate) use blocked::Blocked;
 
 /// Whether what lies between two fault points is sent by itself, so that a test can stop there.
 const STEP_BY_STEP: bool = cfg!(feature = "fault-points");
+
+/// Most links of the host that are looked at one by one rather than all at once.
+pub(crate) const FEW: usize = 16;
 
 /// How one operation came out.
 pub(crate) type Outcome = Result<(), Refusal>;
@@ -135,6 +138,19 @@ fn settings_of_stack(operations: &[Operation]) -> Vec<(String, String)> {
     operations.iter().filter_map(setting).collect()
 }
 
+/// The links that an operation goes by.
+fn meant_links(operation: &Operation) -> impl Iterator<Item = &str> {
+    let from = match operation {
+        Operation::Change { from, .. } => from.link(),
+        _ => None,
+    };
+    let parent = match operation.object() {
+        Object::Link(Link { kind: LinkKind::Macvlan { parent, .. }, .. }) => Some(parent.as_str()),
+        _ => None,
+    };
+    operation.object().link().into_iter().chain(from).chain(parent).filter(|name| !name.is_empty())
+}
+
 /// What an operation is about, for messages.
 pub(crate) fn subject(inner: &Inner, operation: &Operation) -> Subject {
     let object = operation.object();
@@ -177,7 +193,7 @@ impl Visiting<'_> {
                 self.know_links(links);
                 Ok(())
             }
-            None => self.look_at_links(),
+            None => self.look_at_meant_links(),
         };
         if let Err(failure) = known {
             for index in 0..self.operations.len() {
@@ -300,6 +316,17 @@ impl Visiting<'_> {
             return Err(self.subject(index).skipped());
         }
         sysctl::write(&sysctl.path, &sysctl.value).map_err(|error| self.subject(index).failed(&error.into()))
+    }
+
+    /// Looks at the links that the operations are about. In a sandbox those are nearly all there are; a host may have a thousand.
+    fn look_at_meant_links(&mut self) -> Result<(), Failure> {
+        let names: BTreeSet<&str> = self.operations.iter().flat_map(meant_links).collect();
+        if self.place != Place::Host || names.len() > FEW {
+            return self.look_at_links();
+        }
+        let found: Result<Vec<_>, _> = names.iter().map(|name| link::by_name(&mut self.stack.rtnl, name)).collect();
+        self.know_links(found?.into_iter().flatten().collect());
+        Ok(())
     }
 
     fn look_at_links(&mut self) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ use netloom_model::event::ObjectKind;
 use netloom_model::lease::{LeaseKind, LeaseState, OwnerKind};
 use netloom_model::net::{Span, from_number, to_number};
 use netloom_model::network::Driver;
+use netloom_model::port::Protocol;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
@@ -167,6 +168,11 @@ impl<'r> Columns<'r> {
     pub(crate) fn owner_kind(&mut self) -> Result<OwnerKind, Error> {
         use OwnerKind::{Host, Network, Reservation, Sandbox, Stranger};
         self.word(&[Sandbox, Network, Reservation, Host, Stranger], OwnerKind::as_str)
+    }
+
+    /// The next column, a port's protocol.
+    pub(crate) fn protocol(&mut self) -> Result<Protocol, Error> {
+        self.word(&[Protocol::Tcp, Protocol::Udp], Protocol::as_str)
     }
 
     /// The next column, the kind of an object.

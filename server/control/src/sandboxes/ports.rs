@@ -1,4 +1,6 @@
-//! Which of the host's ports an endpoint gets: the ones asked for, if nobody has them, else the lowest free ones.
+//! Which of the host's ports an endpoint gets: the ones asked for, if nobody has them, else the next beyond the highest that is published,
+//! and once those are used up the lowest free ones. So a number that was just given back is not at once another's, and is found
+//! without a look at all that are published.
 //!
 //! Where nothing is translated (gateway mode `routed`) the port is the sandbox's own, and nobody else can have it.
 //!
@@ -8,11 +10,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use netloom_model::Invalid;
 use netloom_model::invalid::Code;
 use netloom_model::net::Family;
 use netloom_model::network::Driver;
 use netloom_model::port::{AUTOMATIC, HostPort, PortTrouble, Protocol, PublishedPort};
+use netloom_model::{EndpointId, Invalid};
 use netloom_store::{EndpointRow, NetworkRow, WriteTx, endpoints, ports};
 
 use super::ways::{Way, Ways, direct};
@@ -94,9 +96,10 @@ pub(crate) async fn choose(
     let mut choice = Choice {
         looked,
         endpoint,
+        others: ports::meeting(tx, &meant(endpoint, wanted), endpoint.id).await?,
         chosen: BTreeMap::new(),
         unlooked: BTreeSet::new(),
-        others: BTreeMap::new(),
+        needed: needed(wanted),
         taken: BTreeMap::new(),
     };
     // What is there already comes first, then numbers that are asked for: none of them is given away to a mapping that takes any.
@@ -119,10 +122,12 @@ struct Choice<'a> {
     endpoint: &'a EndpointRow,
     chosen: BTreeMap<String, PublishedPort>,
     unlooked: BTreeSet<HostPort>,
-    /// What others publish of the automatic numbers, by protocol, once it was read.
-    others: BTreeMap<Protocol, Vec<PublishedPort>>,
-    /// The same on an address, as runs in order.
-    taken: BTreeMap<(Protocol, IpAddr), Vec<(u16, u16)>>,
+    /// What others publish of the numbers that are asked for, or held already.
+    others: Vec<(EndpointId, PublishedPort)>,
+    /// How many numbers are to be found, by protocol.
+    needed: BTreeMap<Protocol, u32>,
+    /// The automatic numbers that others publish, or that are not needed, as runs in order, by protocol, once they were read.
+    taken: BTreeMap<Protocol, Vec<(u16, u16)>>,
 }
 
 impl Choice<'_> {
@@ -160,7 +165,7 @@ impl Choice<'_> {
                 self.check_host(want, &port)?;
                 Ok(port)
             }
-            (None, None) => Ok(of(self.lowest(tx, want, host_address).await?)),
+            (None, None) => Ok(of(self.next_free(tx, want, host_address).await?)),
         }
     }
 
@@ -174,9 +179,8 @@ impl Choice<'_> {
     }
 
     async fn check_store(&self, tx: &mut WriteTx<'_>, want: &WantedPort, port: &PublishedPort) -> Result<(), Error> {
-        let others = ports::between(tx, port.protocol, port.published, port.last(), self.endpoint.id).await?;
-        let Some((holder, other)) = others.into_iter().find(|(_, other)| meet(other, port)) else { return Ok(()) };
-        let holder = endpoints::by_id(tx, holder).await?;
+        let Some((holder, other)) = self.others.iter().find(|(_, other)| meet(other, port)) else { return Ok(()) };
+        let holder = endpoints::by_id(tx, *holder).await?;
         let name = holder.as_ref().map_or("another sandbox", |holder| holder.sandbox_name.as_str());
         let leaving = holder.as_ref().is_some_and(|holder| holder.deleting);
         let message = format!("{port} is taken: sandbox `{name}` publishes {other}");
@@ -202,17 +206,21 @@ impl Choice<'_> {
         Ok(())
     }
 
-    async fn read_others(&mut self, tx: &mut WriteTx<'_>, protocol: Protocol) -> Result<(), Error> {
-        if !self.others.contains_key(&protocol) {
-            let (low, high) = AUTOMATIC.into_inner();
-            let read = ports::between(tx, protocol, low, high, self.endpoint.id).await?;
-            self.others.insert(protocol, read.into_iter().map(|(_, port)| port).collect());
+    /// Reads which automatic numbers others leave.
+    async fn read_taken(&mut self, tx: &mut WriteTx<'_>, protocol: Protocol) -> Result<(), Error> {
+        if !self.taken.contains_key(&protocol) {
+            let automatic = AUTOMATIC.into_inner();
+            // What was looked at may be no use: so much more is wanted, and the window beside it.
+            let looked = u32::try_from(self.looked.0.len()).unwrap_or(u32::MAX);
+            let enough = self.needed.get(&protocol).copied().unwrap_or_default() + 2 * looked.max(WINDOW.into());
+            let free = ports::free(tx, protocol, automatic, enough, self.endpoint.id).await?;
+            self.taken.insert(protocol, between_runs(&free, automatic));
         }
         Ok(())
     }
 
-    /// The first of the lowest ports in a row that nobody has.
-    async fn lowest(&mut self, tx: &mut WriteTx<'_>, want: &WantedPort, address: IpAddr) -> Result<u16, Error> {
+    /// The first of so many ports in a row that nobody has.
+    async fn next_free(&mut self, tx: &mut WriteTx<'_>, want: &WantedPort, address: IpAddr) -> Result<u16, Error> {
         let WantedPort { protocol, target, count, .. } = *want;
         let (low, high) = AUTOMATIC.into_inner();
         let nowhere = |(port, trouble): (&HostPort, &Option<PortTrouble>)| {
@@ -221,7 +229,7 @@ impl Choice<'_> {
         if self.looked.0.iter().any(nowhere) {
             return Err(no_such_address(want, address));
         }
-        self.read_others(tx, protocol).await?;
+        self.read_taken(tx, protocol).await?;
         let anywhere = PublishedPort {
             protocol,
             host_address: address,
@@ -231,13 +239,12 @@ impl Choice<'_> {
             direct: false,
         };
         let in_the_way = |other: &PublishedPort| meet(other, &anywhere).then_some((other.published, other.last()));
-        let others = self.others.get(&protocol).into_iter().flatten();
-        let held = self.taken.entry((protocol, address)).or_insert_with(|| runs(others.filter_map(in_the_way)));
+        let held = self.taken.get(&protocol).into_iter().flatten();
         let busy = self.looked.0.iter().filter(|(_, trouble)| trouble.is_some()).map(|(port, _)| single(*port));
         let mine = self.chosen.values().cloned().chain(busy);
-        let taken = runs(mine.filter_map(|port| in_the_way(&port)).chain(held.iter().copied()));
+        let taken = runs(mine.filter_map(|port| in_the_way(&port)).chain(held.copied()));
         let at = |port: u16| HostPort { protocol, address, port };
-        // Numbers that were looked at come first: many may be at it, and the lowest is another's by the time it was looked at.
+        // Numbers that were looked at come first: many may be at it, and the next is another's by the time it was looked at.
         if let Some(known) = first_run(&taken, count, |port| self.looked.next(at(port))) {
             return Ok(known);
         }
@@ -247,6 +254,35 @@ impl Choice<'_> {
         self.unlooked.extend(looked_at.filter(|port| !self.looked.0.contains_key(port)));
         Ok(first)
     }
+}
+
+/// The runs of numbers that mappings ask for, or have already.
+fn meant(endpoint: &EndpointRow, wanted: &[WantedPort]) -> Vec<(Protocol, u16, u16)> {
+    let run = |want: &WantedPort, first: u16| (want.protocol, first, first.saturating_add(want.count - 1));
+    let asked = wanted.iter().filter_map(|want| Some(run(want, want.published?)));
+    let held = wanted.iter().filter_map(|want| Some(run(want, endpoint.ports.get(&want.name)?.published)));
+    asked.chain(held).collect()
+}
+
+/// How many numbers are to be found for those that ask for none.
+fn needed(wanted: &[WantedPort]) -> BTreeMap<Protocol, u32> {
+    let mut needed = BTreeMap::new();
+    for want in wanted.iter().filter(|want| want.published.is_none()) {
+        *needed.entry(want.protocol).or_default() += u32::from(want.count);
+    }
+    needed
+}
+
+/// What lies between runs in order, from the first to the last number there is.
+fn between_runs(runs: &[(u16, u16)], (low, high): (u16, u16)) -> Vec<(u16, u16)> {
+    let mut between = Vec::with_capacity(runs.len() + 1);
+    let mut from = Some(low);
+    for (first, last) in runs {
+        between.extend(from.filter(|from| from < first).map(|from| (from, first - 1)));
+        from = last.checked_add(1);
+    }
+    between.extend(from.filter(|from| *from <= high).map(|from| (from, high)));
+    between
 }
 
 /// Runs of ports in order, those that touch as one.
@@ -327,6 +363,14 @@ mod tests {
     fn runs_that_touch_or_overlap_are_one() {
         let ports = [(5, 6), (1, 2), (3, 3), (9, 20), (10, 12), (65535, 65535)];
         assert_eq!(runs(ports.into_iter()), [(1, 3), (5, 6), (9, 20), (65535, 65535)]);
+    }
+
+    #[test]
+    fn what_lies_between_runs_is_all_that_is_in_none() {
+        assert_eq!(between_runs(&[], (5, 9)), [(5, 9)]);
+        assert_eq!(between_runs(&[(5, 9)], (5, 9)), []);
+        assert_eq!(between_runs(&[(6, 6), (8, 8)], (5, 9)), [(5, 5), (7, 7), (9, 9)]);
+        assert_eq!(between_runs(&[(49160, 65535)], (49152, 65535)), [(49152, 49159)]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ fn published(sandbox: &Sandbox, name: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn numbers_are_given_from_the_lowest_on_and_come_back_with_the_sandbox() {
+async fn numbers_are_given_beyond_the_highest_and_none_at_once_again() {
     let kit = kit().await;
     let port = |port: u16| HostPort { protocol: Protocol::Tcp, address: [127, 0, 0, 1].into(), port };
     kit.node.ports_taken.lock().unwrap().insert(port(49153), PortTrouble::InUse(None));
@@ -40,10 +40,29 @@ async fn numbers_are_given_from_the_lowest_on_and_come_back_with_the_sandbox() {
     assert_eq!((published(&b, "x"), published(&b, "udp")), (49158, 49152), "another protocol has its own numbers");
     kit.remove_sandbox("a").await.unwrap();
     let c = kit.create_sandbox(spec("c", json!({"run": {"target": 1, "count": 3}}))).await.unwrap();
-    assert_eq!(published(&c, "run"), 49154);
+    assert_eq!(published(&c, "run"), 49159, "what `a` had could still be asked by somebody who means `a`");
     let id = c.id;
     let assigned = kit.control.assignment(Some(&[Key::Sandbox(id)])).await.unwrap();
     assert_eq!(assigned.sandboxes[&id].endpoints[0].ports, [c.status.endpoints["web"].ports["run"].clone()]);
+    kit.check_store().await;
+}
+
+#[tokio::test]
+async fn once_the_highest_numbers_are_used_up_the_lowest_free_come_next() {
+    let kit = kit().await;
+    let low = json!({"x": {"target": 80}, "run": {"target": 1, "count": 4}});
+    let a = kit.create_sandbox(spec("a", low)).await.unwrap();
+    assert_eq!((published(&a, "run"), published(&a, "x")), (49152, 49156));
+    let highest = json!({"x": {"target": 80, "published": 65535}, "y": {"target": 80, "published": 49160, "count": 4}});
+    let highest = kit.create_sandbox(spec("b", highest)).await.unwrap();
+    assert_eq!(published(&highest, "x"), 65535);
+    let other = json!({"x": {"target": 80, "published": 49158, "count": 3, "host_address": "127.0.0.2"}});
+    kit.create_sandbox(spec("other", other)).await.expect("another address");
+    kit.remove_sandbox("a").await.unwrap();
+    let c = json!({"one": {"target": 80}, "run": {"target": 1, "count": 5}, "two": {"target": 80}});
+    let c = kit.create_sandbox(spec("c", c)).await.unwrap();
+    let got = (published(&c, "one"), published(&c, "run"), published(&c, "two"));
+    assert_eq!(got, (49152, 49153, 49164), "49158 to 49163 are published on one address or another");
     kit.check_store().await;
 }
 

@@ -6,6 +6,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressProtocol};
 use netloom_plan::object::ADDRESS_PROTOCOL;
+use nix::errno::Errno;
 use rtnetlink::AddressMessageBuilder;
 
 use crate::error::Failure;
@@ -32,6 +33,18 @@ pub(crate) struct Seen {
 pub(crate) fn dump(rtnl: &mut Rtnl) -> Result<Vec<Seen>, Failure> {
     let answer = rtnl.dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()))?;
     Ok(answer.iter().filter_map(read).collect())
+}
+
+/// The addresses of one link; none when it is gone. The kernel doesn't go through the other links for it, of which a host may have a thousand.
+pub(crate) fn of_link(rtnl: &mut Rtnl, link: u32) -> Result<Vec<Seen>, Failure> {
+    let mut message = AddressMessage::default();
+    message.header.index = link;
+    let answer = match rtnl.dump(&RouteNetlinkMessage::GetAddress(message)) {
+        Err(failure) if failure.is(&[Errno::ENODEV]) => return Ok(Vec::new()),
+        answer => answer?,
+    };
+    // A kernel without strict checking of dumps (before 4.20) sends all.
+    Ok(answer.iter().filter_map(read).filter(|seen| seen.link == link).collect())
 }
 
 /// What a message says.
