@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use netloom_tests::firewalls::Docker;
-use netloom_tests::{Client, Host, json, until};
+use netloom_tests::{Client, Host, Value, json, until};
 
 use crate::Plan;
 use crate::figures::{Table, Times, verdict};
@@ -64,11 +64,21 @@ pub(crate) fn run(host: &Host, plan: &Plan) {
             }
         }
     }
+    let mut begun = Begun::default();
+    if let Some(engine) = &mut engine {
+        for round in 0..plan.runs.min(BEGUN_AT_MOST) {
+            engine.begin(round, &mut begun);
+            begin(&mut connection, round, &mut begun);
+        }
+    }
     let measured = engine.is_some();
     drop(engine);
     host.client().delete("sandboxes/user").is(204);
     host.client().delete("networks/used").is(204);
     print(plan, &ours, measured.then_some(&theirs));
+    if measured {
+        print_begun(&begun);
+    }
 }
 
 fn print(plan: &Plan, ours: &Steps, theirs: Option<&Steps>) {
@@ -108,6 +118,36 @@ fn print(plan: &Plan, ours: &Steps, theirs: Option<&Steps>) {
     table.print();
 }
 
+/// An endpoint that comes with its sandbox or container. What the engine does for the network is what a start takes longer with one: it starts a
+/// process besides, which Netloom doesn't.
+#[derive(Default)]
+struct Begun {
+    sandbox: Times,
+    container: Times,
+    container_without: Times,
+}
+
+/// Rounds of [`Begun`]: each starts two processes.
+const BEGUN_AT_MOST: usize = 60;
+
+fn begin(connection: &mut Connection, round: usize, begun: &mut Begun) {
+    let body = json!({"name": format!("n{round}"), "networks": {"used": {}}}).to_string();
+    begun.sandbox.time(|| connection.must("POST", "sandboxes", &body, 201));
+    connection.must("DELETE", &format!("sandboxes/n{round}"), "", 204);
+}
+
+fn print_begun(begun: &Begun) {
+    let mut table = Table::new("An endpoint from the start, on a bridge network in use");
+    let theirs = begun.container.p50() - begun.container_without.p50();
+    let faster = theirs / begun.sandbox.p50();
+    table.times("Netloom: POST /sandboxes, namespace included", &begun.sandbox, "", "");
+    table.times("Docker: a container started on a network", &begun.container, "", "");
+    table.times("Docker: the same without a network", &begun.container_without, "", "");
+    let met = verdict(faster >= GOAL, &format!("Netloom {GOAL} x faster"));
+    table.figure("the difference", &format!("{theirs:.1} ms"), &format!("Netloom is {faster:.1} x faster"), &met);
+    table.print();
+}
+
 /// One round of ours: a network and a running sandbox's endpoint on it; then an endpoint on a network that is used already.
 fn netloom(connection: &mut Connection, round: usize, steps: &mut Steps) {
     let name = format!("b{round}");
@@ -142,19 +182,26 @@ impl<'h> Engine<'h> {
         let answer = client.send("POST", "/images/create?fromSrc=-&repo=bench&tag=1", tar).expect("the engine answers");
         answer.is(200);
         let mut engine = Self { host, client, connection: Connection::open(&socket), docker };
-        for (network, container) in [("home", "keeper"), ("used", "user")] {
+        for (network, name) in [("home", "keeper"), ("used", "user")] {
             engine.network(network);
-            let body = json!({
-                "Image": "bench:1", "Cmd": [PROGRAM], "OpenStdin": true,
-                "HostConfig": {"NetworkMode": network, "CgroupParent": GROUP},
-            });
-            engine.client.post(&format!("/containers/create?name={container}"), &body).is(201);
-            engine.client.post(&format!("/containers/{container}/start"), &json!({})).is(204);
-            let state = engine.client.get(&format!("/containers/{container}/json")).is(200)["State"].clone();
-            let said = engine.client.get(&format!("/containers/{container}/logs?stdout=1&stderr=1")).text;
+            engine.client.post(&format!("/containers/create?name={name}"), &container(network)).is(201);
+            engine.client.post(&format!("/containers/{name}/start"), &json!({})).is(204);
+            let state = engine.client.get(&format!("/containers/{name}/json")).is(200)["State"].clone();
+            let said = engine.client.get(&format!("/containers/{name}/logs?stdout=1&stderr=1")).text;
             assert_eq!(state["Status"], "running", "{state} {said}");
         }
         engine
+    }
+
+    /// Starts a container on a network, and one without.
+    fn begin(&mut self, round: usize, begun: &mut Begun) {
+        for (network, times) in [("used", &mut begun.container), ("none", &mut begun.container_without)] {
+            let name = format!("{network}{round}");
+            self.client.post(&format!("/containers/create?name={name}"), &container(network)).is(201);
+            let connection = &mut self.connection;
+            times.time(|| connection.must("POST", &format!("/containers/{name}/start"), "", 204));
+            self.client.delete(&format!("/containers/{name}?force=true")).is(204);
+        }
     }
 
     fn network(&mut self, name: &str) {
@@ -195,6 +242,14 @@ impl Drop for Engine<'_> {
         });
         let _ = self.host.net.try_run(&format!("rmdir /sys/fs/cgroup/{GROUP}"));
     }
+}
+
+/// A container of the program, on a network.
+fn container(network: &str) -> Value {
+    json!({
+        "Image": "bench:1", "Cmd": [PROGRAM], "OpenStdin": true,
+        "HostConfig": {"NetworkMode": network, "CgroupParent": GROUP},
+    })
 }
 
 /// A file system of one program and the libraries that it names, as an archive: nothing is fetched from anywhere.
