@@ -9,7 +9,7 @@ pub(crate) mod origin;
 pub(crate) mod reading;
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -19,6 +19,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
 use futures_util::FutureExt;
+use netloom_control::Control;
 
 use crate::auth::PeerUid;
 use crate::body::BODY_MAX;
@@ -70,15 +71,14 @@ async fn pass(
         return Ok(request.into_response(response));
     }
     answer_head(&mut request);
+    let on_disk = OnDisk::new(state.as_ref().map(web::Data::get_ref), &method, &path);
     match AssertUnwindSafe(next.call(request)).catch_unwind().await {
         Ok(Ok(answered)) => {
             let (request, mut response) = answered.map_into_boxed_body().into_parts();
             if reading.late() {
                 response = HttpResponse::from_error(crate::body::too_late());
             }
-            if let Some(state) = &state
-                && let Err(problem) = wait_for_disk(state, &method).await
-            {
+            if let Err(problem) = on_disk.wait().await {
                 response = HttpResponse::from_error(problem);
             }
             count(request.match_pattern(), response.status());
@@ -104,11 +104,39 @@ async fn pass(
     }
 }
 
-/// Nothing leaves before the disk has what it tells of, or a client would know of what a loss of power takes back (docs/adr/0024). When
-/// the disk refused, what was written is not answered for; reading goes on.
-async fn wait_for_disk(state: &ApiState, method: &Method) -> Result<(), Problem> {
-    let durable = state.control.durable().await;
-    if method.is_safe() { Ok(()) } else { durable.map_err(Problem::from) }
+/// How long what only reads waits for a disk that stands still.
+const READING_WAIT: Duration = Duration::from_secs(5);
+
+/// Nothing leaves before the disk has what it tells of, or a client would know of what a loss of power takes back (docs/adr/0024). What
+/// was written when the disk refused is not answered for; reading goes on.
+struct OnDisk<'a> {
+    /// Absent where the answer tells nothing of what is stored.
+    control: Option<&'a Control>,
+    reads: bool,
+    /// Whether nothing was written any more when the request came: its answer then tells of nothing new.
+    writes_nothing: bool,
+}
+
+impl<'a> OnDisk<'a> {
+    fn new(state: Option<&'a ApiState>, method: &Method, path: &str) -> Self {
+        let tells = path == "/" || path.starts_with("/api/") || path.starts_with("/ui");
+        let control = state.map(|state| &state.control).filter(|_| tells);
+        Self { control, reads: method.is_safe(), writes_nothing: control.is_some_and(Control::writes_nothing) }
+    }
+
+    async fn wait(&self) -> Result<(), Problem> {
+        let Some(control) = self.control.filter(|_| !self.writes_nothing) else { return Ok(()) };
+        if !self.reads {
+            return control.durable().await.map_err(Problem::from);
+        }
+        match tokio::time::timeout(READING_WAIT, control.durable()).await {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                let seconds = READING_WAIT.as_secs();
+                Err(Problem::new("store-busy", format!("the disk of the database has not answered for {seconds} s")))
+            }
+        }
+    }
 }
 
 impl RequestId {

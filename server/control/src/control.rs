@@ -156,4 +156,9 @@ impl Control {
     pub async fn durable(&self) -> Result<(), Error> {
         Ok(self.inner.store.durable().await?)
     }
+
+    /// Whether the disk refused to keep what was written: nothing is written any more.
+    pub fn writes_nothing(&self) -> bool {
+        self.inner.store.not_kept().is_some()
+    }
 }

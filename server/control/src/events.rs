@@ -95,6 +95,8 @@ impl Control {
         if let Some(since) = since {
             kept(since, &read)?;
         }
+        // As with a stream: who comes back with a number must not miss the event that gets it after a loss of power.
+        store.durable().await?;
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = read.events.len() > most;
         read.events.truncate(most);

@@ -1,6 +1,7 @@
 //! Table `port`: published ports. They are read with their endpoint, and go with it.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netloom_model::EndpointId;
 use netloom_model::port::{Protocol, PublishedPort};
@@ -65,34 +66,41 @@ pub async fn meeting(
     rows.await
 }
 
-/// Numbers from `low` to `high` that nobody publishes by a protocol, on whatever address, as runs in order; those of one endpoint count as
-/// free. What lies beyond the highest in use where that is `enough`, which no other row is read for; else every gap.
+/// The number after the highest that is published by a protocol, on whatever address, those of one endpoint left out; 0 when there is none.
 ///
 /// # Errors
 /// The database's.
-pub async fn free(
+pub async fn beyond(tx: &mut ReadTx<'_>, protocol: Protocol, but: EndpointId) -> Result<u32, Error> {
+    let statement = sql("SELECT coalesce((SELECT published + count FROM port WHERE protocol = $1 AND direct = 0
+        AND endpoint_id <> $2 ORDER BY published + count DESC LIMIT 1), 0)");
+    tx.only(statement.bind(protocol.as_str()).bind(but.to_string()), |columns| columns.small()).await
+}
+
+/// What is published by a protocol on an address, or on all of its family, or by an unspecified one on any of its family, as runs in order
+/// that are joined where they touch; those of one endpoint left out. Reads all that are published by the protocol.
+///
+/// # Errors
+/// The database's.
+pub async fn taken(
     tx: &mut ReadTx<'_>,
     protocol: Protocol,
-    (low, high): (u16, u16),
-    enough: u32,
+    address: IpAddr,
     but: EndpointId,
 ) -> Result<Vec<(u16, u16)>, Error> {
-    let (first, last) = (i64::from(low), i64::from(high));
-    let beyond = sql("SELECT max(coalesce((SELECT published + count FROM port WHERE protocol = $1 AND direct = 0
-            AND endpoint_id <> $2 ORDER BY published + count DESC LIMIT 1), 0), $3)");
-    let beyond = beyond.bind(protocol.as_str()).bind(but.to_string()).bind(first);
-    let beyond: i64 = tx.only(beyond, |columns| columns.small()).await?;
-    if beyond + i64::from(enough) <= last + 1 {
-        return Ok(vec![(u16::try_from(beyond).unwrap_or(high), high)]);
-    }
-    // A run ends where the next port begins, unless one that began before goes on. No port's run is longer than `PORTS_MAX`.
-    let gaps = sql("SELECT free, until FROM (
-            SELECT max(next) OVER (ORDER BY first, next) AS free, lead(first, 1, $4 + 1) OVER (ORDER BY first, next) - 1 AS until
-            FROM (SELECT $3 AS first, $3 AS next UNION ALL
-                SELECT published, published + count FROM port
-                WHERE protocol = $1 AND direct = 0 AND published BETWEEN $3 - $5 AND $4 AND endpoint_id <> $2))
-        WHERE until >= free AND until >= $3 ORDER BY free");
-    let gaps = gaps.bind(protocol.as_str()).bind(but.to_string()).bind(first).bind(last);
-    tx.rows(gaps.bind(i64::from(netloom_model::port::PORTS_MAX)), |columns| Ok((columns.small()?, columns.small()?)))
-        .await
+    // A run goes on as long as the next begins no later than one after what came before ends.
+    let statement = sql("SELECT min(first), max(next) - 1 FROM (
+            SELECT first, next, sum(begins) OVER (ORDER BY first, next) AS run FROM (
+                SELECT published AS first, published + count AS next, published > coalesce(max(published + count) OVER (
+                    ORDER BY published, published + count ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), -1) AS begins
+                FROM port WHERE protocol = $1 AND direct = 0 AND endpoint_id <> $2
+                    AND CASE WHEN $3 IN ('0.0.0.0', '::') THEN (host_address LIKE '%:%') = ($3 LIKE '%:%')
+                        ELSE host_address IN ($3, $4) END))
+        GROUP BY run ORDER BY 1");
+    let any = match address {
+        IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+    };
+    let statement = statement.bind(protocol.as_str()).bind(but.to_string());
+    let statement = statement.bind(address.to_string()).bind(any.to_string());
+    tx.rows(statement, |columns| Ok((columns.small()?, columns.small()?))).await
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use netloom_model::{NodeId, StoreId};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -77,7 +77,7 @@ impl Store {
         // The log is synced beside the writer; SQLite itself syncs only around copying the log into the database.
         let for_writer = options.clone().synchronous(SqliteSynchronous::Normal).pragma("cache_size", WRITER_CACHE);
         let mut connection = SqliteConnection::connect_with(&for_writer).await?;
-        let (identity, last) = match prepare(&mut connection, path).await {
+        let (identity, last, log) = match prepare(&mut connection, path).await {
             Ok(prepared) => prepared,
             Err(error) => {
                 // Or its thread may hold the file for a moment longer, against whoever looks at it next.
@@ -93,7 +93,6 @@ impl Store {
         let source = Source { path: path.to_owned(), options, copying: tokio::sync::Mutex::default() };
         let (committed, watched) = watch::channel(last);
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let log = LogSync::start(path)?;
         let writer = Writer::new(path.to_owned(), for_writer, connection, identity, committed, log.clone());
         Ok(Self {
             inner: Arc::new(Inner {
@@ -191,12 +190,17 @@ impl Store {
         self.queue(job, false).await
     }
 
-    /// Waits until the disk has everything that was committed before the call: no loss of power takes it any more.
+    /// Waits until the disk has everything that a reader could have seen before the call: no loss of power takes it any more.
     ///
     /// # Errors
     /// [`Error::NotKept`] when the disk refused; then, and from then on, nothing can be written until a restart.
     pub async fn durable(&self) -> Result<(), Error> {
         self.inner.log.wait().await
+    }
+
+    /// Why nothing can be written any more, if the disk refused.
+    pub fn not_kept(&self) -> Option<Error> {
+        self.inner.log.refused()
     }
 
     /// Number of the last committed event. Changes only after COMMIT.
@@ -246,12 +250,23 @@ async fn contradictions(connection: &mut SqliteConnection) -> Result<Option<Vec<
 }
 
 /// Brings a database that was just opened up to date; answers whose it is, and the number of its last event.
-async fn prepare(connection: &mut SqliteConnection, path: &Path) -> Result<(Identity, u64), Error> {
+async fn prepare(connection: &mut SqliteConnection, path: &Path) -> Result<(Identity, u64, LogSync), Error> {
     // Before the first thing that is written: what is refused stays as it is, to the byte.
     schema::admit(connection, &schema::MIGRATIONS).await?;
     sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
     schema::migrate(connection, path, &schema::MIGRATIONS).await?;
-    schema::identity(connection).await
+    let (identity, last) = schema::identity(connection).await?;
+    begin_log(connection).await?;
+    let log = LogSync::start(path).map_err(|error| named(path, error))?;
+    Ok((identity, last, log))
+}
+
+/// Copies what a former process left in the log into the database, which is synced, and begins a new one. A disk that once failed to keep the
+/// log has a hole in it that nobody sees who reads from memory, and all that were written behind it would be lost with the power.
+async fn begin_log(connection: &mut SqliteConnection) -> Result<(), Error> {
+    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(connection).await?;
+    let busy: i64 = row.try_get(0)?;
+    if busy == 0 { Ok(()) } else { Err(Error::Busy) }
 }
 
 /// Makes an empty file for SQLite to fill. It gives its own file beside it (`-wal`) the same mode.

@@ -125,12 +125,12 @@ impl Writer {
             Some(connection) => connection,
             None => SqliteConnection::connect_with(&self.options).await.map_err(|error| again(error.into()))?,
         };
-        match group(&mut connection, self.identity, self.sequence.take(), jobs).await {
-            Ok(Kept { last, sequence, last_word }) => {
+        match group(&mut connection, self.identity, self.sequence.take(), jobs, &self.log).await {
+            Ok(Kept { last, sequence }) => {
                 self.connection = Some(connection);
                 self.sequence = Some(sequence);
                 if let Some(last) = last {
-                    self.kept(last, last_word);
+                    self.kept(last);
                 }
                 Ok(())
             }
@@ -152,11 +152,9 @@ impl Writer {
         }
     }
 
-    /// A transaction is in the log; `last` is the number of its last event, 0 without events, and `last_word` whether somebody may be
-    /// told of it next.
-    fn kept(&mut self, last: u64, last_word: bool) {
+    /// A transaction is in the log; `last` is the number of its last event, 0 without events.
+    fn kept(&mut self, last: u64) {
         self.dirty = true;
-        self.log.committed(last_word);
         self.committed.send_if_modified(|seq| std::mem::replace(seq, last.max(*seq)) < last);
     }
 
@@ -169,7 +167,7 @@ impl Writer {
         match self.last_stored().await {
             Some(stored) if last > 0 && stored >= last => {
                 tracing::warn!(%error, last, "a COMMIT failed and was kept all the same");
-                self.kept(last, true);
+                self.kept(last);
                 Ok(())
             }
             Some(_) if last > 0 => Err(Failure { error, again: true }),
@@ -246,10 +244,11 @@ async fn group(
     identity: Identity,
     sequence: Option<u64>,
     jobs: &mut [Box<dyn Job>],
+    log: &LogSync,
 ) -> Result<Kept, Failed> {
     let kept = match (jobs, sequence) {
-        ([job], Some(sequence)) => alone(connection, identity, sequence, job.as_mut()).await?,
-        (jobs, _) => side_by_side(connection, identity, jobs).await?,
+        ([job], Some(sequence)) => alone(connection, identity, sequence, job.as_mut(), log).await?,
+        (jobs, _) => side_by_side(connection, identity, jobs, log).await?,
     };
     if let Some(last) = kept.last {
         // Where a test makes this fail, the transaction is kept, and its COMMIT looks as if it had failed.
@@ -265,8 +264,6 @@ struct Kept {
     last: Option<u64>,
     /// The number of the last event in the database.
     sequence: u64,
-    /// Whether one of its jobs has no other following (`WriteTx::followed`).
-    last_word: bool,
 }
 
 /// Runs a job that has the transaction to itself, in as few handings over as can be: that is what a single caller waits for.
@@ -275,18 +272,22 @@ async fn alone(
     identity: Identity,
     sequence: u64,
     job: &mut dyn Job,
+    log: &LogSync,
 ) -> Result<Kept, Failed> {
     let mut tx = WriteTx::alone(&mut *connection, identity, sequence);
     let kept = job.run(&mut tx).await;
     if let Some(error) = tx.read.broken.take() {
         return Err(Failed::jobs(error));
     }
-    let nothing = Kept { last: None, sequence, last_word: false };
+    let nothing = Kept { last: None, sequence };
     if kept {
         netloom_fault::point("store.commit.before").map_err(|fault| Failed::jobs(Error::caused(fault)))?;
         let last = if tx.appended { tx.sequence } else { 0 };
-        match tx.commit().await {
-            Ok(()) => return Ok(Kept { last: Some(last), sequence: tx.sequence, last_word: !tx.followed }),
+        let number = log.begin();
+        let committed = tx.commit().await;
+        log.done(number, !tx.followed);
+        match committed {
+            Ok(()) => return Ok(Kept { last: Some(last), sequence: tx.sequence }),
             Err(error) if error.is_local() => job.fail(error),
             Err(error) => {
                 drop(tx);
@@ -307,6 +308,7 @@ async fn side_by_side(
     connection: &mut SqliteConnection,
     identity: Identity,
     jobs: &mut [Box<dyn Job>],
+    log: &LogSync,
 ) -> Result<Kept, Failed> {
     let begin = sqlx::query("BEGIN IMMEDIATE; SAVEPOINT job; SELECT event_seq FROM meta");
     let begun = begin.fetch_one(&mut *connection).await.and_then(|row| row.try_get::<i64, _>(0));
@@ -333,13 +335,16 @@ async fn side_by_side(
     }
     let Some(kept) = last else {
         sqlx::query("ROLLBACK").execute(&mut *connection).await.map_err(Failed::jobs)?;
-        return Ok(Kept { last, sequence, last_word });
+        return Ok(Kept { last, sequence });
     };
     if !kept_before {
         sqlx::query("ROLLBACK TO job").execute(&mut *connection).await.map_err(Failed::jobs)?;
     }
     netloom_fault::point("store.commit.before").map_err(|fault| Failed::jobs(Error::caused(fault)))?;
     let unclear = |error: sqlx::Error| Failed { error: error.into(), at: Stage::Commit(kept) };
-    sqlx::query("COMMIT").execute(&mut *connection).await.map_err(unclear)?;
-    Ok(Kept { last, sequence, last_word })
+    let number = log.begin();
+    let committed = sqlx::query("COMMIT").execute(&mut *connection).await;
+    log.done(number, last_word);
+    committed.map_err(unclear)?;
+    Ok(Kept { last, sequence })
 }

@@ -132,6 +132,7 @@ fn a_disk_that_does_not_keep_what_is_written_is_said_and_ends_writing() {
     host.sandbox("a", "n");
     host.sandbox("b", "n");
     let refusing = Traced::start(&host, &["-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO"]);
+    assert_eq!(client.get("networks").status, 200, "nothing is asked of the disk for it");
     let refused = client.post("networks/n/leases", &json!({"key": "k"})).problem(503, "store-not-kept");
     assert_eq!(refused["retryable"], false, "{refused}");
     drop(refusing);
@@ -141,6 +142,9 @@ fn a_disk_that_does_not_keep_what_is_written_is_said_and_ends_writing() {
     client.delete("sandboxes/a").problem(503, "store-not-kept");
     assert_eq!(client.get("sandboxes").is(200)["items"].as_array().unwrap().len(), 2, "reading goes on");
     assert_eq!(client.get("/readyz").status, 503);
+    client.get("events").problem(503, "store-not-kept");
+    client.post("sandboxes?dry_run=true", &json!({"name": "c", "networks": {"n": {}}})).problem(503, "store-not-kept");
+    assert_eq!(client.post("backups", &json!({})).status, 200, "what is there can be saved");
     assert!(host.pings("a", "10.187.0.3"), "sandboxes are not affected");
     assert!(host.log_text().contains("netloom.db-wal"), "{}", host.log_tail());
     host.stop();

@@ -87,7 +87,7 @@ entries! {
     503 "store-full", "Disk is full": "The disk of the database is full, so nothing was stored. The networks that exist go on working."; "Make room; no restart is needed.".
     503 "store-read-only", "Database is read-only": "The database can't be written, so nothing was stored. The networks that exist go on working."; "Make the data directory writable again; no restart is needed.".
     503 "store-not-kept", "Disk does not keep what is written": "The disk of the database failed to keep what was written to it. Nothing more is written until Netloom is started again; the networks that exist go on working, and reading goes on."; "Put the disk of the data directory right and start Netloom again, then look at the object: whether the last of it was stored is not known.".
-    503 "store-busy", "Database is held": "Another process holds the database."; "End that process, or try again.".
+    503 "store-busy", "Database is held": "Another process holds the database, or its disk stands still."; "End that process, or try again.".
     503 "permission-missing", "Permission missing": "The service lacks a privilege that the kernel wants for this."; "Run it as root or with CAP_NET_ADMIN and CAP_SYS_ADMIN; `netloom doctor` checks.".
     503 "node-timeout", "Node did not answer in time": "The kernel side took too long."; "Try again; the log says what it waited for.".
 }

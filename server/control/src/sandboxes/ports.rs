@@ -7,6 +7,8 @@
 //! Taken is what another endpoint publishes, and what a program of the host listens on. The first the store knows; the second the node,
 //! which is asked only for the ports in question: the transaction says which, and is run again with the answer.
 
+mod runs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -22,6 +24,7 @@ use crate::error::{Error, ErrorKind};
 use crate::journal::sandbox_of_endpoint;
 use crate::validate::port::WantedPort;
 use crate::validate::sandbox::WantedAttachment;
+use runs::{first_run, runs};
 
 /// How many ports are looked at beyond those that are needed, at least; with each look twice as many.
 const WINDOW: u16 = 64;
@@ -99,7 +102,7 @@ pub(crate) async fn choose(
         others: ports::meeting(tx, &meant(endpoint, wanted), endpoint.id).await?,
         chosen: BTreeMap::new(),
         unlooked: BTreeSet::new(),
-        needed: needed(wanted),
+        beyond: BTreeMap::new(),
         taken: BTreeMap::new(),
     };
     // What is there already comes first, then numbers that are asked for: none of them is given away to a mapping that takes any.
@@ -124,10 +127,17 @@ struct Choice<'a> {
     unlooked: BTreeSet<HostPort>,
     /// What others publish of the numbers that are asked for, or held already.
     others: Vec<(EndpointId, PublishedPort)>,
-    /// How many numbers are to be found, by protocol.
-    needed: BTreeMap<Protocol, u32>,
-    /// The automatic numbers that others publish, or that are not needed, as runs in order, by protocol, once they were read.
-    taken: BTreeMap<Protocol, Vec<(u16, u16)>>,
+    /// The number after the highest that others publish, by protocol, once it was read.
+    beyond: BTreeMap<Protocol, u32>,
+    /// What others publish on an address, as runs in order, once that was read.
+    taken: BTreeMap<(Protocol, IpAddr), Vec<(u16, u16)>>,
+}
+
+/// Where free numbers are looked for: first beyond all that are published, then between those of the address.
+#[derive(Clone, Copy)]
+enum Where {
+    Beyond,
+    Between,
 }
 
 impl Choice<'_> {
@@ -206,30 +216,55 @@ impl Choice<'_> {
         Ok(())
     }
 
-    /// Reads which automatic numbers others leave.
-    async fn read_taken(&mut self, tx: &mut WriteTx<'_>, protocol: Protocol) -> Result<(), Error> {
-        if !self.taken.contains_key(&protocol) {
-            let automatic = AUTOMATIC.into_inner();
-            // What was looked at may be no use: so much more is wanted, and the window beside it.
-            let looked = u32::try_from(self.looked.0.len()).unwrap_or(u32::MAX);
-            let enough = self.needed.get(&protocol).copied().unwrap_or_default() + 2 * looked.max(WINDOW.into());
-            let free = ports::free(tx, protocol, automatic, enough, self.endpoint.id).await?;
-            self.taken.insert(protocol, between_runs(&free, automatic));
+    /// What others publish of the automatic numbers, as far as it is in the way there.
+    async fn held(
+        &mut self,
+        tx: &mut WriteTx<'_>,
+        place: Where,
+        of: (Protocol, IpAddr),
+    ) -> Result<Vec<(u16, u16)>, Error> {
+        let (low, high) = AUTOMATIC.into_inner();
+        match place {
+            Where::Beyond => {
+                let beyond = match self.beyond.get(&of.0) {
+                    Some(beyond) => *beyond,
+                    None => ports::beyond(tx, of.0, self.endpoint.id).await?,
+                };
+                self.beyond.insert(of.0, beyond);
+                let last = u16::try_from(beyond.saturating_sub(1)).unwrap_or(high);
+                Ok(if last < low { Vec::new() } else { vec![(low, last)] })
+            }
+            Where::Between => {
+                if !self.taken.contains_key(&of) {
+                    let taken = ports::taken(tx, of.0, of.1, self.endpoint.id).await?;
+                    self.taken.insert(of, taken);
+                }
+                Ok(self.taken.get(&of).cloned().unwrap_or_default())
+            }
         }
-        Ok(())
     }
 
     /// The first of so many ports in a row that nobody has.
     async fn next_free(&mut self, tx: &mut WriteTx<'_>, want: &WantedPort, address: IpAddr) -> Result<u16, Error> {
-        let WantedPort { protocol, target, count, .. } = *want;
-        let (low, high) = AUTOMATIC.into_inner();
         let nowhere = |(port, trouble): (&HostPort, &Option<PortTrouble>)| {
             port.address == address && *trouble == Some(PortTrouble::NoSuchAddress)
         };
         if self.looked.0.iter().any(nowhere) {
             return Err(no_such_address(want, address));
         }
-        self.read_taken(tx, protocol).await?;
+        for place in [Where::Beyond, Where::Between] {
+            let held = self.held(tx, place, (want.protocol, address)).await?;
+            if let Some(first) = self.next_free_of(want, address, held) {
+                return Ok(first);
+            }
+        }
+        Err(none_left(want))
+    }
+
+    /// The same among numbers that others leave. What was not looked at yet is noted, and some more.
+    fn next_free_of(&mut self, want: &WantedPort, address: IpAddr, held: Vec<(u16, u16)>) -> Option<u16> {
+        let WantedPort { protocol, target, count, .. } = *want;
+        let (low, high) = AUTOMATIC.into_inner();
         let anywhere = PublishedPort {
             protocol,
             host_address: address,
@@ -239,20 +274,19 @@ impl Choice<'_> {
             direct: false,
         };
         let in_the_way = |other: &PublishedPort| meet(other, &anywhere).then_some((other.published, other.last()));
-        let held = self.taken.get(&protocol).into_iter().flatten();
         let busy = self.looked.0.iter().filter(|(_, trouble)| trouble.is_some()).map(|(port, _)| single(*port));
         let mine = self.chosen.values().cloned().chain(busy);
-        let taken = runs(mine.filter_map(|port| in_the_way(&port)).chain(held.copied()));
+        let taken = runs(mine.filter_map(|port| in_the_way(&port)).chain(held));
         let at = |port: u16| HostPort { protocol, address, port };
         // Numbers that were looked at come first: many may be at it, and the next is another's by the time it was looked at.
         if let Some(known) = first_run(&taken, count, |port| self.looked.next(at(port))) {
-            return Ok(known);
+            return Some(known);
         }
-        let first = first_run(&taken, count, Some).ok_or_else(|| none_left(want))?;
+        let first = first_run(&taken, count, Some)?;
         let window = count.saturating_add(u16::try_from(self.looked.0.len()).unwrap_or(u16::MAX).max(WINDOW));
         let looked_at = (first..=first.saturating_add(window)).map(at);
         self.unlooked.extend(looked_at.filter(|port| !self.looked.0.contains_key(port)));
-        Ok(first)
+        Some(first)
     }
 }
 
@@ -262,58 +296,6 @@ fn meant(endpoint: &EndpointRow, wanted: &[WantedPort]) -> Vec<(Protocol, u16, u
     let asked = wanted.iter().filter_map(|want| Some(run(want, want.published?)));
     let held = wanted.iter().filter_map(|want| Some(run(want, endpoint.ports.get(&want.name)?.published)));
     asked.chain(held).collect()
-}
-
-/// How many numbers are to be found for those that ask for none.
-fn needed(wanted: &[WantedPort]) -> BTreeMap<Protocol, u32> {
-    let mut needed = BTreeMap::new();
-    for want in wanted.iter().filter(|want| want.published.is_none()) {
-        *needed.entry(want.protocol).or_default() += u32::from(want.count);
-    }
-    needed
-}
-
-/// What lies between runs in order, from the first to the last number there is.
-fn between_runs(runs: &[(u16, u16)], (low, high): (u16, u16)) -> Vec<(u16, u16)> {
-    let mut between = Vec::with_capacity(runs.len() + 1);
-    let mut from = Some(low);
-    for (first, last) in runs {
-        between.extend(from.filter(|from| from < first).map(|from| (from, first - 1)));
-        from = last.checked_add(1);
-    }
-    between.extend(from.filter(|from| *from <= high).map(|from| (from, high)));
-    between
-}
-
-/// Runs of ports in order, those that touch as one.
-fn runs(ports: impl Iterator<Item = (u16, u16)>) -> Vec<(u16, u16)> {
-    let mut ports: Vec<(u16, u16)> = ports.collect();
-    ports.sort_unstable();
-    ports.dedup_by(|next, run| {
-        let touch = u32::from(next.0) <= u32::from(run.1) + 1;
-        run.1 = if touch { run.1.max(next.1) } else { run.1 };
-        touch
-    });
-    ports
-}
-
-/// The first of so many automatic ports in a row that are not taken (runs in order) and may be had: `next` is the first such from a port on.
-fn first_run(taken: &[(u16, u16)], count: u16, next: impl Fn(u16) -> Option<u16>) -> Option<u16> {
-    let (lowest, highest) = AUTOMATIC.into_inner();
-    let mut taken = taken.iter().peekable();
-    let mut first = next(lowest)?;
-    loop {
-        let last = first.checked_add(count - 1).filter(|last| *last <= highest)?;
-        while taken.next_if(|(_, end)| *end < first).is_some() {}
-        let from = match taken.peek() {
-            Some((begin, end)) if *begin <= last => end.checked_add(1)?,
-            _ => match (first..=last).find(|port| next(*port) != Some(*port)) {
-                Some(port) => port,
-                None => return Some(first),
-            },
-        };
-        first = next(from)?;
-    }
 }
 
 fn single(HostPort { protocol, address, port }: HostPort) -> PublishedPort {
@@ -358,31 +340,6 @@ fn none_left(want: &WantedPort) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn runs_that_touch_or_overlap_are_one() {
-        let ports = [(5, 6), (1, 2), (3, 3), (9, 20), (10, 12), (65535, 65535)];
-        assert_eq!(runs(ports.into_iter()), [(1, 3), (5, 6), (9, 20), (65535, 65535)]);
-    }
-
-    #[test]
-    fn what_lies_between_runs_is_all_that_is_in_none() {
-        assert_eq!(between_runs(&[], (5, 9)), [(5, 9)]);
-        assert_eq!(between_runs(&[(5, 9)], (5, 9)), []);
-        assert_eq!(between_runs(&[(6, 6), (8, 8)], (5, 9)), [(5, 5), (7, 7), (9, 9)]);
-        assert_eq!(between_runs(&[(49160, 65535)], (49152, 65535)), [(49152, 49159)]);
-    }
-
-    #[test]
-    fn the_first_run_that_fits_is_found_between_what_is_taken() {
-        let taken = [(49152, 49153), (49152, 49152), (49156, 49156), (49160, 65534)];
-        let run = |count: u16| first_run(&taken, count, Some);
-        let from = |lowest: u16| move |port: u16| Some(port.max(lowest));
-        assert_eq!((run(1), run(2), run(3), run(4)), (Some(49154), Some(49154), Some(49157), None));
-        assert_eq!(first_run(&taken, 1, from(49156)), Some(49157), "only what may be had");
-        assert_eq!(first_run(&taken, 1, from(49161)), Some(65535), "the last one");
-        assert_eq!(first_run(&[(49152, 65535)], 1, Some), None);
-    }
 
     #[test]
     fn ports_meet_on_one_address_or_on_every_address_of_a_family() {

@@ -62,7 +62,32 @@ async fn once_the_highest_numbers_are_used_up_the_lowest_free_come_next() {
     let c = json!({"one": {"target": 80}, "run": {"target": 1, "count": 5}, "two": {"target": 80}});
     let c = kit.create_sandbox(spec("c", c)).await.unwrap();
     let got = (published(&c, "one"), published(&c, "run"), published(&c, "two"));
-    assert_eq!(got, (49152, 49153, 49164), "49158 to 49163 are published on one address or another");
+    assert_eq!(got, (49152, 49153, 49158), "what is published on another address is in nobody's way");
+    kit.check_store().await;
+}
+
+#[tokio::test]
+async fn what_is_free_is_found_wherever_it_is() {
+    let kit = kit().await;
+    kit.create_sandbox(spec("high", json!({"x": {"target": 80, "published": 64035}}))).await.unwrap();
+    // A port of its own cuts what lies beyond in two, of which neither is long enough.
+    let own = json!({"x": {"target": 1, "published": 64786}, "run": {"target": 1, "count": 1000}});
+    let own = kit.create_sandbox(spec("own", own)).await.unwrap();
+    assert_eq!(published(&own, "run"), 49152);
+    // What is published on other addresses is in nobody's way, once all that lies beyond is used up.
+    for turn in 0..4 {
+        let all =
+            json!({"x": {"target": 1, "count": 4096, "published": 49152 + turn * 4096, "host_address": "127.0.0.2"}});
+        kit.create_sandbox(spec(&format!("all{turn}"), all)).await.unwrap();
+    }
+    let here = kit.create_sandbox(spec("here", json!({"x": {"target": 80}}))).await.unwrap();
+    assert_eq!(published(&here, "x"), 50152);
+    let there = json!({"x": {"target": 80, "host_address": "127.0.0.2"}});
+    let error = kit.create_sandbox(spec("there", there)).await.unwrap_err();
+    assert_eq!(error.code, "port-taken", "{error}");
+    let everywhere = json!({"x": {"target": 80, "host_address": "0.0.0.0"}});
+    let error = kit.create_sandbox(spec("everywhere", everywhere)).await.unwrap_err();
+    assert_eq!(error.code, "port-taken", "{error}");
     kit.check_store().await;
 }
 
