@@ -307,7 +307,7 @@ fn a_full_pool_needs_attention() {
     browse(&host, true, async |page: Page| {
         log_in(&page, &link).await;
         let text = page.window.find(Locator::Css("main")).await.unwrap().text().await.unwrap();
-        assert!(text.contains("needs attention") && text.contains("0 of 2 dynamic addresses left"), "{text}");
+        assert!(text.contains("needs attention") && text.contains("0 of the 2 addresses of its range left"), "{text}");
         assert!(!text.contains("all is well"), "{text}");
     });
 }

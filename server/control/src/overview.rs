@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use netloom_ipam::capacity;
 use netloom_model::assignment::Key;
 use netloom_model::condition::{Condition, NAMESPACE_GONE};
 use netloom_model::drift::Drift;
@@ -22,7 +21,7 @@ use crate::conditions;
 use crate::control::{Control, Metrics, Overview};
 use crate::error::Error;
 use crate::journal::{Actor, network_ref, sandbox_ref};
-use crate::networks::view::{self, NetworkParts, more_room, pool_capacity};
+use crate::networks::view::{self, NetworkParts, more_room, pool_capacity, scarce};
 use crate::principal::Authorized;
 use crate::settle::answered;
 
@@ -191,9 +190,7 @@ fn parsed<T: std::str::FromStr>(ids: &[String]) -> Vec<T> {
 /// The pools whose dynamic range is full or nearly so, the fullest first, each with how full it is.
 fn full_pools(parts: &[NetworkParts]) -> Vec<(ObjectRef, String)> {
     let lasting = parts.iter().filter(|part| !part.row.deleting);
-    let pools = lasting.flat_map(|part| part.pools.iter().map(move |(pool, _, free)| (part, pool, free)));
-    let mut full: Vec<_> =
-        pools.filter(|(_, pool, free)| capacity::nearly_full(pool.range.len(), free.in_range)).collect();
+    let mut full: Vec<_> = lasting.flat_map(|part| scarce(part).map(move |(pool, free)| (part, pool, free))).collect();
     full.sort_by_key(|(_, pool, free)| Reverse(thousandths_used(pool.range, free.in_range)));
     full.into_iter().map(|(part, pool, free)| (network_ref(&part.row), how_full(pool, free))).collect()
 }
@@ -208,7 +205,7 @@ fn how_full(pool: &PoolRow, free: &FreeSummary) -> String {
     let used = ((thousandths_used(pool.range, left) + 5) / 10).min(99);
     let full = if left == 0 { "full".to_owned() } else { format!("{used} % full") };
     let remedy = more_room(pool);
-    format!("pool `{key}` ({subnet}) is {full}: {left} of {size} dynamic addresses left; {remedy}")
+    format!("pool `{key}` ({subnet}) is {full}: {left} of the {size} addresses of its range left; {remedy}")
 }
 
 /// A write that is taken back: whether the store takes one.

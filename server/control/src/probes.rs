@@ -77,7 +77,8 @@ impl Control {
 /// Checks a probe; answers where it goes.
 fn check(spec: &ProbeSpec) -> Result<IpAddr, Error> {
     let mut problems = Problems::default();
-    let to = problems.check(parse_address("/to", &spec.to));
+    let hint = "a probe goes to an address: `status.endpoints` of a sandbox has those of its networks";
+    let to = problems.check(parse_address("/to", &spec.to).map_err(|invalid| invalid.hint(hint)));
     if let Some(address) = to
         && let Some(reason) = unassignable(address).filter(|_| !address.is_loopback())
     {

@@ -51,7 +51,7 @@ pub(crate) fn compose(parts: NetworkParts, live: Option<&LiveObject>, found: Vec
     let mut conditions = conditions::of(live);
     let sound = conditions.is_empty() && found.is_empty();
     conditions.extend(found);
-    conditions.extend(parts.pools.iter().filter_map(|(pool, _, free)| nearly_full(pool, free)));
+    conditions.extend(scarce(&parts).filter_map(|(pool, free)| nearly_full(pool, free)));
     conditions.extend(parts.pools.iter().find_map(|(pool, ..)| not_on_segment(&parts.row, pool)));
     let row = parts.row;
     let state = state(&row, live, sound);
@@ -129,11 +129,27 @@ pub(crate) fn more_room(pool: &PoolRow) -> &'static str {
     if pool.range == usable(pool.subnet) { "add a pool" } else { "widen its range or add a pool" }
 }
 
+/// The pools of a network that are nearly full, if those of their version of IP are together: an endpoint takes an address of any of them.
+pub(crate) fn scarce(parts: &NetworkParts) -> impl Iterator<Item = (&PoolRow, &FreeSummary)> {
+    let family = |pool: &PoolRow| Family::of(pool.subnet.network());
+    let together_scarce = |of: Family| {
+        let pools = parts.pools.iter().filter(|(pool, ..)| family(pool) == of);
+        let (size, free) = pools.fold((0_u128, 0_u128), |(size, free), (pool, _, summary)| {
+            (size.saturating_add(pool.range.len()), free.saturating_add(summary.in_range))
+        });
+        capacity::nearly_full(size, free)
+    };
+    let scarce_families: Vec<Family> = [Family::V4, Family::V6].into_iter().filter(|of| together_scarce(*of)).collect();
+    let nearly_full = |pool: &PoolRow, free: &FreeSummary| capacity::nearly_full(pool.range.len(), free.in_range);
+    let pools = parts.pools.iter().map(|(pool, _, free)| (pool, free));
+    pools.filter(move |(pool, free)| scarce_families.contains(&family(pool)) && nearly_full(pool, free))
+}
+
 /// What a pool has to say before it runs dry, and when it has.
 pub(crate) fn nearly_full(pool: &PoolRow, free: &FreeSummary) -> Option<Condition> {
     let size = pool.range.len();
     let scarcity = capacity::scarcity(size, free.in_range)?;
     let (left, remedy) = (free.in_range, more_room(pool));
-    let message = format!("pool `{}` has {left} of {size} dynamic addresses left: {remedy}", pool.key);
+    let message = format!("pool `{}` has {left} of the {size} addresses of its range left: {remedy}", pool.key);
     Some(Condition::new("PoolNearlyFull", scarcity.as_str(), message))
 }

@@ -193,7 +193,8 @@ fn subnet(problems: &mut Problems, key: &str, text: &str, family: Option<Family>
         return None;
     }
     if let Some(reason) = subnets::special(net) {
-        problems.add(Invalid::new(&pointer, Code::OutOfRange, text, reason).hint("for example 192.168.122.0/24"));
+        let example = if own == Family::V4 { "192.168.122.0/24" } else { "fd00:1::/64" };
+        problems.add(Invalid::new(&pointer, Code::OutOfRange, text, reason).hint(format!("for example {example}")));
         return None;
     }
     Some(net)

@@ -100,10 +100,19 @@ async fn full_pools_need_attention_the_fullest_first() {
     let overview = kit.control.overview(kit.may(GetOverview)).await.expect("an overview");
     let lines = overview.attention.iter().map(|(object, sentence)| (object.name.as_str(), sentence.as_str()));
     let wanted = [
-        ("full", "pool `v4` (10.3.0.0/30) is full: 0 of 2 dynamic addresses left; add a pool"),
-        ("nearly", "pool `v4` (10.2.0.0/28) is 93 % full: 1 of 14 dynamic addresses left; add a pool"),
+        ("full", "pool `v4` (10.3.0.0/30) is full: 0 of the 2 addresses of its range left; add a pool"),
+        ("nearly", "pool `v4` (10.2.0.0/28) is 93 % full: 1 of the 14 addresses of its range left; add a pool"),
     ];
     assert_eq!(lines.collect::<Vec<_>>(), wanted);
+    // A full pool is no trouble beside one with room; one of another version of IP is no room.
+    let more = json!({"pools": {"more": {"subnet": "10.4.0.0/24"}}});
+    let full = kit.patch_network("full", more).await.expect("a pool more");
+    assert_eq!(full.status.conditions, []);
+    let six = json!({"pools": {"six": {"family": 6, "subnet": "fd00:9::/64"}}});
+    let nearly = kit.patch_network("nearly", six).await.expect("a pool more");
+    assert_eq!(nearly.status.conditions[0].kind, "PoolNearlyFull");
+    let overview = kit.control.overview(kit.may(GetOverview)).await.expect("an overview");
+    assert_eq!(overview.attention.iter().map(|(object, _)| object.name.as_str()).collect::<Vec<_>>(), ["nearly"]);
 }
 
 #[tokio::test]

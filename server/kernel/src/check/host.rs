@@ -143,7 +143,13 @@ pub(super) fn settings() -> Vec<Check> {
             _ => Check::good(name, value),
         }),
         check("setting bridge-nf-call-iptables", "net/bridge/bridge-nf-call-iptables", |name, value| {
-            Check::good(name, format!("{value}; macvlan, host and none don't pass bridges of the host"))
+            let filtered = if value == "1" { "also" } else { "not" };
+            Check::good(
+                name,
+                format!(
+                    "{value}; what sandboxes of one bridge network send each other is {filtered} filtered as routed packets are, which Netloom works with"
+                ),
+            )
         }),
     ]
 }
