@@ -129,6 +129,7 @@ pub(crate) fn answered(row: LeaseRow, grace: Duration) -> Lease {
         spec: row.spec,
         id: row.id,
         revision: row.revision,
+        spec_revision: row.spec_revision,
         created_at: row.created_at,
         updated_at: row.updated_at,
         status: LeaseStatus {

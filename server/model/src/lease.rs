@@ -150,6 +150,8 @@ pub struct Lease {
     pub id: LeaseId,
     /// Number of the event that last changed it.
     pub revision: u64,
+    /// Number of the event that last changed the spec; what `If-Match` compares.
+    pub spec_revision: u64,
     /// When this holder got it.
     pub created_at: Timestamp,
     /// When it last changed.

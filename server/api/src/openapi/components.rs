@@ -69,7 +69,7 @@ pub(super) fn complete(document: &mut Value) {
     let components = &mut document["components"];
     let schemas = &mut components["schemas"];
     for resource in ["Network", "Sandbox", "Lease"] {
-        for member in ["id", "revision", "created_at", "updated_at", "status"] {
+        for member in ["id", "revision", "spec_revision", "created_at", "updated_at", "status"] {
             schemas[resource]["properties"][member]["readOnly"] = true.into();
         }
     }

@@ -104,6 +104,7 @@ impl Job for Reserve {
         let message = format!("{address} reserved as `{key}` on network `{}`", network.name);
         let event = with(self.actor.event("lease.reserved", lease_ref(&row), message, now), "address", address);
         row.revision = events::append(tx, &with(event, "network", &network.name)).await?;
+        row.spec_revision = row.revision;
         leases::insert(tx, &row).await?;
         fault("control.create.before_commit")?;
         Ok(row)

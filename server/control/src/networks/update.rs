@@ -187,6 +187,7 @@ impl Job for Update {
         let message = format!("network `{}` updated", row.name);
         let event = self.actor.event("network.updated", network_ref(&row), message, now);
         row.revision = events::append(tx, &event).await?;
+        row.spec_revision = row.revision;
         networks::update(tx, &row).await?;
         if row.spec.pools != old.spec.pools {
             self.change_pools(tx, &row, &rows, &wanted, Stamp { revision: row.revision, now }).await?;

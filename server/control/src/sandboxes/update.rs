@@ -227,6 +227,7 @@ impl Job for Update {
         let running = spec.desired_state.unwrap_or_default() == DesiredState::Running;
         parts.row = SandboxRow { spec, running, updated_at: now(), ..parts.row };
         parts.row.revision = events::append(tx, &self.event(&old, &parts.row)).await?;
+        parts.row.spec_revision = parts.row.revision;
         sandboxes::update(tx, &parts.row).await?;
         let Moved { in_kernel, detached, ports } = self.change_endpoints(tx, &mut parts, wanted).await?;
         if old.running != running {
