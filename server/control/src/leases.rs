@@ -1,5 +1,6 @@
-//! Leases: searching and getting them here; reserving and releasing without a sandbox in the module below.
+//! Leases: searching and getting them here; reserving and releasing without a sandbox, and changing what is reserved, in the modules below.
 
+mod edit;
 pub(crate) mod reserve;
 
 use std::net::IpAddr;

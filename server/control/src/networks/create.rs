@@ -37,7 +37,7 @@ impl Control {
         self.detached(|this| async move { this.create_network_now(spec, context, options).await }).await
     }
 
-    async fn create_network_now(
+    pub(super) async fn create_network_now(
         self,
         spec: NetworkSpec,
         context: Context,

@@ -38,7 +38,7 @@ impl Control {
         self.detached(|this| async move { this.create_sandbox_now(spec, context, options).await }).await
     }
 
-    async fn create_sandbox_now(
+    pub(super) async fn create_sandbox_now(
         self,
         spec: SandboxSpec,
         context: Context,
