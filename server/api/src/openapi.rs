@@ -6,6 +6,7 @@ mod components;
 mod examples;
 mod operations;
 mod patches;
+mod puts;
 mod shape;
 
 use std::sync::LazyLock;
@@ -18,7 +19,7 @@ use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa_actix_web::{AppExt, OpenApiFactory};
 
-use crate::{auth, docs, problem, route, service, v1};
+use crate::{auth, docs, precondition, problem, route, service, v1};
 
 /// What stands at the head of the document.
 #[derive(OpenApi)]
@@ -50,7 +51,7 @@ pub(crate) fn service() -> impl HttpServiceFactory + OpenApiFactory + 'static {
     utoipa_actix_web::scope("/api/v1")
         .configure(v1::routes)
         .default_service(web::to(route::unknown))
-        .map(|scope| scope.wrap(from_fn(auth::require)))
+        .map(|scope| scope.wrap(from_fn(precondition::require)).wrap(from_fn(auth::require)))
 }
 
 /// `/metrics`.
@@ -83,6 +84,7 @@ pub fn document() -> String {
     components::name(&mut document);
     components::complete(&mut document);
     patches::add(&mut document);
+    puts::add(&mut document);
     operations::complete(&mut document);
     examples::add(&mut document);
     let mut text = serde_json::to_string_pretty(&sorted(document)).unwrap_or_default();

@@ -56,12 +56,7 @@ pub struct WriteOptions {
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self {
-            dry_run: false,
-            wait: Duration::from_secs(30),
-            keep_on_failure: false,
-            precondition: Precondition::None,
-        }
+        Self { dry_run: false, wait: Duration::from_secs(30), keep_on_failure: false, precondition: Precondition::None }
     }
 }
 

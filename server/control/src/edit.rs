@@ -2,12 +2,14 @@
 //!
 //! What must not live here: which fields may change; that is `validate`'s, and the same for both.
 
+use std::sync::Arc;
+
+use netloom_model::Invalid;
 use netloom_model::document;
 use netloom_model::invalid::Code;
 use netloom_model::lease::LeaseSpec;
 use netloom_model::network::NetworkSpec;
 use netloom_model::sandbox::SandboxSpec;
-use netloom_model::Invalid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -20,7 +22,7 @@ pub(crate) enum Edit<S> {
     /// What it is, with a JSON Merge Patch (RFC 7396) applied.
     Patch(Value),
     /// This, whole: what is absent is unset.
-    Whole(Whole<S>),
+    Whole(Arc<Whole<S>>),
 }
 
 /// A whole spec, as it was put.

@@ -38,7 +38,10 @@ where
     M: Future<Output = Result<Written<T>, Error>> + Send,
 {
     let deadline = Deadline::new(options.wait);
-    let left = || WriteOptions { wait: if options.wait.is_zero() { Duration::ZERO } else { deadline.left() }, ..options.clone() };
+    let left = || WriteOptions {
+        wait: if options.wait.is_zero() { Duration::ZERO } else { deadline.left() },
+        ..options.clone()
+    };
     for _ in 0..TRIES {
         match change(left()).await {
             Err(error) if error.kind == ErrorKind::NotFound && !target.by_id => {}

@@ -129,7 +129,7 @@ pub struct LeaseSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 63)]
     pub pool: Option<String>,
-    /// The Ethernet address that belongs to it, for people to see. Immutable.
+    /// The Ethernet address that belongs to it, for people to see.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 17)]
     pub mac: Option<String>,

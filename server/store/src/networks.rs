@@ -126,12 +126,13 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error>
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn update(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error> {
-    let statement = sql("UPDATE network SET spec = $2, revision = $3, spec_revision = $5, updated_at = $4 WHERE id = $1")
-        .bind(row.id.to_string())
-        .bind(column::json(&row.spec)?)
-        .bind(column::integer(row.revision))
-        .bind(row.updated_at.millis())
-        .bind(column::integer(row.spec_revision));
+    let statement =
+        sql("UPDATE network SET spec = $2, revision = $3, spec_revision = $5, updated_at = $4 WHERE id = $1")
+            .bind(row.id.to_string())
+            .bind(column::json(&row.spec)?)
+            .bind(column::integer(row.revision))
+            .bind(row.updated_at.millis())
+            .bind(column::integer(row.spec_revision));
     tx.change_one(statement).await?;
     labels::NETWORK.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await
 }

@@ -1,5 +1,7 @@
 //! Changing a reservation in place, and putting one under its key. What it is for can change; which address it is can't.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use netloom_model::LeaseId;
 use netloom_model::lease::{Lease, LeaseSpec};
@@ -50,7 +52,7 @@ impl Control {
         } else {
             None
         };
-        let (edit, actor) = (Edit::Whole(whole), Actor::from(&context));
+        let (edit, actor) = (Edit::Whole(Arc::new(whole)), Actor::from(&context));
         let job = Write { network, lease, edit, make, precondition: options.precondition, actor };
         self.put_lease_now(job, options.dry_run).await
     }

@@ -1,5 +1,7 @@
 //! A network by its name: made, or given another spec. The rules are those of making and changing.
 
+use std::sync::Arc;
+
 use netloom_model::NetworkId;
 use netloom_model::network::{Network, NetworkSpec};
 
@@ -15,11 +17,7 @@ impl Control {
     ///
     /// # Errors
     /// A name other than the path's; those of [`Control::create_network`] and [`Control::update_network`].
-    pub async fn put_network(
-        &self,
-        c: Authorized<PutNetwork>,
-        options: WriteOptions,
-    ) -> Result<Put<Network>, Error> {
+    pub async fn put_network(&self, c: Authorized<PutNetwork>, options: WriteOptions) -> Result<Put<Network>, Error> {
         let (PutNetwork { network, spec }, context) = c.into_parts();
         let whole = Whole { reference: network, spec };
         self.detached(|this| async move { this.put_network_now(whole, context, options).await }).await
@@ -35,9 +33,10 @@ impl Control {
         if !by_id {
             whole.check_name()?;
         }
+        let whole = Arc::new(whole);
         let target = Target { what: "network", reference: &whole.reference, by_id };
         let change = |options| {
-            let edit = Edit::Whole(whole.clone());
+            let edit = Edit::Whole(Arc::clone(&whole));
             self.clone().edit_network(whole.reference.clone(), edit, context.clone(), options)
         };
         let make = |options| self.clone().create_network_now(whole.spec.clone(), context.clone(), options);

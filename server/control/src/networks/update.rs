@@ -59,7 +59,8 @@ impl Control {
         let deadline = Deadline::new(options.wait);
         let id = self.network_id(&reference).await?;
         let _turn = self.inner.queues.turn(Key::Network(id), &deadline).await?;
-        let facts = if self.touches_pools(id, &edit).await? { self.inner.host_facts().await? } else { Facts::default() };
+        let facts =
+            if self.touches_pools(id, &edit).await? { self.inner.host_facts().await? } else { Facts::default() };
         let job = Update {
             id,
             node: self.inner.store.node_id(),
