@@ -31,7 +31,8 @@ use crate::{auth, docs, precondition, problem, route, service, v1};
         description = "Container networks on Linux hosts: networks, address leases and sandboxes, verified in the kernel.\n\n\
             What you write is echoed unchanged; what the system decided and found is in `status`. `{id}` in a path takes an ID or a name. \
             Unknown fields and parameters are refused. Every failure is an RFC 9457 problem document, and its `type` answers with help. \
-            A write waits (`wait`) until the kernel holds what was asked for; 202 says that it goes on. `dry_run=true` changes nothing."
+            A write waits (`wait`) until the kernel holds what was asked for; 202 says that it goes on. `dry_run=true` changes nothing. \
+            Answers with one object have an `ETag`, which `If-Match` of a write takes: state alone never makes it fail."
     ),
     servers((url = "/", description = "This service.")),
     tags(

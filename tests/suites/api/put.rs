@@ -233,6 +233,39 @@ fn eight_who_put_one_name_at_once_make_one() {
 }
 
 #[test]
+fn what_comes_and_goes_under_a_put_is_made_or_changed_or_on_its_way_out() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.70.0.0/24");
+    for (path, body) in [("sandboxes/s", json!({"networks": {"n": {}}})), ("networks/m", macvlan("m", "10.71.0.0/24"))]
+    {
+        std::thread::scope(|scope| {
+            for n in 0..4 {
+                let (client, mut body) = (host.client(), body.clone());
+                scope.spawn(move || {
+                    for turn in 0..12 {
+                        body["description"] = json!(format!("{n}.{turn}"));
+                        let answer = client.put(path, &body);
+                        let leaving = answer.status == 409
+                            && answer.json["code"] == "deleting"
+                            && answer.json["retryable"] == true;
+                        assert!([200, 201].contains(&answer.status) || leaving, "{} {}", answer.status, answer.text);
+                    }
+                });
+            }
+            let client = host.client();
+            scope.spawn(move || {
+                for _ in 0..12 {
+                    let answer = client.delete(path);
+                    assert!([204, 404].contains(&answer.status), "{} {}", answer.status, answer.text);
+                }
+            });
+        });
+        client.put(path, &body).is(if client.get(path).status == 200 { 200 } else { 201 });
+    }
+}
+
+#[test]
 fn a_put_is_planned_waits_and_answers_at_the_commit_as_other_writes_do() {
     let host = host!();
     let client = host.start();

@@ -130,6 +130,16 @@ async fn a_network_that_goes_with_its_endpoints_rewrites_its_sandboxes() {
 }
 
 #[tokio::test]
+async fn a_spec_that_is_taken_back_was_written_twice() {
+    let kit = Kit::new().await;
+    let made = kit.create_network(json!({"name": "web", "driver": "bridge"})).await.expect("a network");
+    kit.node.next(Act::Refuse("kernel-refused"));
+    kit.patch_network("web", json!({"bridge": {"inter_sandbox": false}})).await.expect_err("refused");
+    let now = kit.network("web").await.expect("stays");
+    assert_eq!((now.spec, now.spec_revision), (made.spec, made.spec_revision + 2));
+}
+
+#[tokio::test]
 async fn a_reservation_is_guarded_too() {
     let kit = Kit::new().await;
     kit.exercise_network().await;
