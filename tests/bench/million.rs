@@ -99,6 +99,7 @@ fn row(pool: &PoolRow, address: IpAddr, serial: u32) -> LeaseRow {
         spec: Some(spec),
         until: None,
         revision: 1,
+        spec_revision: 1,
         created_at: THEN,
         updated_at: THEN,
         network_name: String::new(),

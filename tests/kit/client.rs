@@ -118,6 +118,12 @@ impl Client {
         self.ask("POST", path, Some(("application/json", body.to_string().into_bytes())))
     }
 
+    /// PUT of a JSON document.
+    #[track_caller]
+    pub fn put(&self, path: &str, body: &Value) -> Answer {
+        self.ask("PUT", path, Some(("application/json", body.to_string().into_bytes())))
+    }
+
     /// PATCH of a JSON Merge Patch.
     #[track_caller]
     pub fn patch(&self, path: &str, body: &Value) -> Answer {

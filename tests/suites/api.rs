@@ -5,6 +5,8 @@
 mod addresses;
 #[path = "api/dry_run.rs"]
 mod dry_run;
+#[path = "api/etag.rs"]
+mod etag;
 #[path = "api/events.rs"]
 mod events;
 #[path = "api/fuzz.rs"]
@@ -19,6 +21,8 @@ mod networks;
 mod patches;
 #[path = "api/problems.rs"]
 mod problems;
+#[path = "api/put.rs"]
+mod put;
 #[path = "api/sandboxes.rs"]
 mod sandboxes;
 #[path = "api/security.rs"]

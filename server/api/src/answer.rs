@@ -1,13 +1,15 @@
 //! Answers: which status, headers and document a result has. One place, so that every resource answers alike.
 
-use actix_web::http::header::{CACHE_CONTROL, HeaderName, LINK, LOCATION};
+use actix_web::http::header::{CACHE_CONTROL, ContentType, ETAG, HeaderName, LINK, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
-use netloom_control::command::{Page, Written};
+use netloom_control::command::{Page, Put, Written};
 use netloom_model::lease::Lease;
 use netloom_model::network::Network;
 use netloom_model::plan::Plan;
 use netloom_model::sandbox::Sandbox;
 use serde::Serialize;
+
+use crate::precondition::{IfNoneMatch, tag};
 
 /// Number of the event that a write made.
 const SEQ: HeaderName = HeaderName::from_static("netloom-seq");
@@ -50,6 +52,8 @@ pub(crate) trait Addressed: Serialize {
     fn path(&self) -> String;
     /// Number of the event that last changed it.
     fn revision(&self) -> u64;
+    /// Number of the event that last changed its spec.
+    fn spec_revision(&self) -> u64;
 }
 
 impl Addressed for Network {
@@ -58,6 +62,9 @@ impl Addressed for Network {
     }
     fn revision(&self) -> u64 {
         self.revision
+    }
+    fn spec_revision(&self) -> u64 {
+        self.spec_revision
     }
 }
 
@@ -68,6 +75,9 @@ impl Addressed for Sandbox {
     fn revision(&self) -> u64 {
         self.revision
     }
+    fn spec_revision(&self) -> u64 {
+        self.spec_revision
+    }
 }
 
 impl Addressed for Lease {
@@ -77,17 +87,16 @@ impl Addressed for Lease {
     fn revision(&self) -> u64 {
         self.revision
     }
+    fn spec_revision(&self) -> u64 {
+        self.spec_revision
+    }
 }
 
 /// 201 with the address; 202 when the kernel is not verified yet; 200 for a dry run.
 pub(crate) fn created<T: Addressed>(written: Written<T>) -> HttpResponse {
     match written {
-        Written::Done(object) => {
-            tagged(HttpResponse::Created(), &object).insert_header((LOCATION, object.path())).json(&object)
-        }
-        Written::Pending(object) => {
-            tagged(HttpResponse::Accepted(), &object).insert_header((LOCATION, object.path())).json(&object)
-        }
+        Written::Done(object) => made(HttpResponse::Created(), &object),
+        Written::Pending(object) => made(HttpResponse::Accepted(), &object),
         Written::Planned(object, plan) => planned(object, plan),
     }
 }
@@ -95,9 +104,26 @@ pub(crate) fn created<T: Addressed>(written: Written<T>) -> HttpResponse {
 /// 200; 202 when the kernel is not verified yet.
 pub(crate) fn updated<T: Addressed>(written: Written<T>) -> HttpResponse {
     match written {
-        Written::Done(object) => tagged(HttpResponse::Ok(), &object).json(&object),
-        Written::Pending(object) => tagged(HttpResponse::Accepted(), &object).json(&object),
+        Written::Done(object) => changed(HttpResponse::Ok(), &object),
+        Written::Pending(object) => changed(HttpResponse::Accepted(), &object),
         Written::Planned(object, plan) => planned(object, plan),
+    }
+}
+
+/// As [`created`] of what was made, as [`updated`] of what was there.
+pub(crate) fn put<T: Addressed>(put: Put<T>) -> HttpResponse {
+    match put {
+        Put::Made(written) => created(written),
+        Put::Changed(written) => updated(written),
+    }
+}
+
+/// 200 with an object; 304 without it for whoever has it already.
+pub(crate) fn shown<T: Addressed>(object: &T, known: &IfNoneMatch) -> HttpResponse {
+    let (tag, body) = written(object);
+    match known.knows(&tag) {
+        true => fresh(HttpResponse::NotModified()).insert_header((ETAG, tag)).finish(),
+        false => tagged(HttpResponse::Ok(), tag, body),
     }
 }
 
@@ -105,7 +131,7 @@ pub(crate) fn updated<T: Addressed>(written: Written<T>) -> HttpResponse {
 pub(crate) fn removed<T: Addressed>(written: Written<T>) -> HttpResponse {
     match written {
         Written::Done(_) => HttpResponse::NoContent().finish(),
-        Written::Pending(object) => tagged(HttpResponse::Accepted(), &object).json(&object),
+        Written::Pending(object) => changed(HttpResponse::Accepted(), &object),
         Written::Planned(object, plan) => planned(object, plan),
     }
 }
@@ -130,10 +156,25 @@ pub(crate) fn listed<T: Serialize>(request: &HttpRequest, page: Page<T>) -> Http
     response.json(Listed { items, next_page_token, seq })
 }
 
-fn tagged(response: HttpResponseBuilder, object: &impl Addressed) -> HttpResponseBuilder {
-    let mut response = fresh(response);
+/// An object's tag and body.
+pub(crate) fn written<T: Addressed>(object: &T) -> (String, String) {
+    let body = serde_json::to_string(object).unwrap_or_default();
+    (tag(object.spec_revision(), &body), body)
+}
+
+fn made<T: Addressed>(mut response: HttpResponseBuilder, object: &T) -> HttpResponse {
+    response.insert_header((LOCATION, object.path()));
+    changed(response, object)
+}
+
+fn changed<T: Addressed>(mut response: HttpResponseBuilder, object: &T) -> HttpResponse {
     response.insert_header((SEQ, object.revision()));
-    response
+    let (tag, body) = written(object);
+    tagged(response, tag, body)
+}
+
+fn tagged(response: HttpResponseBuilder, tag: String, body: String) -> HttpResponse {
+    fresh(response).insert_header((ETAG, tag)).content_type(ContentType::json()).body(body)
 }
 
 /// Answers say what is so now; nobody may keep them.

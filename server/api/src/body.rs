@@ -35,6 +35,21 @@ impl Document {
         parse_document(&value).map_err(|invalid| explained(&T::name(), invalid).into())
     }
 
+    /// The whole document of an object that its path names, by name or ID: the field that has the name may be left out.
+    pub(crate) fn named<T: DeserializeOwned + Serialize + ToSchema>(
+        mut self,
+        field: &str,
+        name: &str,
+    ) -> Result<T, Problem> {
+        if let Value::Object(members) = &mut self.0 {
+            let given = members.entry(field).or_insert(Value::Null);
+            if given.is_null() {
+                *given = name.into();
+            }
+        }
+        self.whole()
+    }
+
     /// The document as a merge patch (RFC 7396), in which a null removes.
     pub(crate) fn patch(self) -> Value {
         self.0

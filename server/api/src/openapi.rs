@@ -6,6 +6,7 @@ mod components;
 mod examples;
 mod operations;
 mod patches;
+mod puts;
 mod shape;
 
 use std::sync::LazyLock;
@@ -18,7 +19,7 @@ use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa_actix_web::{AppExt, OpenApiFactory};
 
-use crate::{auth, docs, problem, route, service, v1};
+use crate::{auth, docs, precondition, problem, route, service, v1};
 
 /// What stands at the head of the document.
 #[derive(OpenApi)]
@@ -30,7 +31,8 @@ use crate::{auth, docs, problem, route, service, v1};
         description = "Container networks on Linux hosts: networks, address leases and sandboxes, verified in the kernel.\n\n\
             What you write is echoed unchanged; what the system decided and found is in `status`. `{id}` in a path takes an ID or a name. \
             Unknown fields and parameters are refused. Every failure is an RFC 9457 problem document, and its `type` answers with help. \
-            A write waits (`wait`) until the kernel holds what was asked for; 202 says that it goes on. `dry_run=true` changes nothing."
+            A write waits (`wait`) until the kernel holds what was asked for; 202 says that it goes on. `dry_run=true` changes nothing. \
+            Answers with one object have an `ETag`, which `If-Match` of a write takes: state alone never makes it fail."
     ),
     servers((url = "/", description = "This service.")),
     tags(
@@ -50,7 +52,7 @@ pub(crate) fn service() -> impl HttpServiceFactory + OpenApiFactory + 'static {
     utoipa_actix_web::scope("/api/v1")
         .configure(v1::routes)
         .default_service(web::to(route::unknown))
-        .map(|scope| scope.wrap(from_fn(auth::require)))
+        .map(|scope| scope.wrap(from_fn(precondition::require)).wrap(from_fn(auth::require)))
 }
 
 /// `/metrics`.
@@ -83,6 +85,7 @@ pub fn document() -> String {
     components::name(&mut document);
     components::complete(&mut document);
     patches::add(&mut document);
+    puts::add(&mut document);
     operations::complete(&mut document);
     examples::add(&mut document);
     let mut text = serde_json::to_string_pretty(&sorted(document)).unwrap_or_default();

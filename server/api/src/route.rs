@@ -7,22 +7,40 @@ use std::sync::LazyLock;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::ALLOW;
+use serde_json::Value;
 
 use crate::problem::Problem;
 
+/// A method served, with the headers that it takes of its own.
+type Served = (String, Vec<String>);
+
 /// Path templates as segments (`None` for a parameter), with the methods served.
-type Table = Vec<(Vec<Option<String>>, Vec<String>)>;
+type Table = Vec<(Vec<Option<String>>, Vec<Served>)>;
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let paths = crate::openapi::PARSED["paths"].as_object().into_iter().flatten();
     paths
         .map(|(path, item)| {
             let segments = path.split('/').map(|part| (!part.starts_with('{')).then(|| part.to_owned())).collect();
-            let methods = item.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase()).collect();
+            let served = |(method, operation): (&String, &Value)| (method.to_uppercase(), headers_of(operation));
+            let methods = item.as_object().into_iter().flatten().map(served).collect();
             (segments, methods)
         })
         .collect()
 });
+
+fn headers_of(operation: &Value) -> Vec<String> {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let headers = parameters.filter(|parameter| parameter["in"] == "header");
+    headers.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned)).collect()
+}
+
+/// Whether an operation takes a header of its own; nothing where none is served.
+pub(crate) fn takes_header(method: &str, path: &str, header: &str) -> Option<bool> {
+    let method = if method == "HEAD" { "GET" } else { method };
+    let (_, headers) = served_under(path)?.iter().find(|(served, _)| served == method)?;
+    Some(headers.iter().any(|taken| taken == header))
+}
 
 /// 405 with `Allow` for a path that is served with other methods, 404 for one that isn't.
 pub(crate) async fn unknown(request: HttpRequest) -> Result<&'static str, Problem> {
@@ -40,14 +58,17 @@ pub(crate) async fn unknown(request: HttpRequest) -> Result<&'static str, Proble
     }
 }
 
-fn methods_of(path: &str) -> Option<Vec<String>> {
+fn served_under(path: &str) -> Option<&'static [Served]> {
     let parts: Vec<&str> = path.split('/').collect();
     let fits = |template: &[Option<String>]| {
         template.len() == parts.len()
             && template.iter().zip(&parts).all(|(wanted, part)| wanted.as_ref().map_or(!part.is_empty(), |w| w == part))
     };
-    let (_, methods) = TABLE.iter().find(|(template, _)| fits(template))?;
-    let mut allowed = methods.clone();
+    TABLE.iter().find(|(template, _)| fits(template)).map(|(_, served)| served.as_slice())
+}
+
+fn methods_of(path: &str) -> Option<Vec<String>> {
+    let mut allowed: Vec<String> = served_under(path)?.iter().map(|(method, _)| method.clone()).collect();
     if allowed.iter().any(|method| method == "GET") {
         allowed.push("HEAD".to_owned());
     }
@@ -61,7 +82,16 @@ mod tests {
     #[test]
     fn known_paths_name_their_methods() {
         assert_eq!(methods_of("/api/v1/networks").expect("known"), ["GET", "POST", "HEAD"]);
-        assert_eq!(methods_of("/api/v1/networks/n/leases/k").expect("known"), ["DELETE", "GET", "HEAD"]);
+        assert_eq!(
+            methods_of("/api/v1/networks/n/leases/k").expect("known"),
+            ["DELETE", "GET", "PATCH", "PUT", "HEAD"]
+        );
+        let takes = |method, path, header| takes_header(method, path, header);
+        assert_eq!(takes("PATCH", "/api/v1/networks/n", "If-Match"), Some(true));
+        assert_eq!(takes("HEAD", "/api/v1/networks/n", "If-None-Match"), Some(true));
+        assert_eq!(takes("PATCH", "/api/v1/networks/n", "If-None-Match"), Some(false));
+        assert_eq!(takes("GET", "/api/v1/networks", "If-None-Match"), Some(false));
+        assert_eq!(takes("PUT", "/api/v1/networks", "If-Match"), None);
         for path in ["/api/v1/networks/", "/api/v1/nothing", "/", "/api/v1"] {
             assert_eq!(methods_of(path), None, "{path}");
         }

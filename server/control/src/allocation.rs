@@ -132,6 +132,7 @@ impl NewLease<'_> {
             spec: None,
             until: None,
             revision: self.revision,
+            spec_revision: self.revision,
             created_at: self.now,
             updated_at: self.now,
             network_name: self.network.name.clone(),

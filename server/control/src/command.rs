@@ -11,6 +11,7 @@ use netloom_model::probe::ProbeSpec;
 use netloom_model::sandbox::SandboxSpec;
 use netloom_model::{MacAddr, Timestamp};
 
+use crate::precondition::Precondition;
 use crate::principal::Permission;
 
 /// Something that can be asked for.
@@ -30,9 +31,9 @@ macro_rules! commands {
 }
 
 commands! {
-    ListNetworks => Read, GetNetwork => Read, CreateNetwork => Write, UpdateNetwork => Write, RemoveNetwork => Write,
+    ListNetworks => Read, GetNetwork => Read, CreateNetwork => Write, UpdateNetwork => Write, PutNetwork => Write, RemoveNetwork => Write,
     ListSandboxes => Read, GetSandbox => Read, UpdateSandbox => Write, RemoveSandbox => Write,
-    ListLeases => Read, GetLease => Read, ReserveLease => Write, ReleaseLease => Write, GetAddress => Read,
+    ListLeases => Read, GetLease => Read, ReserveLease => Write, UpdateLease => Write, PutLease => Write, ReleaseLease => Write, GetAddress => Read,
     ListPools => Read, Reclaim => Write, Prune => Write, Probe => Write, GetDrift => Read, GetFacts => Read, ListEvents => Read, WatchEvents => Read, GetOverview => Read,
     CreateLoginLink => Administer, CreateBackup => Administer,
 }
@@ -49,11 +50,13 @@ pub struct WriteOptions {
     pub wait: Duration,
     /// Whether what the kernel refused is kept as `failed` rather than undone.
     pub keep_on_failure: bool,
+    /// What must be so of the object; looked at where one is named.
+    pub precondition: Precondition,
 }
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { dry_run: false, wait: Duration::from_secs(30), keep_on_failure: false }
+        Self { dry_run: false, wait: Duration::from_secs(30), keep_on_failure: false, precondition: Precondition::None }
     }
 }
 
@@ -66,6 +69,15 @@ pub enum Written<T> {
     Pending(T),
     /// A dry run: the object as it would be, and what would be done. Nothing was changed.
     Planned(T, Plan),
+}
+
+/// What came of a PUT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Put<T> {
+    /// The object was made.
+    Made(Written<T>),
+    /// It was there, and has the spec now.
+    Changed(Written<T>),
 }
 
 /// Which part of a list.
@@ -120,6 +132,15 @@ pub struct UpdateNetwork {
     pub patch: serde_json::Value,
 }
 
+/// Gives a network a whole spec, and makes it where there is none of this name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutNetwork {
+    /// Which. An ID makes nothing.
+    pub network: Reference,
+    /// What it is to be. Its name is the reference.
+    pub spec: NetworkSpec,
+}
+
 /// Removes a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoveNetwork {
@@ -155,8 +176,12 @@ pub struct CreateSandbox(pub SandboxSpec);
 impl Command for CreateSandbox {
     /// Adopting a foreign namespace reaches into somebody else's process: that is the administrator's to decide.
     fn permission(&self) -> Permission {
-        if self.0.netns.is_some() || self.0.pid.is_some() { Permission::Administer } else { Permission::Write }
+        adopting(&self.0)
     }
+}
+
+const fn adopting(spec: &SandboxSpec) -> Permission {
+    if spec.netns.is_some() || spec.pid.is_some() { Permission::Administer } else { Permission::Write }
 }
 
 /// Changes a sandbox by a JSON Merge Patch of its spec: attaches, detaches, stops, starts, labels.
@@ -166,6 +191,22 @@ pub struct UpdateSandbox {
     pub sandbox: Reference,
     /// RFC 7396 patch.
     pub patch: serde_json::Value,
+}
+
+/// Gives a sandbox a whole spec, and makes it where there is none of this name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutSandbox {
+    /// Which. An ID makes nothing.
+    pub sandbox: Reference,
+    /// What it is to be. Its name is the reference.
+    pub spec: SandboxSpec,
+}
+
+impl Command for PutSandbox {
+    /// As for [`CreateSandbox`], which it may come to.
+    fn permission(&self) -> Permission {
+        adopting(&self.spec)
+    }
 }
 
 /// Removes a sandbox.
@@ -208,6 +249,28 @@ pub struct ReserveLease {
     /// On which network.
     pub network: Reference,
     /// What.
+    pub spec: LeaseSpec,
+}
+
+/// Changes a reservation by a JSON Merge Patch of its spec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateLease {
+    /// On which network.
+    pub network: Reference,
+    /// Key, ID or address.
+    pub lease: String,
+    /// RFC 7396 patch.
+    pub patch: serde_json::Value,
+}
+
+/// Gives a reservation a whole spec, and reserves an address where there is none of this key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutLease {
+    /// On which network.
+    pub network: Reference,
+    /// Key, ID or address. Only a key reserves.
+    pub lease: String,
+    /// What it is to be. Its key is the reference.
     pub spec: LeaseSpec,
 }
 

@@ -21,6 +21,8 @@ pub enum ErrorKind {
     NotFound,
     /// The request is sound, but not in the present state.
     Conflict,
+    /// What the writer said of the object is not so.
+    PreconditionFailed,
     /// A cursor points before the oldest event kept.
     Gone,
     /// The request reads well and breaks a rule.

@@ -1,5 +1,6 @@
-//! Leases: searching and getting them here; reserving and releasing without a sandbox in the module below.
+//! Leases: searching and getting them here; reserving and releasing without a sandbox, and changing what is reserved, in the modules below.
 
+mod edit;
 pub(crate) mod reserve;
 
 use std::net::IpAddr;
@@ -129,6 +130,7 @@ pub(crate) fn answered(row: LeaseRow, grace: Duration) -> Lease {
         spec: row.spec,
         id: row.id,
         revision: row.revision,
+        spec_revision: row.spec_revision,
         created_at: row.created_at,
         updated_at: row.updated_at,
         status: LeaseStatus {

@@ -15,6 +15,7 @@
 //! | `networks`, `sandboxes`, `leases`, `addresses`, `ipam`, `prune`, `reclaim`, `probes`, `events`, `overview`, `backups` | the use cases |
 //! | `validate` | what may be written, all refusals at once |
 //! | `allocation` | who gets which address |
+//! | [`precondition`], `edit`, `put` | what a writer says of the object first; patch or whole spec; change or make |
 //! | `commit`, `settle`, `queue` | the write path: one transaction, then the node, one write per object at a time |
 //! | `assignments`, `reports` | what the node is told, and what it found |
 //! | `background` | what happens by itself |
@@ -30,6 +31,7 @@ mod commit;
 mod conditions;
 pub mod config;
 pub mod control;
+mod edit;
 pub mod error;
 mod events;
 mod identity;
@@ -40,9 +42,11 @@ mod networks;
 pub mod node;
 mod overview;
 mod page;
+pub mod precondition;
 pub mod principal;
 mod probes;
 mod prune;
+mod put;
 mod queue;
 mod reclaim;
 mod reports;
@@ -55,4 +59,5 @@ pub use config::Config;
 pub use control::Control;
 pub use error::{Error, ErrorKind};
 pub use node::Node;
+pub use precondition::Precondition;
 pub use principal::{Authorized, Context, Principal};

@@ -6,6 +6,7 @@ pub(crate) mod fixed;
 pub(crate) mod host;
 pub(crate) mod overlap;
 pub(crate) mod predefined;
+mod put;
 pub(crate) mod remove;
 mod restore;
 pub(crate) mod update;

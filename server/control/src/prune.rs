@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::journal::{Actor, network_ref, sandbox_ref};
 use crate::networks::host::Host;
 use crate::networks::remove::Remove as RemoveNetwork;
+use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
 use crate::reports::gone::purge_in_dry_run;
 use crate::sandboxes::remove::Remove as RemoveSandbox;
@@ -103,6 +104,7 @@ async fn remove_sandboxes(tx: &mut WriteTx<'_>, actor: &Actor, rows: Vec<Sandbox
             reason: None,
             dry_run: false,
             for_node: false,
+            precondition: Precondition::None,
         };
         revision = job.run(tx).await?.revision;
         keys.push(Key::Sandbox(row.id));
@@ -125,6 +127,7 @@ async fn remove_networks(
             event: "network.deleting",
             reason: None,
             dry_run: false,
+            precondition: Precondition::None,
         };
         revision = job.run(tx).await?.revision;
         keys.push(Key::Network(row.id));

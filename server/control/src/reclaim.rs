@@ -18,6 +18,7 @@ use crate::control::Control;
 use crate::error::{Error, ErrorKind};
 use crate::journal::{Actor, sandbox_ref};
 use crate::leases::answered;
+use crate::precondition::Precondition;
 use crate::principal::Authorized;
 use crate::sandboxes::remove::{RECLAIMED, Remove};
 use crate::settle::{Deadline, Settled};
@@ -139,6 +140,7 @@ impl Job for RemoveOrphans {
                 reason: row.orphaned.as_ref().map(|orphaned| orphaned.reason.clone()),
                 dry_run: false,
                 for_node: false,
+                precondition: Precondition::None,
             };
             removed.revision = job.run(tx).await?.revision;
         }

@@ -4,6 +4,7 @@ pub(crate) mod attach;
 pub(crate) mod create;
 pub(crate) mod looks;
 pub(crate) mod ports;
+mod put;
 pub(crate) mod remove;
 pub(crate) mod update;
 pub(crate) mod view;

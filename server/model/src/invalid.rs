@@ -36,7 +36,7 @@ pub enum Code {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, thiserror::Error)]
 #[error("{}{message}", place(.pointer))]
 pub struct Invalid {
-    /// JSON Pointer (RFC 6901) to the field; `?name` for a query parameter, `{name}` for a part of the path. Empty for the
+    /// JSON Pointer (RFC 6901) to the field; `?name` for a query parameter, `{name}` for a part of the path, a header by its name. Empty for the
     /// whole document.
     pub pointer: String,
     /// Which kind of rule.

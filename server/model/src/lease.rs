@@ -129,7 +129,7 @@ pub struct LeaseSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 63)]
     pub pool: Option<String>,
-    /// The Ethernet address that belongs to it, for people to see. Immutable.
+    /// The Ethernet address that belongs to it, for people to see.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 17)]
     pub mac: Option<String>,
@@ -150,6 +150,8 @@ pub struct Lease {
     pub id: LeaseId,
     /// Number of the event that last changed it.
     pub revision: u64,
+    /// Number of the event that last changed the spec; what `If-Match` compares.
+    pub spec_revision: u64,
     /// When this holder got it.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -314,8 +314,10 @@ pub struct Network {
     pub spec: NetworkSpec,
     /// Opaque ID.
     pub id: NetworkId,
-    /// Number of the event that last changed the spec.
+    /// Number of the event that last changed it.
     pub revision: u64,
+    /// Number of the event that last changed the spec; what `If-Match` compares.
+    pub spec_revision: u64,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its spec last changed.

@@ -26,7 +26,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT l.id, l.network_id, l.pool_id, l.address, l.mac, l.kind, l.state, l.owner_kind, l.owner_id, ",
-            "l.owner_name, l.node, l.endpoint_id, l.key, l.spec, l.until, l.revision, l.created_at, l.updated_at, ",
+            "l.owner_name, l.node, l.endpoint_id, l.key, l.spec, l.until, l.revision, l.spec_revision, l.created_at, l.updated_at, ",
             "n.name, p.key, p.prefix_length, p.gateway, ",
             "CASE l.state WHEN 'orphaned' THEN (SELECT s.orphaned FROM sandbox AS s WHERE s.id = l.owner_id) END, ",
             "CASE l.state WHEN 'orphaned' THEN (SELECT s.orphaned_at FROM sandbox AS s WHERE s.id = l.owner_id) END ",
@@ -80,6 +80,7 @@ pub(crate) fn row(columns: &mut Columns<'_>) -> Result<LeaseRow, Error> {
         spec: columns.json_option()?,
         until: columns.time_option()?,
         revision: columns.count()?,
+        spec_revision: columns.count()?,
         created_at: columns.time()?,
         updated_at: columns.time()?,
         network_name: columns.plain()?,
@@ -101,8 +102,8 @@ fn owner(columns: &mut Columns<'_>) -> Result<Owner, Error> {
 pub async fn insert(tx: &mut WriteTx<'_>, row: &LeaseRow) -> Result<(), Error> {
     let statement = sql(concat!(
         "INSERT INTO lease (id, network_id, pool_id, scope, address, mac, kind, state, owner_kind, owner_id, owner_name, node,
-            endpoint_id, key, spec, until, revision, created_at, updated_at)
-        VALUES ($4, $5, $1, 'local', $6, $7, $2, $3, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18);
+            endpoint_id, key, spec, until, revision, spec_revision, created_at, updated_at)
+        VALUES ($4, $5, $1, 'local', $6, $7, $2, $3, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19);
         INSERT INTO pool_count (pool_id, kind, state, leases, in_range)
         SELECT id, $2, $3, 1, $6 BETWEEN range_low AND range_high FROM pool WHERE id = $1 ",
         add_count!()
@@ -123,6 +124,7 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &LeaseRow) -> Result<(), Error> {
     .bind(row.spec.as_ref().map(column::json).transpose()?)
     .bind(row.until.map(Timestamp::millis))
     .bind(column::integer(row.revision))
+    .bind(column::integer(row.spec_revision))
     .bind(row.created_at.millis())
     .bind(row.updated_at.millis());
     tx.write(statement);
@@ -155,7 +157,8 @@ pub async fn change(tx: &mut WriteTx<'_>, old: &LeaseRow, new: &LeaseRow) -> Res
                 count!("$2, $3", "-1"),
                 count!("$5, $6", "1"),
                 "UPDATE lease SET mac = $7, kind = $5, state = $6, owner_kind = $8, owner_id = $9, owner_name = $10, node = $11,
-                endpoint_id = $12, spec = $13, until = $14, revision = $15, created_at = $16, updated_at = $4
+                endpoint_id = $12, spec = $13, until = $14, revision = $15, created_at = $16, spec_revision = $17,
+                updated_at = $4
                 WHERE id = $1 AND kind = $2 AND state = $3 RETURNING 1"
             )
         };
@@ -174,7 +177,8 @@ pub async fn change(tx: &mut WriteTx<'_>, old: &LeaseRow, new: &LeaseRow) -> Res
         .bind(new.spec.as_ref().map(column::json).transpose()?)
         .bind(new.until.map(Timestamp::millis))
         .bind(column::integer(new.revision))
-        .bind(new.created_at.millis());
+        .bind(new.created_at.millis())
+        .bind(column::integer(new.spec_revision));
     tx.row(statement, |_| Ok(())).await?.ok_or(Error::NotFound)
 }
 

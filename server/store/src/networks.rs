@@ -17,7 +17,7 @@ use crate::tx::{ReadTx, WriteTx, sql};
 
 macro_rules! columns {
     () => {
-        "n.id, n.name, n.driver, n.predefined, n.deleting, n.parent, n.spec, n.revision, n.created_at, n.updated_at"
+        "n.id, n.name, n.driver, n.predefined, n.deleting, n.parent, n.spec, n.revision, n.spec_revision, n.created_at, n.updated_at"
     };
 }
 
@@ -67,6 +67,7 @@ fn row(columns: &mut Columns<'_>) -> Result<NetworkRow, Error> {
         parent: columns.plain()?,
         spec: columns.json()?,
         revision: columns.count()?,
+        spec_revision: columns.count()?,
         created_at: columns.time()?,
         updated_at: columns.time()?,
     })
@@ -99,8 +100,8 @@ fn with_pools(rows: Vec<(NetworkRow, bool, Option<AssignedPool>)>) -> Vec<Networ
 /// [`Error::Duplicate`] with [`crate::constraint::NETWORK_NAME`].
 pub async fn insert(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error> {
     let node = tx.identity.node.to_string();
-    let statement = sql("INSERT INTO network (id, name, driver, scope, node, predefined, deleting, parent, spec, revision, created_at, updated_at)
-        VALUES ($1, $2, $3, 'local', $4, $5, $6, $7, $8, $9, $10, $11)")
+    let statement = sql("INSERT INTO network (id, name, driver, scope, node, predefined, deleting, parent, spec, revision, spec_revision, created_at, updated_at)
+        VALUES ($1, $2, $3, 'local', $4, $5, $6, $7, $8, $9, $10, $11, $12)")
     .bind(row.id.to_string())
     .bind(row.name.clone())
     .bind(row.driver.as_str())
@@ -110,6 +111,7 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error>
     .bind(row.parent.clone())
     .bind(column::json(&row.spec)?)
     .bind(column::integer(row.revision))
+    .bind(column::integer(row.spec_revision))
     .bind(row.created_at.millis())
     .bind(row.updated_at.millis());
     tx.write(statement);
@@ -119,16 +121,18 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error>
     Ok(())
 }
 
-/// Writes what can change of a network: spec with its labels, revision, time.
+/// Writes what can change of a network: spec with its labels, its revision and the spec's, time.
 ///
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn update(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error> {
-    let statement = sql("UPDATE network SET spec = $2, revision = $3, updated_at = $4 WHERE id = $1")
-        .bind(row.id.to_string())
-        .bind(column::json(&row.spec)?)
-        .bind(column::integer(row.revision))
-        .bind(row.updated_at.millis());
+    let statement =
+        sql("UPDATE network SET spec = $2, revision = $3, spec_revision = $5, updated_at = $4 WHERE id = $1")
+            .bind(row.id.to_string())
+            .bind(column::json(&row.spec)?)
+            .bind(column::integer(row.revision))
+            .bind(row.updated_at.millis())
+            .bind(column::integer(row.spec_revision));
     tx.change_one(statement).await?;
     labels::NETWORK.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await
 }

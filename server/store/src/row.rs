@@ -32,6 +32,8 @@ pub struct NetworkRow {
     pub spec: NetworkSpec,
     /// Number of the event that last changed it.
     pub revision: u64,
+    /// Number of the event that last changed what the user wrote.
+    pub spec_revision: u64,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -91,6 +93,8 @@ pub struct LeaseRow {
     pub until: Option<Timestamp>,
     /// Number of the event that last changed it.
     pub revision: u64,
+    /// Number of the event that last changed what the user wrote.
+    pub spec_revision: u64,
     /// When this holder got it.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -135,6 +139,8 @@ pub struct SandboxRow {
     pub spec: SandboxSpec,
     /// Number of the event that last changed it.
     pub revision: u64,
+    /// Number of the event that last changed what the user wrote.
+    pub spec_revision: u64,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.

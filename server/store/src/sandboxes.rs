@@ -13,8 +13,8 @@ use crate::{endpoints, labels, leases};
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT s.id, s.name, s.namespace, s.running, s.deleting, s.orphaned, s.orphaned_at, s.spec, s.revision, s.created_at, ",
-            "s.updated_at FROM sandbox AS s ",
+            "SELECT s.id, s.name, s.namespace, s.running, s.deleting, s.orphaned, s.orphaned_at, s.spec, s.revision, s.spec_revision, ",
+            "s.created_at, s.updated_at FROM sandbox AS s ",
             $rest
         )
     };
@@ -30,6 +30,7 @@ fn row(columns: &mut Columns<'_>) -> Result<SandboxRow, Error> {
         orphaned: columns.orphaned()?,
         spec: columns.json()?,
         revision: columns.count()?,
+        spec_revision: columns.count()?,
         created_at: columns.time()?,
         updated_at: columns.time()?,
     })
@@ -41,8 +42,8 @@ fn row(columns: &mut Columns<'_>) -> Result<SandboxRow, Error> {
 /// [`Error::Duplicate`] with [`crate::constraint::SANDBOX_NAME`].
 pub async fn insert(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error> {
     let node = tx.identity.node.to_string();
-    let statement = sql("INSERT INTO sandbox (id, name, scope, node, namespace, running, deleting, orphaned, orphaned_at, spec, revision, created_at, updated_at)
-        VALUES ($1, $2, 'local', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
+    let statement = sql("INSERT INTO sandbox (id, name, scope, node, namespace, running, deleting, orphaned, orphaned_at, spec, revision, spec_revision, created_at, updated_at)
+        VALUES ($1, $2, 'local', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
     .bind(row.id.to_string())
     .bind(row.name.clone())
     .bind(node)
@@ -53,6 +54,7 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error>
     .bind(since(row.orphaned.as_ref()))
     .bind(column::json(&row.spec)?)
     .bind(column::integer(row.revision))
+    .bind(column::integer(row.spec_revision))
     .bind(row.created_at.millis())
     .bind(row.updated_at.millis());
     tx.write(statement);
@@ -63,11 +65,11 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error>
 }
 
 /// Writes what can change of a sandbox that was read in this transaction: namespace, whether it should run, why and since when it is
-/// orphaned, spec with its labels, revision, time.
+/// orphaned, spec with its labels, its revision and the spec's, time.
 pub async fn update(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error> {
     let statement = sql(
         "UPDATE sandbox SET namespace = $2, running = $3, orphaned = $4, orphaned_at = $5, spec = $6, revision = $7,
-        updated_at = $8 WHERE id = $1",
+        spec_revision = $8, updated_at = $9 WHERE id = $1",
     )
     .bind(row.id.to_string())
     .bind(column::json(&row.namespace)?)
@@ -76,16 +78,17 @@ pub async fn update(tx: &mut WriteTx<'_>, row: &SandboxRow) -> Result<(), Error>
     .bind(since(row.orphaned.as_ref()))
     .bind(column::json(&row.spec)?)
     .bind(column::integer(row.revision))
+    .bind(column::integer(row.spec_revision))
     .bind(row.updated_at.millis());
     tx.write(statement);
     labels::SANDBOX.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await
 }
 
-/// Writes the specs of sandboxes that were read in this transaction, with revision and time; their labels are as they were.
+/// Writes the specs of sandboxes that were read in this transaction, with revision (of both kinds) and time; their labels are as they were.
 pub fn respecify(tx: &mut WriteTx<'_>, rows: &[SandboxRow], revision: u64, now: Timestamp) -> Result<(), Error> {
     let specs: Result<Vec<_>, Error> =
         rows.iter().map(|row| Ok((row.id.to_string(), column::json(&row.spec)?))).collect();
-    let statement = sql("UPDATE sandbox SET spec = new.value ->> 1, revision = $2, updated_at = $3
+    let statement = sql("UPDATE sandbox SET spec = new.value ->> 1, revision = $2, spec_revision = $2, updated_at = $3
         FROM json_each($1) AS new WHERE sandbox.id = new.value ->> 0");
     tx.write(statement.bind(column::json(&specs?)?).bind(column::integer(revision)).bind(now.millis()));
     Ok(())

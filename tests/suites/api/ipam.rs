@@ -30,7 +30,7 @@ impl Drop for Process {
 }
 
 /// A sandbox whose adopted namespace is gone, on a network.
-fn orphan(host: &Host, client: &Client, name: &str, network: &str) {
+pub(crate) fn orphan(host: &Host, client: &Client, name: &str, network: &str) {
     let process = Process::new(host);
     client.post("sandboxes", &json!({"name": name, "pid": process.0.id(), "networks": {network: {}}})).is(201);
     drop(process);

@@ -69,7 +69,7 @@ pub(super) fn complete(document: &mut Value) {
     let components = &mut document["components"];
     let schemas = &mut components["schemas"];
     for resource in ["Network", "Sandbox", "Lease"] {
-        for member in ["id", "revision", "created_at", "updated_at", "status"] {
+        for member in ["id", "revision", "spec_revision", "created_at", "updated_at", "status"] {
             schemas[resource]["properties"][member]["readOnly"] = true.into();
         }
     }
@@ -121,7 +121,7 @@ fn bound(schemas: &mut Value) {
 }
 
 /// Shared answers of failure: name, status, description.
-pub(super) const RESPONSES: [(&str, u16, &str); 14] = [
+pub(super) const RESPONSES: [(&str, u16, &str); 15] = [
     (
         "Malformed",
         400,
@@ -137,6 +137,7 @@ pub(super) const RESPONSES: [(&str, u16, &str); 14] = [
         "Sound, but not in the present state: a name, subnet or address in use, a full pool, a refusal of the kernel.",
     ),
     ("Gone", 410, "The cursor points before the oldest event kept."),
+    ("PreconditionFailed", 412, "What `If-Match` or `If-None-Match` says is not so; nothing was changed."),
     ("TooLarge", 413, "The body is over 1 MiB."),
     ("UnsupportedMediaType", 415, "The body is not declared as JSON."),
     ("Misdirected", 421, "The `Host` header is not one that this service answers to."),
@@ -155,6 +156,10 @@ fn example(status: u16) -> Value {
         408 => ("body-timeout", "the body did not come within 10 s"),
         409 => ("in-use", "network `macvlan-net1` has 2 endpoints"),
         410 => ("cursor-expired", "the oldest event kept is 1200"),
+        412 => (
+            "precondition-failed",
+            "the spec of network `macvlan-net1` was last changed by event 57, not by 41 as asked for",
+        ),
         413 => ("payload-too-large", "the body may have at most 1048576 bytes"),
         415 => ("unsupported-media-type", "the body must be declared as application/json, not `text/plain`"),
         421 => ("host-not-allowed", "this service does not answer to the name `evil.example`"),
@@ -167,6 +172,9 @@ fn example(status: u16) -> Value {
         "type": format!("/problems/{code}"), "title": title, "status": status, "detail": detail, "code": code,
         "retryable": (status == 408 || status == 503), "request_id": "req-5f1c2a9be0d34c17",
     });
+    if status == 412 {
+        problem["facts"] = json!({"spec_revision": "57", "etag": "\"57.af63dc4c8601ec8c\""});
+    }
     if status == 422 {
         problem["errors"] = json!([{
             "pointer": "/pools/v4/subnet", "code": "host-bits-set", "value": "10.0.4.1/24",

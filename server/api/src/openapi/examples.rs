@@ -32,11 +32,13 @@ pub(super) fn add(document: &mut Value) {
 
 fn request(id: &str) -> Option<Value> {
     Some(match id {
-        "network_create" => network_write(),
+        "network_create" | "network_put" => network_write(),
         "network_patch" => json!({"description": "the lab", "labels": {"team": "lab", "old": null}}),
-        "sandbox_create" => sandbox_write(),
+        "sandbox_create" | "sandbox_put" => sandbox_write(),
         "sandbox_patch" => json!({"networks": {"macvlan-net2": {}, "macvlan-net1": null}}),
         "network_lease_create" => json!({"key": "printer", "address": "192.168.122.9"}),
+        "network_lease_put" => json!({"address": "192.168.122.9", "description": "third floor"}),
+        "network_lease_patch" => json!({"description": "third floor", "mac": null}),
         "probe_create" => json!({"from": "macvlan1", "kind": "arp", "to": "192.168.122.3", "count": 3}),
         _ => return None,
     })
@@ -44,9 +46,13 @@ fn request(id: &str) -> Option<Value> {
 
 fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
     let resource = match id {
-        "network_create" | "network_get" | "network_patch" | "network_delete" => Some(network()),
-        "sandbox_create" | "sandbox_get" | "sandbox_patch" | "sandbox_delete" => Some(sandbox()),
-        "network_lease_create" | "network_lease_get" | "network_lease_delete" => Some(reservation()),
+        "network_create" | "network_get" | "network_put" | "network_patch" | "network_delete" => Some(network()),
+        "sandbox_create" | "sandbox_get" | "sandbox_put" | "sandbox_patch" | "sandbox_delete" => Some(sandbox()),
+        "network_lease_create"
+        | "network_lease_get"
+        | "network_lease_put"
+        | "network_lease_patch"
+        | "network_lease_delete" => Some(reservation()),
         "lease_get" => Some(lease()),
         _ => None,
     };

@@ -14,12 +14,30 @@ pub(super) fn complete(document: &mut Value) {
             if OPEN.contains(&id.as_str()) {
                 operation["security"] = json!([]);
             }
+            for header in ["If-Match", "If-None-Match"] {
+                if takes(operation, header) {
+                    unmet(operation, method);
+                }
+            }
             for (status, name) in failures(path, method, &id) {
                 operation["responses"][status] = json!({"$ref": format!("#/components/responses/{name}")});
             }
             add_headers(operation, method);
             mark_file(operation);
         }
+    }
+}
+
+fn takes(operation: &Value, header: &str) -> bool {
+    operation["parameters"].as_array().into_iter().flatten().any(|parameter| parameter["name"] == header)
+}
+
+/// Declares what comes of a precondition that is not met.
+fn unmet(operation: &mut Value, method: &str) {
+    if method == "get" {
+        operation["responses"]["304"] = json!({"description": "The answer is the one that has this tag."});
+    } else {
+        operation["responses"]["412"] = json!({"$ref": "#/components/responses/PreconditionFailed"});
     }
 }
 
@@ -71,7 +89,7 @@ fn failures(path: &str, method: &str, id: &str) -> Vec<(&'static str, &'static s
     if method != "get" {
         all.push(("409", "Conflict"));
     }
-    if ["post", "patch"].contains(&method) {
+    if ["post", "put", "patch"].contains(&method) {
         all.extend([
             ("408", "TooSlow"),
             ("413", "TooLarge"),
@@ -101,14 +119,26 @@ fn add_headers(operation: &mut Value, method: &str) {
         "The next page, as `rel=\"next\"` (RFC 8288); absent on the last.",
         json!({"type": "string", "maxLength": 4096}),
     );
+    let tag = (
+        "ETag",
+        "The object as answered, as a strong tag: before the dot the number of the event that last changed the spec.",
+        json!({"type": "string", "maxLength": 64}),
+    );
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     for (status, response) in responses.iter_mut().filter(|(_, response)| response.get("$ref").is_none()) {
-        let headers = match (method, status.as_str()) {
-            ("post", "201" | "202") => vec![location.clone(), seq.clone()],
-            ("patch", "200" | "202") | ("delete", "202") => vec![seq.clone()],
+        let one = response.pointer("/content/application~1json/schema/$ref").and_then(Value::as_str);
+        let one = one.is_some_and(|one| ["/Network", "/Sandbox", "/Lease"].iter().any(|kind| one.ends_with(kind)));
+        let mut headers = match (method, status.as_str()) {
+            ("post" | "put", "201") | ("post", "202") => vec![location.clone(), seq.clone()],
+            ("put" | "patch", "200" | "202") | ("delete", "202") => vec![seq.clone()],
             ("get", "200") if paged => vec![link.clone()],
+            ("get", "200") if one => Vec::new(),
+            ("get", "304") => vec![tag.clone()],
             _ => continue,
         };
+        if one {
+            headers.push(tag.clone());
+        }
         let headers: Map<String, Value> = headers
             .into_iter()
             .map(|(name, description, schema)| (name.to_owned(), json!({"description": description, "schema": schema})))

@@ -4,8 +4,16 @@
 use serde_json::{Value, json};
 
 /// Schemas that a patch can reach.
-const PATCHED: [&str; 7] =
-    ["NetworkWrite", "PoolWrite", "BridgeWrite", "MacvlanWrite", "SandboxWrite", "AttachmentWrite", "Labels"];
+const PATCHED: [&str; 8] = [
+    "NetworkWrite",
+    "PoolWrite",
+    "BridgeWrite",
+    "MacvlanWrite",
+    "SandboxWrite",
+    "AttachmentWrite",
+    "LeaseWrite",
+    "Labels",
+];
 
 /// Adds a `...Patch` for every schema that a patch can reach, and makes the PATCH operations take them.
 pub(super) fn add(document: &mut Value) {

@@ -19,6 +19,7 @@ fn every_kind_has_its_status() {
         (ErrorKind::Forbidden, 403),
         (ErrorKind::NotFound, 404),
         (ErrorKind::Conflict, 409),
+        (ErrorKind::PreconditionFailed, 412),
         (ErrorKind::Gone, 410),
         (ErrorKind::Invalid, 422),
         (ErrorKind::Unavailable, 503),

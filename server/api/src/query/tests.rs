@@ -66,7 +66,8 @@ fn a_wait_has_a_unit_and_a_bound() {
 #[test]
 fn write_options_follow_the_query() {
     let query: WriteQuery = read("dry_run=true&wait=1s&on_failure=keep").expect("good");
-    let wanted = WriteOptions { dry_run: true, wait: Duration::from_secs(1), keep_on_failure: true };
+    let wanted =
+        WriteOptions { dry_run: true, wait: Duration::from_secs(1), keep_on_failure: true, ..WriteOptions::default() };
     assert_eq!(query.options(), wanted);
     assert_eq!(read::<WriteQuery>("").expect("empty").options(), WriteOptions::default());
     assert!(read::<WriteQuery>("on_failure=shrug").is_err());

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
-use netloom_control::command::{GetLease, ListLeases, ReleaseLease, ReserveLease};
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put, web};
+use netloom_control::command::{GetLease, ListLeases, PutLease, ReleaseLease, ReserveLease, UpdateLease, WriteOptions};
 use netloom_model::MacAddr;
 use netloom_model::lease::{Lease, LeaseKind, LeaseSpec, LeaseState};
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use super::State;
 use crate::answer::{self, DryRun, Listed};
 use crate::auth::Caller;
 use crate::body::Document;
+use crate::precondition::{IfMatch, IfNoneMatch, PutMatch, or_present_tag};
 use crate::problem::Problem;
 use crate::query::{Filter, NoQuery, RemoveQuery, Subnet, WriteQuery, one, page};
 
@@ -108,7 +109,7 @@ pub(crate) async fn lease_list(
 /// Shows a lease.
 ///
 /// By its ID. Past holders of an address are at `/addresses/{ip}`.
-#[utoipa::path(tag = "leases", params(("id" = String, Path, description = "The lease's ID.")),
+#[utoipa::path(tag = "leases", params(("id" = String, Path, description = "The lease's ID."), IfNoneMatch),
     responses((status = 200, description = "The lease.", body = Lease)))]
 #[get("/leases/{id}")]
 pub(crate) async fn lease_get(
@@ -116,10 +117,11 @@ pub(crate) async fn lease_get(
     Caller(caller): Caller,
     id: web::Path<String>,
     _: Filter<NoQuery>,
+    known: IfNoneMatch,
 ) -> Result<HttpResponse, Problem> {
     let command = GetLease { network: None, lease: id.into_inner() };
     let lease = state.control.get_lease(caller.authorize(command)?).await?;
-    Ok(answer::found(&lease))
+    Ok(answer::shown(&lease, &known))
 }
 
 /// Lists the leases of a network.
@@ -170,7 +172,7 @@ pub(crate) async fn network_lease_create(
 /// By the key of a reservation, by address, or by ID.
 #[utoipa::path(tag = "leases", params(
     ("id" = String, Path, description = "The network's ID or name."),
-    ("key" = String, Path, description = "The lease's key, address or ID.")),
+    ("key" = String, Path, description = "The lease's key, address or ID."), IfNoneMatch),
     responses((status = 200, description = "The lease.", body = Lease)))]
 #[get("/networks/{id}/leases/{key}")]
 pub(crate) async fn network_lease_get(
@@ -178,11 +180,68 @@ pub(crate) async fn network_lease_get(
     Caller(caller): Caller,
     path: web::Path<(String, String)>,
     _: Filter<NoQuery>,
+    known: IfNoneMatch,
 ) -> Result<HttpResponse, Problem> {
     let (network, lease) = path.into_inner();
     let command = GetLease { network: Some(network), lease };
     let lease = state.control.get_lease(caller.authorize(command)?).await?;
-    Ok(answer::found(&lease))
+    Ok(answer::shown(&lease, &known))
+}
+
+/// Puts a reservation.
+///
+/// Reserves an address under this key, or gives the reservation this whole spec: what is absent is unset. A second PUT of the same body changes
+/// nothing. By ID or address only what is there. The address and the pool stay; `address` and `pool` may say which they are. With `dry_run=true`
+/// the answer is a `LeaseDryRun`.
+#[utoipa::path(tag = "leases", params(
+    ("id" = String, Path, description = "The network's ID or name."),
+    ("key" = String, Path, description = "The reservation's key, or the address or ID of one that is there."), WriteQuery, PutMatch),
+    request_body = LeaseSpec, responses(
+    (status = 201, description = "Reserved.", body = Lease),
+    (status = 200, description = "Has this spec.", body = Lease),
+    (status = 202, description = "Committed; the wait ran out.", body = Lease)))]
+#[put("/networks/{id}/leases/{key}")]
+pub(crate) async fn network_lease_put(
+    state: State,
+    Caller(caller): Caller,
+    path: web::Path<(String, String)>,
+    Filter(query): Filter<WriteQuery>,
+    PutMatch(precondition): PutMatch,
+    document: Document,
+) -> Result<HttpResponse, Problem> {
+    let (network, lease) = path.into_inner();
+    let spec = document.named::<LeaseSpec>("key", &lease)?;
+    let present = caller.authorize(GetLease { network: Some(network.clone()), lease: lease.clone() })?;
+    let command = caller.authorize(PutLease { network, lease, spec })?;
+    let put = state.control.put_lease(command, WriteOptions { precondition, ..query.options() });
+    Ok(answer::put(or_present_tag(put, state.control.get_lease(present)).await?))
+}
+
+/// Changes a reservation.
+///
+/// A JSON Merge Patch (RFC 7396) of the spec: null removes a field. `description` and `mac` can change; the address stays. With `dry_run=true` the
+/// answer is a `LeaseDryRun`.
+#[utoipa::path(tag = "leases", params(
+    ("id" = String, Path, description = "The network's ID or name."),
+    ("key" = String, Path, description = "The lease's key, address or ID."), WriteQuery, IfMatch),
+    request_body(content = LeaseSpec, content_type = "application/merge-patch+json"), responses(
+    (status = 200, description = "Changed.", body = Lease),
+    (status = 202, description = "Committed; the wait ran out.", body = Lease)))]
+#[patch("/networks/{id}/leases/{key}")]
+pub(crate) async fn network_lease_patch(
+    state: State,
+    Caller(caller): Caller,
+    path: web::Path<(String, String)>,
+    Filter(query): Filter<WriteQuery>,
+    IfMatch(precondition): IfMatch,
+    document: Document,
+) -> Result<HttpResponse, Problem> {
+    let (network, lease) = path.into_inner();
+    let present = caller.authorize(GetLease { network: Some(network.clone()), lease: lease.clone() })?;
+    let command = caller.authorize(UpdateLease { network, lease, patch: document.patch() })?;
+    let written = state.control.update_lease(command, WriteOptions { precondition, ..query.options() });
+    let written = or_present_tag(written, state.control.get_lease(present)).await?;
+    Ok(answer::updated(written))
 }
 
 /// Releases a reservation.
@@ -190,7 +249,7 @@ pub(crate) async fn network_lease_get(
 /// Or ends a quarantine. The lease of a sandbox, a gateway or the host is not released by hand.
 #[utoipa::path(tag = "leases", params(
     ("id" = String, Path, description = "The network's ID or name."),
-    ("key" = String, Path, description = "The lease's key, address or ID."), RemoveQuery), responses(
+    ("key" = String, Path, description = "The lease's key, address or ID."), RemoveQuery, IfMatch), responses(
     (status = 204, description = "The address is free."),
     (status = 202, description = "On its way out; the wait ran out.", body = Lease),
     (status = 200, description = "With `dry_run=true`: what would be done.", body = DryRun<Lease>)))]
@@ -200,9 +259,12 @@ pub(crate) async fn network_lease_delete(
     Caller(caller): Caller,
     path: web::Path<(String, String)>,
     Filter(query): Filter<RemoveQuery>,
+    IfMatch(precondition): IfMatch,
 ) -> Result<HttpResponse, Problem> {
     let (network, lease) = path.into_inner();
-    let command = ReleaseLease { network, lease };
-    let written = state.control.release_lease(caller.authorize(command)?, query.options()).await?;
+    let present = caller.authorize(GetLease { network: Some(network.clone()), lease: lease.clone() })?;
+    let command = caller.authorize(ReleaseLease { network, lease })?;
+    let written = state.control.release_lease(command, WriteOptions { precondition, ..query.options() });
+    let written = or_present_tag(written, state.control.get_lease(present)).await?;
     Ok(answer::removed(written))
 }

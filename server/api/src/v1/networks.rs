@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
-use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, web};
-use netloom_control::command::{CreateNetwork, GetNetwork, ListNetworks, RemoveNetwork, UpdateNetwork};
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put, web};
+use netloom_control::command::{
+    CreateNetwork, GetNetwork, ListNetworks, PutNetwork, RemoveNetwork, UpdateNetwork, WriteOptions,
+};
 use netloom_model::network::{Driver, Network, NetworkSpec};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,7 @@ use super::State;
 use crate::answer::{self, DryRun, Listed};
 use crate::auth::Caller;
 use crate::body::Document;
+use crate::precondition::{IfMatch, IfNoneMatch, PutMatch, or_present_tag};
 use crate::problem::Problem;
 use crate::query::{Filter, NoQuery, Texts, Wait, WriteQuery, one, options, page};
 
@@ -109,7 +112,7 @@ pub(crate) async fn network_create(
 /// Shows a network.
 ///
 /// The spec as it was written, and in `status` the canonical pools with their use.
-#[utoipa::path(tag = "networks", params(("id" = String, Path, description = "The network's ID or name.")),
+#[utoipa::path(tag = "networks", params(("id" = String, Path, description = "The network's ID or name."), IfNoneMatch),
     responses((status = 200, description = "The network.", body = Network)))]
 #[get("/networks/{id}")]
 pub(crate) async fn network_get(
@@ -117,16 +120,43 @@ pub(crate) async fn network_get(
     Caller(caller): Caller,
     id: web::Path<String>,
     _: Filter<NoQuery>,
+    known: IfNoneMatch,
 ) -> Result<HttpResponse, Problem> {
     let network = state.control.get_network(caller.authorize(GetNetwork(id.into_inner()))?).await?;
-    Ok(answer::found(&network))
+    Ok(answer::shown(&network, &known))
+}
+
+/// Puts a network.
+///
+/// Makes it, or gives it this whole spec: what is absent is unset. A second PUT of the same body changes nothing. By ID only what is there. With
+/// `dry_run=true` the answer is a `NetworkDryRun`.
+#[utoipa::path(tag = "networks", params(("id" = String, Path, description = "The network's name, or the ID of one that is there."), WriteQuery, PutMatch),
+    request_body = NetworkSpec, responses(
+    (status = 201, description = "Made, and verified in the kernel.", body = Network),
+    (status = 200, description = "Has this spec, verified in the kernel.", body = Network),
+    (status = 202, description = "Committed; the wait ran out before the kernel was verified.", body = Network)))]
+#[put("/networks/{id}")]
+pub(crate) async fn network_put(
+    state: State,
+    Caller(caller): Caller,
+    id: web::Path<String>,
+    Filter(query): Filter<WriteQuery>,
+    PutMatch(precondition): PutMatch,
+    document: Document,
+) -> Result<HttpResponse, Problem> {
+    let network = id.into_inner();
+    let spec = document.named::<NetworkSpec>("name", &network)?;
+    let present = caller.authorize(GetNetwork(network.clone()))?;
+    let command = caller.authorize(PutNetwork { network, spec })?;
+    let put = state.control.put_network(command, WriteOptions { precondition, ..query.options() });
+    Ok(answer::put(or_present_tag(put, state.control.get_network(present)).await?))
 }
 
 /// Changes a network.
 ///
 /// A JSON Merge Patch (RFC 7396) of the spec: null removes a field. What can't change says so. With `dry_run=true` the
 /// answer is a `NetworkDryRun`.
-#[utoipa::path(tag = "networks", params(("id" = String, Path, description = "The network's ID or name."), WriteQuery),
+#[utoipa::path(tag = "networks", params(("id" = String, Path, description = "The network's ID or name."), WriteQuery, IfMatch),
     request_body(content = NetworkSpec, content_type = "application/merge-patch+json"), responses(
     (status = 200, description = "Changed, and verified in the kernel.", body = Network),
     (status = 202, description = "Committed; the wait ran out before the kernel was verified.", body = Network)))]
@@ -136,10 +166,15 @@ pub(crate) async fn network_patch(
     Caller(caller): Caller,
     id: web::Path<String>,
     Filter(query): Filter<WriteQuery>,
+    IfMatch(precondition): IfMatch,
     document: Document,
 ) -> Result<HttpResponse, Problem> {
-    let command = UpdateNetwork { network: id.into_inner(), patch: document.patch() };
-    let written = state.control.update_network(caller.authorize(command)?, query.options()).await?;
+    let network = id.into_inner();
+    let present = caller.authorize(GetNetwork(network.clone()))?;
+    let command = caller.authorize(UpdateNetwork { network, patch: document.patch() })?;
+    let options = WriteOptions { precondition, ..query.options() };
+    let written = state.control.update_network(command, options);
+    let written = or_present_tag(written, state.control.get_network(present)).await?;
     Ok(answer::updated(written))
 }
 
@@ -147,7 +182,7 @@ pub(crate) async fn network_patch(
 ///
 /// Refused while endpoints are on it, unless `cascade=endpoints`; the refusal lists them.
 #[utoipa::path(tag = "networks",
-    params(("id" = String, Path, description = "The network's ID or name."), RemoveNetworkQuery), responses(
+    params(("id" = String, Path, description = "The network's ID or name."), RemoveNetworkQuery, IfMatch), responses(
     (status = 204, description = "Gone from the store and from the kernel."),
     (status = 202, description = "On its way out; the wait ran out before the kernel was clean.", body = Network),
     (status = 200, description = "With `dry_run=true`: what would be done.", body = DryRun<Network>)))]
@@ -157,8 +192,13 @@ pub(crate) async fn network_delete(
     Caller(caller): Caller,
     id: web::Path<String>,
     Filter(query): Filter<RemoveNetworkQuery>,
+    IfMatch(precondition): IfMatch,
 ) -> Result<HttpResponse, Problem> {
-    let command = RemoveNetwork { network: id.into_inner(), cascade: query.cascade.is_some() };
-    let written = state.control.remove_network(caller.authorize(command)?, options(query.dry_run, query.wait)).await?;
+    let network = id.into_inner();
+    let present = caller.authorize(GetNetwork(network.clone()))?;
+    let command = caller.authorize(RemoveNetwork { network, cascade: query.cascade.is_some() })?;
+    let options = WriteOptions { precondition, ..options(query.dry_run, query.wait) };
+    let written = state.control.remove_network(command, options);
+    let written = or_present_tag(written, state.control.get_network(present)).await?;
     Ok(answer::removed(written))
 }

@@ -1,8 +1,10 @@
 //! Sandboxes, with their endpoints.
 
 use actix_web::http::header::ContentType;
-use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, web};
-use netloom_control::command::{CreateSandbox, GetSandbox, ListSandboxes, RemoveSandbox, UpdateSandbox};
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put, web};
+use netloom_control::command::{
+    CreateSandbox, GetSandbox, ListSandboxes, PutSandbox, RemoveSandbox, UpdateSandbox, WriteOptions,
+};
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use serde::Deserialize;
 
@@ -10,6 +12,7 @@ use super::State;
 use crate::answer::{self, DryRun, Listed};
 use crate::auth::Caller;
 use crate::body::Document;
+use crate::precondition::{IfMatch, IfNoneMatch, PutMatch, or_present_tag};
 use crate::problem::Problem;
 use crate::query::{Filter, NoQuery, RemoveQuery, Texts, WriteQuery, one, page};
 
@@ -84,7 +87,7 @@ pub(crate) async fn sandbox_create(
 /// Shows a sandbox.
 ///
 /// What is wanted in `status.endpoints`, and what the kernel says now in `status.interfaces`.
-#[utoipa::path(tag = "sandboxes", params(("id" = String, Path, description = "The sandbox's ID or name.")),
+#[utoipa::path(tag = "sandboxes", params(("id" = String, Path, description = "The sandbox's ID or name."), IfNoneMatch),
     responses((status = 200, description = "The sandbox.", body = Sandbox)))]
 #[get("/sandboxes/{id}")]
 pub(crate) async fn sandbox_get(
@@ -92,9 +95,10 @@ pub(crate) async fn sandbox_get(
     Caller(caller): Caller,
     id: web::Path<String>,
     _: Filter<NoQuery>,
+    known: IfNoneMatch,
 ) -> Result<HttpResponse, Problem> {
     let sandbox = state.control.get_sandbox(caller.authorize(GetSandbox(id.into_inner()))?).await?;
-    Ok(answer::found(&sandbox))
+    Ok(answer::shown(&sandbox, &known))
 }
 
 /// Shows a sandbox's `resolv.conf`.
@@ -114,11 +118,37 @@ pub(crate) async fn sandbox_resolv_conf_get(
     Ok(HttpResponse::Ok().content_type(ContentType::plaintext()).body(text))
 }
 
+/// Puts a sandbox.
+///
+/// Makes it, or gives it this whole spec: what is absent is unset. A second PUT of the same body changes nothing. By ID only what is there. With
+/// `dry_run=true` the answer is a `SandboxDryRun`.
+#[utoipa::path(tag = "sandboxes", params(("id" = String, Path, description = "The sandbox's name, or the ID of one that is there."), WriteQuery, PutMatch),
+    request_body = SandboxSpec, responses(
+    (status = 201, description = "Made, and verified in the kernel.", body = Sandbox),
+    (status = 200, description = "Has this spec, verified in the kernel.", body = Sandbox),
+    (status = 202, description = "Committed; the wait ran out before the kernel was verified.", body = Sandbox)))]
+#[put("/sandboxes/{id}")]
+pub(crate) async fn sandbox_put(
+    state: State,
+    Caller(caller): Caller,
+    id: web::Path<String>,
+    Filter(query): Filter<WriteQuery>,
+    PutMatch(precondition): PutMatch,
+    document: Document,
+) -> Result<HttpResponse, Problem> {
+    let sandbox = id.into_inner();
+    let spec = document.named::<SandboxSpec>("name", &sandbox)?;
+    let present = caller.authorize(GetSandbox(sandbox.clone()))?;
+    let command = caller.authorize(PutSandbox { sandbox, spec })?;
+    let put = state.control.put_sandbox(command, WriteOptions { precondition, ..query.options() });
+    Ok(answer::put(or_present_tag(put, state.control.get_sandbox(present)).await?))
+}
+
 /// Changes a sandbox.
 ///
 /// A JSON Merge Patch (RFC 7396) of the spec: a member of `networks` attaches, a null there detaches; `desired_state` stops and
 /// starts. With `dry_run=true` the answer is a `SandboxDryRun`.
-#[utoipa::path(tag = "sandboxes", params(("id" = String, Path, description = "The sandbox's ID or name."), WriteQuery),
+#[utoipa::path(tag = "sandboxes", params(("id" = String, Path, description = "The sandbox's ID or name."), WriteQuery, IfMatch),
     request_body(content = SandboxSpec, content_type = "application/merge-patch+json"), responses(
     (status = 200, description = "Changed, and verified in the kernel.", body = Sandbox),
     (status = 202, description = "Committed; the wait ran out before the kernel was verified.", body = Sandbox)))]
@@ -128,17 +158,22 @@ pub(crate) async fn sandbox_patch(
     Caller(caller): Caller,
     id: web::Path<String>,
     Filter(query): Filter<WriteQuery>,
+    IfMatch(precondition): IfMatch,
     document: Document,
 ) -> Result<HttpResponse, Problem> {
-    let command = UpdateSandbox { sandbox: id.into_inner(), patch: document.patch() };
-    let written = state.control.update_sandbox(caller.authorize(command)?, query.options()).await?;
+    let sandbox = id.into_inner();
+    let present = caller.authorize(GetSandbox(sandbox.clone()))?;
+    let command = caller.authorize(UpdateSandbox { sandbox, patch: document.patch() })?;
+    let options = WriteOptions { precondition, ..query.options() };
+    let written = state.control.update_sandbox(command, options);
+    let written = or_present_tag(written, state.control.get_sandbox(present)).await?;
     Ok(answer::updated(written))
 }
 
 /// Removes a sandbox.
 ///
 /// Its endpoints go with it; their addresses come free once the kernel is proven clean.
-#[utoipa::path(tag = "sandboxes", params(("id" = String, Path, description = "The sandbox's ID or name."), RemoveQuery),
+#[utoipa::path(tag = "sandboxes", params(("id" = String, Path, description = "The sandbox's ID or name."), RemoveQuery, IfMatch),
     responses(
     (status = 204, description = "Gone from the store and from the kernel."),
     (status = 202, description = "On its way out; the wait ran out before the kernel was clean.", body = Sandbox),
@@ -149,8 +184,12 @@ pub(crate) async fn sandbox_delete(
     Caller(caller): Caller,
     id: web::Path<String>,
     Filter(query): Filter<RemoveQuery>,
+    IfMatch(precondition): IfMatch,
 ) -> Result<HttpResponse, Problem> {
-    let command = RemoveSandbox(id.into_inner());
-    let written = state.control.remove_sandbox(caller.authorize(command)?, query.options()).await?;
+    let sandbox = id.into_inner();
+    let present = caller.authorize(GetSandbox(sandbox.clone()))?;
+    let command = caller.authorize(RemoveSandbox(sandbox))?;
+    let written = state.control.remove_sandbox(command, WriteOptions { precondition, ..query.options() });
+    let written = or_present_tag(written, state.control.get_sandbox(present)).await?;
     Ok(answer::removed(written))
 }

@@ -21,7 +21,8 @@ use crate::journal::{Actor, lease_ref, with};
 use crate::networks::fixed::Stamp;
 use crate::networks::host::Host;
 use crate::networks::{self, not_deleting};
-use crate::principal::Authorized;
+use crate::precondition::Precondition;
+use crate::principal::{Authorized, Context};
 use crate::validate::lease::{WantedLease, reserve};
 
 impl Control {
@@ -35,14 +36,7 @@ impl Control {
         options: WriteOptions,
     ) -> Result<Written<Lease>, Error> {
         let (command, context) = c.into_parts();
-        let wanted = reserve(&command.spec)?;
-        let job = Reserve {
-            network: command.network,
-            spec: command.spec,
-            wanted,
-            node: self.inner.store.node_id(),
-            actor: Actor::from(&context),
-        };
+        let job = self.reservation(command.network, command.spec, &context)?;
         self.write_lease(job, options.dry_run).await
     }
 
@@ -58,8 +52,15 @@ impl Control {
         let (command, context) = c.into_parts();
         self.inner.know_host().await;
         let (host, actor) = (self.inner.host.clone(), Actor::from(&context));
-        let job = Release { network: command.network, lease: command.lease, actor, host };
+        let (network, lease, precondition) = (command.network, command.lease, options.precondition);
+        let job = Release { network, lease, actor, host, precondition };
         self.write_lease(job, options.dry_run).await
+    }
+
+    /// The job that reserves what is wanted, if that can be read.
+    pub(super) fn reservation(&self, network: String, spec: LeaseSpec, context: &Context) -> Result<Reserve, Error> {
+        let wanted = reserve(&spec)?;
+        Ok(Reserve { network, spec, wanted, node: self.inner.store.node_id(), actor: Actor::from(context) })
     }
 
     async fn write_lease<J: Job<Output = LeaseRow>>(&self, job: J, dry_run: bool) -> Result<Written<Lease>, Error> {
@@ -69,12 +70,12 @@ impl Control {
     }
 }
 
-struct Reserve {
-    network: String,
+pub(super) struct Reserve {
+    pub(super) network: String,
     spec: LeaseSpec,
     wanted: WantedLease,
     node: NodeId,
-    actor: Actor,
+    pub(super) actor: Actor,
 }
 
 #[async_trait]
@@ -104,6 +105,7 @@ impl Job for Reserve {
         let message = format!("{address} reserved as `{key}` on network `{}`", network.name);
         let event = with(self.actor.event("lease.reserved", lease_ref(&row), message, now), "address", address);
         row.revision = events::append(tx, &with(event, "network", &network.name)).await?;
+        row.spec_revision = row.revision;
         leases::insert(tx, &row).await?;
         fault("control.create.before_commit")?;
         Ok(row)
@@ -153,6 +155,7 @@ struct Release {
     lease: String,
     actor: Actor,
     host: Arc<Host>,
+    precondition: Precondition,
 }
 
 #[async_trait]
@@ -163,16 +166,9 @@ impl Job for Release {
         let network = networks::find(tx, &self.network).await?;
         let row = find(tx, &network, &self.lease).await?;
         if row.owner.kind != OwnerKind::Reservation && row.state != LeaseState::Quarantined {
-            let holder = allocation::held_by(&row);
-            let hint = match row.owner.kind {
-                OwnerKind::Sandbox => "detach the sandbox from the network, or remove it",
-                OwnerKind::Network => "change the network's `reserved` map; a gateway stays as long as its network",
-                _ => "it ends when the host no longer has the address",
-            };
-            let mut error = Error::conflict("lease-in-use", holder.detail).hint(hint);
-            error.blockers = holder.blockers;
-            return Err(error);
+            return Err(has_holder(&row));
         }
+        self.precondition.check("lease", &self.lease, Some(row.spec_revision))?;
         let now = now();
         let message = format!("{} released on network `{}`", row.address, network.name);
         let event = with(self.actor.event("lease.released", lease_ref(&row), message, now), "address", row.address);
@@ -180,4 +176,17 @@ impl Job for Release {
         self.host.let_go(tx, std::slice::from_ref(&row), Stamp { revision, now }).await?;
         Ok(row)
     }
+}
+
+/// The refusal of a lease that is nobody's to write: it belongs to something.
+pub(super) fn has_holder(row: &LeaseRow) -> Error {
+    let holder = allocation::held_by(row);
+    let hint = match row.owner.kind {
+        OwnerKind::Sandbox => "detach the sandbox from the network, or remove it",
+        OwnerKind::Network => "change the network's `reserved` map; a gateway stays as long as its network",
+        _ => "it ends when the host no longer has the address",
+    };
+    let mut error = Error::conflict("lease-in-use", holder.detail).hint(hint);
+    error.blockers = holder.blockers;
+    error
 }

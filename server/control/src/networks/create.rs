@@ -37,7 +37,7 @@ impl Control {
         self.detached(|this| async move { this.create_network_now(spec, context, options).await }).await
     }
 
-    async fn create_network_now(
+    pub(super) async fn create_network_now(
         self,
         spec: NetworkSpec,
         context: Context,
@@ -112,12 +112,14 @@ impl Job for Create {
             parent: self.spec.parent().map(str::to_owned),
             spec: self.spec.clone(),
             revision: 0,
+            spec_revision: 0,
             created_at: now,
             updated_at: now,
         };
         let message = format!("network `{}` created", row.name);
         let event = self.actor.event("network.created", network_ref(&row), message, now);
         row.revision = events::append(tx, &event).await?;
+        row.spec_revision = row.revision;
         networks::insert(tx, &row).await?;
         let adding = Adding {
             node: self.node,

@@ -190,6 +190,7 @@ mod tests {
             parent: Some("parent0".into()),
             spec: netloom_model::document::parse(spec).expect("a spec"),
             revision: 1,
+            spec_revision: 1,
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),
         }

@@ -65,12 +65,14 @@ impl Job for EnsurePredefined {
                 parent: None,
                 spec: spec(name, driver, description),
                 revision: 0,
+                spec_revision: 0,
                 created_at: now,
                 updated_at: now,
             };
             let message = format!("network `{name}` exists from the start");
             let event = Actor::netloom().event("network.created", network_ref(&row), message, now);
             row.revision = events::append(tx, &event).await?;
+            row.spec_revision = row.revision;
             networks::insert(tx, &row).await?;
         }
         Ok(())
@@ -83,6 +85,7 @@ async fn describe(tx: &mut WriteTx<'_>, row: NetworkRow, description: &str, now:
     let message = format!("network `{}` can be attached to by this version", row.name);
     let event = Actor::netloom().event("network.updated", network_ref(&row), message, now);
     row.revision = events::append(tx, &event).await?;
+    row.spec_revision = row.revision;
     Ok(networks::update(tx, &row).await?)
 }
 

@@ -18,6 +18,7 @@ use crate::commit::{Change, Job, fault, tried};
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, network_ref, with};
+use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
 use crate::sandboxes::attach;
 use crate::settle::{Deadline, Settled, UNDO};
@@ -64,6 +65,7 @@ impl Control {
             event: "network.deleting",
             reason: None,
             dry_run: options.dry_run,
+            precondition: options.precondition,
         };
         let committed = self.inner.commit(options.dry_run, job).await;
         let change = committed.map_err(|error| error.of("network", &command.network))?;
@@ -82,7 +84,9 @@ impl Control {
     /// Undoes the making of a network that the node refused, by the ordinary removal.
     pub(crate) async fn undo_network(&self, id: NetworkId, actor: Actor, refusal: &Refusal) {
         let reason = Some(refusal.message.clone());
-        let job = Remove { id, cascade: None, actor, event: "network.create_failed", reason, dry_run: false };
+        let precondition = Precondition::None;
+        let event = "network.create_failed";
+        let job = Remove { id, cascade: None, actor, event, reason, dry_run: false, precondition };
         match self.inner.commit(false, job).await {
             Ok(change) => {
                 self.inner.settle(&change.keys, change.revision, &Deadline::new(UNDO)).await;
@@ -118,6 +122,7 @@ pub(crate) struct Remove {
     pub(crate) event: &'static str,
     pub(crate) reason: Option<String>,
     pub(crate) dry_run: bool,
+    pub(crate) precondition: Precondition,
 }
 
 #[async_trait]
@@ -128,6 +133,7 @@ impl Job for Remove {
         let Some(mut row) = networks::by_id(tx, self.id).await? else {
             return Err(Error::not_found("network", &self.id.to_string()));
         };
+        self.precondition.check("network", &row.name, Some(row.spec_revision))?;
         let mut keys = vec![Key::Network(self.id)];
         if !row.deleting {
             removable(&row)?;

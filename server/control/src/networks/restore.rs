@@ -50,6 +50,7 @@ impl Job for Restore {
         let message = format!("network `{}` could not be changed: {}", row.name, self.reason);
         let event = self.actor.event("network.update_failed", network_ref(&row), message, now);
         row.revision = events::append(tx, &with(event, "reason", &self.reason)).await?;
+        row.spec_revision = row.revision;
         networks::update(tx, &row).await?;
         Ok(row.revision)
     }

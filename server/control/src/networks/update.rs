@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
-use netloom_model::document;
 use netloom_model::facts::Facts;
 use netloom_model::invalid::Code;
 use netloom_model::net::{Family, to_number};
@@ -24,8 +23,10 @@ use crate::command::{UpdateNetwork, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
 use crate::config::Config;
 use crate::control::Control;
+use crate::edit::Edit;
 use crate::error::Error;
 use crate::journal::{Actor, network_ref, sandbox_of_endpoint};
+use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
 use crate::settle::{Deadline, Settled};
 use crate::validate::network as validate;
@@ -42,32 +43,36 @@ impl Control {
         c: Authorized<UpdateNetwork>,
         options: WriteOptions,
     ) -> Result<Written<Network>, Error> {
-        let (command, context) = c.into_parts();
-        self.detached(|this| async move { this.update_network_now(command, context, options).await }).await
+        let (UpdateNetwork { network, patch }, context) = c.into_parts();
+        let edit = Edit::Patch(patch);
+        self.detached(|this| async move { this.edit_network(network, edit, context, options).await }).await
     }
 
-    async fn update_network_now(
+    /// Gives a network another spec: what PATCH and PUT come to.
+    pub(super) async fn edit_network(
         self,
-        command: UpdateNetwork,
+        reference: String,
+        edit: Edit<NetworkSpec>,
         context: Context,
         options: WriteOptions,
     ) -> Result<Written<Network>, Error> {
         let deadline = Deadline::new(options.wait);
-        let id = self.network_id(&command.network).await?;
+        let id = self.network_id(&reference).await?;
         let _turn = self.inner.queues.turn(Key::Network(id), &deadline).await?;
-        let touches_pools = command.patch.get("pools").is_some();
-        let facts = if touches_pools { self.inner.host_facts().await? } else { Facts::default() };
+        let facts =
+            if self.touches_pools(id, &edit).await? { self.inner.host_facts().await? } else { Facts::default() };
         let job = Update {
             id,
             node: self.inner.store.node_id(),
-            patch: command.patch,
+            edit,
+            precondition: options.precondition,
             facts,
             config: self.inner.config.clone(),
             actor: Actor::from(&context),
             dry_run: options.dry_run,
         };
         let committed = self.inner.commit(options.dry_run, job).await;
-        let Updated { change, former, concerns } = committed.map_err(|error| error.of("network", &command.network))?;
+        let Updated { change, former, concerns } = committed.map_err(|error| error.of("network", &reference))?;
         if options.dry_run {
             return self.network_planned(change).await;
         }
@@ -93,6 +98,21 @@ impl Control {
             }
             Settled::Pending | Settled::Refused(_) => Ok(Written::Pending(self.network_now(change.parts).await?)),
         }
+    }
+
+    /// Whether an edit may change the pools, for which the host is looked at. Nobody else changes the spec: it is this write's turn.
+    async fn touches_pools(&self, id: NetworkId, edit: &Edit<NetworkSpec>) -> Result<bool, Error> {
+        let pools = match edit {
+            Edit::Patch(patch) => return Ok(patch.get("pools").is_some()),
+            Edit::Whole(whole) => whole.spec.pools.clone(),
+        };
+        let read = self.inner.store.ask(move |tx| {
+            Box::pin(async move {
+                let row = networks::by_id(tx, id).await?;
+                Ok::<_, Error>(row.is_none_or(|row| row.spec.pools != pools))
+            })
+        });
+        read.await
     }
 
     /// Waits for the network, then for the ports of those on it. A sandbox that is in trouble of its own is no reason to take the change back.
@@ -145,7 +165,8 @@ impl Concerns {
 struct Update {
     id: NetworkId,
     node: NodeId,
-    patch: serde_json::Value,
+    edit: Edit<NetworkSpec>,
+    precondition: Precondition,
     facts: Facts,
     config: Config,
     actor: Actor,
@@ -167,7 +188,8 @@ impl Job for Update {
             return Err(Error::not_found("network", &self.id.to_string()));
         };
         not_deleting(&old)?;
-        let spec: NetworkSpec = merged(&old.spec, &self.patch)?;
+        self.precondition.check("network", &old.name, Some(old.spec_revision))?;
+        let spec = self.edit.of(&old.spec)?;
         if old.predefined && spec != old.spec {
             let detail = format!("network `{}` exists from the start and can't be changed", old.name);
             return Err(Error::conflict("predefined", detail));
@@ -187,6 +209,7 @@ impl Job for Update {
         let message = format!("network `{}` updated", row.name);
         let event = self.actor.event("network.updated", network_ref(&row), message, now);
         row.revision = events::append(tx, &event).await?;
+        row.spec_revision = row.revision;
         networks::update(tx, &row).await?;
         if row.spec.pools != old.spec.pools {
             self.change_pools(tx, &row, &rows, &wanted, Stamp { revision: row.revision, now }).await?;
@@ -316,21 +339,4 @@ fn mtu_for_added(row: &NetworkRow, added: &[&WantedPool]) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
-}
-
-/// A spec with a JSON Merge Patch applied, unknown fields named.
-pub(crate) fn merged<S>(old: &S, patch: &serde_json::Value) -> Result<S, Error>
-where
-    S: serde::Serialize + serde::de::DeserializeOwned,
-{
-    if !patch.is_object() {
-        return Err(Invalid::new("", Code::WrongType, &patch.to_string(), "a merge patch is a JSON object").into());
-    }
-    let mut document = serde_json::to_value(old).map_err(|source| {
-        let mut error = Error::new(crate::error::ErrorKind::Internal, "internal", "a stored document can't be written");
-        error.source = Some(Box::new(source));
-        error
-    })?;
-    document::merge(&mut document, patch.clone());
-    Ok(document::parse_document(&document)?)
 }

@@ -60,6 +60,7 @@ pub(crate) fn compose(parts: NetworkParts, live: Option<&LiveObject>, found: Vec
     Network {
         id: row.id,
         revision: row.revision,
+        spec_revision: row.spec_revision,
         created_at: row.created_at,
         updated_at: row.updated_at,
         status: NetworkStatus {

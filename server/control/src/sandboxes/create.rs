@@ -38,7 +38,7 @@ impl Control {
         self.detached(|this| async move { this.create_sandbox_now(spec, context, options).await }).await
     }
 
-    async fn create_sandbox_now(
+    pub(super) async fn create_sandbox_now(
         self,
         spec: SandboxSpec,
         context: Context,
@@ -137,12 +137,14 @@ impl Create {
             orphaned: None,
             spec: self.spec.clone(),
             revision: 0,
+            spec_revision: 0,
             created_at: now,
             updated_at: now,
         };
         let message = format!("sandbox `{}` created", row.name);
         let event = self.actor.event("sandbox.created", sandbox_ref(&row), message, now);
         row.revision = events::append(tx, &event).await?;
+        row.spec_revision = row.revision;
         sandboxes::insert(tx, &row).await?;
         if self.approach == Approach::Careful {
             tx.flush().await?;

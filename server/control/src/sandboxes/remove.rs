@@ -16,6 +16,7 @@ use crate::commit::{Change, Job, fault, tried};
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, sandbox_ref, with};
+use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
 use crate::settle::{Deadline, Settled, UNDO};
 
@@ -43,8 +44,15 @@ impl Control {
         let id = self.sandbox_id(&reference).await?;
         let _turn = self.inner.queues.turn(Key::Sandbox(id), &deadline).await?;
         let actor = Actor::from(&context);
-        let job =
-            Remove { id, actor, event: "sandbox.deleting", reason: None, dry_run: options.dry_run, for_node: true };
+        let job = Remove {
+            id,
+            actor,
+            event: "sandbox.deleting",
+            reason: None,
+            dry_run: options.dry_run,
+            for_node: true,
+            precondition: options.precondition,
+        };
         let committed = self.inner.commit(options.dry_run, job).await;
         let mut change = committed.map_err(|error| error.of("sandbox", &reference))?;
         if options.dry_run {
@@ -67,7 +75,8 @@ impl Control {
     /// Undoes the making of a sandbox that the node refused, by the ordinary removal.
     pub(crate) async fn undo_sandbox(&self, id: SandboxId, actor: Actor, refusal: &Refusal) {
         let reason = Some(refusal.message.clone());
-        let job = Remove { id, actor, event: "sandbox.create_failed", reason, dry_run: false, for_node: true };
+        let (event, precondition) = ("sandbox.create_failed", Precondition::None);
+        let job = Remove { id, actor, event, reason, dry_run: false, for_node: true, precondition };
         match self.inner.commit(false, job).await {
             Ok(change) => {
                 self.inner.settle(&change.keys, change.revision, &Deadline::new(UNDO)).await;
@@ -89,6 +98,7 @@ pub(crate) struct Remove {
     pub(crate) dry_run: bool,
     /// Whether the assignment is wanted that this makes: it takes a look at all who are on the sandbox's networks.
     pub(crate) for_node: bool,
+    pub(crate) precondition: Precondition,
 }
 
 #[async_trait]
@@ -99,6 +109,7 @@ impl Job for Remove {
         let Some(mut parts) = view::parts_of(tx, self.id).await? else {
             return Err(Error::not_found("sandbox", &self.id.to_string()));
         };
+        self.precondition.check("sandbox", &parts.row.name, Some(parts.row.spec_revision))?;
         let keys = vec![Key::Sandbox(self.id)];
         if parts.row.deleting {
             let assignment = tried(tx, self.dry_run, &keys).await?;

@@ -20,9 +20,10 @@ use crate::clock::now;
 use crate::command::{UpdateSandbox, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
 use crate::control::Control;
+use crate::edit::Edit;
 use crate::error::Error;
 use crate::journal::{Actor, sandbox_ref, with};
-use crate::networks::update::merged;
+use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
 use crate::reports::kept::Keeping;
 use crate::settle::{Deadline, Settled, UNDO};
@@ -40,23 +41,26 @@ impl Control {
         c: Authorized<UpdateSandbox>,
         options: WriteOptions,
     ) -> Result<Written<Sandbox>, Error> {
-        let (command, context) = c.into_parts();
-        self.detached(|this| async move { this.update_sandbox_now(command, context, options).await }).await
+        let (UpdateSandbox { sandbox, patch }, context) = c.into_parts();
+        let edit = Edit::Patch(patch);
+        self.detached(|this| async move { this.edit_sandbox(sandbox, edit, context, options).await }).await
     }
 
-    async fn update_sandbox_now(
+    /// Gives a sandbox another spec: what PATCH and PUT come to.
+    pub(super) async fn edit_sandbox(
         self,
-        command: UpdateSandbox,
+        reference: String,
+        edit: Edit<SandboxSpec>,
         context: Context,
         options: WriteOptions,
     ) -> Result<Written<Sandbox>, Error> {
         let deadline = Deadline::new(options.wait);
-        let id = self.sandbox_id(&command.sandbox).await?;
+        let id = self.sandbox_id(&reference).await?;
         let _turn = self.inner.queues.turn(Key::Sandbox(id), &deadline).await?;
         let mut job = Update {
             id,
             node: self.inner.store.node_id(),
-            write: Write::Patch(command.patch),
+            write: Write::New(edit, options.precondition),
             actor: Actor::from(&context),
             dry_run: options.dry_run,
             approach: Approach::Hopeful,
@@ -68,7 +72,7 @@ impl Control {
                 Ok(updated) => break updated,
                 Err(error) if job.approach.was_wrong(&error) => job.approach = Approach::Careful,
                 Err(error) if self.inner.learn(&mut job.looks, &error).await? => {}
-                Err(error) => return Err(error.of("sandbox", &command.sandbox)),
+                Err(error) => return Err(error.of("sandbox", &reference)),
             }
         };
         if options.dry_run {
@@ -145,7 +149,8 @@ impl Control {
 
 #[derive(Clone)]
 enum Write {
-    Patch(serde_json::Value),
+    /// What a writer wants, if what they say of the sandbox is so.
+    New(Edit<SandboxSpec>, Precondition),
     /// What was before, with the reason why it is back.
     Former(Box<Former>, String),
 }
@@ -213,12 +218,15 @@ impl Job for Update {
             return Err(Error::conflict("deleting", detail).retryable(true));
         }
         let spec = match &self.write {
-            Write::Patch(patch) => merged(&old.spec, patch)?,
+            Write::New(edit, precondition) => {
+                precondition.check("sandbox", &old.name, Some(old.spec_revision))?;
+                edit.of(&old.spec)?
+            }
             Write::Former(former, _) => former.spec.clone(),
         };
         let wanted = validate::update(&old.spec, &spec)?;
         let keys = vec![Key::Sandbox(self.id)];
-        if spec == old.spec && matches!(self.write, Write::Patch(_)) {
+        if spec == old.spec && matches!(self.write, Write::New(..)) {
             let (revision, assignment) = (old.revision, tried(tx, self.dry_run, &keys).await?);
             let former = Former { spec, revision, detached: Vec::new(), ports: BTreeMap::new() };
             let change = Change { parts, keys, revision, assignment };
@@ -227,6 +235,7 @@ impl Job for Update {
         let running = spec.desired_state.unwrap_or_default() == DesiredState::Running;
         parts.row = SandboxRow { spec, running, updated_at: now(), ..parts.row };
         parts.row.revision = events::append(tx, &self.event(&old, &parts.row)).await?;
+        parts.row.spec_revision = parts.row.revision;
         sandboxes::update(tx, &parts.row).await?;
         let Moved { in_kernel, detached, ports } = self.change_endpoints(tx, &mut parts, wanted).await?;
         if old.running != running {
@@ -325,7 +334,7 @@ impl Update {
         // What it had before a change that is undone it has again, by the same numbers and without a look at the host.
         let former = match &self.write {
             Write::Former(former, _) => former.ports.get(&endpoint.row.id),
-            Write::Patch(_) => None,
+            Write::New(..) => None,
         };
         let has = EndpointRow { ports: former.unwrap_or(&endpoint.row.ports).clone(), ..endpoint.row.clone() };
         let chosen = ports::choose(tx, &self.looks.ports, &has, &ways, &wanted.ports).await?;

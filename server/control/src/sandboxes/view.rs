@@ -179,6 +179,7 @@ pub(crate) fn compose(parts: SandboxParts, live: Option<&LiveObject>, found: &[F
     Sandbox {
         id: row.id,
         revision: row.revision,
+        spec_revision: row.spec_revision,
         created_at: row.created_at,
         updated_at: row.updated_at,
         status: SandboxStatus {

@@ -12,6 +12,8 @@ mod kit;
 mod lists;
 mod networks;
 mod ports;
+mod preconditions;
+mod puts;
 mod reports;
 mod sandboxes;
 mod undo;

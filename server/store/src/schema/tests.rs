@@ -117,3 +117,23 @@ async fn another_programs_database_is_not_taken_over() {
     assert!(matches!(&refused, Error::Foreign(why) if why.contains("bookmark")), "{refused}");
     assert!(matches!(Store::describe(&path).await, Err(Error::Foreign(_))));
 }
+
+#[tokio::test]
+async fn the_spec_of_what_is_there_is_taken_to_be_from_its_last_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("netloom.db");
+    std::fs::write(&path, "").unwrap();
+    let before: Vec<Migration> = MIGRATIONS.iter().filter(|migration| migration.version < 6).cloned().collect();
+    upgrade(&path, &Migrator { migrations: Cow::Owned(before), ..Migrator::DEFAULT }).await.unwrap();
+    let mut connection = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+    let network = netloom_model::NetworkId::from_random([7; 16]);
+    let insert = "INSERT INTO network (id, name, driver, scope, node, predefined, deleting, spec, revision, created_at, updated_at)
+        VALUES ($1, 'blue', 'none', 'local', 'n', 0, 0, '{\"name\": \"blue\", \"driver\": \"none\"}', 41, 0, 0)";
+    sqlx::query(insert).bind(network.to_string()).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let store = Store::open(&path).await.unwrap();
+    let read = store.read::<_, Error, _>(move |tx| Box::pin(async move { crate::networks::by_id(tx, network).await }));
+    let row = read.await.unwrap().unwrap();
+    assert_eq!((row.revision, row.spec_revision), (41, 41));
+    store.close().await;
+}

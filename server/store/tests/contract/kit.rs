@@ -82,6 +82,7 @@ pub(crate) fn network(name: &str) -> NetworkRow {
         parent: Some("parent0".into()),
         spec: serde_json::from_value::<NetworkSpec>(spec).unwrap(),
         revision: 1,
+        spec_revision: 1,
         created_at: at(1_000),
         updated_at: at(1_000),
     }
@@ -121,6 +122,7 @@ pub(crate) fn lease(pool: &PoolRow, address: IpAddr, owner: &str) -> LeaseRow {
         spec: None,
         until: None,
         revision: 1,
+        spec_revision: 1,
         created_at: at(1_000),
         updated_at: at(1_000),
         network_name: String::new(),
@@ -141,6 +143,7 @@ pub(crate) fn sandbox(name: &str) -> SandboxRow {
         orphaned: None,
         spec: serde_json::from_value::<SandboxSpec>(serde_json::json!({ "name": name })).unwrap(),
         revision: 1,
+        spec_revision: 1,
         created_at: at(1_000),
         updated_at: at(1_000),
     }

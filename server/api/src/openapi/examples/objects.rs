@@ -235,7 +235,7 @@ pub(super) fn capabilities() -> Value {
 }
 
 fn resource(prefix: &str, revision: u64, status: Value) -> Value {
-    json!({"id": id(prefix), "revision": revision, "created_at": TIME, "updated_at": TIME, "status": status})
+    json!({"id": id(prefix), "revision": revision, "spec_revision": revision, "created_at": TIME, "updated_at": TIME, "status": status})
 }
 
 fn with(mut written: Value, decided: Value) -> Value {
