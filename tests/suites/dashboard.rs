@@ -72,6 +72,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("sandbox", "/ui/sandboxes/macvlan1", "02:42:c0:a8:7a:02"),
     ("sandbox-stopped", "/ui/sandboxes/macvlan3", "stopped"),
     ("sandbox-json", "/ui/sandboxes/macvlan1/json", "macvlan1"),
+    ("drift", "/ui/drift", "Latest repairs"),
     ("events", "/ui/events", "sandbox.created"),
 ];
 

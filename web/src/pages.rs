@@ -1,6 +1,7 @@
 //! A handler per page: authorise, ask control, hand the answer to the view model.
 
 pub mod address;
+pub mod drift;
 pub mod events;
 pub mod ipam;
 pub mod leases;

@@ -41,6 +41,7 @@ fn routes(config: &mut ServiceConfig) {
             .service(page("/ipam", pages::ipam::page))
             .service(page("/leases", pages::leases::page))
             .service(page("/addresses/{address}", pages::address::page))
+            .service(page("/drift", pages::drift::page))
             .service(page("/events", pages::events::page))
             .service(page("/search", pages::search::page))
             .service(

@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod chip;
+pub mod drift;
 pub mod endpoint;
 pub mod events;
 pub mod failure;

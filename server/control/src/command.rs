@@ -354,6 +354,8 @@ pub struct ListEvents {
     pub object: Option<String>,
     /// How many, 1 to 1000; 100 when absent.
     pub limit: Option<u32>,
+    /// The latest ones, latest first: a page of its own, from which there is no going on. `since` then means nothing.
+    pub latest: bool,
 }
 
 /// Follows events as they come.

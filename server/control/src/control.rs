@@ -10,6 +10,7 @@ use futures_util::Stream;
 use netloom_model::event::{Event, ObjectRef};
 use netloom_model::network::Capacity;
 use netloom_model::report::Counters;
+use netloom_model::sandbox::SandboxState;
 use netloom_model::{NodeId, StoreId, Timestamp};
 use netloom_store::Store;
 
@@ -54,10 +55,8 @@ pub struct Overview {
     pub node: NodeId,
     /// Networks by driver's word.
     pub networks: Vec<(String, u64)>,
-    /// Sandboxes wanted running.
-    pub sandboxes_running: u64,
-    /// Sandboxes wanted stopped.
-    pub sandboxes_stopped: u64,
+    /// Sandboxes by the state they are in, as their own pages have it: running and stopped ones always, others where there are any.
+    pub sandboxes: Vec<(SandboxState, u64)>,
     /// Leases by state's word.
     pub leases: Vec<(String, u64)>,
     /// What needs attention, worst first: the object and a sentence.

@@ -31,6 +31,19 @@ struct Read {
     latest: u64,
 }
 
+/// The latest events that the filter lets through, latest first.
+async fn latest(store: &Store, filter: Filter, limit: u32) -> Result<Page<Event>, Error> {
+    let read = store.read(move |tx| {
+        Box::pin(async move {
+            let items = events::latest(tx, &filter.kinds, filter.object.as_deref(), limit).await?;
+            Ok::<_, Error>(Page { items, next_page_token: None, seq: events::number(tx).await? })
+        })
+    });
+    let page = read.await?;
+    store.durable().await?;
+    Ok(page)
+}
+
 async fn read(store: &Store, after: u64, filter: &Filter, limit: u32) -> Result<Read, Error> {
     let filter = filter.clone();
     let read = store.read(move |tx| {
@@ -91,6 +104,9 @@ impl Control {
         let store = &self.inner.store;
         let since = c.since.as_deref().map(|text| cursor(text, store.id())).transpose()?;
         let filter = Filter { kinds: c.kinds, object: c.object };
+        if c.latest {
+            return latest(store, filter, limit).await;
+        }
         let mut read = read(store, since.unwrap_or(0), &filter, limit + 1).await?;
         if let Some(since) = since {
             kept(since, &read)?;

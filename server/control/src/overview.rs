@@ -11,6 +11,7 @@ use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::facts::Facts;
 use netloom_model::lease::{LeaseKind, LeaseState};
 use netloom_model::net::Span;
+use netloom_model::sandbox::SandboxState;
 use netloom_model::{NetworkId, SandboxId};
 use netloom_store::{FreeSummary, PoolRow, SandboxRow, WriteTx, events, leases, networks, pools, sandboxes};
 
@@ -23,6 +24,7 @@ use crate::error::Error;
 use crate::journal::{Actor, network_ref, sandbox_ref};
 use crate::networks::view::{self, NetworkParts, more_room, pool_capacity, scarce};
 use crate::principal::Authorized;
+use crate::sandboxes::view::state as sandbox_state;
 use crate::settle::answered;
 
 /// Most lines of what needs attention.
@@ -44,12 +46,13 @@ impl Control {
         if let Ok(facts) = self.inner.host_facts().await {
             overview.hostname = facts.hostname;
         }
-        overview.attention = self.attention().await?;
+        (overview.attention, overview.sandboxes) = self.standing().await?;
         Ok(overview)
     }
 
-    /// Objects with something remarkable: refused first, then conditions, then full pools, the fullest first.
-    async fn attention(&self) -> Result<Vec<(ObjectRef, String)>, Error> {
+    /// Objects with something remarkable: refused first, then conditions, then full pools, the fullest first. And how many sandboxes are
+    /// in which state, by the same look.
+    async fn standing(&self) -> Result<(Vec<(ObjectRef, String)>, Vec<(SandboxState, u64)>), Error> {
         let read = self.inner.store.read(|tx| {
             Box::pin(async move {
                 let rows = networks::all(tx).await?;
@@ -85,7 +88,8 @@ impl Control {
         ranked.sort_by_key(|(rank, ..)| *rank);
         let mut told = once(ranked.into_iter().map(|(_, object, sentence)| (object, sentence)));
         told.truncate(ATTENTION);
-        Ok(told)
+        let state = |row: &SandboxRow| sandbox_state(row, live.objects.get(&Key::Sandbox(row.id)));
+        Ok((told, by_sandbox_state(sandbox_rows.iter().map(state))))
     }
 
     /// Which of these networks and sandboxes, named by ID, are there. A page that tells of the past links to no others.
@@ -223,7 +227,6 @@ impl Job for TryWrite {
 }
 
 async fn read_overview(tx: &mut netloom_store::ReadTx<'_>) -> Result<Overview, Error> {
-    let (sandboxes_running, sandboxes_stopped) = sandboxes::count_by_running(tx).await?;
     let fullest = pools::fullest(tx, TOP).await?;
     let ids: Vec<i64> = fullest.iter().map(|used| used.pool.id).collect();
     let (mut counts, free) = (pools::counts(tx, &ids).await?, pools::free(tx, &ids).await?);
@@ -240,12 +243,11 @@ async fn read_overview(tx: &mut netloom_store::ReadTx<'_>) -> Result<Overview, E
         hostname: String::new(),
         node: netloom_model::NodeId::from_random([0; 16]),
         networks: networks_by_driver(tx).await?,
-        sandboxes_running,
-        sandboxes_stopped,
+        sandboxes: Vec::new(),
         leases: by_state(&leases::count_by_kind_state(tx).await?),
         attention: Vec::new(),
         pools,
-        events: events::latest(tx, TOP).await?,
+        events: events::latest(tx, &[], None, TOP).await?,
     })
 }
 
@@ -257,6 +259,18 @@ async fn networks_by_driver(tx: &mut netloom_store::ReadTx<'_>) -> Result<Vec<(S
 fn by_state(counts: &[(LeaseKind, LeaseState, u64)]) -> Vec<(String, u64)> {
     let sum = |state: LeaseState| counts.iter().filter(|(_, of, _)| *of == state).map(|(.., count)| count).sum();
     LeaseState::ALL.into_iter().map(|state| (state.as_str().to_owned(), sum(state))).collect()
+}
+
+/// How many sandboxes are in each state. What is hoped for is told even where there is none of it.
+fn by_sandbox_state(states: impl Iterator<Item = SandboxState>) -> Vec<(SandboxState, u64)> {
+    let mut counts = SandboxState::ALL.map(|state| (state, 0));
+    for state in states {
+        counts.iter_mut().filter(|(one, _)| *one == state).for_each(|(_, count)| *count += 1);
+    }
+    let is_told = |(state, count): &(SandboxState, u64)| {
+        *count > 0 || matches!(state, SandboxState::Running | SandboxState::Stopped)
+    };
+    counts.into_iter().filter(is_told).collect()
 }
 
 async fn read_metrics(tx: &mut netloom_store::ReadTx<'_>) -> Result<Metrics, Error> {
@@ -277,6 +291,15 @@ async fn read_metrics(tx: &mut netloom_store::ReadTx<'_>) -> Result<Metrics, Err
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sandboxes_are_counted_by_state_and_what_is_not_there_is_left_out() {
+        use SandboxState::{Deleting, Failed, Orphaned, Running, Stopped};
+        assert_eq!(by_sandbox_state([].into_iter()), [(Running, 0), (Stopped, 0)]);
+        let states = [Failed, Deleting, Running, Orphaned, Failed];
+        let wanted = [(Running, 1), (Stopped, 0), (Failed, 2), (Orphaned, 1), (Deleting, 1)];
+        assert_eq!(by_sandbox_state(states.into_iter()), wanted);
+    }
 
     #[test]
     fn what_is_said_of_several_is_said_once_with_their_names() {

@@ -123,6 +123,24 @@ pub enum SandboxState {
     Orphaned,
 }
 
+impl SandboxState {
+    /// Every state, those that last first.
+    pub const ALL: [Self; 6] =
+        [Self::Running, Self::Stopped, Self::Failed, Self::Orphaned, Self::Pending, Self::Deleting];
+
+    /// The word used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Deleting => "deleting",
+            Self::Orphaned => "orphaned",
+        }
+    }
+}
+
 /// A sandbox as answered: the spec, verbatim, and what Netloom knows of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Sandbox {

@@ -77,6 +77,25 @@ pub async fn after(
     object: Option<&str>,
     limit: u32,
 ) -> Result<Vec<Event>, Error> {
+    let mut select = chosen(seq, kinds, object);
+    select.with(" ORDER BY e.seq LIMIT ", column::limit(limit));
+    tx.rows(select.statement(), row).await
+}
+
+/// The latest events, latest first. `kinds` and `object` as in [`after`].
+pub async fn latest(
+    tx: &mut ReadTx<'_>,
+    kinds: &[String],
+    object: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Event>, Error> {
+    let mut select = chosen(0, kinds, object);
+    select.with(" ORDER BY e.seq DESC LIMIT ", column::limit(limit));
+    tx.rows(select.statement(), row).await
+}
+
+/// Events after a number, of these kinds and of this object.
+fn chosen(seq: u64, kinds: &[String], object: Option<&str>) -> Select {
     let mut select = Select::new(select!("WHERE e.seq > "));
     select.with("", column::integer(seq));
     if !kinds.is_empty() {
@@ -87,13 +106,7 @@ pub async fn after(
         select.with(" AND e.seq IN (SELECT seq FROM event WHERE object_id = ", object.to_owned());
         select.with(" UNION SELECT seq FROM event WHERE object_name = ", object.to_owned()).text(")");
     }
-    select.with(" ORDER BY e.seq LIMIT ", column::limit(limit));
-    tx.rows(select.statement(), row).await
-}
-
-/// The latest events, latest first.
-pub async fn latest(tx: &mut ReadTx<'_>, limit: u32) -> Result<Vec<Event>, Error> {
-    tx.rows(sql(select!("ORDER BY e.seq DESC LIMIT $1")).bind(column::limit(limit)), row).await
+    select
 }
 
 /// Of each object that is there and each kind of condition the last event, where that is of its coming: what was raised and not cleared since.

@@ -101,6 +101,7 @@ const PAGES: &[(&str, &str)] = &[
     ("address-host", "/ui/addresses/203.0.113.7"),
     ("address-free", "/ui/addresses/192.168.122.77"),
     ("search", "/ui/search?q=e"),
+    ("drift", "/ui/drift"),
     ("events", "/ui/events"),
     ("events-none", "/ui/events?object=nobody"),
     ("missing", "/ui/nowhere"),

@@ -28,6 +28,7 @@ async fn of_some(visit: &Visit, filter: EventFilter) -> Result<EventsPage, Error
         kinds: text(&filter.kind).into_iter().collect(),
         object: text(&filter.object),
         limit: Some(ROWS),
+        latest: false,
     };
     let page = visit.control.list_events(visit.authorize(command)?).await?;
     // A page that isn't full is the last one for now, even where there is a place to go on from later.

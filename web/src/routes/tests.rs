@@ -54,6 +54,7 @@ async fn every_page_asks_for_a_login_and_comes_back() {
         "/ui/leases",
         "/ui/addresses/192.168.122.2",
         "/ui/addresses/fd00::2",
+        "/ui/drift",
         "/ui/events",
         "/ui/search",
     ] {

@@ -21,6 +21,8 @@ pub enum Section {
     Pools,
     /// Leases and addresses.
     Leases,
+    /// Where the kernel differs.
+    Drift,
     /// Events.
     Events,
     /// None of these: login, search, failures.
@@ -62,7 +64,7 @@ pub(crate) struct Entry {
 }
 
 /// The navigation: one line per part of the dashboard. Icons are paths on a 16 x 16 grid.
-const ENTRIES: [Entry; 6] = [
+const ENTRIES: [Entry; 7] = [
     Entry {
         section: Section::Overview,
         label: "Overview",
@@ -92,6 +94,12 @@ const ENTRIES: [Entry; 6] = [
         label: "Leases",
         href: "/ui/leases",
         icon: "M2 2h12v12H2zM2 6h12M2 10h12M6 2v12M10 2v12",
+    },
+    Entry {
+        section: Section::Drift,
+        label: "Drift",
+        href: "/ui/drift",
+        icon: "M1.5 4.5h13M1.5 11.5h5l3-3h5M9 2l-2.5 2.5L9 7",
     },
     Entry { section: Section::Events, label: "Events", href: "/ui/events", icon: "M1.5 8.5h3l2-6 3 11 2-5h3" },
 ];

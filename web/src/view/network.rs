@@ -163,7 +163,8 @@ fn bridge_facts(network: &Network) -> Vec<(&'static str, String)> {
         ];
     }
     let bridge = spec.bridge.clone().unwrap_or_default();
-    let named = bridge.interface_name.clone().unwrap_or_else(|| "named by Netloom".to_owned());
+    let named = network.status.interface.clone().or(bridge.interface_name.clone());
+    let named = named.unwrap_or_else(|| "named by Netloom".to_owned());
     let mut facts = vec![
         ("Bridge on the host", named),
         ("Inter-sandbox traffic", on(bridge.inter_sandbox)),

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 use netloom_control::control::Overview;
+use netloom_model::drift::Drift;
 use netloom_model::facts::Facts;
+use netloom_model::sandbox::SandboxState;
 
 use super::chip::{Chip, Tone};
+use super::drift::Summary;
 use super::events::EventRow;
 use super::format;
 use super::frame::Frame;
@@ -21,7 +24,7 @@ use super::prose::Prose;
 pub struct Figure {
     pub(crate) word: String,
     pub(crate) number: String,
-    pub(crate) href: String,
+    pub(crate) href: Option<String>,
 }
 
 /// A pool as a row.
@@ -44,6 +47,7 @@ pub struct OverviewPage {
     health: Chip,
     unready: Vec<String>,
     attention: Vec<(ObjectLink, Prose)>,
+    drift: Summary,
     pools: Vec<PoolRow>,
     networks: Vec<Figure>,
     networks_total: String,
@@ -57,24 +61,27 @@ pub struct OverviewPage {
 
 impl OverviewPage {
     /// The front page of these numbers. `unready` says what keeps the service from answering well; `facts` serve the example
-    /// that a fresh installation shows; `existing` are the IDs of what is still there of the events' objects.
+    /// that a fresh installation shows; `existing` are the IDs of what is still there of the events' objects; `drift` is what differs,
+    /// where it could be found out in time.
     pub fn new(
         frame: Frame,
         overview: &Overview,
         unready: Vec<String>,
         facts: Option<&Facts>,
         existing: &BTreeSet<String>,
+        drift: Option<&[Drift]>,
     ) -> Self {
         let frame = frame.api_as("Networks with their use, from the API", "/api/v1/networks");
         let figure = |path: &str, key: &str, (word, number): &(String, u64)| Figure {
             word: word.clone(),
             number: format::count(*number),
-            href: format!("{path}{}", link::query(&[(key, word)])),
+            href: Some(format!("{path}{}", link::query(&[(key, word)]))),
         };
         let total = |list: &[(String, u64)]| format::count(list.iter().map(|(_, number)| number).sum());
-        let sandboxes =
-            [("running".to_owned(), overview.sandboxes_running), ("stopped".to_owned(), overview.sandboxes_stopped)];
-        let health = match (unready.is_empty(), overview.attention.is_empty()) {
+        let sandboxes: Vec<(String, u64)> =
+            overview.sandboxes.iter().map(|(state, number)| (state.as_str().to_owned(), *number)).collect();
+        let drift = drift.map(Summary::new).unwrap_or_default();
+        let health = match (unready.is_empty(), overview.attention.is_empty() && drift.ours.is_none()) {
             (false, _) => Chip::new(Tone::Bad, "not ready"),
             (true, false) => Chip::new(Tone::Warn, "needs attention"),
             (true, true) => Chip::new(Tone::Good, "all is well"),
@@ -91,6 +98,7 @@ impl OverviewPage {
             node: overview.node.to_string(),
             health,
             unready,
+            drift,
             attention: overview
                 .attention
                 .iter()
@@ -98,7 +106,7 @@ impl OverviewPage {
                 .collect(),
             networks: overview.networks.iter().map(|pair| figure("/ui/networks", "driver", pair)).collect(),
             networks_total: total(&overview.networks),
-            sandboxes: sandboxes.iter().map(|pair| figure("/ui/sandboxes", "state", pair)).collect(),
+            sandboxes: overview.sandboxes.iter().map(sandbox_figure).collect(),
             sandboxes_total: total(&sandboxes),
             leases: overview.leases.iter().map(|pair| figure("/ui/leases", "state", pair)).collect(),
             leases_total: total(&overview.leases),
@@ -110,7 +118,20 @@ impl OverviewPage {
     }
 }
 
+/// A number of sandboxes, and where those are. Which state is wanted can be asked for in the list; why one is not as wanted is told above.
+fn sandbox_figure((state, number): &(SandboxState, u64)) -> Figure {
+    let word = state.as_str();
+    let href = match state {
+        SandboxState::Running | SandboxState::Stopped => {
+            Some(format!("/ui/sandboxes{}", link::query(&[("state", word)])))
+        }
+        SandboxState::Failed | SandboxState::Orphaned => Some("#attention".to_owned()),
+        SandboxState::Pending | SandboxState::Deleting => None,
+    };
+    Figure { word: word.to_owned(), number: format::count(*number), href }
+}
+
 /// Whether nobody has made anything yet.
 pub fn is_fresh(overview: &Overview) -> bool {
-    overview.pools.is_empty() && overview.sandboxes_running + overview.sandboxes_stopped == 0
+    overview.pools.is_empty() && overview.sandboxes.iter().all(|(_, number)| *number == 0)
 }

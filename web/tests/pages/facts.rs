@@ -100,6 +100,7 @@ fn a_bridge_network_shows_its_switches() {
     assert_eq!(facts(&made, "Inter-sandbox traffic"), "off");
     assert_eq!(facts(&unused, "Inter-sandbox traffic"), "on");
     assert_eq!(facts(&unused, "Bridge on the host"), "named by Netloom");
+    assert_eq!(facts(&page("network-bridge-named"), "Bridge on the host"), "nl-4f2a9c1d77e0b");
     assert!(unused.contains("when a sandbox is first attached") && unused.contains("bridge-1"), "{unused}");
     assert!(!page("network-predefined").contains("Gateway mode"));
 }
@@ -218,4 +219,70 @@ fn a_pools_use_is_told_in_words_and_letters_too() {
         assert!(page.contains("</span>free <b>"), "{name}");
     }
     assert!(page("ipam").contains("</span>orphaned <b>1</b>"));
+}
+
+#[test]
+fn drift_tells_netlooms_own_from_what_is_left_alone() {
+    let drift = page("drift");
+    let (ours, rest) = drift.split_once("<h2 id=\"foreign\">").expect("two tables");
+    let (foreign, repairs) = rest.split_once("<h2 id=\"repairs\">").expect("repairs below");
+    assert!(ours.contains("Netloom&#39;s, and differs") || ours.contains("Netloom's, and differs"), "{ours}");
+    for word in ["3 things differ from what is wanted", ">eth0</span>", "</svg>missing<", "</svg>leftover<"] {
+        assert!(ours.contains(word), "`{word}` is not in {ours}");
+    }
+    assert!(ours.contains(">0<span class=\"under\">wanted: 1</span>"), "{ours}");
+    assert!(ours.contains("href=\"/ui/sandboxes/sbx_") && ours.contains("href=\"/ui/networks/net_"), "{ours}");
+    assert!(!ours.contains("</svg>foreign<"), "{ours}");
+    assert!(foreign.contains("1 thing is somebody else&#39;s and is left alone"), "{foreign}");
+    assert!(foreign.contains("10.9.9.9/32 on eth0") && foreign.contains("</svg>foreign<"), "{foreign}");
+    assert!(foreign.contains("href=\"/ui/sandboxes/sbx_"), "{foreign}");
+    assert!(repairs.contains("drift.repaired") && repairs.contains("eth0 was missing and was made again"), "{repairs}");
+}
+
+#[test]
+fn no_drift_is_a_sentence_and_much_of_it_is_cut_with_a_word() {
+    let none = page("drift-none");
+    assert!(none.contains("Nothing differs: the kernel holds what is wanted"), "{none}");
+    assert!(none.contains("Nothing has been put right lately.") && !none.contains("<table"), "{none}");
+    let foreign = page("drift-foreign");
+    assert!(!foreign.contains("id=\"ours\"") && !foreign.contains("Nothing differs"), "{foreign}");
+    let many = page("drift-many");
+    assert!(many.contains("51 things differ") && many.contains("Not shown: 1 more."), "{many}");
+    assert_eq!(many.matches("<th scope=\"row\">").count(), 50);
+}
+
+#[test]
+fn the_navigation_and_the_overview_lead_to_drift() {
+    let leads = |page: &str, words: &str| page.contains(&format!("In the kernel <a href=\"/ui/drift\">{words}</a>."));
+    let foreign = "1 thing is somebody else&#39;s and is left alone";
+    let some = page("overview-drift");
+    assert!(leads(&some, "3 things differ from what is wanted") && leads(&some, foreign), "{some}");
+    assert!(some.contains("needs attention") && !some.contains("Every network and sandbox is as"), "{some}");
+    assert!(leads(&page("overview-drift-one"), "1 thing differs from what is wanted"));
+    let others = page("overview-drift-foreign");
+    assert!(leads(&others, foreign) && others.contains("all is well"), "{others}");
+    for name in ["overview", "overview-drift-none"] {
+        let page = page(name);
+        assert_eq!(page.matches("href=\"/ui/drift\"").count(), 1, "{name}: only in the navigation");
+    }
+}
+
+#[test]
+fn sandboxes_are_counted_by_the_state_they_are_in() {
+    let overview = page("overview");
+    let (_, card) = overview.split_once("<h2 id=\"f-sandboxes\">").expect("a card");
+    let card = card.split_once("</section>").expect("its end").0;
+    assert!(card.contains("<p class=\"big\">6</p>"), "{card}");
+    for figure in [
+        "<a href=\"/ui/sandboxes?state=running\">running</a></dt><dd>2<",
+        "<a href=\"/ui/sandboxes?state=stopped\">stopped</a></dt><dd>1<",
+        "<a href=\"#attention\">failed</a></dt><dd>1<",
+        "<a href=\"#attention\">orphaned</a></dt><dd>1<",
+        "<dt>pending</dt><dd>1<",
+    ] {
+        assert!(card.contains(figure), "`{figure}` is not in {card}");
+    }
+    let first = page("overview-first");
+    assert!(!first.contains(">failed<") && !first.contains(">orphaned<"), "{first}");
+    assert!(first.contains("Make a first network"), "nothing of anybody's is there");
 }

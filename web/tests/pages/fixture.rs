@@ -1,6 +1,7 @@
 //! An installation to look at: the exercise's networks and sandboxes with everything that can be odd about them, and a second
 //! set in which every text that users or strangers choose is hostile.
 
+mod drift;
 mod ipam;
 mod pages;
 
@@ -15,7 +16,7 @@ use netloom_model::lease::{
     AddressReport, AddressState, Holding, Lease, LeaseKind, LeaseState, LeaseStatus, Owner, OwnerKind,
 };
 use netloom_model::network::{Capacity, Network, Scope};
-use netloom_model::sandbox::Sandbox;
+use netloom_model::sandbox::{Sandbox, SandboxState};
 use netloom_model::{EndpointId, Invalid, LeaseId, MacAddr, NetworkId, NodeId, SandboxId, Timestamp, invalid};
 use netloom_web::view::frame::{Frame, Section, Viewer};
 use serde_json::{Value, json};
@@ -286,8 +287,13 @@ pub(crate) fn overview(names: &Names) -> Overview {
         hostname: "machine1".into(),
         node: node(),
         networks: vec![("bridge".into(), 1), ("host".into(), 1), ("macvlan".into(), 2), ("none".into(), 1)],
-        sandboxes_running: 3,
-        sandboxes_stopped: 1,
+        sandboxes: vec![
+            (SandboxState::Running, 2),
+            (SandboxState::Stopped, 1),
+            (SandboxState::Failed, 1),
+            (SandboxState::Orphaned, 1),
+            (SandboxState::Pending, 1),
+        ],
         leases: vec![("bound".into(), 11), ("held".into(), 2), ("releasing".into(), 1), ("quarantined".into(), 1)],
         attention: vec![
             (
@@ -307,8 +313,7 @@ pub(crate) fn overview(names: &Names) -> Overview {
 fn fresh() -> Overview {
     Overview {
         networks: vec![("bridge".into(), 1), ("host".into(), 1), ("none".into(), 1)],
-        sandboxes_running: 0,
-        sandboxes_stopped: 0,
+        sandboxes: vec![(SandboxState::Running, 0), (SandboxState::Stopped, 0)],
         leases: Vec::new(),
         attention: Vec::new(),
         pools: Vec::new(),

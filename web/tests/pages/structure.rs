@@ -9,7 +9,7 @@ use crate::html::{Piece, pieces};
 const VOID: [&str; 7] = ["meta", "link", "input", "br", "rect", "circle", "path"];
 
 /// Every address that a page may lead to.
-const ROUTES: [&str; 22] = [
+const ROUTES: [&str; 24] = [
     "/ui",
     "/ui/networks",
     "/ui/networks/*",
@@ -22,6 +22,7 @@ const ROUTES: [&str; 22] = [
     "/ui/ipam",
     "/ui/leases",
     "/ui/addresses/*",
+    "/ui/drift",
     "/ui/events",
     "/ui/search",
     "/ui/login",
@@ -32,6 +33,7 @@ const ROUTES: [&str; 22] = [
     "/api/v1/*/*",
     "/api/v1/*/*/leases",
     "#main",
+    "#attention",
 ];
 
 fn pages() -> Vec<(&'static str, Vec<Piece>)> {

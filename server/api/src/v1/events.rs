@@ -61,7 +61,7 @@ pub(crate) async fn event_list(
     let EventFilter { since, kinds, object, limit, page_token } = filter;
     let kinds = kinds.into_words();
     let Some(form) = wanted_form(&request) else {
-        let command = ListEvents { since: page_token.or(since), kinds, object, limit };
+        let command = ListEvents { since: page_token.or(since), kinds, object, limit, latest: false };
         let page = state.control.list_events(caller.authorize(command)?).await?;
         return Ok(answer::listed(&request, page));
     };

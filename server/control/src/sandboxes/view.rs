@@ -196,7 +196,8 @@ pub(crate) fn compose(parts: SandboxParts, live: Option<&LiveObject>, found: &[F
     }
 }
 
-fn state(row: &SandboxRow, live: Option<&LiveObject>) -> SandboxState {
+/// The state that a sandbox is in, by its row and by what the node says of it.
+pub(crate) fn state(row: &SandboxRow, live: Option<&LiveObject>) -> SandboxState {
     if row.deleting {
         SandboxState::Deleting
     } else if row.orphaned.is_some() {

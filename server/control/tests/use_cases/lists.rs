@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use netloom_control::command::*;
 use netloom_control::{Config, ErrorKind};
+use netloom_model::assignment::Key;
 use netloom_model::lease::AddressState;
+use netloom_model::report::Report;
+use netloom_model::sandbox::SandboxState;
 use serde_json::json;
 
-use crate::kit::{Kit, done, macvlan};
+use crate::kit::{Act, Kit, done, macvlan};
 
 #[tokio::test]
 async fn pages_go_on_where_they_ended_and_know_their_filters() {
@@ -213,10 +216,44 @@ async fn the_front_page_adds_up() {
     kit.on("s", "macvlan-net1").await.expect("a sandbox");
     kit.create_sandbox(json!({"name": "t", "desired_state": "stopped"})).await.expect("a sandbox");
     let overview = kit.control.overview(kit.may(GetOverview)).await.expect("an overview");
-    assert_eq!((overview.sandboxes_running, overview.sandboxes_stopped), (1, 1));
+    assert_eq!(overview.sandboxes, [(SandboxState::Running, 1), (SandboxState::Stopped, 1)]);
     assert_eq!((overview.hostname.as_str(), overview.pools[0].1.as_str()), ("machine1", "v4"));
     assert_eq!(overview.leases[0], ("bound".to_owned(), 3));
     let metrics = kit.control.metrics(kit.may(GetOverview)).await.expect("metrics");
     assert_eq!(metrics.event_seq, kit.seq().await);
     assert_eq!(kit.control.readiness().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn sandboxes_that_failed_or_lost_their_namespace_do_not_count_as_running() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    kit.on("runs", "macvlan-net1").await.expect("a sandbox");
+    kit.node.next(Act::Refuse("kernel-refused"));
+    let kept = WriteOptions { keep_on_failure: true, ..WriteOptions::default() };
+    kit.try_sandbox(json!({"name": "fails", "networks": {"macvlan-net1": {}}}), kept).await.expect("kept");
+    let adopted = kit.create_sandbox(json!({"name": "lost", "netns": "/run/netns/blue"})).await.expect("adopted");
+    let orphaned = Report::Orphaned { sandbox: adopted.id, reason: "the path is gone".into() };
+    kit.control.report(orphaned).await.expect("taken in");
+    let overview = kit.control.overview(kit.may(GetOverview)).await.expect("an overview");
+    let one = |state| (state, 1);
+    let wanted = [one(SandboxState::Running), (SandboxState::Stopped, 0), one(SandboxState::Failed)];
+    assert_eq!(overview.sandboxes, [&wanted[..], &[one(SandboxState::Orphaned)]].concat());
+}
+
+#[tokio::test]
+async fn the_latest_events_of_a_kind_come_latest_first() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    let sandbox = kit.on("s", "macvlan-net1").await.expect("a sandbox");
+    for link in ["eth0", "eth1", "eth2"] {
+        let found = format!("link {link} was missing");
+        let repaired = Report::Repaired { key: Some(Key::Sandbox(sandbox.id)), found, operations: vec![] };
+        kit.control.report(repaired).await.expect("taken in");
+    }
+    let command = ListEvents { kinds: vec!["drift".into()], limit: Some(2), latest: true, ..ListEvents::default() };
+    let page = kit.control.list_events(kit.may(command)).await.expect("events");
+    let links: Vec<&str> = page.items.iter().map(|event| event.data["found"].as_str()).collect();
+    assert_eq!(links, ["link eth2 was missing", "link eth1 was missing"]);
+    assert_eq!((page.next_page_token, page.seq), (None, kit.seq().await));
 }

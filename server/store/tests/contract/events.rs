@@ -34,9 +34,14 @@ async fn events_are_numbered_from_one_and_selected_by_kind_and_object() {
     assert_eq!(kinds(&store, 0, &[], Some("blue"), 9).await, ["1 network.created", "3 networks.x"]);
     assert_eq!(kinds(&store, 3, &[], Some("net_aaaaaaaaaaaaaaaaaaaaaaaaaa"), 9).await, ["4 lease.released"]);
     assert_eq!(kinds(&store, 1, &[], None, 2).await, ["2 network.create_failed", "3 networks.x"]);
-    let latest = read!(store, (), tx => events::latest(tx, 1).await).unwrap().remove(0);
+    let latest = read!(store, (), tx => events::latest(tx, &[], None, 1).await).unwrap().remove(0);
     assert_eq!(latest.id, format!("{}:4", store.id()));
     assert_eq!((latest.data["fact"].as_str(), latest.request_id.as_deref()), ("value", Some("r1")));
+    for (object, wanted) in [(Some("blue"), &[1_u64][..]), (None, &[2, 1])] {
+        let kinds = ["network".to_owned()];
+        let latest = read!(store, (), tx => events::latest(tx, &kinds, object, 9).await).unwrap();
+        assert_eq!(latest.iter().map(|event| event.seq).collect::<Vec<_>>(), wanted, "the latest first");
+    }
     assert_eq!(read!(store, (), tx => events::bounds(tx).await).unwrap(), (1, 4));
 
     assert_eq!(write!(store, (), tx => events::prune(tx, 1).await).unwrap(), 3);
