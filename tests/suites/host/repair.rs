@@ -132,11 +132,13 @@ fn a_foreign_address_and_route_on_our_bridge_are_told_with_the_network_and_left_
     }
     let told = || {
         let drift = client.get("drift").is(200)["items"].clone();
-        let of_network = |one: &Value| one["difference"] == "foreign" && one["belongs_to"]["name"] == "lan";
-        let items = drift.as_array().unwrap();
-        assert!(items.iter().all(of_network), "{drift}");
-        let name = |one: &Value| format!("{} {}", one["object"].as_str().unwrap(), one["name"].as_str().unwrap());
-        items.iter().map(name).collect::<Vec<_>>()
+        // A route of the host's lends the bridge a way out, for which something may be missing for a moment.
+        let foreign = drift.as_array().unwrap().iter().filter(|one| one["difference"] == "foreign");
+        let name = |one: &Value| {
+            assert_eq!((&one["belongs_to"]["kind"], &one["belongs_to"]["name"]), (&json!("network"), &json!("lan")));
+            one["name"].as_str().unwrap().to_owned()
+        };
+        foreign.map(name).collect::<Vec<_>>()
     };
     let are_told = |what: &[&str]| {
         until(&format!("told are: {what:?}"), SOON, || {
