@@ -219,6 +219,14 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
         for found in &seen.routes {
             put(&mut observed.ours, Object::Route(seen.route(Place::Host, found)));
         }
+        // They are only told of, so that a look at a few links does without.
+        if scope.everything {
+            let strangers = others_routes(&mut stack, &seen)
+                .map_err(|failure| Error::system("look at routes through the host's links", failure))?;
+            for found in &strangers {
+                put(&mut observed.foreign, Object::Route(seen.route(Place::Host, found)));
+            }
+        }
     }
     let id = StackId { cookie: inner.home_cookie, nsid: None };
     let known = Known { counters: Counters::Without, settings: &HashMap::new(), fresh: false };
@@ -228,6 +236,24 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
 
 fn put(objects: &mut BTreeMap<Key, Object>, object: Object) {
     objects.insert(object.key(), object);
+}
+
+/// Routes of others through bridges and shims of ours. The host's other routes are none of our business, and there may be very many: they are
+/// passed over by the kernel, or where it would have to be asked often, here.
+fn others_routes(stack: &mut Stack, seen: &Seen) -> Result<Vec<route::Seen>, Failure> {
+    let is_way = |link: &&link::Seen| link.is_ours() && link.controller.is_none();
+    let ways: BTreeSet<u32> = seen.links.values().filter(is_way).map(|link| link.index).collect();
+    let mut routes = Vec::new();
+    if ways.len() > FEW {
+        routes = route::dump(&mut stack.rtnl, route::Filter::Main)?;
+    } else {
+        for link in &ways {
+            routes.extend(route::dump(&mut stack.rtnl, route::Filter::Through(*link))?);
+        }
+    }
+    let is_through_ours = |route: &route::Seen| route.link.is_some_and(|link| ways.contains(&link));
+    routes.retain(|route| !route.is_ours() && !route.is_automatic() && is_through_ours(route));
+    Ok(routes)
 }
 
 /// What one stack holds.

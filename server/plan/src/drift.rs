@@ -32,7 +32,11 @@ pub fn drift(wanted: &Compiled, observed: &Observed, assignment: &Assignment) ->
     for (key, object) in observed.foreign.iter().filter(|(key, _)| !restored.contains(key)) {
         if comparison.conflicts.contains_key(key) || is_remarkable(object, wanted, observed) {
             let want = comparison.conflicts.get(key).and_then(|_| wanted.desired.get(key));
-            list.push(entry(Difference::Foreign, want, Some(object), object, wanted, assignment));
+            let mut drift = entry(Difference::Foreign, want, Some(object), object, wanted, assignment);
+            if drift.belongs_to.is_none() {
+                drift.belongs_to = carrier(object, wanted, observed).and_then(|key| reference(key, assignment));
+            }
+            list.push(drift);
         }
     }
     list
@@ -126,6 +130,12 @@ fn reference(key: AssignedKey, assignment: &Assignment) -> Option<ObjectRef> {
     }
 }
 
+/// Whose the link is that a foreign object hangs from: that of a network, on the host.
+fn carrier(object: &Object, wanted: &Compiled, observed: &Observed) -> Option<AssignedKey> {
+    let link = object.link().filter(|link| object.hangs_from(link))?;
+    wanted.owner(observed.ours.get(&Key::Link(object.place(), link.to_owned()))?)
+}
+
 /// Whether somebody put a foreign object there. What the kernel makes by itself is none, and on the host and in an adopted
 /// namespace only what sits on our own links is our business.
 fn is_remarkable(object: &Object, wanted: &Compiled, observed: &Observed) -> bool {
@@ -185,7 +195,14 @@ fn is_fallback(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use netloom_model::NetworkId;
+    use netloom_model::assignment::{AssignedBridge, AssignedNetwork, AssignedPool};
+    use netloom_model::facts::Facts;
+    use netloom_model::network::Driver;
+
     use super::*;
+    use crate::compile::{Gates, compile};
+    use crate::object::{Address, Route};
 
     fn missing(object: &str, name: &str, place: &str) -> Drift {
         Drift {
@@ -207,5 +224,52 @@ mod tests {
         let elsewhere = [missing("namespace", "a", box_), missing("link", "eth0", "host")];
         assert_eq!(sentence(&elsewhere), "namespace of a was missing; link eth0 was missing");
         assert_eq!(sentence(&lost[1..]), "sysctl x was missing; link eth0 was missing");
+    }
+
+    #[test]
+    fn what_others_put_on_a_networks_bridge_is_told_with_the_network_and_left_alone() {
+        let id = NetworkId::from_random([1; 16]);
+        let subnet = "10.91.0.0/24".parse().expect("a subnet");
+        let network = AssignedNetwork {
+            id,
+            name: "one".to_owned(),
+            driver: Driver::Bridge,
+            mtu: None,
+            pools: vec![AssignedPool { subnet, gateway: Some([10, 91, 0, 1].into()) }],
+            internal: false,
+            bridge: Some(AssignedBridge::default()),
+            macvlan: None,
+            in_use: true,
+            deleting: false,
+        };
+        let assignment = Assignment { networks: [(id, network)].into(), ..Assignment::default() };
+        let mut wanted = compile(&assignment, &Facts::default(), &Gates::default());
+        let bridge = netloom_model::host_link::of_network(id);
+        let on = |link: &str, destination: &str, gateway: Option<[u8; 4]>| {
+            let destination = destination.parse().expect("a prefix");
+            let (link, gateway) = (link.to_owned(), gateway.map(IpAddr::from));
+            Object::Route(Route { place: Place::Host, destination, gateway, link, source: None })
+        };
+        let address = IpAddr::from([192, 0, 2, 9]);
+        let foreign = [
+            Object::Address(Address { place: Place::Host, link: bridge.clone(), address, prefix_length: 32 }),
+            on(&bridge, "10.99.0.0/24", Some([10, 91, 0, 2])),
+            // The gateway's own, and one that is nobody's business here.
+            on(&bridge, "10.91.0.0/24", None),
+            on("parent0", "10.98.0.0/24", Some([192, 168, 122, 1])),
+        ];
+        let observed = Observed {
+            ours: wanted.desired.clone(),
+            foreign: foreign.into_iter().map(|object| (object.key(), object)).collect(),
+            ..Observed::default()
+        };
+        wanted.look_everywhere();
+        let told: Vec<(Difference, String, Option<String>)> = drift(&wanted, &observed, &assignment)
+            .into_iter()
+            .map(|drift| (drift.difference, drift.object, drift.belongs_to.map(|network| network.name)))
+            .collect();
+        let of_one = |object: &str| (Difference::Foreign, object.to_owned(), Some("one".to_owned()));
+        assert_eq!(told, [of_one("address"), of_one("route")]);
+        assert_eq!(diff(&wanted, &observed).operations, []);
     }
 }

@@ -326,7 +326,8 @@ fn hashed(text: &str) -> [u8; 6] {
 pub struct Observed {
     /// Objects that carry our mark (settings: the ones asked about), as they are.
     pub ours: BTreeMap<Key, Object>,
-    /// Objects without our mark: inside our namespaces all of them, on the host only what stands under a name we want.
+    /// Objects without our mark: inside our namespaces all of them, on the host what stands under a name we want, addresses on
+    /// our links, and, where everything was looked at, routes through our bridges and shims.
     pub foreign: BTreeMap<Key, Object>,
     /// Adopted namespaces that are not there any more, or not the same, with what was found instead.
     pub gone: BTreeMap<SandboxId, String>,

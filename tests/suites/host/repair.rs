@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use netloom_tests::{Client, Host, host, json, until};
+use netloom_tests::{Client, Host, Value, host, json, until};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -111,6 +111,59 @@ fn a_foreign_address_and_link_inside_a_sandbox_are_reported_and_left_alone() {
     assert!(host.in_sandbox("a", "ip -o addr show eth0").contains("192.0.2.9"));
     host.in_sandbox("a", "ip link show extra0");
     client.delete("sandboxes/a").is(204);
+}
+
+#[test]
+fn a_foreign_address_and_route_on_our_bridge_are_told_with_the_network_and_left_alone() {
+    let host = host!();
+    let client = host.start();
+    host.bridge("lan", "10.200.0.0/24");
+    host.sandbox("a", "lan");
+    let links = host.net.json("ip -j link show type bridge");
+    let bridge = links[0]["ifname"].as_str().expect("the bridge").to_owned();
+    // Beside them what is the host's own, and no business of Netloom's.
+    for line in [
+        "ip route add 10.98.0.0/24 dev parent0",
+        &format!("ip addr add 198.51.100.9/24 dev {bridge}"),
+        "ip route add 10.99.0.0/24 via 10.200.0.2",
+        &format!("ip route add 2001:db8:99::/64 dev {bridge}"),
+    ] {
+        host.net.run(line);
+    }
+    let told = || {
+        let drift = client.get("drift").is(200)["items"].clone();
+        // A route of the host's lends the bridge a way out, for which something may be missing for a moment.
+        let foreign = drift.as_array().unwrap().iter().filter(|one| one["difference"] == "foreign");
+        let name = |one: &Value| {
+            assert_eq!((&one["belongs_to"]["kind"], &one["belongs_to"]["name"]), (&json!("network"), &json!("lan")));
+            one["name"].as_str().unwrap().to_owned()
+        };
+        foreign.map(name).collect::<Vec<_>>()
+    };
+    let are_told = |what: &[&str]| {
+        until(&format!("told are: {what:?}"), SOON, || {
+            let told = told();
+            (told.len() == what.len() && what.iter().all(|one| told.iter().any(|told| told.contains(one))))
+                .then_some(())
+        });
+    };
+    are_told(&["198.51.100.9", "10.99.0.0/24", "2001:db8:99::/64"]);
+    // Passes over all, over the network and over its sandboxes leave them where they are, as does a start.
+    host.net.run(&format!("ip link set {bridge} mtu 1400"));
+    host.sandbox("b", "lan");
+    client.delete("sandboxes/b").is(204);
+    host.kill();
+    host.start();
+    are_told(&["198.51.100.9", "10.99.0.0/24", "2001:db8:99::/64"]);
+    assert!(host.net.run(&format!("ip -o addr show dev {bridge}")).contains("198.51.100.9/24"));
+    assert!(host.net.run("ip route").contains(&format!("10.99.0.0/24 via 10.200.0.2 dev {bridge}")));
+    assert!(host.net.run("ip -6 route").contains("2001:db8:99::/64"));
+    host.net.run("ip route del 10.99.0.0/24");
+    are_told(&["198.51.100.9", "2001:db8:99::/64"]);
+    host.net.run("ip -6 route del 2001:db8:99::/64");
+    host.net.run(&format!("ip addr del 198.51.100.9/24 dev {bridge}"));
+    no_drift(&client);
+    assert!(host.net.run("ip route").contains("10.98.0.0/24"));
 }
 
 #[test]

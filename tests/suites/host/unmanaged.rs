@@ -97,13 +97,23 @@ fn a_bridge_that_goes_down_or_away_takes_its_sandboxes_along_until_it_is_back() 
     };
     host.net.run("ip link set br0 down");
     until("the network says so", SOON, || {
-        client.get("networks/lan").is(200).to_string().contains("link br0 is down").then_some(())
+        client
+            .get("networks/lan")
+            .is(200)
+            .to_string()
+            .contains("lan can't be carried now: the host's link br0 is down")
+            .then_some(())
     });
     host.net.run("ip link set br0 up");
     is_back("the bridge was down");
     host.net.run("ip link del br0");
     until("the network says so", SOON, || {
-        client.get("networks/lan").is(200).to_string().contains("no link br0").then_some(())
+        client
+            .get("networks/lan")
+            .is(200)
+            .to_string()
+            .contains("lan can't be carried now: the host has no link br0")
+            .then_some(())
     });
     make_bridge(&host);
     is_back("the bridge was made anew");

@@ -5,12 +5,12 @@ pub(crate) mod bridge;
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
-use netloom_model::Invalid;
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::invalid::Code;
 use netloom_model::name::{check_host_link_name, check_name};
 use netloom_model::net::Family;
 use netloom_model::network::{Driver, MTU_MIN_IPV6, MacvlanMode, MacvlanSpec, NetworkSpec, PoolSpec};
+use netloom_model::{Invalid, host_link};
 
 use super::pool::{self, WantedPool, at};
 use super::{Notes, Problems, immutable, notes};
@@ -148,8 +148,7 @@ fn parent<'f>(block: &MacvlanSpec, facts: &'f Facts) -> Result<&'f HostLink, Inv
     const POINTER: &str = "/macvlan/parent";
     let name = &block.parent;
     let Some(link) = facts.link(name) else {
-        let message = format!("there is no link `{name}` on this host");
-        return Err(Invalid::new(POINTER, Code::NotFound, name, message).hint(candidates_hint(facts)));
+        return Err(absent(POINTER, name, "the parent").hint(candidates_hint(facts)));
     };
     let reason = if link.loopback {
         "is the loopback".to_owned()
@@ -164,6 +163,16 @@ fn parent<'f>(block: &MacvlanSpec, facts: &'f Facts) -> Result<&'f HostLink, Inv
     };
     let message = format!("link `{name}` {reason} and can't be the parent");
     Err(Invalid::new(POINTER, Code::NotAvailable, name, message).hint(candidates_hint(facts)))
+}
+
+/// The refusal of a link that is none of the host's: Netloom's own are known by their name, but for bridges that somebody named.
+fn absent(pointer: &str, name: &str, what: &str) -> Invalid {
+    if name.starts_with(host_link::PREFIX) {
+        let message = format!("`{name}` is the name of a link of Netloom's own, which can't be {what}");
+        return Invalid::new(pointer, Code::NotAvailable, name, message);
+    }
+    let message = format!("there is no link `{name}` on this host, or it is Netloom's own and can't be {what}");
+    Invalid::new(pointer, Code::NotFound, name, message)
 }
 
 fn check_parent_name(block: &MacvlanSpec) -> Result<(), Invalid> {

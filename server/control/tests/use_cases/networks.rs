@@ -2,6 +2,7 @@
 
 use netloom_control::ErrorKind;
 use netloom_control::command::*;
+use netloom_model::invalid::Code;
 use netloom_model::network::NetworkState;
 use serde_json::json;
 
@@ -181,4 +182,20 @@ async fn a_label_changes_although_the_node_is_in_trouble() {
     assert_eq!(network.status.state, NetworkState::Failed);
     assert_eq!(network.status.conditions[0].kind, "ParentMissing");
     assert_eq!(network.spec.labels.expect("labels")["a"], "b");
+}
+
+#[tokio::test]
+async fn a_link_of_netlooms_own_is_no_parent() {
+    let kit = Kit::new().await;
+    for (parent, code, said) in [
+        ("nl-aebagbaf", Code::NotAvailable, "`nl-aebagbaf` is the name of a link of Netloom's own"),
+        ("seg0", Code::NotFound, "there is no link `seg0` on this host, or it is Netloom's own"),
+    ] {
+        let spec = json!({"name": "n", "driver": "macvlan", "macvlan": {"parent": parent}});
+        let error = kit.create_network(spec).await.expect_err("no parent");
+        let refused = &error.errors[0];
+        assert_eq!((refused.pointer.as_str(), refused.code), ("/macvlan/parent", code));
+        assert!(refused.message.contains(said), "{refused}");
+        assert!(refused.hint.as_deref().is_some_and(|hint| hint.contains("parent0")), "{refused:?}");
+    }
 }

@@ -3,6 +3,7 @@
 use netloom_control::ErrorKind;
 use netloom_control::command::*;
 use netloom_model::assignment::Key;
+use netloom_model::invalid::Code;
 use netloom_model::port::{HostPort, PortTrouble, Protocol};
 use netloom_model::sandbox::Sandbox;
 use serde_json::{Value, json};
@@ -141,6 +142,24 @@ async fn ports_are_published_where_packets_can_be_sent_on() {
 }
 
 #[tokio::test]
+async fn where_there_is_no_way_at_all_the_port_is_refused_not_its_address() {
+    let kit = kit().await;
+    for (name, pools) in [("shut", json!({"v4": {}, "v6": {"family": 6}})), ("shut6", json!({"v6": {"family": 6}}))] {
+        let bridge = json!({"gateway_mode4": "isolated", "gateway_mode6": "isolated"});
+        let network = json!({"name": name, "driver": "bridge", "bridge": bridge, "pools": pools});
+        kit.create_network(network).await.expect("a network");
+        for port in [json!({"target": 80}), json!({"target": 80, "host_address": "::"})] {
+            let spec = json!({"name": "s", "networks": {name: {"ports": {"x": port}}}});
+            let error = kit.create_sandbox(spec).await.unwrap_err();
+            let refused = &error.errors[0];
+            let at = format!("/networks/{name}/ports/x");
+            assert_eq!((refused.pointer.as_str(), refused.code), (at.as_str(), Code::NotAllowedHere), "{error:?}");
+            assert!(refused.message.contains("isolated for IPv") && refused.hint.is_some(), "{refused:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_host_on_which_every_port_is_taken_says_so() {
     let kit = kit().await;
     let port = |port: u16| HostPort { protocol: Protocol::Tcp, address: [127, 0, 0, 1].into(), port };
@@ -188,6 +207,7 @@ async fn on_a_routed_network_ports_are_the_sandboxes_own_and_the_mode_stays_whil
     ] {
         let error = kit.create_sandbox(spec("c", json!({"x": port}))).await.unwrap_err();
         assert_eq!(error.errors[0].pointer, format!("/networks/web/ports/x/{field}"), "{error:?}");
+        assert!(!error.errors[0].message.contains("10.9.0."), "the address of a sandbox that is not made: {error:?}");
     }
     // No port of the host is taken by them.
     kit.create_network(json!({"name": "nat", "driver": "bridge"})).await.unwrap();

@@ -9,6 +9,7 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netloom_plan::object::ROUTE_PROTOCOL;
+use nix::errno::Errno;
 use rtnetlink::RouteMessageBuilder;
 
 use crate::error::Failure;
@@ -67,6 +68,8 @@ pub(crate) enum Filter {
     Main,
     /// Ours in the main table.
     Ours,
+    /// Those in the main table that leave through this link.
+    Through(u32),
 }
 
 /// The unicast routes of the socket's namespace, of both families.
@@ -81,10 +84,13 @@ pub(crate) fn dump(rtnl: &mut Rtnl, filter: Filter) -> Result<Vec<Seen>, Failure
         if filter == Filter::Ours {
             message.header.protocol = RouteProtocol::from(ROUTE_PROTOCOL);
         }
+        if let Filter::Through(link) = filter {
+            message.attributes.push(RouteAttribute::Oif(link));
+        }
         match rtnl.dump(&RouteNetlinkMessage::GetRoute(message)) {
             Ok(answer) => routes.extend(answer.iter().filter_map(read)),
-            // A kernel without IPv6, or without any route of the kind.
-            Err(failure) if failure.is(&[nix::errno::Errno::EAFNOSUPPORT, nix::errno::Errno::ENOENT]) => {}
+            // A kernel without IPv6, or without any route of the kind, or without the link.
+            Err(failure) if failure.is(&[Errno::EAFNOSUPPORT, Errno::ENOENT, Errno::ENODEV]) => {}
             Err(failure) => return Err(failure),
         }
     }
@@ -93,6 +99,7 @@ pub(crate) fn dump(rtnl: &mut Rtnl, filter: Filter) -> Result<Vec<Seen>, Failure
         Filter::All => true,
         Filter::Main => route.is_main(),
         Filter::Ours => route.is_ours(),
+        Filter::Through(link) => route.is_main() && route.link == Some(link),
     });
     Ok(routes)
 }

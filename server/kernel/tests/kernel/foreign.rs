@@ -1,8 +1,8 @@
 //! What is not ours is seen, and never touched.
 
-use netloom_plan::object::{Key, LINK_GROUP, Link, Object, Operation, Place};
+use netloom_plan::object::{Key, LINK_GROUP, Link, Object, Operation, Place, Scope};
 
-use crate::host::{address, creations, id, ip, macvlan, on_a_host, route, run, scope, wanted};
+use crate::host::{address, creations, everything, id, ip, macvlan, on_a_host, route, run, scope, wanted};
 
 #[test]
 fn foreign_objects_in_a_sandbox_are_reported_and_left_alone() {
@@ -98,5 +98,37 @@ fn the_hosts_foreign_links_and_routes_are_left_alone() {
         host.apply(creations(&wanted(2))).await;
         host.remove(2).await;
         run("ip link delete nl-theirs");
+    });
+}
+
+#[test]
+fn routes_of_others_through_our_bridges_are_seen_where_everything_is_and_the_hosts_others_never() {
+    on_a_host(async |host| {
+        run("ip route add 198.51.100.0/24 dev wire0");
+        let bridge = |number: u8| {
+            run(&format!("ip link add nl-way{number} type bridge"));
+            run(&format!("ip link set nl-way{number} up group {LINK_GROUP} alias netloom:way{number}"));
+        };
+        bridge(0);
+        run("ip address add 10.97.0.1/24 dev nl-way0");
+        run("ip route add 10.98.0.0/24 via 10.97.0.2");
+        run("ip route add 2001:db8:98::/64 dev nl-way0");
+        let expected = [
+            Key::Address(Place::Host, "nl-way0".to_owned(), ip("10.97.0.1")),
+            Key::Route(Place::Host, "10.98.0.0/24".parse().unwrap()),
+            Key::Route(Place::Host, "2001:db8:98::/64".parse().unwrap()),
+        ];
+        let is_seen = async || {
+            let observed = host.observe(everything()).await;
+            assert_eq!(observed.foreign.keys().collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
+        };
+        is_seen().await;
+        // With so many the kernel is not asked for each.
+        (1..20).for_each(bridge);
+        is_seen().await;
+        let few = Scope { host: true, host_links: vec!["nl-way0".to_owned()], ..scope(&[]) };
+        assert_eq!(host.observe(few).await.foreign.keys().collect::<Vec<_>>(), [&expected[0]]);
+        (0..20).for_each(|number| drop(run(&format!("ip link delete nl-way{number}"))));
+        run("ip route delete 198.51.100.0/24 dev wire0");
     });
 }

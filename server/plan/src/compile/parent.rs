@@ -51,7 +51,8 @@ impl Stand {
         };
         Refusal {
             code: code.to_owned(),
-            message: format!("{object} was not made: {what}"),
+            // Said of what is made and in use, too, whose parent goes down or away.
+            message: format!("{object} can't be carried now: {what}"),
             object,
             operation: "create".to_owned(),
             errno: None,

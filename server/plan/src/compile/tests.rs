@@ -203,6 +203,7 @@ fn a_parent_that_is_missing_or_down_is_refused_with_the_candidates() {
         for key in [network_key, AssignedKey::Sandbox(sandbox.id)] {
             let refusal = compiled.refusals.get(&key).expect("a refusal");
             assert_eq!(refusal.code, code);
+            assert!(refusal.message.contains(" can't be carried now: the host"), "{}", refusal.message);
             let hint = refusal.hint.as_deref().expect("a hint");
             assert!(hint.contains("parent0, parent1"), "{hint}");
         }

@@ -85,8 +85,7 @@ fn existing<'f>(spec: &NetworkSpec, facts: Option<&'f Facts>) -> Result<Option<&
     check_host_link_name(INTERFACE_NAME, name).map_err(|refused| refused.hint("for example `br0`"))?;
     let Some(facts) = facts else { return Ok(None) };
     let Some(link) = facts.link(name) else {
-        let message = format!("there is no link `{name}` on this host, or it is Netloom's own");
-        return Err(Invalid::new(INTERFACE_NAME, Code::NotFound, name, message).hint(bridges_hint(facts)));
+        return Err(super::absent(INTERFACE_NAME, name, "a bridge that is not managed").hint(bridges_hint(facts)));
     };
     let reason = if link.kind.as_deref() != Some("bridge") {
         "is no bridge"
