@@ -4,9 +4,11 @@
 //! method of its name here.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use futures_util::Stream;
+use netloom_model::drift::Drift;
 use netloom_model::event::{Event, ObjectRef};
 use netloom_model::network::Capacity;
 use netloom_model::report::Counters;
@@ -103,6 +105,8 @@ pub(crate) struct Inner {
     pub(crate) proven: Arc<Proven>,
     pub(crate) kept: Arc<Kept>,
     pub(crate) recent: Recent,
+    /// What differed when it was looked at last, and when that was.
+    pub(crate) drift_seen: Mutex<Option<(Instant, Vec<Drift>)>>,
 }
 
 impl Control {
@@ -118,6 +122,7 @@ impl Control {
             node,
             config,
             recent: Recent::default(),
+            drift_seen: Mutex::default(),
             queues: Queues::default(),
             findings: Findings::default(),
             standing: Standing::default(),

@@ -22,7 +22,7 @@ pub async fn page(visit: Visit) -> HttpResponse {
 
 async fn show(visit: &Visit) -> Result<OverviewPage, Error> {
     let command = visit.authorize(GetOverview)?;
-    let look = timeout(LOOK, visit.control.drift(visit.authorize(GetDrift)?));
+    let look = timeout(LOOK, visit.control.drift_lately(visit.authorize(GetDrift)?));
     let (overview, unready, drift) = tokio::join!(visit.control.overview(command), visit.control.readiness(), look);
     let overview = overview?;
     // A kernel that can't be looked at is told by its own refusals; the front page is not to fail or wait for it.
