@@ -74,7 +74,7 @@ impl Model {
 /// A document as the user wrote it: without the system's fields. No networks are an empty map.
 fn written(mut document: Value) -> Value {
     let fields = document.as_object_mut().expect("a document");
-    for field in ["id", "revision", "created_at", "updated_at", "status"] {
+    for field in ["id", "revision", "spec_revision", "created_at", "updated_at", "status"] {
         fields.remove(field);
     }
     if !fields.contains_key("driver") && !fields.contains_key("networks") {
