@@ -15,6 +15,8 @@ mod fuzz;
 mod ipam;
 #[path = "api/leases.rs"]
 mod leases;
+#[path = "api/lists.rs"]
+mod lists;
 #[path = "api/networks.rs"]
 mod networks;
 #[path = "api/patches.rs"]

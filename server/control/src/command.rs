@@ -6,6 +6,7 @@ use std::time::Duration;
 use netloom_model::lease::{Lease, LeaseKind, LeaseSpec, LeaseState};
 use netloom_model::net::Family;
 use netloom_model::network::{Driver, NetworkSpec};
+use netloom_model::order::{LeaseOrder, NamedOrder, PoolOrder};
 use netloom_model::plan::Plan;
 use netloom_model::probe::ProbeSpec;
 use netloom_model::sandbox::SandboxSpec;
@@ -100,7 +101,7 @@ pub struct Page<T> {
     pub seq: u64,
 }
 
-/// Lists networks by name.
+/// Lists networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListNetworks {
     /// Only this driver.
@@ -111,6 +112,8 @@ pub struct ListNetworks {
     pub contains_ip: Option<IpAddr>,
     /// Only with this text in the name or the description.
     pub q: Option<String>,
+    /// In which order.
+    pub order: NamedOrder,
     /// Which part.
     pub page: PageRequest,
 }
@@ -150,7 +153,7 @@ pub struct RemoveNetwork {
     pub cascade: bool,
 }
 
-/// Lists sandboxes by name.
+/// Lists sandboxes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListSandboxes {
     /// Only on this network.
@@ -161,6 +164,8 @@ pub struct ListSandboxes {
     pub running: Option<bool>,
     /// Only with this text in the name or the description.
     pub q: Option<String>,
+    /// In which order.
+    pub order: NamedOrder,
     /// Which part.
     pub page: PageRequest,
 }
@@ -213,7 +218,7 @@ impl Command for PutSandbox {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoveSandbox(pub Reference);
 
-/// Lists leases of all networks, by address.
+/// Lists leases of all networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListLeases {
     /// Only this network.
@@ -230,6 +235,8 @@ pub struct ListLeases {
     pub state: Option<LeaseState>,
     /// Only of this kind.
     pub kind: Option<LeaseKind>,
+    /// In which order.
+    pub order: LeaseOrder,
     /// Which part.
     pub page: PageRequest,
 }
@@ -307,13 +314,15 @@ pub struct Pruned {
     pub addresses: u64,
 }
 
-/// Lists the pools of all networks with their use, lowest subnet first.
+/// Lists the pools of all networks with their use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListPools {
     /// Only this network's.
     pub network: Option<Reference>,
     /// Only this family's.
     pub family: Option<Family>,
+    /// In which order.
+    pub order: PoolOrder,
     /// Which part.
     pub page: PageRequest,
 }

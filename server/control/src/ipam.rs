@@ -2,16 +2,14 @@
 //!
 //! What must not live here: how uses are added up (ipam), and giving addresses out (`allocation`).
 
-use std::net::IpAddr;
-
 use netloom_ipam::spans;
 use netloom_model::ipam::{FreeBlock, PoolReport};
-use netloom_model::net::{Family, Span, from_number, to_number};
-use netloom_store::{FreeSummary, PoolQuery, PoolRow, events, pools};
+use netloom_model::net::{Family, Span};
+use netloom_store::{FreeSummary, Place, PoolQuery, PoolRow, events, pools};
 
 use crate::command::{ListPools, Page};
 use crate::control::Control;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::networks;
 use crate::networks::view::{Counts, nearly_full, pool_capacity};
 use crate::page::Part;
@@ -24,17 +22,22 @@ impl Control {
     /// A bad page request; a network that does not exist.
     pub async fn list_pools(&self, c: Authorized<ListPools>) -> Result<Page<PoolReport>, Error> {
         let (c, _) = c.into_parts();
-        let part = Part::new(&c.page, &format!("pools {:?} {:?}", c.network, c.family))?;
-        let after = part.after.as_deref().map(place).transpose()?;
+        let part = Part::new(&c.page, &format!("pools {:?} {:?} {:?}", c.network, c.family, c.order))?;
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
                 let network = match &c.network {
                     Some(reference) => Some(networks::find(tx, reference).await?.id),
                     None => None,
                 };
-                let query = PoolQuery { network, family: c.family, after, limit: part.read() };
+                let query = PoolQuery {
+                    network,
+                    family: c.family,
+                    order: c.order,
+                    after: part.after.clone(),
+                    limit: part.read(),
+                };
                 let mut rows = pools::list(tx, &query).await?;
-                let next_page_token = part.cut(&mut rows, |(pool, _)| format!("{:x}", to_number(last_of(pool))));
+                let next_page_token = part.cut(&mut rows, |(pool, _)| Place::of_pool(pool));
                 let ids: Vec<i64> = rows.iter().map(|(pool, _)| pool.id).collect();
                 let mut counts = pools::counts(tx, &ids).await?;
                 let free = pools::free(tx, &ids).await?;
@@ -49,18 +52,6 @@ impl Control {
         });
         read.await
     }
-}
-
-/// The last address of a pool's subnet: its place in the order, since no two pools share an address.
-fn last_of(pool: &PoolRow) -> IpAddr {
-    Span::of(pool.subnet).high
-}
-
-/// A place in the order of pools, as page tokens hold it.
-fn place(text: &str) -> Result<IpAddr, Error> {
-    u128::from_str_radix(text, 16)
-        .map(from_number)
-        .map_err(|_| Error::new(ErrorKind::Malformed, "invalid-page-token", "the page token names no pool"))
 }
 
 /// A pool as answered.

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use netloom_model::LeaseId;
 use netloom_model::lease::{Lease, LeaseStatus};
-use netloom_model::net::{Span, from_number, to_number};
+use netloom_model::net::Span;
 use netloom_model::network::Scope;
-use netloom_store::{LeaseQuery, LeaseRow, NetworkRow, ReadTx, events, leases};
+use netloom_store::{LeaseQuery, LeaseRow, NetworkRow, Place, ReadTx, events, leases};
 
 use crate::command::{GetLease, ListLeases, Page};
 use crate::control::Control;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::networks;
 use crate::page::Part;
 use crate::principal::Authorized;
@@ -27,11 +27,10 @@ impl Control {
     pub async fn list_leases(&self, c: Authorized<ListLeases>) -> Result<Page<Lease>, Error> {
         let (c, _) = c.into_parts();
         let filters = format!(
-            "leases {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
-            c.network, c.address, c.within, c.mac, c.owner, c.state, c.kind
+            "leases {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            c.network, c.address, c.within, c.mac, c.owner, c.state, c.kind, c.order
         );
         let part = Part::new(&c.page, &filters)?;
-        let after = part.after.as_deref().map(place).transpose()?;
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
                 let network = match &c.network {
@@ -46,11 +45,12 @@ impl Control {
                     owner: c.owner,
                     state: c.state,
                     kind: c.kind,
-                    after,
+                    order: c.order,
+                    after: part.after.clone(),
                     limit: part.read(),
                 };
                 let mut rows = leases::list(tx, &query).await?;
-                let next = part.cut(&mut rows, |row| format!("{:x} {}", to_number(row.address), row.id));
+                let next = part.cut(&mut rows, |row| Place::of_lease(query.order, row));
                 Ok::<_, Error>((rows, next, events::number(tx).await?))
             })
         });
@@ -111,15 +111,6 @@ pub(crate) async fn find(tx: &mut ReadTx<'_>, network: &NetworkRow, reference: &
 fn in_reserved_map<'n>(network: &'n NetworkRow, name: &str) -> Option<(&'n str, &'n str)> {
     let pools = network.spec.pools.iter().flatten();
     pools.filter_map(|(key, pool)| Some((key.as_str(), pool.reserved.as_ref()?.get(name)?.as_str()))).next()
-}
-
-/// A place in the order of leases, as page tokens hold it.
-fn place(text: &str) -> Result<(IpAddr, LeaseId), Error> {
-    let read = || {
-        let (number, id) = text.split_once(' ')?;
-        Some((from_number(u128::from_str_radix(number, 16).ok()?), id.parse().ok()?))
-    };
-    read().ok_or_else(|| Error::new(ErrorKind::Malformed, "invalid-page-token", "the page token names no lease"))
 }
 
 /// A lease as answered; `grace` is how long an orphaned one is kept.

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use netloom_model::NetworkId;
 use netloom_model::assignment::Key;
 use netloom_model::network::Network;
-use netloom_store::{NetworkQuery, NetworkRow, PoolRow, ReadTx, events, networks};
+use netloom_store::{NetworkQuery, NetworkRow, Place, PoolRow, ReadTx, events, networks};
 
 use crate::command::{GetNetwork, ListNetworks, Page, Written};
 use crate::control::Control;
@@ -34,20 +34,21 @@ impl Control {
     /// A bad page request; an unreadable store.
     pub async fn list_networks(&self, c: Authorized<ListNetworks>) -> Result<Page<Network>, Error> {
         let (c, _) = c.into_parts();
-        let filters = format!("networks {:?} {:?} {:?} {:?}", c.driver, c.labels, c.contains_ip, c.q);
+        let filters = format!("networks {:?} {:?} {:?} {:?} {:?}", c.driver, c.labels, c.contains_ip, c.q, c.order);
         let part = Part::new(&c.page, &filters)?;
         let query = NetworkQuery {
             driver: c.driver,
             labels: c.labels,
             contains: c.contains_ip,
             text: c.q,
+            order: c.order,
             after: part.after.clone(),
             limit: part.read(),
         };
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
                 let mut rows = networks::list(tx, &query).await?;
-                let next = part.cut(&mut rows, |row| row.name.clone());
+                let next = part.cut(&mut rows, |row| Place::of_network(query.order, row));
                 let parts = view::parts(tx, rows).await?;
                 Ok::<_, Error>((parts, next, events::number(tx).await?))
             })

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use netloom_model::Invalid;
 use netloom_model::invalid::Code;
+use netloom_store::Place;
 
 use crate::command::PageRequest;
 use crate::error::{Error, ErrorKind};
@@ -16,13 +17,15 @@ use crate::error::{Error, ErrorKind};
 pub(crate) const LIMIT_DEFAULT: u32 = 100;
 /// Most items per page.
 const LIMIT_MAX: u32 = 1000;
+/// Version of the form of tokens.
+const FORM: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Token {
     /// Version of this form.
     v: u8,
     /// Place in the order.
-    after: String,
+    after: Place,
     /// Digest of the filters.
     filters: String,
 }
@@ -46,13 +49,13 @@ pub(crate) fn limit(asked: Option<u32>) -> Result<u32, Error> {
 pub(crate) struct Part {
     /// How many items.
     pub(crate) limit: u32,
-    /// The last key of the page before.
-    pub(crate) after: Option<String>,
+    /// Where the page before ended.
+    pub(crate) after: Option<Place>,
     filters: String,
 }
 
 impl Part {
-    /// Reads a request for a part. `filters` is any text that is the same for the same filters.
+    /// Reads a request for a part. `filters` is any text that is the same for the same filters and order.
     ///
     /// # Errors
     /// A bad limit; a token that is none, or belongs to other filters.
@@ -62,17 +65,18 @@ impl Part {
         let filters = BASE64URL_NOPAD.encode(digest.get(..9).unwrap_or_default());
         let Some(text) = &request.token else { return Ok(Self { limit, after: None, filters }) };
         let refused = |detail: &str| {
-            Error::new(ErrorKind::Malformed, "invalid-page-token", detail)
-                .hint("start again without a page token, then pass each `next_page_token` with the same filters")
+            Error::new(ErrorKind::Malformed, "invalid-page-token", detail).hint(
+                "start again without a page token, then pass each `next_page_token` with the same filters and `sort`",
+            )
         };
         let token: Token = BASE64URL_NOPAD
             .decode(text.as_bytes())
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .filter(|token: &Token| token.v == 1)
+            .filter(|token: &Token| token.v == FORM)
             .ok_or_else(|| refused("the page token is not one that this service gave"))?;
         if token.filters != filters {
-            return Err(refused("the page token belongs to a list with other filters"));
+            return Err(refused("the page token belongs to a list with other filters, or in another order"));
         }
         Ok(Self { limit, after: Some(token.after), filters })
     }
@@ -83,13 +87,13 @@ impl Part {
     }
 
     /// Cuts what was read to the page, and makes the token for the next one.
-    pub(crate) fn cut<T>(&self, rows: &mut Vec<T>, key: impl Fn(&T) -> String) -> Option<String> {
+    pub(crate) fn cut<T>(&self, rows: &mut Vec<T>, place: impl Fn(&T) -> Place) -> Option<String> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         if rows.len() <= limit {
             return None;
         }
         rows.truncate(limit);
-        let token = Token { v: 1, after: key(rows.last()?), filters: self.filters.clone() };
+        let token = Token { v: FORM, after: place(rows.last()?), filters: self.filters.clone() };
         serde_json::to_vec(&token).ok().map(|bytes| BASE64URL_NOPAD.encode(&bytes))
     }
 }
@@ -102,14 +106,18 @@ mod tests {
         PageRequest { limit, token }
     }
 
+    fn place(name: &str) -> Place {
+        serde_json::from_value(serde_json::json!({ "by": { "text": name }, "id": name })).expect("a place")
+    }
+
     #[test]
     fn a_token_goes_on_where_the_page_ended() {
         let part = Part::new(&request(Some(2), None), "driver=macvlan").expect("good");
         let mut rows = vec!["a", "b", "c"];
-        let token = part.cut(&mut rows, |row| (*row).to_owned()).expect("there is more");
+        let token = part.cut(&mut rows, |row| place(row)).expect("there is more");
         assert_eq!(rows, ["a", "b"]);
         let next = Part::new(&request(Some(2), Some(token.clone())), "driver=macvlan").expect("good");
-        assert_eq!(next.after.as_deref(), Some("b"));
+        assert_eq!(next.after, Some(place("b")));
         let refused = Part::new(&request(Some(2), Some(token)), "driver=host").err().expect("other filters");
         assert_eq!((refused.kind, refused.code), (ErrorKind::Malformed, "invalid-page-token"));
     }

@@ -15,7 +15,7 @@ use netloom_model::assignment::Key;
 use netloom_model::condition::RESOLVER_UNAVAILABLE;
 use netloom_model::report::Live;
 use netloom_model::sandbox::Sandbox;
-use netloom_store::{ReadTx, SandboxQuery, SandboxRow, events, sandboxes};
+use netloom_store::{Place, ReadTx, SandboxQuery, SandboxRow, events, sandboxes};
 
 use crate::command::{GetSandbox, ListSandboxes, Page, Written};
 use crate::commit::Change;
@@ -34,7 +34,7 @@ impl Control {
     /// A bad page request; a network that does not exist.
     pub async fn list_sandboxes(&self, c: Authorized<ListSandboxes>) -> Result<Page<Sandbox>, Error> {
         let (c, _) = c.into_parts();
-        let filters = format!("sandboxes {:?} {:?} {:?} {:?}", c.network, c.labels, c.running, c.q);
+        let filters = format!("sandboxes {:?} {:?} {:?} {:?} {:?}", c.network, c.labels, c.running, c.q, c.order);
         let part = Part::new(&c.page, &filters)?;
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
@@ -47,11 +47,12 @@ impl Control {
                     labels: c.labels,
                     running: c.running,
                     text: c.q,
+                    order: c.order,
                     after: part.after.clone(),
                     limit: part.read(),
                 };
                 let mut rows = sandboxes::list(tx, &query).await?;
-                let next = part.cut(&mut rows, |row| row.name.clone());
+                let next = part.cut(&mut rows, |row| Place::of_sandbox(query.order, row));
                 let parts = view::parts(tx, rows).await?;
                 Ok::<_, Error>((parts, next, events::number(tx).await?))
             })

@@ -29,6 +29,7 @@ pub mod mac;
 pub mod name;
 pub mod net;
 pub mod network;
+pub mod order;
 pub mod plan;
 pub mod port;
 pub mod probe;

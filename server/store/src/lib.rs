@@ -33,6 +33,7 @@ mod labels;
 pub mod leases;
 mod log_sync;
 pub mod networks;
+pub mod order;
 pub mod pools;
 pub mod ports;
 pub mod query;
@@ -51,6 +52,7 @@ pub use backup::Snapshot;
 pub use describe::Description;
 pub use draft::Draft;
 pub use error::Error;
+pub use order::Place;
 pub use query::{FreeSummary, LeaseQuery, NetworkQuery, PoolQuery, PoolUse, SandboxQuery};
 pub use row::{
     EndpointRow, LeaseRow, NetworkRow, NewEvent, Orphaned, PoolRow, SandboxRow, SessionRow, TokenRow, WithFree,

@@ -179,7 +179,7 @@ pub async fn by_ids(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<Vec<Networ
     tx.rows(statement.bind_list(ids), row).await
 }
 
-/// A page of networks, by name.
+/// A page of networks.
 pub async fn list(tx: &mut ReadTx<'_>, query: &NetworkQuery) -> Result<Vec<NetworkRow>, Error> {
     let mut select = Select::new(select!("WHERE 1 = 1"));
     if let Some(driver) = query.driver {
@@ -196,11 +196,7 @@ pub async fn list(tx: &mut ReadTx<'_>, query: &NetworkQuery) -> Result<Vec<Netwo
         select.with(" AND (instr(lower(n.name), ", text.clone());
         select.with(") > 0 OR instr(lower(COALESCE(json_extract(n.spec, '$.description'), '')), ", text).text(") > 0)");
     }
-    if let Some(after) = &query.after {
-        select.with(" AND n.name > ", after.clone());
-    }
-    select.with(" ORDER BY n.name LIMIT ", column::limit(query.limit));
-    tx.rows(select.statement(), row).await
+    tx.rows(select.page(query.order, query.after.as_ref(), query.limit), row).await
 }
 
 /// The networks on one of the host's links, by name.

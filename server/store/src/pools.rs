@@ -132,11 +132,7 @@ pub async fn list(tx: &mut ReadTx<'_>, query: &PoolQuery) -> Result<Vec<(PoolRow
         select.text(if family == Family::V4 { " AND p.high BETWEEN " } else { " AND p.high NOT BETWEEN " });
         select.with("", mapped([0; 4])).with(" AND ", mapped([255; 4]));
     }
-    if let Some(after) = query.after {
-        select.with(" AND p.high > ", column::address(after));
-    }
-    select.with(" ORDER BY p.high LIMIT ", column::limit(query.limit));
-    tx.rows(select.statement(), row_with_network).await
+    tx.rows(select.page(query.order, query.after.as_ref(), query.limit), row_with_network).await
 }
 
 /// The subnets of all pools, lowest first.

@@ -5,11 +5,13 @@ use std::net::IpAddr;
 use netloom_model::lease::{LeaseKind, LeaseState};
 use netloom_model::net::{Family, Span};
 use netloom_model::network::Driver;
-use netloom_model::{LeaseId, MacAddr, NetworkId};
+use netloom_model::order::{LeaseOrder, NamedOrder, PoolOrder};
+use netloom_model::{MacAddr, NetworkId};
 
+use crate::order::Place;
 use crate::row::PoolRow;
 
-/// Which networks, by name.
+/// Which networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkQuery {
     /// Only this driver.
@@ -20,13 +22,15 @@ pub struct NetworkQuery {
     pub contains: Option<IpAddr>,
     /// Only with this text in the name or the description, in any case of ASCII letters.
     pub text: Option<String>,
-    /// Only names after this one.
-    pub after: Option<String>,
+    /// In which order.
+    pub order: NamedOrder,
+    /// Only what comes after this place in the order.
+    pub after: Option<Place>,
     /// At most this many.
     pub limit: u32,
 }
 
-/// Which sandboxes, by name.
+/// Which sandboxes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SandboxQuery {
     /// Only with an endpoint on this network.
@@ -37,13 +41,15 @@ pub struct SandboxQuery {
     pub running: Option<bool>,
     /// Only with this text in the name or the description, in any case of ASCII letters.
     pub text: Option<String>,
-    /// Only names after this one.
-    pub after: Option<String>,
+    /// In which order.
+    pub order: NamedOrder,
+    /// Only what comes after this place in the order.
+    pub after: Option<Place>,
     /// At most this many.
     pub limit: u32,
 }
 
-/// Which leases, by address and ID.
+/// Which leases.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LeaseQuery {
     /// Only this network.
@@ -60,21 +66,25 @@ pub struct LeaseQuery {
     pub state: Option<LeaseState>,
     /// Only of this kind.
     pub kind: Option<LeaseKind>,
-    /// Only after this place in the order.
-    pub after: Option<(IpAddr, LeaseId)>,
+    /// In which order.
+    pub order: LeaseOrder,
+    /// Only what comes after this place in the order.
+    pub after: Option<Place>,
     /// At most this many.
     pub limit: u32,
 }
 
-/// Which pools, by subnet.
+/// Which pools.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoolQuery {
     /// Only this network's.
     pub network: Option<NetworkId>,
     /// Only this family's.
     pub family: Option<Family>,
-    /// Only above the pool whose subnet ends with this address.
-    pub after: Option<IpAddr>,
+    /// In which order.
+    pub order: PoolOrder,
+    /// Only what comes after this place in the order.
+    pub after: Option<Place>,
     /// At most this many.
     pub limit: u32,
 }

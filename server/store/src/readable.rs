@@ -4,6 +4,7 @@
 use std::future::Future;
 
 use crate::error::Error;
+use crate::order::Place;
 use crate::query::{LeaseQuery, PoolQuery};
 use crate::tx::ReadTx;
 use crate::{access, endpoints, events, leases, networks, pools, sandboxes};
@@ -24,7 +25,7 @@ pub(crate) async fn check(tx: &mut ReadTx<'_>) -> Result<(), Error> {
     table("token", access::tokens(tx)).await?;
     let mut query = LeaseQuery { limit: PAGE, ..LeaseQuery::default() };
     while let Some(last) = table("lease", leases::list(tx, &query)).await?.pop() {
-        query.after = Some((last.address, last.id));
+        query.after = Some(Place::of_lease(query.order, &last));
     }
     let mut after = 0;
     while let Some(last) = table("lease_history", leases::holdings(tx, after, PAGE)).await?.pop() {

@@ -137,7 +137,7 @@ pub async fn by_ids(tx: &mut ReadTx<'_>, ids: &[SandboxId]) -> Result<Vec<Sandbo
     tx.rows(statement.bind_list(ids), row).await
 }
 
-/// A page of sandboxes, by name.
+/// A page of sandboxes.
 pub async fn list(tx: &mut ReadTx<'_>, query: &SandboxQuery) -> Result<Vec<SandboxRow>, Error> {
     let mut select = Select::new(select!("WHERE 1 = 1"));
     if let Some(network) = query.network {
@@ -152,11 +152,7 @@ pub async fn list(tx: &mut ReadTx<'_>, query: &SandboxQuery) -> Result<Vec<Sandb
         select.with(" AND (instr(lower(s.name), ", text.clone());
         select.with(") > 0 OR instr(lower(COALESCE(json_extract(s.spec, '$.description'), '')), ", text).text(") > 0)");
     }
-    if let Some(after) = &query.after {
-        select.with(" AND s.name > ", after.clone());
-    }
-    select.with(" ORDER BY s.name LIMIT ", column::limit(query.limit));
-    tx.rows(select.statement(), row).await
+    tx.rows(select.page(query.order, query.after.as_ref(), query.limit), row).await
 }
 
 /// Every sandbox, by name.

@@ -94,6 +94,12 @@ impl Statement {
         self.text.push_str(&format!("${}", self.values.len()));
     }
 
+    /// Its text, such that the database says how it would read.
+    #[cfg(test)]
+    pub(crate) fn explained(self) -> String {
+        format!("EXPLAIN QUERY PLAN {}", self.text)
+    }
+
     /// Length of its text in bytes.
     pub(crate) const fn length(&self) -> usize {
         self.text.len()

@@ -20,8 +20,12 @@ pub async fn page(visit: Visit) -> HttpResponse {
 
 async fn show(visit: &Visit) -> Result<IpamPage, Error> {
     let filter: PoolFilter = visit.query()?;
-    let command =
-        ListPools { network: text(&filter.network), family: family(&filter.family)?, page: part(&filter.page_token) };
+    let command = ListPools {
+        network: text(&filter.network),
+        family: family(&filter.family)?,
+        page: part(&filter.page_token),
+        ..ListPools::default()
+    };
     let pools = visit.control.list_pools(visit.authorize(command)?).await?;
     let command = ListLeases { state: Some(LeaseState::Orphaned), page: part(""), ..ListLeases::default() };
     let orphans = visit.control.list_leases(visit.authorize(command)?).await?;

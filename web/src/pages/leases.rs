@@ -36,6 +36,7 @@ fn command(filter: &LeaseFilter) -> Result<ListLeases, Error> {
         state: word("?state", &filter.state, &LeaseState::ALL, LeaseState::as_str)?,
         kind: word("?kind", &filter.kind, &LeaseKind::ALL, LeaseKind::as_str)?,
         page: part(&filter.page_token),
+        ..ListLeases::default()
     })
 }
 

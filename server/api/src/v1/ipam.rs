@@ -8,6 +8,7 @@ use netloom_model::event::ObjectRef;
 use netloom_model::ipam::PoolReport;
 use netloom_model::lease::Lease;
 use netloom_model::net::Family;
+use netloom_model::order::PoolOrder;
 use serde::{Deserialize, Serialize};
 
 use super::State;
@@ -50,6 +51,9 @@ pub(crate) struct PoolFilter {
     #[serde(default, deserialize_with = "one")]
     #[param(value_type = Option<u8>, minimum = 4, maximum = 6, example = 4)]
     family: Option<Version>,
+    /// In which order: by `subnet`; with a `-` before it backwards.
+    #[param(inline)]
+    sort: Option<PoolOrder>,
     /// How many items, 100 unless said.
     #[serde(default, deserialize_with = "one")]
     #[param(minimum = 1, maximum = 1000)]
@@ -79,7 +83,7 @@ impl From<Reclaimed> for ReclaimReport {
 
 /// Lists the pools of all networks.
 ///
-/// By subnet, IPv4 before IPv6. Each with how its addresses are used, the largest free block, and a condition before it runs dry.
+/// IPv4 before IPv6, unless backwards. Each with how its addresses are used, the largest free block, and a condition before it runs dry.
 #[utoipa::path(tag = "leases", params(PoolFilter),
     responses((status = 200, description = "The pools.", body = Listed<PoolReport>)))]
 #[get("/ipam")]
@@ -89,8 +93,10 @@ pub(crate) async fn ipam_list(
     Caller(caller): Caller,
     Filter(filter): Filter<PoolFilter>,
 ) -> Result<HttpResponse, Problem> {
-    let PoolFilter { network, family, limit, page_token } = filter;
-    let command = ListPools { network, family: family.map(|Version(family)| family), page: page(limit, page_token) };
+    let PoolFilter { network, family, sort, limit, page_token } = filter;
+    let (family, order, page) =
+        (family.map(|Version(family)| family), sort.unwrap_or_default(), page(limit, page_token));
+    let command = ListPools { network, family, order, page };
     let found = state.control.list_pools(caller.authorize(command)?).await?;
     Ok(answer::listed(&request, found))
 }

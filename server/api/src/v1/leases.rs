@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put, web};
 use netloom_control::command::{GetLease, ListLeases, PutLease, ReleaseLease, ReserveLease, UpdateLease, WriteOptions};
 use netloom_model::MacAddr;
 use netloom_model::lease::{Lease, LeaseKind, LeaseSpec, LeaseState};
+use netloom_model::order::LeaseOrder;
 use serde::Deserialize;
 
 use super::State;
@@ -47,6 +48,9 @@ pub(crate) struct LeaseFilter {
     /// Only of this kind.
     #[param(inline)]
     kind: Option<LeaseKind>,
+    /// In which order: by `address` (unless said), `owner` or `created_at`; with a `-` before it backwards.
+    #[param(inline)]
+    sort: Option<LeaseOrder>,
     /// How many items, 100 unless said.
     #[serde(default, deserialize_with = "one")]
     #[param(minimum = 1, maximum = 1000)]
@@ -68,6 +72,9 @@ pub(crate) struct NetworkLeaseFilter {
     /// Only of this kind.
     #[param(inline)]
     kind: Option<LeaseKind>,
+    /// In which order: by `address` (unless said), `owner` or `created_at`; with a `-` before it backwards.
+    #[param(inline)]
+    sort: Option<LeaseOrder>,
     /// How many items, 100 unless said.
     #[serde(default, deserialize_with = "one")]
     #[param(minimum = 1, maximum = 1000)]
@@ -80,7 +87,7 @@ pub(crate) struct NetworkLeaseFilter {
 
 /// Lists leases of all networks.
 ///
-/// By address. Every address that is not free has one: a sandbox's, a gateway's, a reservation, the host's own.
+/// Every address that is not free has one: a sandbox's, a gateway's, a reservation, the host's own.
 #[utoipa::path(tag = "leases", params(LeaseFilter),
     responses((status = 200, description = "The leases.", body = Listed<Lease>)))]
 #[get("/leases")]
@@ -90,7 +97,8 @@ pub(crate) async fn lease_list(
     Caller(caller): Caller,
     Filter(filter): Filter<LeaseFilter>,
 ) -> Result<HttpResponse, Problem> {
-    let LeaseFilter { network, address, within, mac, owner, state: lease_state, kind, limit, page_token } = filter;
+    let LeaseFilter { network, address, within, mac, owner, state: lease_state, kind, sort, limit, page_token } =
+        filter;
     let page = page(limit, page_token);
     let command = ListLeases {
         network,
@@ -100,6 +108,7 @@ pub(crate) async fn lease_list(
         owner,
         state: lease_state,
         kind,
+        order: sort.unwrap_or_default(),
         page,
     };
     let found = state.control.list_leases(caller.authorize(command)?).await?;
@@ -126,7 +135,7 @@ pub(crate) async fn lease_get(
 
 /// Lists the leases of a network.
 ///
-/// By address.
+/// Those of its sandboxes, its gateways, its reservations, and the host's own addresses.
 #[utoipa::path(tag = "leases",
     params(("id" = String, Path, description = "The network's ID or name."), NetworkLeaseFilter),
     responses((status = 200, description = "The leases.", body = Listed<Lease>)))]
@@ -138,10 +147,9 @@ pub(crate) async fn network_lease_list(
     id: web::Path<String>,
     Filter(filter): Filter<NetworkLeaseFilter>,
 ) -> Result<HttpResponse, Problem> {
-    let NetworkLeaseFilter { state: lease_state, kind, limit, page_token } = filter;
-    let page = page(limit, page_token);
-    let command =
-        ListLeases { network: Some(id.into_inner()), state: lease_state, kind, page, ..ListLeases::default() };
+    let NetworkLeaseFilter { state: lease_state, kind, sort, limit, page_token } = filter;
+    let (network, order, page) = (Some(id.into_inner()), sort.unwrap_or_default(), page(limit, page_token));
+    let command = ListLeases { network, state: lease_state, kind, order, page, ..ListLeases::default() };
     let found = state.control.list_leases(caller.authorize(command)?).await?;
     Ok(answer::listed(&request, found))
 }

@@ -7,6 +7,7 @@ use netloom_control::command::{
     CreateNetwork, GetNetwork, ListNetworks, PutNetwork, RemoveNetwork, UpdateNetwork, WriteOptions,
 };
 use netloom_model::network::{Driver, Network, NetworkSpec};
+use netloom_model::order::NamedOrder;
 use serde::{Deserialize, Serialize};
 
 use super::State;
@@ -37,6 +38,9 @@ pub(crate) struct NetworkFilter {
     #[serde(default, deserialize_with = "one")]
     #[param(max_length = 256)]
     q: Option<String>,
+    /// In which order: by `name` (unless said) or `created_at`; with a `-` before it backwards.
+    #[param(inline)]
+    sort: Option<NamedOrder>,
     /// How many items, 100 unless said.
     #[serde(default, deserialize_with = "one")]
     #[param(minimum = 1, maximum = 1000)]
@@ -74,7 +78,7 @@ pub(crate) struct RemoveNetworkQuery {
 
 /// Lists networks.
 ///
-/// By name, predefined ones included.
+/// Predefined ones included.
 #[utoipa::path(tag = "networks", params(NetworkFilter),
     responses((status = 200, description = "The networks.", body = Listed<Network>)))]
 #[get("/networks")]
@@ -84,8 +88,9 @@ pub(crate) async fn network_list(
     Caller(caller): Caller,
     Filter(filter): Filter<NetworkFilter>,
 ) -> Result<HttpResponse, Problem> {
-    let NetworkFilter { driver, label, contains_ip, q, limit, page_token } = filter;
-    let command = ListNetworks { driver, labels: label.into_labels(), contains_ip, q, page: page(limit, page_token) };
+    let NetworkFilter { driver, label, contains_ip, q, sort, limit, page_token } = filter;
+    let (labels, order, page) = (label.into_labels(), sort.unwrap_or_default(), page(limit, page_token));
+    let command = ListNetworks { driver, labels, contains_ip, q, order, page };
     let found = state.control.list_networks(caller.authorize(command)?).await?;
     Ok(answer::listed(&request, found))
 }

@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put, web};
 use netloom_control::command::{
     CreateSandbox, GetSandbox, ListSandboxes, PutSandbox, RemoveSandbox, UpdateSandbox, WriteOptions,
 };
+use netloom_model::order::NamedOrder;
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use serde::Deserialize;
 
@@ -36,6 +37,9 @@ pub(crate) struct SandboxFilter {
     #[serde(default, deserialize_with = "one")]
     #[param(max_length = 256)]
     q: Option<String>,
+    /// In which order: by `name` (unless said) or `created_at`; with a `-` before it backwards.
+    #[param(inline)]
+    sort: Option<NamedOrder>,
     /// How many items, 100 unless said.
     #[serde(default, deserialize_with = "one")]
     #[param(minimum = 1, maximum = 1000)]
@@ -48,7 +52,7 @@ pub(crate) struct SandboxFilter {
 
 /// Lists sandboxes.
 ///
-/// By name, running and stopped.
+/// Running and stopped.
 #[utoipa::path(tag = "sandboxes", params(SandboxFilter),
     responses((status = 200, description = "The sandboxes.", body = Listed<Sandbox>)))]
 #[get("/sandboxes")]
@@ -58,9 +62,10 @@ pub(crate) async fn sandbox_list(
     Caller(caller): Caller,
     Filter(filter): Filter<SandboxFilter>,
 ) -> Result<HttpResponse, Problem> {
-    let SandboxFilter { network, label, desired_state, q, limit, page_token } = filter;
+    let SandboxFilter { network, label, desired_state, q, sort, limit, page_token } = filter;
     let running = desired_state.map(|wanted| wanted == DesiredState::Running);
-    let command = ListSandboxes { network, labels: label.into_labels(), running, q, page: page(limit, page_token) };
+    let (labels, order, page) = (label.into_labels(), sort.unwrap_or_default(), page(limit, page_token));
+    let command = ListSandboxes { network, labels, running, q, order, page };
     let found = state.control.list_sandboxes(caller.authorize(command)?).await?;
     Ok(answer::listed(&request, found))
 }

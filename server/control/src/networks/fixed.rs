@@ -9,7 +9,7 @@ use netloom_model::facts::Facts;
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
 use netloom_model::net::{Span, from_number, to_number, usable};
 use netloom_model::{NodeId, Timestamp};
-use netloom_store::{LeaseQuery, LeaseRow, NetworkRow, PoolRow, ReadTx, WriteTx, free_ranges, leases};
+use netloom_store::{LeaseQuery, LeaseRow, NetworkRow, Place, PoolRow, ReadTx, WriteTx, free_ranges, leases};
 
 use crate::allocation::{self, NewLease};
 use crate::error::Error;
@@ -76,7 +76,7 @@ pub(crate) async fn current(tx: &mut ReadTx<'_>, network: &NetworkRow) -> Result
     loop {
         let page = leases::list(tx, &query).await?;
         let Some(last) = page.last() else { return Ok(rows) };
-        query.after = Some((last.address, last.id));
+        query.after = Some(Place::of_lease(query.order, last));
         rows.extend(page);
     }
 }

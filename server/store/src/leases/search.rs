@@ -8,14 +8,14 @@ use crate::error::Error;
 use crate::query::LeaseQuery;
 use crate::row::LeaseRow;
 use crate::select::Select;
-use crate::tx::ReadTx;
+use crate::tx::{ReadTx, Statement};
 
-/// A page of leases, by address. An address has one lease, so that the address alone says where a page ends.
+/// A page of leases.
 pub async fn list(tx: &mut ReadTx<'_>, query: &LeaseQuery) -> Result<Vec<LeaseRow>, Error> {
-    tx.rows(build(query).statement(), row).await
+    tx.rows(build(query), row).await
 }
 
-fn build(query: &LeaseQuery) -> Select {
+fn build(query: &LeaseQuery) -> Statement {
     let mut select = Select::new(select!(""));
     if let Some(network) = query.network {
         select.with(" AND l.network_id = ", network.to_string());
@@ -47,9 +47,5 @@ fn build(query: &LeaseQuery) -> Select {
             select.text(" AND l.kind <> 'dynamic'");
         }
     }
-    if let Some((address, _)) = query.after {
-        select.with(" AND l.address > ", column::address(address));
-    }
-    select.with(" ORDER BY l.address LIMIT ", column::limit(query.limit));
-    select
+    select.page(query.order, query.after.as_ref(), query.limit)
 }

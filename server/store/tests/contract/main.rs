@@ -11,6 +11,7 @@ mod events;
 mod free_ranges;
 mod kit;
 mod leases;
+mod lists;
 mod networks;
 mod open;
 mod pools;

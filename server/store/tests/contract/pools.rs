@@ -2,7 +2,7 @@
 
 use netloom_model::lease::{LeaseKind, LeaseState};
 use netloom_model::net::Family;
-use netloom_store::{Error, PoolQuery, constraint, integrity, leases, pools};
+use netloom_store::{Error, Place, PoolQuery, constraint, integrity, leases, pools};
 
 use crate::kit::{at, ip, lease_lowest, network_with_pool, open, pool, read, span, texts, write};
 
@@ -111,10 +111,10 @@ async fn pools_of_all_networks_are_paged_by_subnet() {
         (Some(red.id), Some(Family::V6), vec!["red fd00:1::/64"]),
     ];
     for (network, family, wanted) in cases {
-        let mut query = PoolQuery { network, family, after: None, limit: 1 };
+        let mut query = PoolQuery { network, family, limit: 1, ..Default::default() };
         let mut found = Vec::new();
         while let Some((row, name)) = read!(store, (query), tx => pools::list(tx, &query).await).unwrap().pop() {
-            query.after = Some(row.subnet.broadcast());
+            query.after = Some(Place::of_pool(&row));
             found.push(format!("{name} {}", row.subnet));
         }
         assert_eq!(found, wanted, "{query:?}");

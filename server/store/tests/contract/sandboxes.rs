@@ -67,7 +67,6 @@ async fn lists_select_and_page_by_name() {
         (SandboxQuery { labels: vec![("tier".into(), Some("y".into()))], ..all.clone() }, "bc"),
         (SandboxQuery { labels: vec![("none".into(), None)], ..all.clone() }, ""),
         (SandboxQuery { text: Some("B".into()), ..all.clone() }, "b"),
-        (SandboxQuery { after: Some("a".into()), limit: 1, ..all.clone() }, "b"),
     ];
     for (query, wanted) in cases {
         let found = read!(store, (query), tx => sandboxes::list(tx, &query).await).unwrap();

@@ -1,0 +1,191 @@
+//! Orders of lists: the index that a page is read from, and where in it a page ends. Every order ends with a key that is unique, so that a
+//! place says exactly what comes after it, whatever comes and goes meanwhile.
+
+use std::net::IpAddr;
+
+use netloom_model::Timestamp;
+use netloom_model::net::Span;
+use netloom_model::order::{LeaseOrder, NamedOrder, PoolOrder};
+use serde::{Deserialize, Serialize};
+
+use crate::column;
+use crate::row::{LeaseRow, NetworkRow, PoolRow, SandboxRow};
+use crate::select::Select;
+use crate::statement::{Statement, Value};
+
+/// Where a page ends: what the order goes by, and the ID that decides among equals. One from elsewhere than a row of the list is a
+/// place, too, if perhaps after everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    by: By,
+    id: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum By {
+    Text(String),
+    Time(i64),
+    Address(IpAddr),
+}
+
+impl Place {
+    fn new(by: By, id: impl ToString) -> Self {
+        Self { by, id: id.to_string() }
+    }
+
+    fn named(order: NamedOrder, name: &str, created_at: Timestamp, id: impl ToString) -> Self {
+        let by = match order {
+            NamedOrder::Name | NamedOrder::NameBackwards => By::Text(name.to_owned()),
+            NamedOrder::Oldest | NamedOrder::Newest => By::Time(created_at.millis()),
+        };
+        Self::new(by, id)
+    }
+
+    /// A network's.
+    pub fn of_network(order: NamedOrder, row: &NetworkRow) -> Self {
+        Self::named(order, &row.name, row.created_at, row.id)
+    }
+
+    /// A sandbox's.
+    pub fn of_sandbox(order: NamedOrder, row: &SandboxRow) -> Self {
+        Self::named(order, &row.name, row.created_at, row.id)
+    }
+
+    /// A lease's.
+    pub fn of_lease(order: LeaseOrder, row: &LeaseRow) -> Self {
+        let by = match order {
+            LeaseOrder::Address | LeaseOrder::AddressBackwards => By::Address(row.address),
+            LeaseOrder::Owner | LeaseOrder::OwnerBackwards => By::Text(row.owner.name.clone()),
+            LeaseOrder::Oldest | LeaseOrder::Newest => By::Time(row.created_at.millis()),
+        };
+        Self::new(by, row.id)
+    }
+
+    /// A pool's: the last address of its subnet, since no two pools share one.
+    pub fn of_pool(row: &PoolRow) -> Self {
+        Self::new(By::Address(Span::of(row.subnet).high), row.id)
+    }
+}
+
+/// An order as SQL: the condition that a page begins with, up to its two values, and the end, up to the limit.
+pub(crate) struct Keyset {
+    after: &'static str,
+    end: &'static str,
+}
+
+impl Select {
+    /// Ends in one page of an order.
+    pub(crate) fn page(mut self, order: impl Into<Keyset>, after: Option<&Place>, limit: u32) -> Statement {
+        let Keyset { after: condition, end } = order.into();
+        if let Some(Place { by, id }) = after {
+            let by: Value = match by {
+                By::Text(text) => text.clone().into(),
+                By::Time(millis) => (*millis).into(),
+                By::Address(address) => column::address(*address).into(),
+            };
+            self.with(condition, by).with(", ", id.clone()).text(")");
+        }
+        self.with(end, column::limit(limit));
+        self.statement()
+    }
+}
+
+macro_rules! keyset {
+    ($by:literal, $id:literal) => {
+        Keyset {
+            after: concat!(" AND (", $by, ", ", $id, ") > ("),
+            end: concat!(" ORDER BY ", $by, ", ", $id, " LIMIT "),
+        }
+    };
+    ($by:literal, $id:literal, backwards) => {
+        Keyset {
+            after: concat!(" AND (", $by, ", ", $id, ") < ("),
+            end: concat!(" ORDER BY ", $by, " DESC, ", $id, " DESC LIMIT "),
+        }
+    };
+}
+
+impl From<NamedOrder> for Keyset {
+    /// Of a SELECT from one table.
+    fn from(order: NamedOrder) -> Self {
+        match order {
+            NamedOrder::Name => keyset!("name", "id"),
+            NamedOrder::NameBackwards => keyset!("name", "id", backwards),
+            NamedOrder::Oldest => keyset!("created_at", "id"),
+            NamedOrder::Newest => keyset!("created_at", "id", backwards),
+        }
+    }
+}
+
+impl From<LeaseOrder> for Keyset {
+    /// Of a SELECT from `lease AS l` and others.
+    fn from(order: LeaseOrder) -> Self {
+        match order {
+            LeaseOrder::Address => keyset!("l.address", "l.id"),
+            LeaseOrder::AddressBackwards => keyset!("l.address", "l.id", backwards),
+            LeaseOrder::Owner => keyset!("l.owner_name", "l.id"),
+            LeaseOrder::OwnerBackwards => keyset!("l.owner_name", "l.id", backwards),
+            LeaseOrder::Oldest => keyset!("l.created_at", "l.id"),
+            LeaseOrder::Newest => keyset!("l.created_at", "l.id", backwards),
+        }
+    }
+}
+
+impl From<PoolOrder> for Keyset {
+    /// Of a SELECT from `pool AS p` and others.
+    fn from(order: PoolOrder) -> Self {
+        match order {
+            PoolOrder::Subnet => keyset!("p.high", "p.id"),
+            PoolOrder::SubnetBackwards => keyset!("p.high", "p.id", backwards),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+
+    use super::*;
+    use crate::schema::MIGRATIONS;
+
+    /// How the database reads a page after a place.
+    async fn read_by(connection: &mut SqliteConnection, select: &'static str, order: impl Into<Keyset>) -> String {
+        let place = Place::new(By::Time(1), "x");
+        let text = Select::new(select).page(order, Some(&place), 1).explained();
+        let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(connection).await.unwrap();
+        rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("; ")
+    }
+
+    #[tokio::test]
+    async fn every_order_is_read_from_an_index_and_nothing_is_sorted() {
+        let mut connection = SqliteConnection::connect(":memory:").await.unwrap();
+        MIGRATIONS.run(&mut connection).await.unwrap();
+        let mut plans = Vec::new();
+        for select in ["SELECT id FROM network AS n WHERE 1 = 1", "SELECT id FROM sandbox AS s WHERE 1 = 1"] {
+            for order in [NamedOrder::Name, NamedOrder::NameBackwards, NamedOrder::Oldest, NamedOrder::Newest] {
+                plans.push(read_by(&mut connection, select, order).await);
+            }
+        }
+        let select = "SELECT l.id FROM lease AS l CROSS JOIN network AS n CROSS JOIN pool AS p
+            WHERE n.id = l.network_id AND p.id = l.pool_id";
+        let by_lease = [
+            LeaseOrder::Address,
+            LeaseOrder::AddressBackwards,
+            LeaseOrder::Owner,
+            LeaseOrder::OwnerBackwards,
+            LeaseOrder::Oldest,
+            LeaseOrder::Newest,
+        ];
+        for order in by_lease {
+            plans.push(read_by(&mut connection, select, order).await);
+        }
+        let select = "SELECT p.id FROM pool AS p CROSS JOIN network AS n WHERE n.id = p.network_id";
+        for order in [PoolOrder::Subnet, PoolOrder::SubnetBackwards] {
+            plans.push(read_by(&mut connection, select, order).await);
+        }
+        for plan in plans {
+            assert!(plan.starts_with("SEARCH") && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+}
