@@ -29,3 +29,5 @@ mod put;
 mod sandboxes;
 #[path = "api/security.rs"]
 mod security;
+#[path = "api/statements.rs"]
+mod statements;

@@ -80,6 +80,8 @@ pub struct Metrics {
     pub leases: Vec<(String, String, u64)>,
     /// Number of the last event.
     pub event_seq: u64,
+    /// Statements handed to the database since the start.
+    pub statements: u64,
     /// What the node counted.
     pub node: Counters,
 }

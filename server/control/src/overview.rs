@@ -303,6 +303,7 @@ async fn read_metrics(tx: &mut netloom_store::ReadTx<'_>) -> Result<Metrics, Err
         sandboxes: vec![("running".to_owned(), running), ("stopped".to_owned(), stopped)],
         leases: counts.into_iter().map(word).collect(),
         event_seq: events::number(tx).await?,
+        statements: netloom_store::statements_made(),
         node: netloom_model::report::Counters::default(),
     })
 }

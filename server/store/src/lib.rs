@@ -58,4 +58,4 @@ pub use row::{
     EndpointRow, LeaseRow, NetworkRow, NewEvent, Orphaned, PoolRow, SandboxRow, SessionRow, TokenRow, WithFree,
 };
 pub use store::Store;
-pub use tx::{ReadTx, WriteTx};
+pub use tx::{ReadTx, WriteTx, statements_made};

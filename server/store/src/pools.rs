@@ -201,28 +201,44 @@ pub async fn counts(
     Ok(counts)
 }
 
-/// What is free in pools, from the counters and one seek for the largest run. Unknown pools are absent.
+/// Pools with what is free in them, from the counters and one seek for the largest run.
+macro_rules! select_summed {
+    ($condition:literal) => {
+        concat!(
+            columns!(
+                ", COALESCE((SELECT SUM(c.leases) FROM pool_count AS c WHERE c.pool_id = p.id), 0),
+                COALESCE((SELECT SUM(c.in_range) FROM pool_count AS c WHERE c.pool_id = p.id), 0), f.low, f.high
+                FROM pool AS p LEFT JOIN free_range AS f ON f.pool_id = p.id AND f.high =
+                    (SELECT g.high FROM free_range AS g WHERE g.pool_id = p.id ORDER BY g.size DESC LIMIT 1) WHERE "
+            ),
+            $condition
+        )
+    };
+}
+
+fn row_summed(columns: &mut Columns<'_>) -> Result<(PoolRow, FreeSummary), Error> {
+    let (pool, leases, in_range) = (row(columns)?, columns.count()?, columns.count()?);
+    let all = usable(pool.subnet);
+    let summary = FreeSummary {
+        total: all.len().saturating_sub(leases.into()),
+        in_range: shared(all, pool.range).saturating_sub(in_range.into()),
+        largest: columns.span_option()?,
+    };
+    Ok((pool, summary))
+}
+
+/// What is free in pools. Unknown pools are absent.
 pub async fn free(tx: &mut ReadTx<'_>, ids: &[i64]) -> Result<BTreeMap<i64, FreeSummary>, Error> {
-    let statement = sql(columns!(
-        ", COALESCE((SELECT SUM(c.leases) FROM pool_count AS c WHERE c.pool_id = p.id), 0),
-        COALESCE((SELECT SUM(c.in_range) FROM pool_count AS c WHERE c.pool_id = p.id), 0), f.low, f.high
-        FROM pool AS p LEFT JOIN free_range AS f ON f.pool_id = p.id AND f.high =
-            (SELECT g.high FROM free_range AS g WHERE g.pool_id = p.id ORDER BY g.size DESC LIMIT 1)
-        WHERE p.id IN (SELECT CAST(value AS INTEGER) FROM json_each($1))"
-    ));
-    let rows = tx
-        .rows(statement.bind_list(ids), |c| {
-            let (pool, leases, in_range) = (row(c)?, c.count()?, c.count()?);
-            let all = usable(pool.subnet);
-            let summary = FreeSummary {
-                total: all.len().saturating_sub(leases.into()),
-                in_range: shared(all, pool.range).saturating_sub(in_range.into()),
-                largest: c.span_option()?,
-            };
-            Ok((pool.id, summary))
-        })
-        .await?;
-    Ok(rows.into_iter().collect())
+    let statement = sql(select_summed!("p.id IN (SELECT CAST(value AS INTEGER) FROM json_each($1))"));
+    let rows = tx.rows(statement.bind_list(ids), row_summed).await?;
+    Ok(rows.into_iter().map(|(pool, free)| (pool.id, free)).collect())
+}
+
+/// The pools of networks with what is free in them, by network, then by position.
+pub async fn of_networks_summed(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<Vec<(PoolRow, FreeSummary)>, Error> {
+    let statement =
+        sql(select_summed!("p.network_id IN (SELECT value FROM json_each($1)) ORDER BY p.network_id, p.position"));
+    tx.rows(statement.bind_list(ids), row_summed).await
 }
 
 /// How many addresses two spans share.

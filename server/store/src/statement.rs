@@ -100,6 +100,12 @@ impl Statement {
         format!("EXPLAIN QUERY PLAN {}", self.text)
     }
 
+    /// How many statements it is. Values are never part of the text, so that a semicolon there ends one.
+    pub(crate) fn count(&self) -> u64 {
+        let parts = self.text.split(';').filter(|part| !part.trim().is_empty());
+        u64::try_from(parts.count()).unwrap_or(u64::MAX)
+    }
+
     /// Length of its text in bytes.
     pub(crate) const fn length(&self) -> usize {
         self.text.len()
@@ -169,6 +175,7 @@ mod tests {
             all.text,
             "UPDATE meta SET event_seq = $2 WHERE id = $1;\nDELETE FROM event;\nINSERT INTO t VALUES ($3, $4, '$', $3)"
         );
+        assert_eq!(all.count(), 3);
         assert_eq!(all.values, [Value::Integer(1), Value::Text("x".into()), Value::Integer(1), Value::Null]);
     }
 }

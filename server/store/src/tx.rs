@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::TryStreamExt;
 use netloom_model::{NodeId, StoreId};
@@ -18,6 +19,14 @@ pub(crate) use crate::statement::{Statement, sql};
 
 /// Length of a text, in bytes, above which no more is added to it: the driver's work on what is left of it grows with each part.
 const FULL: usize = 8 << 10;
+
+/// Statements that this process handed to a database.
+static MADE: AtomicU64 = AtomicU64::new(0);
+
+/// How many statements this process has handed to a database since it started, beginnings and ends of transactions apart.
+pub fn statements_made() -> u64 {
+    MADE.load(Ordering::Relaxed)
+}
 
 /// What waits to be handed over, in order.
 #[derive(Debug, Default)]
@@ -136,10 +145,12 @@ impl<'c> ReadTx<'c> {
         let Waiting { full, mut last } = std::mem::take(&mut self.waiting);
         for part in full {
             // There are many of these, of which each may be another text: the prepared form of none is kept.
+            MADE.fetch_add(part.count(), Ordering::Relaxed);
             let query = part.query()?.persistent(false);
             query.execute(&mut *self.connection).await.map_err(|error| self.failed(error))?;
         }
         last.then(statement);
+        MADE.fetch_add(last.count(), Ordering::Relaxed);
         last.query()
     }
 
@@ -200,6 +211,7 @@ impl<'c> WriteTx<'c> {
     /// Writes, and says how many rows that changed.
     pub(crate) async fn count_changed(&mut self, statement: Statement) -> Result<u64, Error> {
         self.flush().await?;
+        MADE.fetch_add(statement.count(), Ordering::Relaxed);
         let done = statement.query()?.execute(&mut *self.read.connection).await;
         Ok(done.map_err(|error| self.read.failed(error))?.rows_affected())
     }

@@ -94,6 +94,11 @@ fn inventory(metrics: &Metrics) -> Result<Registry, prometheus::Error> {
         node.last_full_pass_us,
     )?;
     let counters = [
+        (
+            "netloom_store_statements_total",
+            "Statements handed to the database, beginnings and ends of transactions apart.",
+            metrics.statements,
+        ),
         ("netloom_agent_passes_total", "Passes of the agent, of any scope.", node.passes),
         ("netloom_agent_full_passes_total", "Passes of the agent over everything.", node.full_passes),
         ("netloom_agent_operations_applied_total", "Operations that the kernel took.", node.operations_applied),

@@ -27,15 +27,13 @@ pub(crate) struct NetworkParts {
 /// Reads what belongs to these networks, in a constant number of queries.
 pub(crate) async fn parts(tx: &mut ReadTx<'_>, rows: Vec<NetworkRow>) -> Result<Vec<NetworkParts>, Error> {
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
-    let pool_rows = pools::of_networks(tx, &ids).await?;
-    let pool_ids: Vec<i64> = pool_rows.iter().map(|pool| pool.id).collect();
+    let pool_rows = pools::of_networks_summed(tx, &ids).await?;
+    let pool_ids: Vec<i64> = pool_rows.iter().map(|(pool, _)| pool.id).collect();
     let mut counts = pools::counts(tx, &pool_ids).await?;
-    let free = pools::free(tx, &pool_ids).await?;
     let endpoints = networks::endpoint_counts(tx, &ids).await?;
     let mut by_network: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for pool in pool_rows {
+    for (pool, free) in pool_rows {
         let counted = counts.remove(&pool.id).unwrap_or_default();
-        let free = free.get(&pool.id).copied().unwrap_or_default();
         by_network.entry(pool.network_id).or_default().push((pool, counted, free));
     }
     let part = |row: NetworkRow| NetworkParts {
