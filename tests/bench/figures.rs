@@ -25,6 +25,11 @@ impl Times {
         self.0.append(&mut other.0);
     }
 
+    /// How many there are.
+    pub(crate) const fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// A quantile, in milliseconds; 0 without figures.
     pub(crate) fn quantile(&self, q: f64) -> f64 {
         let mut sorted = self.0.clone();

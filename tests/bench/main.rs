@@ -25,6 +25,7 @@ mod names;
 mod node;
 mod peers;
 mod ports;
+mod reading;
 mod reconcile;
 mod scale;
 
@@ -59,6 +60,7 @@ const PARTS: &[(&str, Part)] = &[
     ("scale", scale::run),
     ("reconcile", reconcile::run),
     ("names", names::run),
+    ("reading", reading::run),
     ("leases", leases::run),
 ];
 
