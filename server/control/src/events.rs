@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use futures_util::stream;
-use netloom_model::event::Event;
+use netloom_model::document::nearest;
+use netloom_model::event::{Event, KINDS, is_under};
 use netloom_model::{Invalid, StoreId, invalid::Code};
 use netloom_store::{Store, events};
 use tokio::sync::watch;
@@ -24,6 +25,25 @@ struct Filter {
     object: Option<String>,
 }
 
+impl Filter {
+    /// Refuses a kind that no event has: an empty list would look like peace.
+    fn new(kinds: Vec<String>, object: Option<String>) -> Result<Self, Error> {
+        let Some(unknown) = kinds.iter().find(|of| !KINDS.iter().any(|kind| is_under(kind, of))) else {
+            return Ok(Self { kinds, object });
+        };
+        let mut words: Vec<&str> =
+            KINDS.iter().flat_map(|kind| [*kind, kind.split('.').next().unwrap_or(kind)]).collect();
+        words.sort_unstable();
+        words.dedup();
+        let all = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        let hint = match nearest(&words, unknown) {
+            Some(near) => format!("did you mean `{near}`? There are {all}"),
+            None => format!("there are {all}"),
+        };
+        Err(Invalid::new("?kinds", Code::NotFound, unknown, "no event is of this kind").hint(hint).into())
+    }
+}
+
 /// Events read in one snapshot, with the bounds of what is kept.
 struct Read {
     events: Vec<Event>,
@@ -40,8 +60,14 @@ async fn latest(store: &Store, filter: Filter, limit: u32) -> Result<Page<Event>
         })
     });
     let page = read.await?;
-    store.durable().await?;
+    surely(store)?;
     Ok(page)
+}
+
+/// Refuses to tell numbers that could be given out again, because the disk does not keep the events that have them. Where it still may, whoever
+/// carries the answer waits for it, as for every answer.
+fn surely(store: &Store) -> Result<(), Error> {
+    store.not_kept().map_or(Ok(()), |error| Err(error.into()))
 }
 
 async fn read(store: &Store, after: u64, filter: &Filter, limit: u32) -> Result<Read, Error> {
@@ -103,7 +129,7 @@ impl Control {
         let limit = page::limit(c.limit)?;
         let store = &self.inner.store;
         let since = c.since.as_deref().map(|text| cursor(text, store.id())).transpose()?;
-        let filter = Filter { kinds: c.kinds, object: c.object };
+        let filter = Filter::new(c.kinds, c.object)?;
         if c.latest {
             return latest(store, filter, limit).await;
         }
@@ -111,8 +137,7 @@ impl Control {
         if let Some(since) = since {
             kept(since, &read)?;
         }
-        // As with a stream: who comes back with a number must not miss the event that gets it after a loss of power.
-        store.durable().await?;
+        surely(store)?;
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = read.events.len() > most;
         read.events.truncate(most);
@@ -127,7 +152,7 @@ impl Control {
     pub async fn watch_events(&self, c: Authorized<WatchEvents>) -> Result<EventStream, Error> {
         let (c, _) = c.into_parts();
         let store = self.inner.store.clone();
-        let filter = Filter { kinds: c.kinds, object: c.object };
+        let filter = Filter::new(c.kinds, c.object)?;
         // Listening starts before the first look, so that nothing falls between the two.
         let committed = store.committed();
         let first = read(&store, u64::MAX >> 1, &filter, 1).await?;

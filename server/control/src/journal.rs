@@ -1,7 +1,7 @@
 //! Events about to be numbered: who did what to which object. One per commit, none for success, one per failure, finding or repair.
 
 use netloom_model::Timestamp;
-use netloom_model::event::{ObjectKind, ObjectRef};
+use netloom_model::event::{KINDS, ObjectKind, ObjectRef};
 use netloom_store::{EndpointRow, LeaseRow, NetworkRow, NewEvent, SandboxRow};
 
 use crate::principal::Context;
@@ -32,6 +32,7 @@ impl Actor {
 
     /// An event of this actor's.
     pub(crate) fn event(&self, kind: &str, object: ObjectRef, message: impl Into<String>, time: Timestamp) -> NewEvent {
+        debug_assert!(KINDS.contains(&kind), "{kind} is in the list of kinds");
         NewEvent {
             kind: kind.to_owned(),
             object,

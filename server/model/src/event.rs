@@ -49,6 +49,42 @@ pub struct ObjectRef {
     pub name: String,
 }
 
+/// Every kind of event there is.
+pub const KINDS: [&str; 27] = [
+    "apply.failed",
+    crate::condition::CLEARED,
+    crate::condition::RAISED,
+    "drift.repaired",
+    "host.address_conflict",
+    "host.changed",
+    "lease.quarantined",
+    "lease.released",
+    "lease.reserved",
+    "lease.updated",
+    "network.create_failed",
+    "network.created",
+    "network.deleted",
+    "network.deleting",
+    "network.update_failed",
+    "network.updated",
+    "node.ready",
+    "sandbox.create_failed",
+    "sandbox.created",
+    "sandbox.deleted",
+    "sandbox.deleting",
+    "sandbox.detached",
+    "sandbox.found",
+    "sandbox.orphaned",
+    "sandbox.reclaimed",
+    "sandbox.update_failed",
+    "sandbox.updated",
+];
+
+/// Whether a kind is this one, or under it: `lease.reserved` is under `lease`.
+pub fn is_under(kind: &str, of: &str) -> bool {
+    kind.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Event {
@@ -58,8 +94,7 @@ pub struct Event {
     pub seq: u64,
     /// When.
     pub time: Timestamp,
-    /// Stable dotted word: `network.created`, `network.updated`, `network.deleting`, `network.deleted`, `network.create_failed`, ...;
-    /// `sandbox.*` likewise; `lease.reserved`, `lease.updated`, `lease.released`, `lease.quarantined`; `drift.repaired`, `apply.failed`, `condition.raised`, `condition.cleared`, `sandbox.orphaned`, `sandbox.reclaimed`, `host.changed`.
+    /// Stable dotted word, such as `network.created` or `lease.quarantined`: one of [`KINDS`], to which later versions add.
     pub kind: String,
     /// What it happened to.
     pub object: ObjectRef,

@@ -114,3 +114,22 @@ fn events_are_paged_as_every_list_is() {
         "an event's ID does as well"
     );
 }
+
+#[test]
+fn a_kind_that_no_event_has_is_refused_rather_than_silent() {
+    let host = host!();
+    let client = host.start();
+    for (asked, near) in
+        [("sandboxes", "sandbox"), ("network.create", "network.created"), ("sandbox,lease.leased", "lease")]
+    {
+        let refused = client.get(&format!("events?kinds={asked}")).problem(400, "invalid-query");
+        assert_eq!(refused["errors"][0]["pointer"], "?kinds", "{asked}");
+        let hint = refused["errors"][0]["hint"].as_str().unwrap();
+        assert!(hint.contains(&format!("`{near}`")), "{asked}: {hint}");
+        let stream = client.header("Accept", "application/x-ndjson").get(&format!("events?kinds={asked}"));
+        stream.problem(400, "invalid-query");
+    }
+    for known in ["sandbox", "drift.repaired", "condition", "lease,network.created"] {
+        client.get(&format!("events?kinds={known}")).is(200);
+    }
+}
