@@ -282,12 +282,10 @@ pub struct MacvlanSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 4094)]
     pub vlan_id: Option<u16>,
-    /// Whether an address is probed on the wire (RFC 5227, RFC 4862) before it is used: about 0.25 s per attach. True unless said.
-    /// Immutable.
+    /// Whether an address is probed on the wire (RFC 5227, RFC 4862) before it is used: about 0.25 s per attach. True unless said. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<bool>,
-    /// Whether the host itself reaches the endpoints, through a link of its own beside the parent. Mode `bridge` only. False unless said.
-    /// Immutable.
+    /// Whether the host itself reaches the endpoints, through a link of its own beside the parent. Mode `bridge` only. False unless said. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_access: Option<bool>,
 }
