@@ -53,7 +53,7 @@ fn an_id_makes_nothing_and_what_is_wrong_is_named() {
         ("networks/m", json!({}), "invalid-value", "/driver"),
         ("networks/m", json!({"driver": "none", "nmae": "m"}), "invalid-value", "/nmae"),
         ("networks/m", json!({"driver": "none", "name": 7}), "invalid-value", "/name"),
-        ("networks/n", json!({"driver": "none"}), "invalid-value", "/driver"),
+        ("networks/n", json!({"driver": "none"}), "immutable-field", "/driver"),
         ("sandboxes/-x", json!({}), "invalid-value", "/name"),
         ("sandboxes/s", json!({"name": "t"}), "invalid-value", "/name"),
         ("sandboxes/s", json!({"networks": {"nobody": {}}}), "invalid-value", "/networks/nobody"),
