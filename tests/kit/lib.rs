@@ -15,8 +15,12 @@
 //! | [`echo`] | small servers in namespaces, and questions to them |
 //! | [`snapshot`] | all a host has in its kernel, to compare before and after |
 //! | [`browser`] | a headless browser inside a host |
+//! | [`announced`] | what the kernel announces meanwhile: every write, also one that changes nothing |
+//! | [`provider`] | a client that behaves as a provider of Terraform's kind |
+//! | [`python`] | programs of Python's, each in a virtual environment of its own |
 //! | [`process`] | running a program, with a message when it fails |
 
+pub mod announced;
 pub mod browser;
 pub mod client;
 pub mod damage;
@@ -25,6 +29,8 @@ pub mod firewalls;
 pub mod host;
 pub mod namespace;
 pub mod process;
+pub mod provider;
+pub mod python;
 pub mod snapshot;
 pub mod stream;
 
@@ -34,6 +40,7 @@ pub use client::{Answer, Client};
 pub use echo::{Echo, ask_tcp, ask_udp};
 pub use host::{Host, Start};
 pub use namespace::Namespace;
+pub use provider::Provider;
 pub use serde_json::{Value, json};
 pub use snapshot::Snapshot;
 

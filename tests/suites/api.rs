@@ -23,6 +23,8 @@ mod networks;
 mod patches;
 #[path = "api/problems.rs"]
 mod problems;
+#[path = "api/provider.rs"]
+mod provider;
 #[path = "api/put.rs"]
 mod put;
 #[path = "api/sandboxes.rs"]

@@ -4,6 +4,7 @@
 
 mod components;
 mod examples;
+mod mutability;
 mod operations;
 mod patches;
 mod puts;
@@ -83,6 +84,7 @@ pub fn document() -> String {
     let mut document = serde_json::to_value(collected()).unwrap_or_default();
     shape::flatten(&mut document);
     components::name(&mut document);
+    mutability::add(&mut document);
     components::complete(&mut document);
     patches::add(&mut document);
     puts::add(&mut document);

@@ -87,10 +87,9 @@ impl Error {
                 many.first().map_or_else(String::new, ToString::to_string)
             ),
         };
-        let code = match errors.as_slice() {
-            [one] if one.code == invalid::Code::ImmutableField => "immutable-field",
-            _ => "invalid-value",
-        };
+        // Whoever would make the object anew for a field does so for several, too.
+        let fixed = errors.iter().all(|error| error.code == invalid::Code::ImmutableField);
+        let code = if fixed { "immutable-field" } else { "invalid-value" };
         Self { errors, ..Self::new(ErrorKind::Invalid, code, detail) }
     }
 

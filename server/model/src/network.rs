@@ -98,10 +98,10 @@ pub struct NetworkSpec {
     /// not Netloom's (macvlan, a bridge that is not managed) give the segment's subnet and router. A pool may be added later; the others keep their subnet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pools: Option<BTreeMap<String, PoolSpec>>,
-    /// Settings of driver `bridge`; refused elsewhere.
+    /// Settings of driver `bridge`; refused elsewhere. Each says whether it can change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bridge: Option<BridgeSpec>,
-    /// Settings of driver `macvlan`; needed there, refused elsewhere.
+    /// Settings of driver `macvlan`; needed there, refused elsewhere. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub macvlan: Option<MacvlanSpec>,
 }
@@ -135,7 +135,7 @@ pub struct BridgeSpec {
     /// How IPv4 gets in and out; `nat` unless said, and `isolated` on an internal network. From or to `isolated` it can't change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway_mode4: Option<GatewayMode>,
-    /// The same for IPv6.
+    /// The same for IPv6. From or to `isolated` it can't change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway_mode6: Option<GatewayMode>,
     /// The source address that IPv4 packets leave the host with, in the place of that of the link they leave by. In mode `nat`, with `masquerade`.
@@ -282,10 +282,10 @@ pub struct MacvlanSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 4094)]
     pub vlan_id: Option<u16>,
-    /// Whether an address is probed on the wire (RFC 5227, RFC 4862) before it is used: about 0.25 s per attach. True unless said.
+    /// Whether an address is probed on the wire (RFC 5227, RFC 4862) before it is used: about 0.25 s per attach. True unless said. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<bool>,
-    /// Whether the host itself reaches the endpoints, through a link of its own beside the parent. Mode `bridge` only. False unless said.
+    /// Whether the host itself reaches the endpoints, through a link of its own beside the parent. Mode `bridge` only. False unless said. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_access: Option<bool>,
 }

@@ -47,7 +47,8 @@ pub struct SandboxSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 256)]
     pub managed_by: Option<String>,
-    /// Networks by name, with what is wanted there. `{}` gives loopback only, as `none` does; `host` stands alone. Changing the map attaches and detaches.
+    /// Networks by name, with what is wanted there. `{}` gives loopback only, as `none` does; `host` stands alone. Changing the map attaches and detaches;
+    /// `host` can't come or go.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = json!({"macvlan-net1": {}}))]
     pub networks: Option<BTreeMap<String, AttachmentSpec>>,
@@ -75,15 +76,15 @@ impl SandboxSpec {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttachmentSpec {
-    /// This IPv4 address and no other.
+    /// This IPv4 address and no other. Immutable while attached: detach, then attach with another.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 15, example = "192.168.122.50")]
     pub address4: Option<String>,
-    /// This IPv6 address and no other.
+    /// This IPv6 address and no other. Immutable while attached.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 45)]
     pub address6: Option<String>,
-    /// This Ethernet address, in any usual spelling; unicast.
+    /// This Ethernet address, in any usual spelling; unicast. Immutable while attached.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 17)]
     pub mac: Option<String>,
@@ -91,7 +92,7 @@ pub struct AttachmentSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_items = 16)]
     pub aliases: Option<Vec<String>>,
-    /// The interface's name in the sandbox; eth0, eth1, ... unless said.
+    /// The interface's name in the sandbox; eth0, eth1, ... unless said. Immutable while attached.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 15, example = "eth0")]
     pub interface: Option<String>,

@@ -156,3 +156,20 @@ fn a_refused_update_leaves_address_and_mac_as_they_were() {
         (&inside["address"], &inside["addr_info"][0]["local"])
     );
 }
+
+#[test]
+fn one_member_of_a_port_is_patched_and_the_others_stay() {
+    let host = host!();
+    let client = host.start();
+    host.bridge("web", "10.41.0.0/24");
+    let ports = json!({"p": {"target": 80, "published": 8088, "count": 2}});
+    client.put("sandboxes/s", &json!({"networks": {"web": {"ports": ports}}})).is(201);
+    let patch = json!({"networks": {"web": {"ports": {"p": {"published": 8090, "count": null}}}}});
+    let patched = client.patch("sandboxes/s", &patch).is(200);
+    assert_eq!(patched["networks"]["web"]["ports"]["p"], json!({"target": 80, "published": 8090}));
+    // The document says the same of a patch: nothing is required in it, and null removes.
+    let document = client.get("/openapi.json").is(200);
+    let entry = &document["components"]["schemas"]["AttachmentPatch"]["properties"]["ports"]["additionalProperties"];
+    assert_eq!(entry["anyOf"][0]["$ref"], "#/components/schemas/PortPatch");
+    assert_eq!(document["components"]["schemas"]["PortPatch"].get("required"), None);
+}

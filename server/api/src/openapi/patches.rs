@@ -4,13 +4,14 @@
 use serde_json::{Value, json};
 
 /// Schemas that a patch can reach.
-const PATCHED: [&str; 8] = [
+const PATCHED: [&str; 9] = [
     "NetworkWrite",
     "PoolWrite",
     "BridgeWrite",
     "MacvlanWrite",
     "SandboxWrite",
     "AttachmentWrite",
+    "PortSpec",
     "LeaseWrite",
     "Labels",
 ];
@@ -31,7 +32,7 @@ pub(super) fn add(document: &mut Value) {
 }
 
 fn patch_name(written: &str) -> String {
-    format!("{}Patch", written.trim_end_matches("Write"))
+    format!("{}Patch", written.trim_end_matches("Write").trim_end_matches("Spec"))
 }
 
 fn patch_of(written: &Value) -> Value {

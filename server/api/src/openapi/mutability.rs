@@ -1,0 +1,68 @@
+//! What may be changed of an object that exists: `x-mutability` on every property that a user writes, for those who generate
+//! providers of the document. The rules themselves are control's; a test holds every word here against what the service does.
+
+use serde_json::Value;
+
+/// Schemas of what a user writes of a resource, and of its parts.
+const WRITTEN: [&str; 8] = [
+    "NetworkWrite",
+    "PoolWrite",
+    "BridgeWrite",
+    "MacvlanWrite",
+    "SandboxWrite",
+    "AttachmentWrite",
+    "PortSpec",
+    "LeaseWrite",
+];
+
+/// Whether another value can be given in place.
+#[derive(Clone, Copy)]
+enum Mutability {
+    /// Any other value.
+    Mutable,
+    /// None: `immutable-field`. What holds the property is made anew.
+    Immutable,
+    /// A map to which entries come, and from which none go.
+    AddOnly,
+    /// Some values, as the description says; a dry run tells.
+    Restricted,
+}
+
+impl Mutability {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mutable => "mutable",
+            Self::Immutable => "immutable",
+            Self::AddOnly => "add-only",
+            Self::Restricted => "restricted",
+        }
+    }
+}
+
+/// Adds it to every property of what is written.
+pub(super) fn add(document: &mut Value) {
+    for schema in WRITTEN {
+        let properties = document["components"]["schemas"][schema]["properties"].as_object_mut();
+        for (name, property) in properties.into_iter().flatten() {
+            property["x-mutability"] = of(schema, name).as_str().into();
+        }
+    }
+}
+
+fn of(schema: &str, property: &str) -> Mutability {
+    match (schema, property) {
+        ("MacvlanWrite", _)
+        | ("NetworkWrite", "name" | "driver" | "internal" | "mtu" | "macvlan")
+        | ("PoolWrite", "family" | "subnet" | "prefix_length" | "gateway")
+        | ("BridgeWrite", "interface_name" | "managed" | "probe")
+        | ("SandboxWrite", "name" | "netns" | "pid")
+        | ("AttachmentWrite", "address4" | "address6" | "mac" | "interface")
+        | ("LeaseWrite", "key" | "address" | "pool") => Mutability::Immutable,
+        ("NetworkWrite", "pools") => Mutability::AddOnly,
+        ("NetworkWrite", "bridge")
+        | ("PoolWrite", "range")
+        | ("BridgeWrite", "gateway_mode4" | "gateway_mode6")
+        | ("SandboxWrite", "networks") => Mutability::Restricted,
+        _ => Mutability::Mutable,
+    }
+}
