@@ -11,6 +11,8 @@ mod etag;
 mod events;
 #[path = "api/fuzz.rs"]
 mod fuzz;
+#[path = "api/idempotency.rs"]
+mod idempotency;
 #[path = "api/ipam.rs"]
 mod ipam;
 #[path = "api/leases.rs"]
@@ -19,6 +21,8 @@ mod leases;
 mod networks;
 #[path = "api/patches.rs"]
 mod patches;
+#[path = "api/plans.rs"]
+mod plans;
 #[path = "api/problems.rs"]
 mod problems;
 #[path = "api/put.rs"]
