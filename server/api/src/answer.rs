@@ -44,7 +44,8 @@ pub(crate) struct DryRun<T> {
     /// The object as it would be.
     object: T,
     /// What would be done, in order. It can be applied by its ID.
-    plan: Plan,
+    #[schema(value_type = Plan)]
+    plan: Box<Plan>,
 }
 
 /// Something with an address of its own.
@@ -150,7 +151,7 @@ pub(crate) fn removed<T: Addressed>(written: Written<T>) -> HttpResponse {
 }
 
 /// 200 with what would be done.
-pub(crate) fn planned<T: Serialize>(object: T, plan: Plan) -> HttpResponse {
+pub(crate) fn planned<T: Serialize>(object: T, plan: Box<Plan>) -> HttpResponse {
     found(&DryRun { dry_run: true, object, plan })
 }
 

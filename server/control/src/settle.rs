@@ -165,14 +165,14 @@ impl Inner {
         run: &Run,
         object: Option<ObjectRef>,
         assignment: Option<Assignment>,
-    ) -> Result<Plan, Error> {
+    ) -> Result<Box<Plan>, Error> {
         let told = match assignment {
             Some(assignment) => answered("the plan", self.node.plan(assignment)).await??,
             None => NodePlan::default(),
         };
         let undrawn = || Error::new(ErrorKind::Internal, "internal", "a dry run of what can't be planned");
         let intent = run.intent.as_ref().ok_or_else(undrawn)?;
-        Ok(intent.plan(told, object, self.store.node_id()))
+        Ok(Box::new(intent.plan(told, object, self.store.node_id())))
     }
 
     /// The host's own links, routes and nameservers.

@@ -157,7 +157,9 @@ fn plans_are_listed_and_discarded() {
     assert_eq!(ids, [&first, &second]);
     assert!(listed[0].get("operations").is_none(), "a list has heads");
     client.delete(&format!("plans/{first}")).is(204);
-    for answer in [client.delete(&format!("plans/{first}")), client.get(&format!("plans/{first}")), apply(&client, &first)] {
+    for answer in
+        [client.delete(&format!("plans/{first}")), client.get(&format!("plans/{first}")), apply(&client, &first)]
+    {
         answer.problem(404, "resource-not-found");
     }
     client.get("plans/none").problem(404, "resource-not-found");

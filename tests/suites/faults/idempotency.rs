@@ -11,13 +11,16 @@ fn killed_before_the_answer_a_create_is_replayed() {
     let host = host!();
     host.start();
     host.macvlan("n", "10.190.0.0/24");
-    for (number, point) in ["control.create.after_commit", "agent.pass.before_apply", "kernel.link.after_create"].iter().enumerate() {
+    for (number, point) in
+        ["control.create.after_commit", "agent.pass.before_apply", "kernel.link.after_create"].iter().enumerate()
+    {
         let body = json!({"name": format!("s{number}"), "networks": {"n": {}}});
         let key = format!("key-{number}");
         host.stop();
         host.start_with(&Start::fault(format!("{point}:kill")));
         let bytes = body.to_string().into_bytes();
-        let lost = host.client().header("idempotency-key", &key).send("POST", "sandboxes", Some(("application/json", bytes)));
+        let lost =
+            host.client().header("idempotency-key", &key).send("POST", "sandboxes", Some(("application/json", bytes)));
         assert!(lost.is_err(), "{point}: it was killed, and answered {lost:?}");
         host.wait_end(Duration::from_secs(10));
         let client = host.start().header("idempotency-key", &key);
@@ -26,7 +29,11 @@ fn killed_before_the_answer_a_create_is_replayed() {
         let path = again.header("location").unwrap().to_owned();
         let made = again.is(201);
         assert_eq!(made["id"], host.client().get(&path).is(200)["id"], "{point}");
-        assert_eq!(host.json_in_sandbox(&format!("s{number}"), "ip -j link show eth0")[0]["ifname"], "eth0", "201 is verified");
+        assert_eq!(
+            host.json_in_sandbox(&format!("s{number}"), "ip -j link show eth0")[0]["ifname"],
+            "eth0",
+            "201 is verified"
+        );
         agree(&host, point);
     }
     assert_eq!(host.client().all("sandboxes").len(), 3, "one each");
@@ -41,7 +48,8 @@ fn killed_before_the_commit_nothing_is_remembered() {
     host.start_with(&Start::fault("control.create.before_commit:kill"));
     let body = json!({"name": "s", "networks": {"n": {}}});
     let bytes = body.to_string().into_bytes();
-    let lost = host.client().header("idempotency-key", "k").send("POST", "sandboxes", Some(("application/json", bytes)));
+    let lost =
+        host.client().header("idempotency-key", "k").send("POST", "sandboxes", Some(("application/json", bytes)));
     assert!(lost.is_err(), "it was killed, and answered {lost:?}");
     host.wait_end(Duration::from_secs(10));
     let client = host.start().header("idempotency-key", "k");

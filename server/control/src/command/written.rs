@@ -50,7 +50,7 @@ pub enum Written<T> {
     /// Committed; the wait ran out before the kernel was verified.
     Pending(T),
     /// A dry run: the object as it would be, and what would be done. Nothing was changed.
-    Planned(T, Plan),
+    Planned(T, Box<Plan>),
 }
 
 /// What came of making something under a new ID.

@@ -23,7 +23,7 @@ async fn with_network() -> Kit {
 
 async fn planned(kit: &Kit, spec: Value) -> (Sandbox, Plan) {
     match kit.try_sandbox(spec, dry()).await.expect("planned") {
-        Written::Planned(sandbox, plan) => (sandbox, plan),
+        Written::Planned(sandbox, plan) => (sandbox, *plan),
         other => panic!("{other:?}"),
     }
 }
@@ -31,7 +31,7 @@ async fn planned(kit: &Kit, spec: Value) -> (Sandbox, Plan) {
 async fn planned_patch(kit: &Kit, name: &str, patch: Value) -> Plan {
     let command = UpdateSandbox { sandbox: name.into(), patch };
     match kit.control.update_sandbox(kit.may(command), dry()).await.expect("planned") {
-        Written::Planned(_, plan) => plan,
+        Written::Planned(_, plan) => *plan,
         other => panic!("{other:?}"),
     }
 }
@@ -81,7 +81,7 @@ async fn an_address_that_somebody_else_took_makes_the_plan_stale() {
     kit.on("other", "n").await.expect("takes the address");
     let seq = kit.seq().await;
     let error = stale(apply(&kit, &plan).await);
-    assert!(error.facts["planned"].contains("10.1.0.1") && error.facts["now"].contains("10.1.0.2"), "{error:?}");
+    assert!(error.facts["planned"].contains("[10.1.0.2 ") && error.facts["now"].contains("[10.1.0.3 "), "{error:?}");
     assert_eq!(kit.seq().await, seq, "nothing was done");
     kit.remove_sandbox("other").await.expect("gives it back");
     apply(&kit, &plan).await.expect("and then the plan is good again");
@@ -271,8 +271,8 @@ async fn plans_are_listed_shown_and_discarded() {
         kit.control.list_plans(kit.may(ListPlans { page })).await.expect("a list")
     };
     let page = list(1, None).await;
-    assert_eq!(page.items, [first.head.clone()]);
-    assert_eq!(list(1, page.next_page_token).await.items, [second.head.clone()]);
+    assert_eq!(page.items, std::slice::from_ref(&first.head));
+    assert_eq!(list(1, page.next_page_token).await.items, std::slice::from_ref(&second.head));
     assert_eq!(kit.control.get_plan(kit.may(GetPlan(id(&second)))).await.expect("kept"), second);
     kit.control.discard_plan(kit.may(DiscardPlan(id(&second)))).await.expect("forgotten");
     for error in [
