@@ -9,7 +9,7 @@ use netloom_control::node::NamespaceReference;
 use netloom_model::assignment::{Adoption, Assignment, Key};
 use netloom_model::drift::Drift;
 use netloom_model::facts::{Facts, HostLink};
-use netloom_model::plan::{Plan, Refusal};
+use netloom_model::plan::{NodePlan, Refusal};
 use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
 use netloom_model::report::{Counters, Live, Outcome};
@@ -20,8 +20,8 @@ pub(crate) struct Nowhere;
 
 #[async_trait]
 impl Node for Nowhere {
-    async fn plan(&self, _: Assignment) -> Result<Plan, Refusal> {
-        Ok(Plan::default())
+    async fn plan(&self, _: Assignment) -> Result<NodePlan, Refusal> {
+        Ok(NodePlan::default())
     }
 
     async fn converge(&self, keys: Vec<Key>, revision: u64, _: Duration) -> BTreeMap<Key, Outcome> {

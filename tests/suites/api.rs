@@ -11,6 +11,8 @@ mod etag;
 mod events;
 #[path = "api/fuzz.rs"]
 mod fuzz;
+#[path = "api/idempotency.rs"]
+mod idempotency;
 #[path = "api/ipam.rs"]
 mod ipam;
 #[path = "api/leases.rs"]
@@ -21,6 +23,8 @@ mod lists;
 mod networks;
 #[path = "api/patches.rs"]
 mod patches;
+#[path = "api/plans.rs"]
+mod plans;
 #[path = "api/problems.rs"]
 mod problems;
 #[path = "api/provider.rs"]

@@ -8,6 +8,8 @@ mod agreement;
 mod disk;
 #[path = "faults/exhaustion.rs"]
 mod exhaustion;
+#[path = "faults/idempotency.rs"]
+mod idempotency;
 #[path = "faults/kills.rs"]
 mod kills;
 #[path = "faults/power.rs"]

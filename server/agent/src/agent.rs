@@ -9,7 +9,7 @@ use netloom_kernel::Kernel;
 use netloom_model::assignment::{Adoption, Assignment, Key};
 use netloom_model::drift::Drift;
 use netloom_model::facts::Facts;
-use netloom_model::plan::{Plan, Refusal};
+use netloom_model::plan::{NodePlan, Refusal};
 use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
 use netloom_model::report::{Counters, Live, Outcome};
@@ -108,7 +108,7 @@ impl Agent {
     }
 
     /// What would be done to hold these objects as given. Changes nothing.
-    pub async fn plan(&self, assignment: Assignment) -> Result<Plan, Refusal> {
+    pub async fn plan(&self, assignment: Assignment) -> Result<NodePlan, Refusal> {
         look::plan(&self.inner, &assignment).await
     }
 

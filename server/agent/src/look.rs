@@ -11,11 +11,11 @@ use netloom_model::SandboxId;
 use netloom_model::assignment::{AssignedSandbox, Assignment, Key, NamespaceSource};
 use netloom_model::condition::{self, Condition};
 use netloom_model::drift::Drift;
-use netloom_model::plan::{Plan, PlannedOperation, Refusal};
+use netloom_model::plan::{NodePlan, Refusal};
 use netloom_model::probe::ProbeSpec;
 use netloom_model::report::{Live, LiveObject};
 use netloom_model::sandbox::InterfaceStatus;
-use netloom_plan::{Object, Operation, Place, compile, describe, diff, drift as plan_drift};
+use netloom_plan::{Object, Operation, Place, compile, describe, diff, drift as plan_drift, interruptions};
 
 use crate::agent::Inner;
 use crate::host;
@@ -28,7 +28,7 @@ const JUST_NOW: Duration = Duration::from_millis(10);
 const LOOK: Duration = Duration::from_secs(2);
 
 /// What would be done for these objects. An address that would be probed first counts as free.
-pub(crate) async fn plan(inner: &Arc<Inner>, assignment: &Assignment) -> Result<Plan, Refusal> {
+pub(crate) async fn plan(inner: &Arc<Inner>, assignment: &Assignment) -> Result<NodePlan, Refusal> {
     let facts = host::refresh(inner).await.map_err(|error| refusal_of(&error, "the host's links and routes"))?;
     let gates = inner.state().gates(assignment.sandboxes.keys());
     let mut wanted = compile(assignment, &facts, &gates);
@@ -69,7 +69,10 @@ pub(crate) async fn plan(inner: &Arc<Inner>, assignment: &Assignment) -> Result<
         }
         planned
     };
-    Ok(Plan { operations: comparison.operations.iter().map(planned).collect::<Vec<PlannedOperation>>() })
+    Ok(NodePlan {
+        interruptions: interruptions(&comparison.operations, &wanted, assignment),
+        operations: comparison.operations.iter().map(planned).collect(),
+    })
 }
 
 /// Addresses that were asked for by number, with where they go.

@@ -1,14 +1,15 @@
 //! Answers: which status, headers and document a result has. One place, so that every resource answers alike.
 
-use actix_web::http::header::{CACHE_CONTROL, ContentType, ETAG, HeaderName, LINK, LOCATION};
+use actix_web::http::header::{CACHE_CONTROL, ContentType, ETAG, HeaderName, HeaderValue, LINK, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
-use netloom_control::command::{Page, Put, Written};
+use netloom_control::command::{Created, Page, Put, Written};
 use netloom_model::lease::Lease;
 use netloom_model::network::Network;
 use netloom_model::plan::Plan;
 use netloom_model::sandbox::Sandbox;
 use serde::Serialize;
 
+use crate::idempotency::REPLAYED;
 use crate::precondition::{IfNoneMatch, tag};
 
 /// Number of the event that a write made.
@@ -42,8 +43,9 @@ pub(crate) struct DryRun<T> {
     dry_run: bool,
     /// The object as it would be.
     object: T,
-    /// What would be done in the kernel, in order.
-    plan: Plan,
+    /// What would be done, in order. It can be applied by its ID.
+    #[schema(value_type = Plan)]
+    plan: Box<Plan>,
 }
 
 /// Something with an address of its own.
@@ -92,8 +94,20 @@ impl Addressed for Lease {
     }
 }
 
-/// 201 with the address; 202 when the kernel is not verified yet; 200 for a dry run.
-pub(crate) fn created<T: Addressed>(written: Written<T>) -> HttpResponse {
+/// 201 with the address; 202 when the kernel is not verified yet; 200 for a dry run. What was made by an earlier request of the same key is
+/// answered likewise, and says so.
+pub(crate) fn created<T: Addressed>(created: Created<T>) -> HttpResponse {
+    match created {
+        Created::Made(written) => made_now(written),
+        Created::Replayed(written) => {
+            let mut response = made_now(written);
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            response
+        }
+    }
+}
+
+fn made_now<T: Addressed>(written: Written<T>) -> HttpResponse {
     match written {
         Written::Done(object) => made(HttpResponse::Created(), &object),
         Written::Pending(object) => made(HttpResponse::Accepted(), &object),
@@ -113,7 +127,7 @@ pub(crate) fn updated<T: Addressed>(written: Written<T>) -> HttpResponse {
 /// As [`created`] of what was made, as [`updated`] of what was there.
 pub(crate) fn put<T: Addressed>(put: Put<T>) -> HttpResponse {
     match put {
-        Put::Made(written) => created(written),
+        Put::Made(written) => made_now(written),
         Put::Changed(written) => updated(written),
     }
 }
@@ -137,8 +151,17 @@ pub(crate) fn removed<T: Addressed>(written: Written<T>) -> HttpResponse {
 }
 
 /// 200 with what would be done.
-pub(crate) fn planned<T: Serialize>(object: T, plan: Plan) -> HttpResponse {
+pub(crate) fn planned<T: Serialize>(object: T, plan: Box<Plan>) -> HttpResponse {
     found(&DryRun { dry_run: true, object, plan })
+}
+
+/// 200 with what came of a plan, 202 when the kernel is not verified yet; and where the object is.
+pub(crate) fn applied<T: Serialize>(done: bool, path: Option<&str>, document: &T) -> HttpResponse {
+    let mut response = fresh(if done { HttpResponse::Ok() } else { HttpResponse::Accepted() });
+    if let Some(path) = path {
+        response.insert_header((LOCATION, path));
+    }
+    response.json(document)
 }
 
 /// 200 with a document.

@@ -21,6 +21,7 @@ pub mod openapi;
 mod answer;
 mod body;
 mod docs;
+mod idempotency;
 mod precondition;
 mod problem;
 mod query;

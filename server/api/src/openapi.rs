@@ -20,7 +20,7 @@ use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa_actix_web::{AppExt, OpenApiFactory};
 
-use crate::{auth, docs, precondition, problem, route, service, v1};
+use crate::{auth, docs, idempotency, precondition, problem, route, service, v1};
 
 /// What stands at the head of the document.
 #[derive(OpenApi)]
@@ -40,6 +40,7 @@ use crate::{auth, docs, precondition, problem, route, service, v1};
         (name = "networks", description = "Networks and their address pools."),
         (name = "sandboxes", description = "Isolated network stacks, their endpoints, and probes from inside."),
         (name = "leases", description = "Who has an address, and who had it."),
+        (name = "plans", description = "What dry runs said they would do, to be done as they said."),
         (name = "events", description = "What happened, numbered without gaps."),
         (name = "host", description = "What the host offers."),
         (name = "service", description = "The service itself.")
@@ -50,10 +51,10 @@ struct Head;
 
 /// Everything under `/api/v1`. Nobody gets in unknown, not even to learn which paths exist.
 pub(crate) fn service() -> impl HttpServiceFactory + OpenApiFactory + 'static {
-    utoipa_actix_web::scope("/api/v1")
-        .configure(v1::routes)
-        .default_service(web::to(route::unknown))
-        .map(|scope| scope.wrap(from_fn(precondition::require)).wrap(from_fn(auth::require)))
+    utoipa_actix_web::scope("/api/v1").configure(v1::routes).default_service(web::to(route::unknown)).map(|scope| {
+        let scope = scope.wrap(from_fn(idempotency::require));
+        scope.wrap(from_fn(precondition::require)).wrap(from_fn(auth::require))
+    })
 }
 
 /// `/metrics`.

@@ -11,6 +11,7 @@ mod ipam;
 mod leases;
 mod login_links;
 mod networks;
+mod plans;
 mod probes;
 mod prune;
 mod sandboxes;
@@ -55,6 +56,10 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(ipam::ipam_list)
         .service(ipam::reclaim_create)
         .service(prune::prune_create)
+        .service(plans::plan_list)
+        .service(plans::plan_get)
+        .service(plans::plan_apply_create)
+        .service(plans::plan_delete)
         .service(probes::probe_create)
         .service(drift::drift_list)
         .service(events::event_list)

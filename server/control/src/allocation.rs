@@ -16,6 +16,7 @@ use netloom_store::{
 };
 
 use crate::clock::random;
+use crate::dice::Dice;
 use crate::error::{Error, ErrorKind};
 use crate::validate::pool::usable_address;
 
@@ -159,7 +160,7 @@ pub(crate) async fn certain_mac(tx: &mut ReadTx<'_>, mac: MacAddr) -> Result<Mac
 }
 
 /// The Ethernet address that nobody asked for: the one derived from an IPv4 address if there is one and it is free, else a random one.
-pub(crate) async fn free_mac(tx: &mut ReadTx<'_>, address4: Option<Ipv4Addr>) -> Result<MacAddr, Error> {
+pub(crate) async fn free_mac(tx: &mut ReadTx<'_>, address4: Option<Ipv4Addr>, dice: &Dice) -> Result<MacAddr, Error> {
     if let Some(address) = address4 {
         let mac = MacAddr::from_ipv4(address);
         if endpoints::mac_taken(tx, mac).await?.is_none() {
@@ -167,7 +168,7 @@ pub(crate) async fn free_mac(tx: &mut ReadTx<'_>, address4: Option<Ipv4Addr>) ->
         }
     }
     for _ in 0..MAC_TRIES {
-        let mac = MacAddr::from_random(random()?);
+        let mac = MacAddr::from_random(dice.draw()?);
         if endpoints::mac_taken(tx, mac).await?.is_none() {
             return Ok(mac);
         }

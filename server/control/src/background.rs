@@ -1,4 +1,4 @@
-//! What happens by itself: quarantines and the graces of orphans end, sessions and login links expire, old events and holdings go, the host is looked at once at the start.
+//! What happens by itself: quarantines and the graces of orphans end, sessions, login links, idempotency keys and plans expire, old events and holdings go, the host is looked at once at the start.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use netloom_model::Timestamp;
 use netloom_model::lease::LeaseState;
-use netloom_store::{WriteTx, access, events, leases};
+use netloom_store::{WriteTx, access, events, idempotency_keys, leases, plans};
 
 use crate::clock::now;
 use crate::commit::Job;
@@ -56,7 +56,7 @@ impl Control {
         }
     }
 
-    /// Removes what is kept no longer: expired sessions and login links, events and holdings beyond their retention. In
+    /// Removes what is kept no longer: expired sessions, login links, idempotency keys and plans, events and holdings beyond their retention. In
     /// transactions of bounded size, between which other writes have their turn, until nothing is left to remove.
     ///
     /// # Errors
@@ -132,8 +132,11 @@ impl Job for Tidy {
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<bool, Error> {
         access::prune(tx, now()).await?;
+        plans::prune(tx, now());
+        let keys = idempotency_keys::prune(tx, now()).await?;
         let events = events::prune(tx, self.keep).await?;
         let holdings = leases::prune_history(tx, self.before).await?;
-        Ok(events >= events::PRUNED_AT_ONCE || holdings >= u64::from(leases::HISTORY_PRUNED_AT_ONCE))
+        let keys_left = keys >= idempotency_keys::PRUNED_AT_ONCE;
+        Ok(keys_left || events >= events::PRUNED_AT_ONCE || holdings >= u64::from(leases::HISTORY_PRUNED_AT_ONCE))
     }
 }

@@ -1,19 +1,22 @@
 //! Every command, with the permission it needs. One command, one use case, one method of [`crate::Control`].
 
+mod plans;
+mod written;
+
 use std::net::IpAddr;
-use std::time::Duration;
 
 use netloom_model::lease::{Lease, LeaseKind, LeaseSpec, LeaseState};
 use netloom_model::net::Family;
 use netloom_model::network::{Driver, NetworkSpec};
 use netloom_model::order::{LeaseOrder, NamedOrder, PoolOrder};
-use netloom_model::plan::Plan;
 use netloom_model::probe::ProbeSpec;
 use netloom_model::sandbox::SandboxSpec;
 use netloom_model::{MacAddr, Timestamp};
+use serde::{Deserialize, Serialize};
 
-use crate::precondition::Precondition;
 use crate::principal::Permission;
+pub use plans::{Applied, ApplyPlan, DiscardPlan, GetPlan, ListPlans, Outcome};
+pub use written::{Created, IdempotencyKey, Put, WriteOptions, Written};
 
 /// Something that can be asked for.
 pub trait Command {
@@ -37,49 +40,11 @@ commands! {
     ListLeases => Read, GetLease => Read, ReserveLease => Write, UpdateLease => Write, PutLease => Write, ReleaseLease => Write, GetAddress => Read,
     ListPools => Read, Reclaim => Write, Prune => Write, Probe => Write, GetDrift => Read, GetFacts => Read, ListEvents => Read, WatchEvents => Read, GetOverview => Read,
     CreateLoginLink => Administer, CreateBackup => Administer,
+    ListPlans => Read, GetPlan => Read, ApplyPlan => Write, DiscardPlan => Write,
 }
 
 /// An object by ID or name, as it stands in a path.
 pub type Reference = String;
-
-/// How a write is carried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WriteOptions {
-    /// Return the plan and change nothing.
-    pub dry_run: bool,
-    /// How long to wait for the kernel; zero answers at the commit. At most 300 s, 30 s unless said.
-    pub wait: Duration,
-    /// Whether what the kernel refused is kept as `failed` rather than undone.
-    pub keep_on_failure: bool,
-    /// What must be so of the object; looked at where one is named.
-    pub precondition: Precondition,
-}
-
-impl Default for WriteOptions {
-    fn default() -> Self {
-        Self { dry_run: false, wait: Duration::from_secs(30), keep_on_failure: false, precondition: Precondition::None }
-    }
-}
-
-/// What came of a write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Written<T> {
-    /// Done, and verified in the kernel where the kernel is concerned.
-    Done(T),
-    /// Committed; the wait ran out before the kernel was verified.
-    Pending(T),
-    /// A dry run: the object as it would be, and what would be done. Nothing was changed.
-    Planned(T, Plan),
-}
-
-/// What came of a PUT.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Put<T> {
-    /// The object was made.
-    Made(Written<T>),
-    /// It was there, and has the spec now.
-    Changed(Written<T>),
-}
 
 /// Which part of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -123,11 +88,11 @@ pub struct ListNetworks {
 pub struct GetNetwork(pub Reference);
 
 /// Creates a network.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateNetwork(pub NetworkSpec);
 
 /// Changes a network by a JSON Merge Patch of its spec.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateNetwork {
     /// Which.
     pub network: Reference,
@@ -136,7 +101,7 @@ pub struct UpdateNetwork {
 }
 
 /// Gives a network a whole spec, and makes it where there is none of this name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PutNetwork {
     /// Which. An ID makes nothing.
     pub network: Reference,
@@ -145,7 +110,7 @@ pub struct PutNetwork {
 }
 
 /// Removes a network.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoveNetwork {
     /// Which.
     pub network: Reference,
@@ -175,7 +140,7 @@ pub struct ListSandboxes {
 pub struct GetSandbox(pub Reference);
 
 /// Creates a sandbox with its endpoints, all or nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateSandbox(pub SandboxSpec);
 
 impl Command for CreateSandbox {
@@ -190,7 +155,7 @@ const fn adopting(spec: &SandboxSpec) -> Permission {
 }
 
 /// Changes a sandbox by a JSON Merge Patch of its spec: attaches, detaches, stops, starts, labels.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateSandbox {
     /// Which.
     pub sandbox: Reference,
@@ -199,7 +164,7 @@ pub struct UpdateSandbox {
 }
 
 /// Gives a sandbox a whole spec, and makes it where there is none of this name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PutSandbox {
     /// Which. An ID makes nothing.
     pub sandbox: Reference,
@@ -215,7 +180,7 @@ impl Command for PutSandbox {
 }
 
 /// Removes a sandbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoveSandbox(pub Reference);
 
 /// Lists leases of all networks.
@@ -251,7 +216,7 @@ pub struct GetLease {
 }
 
 /// Reserves an address without a sandbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReserveLease {
     /// On which network.
     pub network: Reference,
@@ -260,7 +225,7 @@ pub struct ReserveLease {
 }
 
 /// Changes a reservation by a JSON Merge Patch of its spec.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateLease {
     /// On which network.
     pub network: Reference,
@@ -271,7 +236,7 @@ pub struct UpdateLease {
 }
 
 /// Gives a reservation a whole spec, and reserves an address where there is none of this key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PutLease {
     /// On which network.
     pub network: Reference,
@@ -282,7 +247,7 @@ pub struct PutLease {
 }
 
 /// Releases a reservation, or ends a quarantine, by key, ID or address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseLease {
     /// On which network.
     pub network: Reference,
@@ -300,7 +265,7 @@ pub struct GetAddress {
 }
 
 /// Removes stopped sandboxes and networks that nothing uses, predefined and protected ones excepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prune;
 
 /// What a prune removed, or would remove.
@@ -328,7 +293,7 @@ pub struct ListPools {
 }
 
 /// Removes the sandboxes whose adopted namespace is gone, so that their addresses come free before the grace is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reclaim;
 
 /// What was reclaimed, or would be.

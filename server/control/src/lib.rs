@@ -17,6 +17,8 @@
 //! | `allocation` | who gets which address |
 //! | [`precondition`], `edit`, `put` | what a writer says of the object first; patch or whole spec; change or make |
 //! | `commit`, `settle`, `queue` | the write path: one transaction, then the node, one write per object at a time |
+//! | `plans`, `idempotency` | what a dry run said, done later as it was said; what is asked for twice, made once |
+//! | `run`, `decisions`, `dice` | how a use case is run: plainly, for a plan, held to one; what it decided; what it chose at random |
 //! | `assignments`, `reports` | what the node is told, and what it found |
 //! | `background` | what happens by itself |
 
@@ -31,9 +33,12 @@ mod commit;
 mod conditions;
 pub mod config;
 pub mod control;
+mod decisions;
+mod dice;
 mod edit;
 pub mod error;
 mod events;
+mod idempotency;
 mod identity;
 mod ipam;
 mod journal;
@@ -42,6 +47,7 @@ mod networks;
 pub mod node;
 mod overview;
 mod page;
+mod plans;
 pub mod precondition;
 pub mod principal;
 mod probes;
@@ -50,6 +56,7 @@ mod put;
 mod queue;
 mod reclaim;
 mod reports;
+mod run;
 mod sandboxes;
 mod settle;
 mod store_error;

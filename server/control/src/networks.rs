@@ -22,8 +22,10 @@ use netloom_store::{NetworkQuery, NetworkRow, Place, PoolRow, ReadTx, events, ne
 use crate::command::{GetNetwork, ListNetworks, Page, Written};
 use crate::control::Control;
 use crate::error::Error;
+use crate::journal::network_ref;
 use crate::page::Part;
 use crate::principal::Authorized;
+use crate::run::Run;
 use crate::validate::{Problems, pool};
 use view::NetworkParts;
 
@@ -106,9 +108,10 @@ impl Control {
     /// What a dry run on a network answers.
     pub(crate) async fn network_planned(
         &self,
+        run: &Run,
         change: crate::commit::Change<NetworkParts>,
     ) -> Result<Written<Network>, Error> {
-        let plan = self.inner.plan(change.assignment).await?;
+        let plan = self.inner.plan(run, Some(network_ref(&change.parts.row)), change.assignment).await?;
         let network = view::compose(change.parts, None, Vec::new(), self.inner.store.node_id());
         Ok(Written::Planned(network, plan))
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use netloom_model::assignment::{Adoption, Assignment, Key};
 use netloom_model::drift::Drift;
 use netloom_model::facts::Facts;
-use netloom_model::plan::{Plan, Refusal};
+use netloom_model::plan::{NodePlan, Refusal};
 use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
 use netloom_model::report::{Counters, Live, Outcome};
@@ -27,7 +27,7 @@ pub enum NamespaceReference {
 #[async_trait]
 pub trait Node: Send + Sync {
     /// What it would do to hold these objects as given. Changes nothing.
-    async fn plan(&self, assignment: Assignment) -> Result<Plan, Refusal>;
+    async fn plan(&self, assignment: Assignment) -> Result<NodePlan, Refusal>;
 
     /// Looks again at these keys and brings them to what is assigned; returns when each is settled at `revision` or later, was refused,
     /// or the time is over (the work then goes on). Whatever it finds reaches the store by its reports before this returns.

@@ -3,20 +3,23 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use netloom_model::assignment::Key;
+use netloom_model::assignment::{Assignment, Key};
 use netloom_model::event::ObjectRef;
 use netloom_store::{NetworkRow, SandboxRow, WriteTx, endpoints, leases, networks, sandboxes};
 
 use crate::command::{Prune, Pruned, WriteOptions, Written};
 use crate::commit::{Job, fault, tried};
 use crate::control::Control;
+use crate::decisions::Decided;
 use crate::error::Error;
 use crate::journal::{Actor, network_ref, sandbox_ref};
 use crate::networks::host::Host;
 use crate::networks::remove::Remove as RemoveNetwork;
+use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
 use crate::reports::gone::purge_in_dry_run;
+use crate::run::Run;
 use crate::sandboxes::remove::Remove as RemoveSandbox;
 use crate::settle::{Deadline, Settled};
 
@@ -26,29 +29,34 @@ impl Control {
     /// # Errors
     /// `busy`; the node's refusal, while the removal goes on.
     pub async fn prune(&self, c: Authorized<Prune>, options: WriteOptions) -> Result<Written<Pruned>, Error> {
-        let (_, context) = c.into_parts();
-        self.detached(|this| async move { this.prune_now(context, options).await }).await
+        let (command, context) = c.into_parts();
+        let run = Run::of(options, &context, || PlannedCommand::Prune(command))?;
+        self.carry(run, |this, run| async move { this.prune_now(context, run).await }).await
     }
 
-    async fn prune_now(self, context: Context, options: WriteOptions) -> Result<Written<Pruned>, Error> {
+    pub(crate) async fn prune_now(self, context: Context, run: Run) -> Result<Written<Pruned>, Error> {
         let actor = Actor::from(&context);
-        if options.dry_run {
-            let (pruned, assignment) =
-                self.inner.commit(true, PruneAll { actor, host: self.inner.host.clone() }).await?;
-            return Ok(Written::Planned(pruned, self.inner.plan(assignment).await?));
+        if run.dry_run {
+            let job = PruneAll { actor, host: self.inner.host.clone() };
+            let (pruned, assignment) = self.inner.run(&run, job).await?;
+            return Ok(Written::Planned(pruned, self.inner.plan(&run, None, assignment).await?));
         }
-        let deadline = Deadline::new(options.wait);
+        let deadline = Deadline::new(run.wait);
         let mut pruned = Pruned::default();
         let stopped = self.inner.store.read(|tx| Box::pin(async move { stopped(tx).await })).await?;
         let keys: Vec<Key> = stopped.iter().map(|row| Key::Sandbox(row.id)).collect();
         let turns = self.inner.queues.turns(&keys, &deadline).await?;
         let job = PruneSandboxes { actor: actor.clone(), turns: keys };
-        let (removed, addresses, keys, revision) = self.inner.commit(false, job).await?;
+        let (removed, addresses, keys, revision) = self.inner.run(&run, job).await?;
         (pruned.sandboxes, pruned.addresses) = (removed, addresses);
         fault("control.remove.after_mark")?;
         let first = self.inner.settle_removal(&keys, revision, &deadline, || self.are_gone(&keys)).await?;
         drop(turns);
-        let unused = self.inner.store.read(|tx| Box::pin(async move { unused(tx).await })).await?;
+        let mut unused = self.inner.store.read(|tx| Box::pin(async move { unused(tx).await })).await?;
+        // The second transaction of a plan does no more than the plan says; a network that somebody uses by now is left to them.
+        if let Some(planned) = run.intent.as_ref().and_then(|intent| intent.decided()) {
+            unused.retain(|row| planned.contains(&goes(&network_ref(row))));
+        }
         let keys: Vec<Key> = unused.iter().map(|row| Key::Network(row.id)).collect();
         let _turns = self.inner.queues.turns(&keys, &deadline).await?;
         let (removed, keys, revision) = self.inner.commit(false, PruneNetworks { actor, turns: keys }).await?;
@@ -80,11 +88,11 @@ impl Control {
     }
 }
 
-async fn stopped(tx: &mut netloom_store::ReadTx<'_>) -> Result<Vec<SandboxRow>, Error> {
+pub(crate) async fn stopped(tx: &mut netloom_store::ReadTx<'_>) -> Result<Vec<SandboxRow>, Error> {
     Ok(sandboxes::stopped(tx).await?.into_iter().filter(|row| !row.deleting).collect())
 }
 
-async fn unused(tx: &mut netloom_store::ReadTx<'_>) -> Result<Vec<NetworkRow>, Error> {
+pub(crate) async fn unused(tx: &mut netloom_store::ReadTx<'_>) -> Result<Vec<NetworkRow>, Error> {
     let rows = networks::unused(tx).await?;
     Ok(rows.into_iter().filter(|row| row.spec.deletion_protection != Some(true)).collect())
 }
@@ -136,6 +144,24 @@ async fn remove_networks(
     Ok((removed, keys, revision))
 }
 
+/// What is decided of an object that is removed.
+fn goes(object: &ObjectRef) -> String {
+    format!("{} `{}` {} goes", object.kind.as_str(), object.name, object.id)
+}
+
+impl Decided for Removed {
+    /// The networks are not known yet: they go in a second transaction.
+    fn decisions(&self) -> Option<Vec<String>> {
+        None
+    }
+}
+
+impl Decided for (Pruned, Option<Assignment>) {
+    fn decisions(&self) -> Option<Vec<String>> {
+        Some(self.0.sandboxes.iter().chain(&self.0.networks).map(goes).collect())
+    }
+}
+
 struct PruneSandboxes {
     actor: Actor,
     turns: Vec<Key>,
@@ -175,7 +201,7 @@ struct PruneAll {
 
 #[async_trait]
 impl Job for PruneAll {
-    type Output = (Pruned, Option<netloom_model::assignment::Assignment>);
+    type Output = (Pruned, Option<Assignment>);
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
         let rows = stopped(tx).await?;

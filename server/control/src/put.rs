@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::command::{Put, WriteOptions, Written};
 use crate::error::{Error, ErrorKind};
+use crate::run::Run;
 use crate::settle::Deadline;
 
 /// How often an object is looked for that comes and goes under other writers' hands.
@@ -23,31 +24,31 @@ pub(crate) struct Target<'a> {
     pub(crate) by_id: bool,
 }
 
-/// Changes the object if it is there, and else makes it, within the time that the options give for both.
+/// Changes the object if it is there, and else makes it, within the time that is given for both.
 ///
 /// # Errors
 /// Those of changing and making, but for the name that somebody else took meanwhile.
 pub(crate) async fn put<T, C, M>(
     target: &Target<'_>,
-    options: &WriteOptions,
-    change: impl Fn(WriteOptions) -> C + Send + Sync,
-    make: impl Fn(WriteOptions) -> M + Send + Sync,
+    run: &Run,
+    change: impl Fn(Run) -> C + Send + Sync,
+    make: impl Fn(Run) -> M + Send + Sync,
 ) -> Result<Put<T>, Error>
 where
     C: Future<Output = Result<Written<T>, Error>> + Send,
     M: Future<Output = Result<Written<T>, Error>> + Send,
 {
-    let deadline = Deadline::new(options.wait);
-    let left = || WriteOptions {
-        wait: if options.wait.is_zero() { Duration::ZERO } else { deadline.left() },
-        ..options.clone()
+    let deadline = Deadline::new(run.wait);
+    let left = || {
+        let wait = if run.wait.is_zero() { Duration::ZERO } else { deadline.left() };
+        run.with(WriteOptions { wait, ..run.options.clone() })
     };
     for _ in 0..TRIES {
         match change(left()).await {
             Err(error) if error.kind == ErrorKind::NotFound && !target.by_id => {}
             changed => return changed.map(Put::Changed),
         }
-        options.precondition.check(target.what, target.reference, None)?;
+        run.precondition.check(target.what, target.reference, None)?;
         match make(left()).await {
             Err(error) if error.code == "name-taken" => {}
             made => return made.map(Put::Made),

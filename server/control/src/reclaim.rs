@@ -15,16 +15,19 @@ use crate::clock::now;
 use crate::command::{Reclaim, Reclaimed, WriteOptions, Written};
 use crate::commit::{Job, fault, tried};
 use crate::control::Control;
+use crate::decisions::Decided;
 use crate::error::{Error, ErrorKind};
 use crate::journal::{Actor, sandbox_ref};
 use crate::leases::answered;
+use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
 use crate::principal::Authorized;
+use crate::run::Run;
 use crate::sandboxes::remove::{RECLAIMED, Remove};
 use crate::settle::{Deadline, Settled};
 
 /// Most orphans that are removed in one transaction: the writer is not to be held for long. What is left goes with the next.
-const AT_ONCE: u32 = 1000;
+pub(crate) const AT_ONCE: u32 = 1000;
 
 impl Control {
     /// Removes every sandbox whose adopted namespace is gone, whatever is left of its grace, at most 1000 a call. A dry run lists them.
@@ -32,8 +35,9 @@ impl Control {
     /// # Errors
     /// `busy`; the node's refusal, while the removal goes on.
     pub async fn reclaim(&self, c: Authorized<Reclaim>, options: WriteOptions) -> Result<Written<Reclaimed>, Error> {
-        let (_, context) = c.into_parts();
-        self.detached(|this| async move { this.reclaim_now(Actor::from(&context), now(), options).await }).await
+        let (command, context) = c.into_parts();
+        let run = Run::of(options, &context, || PlannedCommand::Reclaim(command))?;
+        self.carry(run, |this, run| async move { this.reclaim_now(Actor::from(&context), now(), run).await }).await
     }
 
     /// Removes the orphans whose grace is over, without waiting for the kernel. The store is only written when there are some.
@@ -46,7 +50,7 @@ impl Control {
         if self.orphans(by).await?.is_empty() {
             return Ok(());
         }
-        let at_commit = WriteOptions { wait: std::time::Duration::ZERO, ..WriteOptions::default() };
+        let at_commit = Run::plain(WriteOptions { wait: std::time::Duration::ZERO, ..WriteOptions::default() });
         match self.detached(|this| async move { this.reclaim_now(Actor::netloom(), by, at_commit).await }).await {
             Err(error) if error.kind == ErrorKind::Conflict && error.code == "busy" => Ok(()),
             other => other.map(drop),
@@ -54,24 +58,17 @@ impl Control {
     }
 
     /// Reclaims what was an orphan by a time.
-    async fn reclaim_now(
-        self,
-        actor: Actor,
-        by: Timestamp,
-        options: WriteOptions,
-    ) -> Result<Written<Reclaimed>, Error> {
-        if options.dry_run {
-            let done = self.inner.commit(true, RemoveOrphans { actor, by, turns: None }).await?;
-            return Ok(Written::Planned(
-                self.reclaimed(done.rows, done.leases),
-                self.inner.plan(done.assignment).await?,
-            ));
+    pub(crate) async fn reclaim_now(self, actor: Actor, by: Timestamp, run: Run) -> Result<Written<Reclaimed>, Error> {
+        if run.dry_run {
+            let done = self.inner.run(&run, RemoveOrphans { actor, by, turns: None }).await?;
+            let plan = self.inner.plan(&run, None, done.assignment).await?;
+            return Ok(Written::Planned(self.reclaimed(done.rows, done.leases), plan));
         }
-        let deadline = Deadline::new(options.wait);
+        let deadline = Deadline::new(run.wait);
         let keys: Vec<Key> = self.orphans(by).await?.iter().map(|row| Key::Sandbox(row.id)).collect();
         let _turns = self.inner.queues.turns(&keys, &deadline).await?;
         let turns = Some(keys.into_iter().collect());
-        let done = self.inner.commit(false, RemoveOrphans { actor, by, turns }).await?;
+        let done = self.inner.run(&run, RemoveOrphans { actor, by, turns }).await?;
         fault("control.remove.after_mark")?;
         let reclaimed = self.reclaimed(done.rows, done.leases);
         let is_gone = || self.are_gone(&done.keys);
@@ -110,6 +107,13 @@ struct Removed {
     revision: u64,
     /// What the node would be told; only in a dry run.
     assignment: Option<Assignment>,
+}
+
+impl Decided for Removed {
+    fn decisions(&self) -> Option<Vec<String>> {
+        let orphans = self.rows.iter().map(|row| format!("sandbox `{}` {} goes", row.name, row.id));
+        Some(orphans.chain(self.leases.iter().map(|lease| format!("{} comes free", lease.address))).collect())
+    }
 }
 
 struct RemoveOrphans {

@@ -21,9 +21,11 @@ use crate::command::{GetSandbox, ListSandboxes, Page, Written};
 use crate::commit::Change;
 use crate::control::Control;
 use crate::error::Error;
+use crate::journal::sandbox_ref;
 use crate::networks;
 use crate::page::Part;
 use crate::principal::Authorized;
+use crate::run::Run;
 use crate::settle::answered;
 use view::SandboxParts;
 
@@ -131,8 +133,12 @@ impl Control {
     }
 
     /// What a dry run on a sandbox answers.
-    pub(crate) async fn sandbox_planned(&self, change: Change<SandboxParts>) -> Result<Written<Sandbox>, Error> {
-        let plan = self.inner.plan(change.assignment).await?;
+    pub(crate) async fn sandbox_planned(
+        &self,
+        run: &Run,
+        change: Change<SandboxParts>,
+    ) -> Result<Written<Sandbox>, Error> {
+        let plan = self.inner.plan(run, Some(sandbox_ref(&change.parts.row)), change.assignment).await?;
         let sandbox = view::compose(change.parts, None, &[], self.inner.store.node_id());
         Ok(Written::Planned(sandbox, plan))
     }

@@ -6,13 +6,15 @@ use std::future::Future;
 use std::time::Duration;
 
 use netloom_model::assignment::{Assignment, Key};
+use netloom_model::event::ObjectRef;
 use netloom_model::facts::Facts;
-use netloom_model::plan::{Plan, Refusal};
+use netloom_model::plan::{NodePlan, Plan, Refusal};
 use netloom_model::report::{Live, LiveObject, Outcome};
 use tokio::time::Instant;
 
 use crate::control::{Control, Inner};
 use crate::error::{Error, ErrorKind};
+use crate::run::Run;
 
 /// Longest wait for a write.
 const WAIT_MAX: Duration = Duration::from_secs(300);
@@ -157,10 +159,20 @@ impl Inner {
         live.objects.get(&key).is_some_and(verified)
     }
 
-    /// What the node would do.
-    pub(crate) async fn plan(&self, assignment: Option<Assignment>) -> Result<Plan, Error> {
-        let Some(assignment) = assignment else { return Ok(Plan::default()) };
-        Ok(answered("the plan", self.node.plan(assignment)).await??)
+    /// The plan of a dry run, with what the node would do; nothing, where it would not be told anything.
+    pub(crate) async fn plan(
+        &self,
+        run: &Run,
+        object: Option<ObjectRef>,
+        assignment: Option<Assignment>,
+    ) -> Result<Box<Plan>, Error> {
+        let told = match assignment {
+            Some(assignment) => answered("the plan", self.node.plan(assignment)).await??,
+            None => NodePlan::default(),
+        };
+        let undrawn = || Error::new(ErrorKind::Internal, "internal", "a dry run of what can't be planned");
+        let intent = run.intent.as_ref().ok_or_else(undrawn)?;
+        Ok(Box::new(intent.plan(told, object, self.store.node_id())))
     }
 
     /// The host's own links, routes and nameservers.

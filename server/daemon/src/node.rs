@@ -13,7 +13,7 @@ use netloom_model::assignment::{Adoption, Assignment, Key};
 use netloom_model::drift::Drift;
 use netloom_model::facts::Facts;
 use netloom_model::invalid::Code;
-use netloom_model::plan::{Plan, Refusal};
+use netloom_model::plan::{NodePlan, Refusal};
 use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
 use netloom_model::report::{Counters, Live, Outcome, Report};
@@ -44,7 +44,7 @@ impl LocalNode {
 
 #[async_trait]
 impl Node for LocalNode {
-    async fn plan(&self, assignment: Assignment) -> Result<Plan, Refusal> {
+    async fn plan(&self, assignment: Assignment) -> Result<NodePlan, Refusal> {
         self.agent("plan")?.plan(assignment).await
     }
 

@@ -37,7 +37,7 @@ pub mod report;
 pub mod sandbox;
 pub mod timestamp;
 
-pub use id::{EndpointId, LeaseId, NetworkId, NodeId, SandboxId, StoreId, TokenId};
+pub use id::{EndpointId, LeaseId, NetworkId, NodeId, PlanId, SandboxId, StoreId, TokenId};
 pub use invalid::Invalid;
 pub use mac::MacAddr;
 pub use timestamp::Timestamp;

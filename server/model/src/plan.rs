@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::ObjectRef;
+use crate::id::{NodeId, PlanId};
+use crate::timestamp::Timestamp;
+
 /// What an operation does to its object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -42,11 +46,88 @@ pub struct PlannedOperation {
     pub interrupts: bool,
 }
 
-/// What would be done, in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Plan {
+/// A sandbox whose traffic a plan stops or pauses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Interruption {
+    /// The sandbox.
+    pub sandbox: ObjectRef,
+    /// The networks on which it loses traffic, by name.
+    pub networks: Vec<String>,
+    /// The operations that do it, in sentences: the first eight.
+    pub reasons: Vec<String>,
+}
+
+/// What a node would do, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodePlan {
     /// The operations; empty when the kernel already holds what is wanted.
     pub operations: Vec<PlannedOperation>,
+    /// Whose traffic stops or pauses, by the sandbox's name.
+    pub interruptions: Vec<Interruption>,
+}
+
+/// One kernel operation of a plan, with the node that does it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PlanStep {
+    /// The node.
+    pub node: NodeId,
+    /// The operation.
+    #[serde(flatten)]
+    pub operation: PlannedOperation,
+}
+
+/// An object that a plan was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PlanRead {
+    /// The object.
+    pub object: ObjectRef,
+    /// Number of the event that had last changed its spec.
+    pub spec_revision: u64,
+}
+
+/// That a plan was applied, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PlanApplied {
+    /// When.
+    pub at: Timestamp,
+    /// By whom: a token's name, or `socket:root`.
+    pub by: String,
+}
+
+/// What a plan is about: all of it but what would be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PlanHead {
+    /// ID, by which it is applied. Absent where the plan could not be kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<PlanId>,
+    /// What was asked for, in a sentence.
+    pub summary: String,
+    /// The object that would be made, changed or removed; absent where that is not one object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectRef>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who asked for it: a token's name, or `socket:root`.
+    pub created_by: String,
+    /// When it is forgotten.
+    pub expires_at: Timestamp,
+    /// Since when and by whom it is applied; absent while it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied: Option<PlanApplied>,
+}
+
+/// What a write would do, in order. Kept under its ID, it can be applied once, as long as nothing that it was made from has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Plan {
+    /// What it is about.
+    #[serde(flatten)]
+    pub head: PlanHead,
+    /// The kernel operations, in order; empty when the kernel already holds what is wanted.
+    pub operations: Vec<PlanStep>,
+    /// The sandboxes whose traffic stops or pauses, by name.
+    pub interruptions: Vec<Interruption>,
+    /// The objects that it was made from. When the spec of one of them has changed, the plan is stale.
+    pub reads: Vec<PlanRead>,
 }
 
 /// The kernel (or the host) refused an operation.

@@ -11,6 +11,7 @@ use netloom_nftables::{Element, Rule, Verdict};
 use crate::compile::Compiled;
 use crate::firewall::{self, Part};
 use crate::foreign_chains::{DOCKER_USER, PassRule, docker_table};
+use crate::interruption::interrupts;
 use crate::lent::Lent;
 use crate::marks::{self, Marks};
 use crate::object::{Link, LinkKind, Object, Operation, Place, Route};
@@ -170,17 +171,6 @@ fn summary(operation: &Operation, names: &Names) -> String {
         }
         (Operation::Delete(_), Object::Route(route)) => format!("Remove the {} {whereabouts}.", route_name(route)),
         (Operation::Delete(_), _) => format!("Remove {}.", title(object, names)),
-    }
-}
-
-/// Removing cuts traffic off, and so does changing what a link or route already carries it with.
-fn interrupts(operation: &Operation) -> bool {
-    match operation {
-        Operation::Create(_) => false,
-        Operation::Change { from: Object::Link(from), to: Object::Link(to) } => from.up && from.mtu > to.mtu,
-        Operation::Change { from: Object::Route(_), .. } => true,
-        Operation::Change { .. } => false,
-        Operation::Delete(object) => !matches!(object, Object::Sysctl(_) | Object::Lent(_)),
     }
 }
 

@@ -14,6 +14,7 @@
 //! | [`look`] | a look at the host and into sandboxes, in parts |
 //! | [`remains`] | what is still there of something that must go |
 //! | [`describe`], [`drift`] | the same in words |
+//! | [`interruption`] | whose traffic it stops |
 
 pub mod compile;
 pub mod describe;
@@ -21,6 +22,7 @@ pub mod diff;
 pub mod drift;
 pub mod firewall;
 pub mod foreign_chains;
+pub mod interruption;
 pub mod lent;
 pub mod look;
 pub mod marks;
@@ -32,4 +34,5 @@ pub use compile::{
     Compiled, Gates, ProbeNeeded, compile, has_shims, host_addresses, host_conditions, host_link, uses_host, ways_out,
 };
 pub use diff::{Comparison, diff};
+pub use interruption::interruptions;
 pub use object::{Address, Key, Link, LinkKind, Namespace, Object, Operation, Place, Route, Sysctl};

@@ -21,3 +21,5 @@ pub const ENDPOINT_INTERFACE: &str = "endpoint_sandbox_interface";
 pub const ENDPOINT_POSITION: &str = "endpoint_sandbox_position";
 /// Two tokens of one name.
 pub const TOKEN_NAME: &str = "token_name";
+/// Two requests of one principal by one route under one key.
+pub const IDEMPOTENCY_KEY: &str = "idempotency_key_principal_route_key";

@@ -10,7 +10,7 @@
 //! | `writer`, `log_sync` | the one writer; when the disk has what it wrote |
 //! | [`tx`] | what a job works on |
 //! | [`row`], [`query`] | what goes in and comes out |
-//! | [`networks`], [`pools`], [`free_ranges`], [`leases`], [`sandboxes`], [`endpoints`], [`ports`], [`events`], [`access`] | the tables |
+//! | [`networks`], [`pools`], [`free_ranges`], [`leases`], [`sandboxes`], [`endpoints`], [`ports`], [`events`], [`access`], [`idempotency_keys`], [`plans`] | the tables |
 //! | [`integrity`] | whether ranges and leases make up the pools |
 //! | `readable` | whether every row can be read |
 //! | [`backup`], [`describe`], [`restore`] | copies of a database; what a file is; a copy put back |
@@ -27,6 +27,7 @@ pub mod endpoints;
 pub mod error;
 pub mod events;
 pub mod free_ranges;
+pub mod idempotency_keys;
 pub mod integrity;
 mod job;
 mod labels;
@@ -34,6 +35,7 @@ pub mod leases;
 mod log_sync;
 pub mod networks;
 pub mod order;
+pub mod plans;
 pub mod pools;
 pub mod ports;
 pub mod query;
@@ -55,7 +57,8 @@ pub use error::Error;
 pub use order::Place;
 pub use query::{FreeSummary, LeaseQuery, NetworkQuery, PoolQuery, PoolUse, SandboxQuery};
 pub use row::{
-    EndpointRow, LeaseRow, NetworkRow, NewEvent, Orphaned, PoolRow, SandboxRow, SessionRow, TokenRow, WithFree,
+    EndpointRow, IdempotencyKeyRow, KeyScope, LeaseRow, NetworkRow, NewEvent, Orphaned, PlanRow, PoolRow, SandboxRow,
+    SessionRow, TokenRow, WithFree,
 };
 pub use store::Store;
 pub use tx::{ReadTx, WriteTx, statements_made};

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use netloom_model::Timestamp;
 use netloom_model::net::Span;
 use netloom_model::order::{LeaseOrder, NamedOrder, PoolOrder};
+use netloom_model::plan::PlanHead;
 use serde::{Deserialize, Serialize};
 
 use crate::column;
@@ -62,6 +63,11 @@ impl Place {
         Self::new(by, row.id)
     }
 
+    /// A plan's.
+    pub fn of_plan(head: &PlanHead) -> Self {
+        Self::new(By::Time(head.created_at.millis()), head.id.map(|id| id.to_string()).unwrap_or_default())
+    }
+
     /// A pool's: the last address of its subnet, since no two pools share one.
     pub fn of_pool(row: &PoolRow) -> Self {
         Self::new(By::Address(Span::of(row.subnet).high), row.id)
@@ -72,6 +78,26 @@ impl Place {
 pub(crate) struct Keyset {
     after: &'static str,
     end: &'static str,
+}
+
+macro_rules! keyset {
+    ($by:literal, $id:literal) => {
+        Keyset {
+            after: concat!(" AND (", $by, ", ", $id, ") > ("),
+            end: concat!(" ORDER BY ", $by, ", ", $id, " LIMIT "),
+        }
+    };
+    ($by:literal, $id:literal, backwards) => {
+        Keyset {
+            after: concat!(" AND (", $by, ", ", $id, ") < ("),
+            end: concat!(" ORDER BY ", $by, " DESC, ", $id, " DESC LIMIT "),
+        }
+    };
+}
+
+impl Keyset {
+    /// By age, of a SELECT from one table.
+    pub(crate) const OLDEST: Self = keyset!("created_at", "id");
 }
 
 impl Select {
@@ -91,28 +117,13 @@ impl Select {
     }
 }
 
-macro_rules! keyset {
-    ($by:literal, $id:literal) => {
-        Keyset {
-            after: concat!(" AND (", $by, ", ", $id, ") > ("),
-            end: concat!(" ORDER BY ", $by, ", ", $id, " LIMIT "),
-        }
-    };
-    ($by:literal, $id:literal, backwards) => {
-        Keyset {
-            after: concat!(" AND (", $by, ", ", $id, ") < ("),
-            end: concat!(" ORDER BY ", $by, " DESC, ", $id, " DESC LIMIT "),
-        }
-    };
-}
-
 impl From<NamedOrder> for Keyset {
     /// Of a SELECT from one table.
     fn from(order: NamedOrder) -> Self {
         match order {
             NamedOrder::Name => keyset!("name", "id"),
             NamedOrder::NameBackwards => keyset!("name", "id", backwards),
-            NamedOrder::Oldest => keyset!("created_at", "id"),
+            NamedOrder::Oldest => Self::OLDEST,
             NamedOrder::Newest => keyset!("created_at", "id", backwards),
         }
     }

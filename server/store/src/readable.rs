@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::order::Place;
 use crate::query::{LeaseQuery, PoolQuery};
 use crate::tx::ReadTx;
-use crate::{access, endpoints, events, leases, networks, pools, sandboxes};
+use crate::{access, endpoints, events, idempotency_keys, leases, networks, plans, pools, sandboxes};
 
 /// Rows read at once.
 const PAGE: u32 = 10_000;
@@ -23,6 +23,8 @@ pub(crate) async fn check(tx: &mut ReadTx<'_>) -> Result<(), Error> {
     table("endpoint", endpoints::all(tx)).await?;
     table("pool_count", leases::count_by_kind_state(tx)).await?;
     table("token", access::tokens(tx)).await?;
+    table("idempotency_key", idempotency_keys::all(tx)).await?;
+    table("plan", plans::heads(tx)).await?;
     let mut query = LeaseQuery { limit: PAGE, ..LeaseQuery::default() };
     while let Some(last) = table("lease", leases::list(tx, &query)).await?.pop() {
         query.after = Some(Place::of_lease(query.order, &last));

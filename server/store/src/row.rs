@@ -9,9 +9,10 @@ use netloom_model::event::ObjectRef;
 use netloom_model::lease::{LeaseKind, LeaseSpec, LeaseState, Owner};
 use netloom_model::net::Span;
 use netloom_model::network::{Driver, NetworkSpec};
+use netloom_model::plan::Plan;
 use netloom_model::port::PublishedPort;
 use netloom_model::sandbox::{AttachmentSpec, SandboxSpec};
-use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, SandboxId, Timestamp, TokenId};
+use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, PlanId, SandboxId, Timestamp, TokenId};
 
 /// A network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,4 +222,39 @@ pub struct SessionRow {
     pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
+}
+
+/// Whose key it is, and for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyScope {
+    /// Name of whoever asked.
+    pub principal: String,
+    /// Method and path.
+    pub route: String,
+    /// The key.
+    pub key: String,
+}
+
+/// What was made under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKeyRow {
+    /// Whose key it is, and for what.
+    pub scope: KeyScope,
+    /// SHA-256 of what was to be made.
+    pub body_hash: [u8; 32],
+    /// ID of what was made.
+    pub object_id: String,
+    /// Until when it is kept.
+    pub expires_at: Timestamp,
+}
+
+/// A plan that is kept, and how it is carried out again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanRow<R> {
+    /// ID.
+    pub id: PlanId,
+    /// The plan, as answered.
+    pub plan: Plan,
+    /// How it is carried out; the store does not look into it.
+    pub recipe: R,
 }

@@ -85,6 +85,11 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
         ("reclaim_create", _) => {
             json!({"sandboxes": [object("sandbox", "sbx", "builder")], "leases": [objects::orphan()]})
         }
+        ("plan_list", _) => {
+            page(objects::plan_head("Create sandbox `macvlan1`.", object("sandbox", "sbx", "macvlan1")))
+        }
+        ("plan_get", _) => plan("sandbox_create"),
+        ("plan_apply_create", _) => objects::plan_outcome(),
         ("login_link_create", _) => json!({"path": "/ui/login?link=kq3v5m7w2y4a6c8e",
             "url": "http://127.0.0.1:8080/ui/login?link=kq3v5m7w2y4a6c8e"}),
         ("probe_create", _) => objects::probe(),

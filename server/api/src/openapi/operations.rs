@@ -124,11 +124,19 @@ fn add_headers(operation: &mut Value, method: &str) {
         "The object as answered, as a strong tag: before the dot the number of the event that last changed the spec.",
         json!({"type": "string", "maxLength": 64}),
     );
+    let replayed = (
+        "Idempotency-Replayed",
+        "`true` where an earlier request with the same `Idempotency-Key` made this; absent otherwise.",
+        json!({"type": "string", "enum": ["true"]}),
+    );
+    let takes_key = takes(operation, "Idempotency-Key");
+    let applies = operation["operationId"] == "plan_apply_create";
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     for (status, response) in responses.iter_mut().filter(|(_, response)| response.get("$ref").is_none()) {
         let one = response.pointer("/content/application~1json/schema/$ref").and_then(Value::as_str);
         let one = one.is_some_and(|one| ["/Network", "/Sandbox", "/Lease"].iter().any(|kind| one.ends_with(kind)));
         let mut headers = match (method, status.as_str()) {
+            ("post", "200" | "202") if applies => vec![location.clone()],
             ("post" | "put", "201") | ("post", "202") => vec![location.clone(), seq.clone()],
             ("put" | "patch", "200" | "202") | ("delete", "202") => vec![seq.clone()],
             ("get", "200") if paged => vec![link.clone()],
@@ -138,6 +146,9 @@ fn add_headers(operation: &mut Value, method: &str) {
         };
         if one {
             headers.push(tag.clone());
+        }
+        if takes_key && ["201", "202"].contains(&status.as_str()) {
+            headers.push(replayed.clone());
         }
         let headers: Map<String, Value> = headers
             .into_iter()

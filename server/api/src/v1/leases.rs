@@ -13,6 +13,7 @@ use super::State;
 use crate::answer::{self, DryRun, Listed};
 use crate::auth::Caller;
 use crate::body::Document;
+use crate::idempotency::Key;
 use crate::precondition::{IfMatch, IfNoneMatch, PutMatch, or_present_tag};
 use crate::problem::Problem;
 use crate::query::{Filter, NoQuery, RemoveQuery, Subnet, WriteQuery, one, page};
@@ -157,7 +158,7 @@ pub(crate) async fn network_lease_list(
 /// Reserves an address.
 ///
 /// Keeps it out of use, without a sandbox; the lowest free one unless said.
-#[utoipa::path(tag = "leases", params(("id" = String, Path, description = "The network's ID or name."), WriteQuery),
+#[utoipa::path(tag = "leases", params(("id" = String, Path, description = "The network's ID or name."), WriteQuery, Key),
     request_body = LeaseSpec, responses(
     (status = 201, description = "Reserved.", body = Lease),
     (status = 202, description = "Committed; the wait ran out.", body = Lease),
@@ -168,11 +169,13 @@ pub(crate) async fn network_lease_create(
     Caller(caller): Caller,
     id: web::Path<String>,
     Filter(query): Filter<WriteQuery>,
+    Key(idempotency): Key,
     document: Document,
 ) -> Result<HttpResponse, Problem> {
     let command = ReserveLease { network: id.into_inner(), spec: document.whole::<LeaseSpec>()? };
-    let written = state.control.reserve_lease(caller.authorize(command)?, query.options()).await?;
-    Ok(answer::created(written))
+    let options = WriteOptions { idempotency, ..query.options() };
+    let created = state.control.reserve_lease(caller.authorize(command)?, options).await?;
+    Ok(answer::created(created))
 }
 
 /// Shows a lease of a network.

@@ -14,6 +14,7 @@ use super::State;
 use crate::answer::{self, DryRun, Listed};
 use crate::auth::Caller;
 use crate::body::Document;
+use crate::idempotency::Key;
 use crate::precondition::{IfMatch, IfNoneMatch, PutMatch, or_present_tag};
 use crate::problem::Problem;
 use crate::query::{Filter, NoQuery, Texts, Wait, WriteQuery, one, options, page};
@@ -98,7 +99,7 @@ pub(crate) async fn network_list(
 /// Creates a network.
 ///
 /// Its pools and reserved addresses are settled in one commit. The answer comes when the kernel holds what a network needs there.
-#[utoipa::path(tag = "networks", params(WriteQuery), request_body = NetworkSpec, responses(
+#[utoipa::path(tag = "networks", params(WriteQuery, Key), request_body = NetworkSpec, responses(
     (status = 201, description = "Created, and verified in the kernel.", body = Network),
     (status = 202, description = "Committed; the wait ran out before the kernel was verified.", body = Network),
     (status = 200, description = "With `dry_run=true`: what would be done.", body = DryRun<Network>)))]
@@ -107,11 +108,13 @@ pub(crate) async fn network_create(
     state: State,
     Caller(caller): Caller,
     Filter(query): Filter<WriteQuery>,
+    Key(idempotency): Key,
     document: Document,
 ) -> Result<HttpResponse, Problem> {
     let command = CreateNetwork(document.whole::<NetworkSpec>()?);
-    let written = state.control.create_network(caller.authorize(command)?, query.options()).await?;
-    Ok(answer::created(written))
+    let options = WriteOptions { idempotency, ..query.options() };
+    let created = state.control.create_network(caller.authorize(command)?, options).await?;
+    Ok(answer::created(created))
 }
 
 /// Shows a network.

@@ -13,6 +13,7 @@ use super::State;
 use crate::answer::{self, DryRun, Listed};
 use crate::auth::Caller;
 use crate::body::Document;
+use crate::idempotency::Key;
 use crate::precondition::{IfMatch, IfNoneMatch, PutMatch, or_present_tag};
 use crate::problem::Problem;
 use crate::query::{Filter, NoQuery, RemoveQuery, Texts, WriteQuery, one, page};
@@ -73,7 +74,7 @@ pub(crate) async fn sandbox_list(
 /// Creates a sandbox.
 ///
 /// Makes a network namespace with an endpoint on each named network, all or nothing; or adopts a namespace by path or process.
-#[utoipa::path(tag = "sandboxes", params(WriteQuery), request_body = SandboxSpec, responses(
+#[utoipa::path(tag = "sandboxes", params(WriteQuery, Key), request_body = SandboxSpec, responses(
     (status = 201, description = "Created, and verified in the kernel.", body = Sandbox),
     (status = 202, description = "Committed; the wait ran out before the kernel was verified.", body = Sandbox),
     (status = 200, description = "With `dry_run=true`: what would be done, with the very addresses.", body = DryRun<Sandbox>)))]
@@ -82,11 +83,13 @@ pub(crate) async fn sandbox_create(
     state: State,
     Caller(caller): Caller,
     Filter(query): Filter<WriteQuery>,
+    Key(idempotency): Key,
     document: Document,
 ) -> Result<HttpResponse, Problem> {
     let command = CreateSandbox(document.whole::<SandboxSpec>()?);
-    let written = state.control.create_sandbox(caller.authorize(command)?, query.options()).await?;
-    Ok(answer::created(written))
+    let options = WriteOptions { idempotency, ..query.options() };
+    let created = state.control.create_sandbox(caller.authorize(command)?, options).await?;
+    Ok(answer::created(created))
 }
 
 /// Shows a sandbox.

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use netloom_model::LeaseId;
 use netloom_model::lease::{Lease, LeaseSpec};
-use netloom_model::plan::Plan;
 use netloom_store::{LeaseRow, NetworkRow, WriteTx, events, leases};
 
+use super::find;
 use super::reserve::{Reserve, has_holder};
-use super::{answered, find};
 use crate::clock::now;
 use crate::command::{Put, PutLease, UpdateLease, WriteOptions, Written};
 use crate::commit::Job;
@@ -18,8 +17,10 @@ use crate::edit::{Edit, Whole};
 use crate::error::{Error, ErrorKind};
 use crate::journal::{Actor, lease_ref, with};
 use crate::networks::{self, not_deleting};
+use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
-use crate::principal::Authorized;
+use crate::principal::{Authorized, Context};
+use crate::run::Run;
 use crate::validate::lease::update;
 
 impl Control {
@@ -32,10 +33,21 @@ impl Control {
         c: Authorized<UpdateLease>,
         options: WriteOptions,
     ) -> Result<Written<Lease>, Error> {
-        let (UpdateLease { network, lease, patch }, context) = c.into_parts();
+        let (command, context) = c.into_parts();
+        let run = Run::of(options, &context, || PlannedCommand::UpdateLease(command.clone()))?;
+        self.carry(run, |this, run| async move { this.update_lease_now(command, context, run).await }).await
+    }
+
+    pub(crate) async fn update_lease_now(
+        self,
+        command: UpdateLease,
+        context: Context,
+        run: Run,
+    ) -> Result<Written<Lease>, Error> {
+        let UpdateLease { network, lease, patch } = command;
         let (edit, actor) = (Edit::Patch(patch), Actor::from(&context));
-        let job = Write { network, lease, edit, make: None, precondition: options.precondition, actor };
-        let (Put::Made(written) | Put::Changed(written)) = self.put_lease_now(job, options.dry_run).await?;
+        let job = Write { network, lease, edit, make: None, precondition: run.precondition.clone(), actor };
+        let (Put::Made(written) | Put::Changed(written)) = self.write_or_make(job, run).await?;
         Ok(written)
     }
 
@@ -44,23 +56,33 @@ impl Control {
     /// # Errors
     /// A key other than the path's; those of [`Control::reserve_lease`] and [`Control::update_lease`].
     pub async fn put_lease(&self, c: Authorized<PutLease>, options: WriteOptions) -> Result<Put<Lease>, Error> {
-        let (PutLease { network, lease, spec }, context) = c.into_parts();
+        let (command, context) = c.into_parts();
+        let run = Run::of(options, &context, || PlannedCommand::PutLease(command.clone()))?;
+        self.carry(run, |this, run| async move { this.put_lease_now(command, context, run).await }).await
+    }
+
+    pub(crate) async fn put_lease_now(
+        self,
+        command: PutLease,
+        context: Context,
+        run: Run,
+    ) -> Result<Put<Lease>, Error> {
+        let PutLease { network, lease, spec } = command;
         let whole = Whole { reference: lease.clone(), spec };
         let make = if is_key(&lease) {
             whole.check_name()?;
-            Some(self.reservation(network.clone(), whole.spec.clone(), &context)?)
+            Some(self.reservation(network.clone(), whole.spec.clone(), &context, run.seed)?)
         } else {
             None
         };
         let (edit, actor) = (Edit::Whole(Arc::new(whole)), Actor::from(&context));
-        let job = Write { network, lease, edit, make, precondition: options.precondition, actor };
-        self.put_lease_now(job, options.dry_run).await
+        let job = Write { network, lease, edit, make, precondition: run.precondition.clone(), actor };
+        self.write_or_make(job, run).await
     }
 
-    async fn put_lease_now(&self, job: Write, dry_run: bool) -> Result<Put<Lease>, Error> {
-        let (row, made) = self.detached(|this| async move { this.inner.commit(dry_run, job).await }).await?;
-        let lease = answered(row, self.inner.config.orphan_grace);
-        let written = if dry_run { Written::Planned(lease, Plan::default()) } else { Written::Done(lease) };
+    async fn write_or_make(&self, job: Write, run: Run) -> Result<Put<Lease>, Error> {
+        let (row, made) = self.inner.run(&run, job).await?;
+        let written = self.lease_written(row, &run).await?;
         Ok(if made { Put::Made(written) } else { Put::Changed(written) })
     }
 }

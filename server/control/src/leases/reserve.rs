@@ -3,26 +3,29 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use netloom_model::NodeId;
 use netloom_model::invalid::Code;
 use netloom_model::lease::{Lease, LeaseKind, LeaseSpec, LeaseState, Owner, OwnerKind};
-use netloom_model::plan::Plan;
 use netloom_model::{Invalid, net::Family};
+use netloom_model::{LeaseId, NodeId};
 use netloom_store::{LeaseRow, NetworkRow, WithFree, WriteTx, events, leases, pools};
 
 use super::{answered, find};
 use crate::allocation::{self, NewLease, Taken};
 use crate::clock::now;
-use crate::command::{ReleaseLease, ReserveLease, WriteOptions, Written};
+use crate::command::{Created, ReleaseLease, ReserveLease, WriteOptions, Written};
 use crate::commit::{Job, fault};
 use crate::control::Control;
+use crate::dice::Seed;
 use crate::error::Error;
+use crate::idempotency::Again;
 use crate::journal::{Actor, lease_ref, with};
 use crate::networks::fixed::Stamp;
 use crate::networks::host::Host;
 use crate::networks::{self, not_deleting};
+use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
+use crate::run::Run;
 use crate::validate::lease::{WantedLease, reserve};
 
 impl Control {
@@ -34,10 +37,34 @@ impl Control {
         &self,
         c: Authorized<ReserveLease>,
         options: WriteOptions,
-    ) -> Result<Written<Lease>, Error> {
+    ) -> Result<Created<Lease>, Error> {
         let (command, context) = c.into_parts();
-        let job = self.reservation(command.network, command.spec, &context)?;
-        self.write_lease(job, options.dry_run).await
+        let run = Run::of(options, &context, || PlannedCommand::ReserveLease(command.clone()))?;
+        let use_case = |this: Self, run| async move {
+            let make = |run| this.clone().reserve_lease_now(command.clone(), context.clone(), run);
+            let again = |id, _| this.lease_again(id);
+            this.once(&command.spec, &context, run, make, again).await
+        };
+        self.carry(run, use_case).await
+    }
+
+    pub(crate) async fn reserve_lease_now(
+        self,
+        command: ReserveLease,
+        context: Context,
+        run: Run,
+    ) -> Result<Written<Lease>, Error> {
+        let job = self.reservation(command.network, command.spec, &context, run.seed)?;
+        self.write_lease(job, &run).await
+    }
+
+    /// A lease that was made before, by its ID, as it is.
+    async fn lease_again(&self, id: String) -> Result<Again<Lease>, Error> {
+        let Ok(id) = id.parse::<LeaseId>() else { return Ok(Again::Gone) };
+        let read =
+            self.inner.store.ask(move |tx| Box::pin(async move { Ok::<_, Error>(leases::by_id(tx, id).await?) }));
+        let lease = |row| Again::There(Written::Done(answered(row, self.inner.config.orphan_grace)));
+        Ok(read.await?.map_or(Again::Gone, lease))
     }
 
     /// Releases a reservation, or ends a quarantine. The answer is the lease as it was.
@@ -50,23 +77,48 @@ impl Control {
         options: WriteOptions,
     ) -> Result<Written<Lease>, Error> {
         let (command, context) = c.into_parts();
+        let run = Run::of(options, &context, || PlannedCommand::ReleaseLease(command.clone()))?;
+        self.carry(run, |this, run| async move { this.release_lease_now(command, context, run).await }).await
+    }
+
+    pub(crate) async fn release_lease_now(
+        self,
+        command: ReleaseLease,
+        context: Context,
+        run: Run,
+    ) -> Result<Written<Lease>, Error> {
         self.inner.know_host().await;
         let (host, actor) = (self.inner.host.clone(), Actor::from(&context));
-        let (network, lease, precondition) = (command.network, command.lease, options.precondition);
+        let (network, lease, precondition) = (command.network, command.lease, run.precondition.clone());
         let job = Release { network, lease, actor, host, precondition };
-        self.write_lease(job, options.dry_run).await
+        self.write_lease(job, &run).await
     }
 
     /// The job that reserves what is wanted, if that can be read.
-    pub(super) fn reservation(&self, network: String, spec: LeaseSpec, context: &Context) -> Result<Reserve, Error> {
+    pub(super) fn reservation(
+        &self,
+        network: String,
+        spec: LeaseSpec,
+        context: &Context,
+        seed: Seed,
+    ) -> Result<Reserve, Error> {
         let wanted = reserve(&spec)?;
-        Ok(Reserve { network, spec, wanted, node: self.inner.store.node_id(), actor: Actor::from(context) })
+        Ok(Reserve { network, spec, wanted, node: self.inner.store.node_id(), actor: Actor::from(context), seed })
     }
 
-    async fn write_lease<J: Job<Output = LeaseRow>>(&self, job: J, dry_run: bool) -> Result<Written<Lease>, Error> {
-        let row = self.detached(|this| async move { this.inner.commit(dry_run, job).await }).await?;
+    async fn write_lease<J: Job<Output = LeaseRow>>(&self, job: J, run: &Run) -> Result<Written<Lease>, Error> {
+        let row = self.inner.run(run, job).await?;
+        self.lease_written(row, run).await
+    }
+
+    /// A lease as answered, or as planned: nothing of it is in the kernel.
+    pub(super) async fn lease_written(&self, row: LeaseRow, run: &Run) -> Result<Written<Lease>, Error> {
+        let object = lease_ref(&row);
         let lease = answered(row, self.inner.config.orphan_grace);
-        Ok(if dry_run { Written::Planned(lease, Plan::default()) } else { Written::Done(lease) })
+        Ok(match run.dry_run {
+            true => Written::Planned(lease, self.inner.plan(run, Some(object), None).await?),
+            false => Written::Done(lease),
+        })
     }
 }
 
@@ -76,6 +128,7 @@ pub(super) struct Reserve {
     wanted: WantedLease,
     node: NodeId,
     pub(super) actor: Actor,
+    seed: Seed,
 }
 
 #[async_trait]
@@ -98,6 +151,7 @@ impl Job for Reserve {
         let (kind, state) = (LeaseKind::Reserved, LeaseState::Bound);
         let new = NewLease { network: &network, pool, address, kind, state, owner, revision: 0, now };
         let mut row = new.row()?;
+        row.id = self.seed.lease_id(now)?;
         row.owner.id = Some(row.id.to_string());
         row.key = Some(key.clone());
         row.mac = self.wanted.mac;

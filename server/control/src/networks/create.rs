@@ -11,14 +11,17 @@ use netloom_store::{NetworkRow, PoolRow, WriteTx, events, networks, pools};
 use super::fixed::{self, Stamp};
 use super::view::{self, NetworkParts};
 use super::{bridge, one, overlap};
-use crate::clock::{now, random};
-use crate::command::{CreateNetwork, WriteOptions, Written};
+use crate::clock::now;
+use crate::command::{CreateNetwork, Created, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
 use crate::config::Config;
 use crate::control::Control;
 use crate::error::Error;
+use crate::idempotency::{Again, in_flight};
 use crate::journal::{Actor, network_ref};
+use crate::plans::command::PlannedCommand;
 use crate::principal::{Authorized, Context};
+use crate::run::Run;
 use crate::settle::{Deadline, Settled};
 use crate::validate::network as validate;
 use crate::validate::pool::WantedPool;
@@ -32,18 +35,24 @@ impl Control {
         &self,
         c: Authorized<CreateNetwork>,
         options: WriteOptions,
-    ) -> Result<Written<Network>, Error> {
+    ) -> Result<Created<Network>, Error> {
         let (CreateNetwork(spec), context) = c.into_parts();
-        self.detached(|this| async move { this.create_network_now(spec, context, options).await }).await
+        let run = Run::of(options, &context, || PlannedCommand::CreateNetwork(CreateNetwork(spec.clone())))?;
+        let use_case = |this: Self, run| async move {
+            let make = |run| this.clone().create_network_now(spec.clone(), context.clone(), run);
+            let again = |id, deadline| this.network_again(id, deadline);
+            this.once(&spec, &context, run, make, again).await
+        };
+        self.carry(run, use_case).await
     }
 
-    pub(super) async fn create_network_now(
+    pub(crate) async fn create_network_now(
         self,
         spec: NetworkSpec,
         context: Context,
-        options: WriteOptions,
+        run: Run,
     ) -> Result<Written<Network>, Error> {
-        let deadline = Deadline::new(options.wait);
+        let deadline = Deadline::new(run.wait);
         let facts = match spec.driver {
             Driver::Bridge | Driver::Macvlan => match self.inner.host_facts().await {
                 Ok(facts) => facts,
@@ -53,7 +62,7 @@ impl Control {
             _ => Facts::default(),
         };
         let pools = validate::create(&spec, Some(&facts))?;
-        let id = NetworkId::from_random(random()?);
+        let id = NetworkId::from_random(run.dice().draw()?);
         let _turn = self.inner.queues.turn(Key::Network(id), &deadline).await?;
         let job = Create {
             id,
@@ -63,21 +72,38 @@ impl Control {
             facts,
             config: self.inner.config.clone(),
             actor: Actor::from(&context),
-            dry_run: options.dry_run,
+            dry_run: run.dry_run,
         };
-        let change = self.inner.commit(options.dry_run, job).await?;
-        if options.dry_run {
-            return self.network_planned(change).await;
+        let change = self.inner.run(&run, job).await?;
+        if run.dry_run {
+            return self.network_planned(&run, change).await;
         }
         fault("control.create.after_commit")?;
         match self.inner.settle(&change.keys, change.revision, &deadline).await {
             Settled::Done => Ok(Written::Done(self.network_now(change.parts).await?)),
-            Settled::Refused(refusal) if !options.keep_on_failure => {
-                self.undo_network(id, Actor::from(&context), &refusal).await;
+            Settled::Refused(refusal) if !run.keep_on_failure => {
+                self.undo_network(id, Actor::from(&context), &refusal, run.remembered.clone()).await;
                 Err(refusal.into())
             }
             Settled::Pending | Settled::Refused(_) => Ok(Written::Pending(self.network_now(change.parts).await?)),
         }
+    }
+
+    /// A network that was made before, by its ID: as it is when it is this request's turn, and the node was waited for.
+    async fn network_again(&self, id: String, deadline: Deadline) -> Result<Again<Network>, Error> {
+        let Ok(id) = id.parse::<NetworkId>() else { return Ok(Again::Gone) };
+        let key = Key::Network(id);
+        let _turn = self.inner.queues.turn(key, &deadline).await.map_err(in_flight)?;
+        let Some(parts) = self.network_row(id).await?.filter(|parts| !parts.row.deleting) else {
+            return Ok(Again::Gone);
+        };
+        let settled = self.inner.settle_unchanged(key, parts.row.revision, &deadline).await;
+        let network = self.network_now(parts).await?;
+        Ok(Again::There(match settled {
+            Settled::Done => Written::Done(network),
+            // Nothing is undone here: whether the refusal is of the making or of today can't be told any more.
+            Settled::Pending | Settled::Refused(_) => Written::Pending(network),
+        }))
     }
 }
 

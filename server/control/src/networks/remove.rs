@@ -1,6 +1,7 @@
 //! Removing a network: marked, let go by the node, then purged with the node's report.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
@@ -17,14 +18,17 @@ use crate::command::{RemoveNetwork, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
 use crate::control::Control;
 use crate::error::Error;
+use crate::idempotency::{Remembered, Undo};
 use crate::journal::{Actor, network_ref, with};
+use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
+use crate::run::Run;
 use crate::sandboxes::attach;
 use crate::settle::{Deadline, Settled, UNDO};
 
 /// Most endpoints that one removal detaches or names.
-const ENDPOINTS_MAX: u32 = 10_000;
+pub(crate) const ENDPOINTS_MAX: u32 = 10_000;
 /// Most blockers that a problem names.
 const BLOCKERS_MAX: usize = 50;
 
@@ -39,16 +43,17 @@ impl Control {
         options: WriteOptions,
     ) -> Result<Written<Network>, Error> {
         let (command, context) = c.into_parts();
-        self.detached(|this| async move { this.remove_network_now(command, context, options).await }).await
+        let run = Run::of(options, &context, || PlannedCommand::RemoveNetwork(command.clone()))?;
+        self.carry(run, |this, run| async move { this.remove_network_now(command, context, run).await }).await
     }
 
-    async fn remove_network_now(
+    pub(crate) async fn remove_network_now(
         self,
         command: RemoveNetwork,
         context: Context,
-        options: WriteOptions,
+        run: Run,
     ) -> Result<Written<Network>, Error> {
-        let deadline = Deadline::new(options.wait);
+        let deadline = Deadline::new(run.wait);
         let id = self.network_id(&command.network).await?;
         let before = match self.network_row(id).await? {
             Some(row) => self.network_now(row).await?,
@@ -64,13 +69,13 @@ impl Control {
             actor: Actor::from(&context),
             event: "network.deleting",
             reason: None,
-            dry_run: options.dry_run,
-            precondition: options.precondition,
+            dry_run: run.dry_run,
+            precondition: run.precondition.clone(),
         };
-        let committed = self.inner.commit(options.dry_run, job).await;
+        let committed = self.inner.run(&run, job).await;
         let change = committed.map_err(|error| error.of("network", &command.network))?;
-        if options.dry_run {
-            return self.network_planned(change).await;
+        if run.dry_run {
+            return self.network_planned(&run, change).await;
         }
         fault("control.remove.after_mark")?;
         let is_gone = || async { Ok(self.network_row(id).await?.is_none()) };
@@ -82,11 +87,18 @@ impl Control {
     }
 
     /// Undoes the making of a network that the node refused, by the ordinary removal.
-    pub(crate) async fn undo_network(&self, id: NetworkId, actor: Actor, refusal: &Refusal) {
+    pub(crate) async fn undo_network(
+        &self,
+        id: NetworkId,
+        actor: Actor,
+        refusal: &Refusal,
+        remembered: Option<Arc<Remembered>>,
+    ) {
         let reason = Some(refusal.message.clone());
         let precondition = Precondition::None;
         let event = "network.create_failed";
-        let job = Remove { id, cascade: None, actor, event, reason, dry_run: false, precondition };
+        let removal = Remove { id, cascade: None, actor, event, reason, dry_run: false, precondition };
+        let job = Undo { removal, remembered };
         match self.inner.commit(false, job).await {
             Ok(change) => {
                 self.inner.settle(&change.keys, change.revision, &Deadline::new(UNDO)).await;
@@ -95,7 +107,7 @@ impl Control {
         }
     }
 
-    async fn network_row(&self, id: NetworkId) -> Result<Option<NetworkParts>, Error> {
+    pub(super) async fn network_row(&self, id: NetworkId) -> Result<Option<NetworkParts>, Error> {
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
                 let row = networks::by_id(tx, id).await?;

@@ -23,11 +23,14 @@ use crate::command::{UpdateNetwork, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
 use crate::config::Config;
 use crate::control::Control;
+use crate::decisions::Decided;
 use crate::edit::Edit;
 use crate::error::Error;
 use crate::journal::{Actor, network_ref, sandbox_of_endpoint};
+use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
+use crate::run::Run;
 use crate::settle::{Deadline, Settled};
 use crate::validate::network as validate;
 use crate::validate::pool::{POOLS_MAX, WantedPool, at};
@@ -43,9 +46,18 @@ impl Control {
         c: Authorized<UpdateNetwork>,
         options: WriteOptions,
     ) -> Result<Written<Network>, Error> {
-        let (UpdateNetwork { network, patch }, context) = c.into_parts();
-        let edit = Edit::Patch(patch);
-        self.detached(|this| async move { this.edit_network(network, edit, context, options).await }).await
+        let (command, context) = c.into_parts();
+        let run = Run::of(options, &context, || PlannedCommand::UpdateNetwork(command.clone()))?;
+        self.carry(run, |this, run| async move { this.update_network_now(command, context, run).await }).await
+    }
+
+    pub(crate) async fn update_network_now(
+        self,
+        command: UpdateNetwork,
+        context: Context,
+        run: Run,
+    ) -> Result<Written<Network>, Error> {
+        self.edit_network(command.network, Edit::Patch(command.patch), context, run).await
     }
 
     /// Gives a network another spec: what PATCH and PUT come to.
@@ -54,9 +66,9 @@ impl Control {
         reference: String,
         edit: Edit<NetworkSpec>,
         context: Context,
-        options: WriteOptions,
+        run: Run,
     ) -> Result<Written<Network>, Error> {
-        let deadline = Deadline::new(options.wait);
+        let deadline = Deadline::new(run.wait);
         let id = self.network_id(&reference).await?;
         let _turn = self.inner.queues.turn(Key::Network(id), &deadline).await?;
         let facts =
@@ -65,16 +77,16 @@ impl Control {
             id,
             node: self.inner.store.node_id(),
             edit,
-            precondition: options.precondition,
+            precondition: run.precondition.clone(),
             facts,
             config: self.inner.config.clone(),
             actor: Actor::from(&context),
-            dry_run: options.dry_run,
+            dry_run: run.dry_run,
         };
-        let committed = self.inner.commit(options.dry_run, job).await;
+        let committed = self.inner.run(&run, job).await;
         let Updated { change, former, concerns } = committed.map_err(|error| error.of("network", &reference))?;
-        if options.dry_run {
-            return self.network_planned(change).await;
+        if run.dry_run {
+            return self.network_planned(&run, change).await;
         }
         fault("control.update.after_commit")?;
         let settled = match concerns {
@@ -90,7 +102,7 @@ impl Control {
         match settled {
             Settled::Done => Ok(Written::Done(self.network_now(change.parts).await?)),
             // A pool can't be removed, so that one that was added stays, and the node tries again.
-            Settled::Refused(refusal) if !options.keep_on_failure && concerns != Concerns::Pools => {
+            Settled::Refused(refusal) if !run.keep_on_failure && concerns != Concerns::Pools => {
                 if concerns == Concerns::Switches {
                     self.restore_network(former, &refusal, Actor::from(&context)).await;
                 }
@@ -177,6 +189,12 @@ struct Updated {
     change: Change<NetworkParts>,
     former: NetworkRow,
     concerns: Concerns,
+}
+
+impl Decided for Updated {
+    fn decisions(&self) -> Option<Vec<String>> {
+        self.change.decisions()
+    }
 }
 
 #[async_trait]

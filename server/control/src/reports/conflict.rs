@@ -17,8 +17,10 @@ use crate::allocation::{self, NewLease};
 use crate::clock::now;
 use crate::commit::{Job, fault};
 use crate::control::Control;
+use crate::dice::Seed;
 use crate::error::Error;
 use crate::journal::{Actor, lease_ref, with};
+use crate::sandboxes::attach::DICE;
 
 /// After this long without a conflict an endpoint's count of tried addresses begins anew.
 const FORGET: Duration = Duration::from_secs(60);
@@ -158,7 +160,7 @@ impl Conflict {
             return Ok(endpoint.mac);
         }
         let next = if let IpAddr::V4(address) = next { Some(address) } else { None };
-        let mac = Some(allocation::free_mac(tx, next).await?);
+        let mac = Some(allocation::free_mac(tx, next, &Seed::default().dice(DICE)).await?);
         endpoints::update(tx, &EndpointRow { mac, ..endpoint.clone() }).await?;
         for lease in leases::of_endpoints(tx, &[endpoint.id]).await? {
             leases::change(tx, &lease, &LeaseRow { mac, ..lease.clone() }).await?;

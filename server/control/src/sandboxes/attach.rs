@@ -21,7 +21,7 @@ use super::ports;
 use super::view::EndpointParts;
 use super::ways::Ways;
 use crate::allocation::{self, NewLease, Taken};
-use crate::clock::random;
+use crate::dice::Dice;
 use crate::error::Error;
 use crate::networks::bridge;
 use crate::networks::fixed::Stamp;
@@ -45,6 +45,9 @@ impl Approach {
     }
 }
 
+/// What the dice of attachments are for.
+pub(crate) const DICE: &str = "endpoints";
+
 /// What a use case knows for its attachments.
 #[derive(Clone, Copy)]
 pub(crate) struct Terms<'a> {
@@ -54,6 +57,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) approach: Approach,
     /// What the node was asked.
     pub(crate) looks: &'a Looks,
+    /// Where IDs and Ethernet addresses come from.
+    pub(crate) dice: &'a Dice,
     /// The time of the use case.
     pub(crate) now: Timestamp,
 }
@@ -103,7 +108,7 @@ pub(crate) async fn attach_all(
         not_deleting(&network)?;
         ports::check_network(&network, attachment)?;
         let endpoint = EndpointRow {
-            id: EndpointId::from_random(random()?),
+            id: EndpointId::from_random(terms.dice.draw()?),
             sandbox_id: sandbox.id,
             network_id: network.id,
             position,
@@ -202,13 +207,13 @@ async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointR
         }
         (None, Some(address)) => {
             endpoint.mac = Some(MacAddr::from_ipv4(address));
-            let second = MacAddr::from_random(random()?);
+            let second = MacAddr::from_random(place.terms.dice.draw()?);
             endpoint.mac = Some(endpoints::insert_with_either(tx, &endpoint, second).await?);
         }
         (asked, _) => {
             endpoint.mac = Some(match asked {
                 Some(mac) => allocation::certain_mac(tx, mac).await?,
-                None => allocation::free_mac(tx, None).await?,
+                None => allocation::free_mac(tx, None, place.terms.dice).await?,
             });
             endpoints::insert(tx, &endpoint).await?;
         }

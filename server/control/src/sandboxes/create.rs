@@ -11,14 +11,18 @@ use super::attach::{self, Approach, Terms};
 use super::looks::Looks;
 use super::view::SandboxParts;
 use crate::assignments;
-use crate::clock::{now, random};
-use crate::command::{CreateSandbox, WriteOptions, Written};
+use crate::clock::now;
+use crate::command::{CreateSandbox, Created, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
 use crate::control::Control;
+use crate::dice::Seed;
 use crate::error::Error;
+use crate::idempotency::{Again, in_flight};
 use crate::journal::{Actor, sandbox_ref};
 use crate::node::NamespaceReference;
+use crate::plans::command::PlannedCommand;
 use crate::principal::{Authorized, Context};
+use crate::run::Run;
 use crate::settle::{Deadline, Settled, answered};
 use crate::validate::sandbox as validate;
 use crate::validate::sandbox::WantedAttachment;
@@ -33,25 +37,31 @@ impl Control {
         &self,
         c: Authorized<CreateSandbox>,
         options: WriteOptions,
-    ) -> Result<Written<Sandbox>, Error> {
+    ) -> Result<Created<Sandbox>, Error> {
         let (CreateSandbox(spec), context) = c.into_parts();
-        self.detached(|this| async move { this.create_sandbox_now(spec, context, options).await }).await
+        let run = Run::of(options, &context, || PlannedCommand::CreateSandbox(CreateSandbox(spec.clone())))?;
+        let use_case = |this: Self, run| async move {
+            let make = |run| this.clone().create_sandbox_now(spec.clone(), context.clone(), run);
+            let again = |id, deadline| this.sandbox_again(id, deadline);
+            this.once(&spec, &context, run, make, again).await
+        };
+        self.carry(run, use_case).await
     }
 
-    pub(super) async fn create_sandbox_now(
+    pub(crate) async fn create_sandbox_now(
         self,
         spec: SandboxSpec,
         context: Context,
-        options: WriteOptions,
+        run: Run,
     ) -> Result<Written<Sandbox>, Error> {
-        let deadline = Deadline::new(options.wait);
+        let deadline = Deadline::new(run.wait);
         let wanted = validate::create(&spec)?;
         let namespace = match self.adoption(&spec).await? {
             Some(adoption) => NamespaceSource::Adopted(adoption),
             None if spec.shares_host() => NamespaceSource::Host,
             None => NamespaceSource::Made,
         };
-        let id = SandboxId::from_random(random()?);
+        let id = SandboxId::from_random(run.dice().draw()?);
         let _turn = self.inner.queues.turn(Key::Sandbox(id), &deadline).await?;
         let mut job = Create {
             id,
@@ -60,31 +70,49 @@ impl Control {
             wanted,
             namespace,
             actor: Actor::from(&context),
-            dry_run: options.dry_run,
+            dry_run: run.dry_run,
+            seed: run.seed,
             approach: Approach::Hopeful,
             looks: Looks::default(),
         };
         let mut change = loop {
-            match self.inner.commit(options.dry_run, job.clone()).await {
+            match self.inner.run(&run, job.clone()).await {
                 Ok(change) => break change,
                 Err(error) if job.approach.was_wrong(&error) => job.approach = Approach::Careful,
                 Err(error) if self.inner.learn(&mut job.looks, &error).await? => {}
                 Err(error) => return Err(error),
             }
         };
-        if options.dry_run {
-            return self.sandbox_planned(change).await;
+        if run.dry_run {
+            return self.sandbox_planned(&run, change).await;
         }
         self.inner.recent.keep(&change.keys, change.assignment.take());
         fault("control.create.after_commit")?;
         match self.inner.settle(&change.keys, change.revision, &deadline).await {
             Settled::Done => Ok(Written::Done(self.sandbox_now(change.parts).await?)),
-            Settled::Refused(refusal) if !options.keep_on_failure => {
-                self.undo_sandbox(id, Actor::from(&context), &refusal).await;
+            Settled::Refused(refusal) if !run.keep_on_failure => {
+                self.undo_sandbox(id, Actor::from(&context), &refusal, run.remembered.clone()).await;
                 Err(refusal.into())
             }
             Settled::Pending | Settled::Refused(_) => Ok(Written::Pending(self.sandbox_now(change.parts).await?)),
         }
+    }
+
+    /// A sandbox that was made before, by its ID: as it is when it is this request's turn, and the node was waited for.
+    async fn sandbox_again(&self, id: String, deadline: Deadline) -> Result<Again<Sandbox>, Error> {
+        let Ok(id) = id.parse::<SandboxId>() else { return Ok(Again::Gone) };
+        let key = Key::Sandbox(id);
+        let _turn = self.inner.queues.turn(key, &deadline).await.map_err(in_flight)?;
+        let Some(parts) = self.sandbox_parts(id).await?.filter(|parts| !parts.row.deleting) else {
+            return Ok(Again::Gone);
+        };
+        let settled = self.inner.settle_unchanged(key, parts.row.revision, &deadline).await;
+        let sandbox = self.sandbox_now(parts).await?;
+        Ok(Again::There(match settled {
+            Settled::Done => Written::Done(sandbox),
+            // Nothing is undone here: whether the refusal is of the making or of today can't be told any more.
+            Settled::Pending | Settled::Refused(_) => Written::Pending(sandbox),
+        }))
     }
 
     /// Has the node look at the namespace that is to be adopted, if one is.
@@ -107,6 +135,7 @@ struct Create {
     namespace: NamespaceSource,
     actor: Actor,
     dry_run: bool,
+    seed: Seed,
     approach: Approach,
     looks: Looks,
 }
@@ -150,7 +179,8 @@ impl Create {
             tx.flush().await?;
         }
         self.namespace_is_free(tx).await?;
-        let terms = Terms { node: self.node, approach: self.approach, looks: &self.looks, now };
+        let dice = self.seed.dice(attach::DICE);
+        let terms = Terms { node: self.node, approach: self.approach, looks: &self.looks, dice: &dice, now };
         let attached = attach::attach_all(tx, terms, &row, &[], &self.wanted).await?;
         let keys = vec![Key::Sandbox(self.id)];
         let revision = row.revision;

@@ -1,5 +1,7 @@
 //! Removing a sandbox: marked, let go by the node, then purged with the node's report.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::plan::Refusal;
@@ -15,9 +17,12 @@ use crate::command::{RemoveSandbox, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
 use crate::control::Control;
 use crate::error::Error;
+use crate::idempotency::{Remembered, Undo};
 use crate::journal::{Actor, sandbox_ref, with};
+use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
+use crate::run::Run;
 use crate::settle::{Deadline, Settled, UNDO};
 
 impl Control {
@@ -30,17 +35,18 @@ impl Control {
         c: Authorized<RemoveSandbox>,
         options: WriteOptions,
     ) -> Result<Written<Sandbox>, Error> {
-        let (RemoveSandbox(reference), context) = c.into_parts();
-        self.detached(|this| async move { this.remove_sandbox_now(reference, context, options).await }).await
+        let (command, context) = c.into_parts();
+        let run = Run::of(options, &context, || PlannedCommand::RemoveSandbox(command.clone()))?;
+        self.carry(run, |this, run| async move { this.remove_sandbox_now(command.0, context, run).await }).await
     }
 
-    async fn remove_sandbox_now(
+    pub(crate) async fn remove_sandbox_now(
         self,
         reference: String,
         context: Context,
-        options: WriteOptions,
+        run: Run,
     ) -> Result<Written<Sandbox>, Error> {
-        let deadline = Deadline::new(options.wait);
+        let deadline = Deadline::new(run.wait);
         let id = self.sandbox_id(&reference).await?;
         let _turn = self.inner.queues.turn(Key::Sandbox(id), &deadline).await?;
         let actor = Actor::from(&context);
@@ -49,14 +55,14 @@ impl Control {
             actor,
             event: "sandbox.deleting",
             reason: None,
-            dry_run: options.dry_run,
+            dry_run: run.dry_run,
             for_node: true,
-            precondition: options.precondition,
+            precondition: run.precondition.clone(),
         };
-        let committed = self.inner.commit(options.dry_run, job).await;
+        let committed = self.inner.run(&run, job).await;
         let mut change = committed.map_err(|error| error.of("sandbox", &reference))?;
-        if options.dry_run {
-            return self.sandbox_planned(change).await;
+        if run.dry_run {
+            return self.sandbox_planned(&run, change).await;
         }
         self.inner.recent.keep(&change.keys, change.assignment.take());
         fault("control.remove.after_mark")?;
@@ -73,10 +79,17 @@ impl Control {
     }
 
     /// Undoes the making of a sandbox that the node refused, by the ordinary removal.
-    pub(crate) async fn undo_sandbox(&self, id: SandboxId, actor: Actor, refusal: &Refusal) {
+    pub(crate) async fn undo_sandbox(
+        &self,
+        id: SandboxId,
+        actor: Actor,
+        refusal: &Refusal,
+        remembered: Option<Arc<Remembered>>,
+    ) {
         let reason = Some(refusal.message.clone());
         let (event, precondition) = ("sandbox.create_failed", Precondition::None);
-        let job = Remove { id, actor, event, reason, dry_run: false, for_node: true, precondition };
+        let removal = Remove { id, actor, event, reason, dry_run: false, for_node: true, precondition };
+        let job = Undo { removal, remembered };
         match self.inner.commit(false, job).await {
             Ok(change) => {
                 self.inner.settle(&change.keys, change.revision, &Deadline::new(UNDO)).await;

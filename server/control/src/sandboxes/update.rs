@@ -20,12 +20,16 @@ use crate::clock::now;
 use crate::command::{UpdateSandbox, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
 use crate::control::Control;
+use crate::decisions::Decided;
+use crate::dice::Seed;
 use crate::edit::Edit;
 use crate::error::Error;
 use crate::journal::{Actor, sandbox_ref, with};
+use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
 use crate::reports::kept::Keeping;
+use crate::run::Run;
 use crate::settle::{Deadline, Settled, UNDO};
 use crate::validate::sandbox as validate;
 use crate::validate::sandbox::WantedAttachment;
@@ -41,9 +45,18 @@ impl Control {
         c: Authorized<UpdateSandbox>,
         options: WriteOptions,
     ) -> Result<Written<Sandbox>, Error> {
-        let (UpdateSandbox { sandbox, patch }, context) = c.into_parts();
-        let edit = Edit::Patch(patch);
-        self.detached(|this| async move { this.edit_sandbox(sandbox, edit, context, options).await }).await
+        let (command, context) = c.into_parts();
+        let run = Run::of(options, &context, || PlannedCommand::UpdateSandbox(command.clone()))?;
+        self.carry(run, |this, run| async move { this.update_sandbox_now(command, context, run).await }).await
+    }
+
+    pub(crate) async fn update_sandbox_now(
+        self,
+        command: UpdateSandbox,
+        context: Context,
+        run: Run,
+    ) -> Result<Written<Sandbox>, Error> {
+        self.edit_sandbox(command.sandbox, Edit::Patch(command.patch), context, run).await
     }
 
     /// Gives a sandbox another spec: what PATCH and PUT come to.
@@ -52,31 +65,32 @@ impl Control {
         reference: String,
         edit: Edit<SandboxSpec>,
         context: Context,
-        options: WriteOptions,
+        run: Run,
     ) -> Result<Written<Sandbox>, Error> {
-        let deadline = Deadline::new(options.wait);
+        let deadline = Deadline::new(run.wait);
         let id = self.sandbox_id(&reference).await?;
         let _turn = self.inner.queues.turn(Key::Sandbox(id), &deadline).await?;
         let mut job = Update {
             id,
             node: self.inner.store.node_id(),
-            write: Write::New(edit, options.precondition),
+            write: Write::New(edit, run.precondition.clone()),
             actor: Actor::from(&context),
-            dry_run: options.dry_run,
+            dry_run: run.dry_run,
+            seed: run.seed,
             approach: Approach::Hopeful,
             looks: Looks::default(),
         };
-        let keeping = (!options.dry_run && !deadline.at_commit()).then(|| self.inner.kept.keep(id));
+        let keeping = (!run.dry_run && !deadline.at_commit()).then(|| self.inner.kept.keep(id));
         let Updated { mut change, former, concerns } = loop {
-            match self.inner.commit(options.dry_run, job.clone()).await {
+            match self.inner.run(&run, job.clone()).await {
                 Ok(updated) => break updated,
                 Err(error) if job.approach.was_wrong(&error) => job.approach = Approach::Careful,
                 Err(error) if self.inner.learn(&mut job.looks, &error).await? => {}
                 Err(error) => return Err(error.of("sandbox", &reference)),
             }
         };
-        if options.dry_run {
-            return self.sandbox_planned(change).await;
+        if run.dry_run {
+            return self.sandbox_planned(&run, change).await;
         }
         self.inner.recent.keep(&change.keys, change.assignment.take());
         fault("control.update.after_commit")?;
@@ -88,7 +102,7 @@ impl Control {
             Concerns::Kernel => self.inner.settle(&change.keys, change.revision, &deadline).await,
         };
         match settled {
-            Settled::Refused(refusal) if !options.keep_on_failure => {
+            Settled::Refused(refusal) if !run.keep_on_failure => {
                 if concerns == Concerns::Kernel {
                     self.restore_sandbox(id, former, keeping, refusal.message.clone(), Actor::from(&context)).await;
                 }
@@ -121,6 +135,7 @@ impl Control {
             write,
             actor,
             dry_run: false,
+            seed: Seed::default(),
             approach: Approach::Careful,
             looks: Looks::default(),
         };
@@ -194,6 +209,7 @@ struct Update {
     write: Write,
     actor: Actor,
     dry_run: bool,
+    seed: Seed,
     approach: Approach,
     looks: Looks,
 }
@@ -202,6 +218,12 @@ struct Updated {
     change: Change<SandboxParts>,
     former: Former,
     concerns: Concerns,
+}
+
+impl Decided for Updated {
+    fn decisions(&self) -> Option<Vec<String>> {
+        self.change.decisions()
+    }
 }
 
 #[async_trait]
@@ -310,7 +332,8 @@ impl Update {
         }
         let rows: Vec<EndpointRow> = parts.endpoints.iter().map(|endpoint| endpoint.row.clone()).collect();
         attach::check_interfaces(&rows, &new)?;
-        let terms = Terms { node: self.node, approach: self.approach, looks: &self.looks, now: parts.row.updated_at };
+        let (dice, now) = (self.seed.dice(attach::DICE), parts.row.updated_at);
+        let terms = Terms { node: self.node, approach: self.approach, looks: &self.looks, dice: &dice, now };
         let attached = attach::attach_all(tx, terms, &parts.row, &rows, &new).await?;
         parts.endpoints.extend(attached.into_iter().map(|one| one.endpoint));
         moved.in_kernel |= !moved.detached.is_empty() || !new.is_empty();

@@ -81,7 +81,7 @@ impl Kit {
 
     pub async fn create_network(&self, spec: Value) -> Result<Network, Error> {
         let spec = netloom_model::document::parse(spec).expect("a readable spec");
-        done(self.control.create_network(self.may(CreateNetwork(spec)), WriteOptions::default()).await)
+        done(made(self.control.create_network(self.may(CreateNetwork(spec)), WriteOptions::default()).await))
     }
 
     /// macvlan on parent0, 192.168.122.0/24, as in the exercise.
@@ -114,7 +114,7 @@ impl Kit {
 
     pub async fn try_sandbox(&self, spec: Value, options: WriteOptions) -> Result<Written<Sandbox>, Error> {
         let spec = netloom_model::document::parse(spec).expect("a readable spec");
-        self.control.create_sandbox(self.may(CreateSandbox(spec)), options).await
+        made(self.control.create_sandbox(self.may(CreateSandbox(spec)), options).await)
     }
 
     /// A sandbox on one network, with nothing asked for.
@@ -168,6 +168,14 @@ impl Kit {
 
 pub fn macvlan(name: &str, pools: Value) -> Value {
     json!({"name": name, "driver": "macvlan", "macvlan": {"parent": "parent0"}, "pools": pools})
+}
+
+/// What was made, by a request that stands alone.
+pub fn made<T>(created: Result<Created<T>, Error>) -> Result<Written<T>, Error> {
+    match created? {
+        Created::Made(written) => Ok(written),
+        Created::Replayed(_) => panic!("made before, and no key was sent"),
+    }
 }
 
 /// The object of a write that was verified.

@@ -11,7 +11,7 @@ use netloom_model::report::Report;
 use netloom_model::sandbox::SandboxState;
 use serde_json::json;
 
-use crate::kit::{Act, Kit, done, macvlan};
+use crate::kit::{Act, Kit, done, macvlan, made};
 
 #[tokio::test]
 async fn pages_go_on_where_they_ended_and_know_their_filters() {
@@ -169,7 +169,7 @@ async fn reservations_hold_an_address_without_a_sandbox() {
         let command = ReserveLease { network: "macvlan-net1".into(), spec };
         kit.control.reserve_lease(kit.may(command), WriteOptions::default())
     };
-    let lease = done(reserve(json!({"key": "printer"})).await).expect("reserved");
+    let lease = done(made(reserve(json!({"key": "printer"})).await)).expect("reserved");
     assert_eq!(lease.status.address, "192.168.122.2");
     assert_eq!(reserve(json!({"key": "printer"})).await.expect_err("twice").code, "name-taken");
     let error = reserve(json!({"key": "x", "address": "192.168.122.2"})).await.expect_err("held");

@@ -6,7 +6,7 @@ use netloom_model::invalid::Code;
 use netloom_model::network::NetworkState;
 use serde_json::json;
 
-use crate::kit::{Act, Kit, macvlan};
+use crate::kit::{Act, Kit, macvlan, made};
 
 #[tokio::test]
 async fn the_exercise_network_reserves_what_the_host_has() {
@@ -164,7 +164,7 @@ async fn a_dry_run_changes_nothing_and_names_the_subnet() {
     let spec = netloom_model::document::parse(macvlan("n", json!({}))).expect("a spec");
     let options = WriteOptions { dry_run: true, ..WriteOptions::default() };
     let Written::Planned(network, _) =
-        kit.control.create_network(kit.may(CreateNetwork(spec)), options).await.expect("planned")
+        made(kit.control.create_network(kit.may(CreateNetwork(spec)), options).await).expect("planned")
     else {
         panic!("planned")
     };

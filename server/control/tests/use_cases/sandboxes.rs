@@ -229,7 +229,7 @@ async fn a_dry_run_gives_the_exact_address_and_the_plan() {
         panic!("planned")
     };
     assert_eq!(place(&sandbox, "macvlan-net1"), "192.168.122.2 02:42:c0:a8:7a:02 eth0");
-    assert_eq!(plan.operations[0].summary, "set 192.168.122.2");
+    assert_eq!(plan.operations[0].operation.summary, "set 192.168.122.2");
     assert!(kit.sandbox("s").await.is_err());
     let real = kit.on("s", "macvlan-net1").await.expect("a sandbox");
     assert_eq!(place(&real, "macvlan-net1"), place(&sandbox, "macvlan-net1"));

@@ -195,17 +195,53 @@ pub(super) fn drift() -> Value {
 
 /// What an operation would do. A macvlan network has nothing of its own in the kernel, and a reservation never has.
 pub(super) fn plan(operation: &str) -> Value {
-    if !operation.starts_with("sandbox") {
-        return json!({"operations": []});
-    }
-    let (action, summary) = match operation {
-        "sandbox_delete" => ("delete", "delete link eth0 in macvlan1"),
-        _ => ("create", "create macvlan eth0 on parent0, mode bridge"),
+    let (kind, name) = match operation {
+        of if of.starts_with("network_lease") => ("lease", "printer"),
+        of if of.starts_with("sandbox") => ("sandbox", "macvlan1"),
+        _ => ("network", "macvlan-net1"),
     };
-    json!({"operations": [{
-        "action": action, "object": "link", "name": "eth0", "place": "macvlan1", "summary": summary,
-        "interrupts": action == "delete",
-    }]})
+    let prefix = match kind {
+        "lease" => "lse",
+        "sandbox" => "sbx",
+        _ => "net",
+    };
+    let removes = operation.ends_with("_delete");
+    let verb = if removes { "Remove" } else { "Create" };
+    let mut plan = plan_head(&format!("{verb} {kind} `{name}`."), object(kind, prefix, name));
+    let (action, summary) = match removes {
+        true => ("delete", "Remove link eth0 in sandbox macvlan1."),
+        false => (
+            "create",
+            "Make link eth0 in sandbox macvlan1: macvlan on parent0, mode bridge, MAC 02:42:c0:a8:7a:02, up.",
+        ),
+    };
+    let of_sandbox = kind == "sandbox";
+    let operation = json!({
+        "node": id("nod"), "action": action, "object": "link", "name": "eth0", "place": "macvlan1", "summary": summary,
+        "interrupts": removes,
+    });
+    let interruption = json!({
+        "sandbox": object("sandbox", "sbx", "macvlan1"), "networks": ["macvlan-net1"], "reasons": [summary],
+    });
+    plan["operations"] = if of_sandbox { json!([operation]) } else { json!([]) };
+    plan["interruptions"] = if of_sandbox && removes { json!([interruption]) } else { json!([]) };
+    plan["reads"] = json!([{"object": object("network", "net", "macvlan-net1"), "spec_revision": 41}]);
+    plan
+}
+
+/// What a plan is about.
+pub(super) fn plan_head(summary: &str, about: Value) -> Value {
+    json!({
+        "id": id("pln"), "summary": summary, "object": about, "created_at": TIME, "created_by": "admin",
+        "expires_at": "2026-01-31T13:00:00.000Z",
+    })
+}
+
+/// What came of a plan.
+pub(super) fn plan_outcome() -> Value {
+    let mut plan = plan_head("Create sandbox `macvlan1`.", object("sandbox", "sbx", "macvlan1"));
+    plan["applied"] = json!({"at": TIME, "by": "admin"});
+    json!({"plan": plan, "effect": "created", "sandbox": sandbox()})
 }
 
 /// A link of the host.

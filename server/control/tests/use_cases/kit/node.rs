@@ -11,7 +11,7 @@ use netloom_model::assignment::{Adoption, Assignment, Key};
 use netloom_model::condition::Condition;
 use netloom_model::drift::Drift;
 use netloom_model::facts::Facts;
-use netloom_model::plan::{Action, Plan, PlannedOperation, Refusal};
+use netloom_model::plan::{Action, NodePlan, PlannedOperation, Refusal};
 use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
 use netloom_model::report::{Counters, Live, LiveObject, Outcome, Report};
@@ -44,6 +44,8 @@ pub struct FakeNode {
     pub ports_taken: Mutex<BTreeMap<HostPort, PortTrouble>>,
     /// How long it takes to converge.
     pub delay: Mutex<Duration>,
+    /// Whether it holds other things than those that it made.
+    pub drifted: Mutex<bool>,
     /// A store that is closed while the next probe is under way.
     pub closes: Mutex<Option<Store>>,
 }
@@ -111,7 +113,7 @@ pub fn refusal(code: &str, message: &str) -> Refusal {
 
 #[async_trait]
 impl Node for FakeNode {
-    async fn plan(&self, assignment: Assignment) -> Result<Plan, Refusal> {
+    async fn plan(&self, assignment: Assignment) -> Result<NodePlan, Refusal> {
         let addresses = assignment.sandboxes.values().flat_map(|s| &s.endpoints).flat_map(|e| &e.addresses);
         let operation = |address: &netloom_model::assignment::AssignedAddress| PlannedOperation {
             action: Action::Create,
@@ -121,7 +123,11 @@ impl Node for FakeNode {
             summary: format!("set {}", address.address),
             interrupts: false,
         };
-        Ok(Plan { operations: addresses.map(operation).collect() })
+        let mut operations: Vec<PlannedOperation> = addresses.map(operation).collect();
+        if *self.drifted.lock().unwrap() {
+            operations.extend(operations.first().cloned());
+        }
+        Ok(NodePlan { operations, interruptions: Vec::new() })
     }
 
     async fn converge(&self, keys: Vec<Key>, revision: u64, within: Duration) -> BTreeMap<Key, Outcome> {
