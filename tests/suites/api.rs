@@ -3,6 +3,8 @@
 
 #[path = "api/addresses.rs"]
 mod addresses;
+#[path = "api/audit.rs"]
+mod audit;
 #[path = "api/dry_run.rs"]
 mod dry_run;
 #[path = "api/etag.rs"]
@@ -23,7 +25,11 @@ mod patches;
 mod problems;
 #[path = "api/put.rs"]
 mod put;
+#[path = "api/roles.rs"]
+mod roles;
 #[path = "api/sandboxes.rs"]
 mod sandboxes;
 #[path = "api/security.rs"]
 mod security;
+#[path = "api/tokens.rs"]
+mod tokens;

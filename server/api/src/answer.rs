@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::precondition::{IfNoneMatch, tag};
 
 /// Number of the event that a write made.
-const SEQ: HeaderName = HeaderName::from_static("netloom-seq");
+pub(crate) const SEQ: HeaderName = HeaderName::from_static("netloom-seq");
 
 /// Part of a list.
 #[derive(Debug, Serialize, utoipa::ToSchema)]

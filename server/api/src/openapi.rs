@@ -40,6 +40,7 @@ use crate::{auth, docs, precondition, problem, route, service, v1};
         (name = "sandboxes", description = "Isolated network stacks, their endpoints, and probes from inside."),
         (name = "leases", description = "Who has an address, and who had it."),
         (name = "events", description = "What happened, numbered without gaps."),
+        (name = "access", description = "Tokens, and who asked for what."),
         (name = "host", description = "What the host offers."),
         (name = "service", description = "The service itself.")
     ),

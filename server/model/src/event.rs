@@ -59,7 +59,7 @@ pub struct Event {
     /// When.
     pub time: Timestamp,
     /// Stable dotted word: `network.created`, `network.updated`, `network.deleting`, `network.deleted`, `network.create_failed`, ...;
-    /// `sandbox.*` likewise; `lease.reserved`, `lease.updated`, `lease.released`, `lease.quarantined`; `drift.repaired`, `apply.failed`, `condition.raised`, `condition.cleared`, `sandbox.orphaned`, `sandbox.reclaimed`, `host.changed`.
+    /// `sandbox.*` likewise; `lease.reserved`, `lease.updated`, `lease.released`, `lease.quarantined`; `drift.repaired`, `apply.failed`, `condition.raised`, `condition.cleared`, `sandbox.orphaned`, `sandbox.reclaimed`, `host.changed`, `token.created`, `token.revoked`.
     pub kind: String,
     /// What it happened to.
     pub object: ObjectRef,
