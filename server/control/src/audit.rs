@@ -30,12 +30,12 @@ const MINUTE_MILLIS: i64 = 60_000;
 
 /// An entry of something that was done and changed no object, such as a secret given out.
 #[derive(Debug, Clone)]
-pub(crate) struct Written {
+pub(crate) struct Noted {
     pub(crate) actor: Actor,
     pub(crate) action: &'static str,
 }
 
-impl Written {
+impl Noted {
     /// Of what somebody asked for.
     pub(crate) fn of(context: &Context, action: &'static str) -> Self {
         Self { actor: Actor::from(context), action }
@@ -48,7 +48,7 @@ impl Written {
 }
 
 #[async_trait]
-impl Job for Written {
+impl Job for Noted {
     type Output = ();
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {

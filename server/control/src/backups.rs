@@ -1,7 +1,7 @@
 //! Backups: a copy of the store while the service runs. How it is made is the store's; putting one back is not a use case,
 //! since no service may run then.
 
-use crate::audit::Written;
+use crate::audit::Noted;
 use crate::command::{Backup, CreateBackup};
 use crate::control::Control;
 use crate::error::Error;
@@ -16,7 +16,7 @@ impl Control {
         let copy = self.inner.store.snapshot().await?;
         let context = command.context();
         // A disk that takes no more writing is when a backup is wanted most.
-        if let Err(error) = self.inner.commit(false, Written::of(context, context.action)).await {
+        if let Err(error) = self.inner.commit(false, Noted::of(context, context.action)).await {
             tracing::warn!(%error, request_id = context.request_id, "a backup could not be noted in the audit");
         }
         tracing::info!(

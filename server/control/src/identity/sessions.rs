@@ -6,7 +6,7 @@ use netloom_store::{SessionRow, WriteTx, access};
 
 use super::secret::{hash, new_secret};
 use super::{LOGIN_LINK, holder, millis, unknown};
-use crate::audit::Written;
+use crate::audit::Noted;
 use crate::clock::now;
 use crate::command::CreateLoginLink;
 use crate::commit::Job;
@@ -93,9 +93,9 @@ impl Control {
         let created_at = now();
         let max = created_at.plus_millis(millis(self.inner.config.session_max));
         let token = who.token;
-        let written = Written::of(&Context::new(who, request), "session.open");
+        let noted = Noted::of(&Context::new(who, request), "session.open");
         let expires_at = self.session_end(created_at);
-        let job = OpenSession { hash: hash(&secret), token, link, created_at, expires_at, written };
+        let job = OpenSession { hash: hash(&secret), token, link, created_at, expires_at, noted };
         self.inner.commit(false, job).await?;
         Ok(Session { secret, expires_at: max })
     }
@@ -116,7 +116,7 @@ impl Control {
     /// The store's.
     pub async fn create_login_link(&self, c: Authorized<CreateLoginLink>) -> Result<String, Error> {
         let (_, context) = c.into_parts();
-        self.new_link(Written::of(&context, context.action)).await
+        self.new_link(Noted::of(&context, context.action)).await
     }
 
     /// The same for the console on which the service was started.
@@ -124,13 +124,13 @@ impl Control {
     /// # Errors
     /// The store's.
     pub async fn login_link(&self) -> Result<String, Error> {
-        self.new_link(Written { actor: Actor::netloom(), action: "login_link.create" }).await
+        self.new_link(Noted { actor: Actor::netloom(), action: "login_link.create" }).await
     }
 
-    async fn new_link(&self, written: Written) -> Result<String, Error> {
+    async fn new_link(&self, noted: Noted) -> Result<String, Error> {
         let secret = new_secret()?;
         let expires_at = now().plus_millis(millis(self.inner.config.link_life));
-        self.inner.commit(false, NewLink { hash: hash(&secret), expires_at, written }).await?;
+        self.inner.commit(false, NewLink { hash: hash(&secret), expires_at, noted }).await?;
         Ok(secret)
     }
 }
@@ -156,7 +156,7 @@ struct OpenSession {
     link: Option<[u8; 32]>,
     created_at: Timestamp,
     expires_at: Timestamp,
-    written: Written,
+    noted: Noted,
 }
 
 #[async_trait]
@@ -174,7 +174,7 @@ impl Job for OpenSession {
             access::token_by_id(tx, token).await?.ok_or_else(unknown)?;
         }
         access::insert_session(tx, self.hash, self.token, self.created_at, self.expires_at).await?;
-        self.written.add(tx, self.created_at).await
+        self.noted.add(tx, self.created_at).await
     }
 }
 
@@ -195,7 +195,7 @@ impl Job for CloseSession {
 struct NewLink {
     hash: [u8; 32],
     expires_at: Timestamp,
-    written: Written,
+    noted: Noted,
 }
 
 #[async_trait]
@@ -204,6 +204,6 @@ impl Job for NewLink {
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
         access::insert_link(tx, self.hash, self.expires_at).await?;
-        self.written.add(tx, now()).await
+        self.noted.add(tx, now()).await
     }
 }
