@@ -80,7 +80,7 @@ fn what_is_denied_or_fails_is_told_and_what_only_reads_is_not() {
     viewer.get("networks/n").is(200);
     viewer.get("networks/missing").problem(404, "resource-not-found");
     viewer.get("networks?nonsense=1").problem(400, "invalid-query");
-    operator.post("networks?dry_run=true", &json!({"name": "n", "driver": "none"})).problem(409, "name-taken");
+    operator.delete("networks/missing?dry_run=true").problem(404, "resource-not-found");
     operator
         .send("POST", "networks", Some(("application/json", b"{".to_vec())))
         .unwrap()
