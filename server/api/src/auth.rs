@@ -53,11 +53,7 @@ pub(crate) async fn require(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, actix_web::Error> {
-    let identified = match state(&request) {
-        Ok(state) => identify(&request, &state.control).await.map(|context| (state, context)),
-        Err(problem) => Err(problem),
-    };
-    let (state, context) = match identified {
+    let (control, context) = match identify(&request).await {
         Ok(identified) => identified,
         Err(problem) => return Ok(request.error_response(problem)),
     };
@@ -65,7 +61,7 @@ pub(crate) async fn require(
     let answered = next.call(request).await.map(ServiceResponse::map_into_boxed_body)?;
     if let Some(code) = failure(&answered) {
         let dry_run = answered.request().query_string().split('&').any(|pair| pair == "dry_run=true");
-        state.control.note_failure(&context, &code, dry_run).await;
+        control.note_failure(&context, &code, dry_run).await;
     }
     Ok(answered)
 }
@@ -74,11 +70,6 @@ pub(crate) async fn require(
 fn failure(answered: &ServiceResponse) -> Option<String> {
     let problem = answered.response().error().and_then(|error| error.as_error::<Problem>());
     problem.map(|problem| problem.body().code.clone())
-}
-
-fn state(request: &ServiceRequest) -> Result<web::Data<ApiState>, Problem> {
-    let state = request.app_data::<web::Data<ApiState>>().cloned();
-    state.ok_or_else(|| Problem::new("internal", "the service is not configured"))
 }
 
 /// A request, as the audit tells of it.
@@ -92,19 +83,24 @@ fn asked(request: &ServiceRequest, peer: Option<PeerUid>) -> Request {
     Request { id, source, method: Some(request.method().to_string()), path: Some(path) }
 }
 
-async fn identify(request: &ServiceRequest, control: &Control) -> Result<Context, Problem> {
+/// Who asks, and whom they ask.
+async fn identify(request: &ServiceRequest) -> Result<(Control, Context), Problem> {
     let peer = request.conn_data::<PeerUid>().copied();
     let credential = credential(request.headers(), peer)?.ok_or_else(nobody)?;
     if matches!(credential, Credential::Session(_)) {
         // A browser sends the cookie by itself, so a write needs positive proof that our own page asked for it.
         origin::prove(request.method(), request.headers())?;
     }
+    let state = request.app_data::<web::Data<ApiState>>();
+    let control = state.map(|state| state.control.clone());
+    let control = control.ok_or_else(|| Problem::new("internal", "the service is not configured"))?;
     let asked = asked(request, peer);
-    match credential {
-        Credential::Token(token) => Ok(control.authenticate_token(&token, asked).await?),
-        Credential::Session(secret) => Ok(control.authenticate_session(&secret, asked).await?),
-        Credential::Socket(uid) => Ok(control.authenticate_socket(uid, asked)?),
-    }
+    let context = match credential {
+        Credential::Token(token) => control.authenticate_token(&token, asked).await?,
+        Credential::Session(secret) => control.authenticate_session(&secret, asked).await?,
+        Credential::Socket(uid) => control.authenticate_socket(uid, asked)?,
+    };
+    Ok((control, context))
 }
 
 /// The strongest statement in a request: a token goes before a cookie, and both before the socket's peer.
