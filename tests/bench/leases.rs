@@ -155,7 +155,7 @@ fn without_http(clients: usize) -> anyhow::Result<f64> {
     runtime()?.block_on(async {
         let store = Store::open(&dir.path().join("netloom.db")).await?;
         let control = Control::new(store.clone(), Arc::new(Nowhere), netloom_control::Config::default()).await?;
-        let context = Context { principal: Principal { name: "bench".to_owned(), role: Role::Admin }, request_id: "bench".to_owned() };
+        let context = Context::new(Principal { name: "bench".to_owned(), role: Role::Admin, token: None }, "bench");
         let spec: NetworkSpec = serde_json::from_value(json!({"name": "n", "driver": "macvlan", "pools": {"v4": {"subnet": SUBNET}}, "macvlan": {"parent": "parent0"}}))?;
         control.create_network(context.authorize(CreateNetwork(spec))?, WriteOptions::default()).await?;
         let done = Arc::new(AtomicU64::new(0));

@@ -3,6 +3,8 @@
 
 #[path = "api/addresses.rs"]
 mod addresses;
+#[path = "api/audit.rs"]
+mod audit;
 #[path = "api/dry_run.rs"]
 mod dry_run;
 #[path = "api/etag.rs"]
@@ -31,9 +33,13 @@ mod problems;
 mod provider;
 #[path = "api/put.rs"]
 mod put;
+#[path = "api/roles.rs"]
+mod roles;
 #[path = "api/sandboxes.rs"]
 mod sandboxes;
 #[path = "api/security.rs"]
 mod security;
 #[path = "api/statements.rs"]
 mod statements;
+#[path = "api/tokens.rs"]
+mod tokens;

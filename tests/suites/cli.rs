@@ -3,6 +3,8 @@
 
 #[path = "cli/backup.rs"]
 mod backup;
+#[path = "cli/token.rs"]
+mod token;
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +20,7 @@ fn directories(host: &Host) -> String {
 fn help_teaches() {
     let host = host!();
     let help = host.netloom("--help").ok();
-    for command in ["serve", "doctor", "backup", "restore", "purge", "exec", "openapi"] {
+    for command in ["serve", "doctor", "backup", "restore", "purge", "exec", "openapi", "token"] {
         assert!(help.contains(command), "{command} is missing:\n{help}");
         let own = host.netloom(&format!("{command} --help")).ok();
         assert!(own.lines().count() > 5, "{own}");

@@ -74,6 +74,8 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("sandbox-json", "/ui/sandboxes/macvlan1/json", "macvlan1"),
     ("drift", "/ui/drift", "Latest repairs"),
     ("events", "/ui/events", "sandbox.created"),
+    ("audit", "/ui/audit", "sandbox.create"),
+    ("tokens", "/ui/tokens", "netloom token create"),
 ];
 
 async fn every_page(page: &Page, prefix: &str) {

@@ -1,6 +1,7 @@
 //! A handler per page: authorise, ask control, hand the answer to the view model.
 
 pub mod address;
+pub mod audit;
 pub mod drift;
 pub mod events;
 pub mod ipam;
@@ -13,6 +14,7 @@ pub mod overview;
 pub mod sandbox;
 pub mod sandboxes;
 pub mod search;
+pub mod tokens;
 
 use std::collections::BTreeSet;
 

@@ -43,6 +43,8 @@ fn routes(config: &mut ServiceConfig) {
             .service(page("/addresses/{address}", pages::address::page))
             .service(page("/drift", pages::drift::page))
             .service(page("/events", pages::events::page))
+            .service(page("/audit", pages::audit::page))
+            .service(page("/tokens", pages::tokens::page))
             .service(page("/search", pages::search::page))
             .service(
                 web::resource("/login")

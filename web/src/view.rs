@@ -2,6 +2,7 @@
 //! a component is a small type that renders itself, so that a state or a time looks the same wherever it stands.
 
 pub mod address;
+pub mod audit;
 pub mod chip;
 pub mod drift;
 pub mod endpoint;
@@ -24,5 +25,6 @@ pub mod prose;
 pub mod sandbox;
 pub mod sandboxes;
 pub mod search;
+pub mod tokens;
 pub mod uses;
 pub mod when;

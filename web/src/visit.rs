@@ -9,7 +9,7 @@ use askama::Template;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use netloom_control::command::Command;
-use netloom_control::{Authorized, Context, Control, Error, ErrorKind};
+use netloom_control::{Authorized, Context, Control, Error, ErrorKind, Request, Source};
 use netloom_model::Timestamp;
 use serde::de::DeserializeOwned;
 
@@ -17,6 +17,9 @@ use crate::view::failure::FailurePage;
 use crate::view::frame::{Frame, Section, Viewer};
 use crate::view::link::encode_query;
 use crate::{Dashboard, error, session};
+
+/// Longest path that the audit tells of, in characters.
+const PATH_MAX: usize = 512;
 
 /// A request by somebody who is known.
 pub struct Visit {
@@ -69,6 +72,14 @@ impl Visit {
         }
     }
 
+    /// The page, or the failure as a page: of what not everybody may see, so that the audit notes who was denied it.
+    pub(crate) async fn answer_noted<T: Template>(&self, result: Result<T, Error>) -> HttpResponse {
+        if let Err(failure) = &result {
+            self.control.note_failure(&self.context, failure.code, false).await;
+        }
+        self.answer(result)
+    }
+
     /// A failure as a page.
     pub(crate) fn fail(&self, failure: &Error) -> HttpResponse {
         error::log(failure, &self.context.request_id);
@@ -115,8 +126,11 @@ impl FromRequest for Visit {
             let secret = session::secret(&request);
             let by_session = bearer.is_none();
             let known = match (bearer, secret) {
-                (Some(token), _) => control.authenticate_token(&token, &request_id).await.map_err(Some),
-                (None, Some(secret)) => match control.authenticate_session(&secret, &request_id).await {
+                (Some(token), _) => {
+                    control.authenticate_token(&token, asked(&request, &request_id)).await.map_err(Some)
+                }
+                (None, Some(secret)) => match control.authenticate_session(&secret, asked(&request, &request_id)).await
+                {
                     Err(failure) if failure.kind == ErrorKind::Unauthenticated => Err(None),
                     other => other.map_err(Some),
                 },
@@ -129,6 +143,13 @@ impl FromRequest for Visit {
         }
         .boxed_local()
     }
+}
+
+/// A request, as the audit tells of it.
+pub(crate) fn asked(request: &HttpRequest, id: &str) -> Request {
+    let source = request.peer_addr().map(|address| Source::Remote(address.ip()));
+    let path = request.path().chars().take(PATH_MAX).collect();
+    Request { id: id.to_owned(), source, method: Some(request.method().to_string()), path: Some(path) }
 }
 
 /// The token of an `Authorization: Bearer` header.

@@ -13,7 +13,7 @@ use crate::idempotency::REPLAYED;
 use crate::precondition::{IfNoneMatch, tag};
 
 /// Number of the event that a write made.
-const SEQ: HeaderName = HeaderName::from_static("netloom-seq");
+pub(crate) const SEQ: HeaderName = HeaderName::from_static("netloom-seq");
 
 /// Part of a list.
 #[derive(Debug, Serialize, utoipa::ToSchema)]

@@ -10,7 +10,7 @@ use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, WWW_AUTHENTICATE};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use netloom_control::Context;
+use netloom_control::{Context, Control, Request, Source};
 
 use crate::guard::{RequestId, origin};
 use crate::problem::Problem;
@@ -18,6 +18,9 @@ use crate::state::ApiState;
 
 /// Name of the dashboard's session cookie.
 pub const SESSION_COOKIE: &str = "netloom-session";
+
+/// Longest path that the audit tells of, in characters.
+const PATH_MAX: usize = 512;
 
 /// User ID of the process at the other end of the local socket. The daemon puts it into a connection's data; a request that has
 /// it came through the socket, so that the checks against browsers don't concern it.
@@ -45,34 +48,59 @@ enum Credential {
     Socket(u32),
 }
 
-/// Middleware that lets nobody through unknown.
+/// Middleware that lets nobody through unknown, and has the audit note what failed.
 pub(crate) async fn require(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, actix_web::Error> {
-    match identify(&request).await {
-        Ok(context) => {
-            request.extensions_mut().insert(Caller(context));
-            next.call(request).await.map(ServiceResponse::map_into_boxed_body)
-        }
-        Err(problem) => Ok(request.error_response(problem)),
+    let (control, context) = match identify(&request).await {
+        Ok(identified) => identified,
+        Err(problem) => return Ok(request.error_response(problem)),
+    };
+    request.extensions_mut().insert(Caller(context.clone()));
+    let answered = next.call(request).await.map(ServiceResponse::map_into_boxed_body)?;
+    if let Some(code) = failure(&answered) {
+        let dry_run = answered.request().query_string().split('&').any(|pair| pair == "dry_run=true");
+        control.note_failure(&context, &code, dry_run).await;
     }
+    Ok(answered)
 }
 
-async fn identify(request: &ServiceRequest) -> Result<Context, Problem> {
-    let credential = credential(request.headers(), request.conn_data::<PeerUid>().copied())?.ok_or_else(nobody)?;
+/// The code of the problem that is answered, if one is.
+fn failure(answered: &ServiceResponse) -> Option<String> {
+    let problem = answered.response().error().and_then(|error| error.as_error::<Problem>());
+    problem.map(|problem| problem.body().code.clone())
+}
+
+/// A request, as the audit tells of it.
+fn asked(request: &ServiceRequest, peer: Option<PeerUid>) -> Request {
+    let id = request.extensions().get::<RequestId>().map_or_else(String::new, |id| id.0.clone());
+    let source = match peer {
+        Some(PeerUid(uid)) => Some(Source::Socket(uid)),
+        None => request.peer_addr().map(|address| Source::Remote(address.ip())),
+    };
+    let path = request.path().chars().take(PATH_MAX).collect();
+    Request { id, source, method: Some(request.method().to_string()), path: Some(path) }
+}
+
+/// Who asks, and whom they ask.
+async fn identify(request: &ServiceRequest) -> Result<(Control, Context), Problem> {
+    let peer = request.conn_data::<PeerUid>().copied();
+    let credential = credential(request.headers(), peer)?.ok_or_else(nobody)?;
     if matches!(credential, Credential::Session(_)) {
         // A browser sends the cookie by itself, so a write needs positive proof that our own page asked for it.
         origin::prove(request.method(), request.headers())?;
     }
-    let id = request.extensions().get::<RequestId>().map_or_else(String::new, |id| id.0.clone());
-    let state = request.app_data::<web::Data<ApiState>>().cloned();
-    let state = state.ok_or_else(|| Problem::new("internal", "the service is not configured"))?;
-    match credential {
-        Credential::Token(token) => Ok(state.control.authenticate_token(&token, &id).await?),
-        Credential::Session(secret) => Ok(state.control.authenticate_session(&secret, &id).await?),
-        Credential::Socket(uid) => Ok(state.control.authenticate_socket(uid, &id)?),
-    }
+    let state = request.app_data::<web::Data<ApiState>>();
+    let control = state.map(|state| state.control.clone());
+    let control = control.ok_or_else(|| Problem::new("internal", "the service is not configured"))?;
+    let asked = asked(request, peer);
+    let context = match credential {
+        Credential::Token(token) => control.authenticate_token(&token, asked).await?,
+        Credential::Session(secret) => control.authenticate_session(&secret, asked).await?,
+        Credential::Socket(uid) => control.authenticate_socket(uid, asked)?,
+    };
+    Ok((control, context))
 }
 
 /// The strongest statement in a request: a token goes before a cookie, and both before the socket's peer.

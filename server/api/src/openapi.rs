@@ -42,6 +42,7 @@ use crate::{auth, docs, idempotency, precondition, problem, route, service, v1};
         (name = "leases", description = "Who has an address, and who had it."),
         (name = "plans", description = "What dry runs said they would do, to be done as they said."),
         (name = "events", description = "What happened, numbered without gaps."),
+        (name = "access", description = "Tokens, and who asked for what."),
         (name = "host", description = "What the host offers."),
         (name = "service", description = "The service itself.")
     ),

@@ -2,6 +2,7 @@
 //! a rule that would make one longer belongs into control.
 
 mod addresses;
+mod audit;
 mod backups;
 mod capabilities;
 mod drift;
@@ -15,6 +16,7 @@ mod plans;
 mod probes;
 mod prune;
 mod sandboxes;
+mod tokens;
 mod version;
 mod whoami;
 
@@ -67,6 +69,11 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(host::host_route_list)
         .service(login_links::login_link_create)
         .service(backups::backup_create)
+        .service(tokens::token_list)
+        .service(tokens::token_create)
+        .service(tokens::token_get)
+        .service(tokens::token_delete)
+        .service(audit::audit_list)
         .service(whoami::whoami_get)
         .service(capabilities::capabilities_get)
         .service(version::version_get);

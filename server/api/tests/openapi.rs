@@ -176,6 +176,9 @@ fn examples_are_what_the_model_reads_and_writes() {
     same::<netloom_model::lease::Lease>(&answer("/api/v1/ipam/reclaim", "post", "200")["leases"][0]);
     same::<netloom_model::drift::Drift>(&answer("/api/v1/drift", "get", "200")["items"][0]);
     same::<netloom_model::facts::HostLink>(&answer("/api/v1/host/interfaces", "get", "200")["items"][0]);
+    same::<netloom_model::token::TokenSpec>(&request("/api/v1/tokens"));
+    same::<netloom_model::token::Token>(&answer("/api/v1/tokens/{id}", "get", "200"));
+    same::<netloom_model::audit::AuditEntry>(&answer("/api/v1/audit", "get", "200")["items"][0]);
     same::<netloom_model::plan::Plan>(&answer("/api/v1/sandboxes", "post", "200")["plan"]);
 }
 
@@ -261,6 +264,9 @@ fn what_users_write_is_bounded_and_closed() {
             let declared = parameters_of(operation).any(|p| p["in"] == "path" && p["name"] == name);
             assert!(declared, "{path} does not declare {name}");
         }
+    }
+    for member in ["id", "revision", "created_at", "created_by", "status"] {
+        assert_eq!(schemas["Token"]["properties"][member]["readOnly"], true, "Token.{member}");
     }
     for resource in ["Network", "Sandbox", "Lease"] {
         for member in ["id", "revision", "created_at", "updated_at", "status"] {

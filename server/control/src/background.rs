@@ -1,4 +1,5 @@
-//! What happens by itself: quarantines and the graces of orphans end, sessions, login links, idempotency keys and plans expire, old events and holdings go, the host is looked at once at the start.
+//! What happens by itself: quarantines and the graces of orphans end, sessions, login links, idempotency keys and plans expire, old events, audit entries and holdings go, it is written
+//! when tokens were used last, the host is looked at once at the start.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use netloom_model::Timestamp;
 use netloom_model::lease::LeaseState;
-use netloom_store::{WriteTx, access, events, idempotency_keys, leases, plans};
+use netloom_store::{WriteTx, access, audit, events, idempotency_keys, leases, plans};
 
 use crate::clock::now;
 use crate::commit::Job;
@@ -24,6 +25,8 @@ const QUARANTINES: Duration = Duration::from_secs(5);
 const GRACES_EVERY: u32 = 12;
 /// How often expired sessions and old events are removed, in rounds of the above.
 const TIDY_EVERY: u32 = 60;
+/// How often it is written when tokens were used last, in the same rounds: once a minute.
+const USAGE_EVERY: u32 = 12;
 
 impl Control {
     /// Runs until `shutdown` is done: the daemon spawns it once the node answers.
@@ -35,7 +38,7 @@ impl Control {
         let mut round = 0u32;
         loop {
             tokio::select! {
-                () = &mut shutdown => return,
+                () = &mut shutdown => break,
                 _ = ticks.tick() => {}
             }
             if let Err(error) = self.end_quarantines().await {
@@ -52,11 +55,21 @@ impl Control {
             {
                 tracing::warn!(%error, "old events, holdings and sessions could not be removed");
             }
+            if round.is_multiple_of(USAGE_EVERY) {
+                self.write_last_uses().await;
+            }
             round = round.wrapping_add(1);
+        }
+        self.write_last_uses().await;
+    }
+
+    async fn write_last_uses(&self) {
+        if let Err(error) = self.write_usage().await {
+            tracing::warn!(%error, "when tokens were used last could not be written");
         }
     }
 
-    /// Removes what is kept no longer: expired sessions, login links, idempotency keys and plans, events and holdings beyond their retention. In
+    /// Removes what is kept no longer: expired sessions, login links, idempotency keys and plans, events, audit entries and holdings beyond their retention. In
     /// transactions of bounded size, between which other writes have their turn, until nothing is left to remove.
     ///
     /// # Errors
@@ -134,9 +147,12 @@ impl Job for Tidy {
         access::prune(tx, now()).await?;
         plans::prune(tx, now());
         let keys = idempotency_keys::prune(tx, now()).await?;
+        let entries = audit::prune(tx, now()).await?;
         let events = events::prune(tx, self.keep).await?;
         let holdings = leases::prune_history(tx, self.before).await?;
-        let keys_left = keys >= idempotency_keys::PRUNED_AT_ONCE;
-        Ok(keys_left || events >= events::PRUNED_AT_ONCE || holdings >= u64::from(leases::HISTORY_PRUNED_AT_ONCE))
+        Ok(keys >= idempotency_keys::PRUNED_AT_ONCE
+            || entries >= audit::PRUNED_AT_ONCE
+            || events >= events::PRUNED_AT_ONCE
+            || holdings >= u64::from(leases::HISTORY_PRUNED_AT_ONCE))
     }
 }

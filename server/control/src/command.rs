@@ -1,5 +1,7 @@
-//! Every command, with the permission it needs. One command, one use case, one method of [`crate::Control`].
+//! Every command. One command, one use case, one method of [`crate::Control`]; what each needs is in [`permission`].
 
+mod access;
+mod permission;
 mod plans;
 mod written;
 
@@ -15,33 +17,10 @@ use netloom_model::{MacAddr, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::principal::Permission;
+pub use access::{CreateToken, GetToken, ListAudit, ListTokens, NewToken, RevokeToken};
+pub use permission::Command;
 pub use plans::{Applied, ApplyPlan, DiscardPlan, GetPlan, ListPlans, Outcome};
 pub use written::{Created, IdempotencyKey, Put, WriteOptions, Written};
-
-/// Something that can be asked for.
-pub trait Command {
-    /// The permission it needs.
-    fn permission(&self) -> Permission;
-}
-
-macro_rules! commands {
-    ($($name:ty => $permission:ident),* $(,)?) => {
-        $(impl Command for $name {
-            fn permission(&self) -> Permission {
-                Permission::$permission
-            }
-        })*
-    };
-}
-
-commands! {
-    ListNetworks => Read, GetNetwork => Read, CreateNetwork => Write, UpdateNetwork => Write, PutNetwork => Write, RemoveNetwork => Write,
-    ListSandboxes => Read, GetSandbox => Read, UpdateSandbox => Write, RemoveSandbox => Write,
-    ListLeases => Read, GetLease => Read, ReserveLease => Write, UpdateLease => Write, PutLease => Write, ReleaseLease => Write, GetAddress => Read,
-    ListPools => Read, Reclaim => Write, Prune => Write, Probe => Write, GetDrift => Read, GetFacts => Read, ListEvents => Read, WatchEvents => Read, GetOverview => Read,
-    CreateLoginLink => Administer, CreateBackup => Administer,
-    ListPlans => Read, GetPlan => Read, ApplyPlan => Write, DiscardPlan => Write,
-}
 
 /// An object by ID or name, as it stands in a path.
 pub type Reference = String;
@@ -143,17 +122,6 @@ pub struct GetSandbox(pub Reference);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateSandbox(pub SandboxSpec);
 
-impl Command for CreateSandbox {
-    /// Adopting a foreign namespace reaches into somebody else's process: that is the administrator's to decide.
-    fn permission(&self) -> Permission {
-        adopting(&self.0)
-    }
-}
-
-const fn adopting(spec: &SandboxSpec) -> Permission {
-    if spec.netns.is_some() || spec.pid.is_some() { Permission::Administer } else { Permission::Write }
-}
-
 /// Changes a sandbox by a JSON Merge Patch of its spec: attaches, detaches, stops, starts, labels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateSandbox {
@@ -170,13 +138,6 @@ pub struct PutSandbox {
     pub sandbox: Reference,
     /// What it is to be. Its name is the reference.
     pub spec: SandboxSpec,
-}
-
-impl Command for PutSandbox {
-    /// As for [`CreateSandbox`], which it may come to.
-    fn permission(&self) -> Permission {
-        adopting(&self.spec)
-    }
 }
 
 /// Removes a sandbox.

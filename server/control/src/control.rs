@@ -15,10 +15,13 @@ use netloom_model::report::Counters;
 use netloom_model::sandbox::SandboxState;
 use netloom_model::{NodeId, StoreId, Timestamp};
 use netloom_store::Store;
+use tokio::sync::watch;
 
 use crate::assignments::Recent;
+use crate::audit::Refusals;
 use crate::config::Config;
 use crate::error::Error;
+use crate::identity::usage::Usage;
 use crate::networks::host::Host;
 use crate::networks::predefined::{self, EnsurePredefined};
 use crate::node::Node;
@@ -107,6 +110,10 @@ pub(crate) struct Inner {
     pub(crate) proven: Arc<Proven>,
     pub(crate) kept: Arc<Kept>,
     pub(crate) recent: Recent,
+    pub(crate) usage: Usage,
+    pub(crate) refusals: Refusals,
+    /// Counted up when a token or session that may be in use is no longer good.
+    pub(crate) access: watch::Sender<u64>,
     /// What differed when it was looked at last, and when that was.
     pub(crate) drift_seen: Mutex<Option<(Instant, Vec<Drift>)>>,
 }
@@ -124,6 +131,9 @@ impl Control {
             node,
             config,
             recent: Recent::default(),
+            usage: Usage::default(),
+            refusals: Refusals::default(),
+            access: watch::Sender::new(0),
             drift_seen: Mutex::default(),
             queues: Queues::default(),
             findings: Findings::default(),

@@ -40,7 +40,7 @@ impl Remembered {
     fn of<S: Serialize>(options: &WriteOptions, context: &Context, spec: &S) -> Option<Self> {
         let IdempotencyKey { key, route } = options.idempotency.clone().filter(|_| !options.dry_run)?;
         let body = serde_json::to_vec(spec).unwrap_or_default();
-        let scope = KeyScope { principal: context.principal.name.clone(), route, key };
+        let scope = KeyScope { principal: context.principal.identity(), route, key };
         Some(Self { scope, body_hash: Sha256::digest(body).into() })
     }
 

@@ -1,102 +1,99 @@
-//! Who asks: tokens, sessions, login links, and root on the socket. Secrets are stored hashed and shown once.
+//! Who asks: the holder of a token, of a session, or root on the socket. Secrets are stored hashed and shown once.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `secret` | secrets and their text |
+//! | `sessions` | sessions and login links |
+//! | `lasting` | when what was shown stops to be good, for what outlives a request |
+//! | `usage` | when tokens were used last |
 
+mod lasting;
 mod secret;
+mod sessions;
+pub(crate) mod usage;
 
 use async_trait::async_trait;
-use netloom_model::{Timestamp, TokenId};
-use netloom_store::{SessionRow, TokenRow, WriteTx, access};
+use netloom_model::Timestamp;
+use netloom_model::audit::Decision;
+use netloom_model::token::TokenSpec;
+use netloom_store::{NewAudit, TokenRow, WriteTx, access, audit, events};
 
+use crate::audit::Difference;
 use crate::clock::{now, random};
 use crate::commit::Job;
-use crate::control::{Control, FirstAccess, Session};
+use crate::control::{Control, FirstAccess};
 use crate::error::{Error, ErrorKind};
-use crate::principal::{Context, Principal, Role};
-use secret::{Bearer, hash, same};
+use crate::journal::{Actor, token_ref};
+use crate::principal::{Context, Credential, Principal, Request, Role, good};
 
-/// Name of the token that the first start makes.
-const ADMIN: &str = "admin";
-/// A session's end is moved on no more often than this, so that reading is not writing.
-const TOUCH_MILLIS: i64 = 10 * 60 * 1000;
+pub use secret::Secret;
+pub(crate) use secret::{Bearer, Damage};
 
-/// One answer for every way of not being known, so that it tells nothing.
+/// Name of the token that the first start makes and keeps in a file.
+pub(crate) const ADMIN: &str = "admin";
+/// Name of whoever a login link let in.
+pub(crate) const LOGIN_LINK: &str = "login-link";
+
+/// One answer for every token and session that opens nothing, so that it tells nothing.
 fn unknown() -> Error {
-    Error::new(ErrorKind::Unauthenticated, "unauthenticated", "the token or session is missing, unknown or expired")
-        .hint("send `Authorization: Bearer <token>`; the admin token stands in DATA_DIR/admin.token")
+    Error::new(ErrorKind::Unauthenticated, "unauthenticated", "the token or session is missing, unknown, expired or revoked")
+        .hint("send `Authorization: Bearer <token>`; the admin token stands in DATA_DIR/admin.token, and root makes others with `netloom token create`")
 }
 
-fn context(token: &TokenRow, request_id: &str) -> Result<Context, Error> {
-    let role = match token.role.as_str() {
-        "viewer" => Role::Viewer,
-        "operator" => Role::Operator,
-        "admin" => Role::Admin,
-        _ => return Err(unknown()),
+/// What is no token at all says nothing of those that there are: whoever mistyped one may know.
+fn damaged(damage: Damage) -> Error {
+    let (detail, hint) = match damage {
+        Damage::Form => (
+            "what was sent is no token",
+            "a token is `nlm_`, 26 characters, `_` and 59 more, all of a-z and 2-7: send all of it, and nothing else",
+        ),
+        Damage::Checksum => (
+            "what was sent has the form of a token, and its last characters do not fit the rest",
+            "it was mistyped or cut: copy the token again, as it was shown when it was made",
+        ),
     };
-    let principal = Principal { name: token.name.clone(), role };
-    Ok(Context { principal, request_id: request_id.to_owned() })
-}
-
-fn good(expires_at: Option<Timestamp>) -> bool {
-    expires_at.is_none_or(|end| now() < end)
+    Error::new(ErrorKind::Unauthenticated, "unauthenticated", detail).hint(hint)
 }
 
 fn millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Who holds a token.
+fn holder(token: &TokenRow) -> Principal {
+    Principal { name: token.name.clone(), role: token.role, token: Some(token.id) }
+}
+
 impl Control {
     /// Who holds this token.
     ///
     /// # Errors
-    /// `unauthenticated`, whatever is wrong with it.
-    pub async fn authenticate_token(&self, bearer: &str, request_id: &str) -> Result<Context, Error> {
-        context(&self.token(bearer).await?, request_id)
+    /// `unauthenticated`, whatever is wrong with it; what is no token is told without a look at the store.
+    pub async fn authenticate_token(&self, bearer: &str, request: impl Into<Request> + Send) -> Result<Context, Error> {
+        let token = self.token(bearer).await?;
+        Ok(Context::with(holder(&token), request, Credential::Token(Some(token.id))))
     }
 
     /// The token with this secret.
     async fn token(&self, bearer: &str) -> Result<TokenRow, Error> {
-        let bearer = Bearer::parse(bearer).ok_or_else(unknown)?;
+        let bearer = Bearer::parse(bearer).map_err(damaged)?;
         let id = bearer.id;
         let read =
             self.inner.store.ask(move |tx| Box::pin(async move { Ok::<_, Error>(access::token_by_id(tx, id).await?) }));
-        let token = read.await?.filter(|token| good(token.expires_at)).ok_or_else(unknown)?;
-        if same(&token.hash, &bearer.hash()) { Ok(token) } else { Err(unknown()) }
-    }
-
-    /// Who holds this session; its end moves on with use.
-    ///
-    /// # Errors
-    /// `unauthenticated`, whatever is wrong with it.
-    pub async fn authenticate_session(&self, secret: &str, request_id: &str) -> Result<Context, Error> {
-        let hash = hash(secret);
-        let read =
-            self.inner.store.ask(move |tx| Box::pin(async move { Ok::<_, Error>(access::session(tx, hash).await?) }));
-        let session = read.await?.ok_or_else(unknown)?;
-        if !good(Some(session.expires_at)) || !good(session.token.expires_at) {
+        let now = now();
+        let token = read.await?.filter(|token| good(token.expires_at, now)).ok_or_else(unknown)?;
+        if !secret::same(&token.hash, &bearer.hash()) {
             return Err(unknown());
         }
-        let end = self.session_end(session.created_at);
-        if end.millis() - session.expires_at.millis() > TOUCH_MILLIS {
-            // A disk that can't be written shortens the session and is no reason to refuse a reader.
-            let touch = TouchSession { hash, session: session.clone(), end };
-            if let Err(error) = self.inner.commit(false, touch).await {
-                tracing::debug!(%error, "a session's end could not be moved on");
-            }
-        }
-        context(&session.token, request_id)
-    }
-
-    /// When a session that began then ends, if it is not used again.
-    fn session_end(&self, created_at: Timestamp) -> Timestamp {
-        let config = &self.inner.config;
-        let idle = now().plus_millis(millis(config.session_idle));
-        idle.min(created_at.plus_millis(millis(config.session_max)))
+        self.inner.usage.note(token.id, now);
+        Ok(token)
     }
 
     /// Who is on the socket: root is the administrator, without a token.
     ///
     /// # Errors
     /// `unauthenticated`, for every other user.
-    pub fn authenticate_socket(&self, uid: u32, request_id: &str) -> Result<Context, Error> {
+    pub fn authenticate_socket(&self, uid: u32, request: impl Into<Request>) -> Result<Context, Error> {
         if uid != 0 {
             return Err(Error::new(
                 ErrorKind::Unauthenticated,
@@ -105,143 +102,32 @@ impl Control {
             )
             .hint("use the TCP address with a token"));
         }
-        let principal = Principal { name: "socket:root".to_owned(), role: Role::Admin };
-        Ok(Context { principal, request_id: request_id.to_owned() })
+        let principal = Principal { name: "socket:root".to_owned(), role: Role::Admin, token: None };
+        Ok(Context::with(principal, request, Credential::Socket))
     }
 
-    /// Opens a session with a token.
-    ///
-    /// # Errors
-    /// `unauthenticated`, whatever is wrong with the token.
-    pub async fn login_with_token(&self, token: &str) -> Result<Session, Error> {
-        let token = self.token(token.trim()).await?;
-        self.open_session(Some(token.id), None).await
-    }
-
-    /// Opens a session with a login link's secret, which is used up by it.
-    ///
-    /// # Errors
-    /// `unauthenticated`, when the link is unknown, used or expired.
-    pub async fn login_with_link(&self, secret: &str) -> Result<Session, Error> {
-        self.open_session(None, Some(hash(secret))).await
-    }
-
-    /// Whether a login link's secret would open a session now. Uses nothing up.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn knows_link(&self, secret: &str) -> Result<bool, Error> {
-        let (hash, now) = (hash(secret), now());
-        self.inner.store.ask(move |tx| Box::pin(async move { Ok(access::knows_link(tx, hash, now).await?) })).await
-    }
-
-    async fn open_session(&self, token: Option<TokenId>, link: Option<[u8; 32]>) -> Result<Session, Error> {
-        let secret = secret::new_secret()?;
-        let created_at = now();
-        let max = created_at.plus_millis(millis(self.inner.config.session_max));
-        let job =
-            OpenSession { hash: hash(&secret), token, link, created_at, expires_at: self.session_end(created_at) };
-        self.inner.commit(false, job).await?;
-        Ok(Session { secret, expires_at: max })
-    }
-
-    /// Ends a session. One that is unknown has ended already.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn logout(&self, secret: &str) -> Result<(), Error> {
-        self.inner.commit(false, CloseSession(hash(secret))).await
-    }
-
-    /// Makes (or makes anew) the admin token; the one before and its sessions end. The daemon calls it when the token file is missing.
+    /// Makes (or makes anew) the admin token; the one before and its sessions end, and those that login links opened. The daemon calls
+    /// it when the token file is missing.
     ///
     /// # Errors
     /// The store's.
     pub async fn first_access(&self) -> Result<FirstAccess, Error> {
-        let bearer = Bearer::new(TokenId::from_random(random()?))?;
+        let bearer = Bearer::new(random()?)?;
         let row = TokenRow {
             id: bearer.id,
             name: ADMIN.to_owned(),
-            role: Role::Admin.as_str().to_owned(),
+            role: Role::Admin,
             hash: bearer.hash(),
             created_at: now(),
             expires_at: None,
+            expires_given: None,
+            created_by: "netloom".to_owned(),
+            revision: 0,
+            last_used_at: None,
         };
         self.inner.commit(false, NewAdmin(row)).await?;
-        Ok(FirstAccess { token: bearer.to_string() })
-    }
-
-    /// Makes a secret for a link that logs in once, good for one hour.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn login_link(&self) -> Result<String, Error> {
-        let secret = secret::new_secret()?;
-        let expires_at = now().plus_millis(millis(self.inner.config.link_life));
-        self.inner.commit(false, NewLink { hash: hash(&secret), expires_at }).await?;
-        Ok(secret)
-    }
-}
-
-struct TouchSession {
-    hash: [u8; 32],
-    session: SessionRow,
-    end: Timestamp,
-}
-
-#[async_trait]
-impl Job for TouchSession {
-    type Output = ();
-
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
-        // Logged out meanwhile: stays so.
-        if access::session(tx, self.hash).await?.is_some() {
-            access::remove_session(tx, self.hash).await?;
-            access::insert_session(tx, self.hash, self.session.token.id, self.session.created_at, self.end).await?;
-        }
-        Ok(())
-    }
-}
-
-struct OpenSession {
-    hash: [u8; 32],
-    token: Option<TokenId>,
-    link: Option<[u8; 32]>,
-    created_at: Timestamp,
-    expires_at: Timestamp,
-}
-
-#[async_trait]
-impl Job for OpenSession {
-    type Output = ();
-
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
-        let token = match (self.token, self.link) {
-            (Some(token), _) => token,
-            (None, Some(link)) => {
-                if !access::use_link(tx, link, self.created_at).await? {
-                    return Err(unknown());
-                }
-                access::token_by_name(tx, ADMIN).await?.ok_or_else(unknown)?.id
-            }
-            (None, None) => return Err(unknown()),
-        };
-        access::insert_session(tx, self.hash, token, self.created_at, self.expires_at).await?;
-        Ok(())
-    }
-}
-
-struct CloseSession([u8; 32]);
-
-#[async_trait]
-impl Job for CloseSession {
-    type Output = ();
-
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
-        if access::session(tx, self.0).await?.is_some() {
-            access::remove_session(tx, self.0).await?;
-        }
-        Ok(())
+        self.inner.access.send_modify(|changes| *changes += 1);
+        Ok(FirstAccess { token: bearer.secret().reveal().to_owned() })
     }
 }
 
@@ -252,23 +138,43 @@ impl Job for NewAdmin {
     type Output = ();
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
-        access::remove_token_by_name(tx, ADMIN).await?;
-        access::insert_token(tx, &self.0).await?;
+        let mut row = self.0.clone();
+        let (actor, now) = (Actor::netloom(), row.created_at);
+        if let Some(former) = access::token_by_name(tx, ADMIN).await? {
+            access::remove_token(tx, former.id).await?;
+            let message = format!("token `{}` revoked: its file is gone, or has another", former.name);
+            let event = actor.event("token.revoked", token_ref(&former), message, now);
+            let seq = events::append(tx, &event).await?;
+            let entry = own_entry("token.revoke", &former, seq, Difference::removed(&spec_of(&former)), now);
+            audit::append(tx, &entry).await?;
+        }
+        access::remove_link_sessions(tx).await?;
+        let message = format!("token `{}` made, for the file of the administrator", row.name);
+        row.revision = events::append(tx, &actor.event("token.created", token_ref(&row), message, now)).await?;
+        access::insert_token(tx, &row).await?;
+        let entry = own_entry("token.create", &row, row.revision, Difference::made(&spec_of(&row)), now);
+        audit::append(tx, &entry).await?;
         Ok(())
     }
 }
 
-struct NewLink {
-    hash: [u8; 32],
-    expires_at: Timestamp,
+/// The entry of what Netloom does to a token by itself: nobody asked, and it is to be known all the same.
+fn own_entry(action: &str, token: &TokenRow, event: u64, change: Difference, now: Timestamp) -> NewAudit {
+    let object = token_ref(token);
+    NewAudit {
+        object: Some(netloom_model::audit::AuditObject {
+            kind: object.kind,
+            id: Some(object.id),
+            name: Some(object.name),
+        }),
+        event: Some(event),
+        before: change.before,
+        after: change.after,
+        ..Actor::netloom().entry(action, Decision::Allowed, now)
+    }
 }
 
-#[async_trait]
-impl Job for NewLink {
-    type Output = ();
-
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
-        access::insert_link(tx, self.hash, self.expires_at).await?;
-        Ok(())
-    }
+/// A token as it was asked for.
+pub(crate) fn spec_of(row: &TokenRow) -> TokenSpec {
+    TokenSpec { name: row.name.clone(), role: row.role, expires_at: row.expires_given.clone() }
 }

@@ -12,7 +12,8 @@
 //! | [`principal`], `identity` | who asks; tokens, sessions, login links |
 //! | [`error`] | what can go wrong, neutral of any transport |
 //! | [`node`] | the port to a node: plan, converge, live, drift, probe, facts |
-//! | `networks`, `sandboxes`, `leases`, `addresses`, `ipam`, `prune`, `reclaim`, `probes`, `events`, `overview`, `backups` | the use cases |
+//! | `networks`, `sandboxes`, `leases`, `addresses`, `ipam`, `prune`, `reclaim`, `probes`, `events`, `overview`, `backups`, `tokens` | the use cases |
+//! | `audit`, `journal` | who asked for what, and the events and entries that tell of it |
 //! | `validate` | what may be written, all refusals at once |
 //! | `allocation` | who gets which address |
 //! | [`precondition`], `edit`, `put` | what a writer says of the object first; patch or whole spec; change or make |
@@ -25,6 +26,7 @@
 mod addresses;
 mod allocation;
 mod assignments;
+mod audit;
 mod background;
 mod backups;
 mod clock;
@@ -60,11 +62,13 @@ mod run;
 mod sandboxes;
 mod settle;
 mod store_error;
+mod tokens;
 mod validate;
 
 pub use config::Config;
 pub use control::Control;
 pub use error::{Error, ErrorKind};
+pub use identity::Secret;
 pub use node::Node;
 pub use precondition::Precondition;
-pub use principal::{Authorized, Context, Principal};
+pub use principal::{Authorized, Context, Principal, Request, Source};

@@ -1,31 +1,19 @@
 //! Who asks, and the proof that they may: an [`Authorized`] command can only be made here.
 
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use netloom_model::audit::AuditObject;
+use netloom_model::event::ObjectKind;
+use netloom_model::{Timestamp, TokenId};
+
+pub use netloom_model::token::Role;
+
 use crate::command::Command;
 use crate::error::{Error, ErrorKind};
 
-/// What a principal may do, coarsely. A later role is one more value; each permission names the least role that has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Reads.
-    Viewer,
-    /// Reads and changes networks, leases and sandboxes.
-    Operator,
-    /// Everything.
-    Admin,
-}
-
-impl Role {
-    /// The word used in JSON and in the store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Operator => "operator",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-/// What a command needs.
+/// What a command needs. A later role is one more value; each permission names the least role that has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
     /// To read objects, events and live state.
@@ -37,6 +25,18 @@ pub enum Permission {
 }
 
 impl Permission {
+    /// All, the least first.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Administer];
+
+    /// The word used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Administer => "administer",
+        }
+    }
+
     /// The least role that has it.
     pub const fn least_role(self) -> Role {
         match self {
@@ -50,29 +50,117 @@ impl Permission {
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// Name for events: a token's, or `socket:root`.
+    /// Name for events: a token's, `login-link` of a session that a link opened, or `socket:root`.
     pub name: String,
     /// Role.
     pub role: Role,
+    /// The token that was shown, or that the session stands for.
+    pub token: Option<TokenId>,
+}
+
+impl Principal {
+    /// What nobody else has or will have: the token's ID, since another token may be given its name later; else the name.
+    pub(crate) fn identity(&self) -> String {
+        self.token.map_or_else(|| self.name.clone(), |token| token.to_string())
+    }
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The user of this ID, at the local socket.
+    Socket(u32),
+    /// This address.
+    Remote(IpAddr),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(uid) => write!(f, "uid:{uid}"),
+            Self::Remote(address) => write!(f, "{}", address.to_canonical()),
+        }
+    }
+}
+
+/// A request, as the audit tells of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Its ID.
+    pub id: String,
+    /// Where it came from.
+    pub source: Option<Source>,
+    /// Its method.
+    pub method: Option<String>,
+    /// Its path. The query is no part of it: that may hold a login link's secret.
+    pub path: Option<String>,
+}
+
+impl From<&str> for Request {
+    /// One of which only the ID is known.
+    fn from(id: &str) -> Self {
+        Self { id: id.to_owned(), ..Self::default() }
+    }
+}
+
+/// What was shown, to be looked at again while something lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Credential {
+    /// A token, or nothing but a name.
+    Token(Option<TokenId>),
+    /// A session, by the hash of its secret.
+    Session([u8; 32]),
+    /// The local socket, which has no end.
+    Socket,
+}
+
+/// What a request tried, until it is known what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    pub(crate) action: &'static str,
+    pub(crate) object: Option<AuditObject>,
+    pub(crate) denied: bool,
 }
 
 /// Who asks, with which request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Context {
     /// Who asks.
     pub principal: Principal,
     /// The request's ID, for events, logs and problems.
     pub request_id: String,
+    pub(crate) request: Arc<Request>,
+    pub(crate) credential: Credential,
+    /// What is being done; nothing before a command is authorised.
+    pub(crate) action: &'static str,
+    /// Shared by all that comes of one request.
+    attempt: Arc<Mutex<Option<Attempt>>>,
 }
 
 impl Context {
+    /// Somebody who is known, with a request.
+    pub fn new(principal: Principal, request: impl Into<Request>) -> Self {
+        let credential = Credential::Token(principal.token);
+        Self::with(principal, request, credential)
+    }
+
+    pub(crate) fn with(principal: Principal, request: impl Into<Request>, credential: Credential) -> Self {
+        let request = request.into();
+        let (request_id, request) = (request.id.clone(), Arc::new(request));
+        Self { principal, request_id, request, credential, action: "", attempt: Arc::default() }
+    }
+
     /// Authorises one command.
     ///
     /// # Errors
     /// `forbidden`, when the principal's role lacks the permission that the command needs.
     pub fn authorize<C: Command>(&self, command: C) -> Result<Authorized<C>, Error> {
         let needed = command.permission();
-        if self.principal.role < needed.least_role() {
+        let denied = self.principal.role < needed.least_role();
+        if denied || needed != Permission::Read {
+            self.tries(&command, denied);
+        }
+        if denied {
             let detail = format!(
                 "{} is {} and may not do this: role {} is needed",
                 self.principal.name,
@@ -81,8 +169,33 @@ impl Context {
             );
             return Err(Error::new(ErrorKind::Forbidden, "forbidden", detail));
         }
-        Ok(Authorized { command, context: self.clone() })
+        Ok(Authorized { command, context: Self { action: C::ACTION, ..self.clone() } })
     }
+
+    fn tries<C: Command>(&self, command: &C, denied: bool) {
+        let object = command.object().map(|(kind, reference)| named(kind, reference));
+        let mut attempt = self.attempt.lock().unwrap_or_else(PoisonError::into_inner);
+        *attempt = Some(Attempt { action: C::ACTION, object, denied });
+    }
+
+    /// What was tried, if nobody has taken note of its failure yet.
+    pub(crate) fn take_attempt(&self) -> Option<Attempt> {
+        self.attempt.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// An object as a request names it: names never look like IDs.
+fn named(kind: ObjectKind, reference: &str) -> AuditObject {
+    let reference: String = reference.chars().take(64).collect();
+    match netloom_model::id::looks_like_id(&reference) {
+        true => AuditObject { kind, id: Some(reference), name: None },
+        false => AuditObject { kind, id: None, name: Some(reference) },
+    }
+}
+
+/// Whether something that may end is still good.
+pub(crate) fn good(expires_at: Option<Timestamp>, now: Timestamp) -> bool {
+    expires_at.is_none_or(|end| now < end)
 }
 
 /// A command that was authorised. Only [`Context::authorize`] makes one.

@@ -1,5 +1,8 @@
 //! The command line: commands, flags, their environment variables, and help that teaches by example. No work is done here.
 
+mod exec;
+mod token;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +10,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 use netloom_model::document::nearest;
+
+pub(crate) use exec::Exec;
+pub(crate) use token::{Token, TokenCommand};
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"));
 
@@ -35,6 +41,7 @@ Examples:
   netloom doctor                      can this host run it? with remedies
   netloom serve                       run the service on 127.0.0.1:8080
   netloom login-link                  a link that logs a browser in, once
+  netloom token create ci             a token for a program, shown once
   netloom backup /srv/netloom.backup  copy the database, also while it runs
   netloom exec macvlan1 -- ip addr    run a command inside a sandbox
   netloom purge                       show what is Netloom's on this host
@@ -44,7 +51,8 @@ and /openapi.json of a running service, and its dashboard, which shows them.
 
 Flags of `serve` can be set by NETLOOM_ variables: see `netloom serve --help`.
 A service with --run-dir or --data-dir (or their variables) is found by exec,
-backup, restore, purge, login-link and doctor only if they are given the same.";
+backup, restore, purge, login-link, token and doctor only if they are given the
+same.";
 
 /// What is said to a command that there is none of and that is no slip either.
 const OVER_THE_API: &str = "networks and sandboxes are made over the API: /docs of a running service describes it, its \
@@ -93,6 +101,8 @@ pub(crate) enum Command {
     Exec(Exec),
     /// Make a link that logs a browser in to the dashboard, once
     LoginLink(LoginLink),
+    /// Make, list and revoke the tokens with which programs and people ask
+    Token(Token),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -311,33 +321,6 @@ pub(crate) struct Restore {
     /// Replace the database
     #[arg(long)]
     pub(crate) yes: bool,
-}
-
-const EXEC_EXAMPLES: &str = "\
-Examples:
-  netloom exec macvlan1 -- ip -s addr
-  netloom exec macvlan1 -- arping -c 3 192.168.122.3
-  netloom exec macvlan1                                    a shell
-
-The command runs as root with the network of the sandbox and the files of this
-host. It needs root on this host; the API has nothing like it. The exit code is
-the command's; 125 when the sandbox is unknown or can't be entered, 126 when
-the command can't be run, 127 when there is none of that name.";
-
-/// Arguments of `exec`.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = EXEC_EXAMPLES)]
-pub(crate) struct Exec {
-    #[command(flatten)]
-    pub(crate) run: RunDirectory,
-    /// The sandbox, by name or ID
-    pub(crate) sandbox: String,
-    /// The command and its arguments; $SHELL when absent
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
-    pub(crate) command: Vec<std::ffi::OsString>,
-    /// The shell to run when no command is given
-    #[arg(long, env = "SHELL", default_value = "/bin/sh", hide = true)]
-    pub(crate) shell: PathBuf,
 }
 
 const LOGIN_LINK_EXAMPLES: &str = "\

@@ -14,7 +14,7 @@
 //! | `shutdown` | signals, and what stops in which order |
 //! | `token` | the admin token's file |
 //! | `telemetry`, `notify` | logs; readiness for the service manager |
-//! | `doctor`, `backup`, `restore`, `purge`, `exec`, `login_link`, `openapi` | the other commands |
+//! | `doctor`, `backup`, `restore`, `purge`, `exec`, `login_link`, `tokens`, `openapi` | the other commands |
 //! | `socket` | requests to a running daemon, through its unix socket |
 
 mod background;
@@ -37,6 +37,7 @@ mod shutdown;
 mod socket;
 mod telemetry;
 mod token;
+mod tokens;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,7 @@ pub fn main() -> ExitCode {
         cli::Command::Purge(options) => purge::run(&options),
         cli::Command::Exec(options) => Ok(exec::run(&options)),
         cli::Command::LoginLink(options) => login_link::run(&options),
+        cli::Command::Token(options) => tokens::run(&options),
         cli::Command::Openapi => openapi::run(),
     };
     done.unwrap_or_else(|error| {

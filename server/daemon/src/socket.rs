@@ -1,5 +1,5 @@
 //! Requests to a running daemon through its unix socket, where root needs no token. Blocking and small: the commands that
-//! use it make one request each and must not start a runtime (`exec` has to stay a single thread).
+//! use it make few requests each and must not start a runtime (`exec` has to stay a single thread).
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write};
 use std::os::unix::net::UnixStream;
@@ -65,7 +65,18 @@ pub(crate) fn daemon_runs(socket: &Path) -> bool {
 /// # Errors
 /// When no daemon answers there, with what to do.
 pub(crate) fn request(socket: &Path, method: &str, path: &str) -> anyhow::Result<Answer> {
-    let mut stream = send(socket, method, path, WAIT)?;
+    whole(send(socket, method, path, None, WAIT)?)
+}
+
+/// Sends one request with a JSON body.
+///
+/// # Errors
+/// As [`request`].
+pub(crate) fn request_with(socket: &Path, method: &str, path: &str, body: &Value) -> anyhow::Result<Answer> {
+    whole(send(socket, method, path, Some(body), WAIT)?)
+}
+
+fn whole(mut stream: UnixStream) -> anyhow::Result<Answer> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).context("the service did not answer in full")?;
     parse(&bytes)
@@ -81,7 +92,7 @@ pub(crate) fn download(
     path: &str,
     into: &mut impl Write,
 ) -> anyhow::Result<Option<Answer>> {
-    let mut stream = BufReader::new(send(socket, method, path, FILE_WAIT)?);
+    let mut stream = BufReader::new(send(socket, method, path, None, FILE_WAIT)?);
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let read = stream.by_ref().take(HEAD_MAX).read_until(b'\n', &mut head).context("the service did not answer")?;
@@ -108,7 +119,7 @@ fn length(head: &[u8]) -> Option<u64> {
     value.trim().parse().ok()
 }
 
-fn send(socket: &Path, method: &str, path: &str, wait: Duration) -> anyhow::Result<UnixStream> {
+fn send(socket: &Path, method: &str, path: &str, body: Option<&Value>, wait: Duration) -> anyhow::Result<UnixStream> {
     let mut stream = UnixStream::connect(socket).map_err(|error| {
         let help = match error.kind() {
             ErrorKind::PermissionDenied => "the socket is root's: run this as root",
@@ -118,9 +129,12 @@ fn send(socket: &Path, method: &str, path: &str, wait: Duration) -> anyhow::Resu
     })?;
     stream.set_read_timeout(Some(wait))?;
     stream.set_write_timeout(Some(WAIT))?;
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+    let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n{kind}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     )?;
     Ok(stream)
 }

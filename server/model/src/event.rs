@@ -50,7 +50,7 @@ pub struct ObjectRef {
 }
 
 /// Every kind of event there is.
-pub const KINDS: [&str; 27] = [
+pub const KINDS: [&str; 29] = [
     "apply.failed",
     crate::condition::CLEARED,
     crate::condition::RAISED,
@@ -78,6 +78,8 @@ pub const KINDS: [&str; 27] = [
     "sandbox.reclaimed",
     "sandbox.update_failed",
     "sandbox.updated",
+    "token.created",
+    "token.revoked",
 ];
 
 /// Whether a kind is this one, or under it: `lease.reserved` is under `lease`.

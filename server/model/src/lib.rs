@@ -10,11 +10,13 @@
 //! | [`host_link`] | names of the links on the host |
 //! | [`network`], [`sandbox`], [`port`], [`lease`], [`probe`] | the resources: spec and status |
 //! | [`ipam`] | the pools of all networks, with their use |
+//! | [`token`], [`audit`] | who may ask, and who asked for what |
 //! | [`assignment`], [`report`], [`facts`] | what passes between control and a node |
 //! | [`plan`], [`drift`], [`event`], [`condition`] | what happens, what would, what differs |
 //! | [`document`], [`invalid`] | JSON in, with the field named when it is wrong |
 
 pub mod assignment;
+pub mod audit;
 pub mod condition;
 pub mod document;
 pub mod drift;
@@ -36,6 +38,7 @@ pub mod probe;
 pub mod report;
 pub mod sandbox;
 pub mod timestamp;
+pub mod token;
 
 pub use id::{EndpointId, LeaseId, NetworkId, NodeId, PlanId, SandboxId, StoreId, TokenId};
 pub use invalid::Invalid;

@@ -1,20 +1,38 @@
 //! Tables `token`, `session` and `login_link`. Of every secret only the hash is here.
 
+use netloom_model::token::Role;
 use netloom_model::{Timestamp, TokenId};
 
-use crate::column::Columns;
+use crate::column::{self, Columns};
 use crate::error::Error;
+use crate::order::Keyset;
+use crate::query::TokenQuery;
 use crate::row::{SessionRow, TokenRow};
+use crate::select::Select;
 use crate::tx::{ReadTx, WriteTx, sql};
+
+macro_rules! tokens {
+    ($rest:literal) => {
+        concat!(
+            "SELECT t.id, t.name, t.role, t.hash, t.created_at, t.expires_at, t.expires_given, t.created_by, t.revision, ",
+            "t.last_used_at FROM token AS t ",
+            $rest
+        )
+    };
+}
 
 fn token(columns: &mut Columns<'_>) -> Result<TokenRow, Error> {
     Ok(TokenRow {
         id: columns.parsed()?,
         name: columns.plain()?,
-        role: columns.plain()?,
+        role: columns.role()?,
         hash: columns.hash()?,
         created_at: columns.time()?,
         expires_at: columns.time_option()?,
+        expires_given: columns.plain()?,
+        created_by: columns.plain()?,
+        revision: columns.count()?,
+        last_used_at: columns.time_option()?,
     })
 }
 
@@ -23,54 +41,82 @@ fn token(columns: &mut Columns<'_>) -> Result<TokenRow, Error> {
 /// # Errors
 /// [`Error::Duplicate`] with [`crate::constraint::TOKEN_NAME`].
 pub async fn insert_token(tx: &mut WriteTx<'_>, row: &TokenRow) -> Result<(), Error> {
-    let statement =
-        sql("INSERT INTO token (id, name, role, hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(row.id.to_string())
-            .bind(row.name.clone())
-            .bind(row.role.clone())
-            .bind(row.hash.to_vec())
-            .bind(row.created_at.millis())
-            .bind(row.expires_at.map(Timestamp::millis));
+    let statement = sql("INSERT INTO token
+        (id, name, role, hash, created_at, expires_at, expires_given, created_by, revision, last_used_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
+    .bind(row.id.to_string())
+    .bind(row.name.clone())
+    .bind(row.role.as_str())
+    .bind(row.hash.to_vec())
+    .bind(row.created_at.millis())
+    .bind(row.expires_at.map(Timestamp::millis))
+    .bind(row.expires_given.clone())
+    .bind(row.created_by.clone())
+    .bind(column::integer(row.revision))
+    .bind(row.last_used_at.map(Timestamp::millis));
     tx.write(statement);
     Ok(())
 }
 
-/// Removes a token and the sessions that stand for it; whether there was one.
-pub async fn remove_token_by_name(tx: &mut WriteTx<'_>, name: &str) -> Result<bool, Error> {
-    Ok(tx.count_changed(sql("DELETE FROM token WHERE name = $1").bind(name.to_owned())).await? > 0)
+/// Removes a token and the sessions that stand for it.
+pub async fn remove_token(tx: &mut WriteTx<'_>, id: TokenId) -> Result<(), Error> {
+    tx.write(sql("DELETE FROM token WHERE id = $1").bind(id.to_string()));
+    Ok(())
+}
+
+/// Notes when tokens were used last; those that are gone are passed over.
+pub async fn note_use(tx: &mut WriteTx<'_>, used: &[(TokenId, Timestamp)]) -> Result<(), Error> {
+    for (id, at) in used {
+        let statement = sql("UPDATE token SET last_used_at = $1 WHERE id = $2");
+        tx.write(statement.bind(at.millis()).bind(id.to_string()));
+    }
+    Ok(())
 }
 
 /// Every token.
 pub(crate) async fn tokens(tx: &mut ReadTx<'_>) -> Result<Vec<TokenRow>, Error> {
-    tx.rows(sql("SELECT id, name, role, hash, created_at, expires_at FROM token"), token).await
+    tx.rows(sql(tokens!("")), token).await
+}
+
+/// Tokens by name.
+pub async fn list_tokens(tx: &mut ReadTx<'_>, query: &TokenQuery) -> Result<Vec<TokenRow>, Error> {
+    let mut select = Select::new(tokens!("WHERE 1 = 1"));
+    if let Some(role) = query.role {
+        select.with(" AND t.role = ", role.as_str());
+    }
+    tx.rows(select.page(Keyset::BY_NAME, query.after.as_ref(), query.limit), token).await
 }
 
 /// The token with this ID, expired or not.
 pub async fn token_by_id(tx: &mut ReadTx<'_>, id: TokenId) -> Result<Option<TokenRow>, Error> {
-    let statement = sql("SELECT id, name, role, hash, created_at, expires_at FROM token WHERE id = $1");
-    tx.row(statement.bind(id.to_string()), token).await
+    tx.row(sql(tokens!("WHERE t.id = $1")).bind(id.to_string()), token).await
 }
 
 /// The token with this name, expired or not.
 pub async fn token_by_name(tx: &mut ReadTx<'_>, name: &str) -> Result<Option<TokenRow>, Error> {
-    let statement = sql("SELECT id, name, role, hash, created_at, expires_at FROM token WHERE name = $1");
-    tx.row(statement.bind(name.to_owned()), token).await
+    tx.row(sql(tokens!("WHERE t.name = $1")).bind(name.to_owned()), token).await
 }
 
-/// Adds a login session, by the hash of its secret.
+/// How many tokens of a role are good at a time.
+pub async fn count_good(tx: &mut ReadTx<'_>, role: Role, now: Timestamp) -> Result<u64, Error> {
+    let statement = sql("SELECT COUNT(*) FROM token WHERE role = $1 AND (expires_at IS NULL OR expires_at > $2)");
+    tx.only(statement.bind(role.as_str()).bind(now.millis()), |c| c.count()).await
+}
+
+/// Adds a login session, by the hash of its secret, for a token or for whoever had a login link.
 ///
 /// # Errors
 /// [`Error::Constraint`] when the token does not exist.
 pub async fn insert_session(
     tx: &mut WriteTx<'_>,
     hash: [u8; 32],
-    token_id: TokenId,
+    token_id: Option<TokenId>,
     created_at: Timestamp,
     expires_at: Timestamp,
 ) -> Result<(), Error> {
     let statement = sql("INSERT INTO session (hash, token_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
         .bind(hash.to_vec())
-        .bind(token_id.to_string())
+        .bind(token_id.map(|id| id.to_string()))
         .bind(created_at.millis())
         .bind(expires_at.millis());
     tx.write(statement);
@@ -79,12 +125,29 @@ pub async fn insert_session(
 
 /// The session with this hash, expired or not, and its token.
 pub async fn session(tx: &mut ReadTx<'_>, hash: [u8; 32]) -> Result<Option<SessionRow>, Error> {
-    let statement = sql("SELECT t.id, t.name, t.role, t.hash, t.created_at, t.expires_at, s.created_at, s.expires_at
-        FROM session AS s JOIN token AS t ON t.id = s.token_id WHERE s.hash = $1");
+    let statement =
+        sql("SELECT s.created_at, s.expires_at, s.token_id, t.id, t.name, t.role, t.hash, t.created_at, t.expires_at,
+        t.expires_given, t.created_by, t.revision, t.last_used_at
+        FROM session AS s LEFT JOIN token AS t ON t.id = s.token_id WHERE s.hash = $1");
     tx.row(statement.bind(hash.to_vec()), |c| {
-        Ok(SessionRow { token: token(c)?, created_at: c.time()?, expires_at: c.time()? })
+        let (created_at, expires_at) = (c.time()?, c.time()?);
+        let token = if c.plain::<Option<&str>>()?.is_some() { Some(token(c)?) } else { None };
+        Ok(SessionRow { token, created_at, expires_at })
     })
     .await
+}
+
+/// Moves the end of a session, if it is there.
+pub async fn prolong_session(tx: &mut WriteTx<'_>, hash: [u8; 32], expires_at: Timestamp) -> Result<(), Error> {
+    let statement = sql("UPDATE session SET expires_at = $1 WHERE hash = $2");
+    tx.write(statement.bind(expires_at.millis()).bind(hash.to_vec()));
+    Ok(())
+}
+
+/// Removes the sessions that login links opened.
+pub async fn remove_link_sessions(tx: &mut WriteTx<'_>) -> Result<(), Error> {
+    tx.write(sql("DELETE FROM session WHERE token_id IS NULL"));
+    Ok(())
 }
 
 /// Removes a session, if it is there.

@@ -6,11 +6,13 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 use netloom_model::Timestamp;
+use netloom_model::audit::Decision;
 use netloom_model::event::ObjectKind;
 use netloom_model::lease::{LeaseKind, LeaseState, OwnerKind};
 use netloom_model::net::{Span, from_number, to_number};
 use netloom_model::network::Driver;
 use netloom_model::port::Protocol;
+use netloom_model::token::Role;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
@@ -181,11 +183,36 @@ impl<'r> Columns<'r> {
         self.word(&[Network, Sandbox, Endpoint, Lease, Node, Token], ObjectKind::as_str)
     }
 
-    fn word<T: Copy>(&mut self, all: &[T], name: fn(T) -> &'static str) -> Result<T, Error> {
-        let text = self.plain::<&str>()?;
-        let known = all.iter().copied().find(|word| name(*word) == text);
-        known.ok_or_else(|| Error::Corrupt(format!("`{text}` is an unknown word")))
+    /// The next column likewise, where it may be absent.
+    pub(crate) fn object_kind_option(&mut self) -> Result<Option<ObjectKind>, Error> {
+        use ObjectKind::{Endpoint, Lease, Network, Node, Sandbox, Token};
+        let text = self.plain::<Option<&str>>()?;
+        text.map(|text| word(text, &[Network, Sandbox, Endpoint, Lease, Node, Token], ObjectKind::as_str)).transpose()
     }
+
+    /// The next column, a role.
+    pub(crate) fn role(&mut self) -> Result<Role, Error> {
+        self.word(&Role::ALL, Role::as_str)
+    }
+
+    /// The next column likewise, where it may be absent.
+    pub(crate) fn role_option(&mut self) -> Result<Option<Role>, Error> {
+        self.plain::<Option<&str>>()?.map(|text| word(text, &Role::ALL, Role::as_str)).transpose()
+    }
+
+    /// The next column, what came of a request.
+    pub(crate) fn decision(&mut self) -> Result<Decision, Error> {
+        self.word(&Decision::ALL, Decision::as_str)
+    }
+
+    fn word<T: Copy>(&mut self, all: &[T], name: fn(T) -> &'static str) -> Result<T, Error> {
+        word(self.plain::<&str>()?, all, name)
+    }
+}
+
+fn word<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T, Error> {
+    let known = all.iter().copied().find(|word| name(*word) == text);
+    known.ok_or_else(|| Error::Corrupt(format!("`{text}` is an unknown word")))
 }
 
 fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, Error> {

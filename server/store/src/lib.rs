@@ -10,7 +10,7 @@
 //! | `writer`, `log_sync` | the one writer; when the disk has what it wrote |
 //! | [`tx`] | what a job works on |
 //! | [`row`], [`query`] | what goes in and comes out |
-//! | [`networks`], [`pools`], [`free_ranges`], [`leases`], [`sandboxes`], [`endpoints`], [`ports`], [`events`], [`access`], [`idempotency_keys`], [`plans`] | the tables |
+//! | [`networks`], [`pools`], [`free_ranges`], [`leases`], [`sandboxes`], [`endpoints`], [`ports`], [`events`], [`access`], [`audit`], [`idempotency_keys`], [`plans`] | the tables |
 //! | [`integrity`] | whether ranges and leases make up the pools |
 //! | `readable` | whether every row can be read |
 //! | [`backup`], [`describe`], [`restore`] | copies of a database; what a file is; a copy put back |
@@ -18,6 +18,7 @@
 //! | [`error`], [`constraint`] | what can go wrong |
 
 pub mod access;
+pub mod audit;
 pub mod backup;
 mod column;
 pub mod constraint;
@@ -55,10 +56,10 @@ pub use describe::Description;
 pub use draft::Draft;
 pub use error::Error;
 pub use order::Place;
-pub use query::{FreeSummary, LeaseQuery, NetworkQuery, PoolQuery, PoolUse, SandboxQuery};
+pub use query::{AuditQuery, FreeSummary, LeaseQuery, NetworkQuery, PoolQuery, PoolUse, SandboxQuery, TokenQuery};
 pub use row::{
-    EndpointRow, IdempotencyKeyRow, KeyScope, LeaseRow, NetworkRow, NewEvent, Orphaned, PlanRow, PoolRow, SandboxRow,
-    SessionRow, TokenRow, WithFree,
+    EndpointRow, IdempotencyKeyRow, KeyScope, LeaseRow, NetworkRow, NewAudit, NewEvent, Orphaned, PlanRow, PoolRow,
+    SandboxRow, SessionRow, TokenRow, WithFree,
 };
 pub use store::Store;
 pub use tx::{ReadTx, WriteTx, statements_made};

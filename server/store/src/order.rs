@@ -4,13 +4,14 @@
 use std::net::IpAddr;
 
 use netloom_model::Timestamp;
+use netloom_model::audit::AuditEntry;
 use netloom_model::net::Span;
 use netloom_model::order::{LeaseOrder, NamedOrder, PoolOrder};
 use netloom_model::plan::PlanHead;
 use serde::{Deserialize, Serialize};
 
 use crate::column;
-use crate::row::{LeaseRow, NetworkRow, PoolRow, SandboxRow};
+use crate::row::{LeaseRow, NetworkRow, PoolRow, SandboxRow, TokenRow};
 use crate::select::Select;
 use crate::statement::{Statement, Value};
 
@@ -26,7 +27,8 @@ pub struct Place {
 #[serde(rename_all = "snake_case")]
 enum By {
     Text(String),
-    Time(i64),
+    /// Of a time, milliseconds.
+    Number(i64),
     Address(IpAddr),
 }
 
@@ -38,7 +40,7 @@ impl Place {
     fn named(order: NamedOrder, name: &str, created_at: Timestamp, id: impl ToString) -> Self {
         let by = match order {
             NamedOrder::Name | NamedOrder::NameBackwards => By::Text(name.to_owned()),
-            NamedOrder::Oldest | NamedOrder::Newest => By::Time(created_at.millis()),
+            NamedOrder::Oldest | NamedOrder::Newest => By::Number(created_at.millis()),
         };
         Self::new(by, id)
     }
@@ -58,14 +60,24 @@ impl Place {
         let by = match order {
             LeaseOrder::Address | LeaseOrder::AddressBackwards => By::Address(row.address),
             LeaseOrder::Owner | LeaseOrder::OwnerBackwards => By::Text(row.owner.name.clone()),
-            LeaseOrder::Oldest | LeaseOrder::Newest => By::Time(row.created_at.millis()),
+            LeaseOrder::Oldest | LeaseOrder::Newest => By::Number(row.created_at.millis()),
         };
         Self::new(by, row.id)
     }
 
+    /// A token's.
+    pub fn of_token(row: &TokenRow) -> Self {
+        Self::new(By::Text(row.name.clone()), row.id)
+    }
+
+    /// An audit entry's.
+    pub fn of_audit_entry(entry: &AuditEntry) -> Self {
+        Self::new(By::Number(column::integer(entry.seq)), "")
+    }
+
     /// A plan's.
     pub fn of_plan(head: &PlanHead) -> Self {
-        Self::new(By::Time(head.created_at.millis()), head.id.map(|id| id.to_string()).unwrap_or_default())
+        Self::new(By::Number(head.created_at.millis()), head.id.map(|id| id.to_string()).unwrap_or_default())
     }
 
     /// A pool's: the last address of its subnet, since no two pools share one.
@@ -74,43 +86,62 @@ impl Place {
     }
 }
 
-/// An order as SQL: the condition that a page begins with, up to its two values, and the end, up to the limit.
+/// An order as SQL: the condition that a page begins with, up to its one or two values, and the end, up to the limit.
 pub(crate) struct Keyset {
     after: &'static str,
+    /// Whether the ID decides among equals.
+    tied: bool,
     end: &'static str,
 }
 
+/// By something that is unique, or by something and the ID of those that are equal.
 macro_rules! keyset {
+    ($by:literal) => {
+        Keyset { after: concat!(" AND ", $by, " > ("), tied: false, end: concat!(" ORDER BY ", $by, " LIMIT ") }
+    };
+    ($by:literal, backwards) => {
+        Keyset { after: concat!(" AND ", $by, " < ("), tied: false, end: concat!(" ORDER BY ", $by, " DESC LIMIT ") }
+    };
     ($by:literal, $id:literal) => {
         Keyset {
             after: concat!(" AND (", $by, ", ", $id, ") > ("),
+            tied: true,
             end: concat!(" ORDER BY ", $by, ", ", $id, " LIMIT "),
         }
     };
     ($by:literal, $id:literal, backwards) => {
         Keyset {
             after: concat!(" AND (", $by, ", ", $id, ") < ("),
+            tied: true,
             end: concat!(" ORDER BY ", $by, " DESC, ", $id, " DESC LIMIT "),
         }
     };
 }
 
 impl Keyset {
-    /// By age, of a SELECT from one table.
+    /// The oldest first, of a SELECT from one table.
     pub(crate) const OLDEST: Self = keyset!("created_at", "id");
+    /// By name, of a SELECT from one table.
+    pub(crate) const BY_NAME: Self = keyset!("name");
+    /// The latest audit entry first, of a SELECT from `audit AS a`.
+    pub(crate) const LATEST_ENTRY: Self = keyset!("a.seq", backwards);
 }
 
 impl Select {
     /// Ends in one page of an order.
     pub(crate) fn page(mut self, order: impl Into<Keyset>, after: Option<&Place>, limit: u32) -> Statement {
-        let Keyset { after: condition, end } = order.into();
+        let Keyset { after: condition, tied, end } = order.into();
         if let Some(Place { by, id }) = after {
             let by: Value = match by {
                 By::Text(text) => text.clone().into(),
-                By::Time(millis) => (*millis).into(),
+                By::Number(number) => (*number).into(),
                 By::Address(address) => column::address(*address).into(),
             };
-            self.with(condition, by).with(", ", id.clone()).text(")");
+            self.with(condition, by);
+            if tied {
+                self.with(", ", id.clone());
+            }
+            self.text(")");
         }
         self.with(end, column::limit(limit));
         self.statement()
@@ -121,8 +152,8 @@ impl From<NamedOrder> for Keyset {
     /// Of a SELECT from one table.
     fn from(order: NamedOrder) -> Self {
         match order {
-            NamedOrder::Name => keyset!("name", "id"),
-            NamedOrder::NameBackwards => keyset!("name", "id", backwards),
+            NamedOrder::Name => Self::BY_NAME,
+            NamedOrder::NameBackwards => keyset!("name", backwards),
             NamedOrder::Oldest => Self::OLDEST,
             NamedOrder::Newest => keyset!("created_at", "id", backwards),
         }
@@ -133,8 +164,8 @@ impl From<LeaseOrder> for Keyset {
     /// Of a SELECT from `lease AS l` and others.
     fn from(order: LeaseOrder) -> Self {
         match order {
-            LeaseOrder::Address => keyset!("l.address", "l.id"),
-            LeaseOrder::AddressBackwards => keyset!("l.address", "l.id", backwards),
+            LeaseOrder::Address => keyset!("l.address"),
+            LeaseOrder::AddressBackwards => keyset!("l.address", backwards),
             LeaseOrder::Owner => keyset!("l.owner_name", "l.id"),
             LeaseOrder::OwnerBackwards => keyset!("l.owner_name", "l.id", backwards),
             LeaseOrder::Oldest => keyset!("l.created_at", "l.id"),
@@ -147,8 +178,8 @@ impl From<PoolOrder> for Keyset {
     /// Of a SELECT from `pool AS p` and others.
     fn from(order: PoolOrder) -> Self {
         match order {
-            PoolOrder::Subnet => keyset!("p.high", "p.id"),
-            PoolOrder::SubnetBackwards => keyset!("p.high", "p.id", backwards),
+            PoolOrder::Subnet => keyset!("p.high"),
+            PoolOrder::SubnetBackwards => keyset!("p.high", backwards),
         }
     }
 }
@@ -162,7 +193,7 @@ mod tests {
 
     /// How the database reads a page after a place.
     async fn read_by(connection: &mut SqliteConnection, select: &'static str, order: impl Into<Keyset>) -> String {
-        let place = Place::new(By::Time(1), "x");
+        let place = Place::new(By::Number(1), "x");
         let text = Select::new(select).page(order, Some(&place), 1).explained();
         let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(connection).await.unwrap();
         rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("; ")

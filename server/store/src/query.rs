@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 
+use netloom_model::audit::Decision;
 use netloom_model::lease::{LeaseKind, LeaseState};
 use netloom_model::net::{Family, Span};
 use netloom_model::network::Driver;
 use netloom_model::order::{LeaseOrder, NamedOrder, PoolOrder};
-use netloom_model::{MacAddr, NetworkId};
+use netloom_model::token::Role;
+use netloom_model::{MacAddr, NetworkId, Timestamp, TokenId};
 
 use crate::order::Place;
 use crate::row::PoolRow;
@@ -111,4 +113,38 @@ pub struct PoolUse {
     pub leased: u64,
     /// Addresses that can be given to something.
     pub usable: u128,
+}
+
+/// Which tokens.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenQuery {
+    /// Of this role.
+    pub role: Option<Role>,
+    /// Only what comes after this place in the order, which is by name.
+    pub after: Option<Place>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Which audit entries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Of the actor of this name.
+    pub actor: Option<String>,
+    /// With the token of this ID.
+    pub token_id: Option<TokenId>,
+    /// About the object of this ID or name.
+    pub object: Option<String>,
+    /// Of these actions, or of actions that start with one of these and a dot; none keeps all.
+    pub actions: Vec<String>,
+    /// With this outcome.
+    pub decision: Option<Decision>,
+    /// At this time or later.
+    pub since: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+    /// Only what comes after this place in the order: the latest come first.
+    pub after: Option<Place>,
+    /// At most so many.
+    pub limit: u32,
 }

@@ -5,9 +5,9 @@ use std::future::Future;
 
 use crate::error::Error;
 use crate::order::Place;
-use crate::query::{LeaseQuery, PoolQuery};
+use crate::query::{AuditQuery, LeaseQuery, PoolQuery};
 use crate::tx::ReadTx;
-use crate::{access, endpoints, events, idempotency_keys, leases, networks, plans, pools, sandboxes};
+use crate::{access, audit, endpoints, events, idempotency_keys, leases, networks, plans, pools, sandboxes};
 
 /// Rows read at once.
 const PAGE: u32 = 10_000;
@@ -36,6 +36,10 @@ pub(crate) async fn check(tx: &mut ReadTx<'_>) -> Result<(), Error> {
     let mut after = 0;
     while let Some(last) = table("event", events::after(tx, after, &[], None, PAGE)).await?.pop() {
         after = last.seq;
+    }
+    let mut query = AuditQuery { limit: PAGE, ..AuditQuery::default() };
+    while let Some(last) = table("audit", audit::list(tx, &query)).await?.pop() {
+        query.after = Some(Place::of_audit_entry(&last));
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use netloom_model::assignment::NamespaceSource;
+use netloom_model::audit::{AuditObject, Decision};
 use netloom_model::event::ObjectRef;
 use netloom_model::lease::{LeaseKind, LeaseSpec, LeaseState, Owner};
 use netloom_model::net::Span;
@@ -12,7 +13,9 @@ use netloom_model::network::{Driver, NetworkSpec};
 use netloom_model::plan::Plan;
 use netloom_model::port::PublishedPort;
 use netloom_model::sandbox::{AttachmentSpec, SandboxSpec};
+use netloom_model::token::Role;
 use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, PlanId, SandboxId, Timestamp, TokenId};
+use serde_json::{Map, Value};
 
 /// A network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,20 +207,28 @@ pub struct TokenRow {
     /// Unique name.
     pub name: String,
     /// Role.
-    pub role: String,
+    pub role: Role,
     /// SHA-256 of the secret.
     pub hash: [u8; 32],
     /// When it was made.
     pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
+    /// The same as it was written.
+    pub expires_given: Option<String>,
+    /// Who made it.
+    pub created_by: String,
+    /// Number of the event that told of it.
+    pub revision: u64,
+    /// When it was used last, as far as that was noted.
+    pub last_used_at: Option<Timestamp>,
 }
 
-/// A login session of the dashboard, with the token it stands for.
+/// A login session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
-    /// The token.
-    pub token: TokenRow,
+    /// The token that it stands for; absent where a login link opened it.
+    pub token: Option<TokenRow>,
     /// When it began.
     pub created_at: Timestamp,
     /// When it ends.
@@ -227,7 +238,7 @@ pub struct SessionRow {
 /// Whose key it is, and for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyScope {
-    /// Name of whoever asked.
+    /// Who asked.
     pub principal: String,
     /// Method and path.
     pub route: String,
@@ -257,4 +268,39 @@ pub struct PlanRow<R> {
     pub plan: Plan,
     /// How it is carried out; the store does not look into it.
     pub recipe: R,
+}
+
+/// An audit entry that has no number yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewAudit {
+    /// When.
+    pub time: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// The actor's role.
+    pub role: Option<Role>,
+    /// The token that was shown.
+    pub token_id: Option<TokenId>,
+    /// From where.
+    pub source: Option<String>,
+    /// The request.
+    pub request_id: Option<String>,
+    /// Its method.
+    pub method: Option<String>,
+    /// Its path.
+    pub path: Option<String>,
+    /// What was asked for.
+    pub action: String,
+    /// What it is about.
+    pub object: Option<AuditObject>,
+    /// What came of it.
+    pub decision: Decision,
+    /// Code of the problem.
+    pub code: Option<String>,
+    /// Number of the event of the same commit.
+    pub event: Option<u64>,
+    /// What changed, as it was.
+    pub before: Option<Map<String, Value>>,
+    /// What changed, as it is then.
+    pub after: Option<Map<String, Value>>,
 }

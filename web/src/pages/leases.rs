@@ -40,7 +40,8 @@ fn command(filter: &LeaseFilter) -> Result<ListLeases, Error> {
     })
 }
 
-fn parse<T: FromStr>(pointer: &str, value: &str) -> Result<T, Invalid>
+/// A value by its text form.
+pub(super) fn parse<T: FromStr>(pointer: &str, value: &str) -> Result<T, Invalid>
 where
     T::Err: std::fmt::Display,
 {
@@ -48,7 +49,12 @@ where
 }
 
 /// One of a few words, or nothing.
-fn word<T: Copy>(pointer: &str, value: &str, all: &[T], name: fn(T) -> &'static str) -> Result<Option<T>, Invalid> {
+pub(super) fn word<T: Copy>(
+    pointer: &str,
+    value: &str,
+    all: &[T],
+    name: fn(T) -> &'static str,
+) -> Result<Option<T>, Invalid> {
     let Some(value) = text(value) else { return Ok(None) };
     let known = || all.iter().map(|one| name(*one)).collect::<Vec<_>>().join(", ");
     let found = all.iter().copied().find(|one| name(*one) == value);

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::view::frame::Section;
 use crate::view::login::LoginPage;
-use crate::visit::{fail_outside, outer_frame, render, request_id};
+use crate::visit::{asked, fail_outside, outer_frame, render, request_id};
 use crate::{Dashboard, session};
 
 /// Largest login form, in bytes: a token or a secret, and where to go.
@@ -64,9 +64,12 @@ pub async fn submit(request: HttpRequest, dashboard: Data<Dashboard>, given: For
     let given = given.into_inner();
     let next = session::destination(given.next.as_deref());
     let by_link = given.link.is_some();
+    let known_as = asked(&request, &request_id(&request));
     let opened = match (&given.link, &given.token) {
-        (Some(secret), _) => dashboard.control.login_with_link(secret).await,
-        (None, token) => dashboard.control.login_with_token(token.as_deref().unwrap_or_default().trim()).await,
+        (Some(secret), _) => dashboard.control.login_with_link(secret, known_as).await,
+        (None, token) => {
+            dashboard.control.login_with_token(token.as_deref().unwrap_or_default().trim(), known_as).await
+        }
     };
     match opened {
         Ok(opened) => HttpResponse::SeeOther()

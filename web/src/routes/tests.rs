@@ -56,6 +56,8 @@ async fn every_page_asks_for_a_login_and_comes_back() {
         "/ui/addresses/fd00::2",
         "/ui/drift",
         "/ui/events",
+        "/ui/audit",
+        "/ui/tokens",
         "/ui/search",
     ] {
         let answer = get(path).await;

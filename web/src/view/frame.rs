@@ -25,6 +25,10 @@ pub enum Section {
     Drift,
     /// Events.
     Events,
+    /// Who asked for what.
+    Audit,
+    /// API tokens.
+    Tokens,
     /// None of these: login, search, failures.
     None,
 }
@@ -56,6 +60,7 @@ pub struct Call {
 }
 
 /// An entry of the navigation.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) section: Section,
     pub(crate) label: &'static str,
@@ -64,7 +69,7 @@ pub(crate) struct Entry {
 }
 
 /// The navigation: one line per part of the dashboard. Icons are paths on a 16 x 16 grid.
-const ENTRIES: [Entry; 7] = [
+const ENTRIES: [Entry; 9] = [
     Entry {
         section: Section::Overview,
         label: "Overview",
@@ -102,6 +107,18 @@ const ENTRIES: [Entry; 7] = [
         icon: "M1.5 4.5h13M1.5 11.5h5l3-3h5M9 2l-2.5 2.5L9 7",
     },
     Entry { section: Section::Events, label: "Events", href: "/ui/events", icon: "M1.5 8.5h3l2-6 3 11 2-5h3" },
+    Entry {
+        section: Section::Audit,
+        label: "Audit",
+        href: "/ui/audit",
+        icon: "M3 1.5h7l3 3v10H3zM10 1.5v3h3M5.5 7.5h5M5.5 10.5h5",
+    },
+    Entry {
+        section: Section::Tokens,
+        label: "Tokens",
+        href: "/ui/tokens",
+        icon: "M1.5 5.5a3 3 0 1 0 6 0a3 3 0 1 0-6 0M6.5 7.5l7 6M10.5 11l2-2M12.5 12.7l1.5-1.5",
+    },
 ];
 
 /// What surrounds a page.
@@ -247,8 +264,11 @@ impl Frame {
         assets::url(file)
     }
 
-    pub(crate) fn entries(&self) -> &'static [Entry] {
-        &ENTRIES
+    /// The parts that the viewer may see.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        let manages = self.viewer.as_ref().is_some_and(|viewer| viewer.role == "admin");
+        let open = |entry: &Entry| manages || !matches!(entry.section, Section::Audit | Section::Tokens);
+        ENTRIES.into_iter().filter(open).collect()
     }
 
     pub(crate) fn is_here(&self, section: &Section) -> bool {

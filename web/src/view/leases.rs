@@ -133,7 +133,8 @@ pub struct Choice {
     pub(crate) chosen: bool,
 }
 
-fn choices<const N: usize>(words: [&'static str; N], chosen: &str) -> Vec<Choice> {
+/// The choices of a form's list.
+pub(super) fn choices<const N: usize>(words: [&'static str; N], chosen: &str) -> Vec<Choice> {
     words.into_iter().map(|word| Choice { word, chosen: word == chosen }).collect()
 }
 

@@ -3,7 +3,8 @@
 use askama::Template;
 use netloom_model::lease::{AddressState, Lease, LeaseKind, LeaseState, OwnerKind};
 use netloom_web::view::address::AddressPage;
-use netloom_web::view::frame::Section;
+use netloom_web::view::frame::{Frame, Section};
+use netloom_web::view::login::LoginPage;
 
 use crate::fixture::{PLAIN, every_page, frame, lease, report};
 
@@ -285,4 +286,20 @@ fn sandboxes_are_counted_by_the_state_they_are_in() {
     let first = page("overview-first");
     assert!(!first.contains(">failed<") && !first.contains(">orphaned<"), "{first}");
     assert!(first.contains("Make a first network"), "nothing of anybody's is there");
+}
+
+#[test]
+fn the_audit_shows_what_changed_and_only_who_manages_access_is_led_there() {
+    let audit = page("audit");
+    for fact in ["sandbox.update", "What changed", "denied", "/problems/forbidden", "uid:0", "/api/v1/audit"] {
+        assert!(audit.contains(fact), "{fact}");
+    }
+    let mut frame = frame("x", Section::None);
+    let led = |frame: &Frame| {
+        let page = LoginPage::new(frame.clone(), "/ui", None, None);
+        page.render().expect("it renders").contains("/ui/tokens")
+    };
+    assert!(led(&frame));
+    frame.viewer.as_mut().expect("a viewer").role = "operator";
+    assert!(!led(&frame));
 }

@@ -1,6 +1,7 @@
 //! An installation to look at: the exercise's networks and sandboxes with everything that can be odd about them, and a second
 //! set in which every text that users or strangers choose is hostile.
 
+mod access;
 mod drift;
 mod ipam;
 mod pages;

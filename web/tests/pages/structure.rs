@@ -9,7 +9,7 @@ use crate::html::{Piece, pieces};
 const VOID: [&str; 7] = ["meta", "link", "input", "br", "rect", "circle", "path"];
 
 /// Every address that a page may lead to.
-const ROUTES: [&str; 24] = [
+const ROUTES: [&str; 26] = [
     "/ui",
     "/ui/networks",
     "/ui/networks/*",
@@ -24,6 +24,8 @@ const ROUTES: [&str; 24] = [
     "/ui/addresses/*",
     "/ui/drift",
     "/ui/events",
+    "/ui/audit",
+    "/ui/tokens",
     "/ui/search",
     "/ui/login",
     "/ui/logout",

@@ -6,7 +6,7 @@ use crate::auth::SESSION_COOKIE;
 use crate::problem::catalogue;
 
 /// Names by role: `NetworkWrite` is what a user writes, `Network` what is answered, `NetworkPage` a list of it.
-const NAMES: [(&str, &str); 11] = [
+const NAMES: [(&str, &str); 12] = [
     ("NetworkSpec", "NetworkWrite"),
     ("PoolSpec", "PoolWrite"),
     ("BridgeSpec", "BridgeWrite"),
@@ -15,6 +15,7 @@ const NAMES: [(&str, &str); 11] = [
     ("AttachmentSpec", "AttachmentWrite"),
     ("LeaseSpec", "LeaseWrite"),
     ("ProbeSpec", "ProbeWrite"),
+    ("TokenSpec", "TokenWrite"),
     ("Code", "InvalidCode"),
     ("Invalid", "InvalidField"),
     ("BTreeMap", "Labels"),
@@ -73,6 +74,11 @@ pub(super) fn complete(document: &mut Value) {
             schemas[resource]["properties"][member]["readOnly"] = true.into();
         }
     }
+    for token in ["Token", "MadeToken"] {
+        for member in ["id", "revision", "created_at", "created_by", "status"] {
+            schemas[token]["properties"][member]["readOnly"] = true.into();
+        }
+    }
     bound(schemas);
     let codes: Vec<&str> = catalogue::ENTRIES.iter().map(|entry| entry.code).collect();
     schemas["Problem"]["properties"]["code"]["enum"] = json!(codes);
@@ -112,6 +118,8 @@ fn bound(schemas: &mut Value) {
         ("Sandbox", "SandboxWrite"),
         ("Lease", "LeaseWrite"),
         ("ProbeReport", "ProbeWrite"),
+        ("Token", "TokenWrite"),
+        ("MadeToken", "TokenWrite"),
     ] {
         let properties = schemas[written]["properties"].clone();
         for (name, property) in properties.as_object().into_iter().flatten() {

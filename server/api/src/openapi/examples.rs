@@ -39,6 +39,7 @@ fn request(id: &str) -> Option<Value> {
         "network_lease_create" => json!({"key": "printer", "address": "192.168.122.9"}),
         "network_lease_put" => json!({"address": "192.168.122.9", "description": "third floor"}),
         "network_lease_patch" => json!({"description": "third floor", "mac": null}),
+        "token_create" => json!({"name": "ci", "role": "operator", "expires_at": "2027-01-31T12:00:00Z"}),
         "probe_create" => json!({"from": "macvlan1", "kind": "arp", "to": "192.168.122.3", "count": 3}),
         _ => return None,
     })
@@ -99,7 +100,12 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
             {"destination": "192.168.122.0/24", "interface": "parent0", "table": 254},
             {"destination": "0.0.0.0/0", "gateway": "192.168.122.1", "interface": "parent0", "table": 254},
         ]}),
-        ("whoami_get", _) => json!({"name": "admin", "role": "admin", "permissions": ["read", "write", "administer"]}),
+        ("token_list", _) => page(objects::token()),
+        ("token_get", _) => objects::token(),
+        ("token_create", _) => objects::made_token(),
+        ("audit_list", _) => page(objects::audit_entry()),
+        ("whoami_get", _) => json!({"name": "ci", "role": "operator", "token_id": objects::id("tok"),
+            "expires_at": "2027-01-31T12:00:00.000Z", "permissions": ["read", "write"]}),
         ("capabilities_get", _) => objects::capabilities(),
         ("version_get", _) => {
             json!({"version": "0.1.0", "api_versions": ["v1"], "node": objects::id("nod"), "store": objects::id("sto")})

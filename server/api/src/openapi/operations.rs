@@ -1,5 +1,9 @@
 //! What every operation declares alike: how it may fail, who may call it, bounds of what stands in a path, headers of its answers.
 
+use netloom_control::command::{
+    Command, CreateBackup, CreateLoginLink, CreateToken, GetToken, ListAudit, ListTokens, RevokeToken,
+};
+use netloom_control::principal::Permission;
 use serde_json::{Map, Value, json};
 
 /// Operations that are open to all.
@@ -24,8 +28,35 @@ pub(super) fn complete(document: &mut Value) {
             }
             add_headers(operation, method);
             mark_file(operation);
+            if !OPEN.contains(&id.as_str()) {
+                say_permission(operation, permission(method, &id));
+            }
         }
     }
+}
+
+/// The least permission that an operation needs: by its method, but where its command says another.
+fn permission(method: &str, id: &str) -> Permission {
+    match id {
+        "login_link_create" => CreateLoginLink::PERMISSION,
+        "backup_create" => CreateBackup::PERMISSION,
+        "token_list" => ListTokens::PERMISSION,
+        "token_create" => CreateToken::PERMISSION,
+        "token_get" => GetToken::PERMISSION,
+        "token_delete" => RevokeToken::PERMISSION,
+        "audit_list" => ListAudit::PERMISSION,
+        _ if method == "get" => Permission::Read,
+        _ => Permission::Write,
+    }
+}
+
+/// Says for people and for programs who may call it. What a request has in it may need more: `description` says so.
+fn say_permission(operation: &mut Value, needed: Permission) {
+    operation["x-permission"] = needed.as_str().into();
+    let said = operation["description"].as_str().unwrap_or_default();
+    operation["description"] = format!("{said}\n\nNeeds role {} or more.", needed.least_role().as_str())
+        .replace("admin or more", "admin")
+        .into();
 }
 
 fn takes(operation: &Value, header: &str) -> bool {

@@ -25,7 +25,7 @@ const PIECE: usize = 256 << 10;
 
 /// Makes a backup.
 ///
-/// For role admin. The answer is the database as of this moment, an SQLite file: every write that was answered before is in it. It has
+/// The answer is the database as of this moment, an SQLite file: every write that was answered before is in it. It has
 /// all that the database has, hashes of secrets included. It is whole when it has as many bytes as `Content-Length` says.
 /// `netloom backup` asks for one through the local socket, checks it, and gives it a name; `netloom restore` puts it back.
 #[utoipa::path(tag = "service", responses((status = 200, description = "The database.", body = String, content_type = "application/vnd.sqlite3")))]

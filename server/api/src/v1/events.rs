@@ -46,7 +46,8 @@ pub(crate) struct EventFilter {
 /// Lists or follows events.
 ///
 /// A page of JSON; with `Accept: text/event-stream` a stream that `Last-Event-ID` resumes without a gap, with a comment every 15 s;
-/// with `Accept: application/x-ndjson` the same as lines, with an empty line every 15 s.
+/// with `Accept: application/x-ndjson` the same as lines, with an empty line every 15 s. A stream ends with a problem when the token or session
+/// that opened it is no longer good.
 #[utoipa::path(tag = "events",
     params(EventFilter, ("Last-Event-ID" = Option<String>, Header, description = "Resumes a stream after this event; goes before `since`.")),
     responses((status = 200, description = "The events.", content(
@@ -75,7 +76,9 @@ pub(crate) async fn event_list(
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
     let since = last.map(str::to_owned).or(since);
     let events = state.control.watch_events(caller.authorize(WatchEvents { since, kinds, object })?).await?;
-    Ok(stream::answer(form, events, state.closing.subscribe()))
+    let control = state.control.clone();
+    let turned_away = Box::pin(async move { control.turned_away(&caller).await });
+    Ok(stream::answer(form, events, turned_away, state.closing.subscribe()))
 }
 
 fn wanted_form(request: &HttpRequest) -> Option<Form> {

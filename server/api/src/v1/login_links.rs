@@ -23,7 +23,7 @@ pub(crate) struct LoginLink {
 
 /// Makes a login link.
 ///
-/// For role admin, since the session it opens has that role. `netloom login-link` asks for one through the local socket.
+/// The session that it opens has role admin, and goes under the name `login-link`. `netloom login-link` asks for one through the local socket.
 #[utoipa::path(tag = "service", responses((status = 200, description = "The link, shown this once.", body = LoginLink)))]
 #[post("/login-links")]
 pub(crate) async fn login_link_create(
@@ -32,9 +32,7 @@ pub(crate) async fn login_link_create(
     _: Filter<NoQuery>,
     _: NoBody,
 ) -> Result<HttpResponse, Problem> {
-    // The use case takes no caller, because the daemon calls it before there is one; so the right is checked here.
-    caller.authorize(CreateLoginLink)?;
-    let secret = state.control.login_link().await?;
+    let secret = state.control.create_login_link(caller.authorize(CreateLoginLink)?).await?;
     let path = format!("/ui/login?link={secret}");
     let url = format!("{}{path}", state.settings.base_url);
     Ok(HttpResponse::Ok().json(LoginLink { path, url }))

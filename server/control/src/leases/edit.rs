@@ -5,10 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use netloom_model::LeaseId;
 use netloom_model::lease::{Lease, LeaseSpec};
-use netloom_store::{LeaseRow, NetworkRow, WriteTx, events, leases};
+use netloom_store::{LeaseRow, NetworkRow, WriteTx, leases};
 
 use super::find;
 use super::reserve::{Reserve, has_holder};
+use crate::audit::Difference;
 use crate::clock::now;
 use crate::command::{Put, PutLease, UpdateLease, WriteOptions, Written};
 use crate::commit::Job;
@@ -135,7 +136,8 @@ impl Write {
         let mut new = LeaseRow { mac: wanted.mac, updated_at: now, ..old.clone() };
         let message = format!("reservation `{}` of {} on network `{}` updated", spec.key, old.address, network.name);
         let event = with(self.actor.event("lease.updated", lease_ref(&new), message, now), "address", old.address);
-        new.revision = events::append(tx, &with(event, "network", &network.name)).await?;
+        new.revision =
+            self.actor.append(tx, &with(event, "network", &network.name), Difference::changed(was, &spec)).await?;
         (new.spec_revision, new.spec) = (new.revision, Some(spec));
         leases::change(tx, &old, &new).await?;
         Ok(new)

@@ -7,10 +7,11 @@ use netloom_model::invalid::Code;
 use netloom_model::lease::{Lease, LeaseKind, LeaseSpec, LeaseState, Owner, OwnerKind};
 use netloom_model::{Invalid, net::Family};
 use netloom_model::{LeaseId, NodeId};
-use netloom_store::{LeaseRow, NetworkRow, WithFree, WriteTx, events, leases, pools};
+use netloom_store::{LeaseRow, NetworkRow, WithFree, WriteTx, leases, pools};
 
 use super::{answered, find};
 use crate::allocation::{self, NewLease, Taken};
+use crate::audit::Difference;
 use crate::clock::now;
 use crate::command::{Created, ReleaseLease, ReserveLease, WriteOptions, Written};
 use crate::commit::{Job, fault};
@@ -158,7 +159,8 @@ impl Job for Reserve {
         row.spec = Some(self.spec.clone());
         let message = format!("{address} reserved as `{key}` on network `{}`", network.name);
         let event = with(self.actor.event("lease.reserved", lease_ref(&row), message, now), "address", address);
-        row.revision = events::append(tx, &with(event, "network", &network.name)).await?;
+        row.revision =
+            self.actor.append(tx, &with(event, "network", &network.name), Difference::made(&self.spec)).await?;
         row.spec_revision = row.revision;
         leases::insert(tx, &row).await?;
         fault("control.create.before_commit")?;
@@ -226,7 +228,8 @@ impl Job for Release {
         let now = now();
         let message = format!("{} released on network `{}`", row.address, network.name);
         let event = with(self.actor.event("lease.released", lease_ref(&row), message, now), "address", row.address);
-        let revision = events::append(tx, &with(event, "network", &network.name)).await?;
+        let change = row.spec.as_ref().map(Difference::removed).unwrap_or_default();
+        let revision = self.actor.append(tx, &with(event, "network", &network.name), change).await?;
         self.host.let_go(tx, std::slice::from_ref(&row), Stamp { revision, now }).await?;
         Ok(row)
     }

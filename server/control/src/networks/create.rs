@@ -6,11 +6,12 @@ use netloom_model::assignment::Key;
 use netloom_model::facts::Facts;
 use netloom_model::network::{Driver, Network, NetworkSpec};
 use netloom_model::{NetworkId, NodeId};
-use netloom_store::{NetworkRow, PoolRow, WriteTx, events, networks, pools};
+use netloom_store::{NetworkRow, PoolRow, WriteTx, networks, pools};
 
 use super::fixed::{self, Stamp};
 use super::view::{self, NetworkParts};
 use super::{bridge, one, overlap};
+use crate::audit::Difference;
 use crate::clock::now;
 use crate::command::{CreateNetwork, Created, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
@@ -82,7 +83,7 @@ impl Control {
         match self.inner.settle(&change.keys, change.revision, &deadline).await {
             Settled::Done => Ok(Written::Done(self.network_now(change.parts).await?)),
             Settled::Refused(refusal) if !run.keep_on_failure => {
-                self.undo_network(id, Actor::from(&context), &refusal, run.remembered.clone()).await;
+                self.undo_network(id, Actor::undoing(&context, &refusal), &refusal, run.remembered.clone()).await;
                 Err(refusal.into())
             }
             Settled::Pending | Settled::Refused(_) => Ok(Written::Pending(self.network_now(change.parts).await?)),
@@ -144,7 +145,7 @@ impl Job for Create {
         };
         let message = format!("network `{}` created", row.name);
         let event = self.actor.event("network.created", network_ref(&row), message, now);
-        row.revision = events::append(tx, &event).await?;
+        row.revision = self.actor.append(tx, &event, Difference::made(&row.spec)).await?;
         row.spec_revision = row.revision;
         networks::insert(tx, &row).await?;
         let adding = Adding {

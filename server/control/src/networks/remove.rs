@@ -9,17 +9,18 @@ use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::network::Network;
 use netloom_model::plan::Refusal;
 use netloom_model::{NetworkId, SandboxId};
-use netloom_store::{EndpointRow, NetworkRow, WriteTx, endpoints, events, networks, sandboxes};
+use netloom_store::{EndpointRow, NetworkRow, WriteTx, endpoints, networks, sandboxes};
 
 use super::one;
 use super::view::{self, NetworkParts};
+use crate::audit::Difference;
 use crate::clock::now;
 use crate::command::{RemoveNetwork, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
 use crate::control::Control;
 use crate::error::Error;
 use crate::idempotency::{Remembered, Undo};
-use crate::journal::{Actor, network_ref, with};
+use crate::journal::{Actor, network_ref, sandbox_ref, with};
 use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
@@ -156,9 +157,9 @@ impl Job for Remove {
                 Some(reason) => with(event, "reason", reason),
                 None => event,
             };
-            row.revision = events::append(tx, &event).await?;
+            row.revision = self.actor.append(tx, &event, Difference::removed(&row.spec)).await?;
             match &self.cascade {
-                Some(turns) => keys.extend(detach_all(tx, &row, users, turns).await?),
+                Some(turns) => keys.extend(detach_all(tx, &self.actor, &row, users, turns).await?),
                 None if users.is_empty() => {}
                 None => return Err(in_use(&row, &users)),
             }
@@ -218,6 +219,7 @@ fn in_use(row: &NetworkRow, users: &[EndpointRow]) -> Error {
 /// Detaches every sandbox from the network, in the spec as in the rows.
 async fn detach_all(
     tx: &mut WriteTx<'_>,
+    actor: &Actor,
     network: &NetworkRow,
     users: Vec<EndpointRow>,
     turns: &[SandboxId],
@@ -232,10 +234,18 @@ async fn detach_all(
     let ids: Vec<SandboxId> = ids.into_iter().collect();
     attach::detach(tx, &users, network.revision, now).await?;
     let mut named = sandboxes::by_ids(tx, &ids).await?;
+    let mut former = Vec::new();
     named.retain_mut(|sandbox| {
+        let before = sandbox.spec.clone();
         let networks = sandbox.spec.networks.as_mut();
-        networks.and_then(|networks| networks.remove(&network.name)).is_some()
+        let concerned = networks.and_then(|networks| networks.remove(&network.name)).is_some();
+        former.extend(concerned.then_some(before));
+        concerned
     });
+    for (before, sandbox) in former.iter().zip(&named) {
+        let change = Difference::changed(before, &sandbox.spec);
+        actor.also(tx, sandbox_ref(sandbox), network.revision, change, now).await?;
+    }
     sandboxes::respecify(tx, &named, network.revision, now)?;
     Ok(ids.into_iter().map(Key::Sandbox).collect())
 }

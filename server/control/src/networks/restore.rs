@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::network::NetworkSpec;
 use netloom_model::plan::Refusal;
-use netloom_store::{NetworkRow, WriteTx, events, networks};
+use netloom_store::{NetworkRow, WriteTx, networks};
 
 use super::not_deleting;
+use crate::audit::Difference;
 use crate::clock::now;
 use crate::commit::Job;
 use crate::control::Control;
@@ -46,10 +47,11 @@ impl Job for Restore {
         // Ranges and reserved maps were done in rows, nobody refused them, and a range is never narrowed.
         let spec = NetworkSpec { pools: row.spec.pools.clone(), ..self.former.spec.clone() };
         let now = now();
+        let change = Difference::changed(&row.spec, &spec);
         let mut row = NetworkRow { spec, updated_at: now, ..row };
         let message = format!("network `{}` could not be changed: {}", row.name, self.reason);
         let event = self.actor.event("network.update_failed", network_ref(&row), message, now);
-        row.revision = events::append(tx, &with(event, "reason", &self.reason)).await?;
+        row.revision = self.actor.append(tx, &with(event, "reason", &self.reason), change).await?;
         row.spec_revision = row.revision;
         networks::update(tx, &row).await?;
         Ok(row.revision)

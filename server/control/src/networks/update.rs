@@ -10,7 +10,7 @@ use netloom_model::invalid::Code;
 use netloom_model::net::{Family, to_number};
 use netloom_model::network::{BRIDGE_PORTS_MAX, Driver, Network, NetworkSpec};
 use netloom_model::{Invalid, NetworkId, NodeId, SandboxId};
-use netloom_store::{EndpointRow, NetworkRow, PoolRow, WriteTx, endpoints, events, networks, pools};
+use netloom_store::{EndpointRow, NetworkRow, PoolRow, WriteTx, endpoints, networks, pools};
 
 use super::create::{Adding, add_pools};
 use super::fixed::{self, Stamp};
@@ -18,6 +18,7 @@ use super::view::{self, NetworkParts};
 use super::{find, not_deleting, one};
 use crate::allocation::held_by;
 use crate::assignments;
+use crate::audit::Difference;
 use crate::clock::now;
 use crate::command::{UpdateNetwork, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
@@ -104,7 +105,7 @@ impl Control {
             // A pool can't be removed, so that one that was added stays, and the node tries again.
             Settled::Refused(refusal) if !run.keep_on_failure && concerns != Concerns::Pools => {
                 if concerns == Concerns::Switches {
-                    self.restore_network(former, &refusal, Actor::from(&context)).await;
+                    self.restore_network(former, &refusal, Actor::undoing(&context, &refusal)).await;
                 }
                 Err(refusal.into())
             }
@@ -226,7 +227,7 @@ impl Job for Update {
         let mut row = NetworkRow { spec, updated_at: now, ..old.clone() };
         let message = format!("network `{}` updated", row.name);
         let event = self.actor.event("network.updated", network_ref(&row), message, now);
-        row.revision = events::append(tx, &event).await?;
+        row.revision = self.actor.append(tx, &event, Difference::changed(&old.spec, &row.spec)).await?;
         row.spec_revision = row.revision;
         networks::update(tx, &row).await?;
         if row.spec.pools != old.spec.pools {

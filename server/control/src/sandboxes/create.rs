@@ -5,12 +5,13 @@ use netloom_model::assignment::{Adoption, Key, NamespaceSource};
 use netloom_model::invalid::Code;
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use netloom_model::{Invalid, NodeId, SandboxId};
-use netloom_store::{SandboxRow, WriteTx, constraint, events, sandboxes};
+use netloom_store::{SandboxRow, WriteTx, constraint, sandboxes};
 
 use super::attach::{self, Approach, Terms};
 use super::looks::Looks;
 use super::view::SandboxParts;
 use crate::assignments;
+use crate::audit::Difference;
 use crate::clock::now;
 use crate::command::{CreateSandbox, Created, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
@@ -91,7 +92,7 @@ impl Control {
         match self.inner.settle(&change.keys, change.revision, &deadline).await {
             Settled::Done => Ok(Written::Done(self.sandbox_now(change.parts).await?)),
             Settled::Refused(refusal) if !run.keep_on_failure => {
-                self.undo_sandbox(id, Actor::from(&context), &refusal, run.remembered.clone()).await;
+                self.undo_sandbox(id, Actor::undoing(&context, &refusal), &refusal, run.remembered.clone()).await;
                 Err(refusal.into())
             }
             Settled::Pending | Settled::Refused(_) => Ok(Written::Pending(self.sandbox_now(change.parts).await?)),
@@ -172,7 +173,7 @@ impl Create {
         };
         let message = format!("sandbox `{}` created", row.name);
         let event = self.actor.event("sandbox.created", sandbox_ref(&row), message, now);
-        row.revision = events::append(tx, &event).await?;
+        row.revision = self.actor.append(tx, &event, Difference::made(&row.spec)).await?;
         row.spec_revision = row.revision;
         sandboxes::insert(tx, &row).await?;
         if self.approach == Approach::Careful {

@@ -8,10 +8,11 @@ use netloom_model::plan::Refusal;
 use netloom_model::report::Live;
 use netloom_model::sandbox::Sandbox;
 use netloom_model::{SandboxId, Timestamp};
-use netloom_store::{NewEvent, SandboxRow, WriteTx, events, sandboxes};
+use netloom_store::{NewEvent, SandboxRow, WriteTx, sandboxes};
 
 use super::view::{self, SandboxParts};
 use crate::assignments;
+use crate::audit::Difference;
 use crate::clock::now;
 use crate::command::{RemoveSandbox, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
@@ -129,7 +130,8 @@ impl Job for Remove {
             return Ok(Change { keys, revision: parts.row.revision, parts, assignment });
         }
         let now = now();
-        let revision = events::append(tx, &self.event(&parts.row, now)).await?;
+        let change = Difference::removed(&parts.row.spec);
+        let revision = self.actor.append(tx, &self.event(&parts.row, now), change).await?;
         parts.mark_deleting(tx, revision, now).await?;
         let assignment = if self.for_node { Some(assignments::of_one(tx, &parts, revision).await?) } else { None };
         Ok(Change { parts, keys, revision, assignment })

@@ -8,7 +8,7 @@ use netloom_model::lease::LeaseState;
 use netloom_model::port::PublishedPort;
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use netloom_model::{EndpointId, NodeId, SandboxId};
-use netloom_store::{EndpointRow, SandboxRow, WriteTx, endpoints, events, networks, sandboxes};
+use netloom_store::{EndpointRow, SandboxRow, WriteTx, endpoints, networks, sandboxes};
 
 use super::attach::{self, Approach, Terms};
 use super::looks::Looks;
@@ -16,6 +16,7 @@ use super::ports;
 use super::view::{self, EndpointParts, SandboxParts};
 use super::ways::Ways;
 use crate::assignments;
+use crate::audit::Difference;
 use crate::clock::now;
 use crate::command::{UpdateSandbox, WriteOptions, Written};
 use crate::commit::{Change, Job, fault, tried};
@@ -104,7 +105,8 @@ impl Control {
         match settled {
             Settled::Refused(refusal) if !run.keep_on_failure => {
                 if concerns == Concerns::Kernel {
-                    self.restore_sandbox(id, former, keeping, refusal.message.clone(), Actor::from(&context)).await;
+                    let actor = Actor::undoing(&context, &refusal);
+                    self.restore_sandbox(id, former, keeping, refusal.message.clone(), actor).await;
                 }
                 Err(refusal.into())
             }
@@ -256,7 +258,8 @@ impl Job for Update {
         }
         let running = spec.desired_state.unwrap_or_default() == DesiredState::Running;
         parts.row = SandboxRow { spec, running, updated_at: now(), ..parts.row };
-        parts.row.revision = events::append(tx, &self.event(&old, &parts.row)).await?;
+        let change = Difference::changed(&old.spec, &parts.row.spec);
+        parts.row.revision = self.actor.append(tx, &self.event(&old, &parts.row), change).await?;
         parts.row.spec_revision = parts.row.revision;
         sandboxes::update(tx, &parts.row).await?;
         let Moved { in_kernel, detached, ports } = self.change_endpoints(tx, &mut parts, wanted).await?;

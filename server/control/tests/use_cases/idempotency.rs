@@ -57,7 +57,7 @@ async fn a_second_request_gets_what_the_first_made() {
 async fn a_key_is_its_principals_for_one_route() {
     let kit = with_network().await;
     made(post(&kit, keyed("k"), on_n("s")).await).expect("made");
-    let other = Context { principal: Principal { name: "ci".into(), role: Role::Operator }, request_id: "r".into() };
+    let other = Context::new(Principal { name: "ci".into(), role: Role::Operator, token: None }, "r");
     let spec = netloom_model::document::parse(on_n("t")).expect("a spec");
     let command = other.authorize(CreateSandbox(spec)).expect("an operator may");
     made(kit.control.create_sandbox(command, keyed("k")).await).expect("another principal's key is another");

@@ -75,8 +75,23 @@ impl Kit {
     }
 
     pub fn may<C: Command>(&self, command: C) -> netloom_control::Authorized<C> {
-        let principal = Principal { name: "admin".into(), role: netloom_control::principal::Role::Admin };
-        Context { principal, request_id: "req".into() }.authorize(command).expect("an administrator may")
+        let principal = Principal { name: "admin".into(), role: netloom_control::principal::Role::Admin, token: None };
+        Context::new(principal, "req").authorize(command).expect("an administrator may")
+    }
+
+    /// Somebody of this role, with a request.
+    pub fn somebody(&self, name: &str, role: netloom_control::principal::Role) -> Context {
+        let request = netloom_control::Request {
+            id: "req-1".into(),
+            source: Some(netloom_control::Source::Remote("192.0.2.7".parse().unwrap())),
+            method: Some("POST".into()),
+            path: Some("/api/v1/x".into()),
+        };
+        Context::new(Principal { name: name.into(), role, token: None }, request)
+    }
+
+    pub async fn audit(&self, query: ListAudit) -> Vec<netloom_model::audit::AuditEntry> {
+        self.control.list_audit(self.may(query)).await.expect("a list").items
     }
 
     pub async fn create_network(&self, spec: Value) -> Result<Network, Error> {

@@ -3,6 +3,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod access;
+mod audit;
 mod bridges;
 mod capacity;
 mod conditions;
@@ -18,4 +19,5 @@ mod preconditions;
 mod puts;
 mod reports;
 mod sandboxes;
+mod tokens;
 mod undo;

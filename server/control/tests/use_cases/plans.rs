@@ -157,7 +157,7 @@ async fn what_the_kernel_refuses_is_undone_as_without_a_plan() {
 async fn whoever_applies_needs_the_right_to_the_command() {
     let kit = Kit::new().await;
     let (_, plan) = planned(&kit, json!({"name": "s", "netns": "/run/netns/blue"})).await;
-    let as_role = |role| Context { principal: Principal { name: "ci".into(), role }, request_id: "r".into() };
+    let as_role = |role| Context::new(Principal { name: "ci".into(), role, token: None }, "r");
     as_role(Role::Viewer).authorize(ApplyPlan(id(&plan))).expect_err("a viewer applies nothing");
     let command = as_role(Role::Operator).authorize(ApplyPlan(id(&plan))).expect("an operator may apply plans");
     let error = kit.control.apply_plan(command, WriteOptions::default()).await.expect_err("but not this one");

@@ -137,3 +137,25 @@ async fn the_spec_of_what_is_there_is_taken_to_be_from_its_last_change() {
     assert_eq!((row.revision, row.spec_revision), (41, 41));
     store.close().await;
 }
+
+#[tokio::test]
+async fn tokens_and_sessions_outlive_the_upgrade_that_tells_who_made_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("netloom.db");
+    std::fs::write(&path, "").unwrap();
+    let before: Vec<Migration> = MIGRATIONS.iter().filter(|migration| migration.version < 7).cloned().collect();
+    upgrade(&path, &Migrator { migrations: Cow::Owned(before), ..Migrator::DEFAULT }).await.unwrap();
+    let mut connection = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+    let token = netloom_model::TokenId::from_random([7; 16]);
+    let rows = "INSERT INTO token (id, name, role, hash, created_at) VALUES ($1, 'admin', 'admin', $2, 5);
+        INSERT INTO session (hash, token_id, created_at, expires_at) VALUES ($2, $1, 5, 9)";
+    sqlx::query(rows).bind(token.to_string()).bind(vec![8_u8; 32]).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let store = Store::open(&path).await.unwrap();
+    let read = store.read::<_, Error, _>(|tx| Box::pin(async move { crate::access::session(tx, [8; 32]).await }));
+    let session = read.await.unwrap().unwrap();
+    let row = session.token.unwrap();
+    assert_eq!((row.id, row.created_by.as_str(), row.revision, row.last_used_at), (token, "netloom", 0, None));
+    assert_eq!((session.created_at.millis(), session.expires_at.millis()), (5, 9));
+    store.close().await;
+}

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use netloom_model::Timestamp;
-use netloom_store::{Draft, Error, LeaseQuery, PoolRow, Store, TokenRow, access, backup, events, integrity, leases};
+use netloom_model::token::Role;
+use netloom_store::{Draft, Error, LeaseQuery, PoolRow, Store, access, backup, events, integrity, leases};
 use sqlx::{Connection, SqliteConnection};
 
-use crate::kit::{at, event, lease_lowest, network, network_with_pool, open, read, unique, write};
+use crate::kit::{at, event, lease_lowest, network, network_with_pool, open, read, token, write};
 
 /// Writes a copy to a file, as a client does that gets its bytes.
 async fn save(store: &Store, to: &Path) {
@@ -104,17 +105,10 @@ async fn a_closed_database_is_copied_with_its_log() {
 /// A closed database with one network, and a backup of it from when it had none.
 async fn with_backup() -> (tempfile::TempDir, PathBuf, PathBuf) {
     let (directory, store) = open().await;
-    let token = TokenRow {
-        id: netloom_model::TokenId::from_random(unique()),
-        name: "admin".into(),
-        role: "admin".into(),
-        hash: [7; 32],
-        created_at: at(1),
-        expires_at: None,
-    };
+    let token = token("admin", Role::Admin);
     let id = token.id;
     write!(store, (token), tx => access::insert_token(tx, &token).await).unwrap();
-    write!(store, (id), tx => access::insert_session(tx, [8; 32], id, at(1), Timestamp::from_millis(i64::MAX)).await)
+    write!(store, (id), tx => access::insert_session(tx, [8; 32], Some(id), at(1), Timestamp::from_millis(i64::MAX)).await)
         .unwrap();
     let file = directory.path().join("saved");
     save(&store, &file).await;

@@ -10,10 +10,11 @@ use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
 use netloom_model::net::{Span, from_number, parse_address, parse_span, parse_subnet, to_number};
 use netloom_model::network::{Driver, NetworkSpec};
 use netloom_model::sandbox::{AttachmentSpec, SandboxSpec};
-use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, NodeId, SandboxId, Timestamp};
+use netloom_model::token::Role;
+use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, NodeId, SandboxId, Timestamp, TokenId};
 use netloom_store::{
-    EndpointRow, Error, LeaseRow, NetworkRow, NewEvent, PoolRow, SandboxRow, Store, WriteTx, free_ranges, leases,
-    networks, pools,
+    EndpointRow, Error, LeaseRow, NetworkRow, NewEvent, PoolRow, SandboxRow, Store, TokenRow, WriteTx, free_ranges,
+    leases, networks, pools,
 };
 
 /// Runs a job in the writer: `write!(store, (captured, values), tx => expression of a future's result)`.
@@ -223,4 +224,20 @@ pub(crate) async fn lease_lowest(tx: &mut WriteTx<'_>, pool: &PoolRow, owner: &s
     let row = lease(pool, run.low, owner);
     leases::insert(tx, &row).await?;
     Ok(Some(row))
+}
+
+/// A token that never ends.
+pub(crate) fn token(name: &str, role: Role) -> TokenRow {
+    TokenRow {
+        id: TokenId::from_random(unique()),
+        name: name.into(),
+        role,
+        hash: [7; 32],
+        created_at: at(1),
+        expires_at: None,
+        expires_given: None,
+        created_by: "netloom".into(),
+        revision: 0,
+        last_used_at: None,
+    }
 }

@@ -278,3 +278,30 @@ fn with(mut written: Value, decided: Value) -> Value {
     netloom_model::document::merge(&mut written, decided);
     written
 }
+
+/// A token, as it is listed.
+pub(super) fn token() -> Value {
+    json!({
+        "name": "ci", "role": "operator", "expires_at": "2027-01-31T12:00:00Z", "id": id("tok"), "revision": 44, "created_at": TIME,
+        "created_by": "socket:root", "status": {"state": "active", "last_used_at": TIME},
+    })
+}
+
+/// A token that was just made.
+pub(super) fn made_token() -> Value {
+    let mut made = token();
+    made["status"] = json!({"state": "active"});
+    // Of zeros, and with a checksum that does not fit: no scanner takes it for a token that somebody lost.
+    made["secret"] = format!("nlm_{}_{}", &id("tok")[4..], "a".repeat(59)).into();
+    made
+}
+
+/// An audit entry of a change.
+pub(super) fn audit_entry() -> Value {
+    json!({
+        "seq": 7, "time": TIME, "actor": "ci", "role": "operator", "token_id": id("tok"), "source": "127.0.0.1",
+        "request_id": "req-5f1c2a9be0d34c17", "method": "PATCH", "path": "/api/v1/networks/macvlan-net1", "action": "network.update",
+        "object": object("network", "net", "macvlan-net1"), "decision": "allowed", "event": 45,
+        "before": {"description": "the lab"}, "after": {"description": "the lab, third floor"},
+    })
+}

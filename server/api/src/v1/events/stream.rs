@@ -1,5 +1,7 @@
 //! A stream of events as bytes. It is pulled by the connection: a reader that stands still makes only its own stream stand still.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -72,18 +74,27 @@ impl Form {
     }
 }
 
-/// The streaming answer. It ends when `closing` turns true.
-pub(crate) fn answer(form: Form, events: EventStream, closing: watch::Receiver<bool>) -> HttpResponse {
+/// Done when the reader may not read on, with the reason.
+pub(crate) type TurnedAway = Pin<Box<dyn Future<Output = Error>>>;
+
+/// The streaming answer. It ends when the reader is turned away, and when `closing` turns true.
+pub(crate) fn answer(
+    form: Form,
+    events: EventStream,
+    turned_away: TurnedAway,
+    closing: watch::Receiver<bool>,
+) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(form.media_type())
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header(("x-accel-buffering", "no"))
-        .streaming(bytes(form, events, closing, HEARTBEAT).map(Ok::<_, actix_web::Error>))
+        .streaming(bytes(form, events, turned_away, closing, HEARTBEAT).map(Ok::<_, actix_web::Error>))
 }
 
 struct Writer {
     form: Form,
     events: EventStream,
+    turned_away: TurnedAway,
     closing: watch::Receiver<bool>,
     heartbeat: Interval,
 }
@@ -91,12 +102,13 @@ struct Writer {
 fn bytes(
     form: Form,
     events: EventStream,
+    turned_away: TurnedAway,
     closing: watch::Receiver<bool>,
     every: Duration,
 ) -> impl Stream<Item = Bytes> {
     let mut heartbeat = interval_at(tokio::time::Instant::now() + every, every);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let writer = Writer { form, events, closing, heartbeat };
+    let writer = Writer { form, events, turned_away, closing, heartbeat };
     let opening = futures_util::stream::once(async move { Bytes::from_static(form.opening().as_bytes()) });
     opening.chain(futures_util::stream::unfold(Some(writer), |writer| async {
         let mut writer = writer?;
@@ -111,6 +123,7 @@ impl Writer {
         tokio::select! {
             biased;
             _ = self.closing.wait_for(|closing| *closing) => None,
+            error = &mut self.turned_away => Some((self.form.failure(error), false)),
             event = self.events.next() => match event? {
                 Ok(event) => {
                     self.heartbeat.reset();
@@ -146,7 +159,7 @@ mod tests {
     async fn written(form: Form, items: Vec<Result<Event, Error>>) -> Vec<String> {
         let (_sender, closing) = watch::channel(false);
         let events: EventStream = Box::pin(futures_util::stream::iter(items));
-        let chunks = bytes(form, events, closing, HEARTBEAT);
+        let chunks = bytes(form, events, Box::pin(std::future::pending()), closing, HEARTBEAT);
         chunks.map(|chunk| String::from_utf8(chunk.to_vec()).expect("text")).collect().await
     }
 
@@ -170,10 +183,22 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn whoever_is_turned_away_is_told_and_hears_no_more() {
+        let (_sender, closing) = watch::channel(false);
+        let events: EventStream = Box::pin(futures_util::stream::iter([Ok(event(1))]));
+        let revoked = Error::new(ErrorKind::Unauthenticated, "unauthenticated", "revoked");
+        let turned_away = Box::pin(std::future::ready(revoked));
+        let chunks: Vec<Bytes> = bytes(Form::Lines, events, turned_away, closing, HEARTBEAT).collect().await;
+        assert_eq!(chunks.len(), 2);
+        assert!(chunks[1].starts_with(b"{\"problem\":{") && chunks[1].windows(12).any(|w| w == b"\"status\":401"));
+    }
+
+    #[actix_web::test]
     async fn a_quiet_stream_says_that_it_lives_until_the_service_closes() {
         let (sender, closing) = watch::channel(false);
         let events: EventStream = Box::pin(futures_util::stream::pending());
-        let mut chunks = Box::pin(bytes(Form::ServerSentEvents, events, closing, Duration::from_millis(5)));
+        let for_ever = Box::pin(std::future::pending());
+        let mut chunks = Box::pin(bytes(Form::ServerSentEvents, events, for_ever, closing, Duration::from_millis(5)));
         assert_eq!(chunks.next().await.expect("an opening"), "retry: 2000\n\n");
         assert_eq!(chunks.next().await.expect("a heartbeat"), ": alive\n\n");
         sender.send_replace(true);

@@ -1,0 +1,119 @@
+//! Table `audit`. Entries are added and read; the schema itself refuses that one is changed, or removed before its time.
+
+use netloom_model::Timestamp;
+use netloom_model::audit::{AuditEntry, AuditObject, Decision};
+use serde_json::{Map, Value};
+
+use crate::column::{self, Columns};
+use crate::error::Error;
+use crate::order::Keyset;
+use crate::query::AuditQuery;
+use crate::row::NewAudit;
+use crate::select::Select;
+use crate::tx::{ReadTx, WriteTx, sql};
+
+/// How long an entry is kept, in milliseconds: 365 days. The trigger `audit_stays` says the same.
+pub const KEPT_MILLIS: i64 = 365 * 24 * 3600 * 1000;
+
+/// Most entries that one call of [`prune`] removes: the writer is not to be held for long.
+pub const PRUNED_AT_ONCE: u64 = 10_000;
+
+fn row(columns: &mut Columns<'_>) -> Result<AuditEntry, Error> {
+    Ok(AuditEntry {
+        seq: columns.count()?,
+        time: columns.time()?,
+        actor: columns.plain()?,
+        role: columns.role_option()?,
+        token_id: columns.parsed_option()?,
+        source: columns.plain()?,
+        request_id: columns.plain()?,
+        method: columns.plain()?,
+        path: columns.plain()?,
+        action: columns.plain()?,
+        object: object(columns)?,
+        decision: columns.decision()?,
+        code: columns.plain()?,
+        event: columns.plain::<Option<i64>>()?.and_then(|number| u64::try_from(number).ok()),
+        before: columns.json_option()?,
+        after: columns.json_option()?,
+    })
+}
+
+fn object(columns: &mut Columns<'_>) -> Result<Option<AuditObject>, Error> {
+    let (kind, id, name) = (columns.object_kind_option()?, columns.plain()?, columns.plain()?);
+    Ok(kind.map(|kind| AuditObject { kind, id, name }))
+}
+
+/// Adds an entry.
+pub async fn append(tx: &mut WriteTx<'_>, entry: &NewAudit) -> Result<(), Error> {
+    let json = |fields: &Option<Map<String, Value>>| fields.as_ref().map(column::json).transpose();
+    let object = entry.object.as_ref();
+    let statement = sql("INSERT INTO audit (time, actor, role, token_id, source, request_id, method, path, action,
+        object_kind, object_id, object_name, decision, code, event, spec_before, spec_after)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
+    .bind(entry.time.millis())
+    .bind(entry.actor.clone())
+    .bind(entry.role.map(|role| role.as_str()))
+    .bind(entry.token_id.map(|id| id.to_string()))
+    .bind(entry.source.clone())
+    .bind(entry.request_id.clone())
+    .bind(entry.method.clone())
+    .bind(entry.path.clone())
+    .bind(entry.action.clone())
+    .bind(object.map(|object| object.kind.as_str()))
+    .bind(object.and_then(|object| object.id.clone()))
+    .bind(object.and_then(|object| object.name.clone()))
+    .bind(entry.decision.as_str())
+    .bind(entry.code.clone())
+    .bind(entry.event.map(column::integer))
+    .bind(json(&entry.before)?)
+    .bind(json(&entry.after)?);
+    tx.write(statement);
+    Ok(())
+}
+
+/// Entries, the latest first.
+pub async fn list(tx: &mut ReadTx<'_>, query: &AuditQuery) -> Result<Vec<AuditEntry>, Error> {
+    let mut select = Select::new(
+        "SELECT a.seq, a.time, a.actor, a.role, a.token_id, a.source, a.request_id, a.method, a.path, a.action, a.object_kind,
+        a.object_id, a.object_name, a.decision, a.code, a.event, a.spec_before, a.spec_after FROM audit AS a WHERE 1 = 1",
+    );
+    if let Some(actor) = &query.actor {
+        select.with(" AND a.actor = ", actor.clone());
+    }
+    if let Some(token) = query.token_id {
+        select.with(" AND a.token_id = ", token.to_string());
+    }
+    if let Some(object) = &query.object {
+        select.with(" AND a.seq IN (SELECT seq FROM audit WHERE object_id = ", object.clone());
+        select.with(" UNION SELECT seq FROM audit WHERE object_name = ", object.clone()).text(")");
+    }
+    if !query.actions.is_empty() {
+        select.with(" AND EXISTS (SELECT 1 FROM json_each(", column::list(&query.actions));
+        select.text(") AS k WHERE a.action = k.value OR substr(a.action, 1, length(k.value) + 1) = k.value || '.')");
+    }
+    if let Some(decision) = query.decision {
+        if decision != Decision::Allowed {
+            // The index of these is known by this condition.
+            select.text(" AND a.decision <> 'allowed'");
+        }
+        select.with(" AND a.decision = ", decision.as_str());
+    }
+    // By number rather than by time, so that the order costs no sorting.
+    if let Some(since) = query.since {
+        select.with(" AND a.time >= ", since.millis());
+    }
+    if let Some(until) = query.until {
+        select.with(" AND a.time < ", until.millis());
+    }
+    tx.rows(select.page(Keyset::LATEST_ENTRY, query.after.as_ref(), query.limit), row).await
+}
+
+/// Removes entries that are kept no longer, the oldest first, at most [`PRUNED_AT_ONCE`]; how many. The latest entry's time counts as
+/// now where the clock is ahead of it, as the trigger has it.
+pub async fn prune(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<u64, Error> {
+    let statement = sql("DELETE FROM audit WHERE seq IN (SELECT seq FROM audit
+        WHERE time <= MIN($1, (SELECT MAX(time) FROM audit)) - $2 ORDER BY time LIMIT $3)");
+    let statement = statement.bind(now.millis()).bind(KEPT_MILLIS).bind(column::integer(PRUNED_AT_ONCE));
+    tx.count_changed(statement).await
+}
