@@ -2,12 +2,15 @@
 //!
 //! The document is checked in under `openapi/`; a test compares. It only grows within `v1`.
 
+mod bounds;
 mod components;
+mod dry_runs;
 mod examples;
 mod operations;
 mod patches;
 mod puts;
 mod shape;
+mod version_3_0;
 
 use std::sync::LazyLock;
 
@@ -19,7 +22,7 @@ use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa_actix_web::{AppExt, OpenApiFactory};
 
-use crate::{auth, docs, precondition, problem, route, service, v1};
+use crate::{auth, docs, length, precondition, problem, route, service, v1};
 
 /// What stands at the head of the document.
 #[derive(OpenApi)]
@@ -52,7 +55,9 @@ pub(crate) fn service() -> impl HttpServiceFactory + OpenApiFactory + 'static {
     utoipa_actix_web::scope("/api/v1")
         .configure(v1::routes)
         .default_service(web::to(route::unknown))
-        .map(|scope| scope.wrap(from_fn(precondition::require)).wrap(from_fn(auth::require)))
+        .map(|scope| {
+            scope.wrap(from_fn(length::require)).wrap(from_fn(precondition::require)).wrap(from_fn(auth::require))
+        })
 }
 
 /// `/metrics`.
@@ -74,12 +79,22 @@ fn collected() -> utoipa::openapi::OpenApi {
         .service(problem::page::problem_list)
         .service(problem::page::problem_get)
         .service(utoipa_actix_web::scope("/openapi.json").service(docs::openapi_get))
+        .service(utoipa_actix_web::scope("/openapi-3.0.json").service(docs::openapi_3_0_get))
         .split_for_parts();
     collected
 }
 
 /// The document: pretty JSON with sorted keys and a final newline, the same in every build.
 pub fn document() -> String {
+    pretty(completed())
+}
+
+/// The same contract as an OpenAPI 3.0.3 document, in the same form.
+pub fn document_3_0() -> String {
+    pretty(version_3_0::of(completed()))
+}
+
+fn completed() -> Value {
     let mut document = serde_json::to_value(collected()).unwrap_or_default();
     shape::flatten(&mut document);
     components::name(&mut document);
@@ -87,7 +102,13 @@ pub fn document() -> String {
     patches::add(&mut document);
     puts::add(&mut document);
     operations::complete(&mut document);
+    dry_runs::add(&mut document);
+    bounds::of_answers(&mut document);
     examples::add(&mut document);
+    document
+}
+
+fn pretty(document: Value) -> String {
     let mut text = serde_json::to_string_pretty(&sorted(document)).unwrap_or_default();
     text.push('\n');
     text

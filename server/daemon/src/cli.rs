@@ -94,7 +94,15 @@ pub(crate) enum Command {
     /// Make a link that logs a browser in to the dashboard, once
     LoginLink(LoginLink),
     /// Print the OpenAPI document
-    Openapi,
+    Openapi(Openapi),
+}
+
+/// Which form of the document.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Openapi {
+    /// Version of OpenAPI: 3.0 for tools that do not read 3.1
+    #[arg(long, value_name = "VERSION", default_value = "3.1", value_parser = ["3.0", "3.1"])]
+    pub(crate) version: String,
 }
 
 /// Where the service keeps its things.

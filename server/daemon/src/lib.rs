@@ -53,7 +53,7 @@ pub fn main() -> ExitCode {
         cli::Command::Purge(options) => purge::run(&options),
         cli::Command::Exec(options) => Ok(exec::run(&options)),
         cli::Command::LoginLink(options) => login_link::run(&options),
-        cli::Command::Openapi => openapi::run(),
+        cli::Command::Openapi(wanted) => openapi::run(&wanted.version),
     };
     done.unwrap_or_else(|error| {
         eprintln!("netloom: {error:#}");
