@@ -15,6 +15,7 @@
 //! | [`echo`] | small servers in namespaces, and questions to them |
 //! | [`snapshot`] | all a host has in its kernel, to compare before and after |
 //! | [`browser`] | a headless browser inside a host |
+//! | [`tools`] | programs from PyPI and npm |
 //! | [`process`] | running a program, with a message when it fails |
 
 pub mod browser;
@@ -27,6 +28,7 @@ pub mod namespace;
 pub mod process;
 pub mod snapshot;
 pub mod stream;
+pub mod tools;
 
 use std::time::{Duration, Instant};
 

@@ -40,7 +40,8 @@ impl Tagged {
 
     /// The text; 304 for whoever has it.
     fn answer(&'static self, request: &HttpRequest) -> HttpResponse {
-        let unchanged = request.headers().get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == self.tag.as_bytes());
+        let unchanged =
+            request.headers().get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == self.tag.as_bytes());
         let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
         response.insert_header((ETAG, self.tag.as_str())).insert_header((CACHE_CONTROL, "no-cache"));
         if unchanged { response.finish() } else { response.content_type("application/json").body(self.text.as_str()) }

@@ -52,12 +52,9 @@ struct Head;
 
 /// Everything under `/api/v1`. Nobody gets in unknown, not even to learn which paths exist.
 pub(crate) fn service() -> impl HttpServiceFactory + OpenApiFactory + 'static {
-    utoipa_actix_web::scope("/api/v1")
-        .configure(v1::routes)
-        .default_service(web::to(route::unknown))
-        .map(|scope| {
-            scope.wrap(from_fn(length::require)).wrap(from_fn(precondition::require)).wrap(from_fn(auth::require))
-        })
+    utoipa_actix_web::scope("/api/v1").configure(v1::routes).default_service(web::to(route::unknown)).map(|scope| {
+        scope.wrap(from_fn(length::require)).wrap(from_fn(precondition::require)).wrap(from_fn(auth::require))
+    })
 }
 
 /// `/metrics`.

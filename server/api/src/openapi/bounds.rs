@@ -49,7 +49,8 @@ pub(super) fn of_requests(schemas: &mut Value) {
     schemas["SandboxWrite"]["properties"]["networks"]["maxProperties"] = 64.into();
     schemas["AttachmentWrite"]["properties"]["ports"]["maxProperties"] = 4096.into();
     for (schema, map) in [("NetworkWrite", "pools"), ("SandboxWrite", "networks"), ("AttachmentWrite", "ports")] {
-        schemas[schema]["properties"][map]["propertyNames"] = json!({"type": "string", "pattern": NAME, "maxLength": 63});
+        schemas[schema]["properties"][map]["propertyNames"] =
+            json!({"type": "string", "pattern": NAME, "maxLength": 63});
     }
     for (schema, property, form) in WRITTEN {
         schemas[schema]["properties"][property]["pattern"] = form.into();
@@ -112,7 +113,8 @@ fn bound(schema: &mut Value, name: &str) {
     }
     if is(members, "integer") && bare(members, &["maximum"]) {
         // Ours are without sign: 32 bits don't fit into `int32`, and more don't fit into any number that all clients have.
-        let most = if members.get("format").is_some_and(|format| format == "int32") { u32::MAX.into() } else { i64::MAX };
+        let most =
+            if members.get("format").is_some_and(|format| format == "int32") { u32::MAX.into() } else { i64::MAX };
         members.insert("maximum".to_owned(), most.into());
         members.insert("format".to_owned(), "int64".into());
     }

@@ -76,6 +76,7 @@ pub(super) fn complete(document: &mut Value) {
     super::bounds::of_requests(schemas);
     let codes: Vec<&str> = catalogue::ENTRIES.iter().map(|entry| entry.code).collect();
     schemas["Problem"]["properties"]["code"]["enum"] = json!(codes);
+    schemas["Problem"]["properties"]["type"]["pattern"] = "^/problems/[a-z0-9-]+$".into();
     for (name, status, description) in RESPONSES {
         components["responses"][name] = json!({
             "description": description,

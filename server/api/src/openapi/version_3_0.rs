@@ -147,10 +147,7 @@ mod tests {
                 json!({"anyOf": [{"$ref": reference}, {"type": "null"}], "description": "d"}),
                 json!({"anyOf": [{"$ref": reference}, {"$ref": "#/components/schemas/Null"}], "description": "d"}),
             ),
-            (
-                json!({"$ref": reference, "readOnly": true}),
-                json!({"allOf": [{"$ref": reference}], "readOnly": true}),
-            ),
+            (json!({"$ref": reference, "readOnly": true}), json!({"allOf": [{"$ref": reference}], "readOnly": true})),
             (json!({"$ref": reference}), json!({"$ref": reference})),
             (json!({"examples": [1, 2], "type": "integer"}), json!({"example": 1, "type": "integer"})),
             (json!({"const": "a"}), json!({"enum": ["a"]})),
