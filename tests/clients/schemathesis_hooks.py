@@ -60,7 +60,9 @@ def before_call(context, case, kwargs):
         headers = {"Authorization": f"Bearer {os.environ['TOKEN']}"}
         for collection, spec in BASE:
             url = f"{os.environ['BASE_URL']}/api/v1/{collection}/base"
-            requests.put(url, json=spec, headers=headers, timeout=30).raise_for_status()
+            answer = requests.put(url, json=spec, headers=headers, timeout=30)
+            # It may be on its way out, or have been made anew by somebody in another way.
+            assert answer.status_code < 500, answer.text
 
 
 @schemathesis.hook
