@@ -29,6 +29,12 @@ fn too_long(request: &HttpRequest) -> Option<Problem> {
     // A query that can't be read is refused by whoever reads it.
     let query = Query::<Vec<(String, String)>>::from_query(request.query_string()).ok().map(Query::into_inner);
     for parameter in declared {
+        let given = query.iter().flatten().filter(|(name, _)| *name == parameter.name).count();
+        if let Some(most) = parameter.most.filter(|most| given > *most) {
+            let message = format!("it may be given at most {most} times, not {given}");
+            let invalid = Invalid::new(&format!("?{}", parameter.name), Code::TooLong, "", message);
+            return Some(Problem::new("invalid-query", invalid.to_string()).error(invalid));
+        }
         let Some(longest) = parameter.longest else { continue };
         let wrong = if parameter.header {
             let mut values = request.headers().get_all(&parameter.name).filter_map(|value| value.to_str().ok());
@@ -69,6 +75,8 @@ mod tests {
         assert_eq!(refused(&format!("/api/v1/networks?q={fits}")), None);
         assert_eq!(refused(&format!("/api/v1/networks?q={fits}x")), Some("?q".to_owned()));
         assert_eq!(refused(&format!("/api/v1/networks?label=a&label={fits}x")), Some("?label".to_owned()));
+        assert_eq!(refused(&format!("/api/v1/networks?{}", ["label=a"; 16].join("&"))), None);
+        assert_eq!(refused(&format!("/api/v1/networks?{}", ["label=a"; 17].join("&"))), Some("?label".to_owned()));
         // Characters are counted, not bytes.
         assert_eq!(refused(&format!("/api/v1/networks?q={}", "%C3%A9".repeat(256))), None);
         let events = TestRequest::with_uri("/api/v1/events").insert_header(("Last-Event-ID", "1".repeat(65)));

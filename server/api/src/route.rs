@@ -25,6 +25,8 @@ pub(crate) struct Declared {
     pub(crate) name: String,
     /// Most characters of its text, or of each of its texts.
     pub(crate) longest: Option<usize>,
+    /// How often it may stand, where it is a list.
+    pub(crate) most: Option<usize>,
 }
 
 /// Path templates as segments (`None` for a parameter), with the methods served.
@@ -54,6 +56,7 @@ fn parameters_of(operation: &Value) -> Vec<Declared> {
             header: parameter["in"] == "header",
             name: parameter["name"].as_str()?.to_owned(),
             longest: longest.and_then(|longest| longest.try_into().ok()),
+            most: schema.get("maxItems").and_then(Value::as_u64).and_then(|most| most.try_into().ok()),
         })
     };
     parameters.filter(|parameter| parameter["in"] != "path").filter_map(declared).collect()

@@ -39,7 +39,8 @@ fn every_request_is_answered_as_the_document_says() {
     tester.args(["--max-examples", &examples.to_string(), "--workers", "1", "--request-timeout", "30"]);
     tester.args(["--generation-database", ":memory:", "--warnings", "off"]);
     // Rules between fields can't be said in a schema: what fits it may be refused. What does not fit it is refused by a check of the hooks'.
-    tester.args(["--exclude-checks", "positive_data_acceptance,negative_data_rejection"]);
+    // A DELETE that is a dry run, or still on its way, leaves the object there, which the tester takes for a fault.
+    tester.args(["--exclude-checks", "positive_data_acceptance,negative_data_rejection,use_after_free"]);
     if let Ok(seed) = std::env::var("SEED") {
         tester.args(["--seed", &seed]);
     }
