@@ -17,7 +17,7 @@
 //! | [`browser`] | a headless browser inside a host |
 //! | [`announced`] | what the kernel announces meanwhile: every write, also one that changes nothing |
 //! | [`provider`] | a client that behaves as a provider of Terraform's kind |
-//! | [`python`] | programs of Python's, each in a virtual environment of its own |
+//! | [`tools`] | programs from PyPI and npm |
 //! | [`process`] | running a program, with a message when it fails |
 
 pub mod announced;
@@ -30,9 +30,9 @@ pub mod host;
 pub mod namespace;
 pub mod process;
 pub mod provider;
-pub mod python;
 pub mod snapshot;
 pub mod stream;
+pub mod tools;
 
 use std::time::{Duration, Instant};
 

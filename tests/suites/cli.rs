@@ -247,22 +247,30 @@ fn a_purged_host_is_rebuilt_from_its_store() {
 }
 
 #[test]
-fn the_openapi_document_is_the_one_in_the_repository_and_the_one_that_is_served() {
+fn the_openapi_documents_are_those_in_the_repository_and_those_that_are_served() {
     let host = host!();
     let client = host.start();
-    let printed: Value = serde_json::from_str(&host.netloom("openapi").ok()).expect("JSON");
-    assert_eq!(client.get("/openapi.json").is(200), printed);
+    for (flag, served, file, version) in [
+        ("", "/openapi.json", "netloom-v1.json", "3.1.0"),
+        (" --version 3.1", "/openapi.json", "netloom-v1.json", "3.1.0"),
+        (" --version 3.0", "/openapi-3.0.json", "netloom-v1-3.0.json", "3.0.3"),
+    ] {
+        let printed: Value = serde_json::from_str(&host.netloom(&format!("openapi{flag}")).ok()).expect("JSON");
+        assert_eq!(printed["openapi"], version);
+        let answer = client.get(served);
+        let tag = answer.header("etag").unwrap().to_owned();
+        assert!(answer.is(200) == printed, "{served} is another document");
+        assert_eq!(client.header("if-none-match", &tag).get(served).status, 304);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../openapi").join(file);
+        let text = std::fs::read_to_string(&path).expect("both documents are checked in");
+        let stored: Value = serde_json::from_str(&text).expect("JSON");
+        assert!(stored == printed, "openapi/{file} is out of date: cargo run -- openapi{flag} > openapi/{file}");
+    }
+    let wrong = host.netloom("openapi --version 2").failed();
+    assert!(wrong.contains("3.0") && wrong.contains("3.1"), "{wrong}");
     let piped =
         format!("bash -c '{} openapi | head -c 1; echo ${{PIPESTATUS[0]}}'", env!("CARGO_BIN_EXE_netloom-under-test"));
     assert_eq!(host.net.shell(&piped).trim(), "{0", "who reads only the beginning has what he wanted");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../openapi/netloom-v1.json");
-    let text = std::fs::read_to_string(&path).expect("openapi/netloom-v1.json is checked in");
-    let stored: Value = serde_json::from_str(&text).expect("JSON");
-    assert!(
-        stored == printed,
-        "openapi/netloom-v1.json is out of date: cargo run -- openapi > openapi/netloom-v1.json"
-    );
-    assert!(printed["openapi"].as_str().unwrap().starts_with("3.1"));
     let docs = client.get("/docs/");
     assert_eq!(docs.status, 200);
     assert!(!docs.text.contains("https://") && !docs.text.contains("//cdn"), "Swagger UI works offline: {}", docs.text);

@@ -15,6 +15,9 @@ use crate::precondition::{IfNoneMatch, tag};
 /// Number of the event that a write made.
 pub(crate) const SEQ: HeaderName = HeaderName::from_static("netloom-seq");
 
+/// Media type of a dry run's answer. It has one of its own, so that no answer of an operation has two schemas.
+pub(crate) const DRY_RUN: &str = "application/vnd.netloom.dry-run+json";
+
 /// Part of a list.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Listed<T> {
@@ -152,7 +155,7 @@ pub(crate) fn removed<T: Addressed>(written: Written<T>) -> HttpResponse {
 
 /// 200 with what would be done.
 pub(crate) fn planned<T: Serialize>(object: T, plan: Box<Plan>) -> HttpResponse {
-    found(&DryRun { dry_run: true, object, plan })
+    fresh(HttpResponse::Ok()).content_type(DRY_RUN).json(DryRun { dry_run: true, object, plan })
 }
 
 /// 200 with what came of a plan, 202 when the kernel is not verified yet; and where the object is.

@@ -23,11 +23,30 @@ static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     Arc::new(Config::from("/openapi.json").deep_linking(true).display_request_duration(true).validator_url("none"))
 });
 
-static DOCUMENT: LazyLock<(String, String)> = LazyLock::new(|| {
-    let document = crate::openapi::document();
-    let tag = format!("\"{}\"", crate::openapi::digest(&document));
-    (document, tag)
-});
+static DOCUMENT: LazyLock<Tagged> = LazyLock::new(|| Tagged::of(crate::openapi::document()));
+static DOCUMENT_3_0: LazyLock<Tagged> = LazyLock::new(|| Tagged::of(crate::openapi::document_3_0()));
+
+/// A text with its entity tag.
+struct Tagged {
+    text: String,
+    tag: String,
+}
+
+impl Tagged {
+    fn of(text: String) -> Self {
+        let tag = format!("\"{}\"", crate::openapi::digest(&text));
+        Self { text, tag }
+    }
+
+    /// The text; 304 for whoever has it.
+    fn answer(&'static self, request: &HttpRequest) -> HttpResponse {
+        let unchanged =
+            request.headers().get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == self.tag.as_bytes());
+        let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        response.insert_header((ETAG, self.tag.as_str())).insert_header((CACHE_CONTROL, "no-cache"));
+        if unchanged { response.finish() } else { response.content_type("application/json").body(self.text.as_str()) }
+    }
+}
 
 /// Shows the OpenAPI document.
 ///
@@ -36,11 +55,17 @@ static DOCUMENT: LazyLock<(String, String)> = LazyLock::new(|| {
     responses((status = 200, description = "The document, OpenAPI 3.1.", body = Object, content_type = "application/json")))]
 #[get("")]
 pub(crate) async fn openapi_get(request: HttpRequest, _: Filter<NoQuery>) -> HttpResponse {
-    let (document, tag) = &*DOCUMENT;
-    let unchanged = request.headers().get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response.insert_header((ETAG, tag.as_str())).insert_header((CACHE_CONTROL, "no-cache"));
-    if unchanged { response.finish() } else { response.content_type("application/json").body(document.as_str()) }
+    DOCUMENT.answer(&request)
+}
+
+/// Shows the OpenAPI document for tools that read 3.0.
+///
+/// The same contract, made of the other document: what OpenAPI 3.0 says otherwise is said its way.
+#[utoipa::path(tag = "service",
+    responses((status = 200, description = "The document, OpenAPI 3.0.3.", body = Object, content_type = "application/json")))]
+#[get("")]
+pub(crate) async fn openapi_3_0_get(request: HttpRequest, _: Filter<NoQuery>) -> HttpResponse {
+    DOCUMENT_3_0.answer(&request)
 }
 
 /// Sends a browser to the place from which the UI's relative addresses work.

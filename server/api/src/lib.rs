@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`guard`](mod@guard) | what every request passes: names, sites, bounds, request IDs, security headers |
 //! | [`auth`] | who asks |
-//! | `query`, `body`, `answer`, `problem` | HTTP in and out, alike for every resource |
+//! | `query`, `length`, `body`, `answer`, `problem` | HTTP in and out, alike for every resource |
 //! | `v1` | the resources, one file each |
 //! | `service`, `docs` | health, metrics, the document and its viewer |
 //! | [`openapi`] | the OpenAPI document |
@@ -22,6 +22,7 @@ mod answer;
 mod body;
 mod docs;
 mod idempotency;
+mod length;
 mod precondition;
 mod problem;
 mod query;
@@ -36,7 +37,7 @@ pub use auth::{PeerUid, SESSION_COOKIE};
 pub use guard::{RequestId, guard};
 pub use state::{ApiState, Settings};
 
-/// Mounts `/api/v1`, `/openapi.json`, `/docs`, `/healthz`, `/readyz`, `/metrics`, `/problems`, and the answer to every
+/// Mounts `/api/v1`, `/openapi.json`, `/openapi-3.0.json`, `/docs`, `/healthz`, `/readyz`, `/metrics`, `/problems`, and the answer to every
 /// path that nobody serves. The application must also be wrapped in [`guard()`], as its outermost layer.
 pub fn configure(config: &mut web::ServiceConfig, state: &ApiState) {
     config
@@ -49,6 +50,7 @@ pub fn configure(config: &mut web::ServiceConfig, state: &ApiState) {
         .service(problem::page::problem_list)
         .service(problem::page::problem_get)
         .service(web::scope("/openapi.json").service(docs::openapi_get))
+        .service(web::scope("/openapi-3.0.json").service(docs::openapi_3_0_get))
         .service(web::scope("/docs").service(docs::docs_redirect).service(docs::docs_file))
         .default_service(web::to(route::unknown));
 }

@@ -2,13 +2,16 @@
 //!
 //! The document is checked in under `openapi/`; a test compares. It only grows within `v1`.
 
+mod bounds;
 mod components;
+mod dry_runs;
 mod examples;
 mod mutability;
 mod operations;
 mod patches;
 mod puts;
 mod shape;
+mod version_3_0;
 
 use std::sync::LazyLock;
 
@@ -20,7 +23,7 @@ use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa_actix_web::{AppExt, OpenApiFactory};
 
-use crate::{auth, docs, idempotency, precondition, problem, route, service, v1};
+use crate::{auth, docs, idempotency, length, precondition, problem, route, service, v1};
 
 /// What stands at the head of the document.
 #[derive(OpenApi)]
@@ -53,7 +56,7 @@ struct Head;
 /// Everything under `/api/v1`. Nobody gets in unknown, not even to learn which paths exist.
 pub(crate) fn service() -> impl HttpServiceFactory + OpenApiFactory + 'static {
     utoipa_actix_web::scope("/api/v1").configure(v1::routes).default_service(web::to(route::unknown)).map(|scope| {
-        let scope = scope.wrap(from_fn(idempotency::require));
+        let scope = scope.wrap(from_fn(length::require)).wrap(from_fn(idempotency::require));
         scope.wrap(from_fn(precondition::require)).wrap(from_fn(auth::require))
     })
 }
@@ -77,12 +80,22 @@ fn collected() -> utoipa::openapi::OpenApi {
         .service(problem::page::problem_list)
         .service(problem::page::problem_get)
         .service(utoipa_actix_web::scope("/openapi.json").service(docs::openapi_get))
+        .service(utoipa_actix_web::scope("/openapi-3.0.json").service(docs::openapi_3_0_get))
         .split_for_parts();
     collected
 }
 
 /// The document: pretty JSON with sorted keys and a final newline, the same in every build.
 pub fn document() -> String {
+    pretty(completed())
+}
+
+/// The same contract as an OpenAPI 3.0.3 document, in the same form.
+pub fn document_3_0() -> String {
+    pretty(version_3_0::of(completed()))
+}
+
+fn completed() -> Value {
     let mut document = serde_json::to_value(collected()).unwrap_or_default();
     shape::flatten(&mut document);
     components::name(&mut document);
@@ -91,7 +104,13 @@ pub fn document() -> String {
     patches::add(&mut document);
     puts::add(&mut document);
     operations::complete(&mut document);
+    dry_runs::add(&mut document);
+    bounds::of_answers(&mut document);
     examples::add(&mut document);
+    document
+}
+
+fn pretty(document: Value) -> String {
     let mut text = serde_json::to_string_pretty(&sorted(document)).unwrap_or_default();
     text.push('\n');
     text

@@ -25,6 +25,9 @@ use crate::route;
 /// What a tag looks like.
 const FORM: &str = "the form is `\"57.af63dc4c8601ec8c\"`, quotes included, as `ETag` has it";
 
+/// The form of both headers as a regular expression, for the document.
+const ANY_OR_TAGS: &str = r#"^(\*|"(0|[1-9][0-9]*)\.[0-9a-f]{16}"(, *"(0|[1-9][0-9]*)\.[0-9a-f]{16}")*)$"#;
+
 /// A strong tag of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Tag {
@@ -228,8 +231,8 @@ pub(crate) async fn or_present_tag<W, T: Addressed>(
     Err(problem.fact("etag", &tag).header(ETAG, &tag))
 }
 
-fn parameter(name: &str, description: &str) -> Parameter {
-    let schema = ObjectBuilder::new().schema_type(Type::String).max_length(Some(1024));
+fn parameter(name: &str, description: &str, pattern: &str) -> Parameter {
+    let schema = ObjectBuilder::new().schema_type(Type::String).max_length(Some(1024)).pattern(Some(pattern));
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Header)
@@ -244,14 +247,15 @@ impl utoipa::IntoParams for IfMatch {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let description = "Only if the spec is as it was: the `ETag` of an answer, or several, or `*`. Compared is the part before the dot, \
             so that changes of the state alone don't count. 412 otherwise.";
-        vec![parameter("If-Match", description)]
+        vec![parameter("If-Match", description, ANY_OR_TAGS)]
     }
 }
 
 impl utoipa::IntoParams for PutMatch {
     fn into_params(of: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let mut parameters = IfMatch::into_params(of);
-        parameters.push(parameter("If-None-Match", "`*`: only if there is none of this name. 412 otherwise."));
+        let description = "`*`: only if there is none of this name. 412 otherwise.";
+        parameters.push(parameter("If-None-Match", description, r"^\*$"));
         parameters
     }
 }
@@ -260,7 +264,7 @@ impl utoipa::IntoParams for IfNoneMatch {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let description =
             "Only if the answer is another: the `ETag` of an earlier one, or several. 304 without a body otherwise.";
-        vec![parameter("If-None-Match", description)]
+        vec![parameter("If-None-Match", description, ANY_OR_TAGS)]
     }
 }
 

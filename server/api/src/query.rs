@@ -22,6 +22,12 @@ use crate::problem::Problem;
 /// Longest wait, in seconds.
 pub(crate) const WAIT_MAX_SECONDS: u64 = 300;
 
+/// What [`Wait`] reads, as a regular expression, for the document.
+pub(crate) const WAIT: &str = "^0*(([0-9]{1,2}|[12][0-9]{2}|300)s|([0-9]{1,5}|[12][0-9]{5}|300000)ms|[0-5]m)$";
+
+/// Most characters of a [`Wait`].
+pub(crate) const WAIT_LENGTH: u32 = 12;
+
 /// The query of a request, read as a `T` that refuses unknown fields.
 #[derive(Debug)]
 pub(crate) struct Filter<T>(pub(crate) T);
@@ -238,7 +244,7 @@ pub(crate) struct WriteQuery {
     dry_run: Option<bool>,
     /// How long to wait until the kernel is verified: `30s`, `500ms`, `0s`; at most 300 s, `30s` unless said. When it runs out, the answer is 202.
     #[serde(default, deserialize_with = "one")]
-    #[param(value_type = Option<String>, pattern = "^[0-9]+(ms|s|m)$", max_length = 12, example = "30s")]
+    #[param(value_type = Option<String>, example = "30s")]
     wait: Option<Wait>,
     /// What becomes of what the kernel refuses while the call waits: `rollback` (unless said) undoes it, `keep` keeps it as `failed`.
     #[param(inline)]
@@ -263,7 +269,7 @@ pub(crate) struct RemoveQuery {
     dry_run: Option<bool>,
     /// How long to wait until the kernel is clean: `30s`, `500ms`, `0s`; at most 300 s, `30s` unless said. When it runs out, the answer is 202.
     #[serde(default, deserialize_with = "one")]
-    #[param(value_type = Option<String>, pattern = "^[0-9]+(ms|s|m)$", max_length = 12, example = "30s")]
+    #[param(value_type = Option<String>, example = "30s")]
     wait: Option<Wait>,
 }
 

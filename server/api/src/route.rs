@@ -11,8 +11,23 @@ use serde_json::Value;
 
 use crate::problem::Problem;
 
-/// A method served, with the headers that it takes of its own.
-type Served = (String, Vec<String>);
+/// A method served, with what it takes beside a body.
+struct Served {
+    method: String,
+    parameters: Vec<Declared>,
+}
+
+/// A parameter of the query or a header, as declared.
+pub(crate) struct Declared {
+    /// Whether it is a header.
+    pub(crate) header: bool,
+    /// Its name.
+    pub(crate) name: String,
+    /// Most characters of its text, or of each of its texts.
+    pub(crate) longest: Option<usize>,
+    /// How often it may stand, where it is a list.
+    pub(crate) most: Option<usize>,
+}
 
 /// Path templates as segments (`None` for a parameter), with the methods served.
 type Table = Vec<(Vec<Option<String>>, Vec<Served>)>;
@@ -22,24 +37,41 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     paths
         .map(|(path, item)| {
             let segments = path.split('/').map(|part| (!part.starts_with('{')).then(|| part.to_owned())).collect();
-            let served = |(method, operation): (&String, &Value)| (method.to_uppercase(), headers_of(operation));
+            let served = |(method, operation): (&String, &Value)| Served {
+                method: method.to_uppercase(),
+                parameters: parameters_of(operation),
+            };
             let methods = item.as_object().into_iter().flatten().map(served).collect();
             (segments, methods)
         })
         .collect()
 });
 
-fn headers_of(operation: &Value) -> Vec<String> {
+fn parameters_of(operation: &Value) -> Vec<Declared> {
     let parameters = operation["parameters"].as_array().into_iter().flatten();
-    let headers = parameters.filter(|parameter| parameter["in"] == "header");
-    headers.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned)).collect()
+    let declared = |parameter: &Value| {
+        let schema = &parameter["schema"];
+        let longest = schema.get("maxLength").or_else(|| schema["items"].get("maxLength")).and_then(Value::as_u64);
+        Some(Declared {
+            header: parameter["in"] == "header",
+            name: parameter["name"].as_str()?.to_owned(),
+            longest: longest.and_then(|longest| longest.try_into().ok()),
+            most: schema.get("maxItems").and_then(Value::as_u64).and_then(|most| most.try_into().ok()),
+        })
+    };
+    parameters.filter(|parameter| parameter["in"] != "path").filter_map(declared).collect()
+}
+
+/// What an operation takes in the query and in headers of its own; nothing where none is served.
+pub(crate) fn takes(method: &str, path: &str) -> Option<&'static [Declared]> {
+    let method = if method == "HEAD" { "GET" } else { method };
+    let served = served_under(path)?.iter().find(|served| served.method == method)?;
+    Some(&served.parameters)
 }
 
 /// Whether an operation takes a header of its own; nothing where none is served.
 pub(crate) fn takes_header(method: &str, path: &str, header: &str) -> Option<bool> {
-    let method = if method == "HEAD" { "GET" } else { method };
-    let (_, headers) = served_under(path)?.iter().find(|(served, _)| served == method)?;
-    Some(headers.iter().any(|taken| taken == header))
+    Some(takes(method, path)?.iter().any(|taken| taken.header && taken.name == header))
 }
 
 /// 405 with `Allow` for a path that is served with other methods, 404 for one that isn't.
@@ -68,7 +100,7 @@ fn served_under(path: &str) -> Option<&'static [Served]> {
 }
 
 fn methods_of(path: &str) -> Option<Vec<String>> {
-    let mut allowed: Vec<String> = served_under(path)?.iter().map(|(method, _)| method.clone()).collect();
+    let mut allowed: Vec<String> = served_under(path)?.iter().map(|served| served.method.clone()).collect();
     if allowed.iter().any(|method| method == "GET") {
         allowed.push("HEAD".to_owned());
     }

@@ -104,7 +104,15 @@ pub(crate) enum Command {
     /// Make, list and revoke the tokens with which programs and people ask
     Token(Token),
     /// Print the OpenAPI document
-    Openapi,
+    Openapi(Openapi),
+}
+
+/// Which form of the document.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Openapi {
+    /// Version of OpenAPI: 3.0 for tools that do not read 3.1
+    #[arg(long, value_name = "VERSION", default_value = "3.1", value_parser = ["3.0", "3.1"])]
+    pub(crate) version: String,
 }
 
 /// Where the service keeps its things.
@@ -336,45 +344,4 @@ pub(crate) struct LoginLink {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_terminal_of_80_columns_leaves_the_texts_as_they_are() {
-        let mut command = Cli::command();
-        let own = std::iter::once(command.clone()).chain(command.get_subcommands_mut().map(|c| c.clone()));
-        for after in own.filter_map(|command| command.get_after_help().map(ToString::to_string)) {
-            for line in after.lines() {
-                assert!(line.chars().count() <= 79, "{line}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_was_given_is_given_on() {
-        let directories = |data: &str, run: &str| Directories { data_dir: data.into(), run_dir: run.into() };
-        assert_eq!(directories(DATA_DIR, RUN_DIR).flags(), "");
-        assert_eq!(directories("/a b", "/r").flags(), " --data-dir '/a b' --run-dir /r");
-    }
-
-    #[test]
-    fn odd_paths_stay_one_word() {
-        assert_eq!(quoted(Path::new("/a b")), "'/a b'");
-        assert_eq!(quoted(Path::new("/var/lib/netloom")), "/var/lib/netloom");
-    }
-
-    #[test]
-    fn exec_keeps_the_commands_own_flags() {
-        let cli = Cli::try_parse_from(["netloom", "exec", "macvlan1", "--", "ls", "-l", "--all"]).expect("parses");
-        let Command::Exec(exec) = cli.command else { panic!("another command") };
-        assert_eq!((exec.sandbox.as_str(), exec.command.len()), ("macvlan1", 3));
-        let cli = Cli::try_parse_from(["netloom", "exec", "macvlan1", "ip", "-s", "addr"]).expect("without the dashes");
-        let Command::Exec(exec) = cli.command else { panic!("another command") };
-        assert_eq!(exec.command, ["ip", "-s", "addr"]);
-    }
-}
+mod tests;

@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
         cli::Command::Exec(options) => Ok(exec::run(&options)),
         cli::Command::LoginLink(options) => login_link::run(&options),
         cli::Command::Token(options) => tokens::run(&options),
-        cli::Command::Openapi => openapi::run(),
+        cli::Command::Openapi(wanted) => openapi::run(&wanted.version),
     };
     done.unwrap_or_else(|error| {
         eprintln!("netloom: {error:#}");

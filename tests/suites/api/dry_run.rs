@@ -33,7 +33,9 @@ fn a_planned_sandbox_gets_the_planned_address() {
     host.macvlan("n", "10.90.0.0/24");
     let (before, seq_before) = (Snapshot::of(&host), seq(&host));
     let body = json!({"name": "s", "networks": {"n": {}}});
-    let planned = client.post("sandboxes?dry_run=true", &body).is(200);
+    let answer = client.post("sandboxes?dry_run=true", &body);
+    assert_eq!(answer.header("content-type"), Some("application/vnd.netloom.dry-run+json"));
+    let planned = answer.is(200);
     let list = operations(&planned);
     for part in ["create namespace", "create link eth0", "10.90.0.2/24"] {
         assert!(list.iter().any(|o| o.contains(part)), "`{part}` is missing in {list:?}");

@@ -19,7 +19,15 @@ fn a_request_without_a_token_learns_nothing() {
         assert!(answer.header("www-authenticate").is_some(), "{path}: {:?}", answer.headers);
         answer.problem(401, "unauthenticated");
     }
-    for path in ["/healthz", "/readyz", "/problems", "/problems/unauthenticated", "/openapi.json", "/docs/"] {
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/problems",
+        "/problems/unauthenticated",
+        "/openapi.json",
+        "/openapi-3.0.json",
+        "/docs/",
+    ] {
         assert_eq!(tcp.get(path).status, 200, "{path} is open");
     }
     assert_ne!(tcp.get("/ui").status, 200, "the dashboard asks for a login");

@@ -1,7 +1,8 @@
 //! The Ansible role: once it changes, twice it doesn't; check mode tells, and leaves all as it is.
 
 use netloom_tests::process::run;
-use netloom_tests::{Host, Snapshot, Value, host, json, python};
+use netloom_tests::tools::tool;
+use netloom_tests::{Host, Snapshot, Value, host, json};
 
 use crate::{example, seq};
 
@@ -14,16 +15,18 @@ struct Play {
 
 /// Runs the example, or another playbook beside its roles, inside a host.
 fn play(host: &Host, playbook: &str, arguments: &[&str]) -> Play {
-    let programs = python::environment(env!("CARGO_TARGET_TMPDIR"), &example("ansible/requirements.txt"));
     let own = host.dir().join("ansible");
     let mut command = host.net.command("env");
     command.args(["LC_ALL=C.UTF-8", "ANSIBLE_NOCOLOR=1", "ANSIBLE_PIPELINING=1"]);
     command.args(
         ["ANSIBLE_HOME", "ANSIBLE_REMOTE_TMP", "ANSIBLE_LOCAL_TEMP"].map(|name| format!("{name}={}", own.display())),
     );
-    command.arg(format!("ANSIBLE_PYTHON_INTERPRETER={}", programs.join("python").display()));
+    command.arg(format!("ANSIBLE_PYTHON_INTERPRETER={}", tool("ansible/bin/python").display()));
     command.arg(format!("ANSIBLE_ROLES_PATH={}", example("ansible/roles").display()));
-    command.arg(programs.join("ansible-playbook")).args(["-i", "localhost,", "-c", "local", playbook]).args(arguments);
+    command
+        .arg(tool("ansible/bin/ansible-playbook"))
+        .args(["-i", "localhost,", "-c", "local", playbook])
+        .args(arguments);
     let said = run(&mut command);
     let text = format!("{}{}", said.stdout, said.stderr);
     let count = |what: &str| -> u32 {

@@ -1,4 +1,4 @@
-//! Names and bounds of the schemas, the shared problem responses, and the ways to authenticate.
+//! Names of the schemas, the shared problem responses, and the ways to authenticate.
 
 use serde_json::{Value, json};
 
@@ -65,7 +65,7 @@ fn rename_references(value: &mut Value) {
     }
 }
 
-/// Adds what the types don't say: bounds, read-only members, problem codes, shared responses, security.
+/// Adds what the types don't say: read-only members, problem codes, shared responses, security.
 pub(super) fn complete(document: &mut Value) {
     let components = &mut document["components"];
     let schemas = &mut components["schemas"];
@@ -79,9 +79,10 @@ pub(super) fn complete(document: &mut Value) {
             schemas[token]["properties"][member]["readOnly"] = true.into();
         }
     }
-    bound(schemas);
+    super::bounds::of_requests(schemas);
     let codes: Vec<&str> = catalogue::ENTRIES.iter().map(|entry| entry.code).collect();
     schemas["Problem"]["properties"]["code"]["enum"] = json!(codes);
+    schemas["Problem"]["properties"]["type"]["pattern"] = "^/problems/[a-z0-9-]+$".into();
     for (name, status, description) in RESPONSES {
         components["responses"][name] = json!({
             "description": description,
@@ -97,35 +98,6 @@ pub(super) fn complete(document: &mut Value) {
             "A dashboard session. Writes must come from the dashboard's own pages (Fetch Metadata)."},
     });
     document["security"] = json!([{"token": []}, {"session": []}]);
-}
-
-fn bound(schemas: &mut Value) {
-    schemas["Labels"] = json!({
-        "type": "object", "maxProperties": 64, "additionalProperties": {"type": "string", "maxLength": 1024},
-        "description": "Text by key; keys of at most 128 bytes without spaces or `=`.",
-    });
-    schemas["MacAddr"]["description"] = "Ethernet address, canonical.".into();
-    schemas["Timestamp"]["description"] = "Point in time, RFC 3339 in UTC.".into();
-    schemas["NetworkWrite"]["properties"]["pools"]["maxProperties"] = 64.into();
-    schemas["SandboxWrite"]["properties"]["networks"]["maxProperties"] = 64.into();
-    let reserved = &mut schemas["PoolWrite"]["properties"]["reserved"];
-    reserved["maxProperties"] = 256.into();
-    reserved["additionalProperties"]["maxLength"] = 80.into();
-    schemas["AttachmentWrite"]["properties"]["aliases"]["items"]["maxLength"] = 63.into();
-    // What is answered of a spec has the bounds of the spec.
-    for (answered, written) in [
-        ("Network", "NetworkWrite"),
-        ("Sandbox", "SandboxWrite"),
-        ("Lease", "LeaseWrite"),
-        ("ProbeReport", "ProbeWrite"),
-        ("Token", "TokenWrite"),
-        ("MadeToken", "TokenWrite"),
-    ] {
-        let properties = schemas[written]["properties"].clone();
-        for (name, property) in properties.as_object().into_iter().flatten() {
-            schemas[answered]["properties"][name] = property.clone();
-        }
-    }
 }
 
 /// Shared answers of failure: name, status, description.

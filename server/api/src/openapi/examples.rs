@@ -3,6 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::answer::DRY_RUN;
+
 mod objects;
 
 use objects::{event, host_link, lease, network, network_write, object, plan, reservation, sandbox, sandbox_write};
@@ -46,6 +48,9 @@ fn request(id: &str) -> Option<Value> {
 }
 
 fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
+    if kind == DRY_RUN {
+        return Some(json!({"dry_run": true, "object": answer(id, "200", "application/json")?, "plan": plan(id)}));
+    }
     let resource = match id {
         "network_create" | "network_get" | "network_put" | "network_patch" | "network_delete" => Some(network()),
         "sandbox_create" | "sandbox_get" | "sandbox_put" | "sandbox_patch" | "sandbox_delete" => Some(sandbox()),
@@ -57,9 +62,7 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
         "lease_get" => Some(lease()),
         _ => None,
     };
-    let dry = status == "200" && ["_create", "_delete"].iter().any(|end| id.ends_with(end));
     match resource {
-        Some(resource) if dry => return Some(json!({"dry_run": true, "object": resource, "plan": plan(id)})),
         Some(mut resource) if status == "202" && resource["status"].get("reconciling").is_some() => {
             let state = if id.ends_with("_delete") { "deleting" } else { "pending" };
             resource["status"]["state"] = state.into();
@@ -113,13 +116,19 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
         ("health_get", _) => json!({"status": "ok"}),
         ("readiness_get", _) => json!({"status": "ready"}),
         ("metrics_get", _) => "# TYPE netloom_networks gauge\nnetloom_networks{driver=\"macvlan\"} 1\n".into(),
-        ("openapi_get", _) => json!({"openapi": "3.1.0"}),
+        ("openapi_get", _) => openapi("3.1.0"),
+        ("openapi_3_0_get", _) => openapi("3.0.3"),
         ("problem_list", _) => json!({"items": [{"code": "in-use", "status": 409, "title": "In use",
             "meaning": "Other objects need this one. `blockers` lists them.", "remedy": "Detach or remove those first."}]}),
         ("problem_get", _) => json!({"code": "in-use", "status": 409, "title": "In use",
             "meaning": "Other objects need this one. `blockers` lists them.", "remedy": "Detach or remove those first."}),
         _ => return None,
     })
+}
+
+/// The head of a document.
+fn openapi(version: &str) -> Value {
+    json!({"openapi": version, "info": {"title": "Netloom", "version": "v1"}, "paths": {}})
 }
 
 fn page(item: Value) -> Value {

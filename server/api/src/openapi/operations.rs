@@ -6,8 +6,12 @@ use netloom_control::command::{
 use netloom_control::principal::Permission;
 use serde_json::{Map, Value, json};
 
+use super::bounds::NAME;
+use crate::query::{WAIT, WAIT_LENGTH};
+
 /// Operations that are open to all.
-const OPEN: [&str; 5] = ["health_get", "readiness_get", "problem_list", "problem_get", "openapi_get"];
+const OPEN: [&str; 6] =
+    ["health_get", "readiness_get", "problem_list", "problem_get", "openapi_get", "openapi_3_0_get"];
 
 /// Completes every operation.
 pub(super) fn complete(document: &mut Value) {
@@ -23,6 +27,10 @@ pub(super) fn complete(document: &mut Value) {
                     unmet(operation, method);
                 }
             }
+            // A filter that names an object by reference fails as its path would.
+            if takes(operation, "network") {
+                operation["responses"]["404"] = json!({"$ref": "#/components/responses/NotFound"});
+            }
             for (status, name) in failures(path, method, &id) {
                 operation["responses"][status] = json!({"$ref": format!("#/components/responses/{name}")});
             }
@@ -31,6 +39,7 @@ pub(super) fn complete(document: &mut Value) {
             if !OPEN.contains(&id.as_str()) {
                 say_permission(operation, permission(method, &id));
             }
+            mark_documents(operation);
         }
     }
 }
@@ -79,6 +88,16 @@ fn mark_file(operation: &mut Value) {
     }
 }
 
+/// Says of an answer that is an OpenAPI document that it is one.
+fn mark_documents(operation: &mut Value) {
+    if operation["operationId"].as_str().is_some_and(|id| id.starts_with("openapi_")) {
+        operation["responses"]["200"]["content"]["application/json"]["schema"] = json!({
+            "type": "object", "required": ["openapi", "info", "paths"], "additionalProperties": true,
+            "properties": {"openapi": {"type": "string", "maxLength": 8, "description": "Version of the form."}},
+        });
+    }
+}
+
 fn bound_parameters(operation: &mut Value) {
     let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
     for parameter in parameters.into_iter().flatten() {
@@ -87,7 +106,20 @@ fn bound_parameters(operation: &mut Value) {
             (Some("path" | "header"), _) => 64,
             _ => 256,
         };
+        let form = match (parameter["in"].as_str(), parameter["name"].as_str()) {
+            (_, Some("wait")) => Some(WAIT),
+            (Some("path"), Some("ip")) => Some("^[0-9A-Fa-f:.]+$"),
+            (Some("path"), _) | (_, Some("network")) => Some(NAME),
+            _ => None,
+        };
+        let wait = form == Some(WAIT);
         let schema = &mut parameter["schema"];
+        if let Some(form) = form {
+            schema["pattern"] = form.into();
+        }
+        if wait {
+            schema["maxLength"] = WAIT_LENGTH.into();
+        }
         let target = if schema["type"] == "array" { &mut schema["items"] } else { schema };
         if target["type"] == "string" && target.get("enum").is_none() && target.get("maxLength").is_none() {
             target["maxLength"] = length.into();
@@ -102,7 +134,7 @@ fn failures(path: &str, method: &str, id: &str) -> Vec<(&'static str, &'static s
         match id {
             "readiness_get" => all.push(("503", "NotReady")),
             "problem_get" => all.push(("404", "NotFound")),
-            "openapi_get" => all.push(("400", "Malformed")),
+            "openapi_get" | "openapi_3_0_get" => all.push(("400", "Malformed")),
             _ => {}
         }
         return all;
@@ -117,7 +149,7 @@ fn failures(path: &str, method: &str, id: &str) -> Vec<(&'static str, &'static s
     if path.contains("{id}") || id == "probe_create" {
         all.push(("404", "NotFound"));
     }
-    if method != "get" {
+    if method != "get" || id == "sandbox_resolv_conf_get" {
         all.push(("409", "Conflict"));
     }
     if ["post", "put", "patch"].contains(&method) {

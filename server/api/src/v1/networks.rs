@@ -70,7 +70,7 @@ pub(crate) struct RemoveNetworkQuery {
     dry_run: Option<bool>,
     /// How long to wait until the kernel is clean: `30s`, `500ms`, `0s`; at most 300 s, `30s` unless said. When it runs out, the answer is 202.
     #[serde(default, deserialize_with = "one")]
-    #[param(value_type = Option<String>, pattern = "^[0-9]+(ms|s|m)$", max_length = 12, example = "30s")]
+    #[param(value_type = Option<String>, example = "30s")]
     wait: Option<Wait>,
     /// `endpoints` detaches the network's endpoints first; without it a network in use stays.
     #[param(inline)]
