@@ -28,6 +28,8 @@ fn paths(client: &Client) -> Vec<String> {
     let document = client.get("/openapi.json").is(200);
     let lease = client.get("leases?kind=dynamic&limit=1").is(200)["items"][0].clone();
     let (address, lease) = (lease["status"]["address"].as_str().unwrap(), lease["id"].as_str().unwrap());
+    let planned = client.post("networks/n0/leases?dry_run=true", &json!({"key": "planned"})).is(200);
+    let plan = planned["plan"]["id"].as_str().unwrap();
     let reading = document["paths"].as_object().unwrap().iter().filter(|(_, item)| item.get("get").is_some());
     let filled = |path: &str| {
         let path = match path {
@@ -35,6 +37,8 @@ fn paths(client: &Client) -> Vec<String> {
             "/api/v1/networks/{id}/leases/{key}" => path.replace("{id}", "n0").replace("{key}", "kept"),
             "/api/v1/sandboxes/{id}" | "/api/v1/sandboxes/{id}/resolv.conf" => path.replace("{id}", "s0"),
             "/api/v1/leases/{id}" => path.replace("{id}", lease),
+            "/api/v1/plans/{id}" => path.replace("{id}", plan),
+            "/api/v1/tokens/{id}" => path.replace("{id}", "admin"),
             "/api/v1/addresses/{ip}" => path.replace("{ip}", address),
             "/problems/{code}" => path.replace("{code}", "in-use"),
             other => other.to_owned(),
