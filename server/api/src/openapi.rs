@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document: collected from the handlers, then put into the shape that client generators read well.
 //!
-//! The document is checked in under `openapi/`; a test compares. It only grows within `v1`.
+//! The document is checked in under `openapi/`, and that copy is what the service serves and goes by: nothing is put together while it runs. A test
+//! holds the copy against the code. It only grows within `v1`.
 
 mod bounds;
 mod components;
@@ -12,8 +13,6 @@ mod patches;
 mod puts;
 mod shape;
 mod version_3_0;
-
-use std::sync::LazyLock;
 
 use actix_web::App;
 use actix_web::dev::HttpServiceFactory;
@@ -116,16 +115,21 @@ fn pretty(document: Value) -> String {
     text
 }
 
-/// The document as JSON, made once.
-pub(crate) static PARSED: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&document()).unwrap_or_default());
+/// The document as checked in.
+pub(crate) const CHECKED_IN: &str = include_str!("../../../openapi/netloom-v1.json");
+/// The OpenAPI 3.0.3 document as checked in.
+pub(crate) const CHECKED_IN_3_0: &str = include_str!("../../../openapi/netloom-v1-3.0.json");
 
-/// The bounds that the schema of a type has for the number at a place, when it has both.
+/// The bounds that the schema of a type has for the number at a place, when it has both. It is read each time, a few milliseconds long: it is for
+/// refusals, and a tree of the whole document would take megabytes for ever.
 pub(crate) fn bounds(name: &str, pointer: &str) -> Option<(i64, i64)> {
-    let resolved = |schema: &'static Value| match schema["$ref"].as_str() {
-        Some(reference) => PARSED.pointer(reference.trim_start_matches('#')),
-        None => Some(schema),
-    };
-    let mut schema = PARSED.pointer(&format!("/components/schemas/{}", components::new_name(name)))?;
+    let document: Value = serde_json::from_str(CHECKED_IN).ok()?;
+    bounds_in(&document, name, pointer)
+}
+
+fn bounds_in(document: &Value, name: &str, pointer: &str) -> Option<(i64, i64)> {
+    let resolved = |schema| resolved(document, schema);
+    let mut schema = document.pointer(&format!("/components/schemas/{}", components::new_name(name)))?;
     for segment in pointer.split('/').skip(1) {
         let at = resolved(schema)?;
         let named = at.get("properties").and_then(|properties| properties.get(segment));
@@ -133,6 +137,14 @@ pub(crate) fn bounds(name: &str, pointer: &str) -> Option<(i64, i64)> {
     }
     let schema = resolved(schema)?;
     Some((schema["minimum"].as_i64()?, schema["maximum"].as_i64()?))
+}
+
+/// A schema, or the one that it refers to.
+fn resolved<'d>(document: &'d Value, schema: &'d Value) -> Option<&'d Value> {
+    match schema["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')),
+        None => Some(schema),
+    }
 }
 
 /// A short fingerprint of a text (FNV-1a, 64 bits), for its entity tag.

@@ -3,11 +3,12 @@
 //! Each handler stands alone in the router, so a known path with another method ends here as well; the OpenAPI document,
 //! which lists what is served, tells the two apart.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::ALLOW;
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::problem::Problem;
 
@@ -33,33 +34,54 @@ pub(crate) struct Declared {
 type Table = Vec<(Vec<Option<String>>, Vec<Served>)>;
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let paths = crate::openapi::PARSED["paths"].as_object().into_iter().flatten();
-    paths
-        .map(|(path, item)| {
-            let segments = path.split('/').map(|part| (!part.starts_with('{')).then(|| part.to_owned())).collect();
-            let served = |(method, operation): (&String, &Value)| Served {
-                method: method.to_uppercase(),
-                parameters: parameters_of(operation),
-            };
-            let methods = item.as_object().into_iter().flatten().map(served).collect();
-            (segments, methods)
-        })
-        .collect()
+    let document: Document = serde_json::from_str(crate::openapi::CHECKED_IN).expect("a test reads it");
+    let served = |(method, operation): (String, Operation)| Served {
+        method: method.to_uppercase(),
+        parameters: operation.parameters.into_iter().filter(|taken| taken.place != "path").map(declared).collect(),
+    };
+    let row = |(path, methods): (String, BTreeMap<String, Operation>)| {
+        let segments = path.split('/').map(|part| (!part.starts_with('{')).then(|| part.to_owned())).collect();
+        (segments, methods.into_iter().map(served).collect())
+    };
+    document.paths.into_iter().map(row).collect()
 });
 
-fn parameters_of(operation: &Value) -> Vec<Declared> {
-    let parameters = operation["parameters"].as_array().into_iter().flatten();
-    let declared = |parameter: &Value| {
-        let schema = &parameter["schema"];
-        let longest = schema.get("maxLength").or_else(|| schema["items"].get("maxLength")).and_then(Value::as_u64);
-        Some(Declared {
-            header: parameter["in"] == "header",
-            name: parameter["name"].as_str()?.to_owned(),
-            longest: longest.and_then(|longest| longest.try_into().ok()),
-            most: schema.get("maxItems").and_then(Value::as_u64).and_then(|most| most.try_into().ok()),
-        })
-    };
-    parameters.filter(|parameter| parameter["in"] != "path").filter_map(declared).collect()
+/// What is read of the document: no more than the table needs.
+#[derive(Deserialize)]
+struct Document {
+    paths: BTreeMap<String, BTreeMap<String, Operation>>,
+}
+
+#[derive(Deserialize)]
+struct Operation {
+    #[serde(default)]
+    parameters: Vec<Parameter>,
+}
+
+#[derive(Deserialize)]
+struct Parameter {
+    name: String,
+    #[serde(rename = "in")]
+    place: String,
+    schema: Schema,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Schema {
+    max_length: Option<usize>,
+    max_items: Option<usize>,
+    items: Option<Box<Self>>,
+}
+
+fn declared(parameter: Parameter) -> Declared {
+    let Schema { max_length, max_items, items } = parameter.schema;
+    Declared {
+        header: parameter.place == "header",
+        name: parameter.name,
+        longest: max_length.or_else(|| items.and_then(|items| items.max_length)),
+        most: max_items,
+    }
 }
 
 /// What an operation takes in the query and in headers of its own; nothing where none is served.
