@@ -20,7 +20,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web;
 use serde_json::Value;
 use utoipa::OpenApi;
-use utoipa_actix_web::{AppExt, OpenApiFactory};
+use utoipa_actix_web::AppExt;
 
 use crate::{auth, docs, idempotency, length, precondition, problem, route, service, v1};
 
@@ -53,18 +53,19 @@ use crate::{auth, docs, idempotency, length, precondition, problem, route, servi
 struct Head;
 
 /// Everything under `/api/v1`. Nobody gets in unknown, not even to learn which paths exist.
-pub(crate) fn service() -> impl HttpServiceFactory + OpenApiFactory + 'static {
-    utoipa_actix_web::scope("/api/v1").configure(v1::routes).default_service(web::to(route::unknown)).map(|scope| {
-        let scope = scope.wrap(from_fn(length::require)).wrap(from_fn(idempotency::require));
-        scope.wrap(from_fn(precondition::require)).wrap(from_fn(auth::require))
-    })
+pub(crate) fn service() -> impl HttpServiceFactory + 'static {
+    web::scope("/api/v1")
+        .configure(v1::routes)
+        .default_service(web::to(route::unknown))
+        .wrap(from_fn(length::require))
+        .wrap(from_fn(idempotency::require))
+        .wrap(from_fn(precondition::require))
+        .wrap(from_fn(auth::require))
 }
 
 /// `/metrics`.
-pub(crate) fn metrics() -> impl HttpServiceFactory + OpenApiFactory + 'static {
-    utoipa_actix_web::scope("/metrics")
-        .service(service::metrics::metrics_get)
-        .map(|scope| scope.wrap(from_fn(auth::require)))
+pub(crate) fn metrics() -> impl HttpServiceFactory + 'static {
+    web::scope("/metrics").service(service::metrics::metrics_get).wrap(from_fn(auth::require))
 }
 
 /// What the handlers say of themselves.
@@ -72,8 +73,8 @@ fn collected() -> utoipa::openapi::OpenApi {
     let (_, collected) = App::new()
         .into_utoipa_app()
         .openapi(Head::openapi())
-        .service(service())
-        .service(metrics())
+        .service(utoipa_actix_web::scope("/api/v1").configure(|config| v1::routes(config)))
+        .service(utoipa_actix_web::scope("/metrics").service(service::metrics::metrics_get))
         .service(service::health::health_get)
         .service(service::health::readiness_get)
         .service(problem::page::problem_list)

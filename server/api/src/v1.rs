@@ -20,8 +20,9 @@ mod tokens;
 mod version;
 mod whoami;
 
+use actix_web::dev::HttpServiceFactory;
 use actix_web::web;
-use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa_actix_web::OpenApiFactory;
 
 use crate::state::ApiState;
 
@@ -30,8 +31,27 @@ pub(crate) use capabilities::made as made_drivers;
 /// The state, as handlers get it.
 type State = web::Data<ApiState>;
 
+/// What handlers are registered with: the service, which serves them, or the document, which collects what they say of themselves. The
+/// service does not collect, too: that would leave megabytes behind in each of its threads.
+pub(crate) trait Register {
+    /// Registers a handler.
+    fn service(&mut self, handler: impl HttpServiceFactory + OpenApiFactory + 'static) -> &mut Self;
+}
+
+impl Register for web::ServiceConfig {
+    fn service(&mut self, handler: impl HttpServiceFactory + OpenApiFactory + 'static) -> &mut Self {
+        Self::service(self, handler)
+    }
+}
+
+impl Register for utoipa_actix_web::service_config::ServiceConfig<'_> {
+    fn service(&mut self, handler: impl HttpServiceFactory + OpenApiFactory + 'static) -> &mut Self {
+        Self::service(self, handler)
+    }
+}
+
 /// Registers every handler; what is not registered here is not served, and is not in the OpenAPI document.
-pub(crate) fn routes(config: &mut ServiceConfig) {
+pub(crate) fn routes<R: Register>(config: &mut R) {
     config
         .service(networks::network_list)
         .service(networks::network_create)

@@ -28,7 +28,7 @@ use crate::{doctor, explained, greeting, limits, listen, lock, notify, telemetry
 /// Threads of the runtime that carries the agent and the store's callers. The work is the kernel's and the disk's.
 const RUNTIME_THREADS: usize = 2;
 
-/// Threads of each listener that answer HTTP. Each costs 5 MB even when idle; requests wait for the kernel and the disk, not for these.
+/// Threads of each listener that answer HTTP. Requests wait for the kernel and the disk, not for these.
 const HTTP_THREADS: usize = 1;
 
 /// How long a client may take to send its head.
