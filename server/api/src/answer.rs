@@ -7,6 +7,7 @@ use netloom_model::lease::Lease;
 use netloom_model::network::Network;
 use netloom_model::plan::Plan;
 use netloom_model::sandbox::Sandbox;
+use netloom_model::token::Token;
 use serde::Serialize;
 
 use crate::idempotency::REPLAYED;
@@ -97,6 +98,19 @@ impl Addressed for Lease {
     }
 }
 
+impl Addressed for Token {
+    fn path(&self) -> String {
+        format!("/api/v1/tokens/{}", self.id)
+    }
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+    /// A token never changes.
+    fn spec_revision(&self) -> u64 {
+        self.revision
+    }
+}
+
 /// 201 with the address; 202 when the kernel is not verified yet; 200 for a dry run. What was made by an earlier request of the same key is
 /// answered likewise, and says so.
 pub(crate) fn created<T: Addressed>(created: Created<T>) -> HttpResponse {
@@ -138,6 +152,16 @@ pub(crate) fn put<T: Addressed>(put: Put<T>) -> HttpResponse {
 /// 200 with an object; 304 without it for whoever has it already.
 pub(crate) fn shown<T: Addressed>(object: &T, known: &IfNoneMatch) -> HttpResponse {
     let (tag, body) = written(object);
+    unless_known(tag, body, known)
+}
+
+/// The same of what has no number of its own, because it never changes but for its state.
+pub(crate) fn shown_unnumbered<T: Serialize>(object: &T, known: &IfNoneMatch) -> HttpResponse {
+    let body = serde_json::to_string(object).unwrap_or_default();
+    unless_known(tag(0, &body), body, known)
+}
+
+fn unless_known(tag: String, body: String, known: &IfNoneMatch) -> HttpResponse {
     match known.knows(&tag) {
         true => fresh(HttpResponse::NotModified()).insert_header((ETAG, tag)).finish(),
         false => tagged(HttpResponse::Ok(), tag, body),

@@ -207,7 +207,7 @@ fn passed_over(request: &HttpRequest) -> Option<Problem> {
     let hint = match name.as_str() {
         "if-unmodified-since" => "send the tag that `ETag` had in `If-Match`",
         _ => {
-            "`If-Match` goes with PUT, PATCH and DELETE of one network, sandbox or lease, `If-None-Match` with GET of one, and with `*` with PUT"
+            "`If-Match` goes with PUT, PATCH and DELETE of one network, sandbox or lease, `If-None-Match` with GET of one object, and with `*` with PUT"
         }
     };
     let message = format!("{} {:.200} can't take it", request.method(), request.path());

@@ -1,4 +1,4 @@
-//! Every command. One command, one use case, one method of [`crate::Control`]; what each needs is in [`permission`].
+//! Every command. One command, one use case, one method of [`crate::Control`]; what each needs is in `permission`.
 
 mod access;
 mod permission;

@@ -235,3 +235,20 @@ fn a_precondition_that_cant_be_taken_is_refused() {
     assert_eq!(config(&tag_of(&client, "sandboxes/s")), config(&known));
     client.get("sandboxes/t").problem(404, "resource-not-found");
 }
+
+#[test]
+fn what_never_changes_has_a_tag_for_whoever_reads_it_again() {
+    let host = host!();
+    let client = host.start();
+    client.post("tokens", &json!({"name": "ci", "role": "viewer"})).is(201);
+    let planned = client.post("networks?dry_run=true", &macvlan("n", "10.75.0.0/24")).is(200);
+    let plan = format!("plans/{}", planned["plan"]["id"].as_str().unwrap());
+    for path in ["tokens/ci", plan.as_str()] {
+        let tag = client.get(path).header("etag").unwrap_or_else(|| panic!("{path} has no ETag")).to_owned();
+        let again = client.header("If-None-Match", &tag).get(path);
+        assert_eq!((again.status, again.text.as_str(), again.header("etag")), (304, "", Some(tag.as_str())), "{path}");
+        client.header("If-None-Match", "\"0.0123456789abcdef\"").get(path).is(200);
+        client.header("If-Match", &tag).delete(path).problem(400, "invalid-precondition");
+        client.delete(path).is(204);
+    }
+}

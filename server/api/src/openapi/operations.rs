@@ -197,7 +197,9 @@ fn add_headers(operation: &mut Value, method: &str) {
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     for (status, response) in responses.iter_mut().filter(|(_, response)| response.get("$ref").is_none()) {
         let one = response.pointer("/content/application~1json/schema/$ref").and_then(Value::as_str);
-        let one = one.is_some_and(|one| ["/Network", "/Sandbox", "/Lease"].iter().any(|kind| one.ends_with(kind)));
+        let one = one.is_some_and(|one| {
+            ["/Network", "/Sandbox", "/Lease", "/Token", "/MadeToken", "/Plan"].iter().any(|kind| one.ends_with(kind))
+        });
         let mut headers = match (method, status.as_str()) {
             ("post", "200" | "202") if applies => vec![location.clone()],
             ("post" | "put", "201") | ("post", "202") => vec![location.clone(), seq.clone()],

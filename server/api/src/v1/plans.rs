@@ -16,6 +16,7 @@ use super::prune::PruneReport;
 use crate::answer::{self, Addressed, Listed};
 use crate::auth::Caller;
 use crate::body::NoBody;
+use crate::precondition::IfNoneMatch;
 use crate::problem::Problem;
 use crate::query::{Filter, NoQuery, OnFailure, Wait, one, options, page};
 
@@ -105,7 +106,7 @@ pub(crate) async fn plan_list(
 /// Shows a plan.
 ///
 /// As the dry run answered it, and whether it was applied.
-#[utoipa::path(tag = "plans", params(("id" = String, Path, description = "The plan's ID.")),
+#[utoipa::path(tag = "plans", params(("id" = String, Path, description = "The plan's ID."), IfNoneMatch),
     responses((status = 200, description = "The plan.", body = Plan)))]
 #[get("/plans/{id}")]
 pub(crate) async fn plan_get(
@@ -113,9 +114,10 @@ pub(crate) async fn plan_get(
     Caller(caller): Caller,
     id: web::Path<String>,
     _: Filter<NoQuery>,
+    known: IfNoneMatch,
 ) -> Result<HttpResponse, Problem> {
     let plan = state.control.get_plan(caller.authorize(GetPlan(id.into_inner()))?).await?;
-    Ok(answer::found(&plan))
+    Ok(answer::shown_unnumbered(&plan, &known))
 }
 
 /// Applies a plan.

@@ -1,15 +1,16 @@
 //! API tokens. A secret is in the answer that makes the token, and in no other.
 
-use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::http::header::{CACHE_CONTROL, ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
 use netloom_control::command::{CreateToken, GetToken, ListTokens, NewToken, RevokeToken};
 use netloom_model::token::{Role, Token, TokenSpec};
 use serde::{Deserialize, Serialize};
 
 use super::State;
-use crate::answer::{self, Listed, SEQ};
+use crate::answer::{self, Addressed as _, Listed, SEQ};
 use crate::auth::Caller;
 use crate::body::Document;
+use crate::precondition::IfNoneMatch;
 use crate::problem::Problem;
 use crate::query::{Filter, NoQuery, one, page};
 
@@ -75,11 +76,12 @@ pub(crate) async fn token_create(
 ) -> Result<HttpResponse, Problem> {
     let command = CreateToken(document.whole::<TokenSpec>()?);
     let NewToken { token, secret } = state.control.create_token(caller.authorize(command)?).await?;
-    let (path, revision) = (format!("/api/v1/tokens/{}", token.id), token.revision);
+    let (path, revision, (tag, _)) = (token.path(), token.revision, answer::written(&token));
     let made = MadeToken { token, secret: secret.reveal().to_owned() };
     Ok(HttpResponse::Created()
         .insert_header((LOCATION, path))
         .insert_header((SEQ, revision))
+        .insert_header((ETAG, tag))
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(made))
 }
@@ -87,7 +89,7 @@ pub(crate) async fn token_create(
 /// Shows a token.
 ///
 /// Without its secret, which nobody can show again.
-#[utoipa::path(tag = "access", params(("id" = String, Path, description = "The token's ID or name.")),
+#[utoipa::path(tag = "access", params(("id" = String, Path, description = "The token's ID or name."), IfNoneMatch),
     responses((status = 200, description = "The token.", body = Token)))]
 #[get("/tokens/{id}")]
 pub(crate) async fn token_get(
@@ -95,9 +97,10 @@ pub(crate) async fn token_get(
     Caller(caller): Caller,
     id: web::Path<String>,
     _: Filter<NoQuery>,
+    known: IfNoneMatch,
 ) -> Result<HttpResponse, Problem> {
     let token = state.control.get_token(caller.authorize(GetToken(id.into_inner()))?).await?;
-    Ok(answer::found(&token))
+    Ok(answer::shown(&token, &known))
 }
 
 /// Revokes a token.
