@@ -2,7 +2,8 @@
 # Makes a host's networks, reserved addresses and sandboxes what a JSON file says, with nothing but curl and jq.
 #
 #   netloom-apply.sh plan FILE       what would change; changes nothing
-#   netloom-apply.sh apply FILE      makes it so: a line for each object, `made`, `changed` or `unchanged`
+#   netloom-apply.sh apply FILE      makes it so: a line for each object, `made`, `changed` or `unchanged`; exits with 3 where the kernel
+#                                    does not have something yet (`pending`), and with 1 at the first refusal
 #   netloom-apply.sh destroy FILE    removes every object of the file
 #   netloom-apply.sh list COLLECTION every item of a list (networks, sandboxes, leases), page after page
 #
@@ -19,14 +20,16 @@ else
   api=http://localhost/api/v1 to=(--unix-socket "${NETLOOM_SOCKET:-/run/netloom/netloom.sock}")
 fi
 
-# call METHOD PATH [BODY]: the body of the answer goes into $answer, its status into $status. Sent again while the service says that this helps.
+# call METHOD PATH [BODY PRECONDITION]: the body of the answer goes into $answer, its status into $status, its tag into $tag. Sent again while the
+# service says that this helps.
 call() {
-  local body=()
-  [[ -z "${3:-}" ]] || body=(-H 'Content-Type: application/json' --data-binary "$3")
+  local body=() said
+  [[ -z "${3:-}" ]] || body=(-H 'Content-Type: application/json' -H "$4" --data-binary "$3")
   for _ in 1 2 3 4 5; do
     # The token goes by a descriptor: arguments can be read by everybody on the host.
-    status=$(curl -sS "${to[@]}" -X "$1" -o "$answer" -w '%{http_code}' "${body[@]}" \
+    said=$(curl -sS "${to[@]}" -X "$1" -o "$answer" -w '%{http_code} %header{etag}\n' "${body[@]}" \
       -H @<([[ -z "${NETLOOM_TOKEN:-}" ]] || echo "Authorization: Bearer $NETLOOM_TOKEN") "$api/$2")
+    read -r status tag <<<"$said"
     [[ $status -ge 400 && $(jq -r '.retryable // false' "$answer") == true ]] || return 0
     sleep 1
   done
@@ -50,15 +53,16 @@ objects() {
     (.sandboxes // {} | to_entries[] | ["sandboxes/\(.key)", .value]) | "\(.[0])\t\(.[1] | tojson)"' "$1"
 }
 
-# put PATH SPEC QUERY: an object is changed when its spec_revision is.
+# put PATH SPEC QUERY: an object is changed when its spec_revision is. It is written as it was seen, or not at all: not over what somebody wrote meanwhile.
 put() {
-  local before=none after
+  local before=none after seen='If-None-Match: *'
   call GET "$1"
-  if [[ $status == 200 ]]; then before=$(jq .spec_revision "$answer"); elif ! gone; then fail "$1"; fi
-  call PUT "$1?$3" "$2"
+  if [[ $status == 200 ]]; then before=$(jq .spec_revision "$answer") seen="If-Match: $tag"; elif ! gone; then fail "$1"; fi
+  call PUT "$1?$3" "$2" "$seen"
   case $status in 200 | 201 | 202) ;; *) fail "$1" ;; esac
   after=$(jq '(.object // .).spec_revision' "$answer")
   case $before in none) echo "made $1" ;; "$after") echo "unchanged $1" ;; *) echo "changed $1" ;; esac
+  if [[ $status == 202 ]]; then echo "pending $1" && pending=3; fi
   jq -r '.plan.operations // [] | .[] | "  \(.summary)"' "$answer"
 }
 
@@ -78,7 +82,7 @@ plan() {
 
 remove() {
   call DELETE "$1"
-  if [[ $status == 204 ]]; then echo "removed $1"; elif gone; then echo "absent $1"; else fail "$1"; fi
+  if [[ $status == 204 ]]; then echo "removed $1"; elif [[ $status == 202 ]]; then echo "pending $1" && pending=3; elif gone; then echo "absent $1"; else fail "$1"; fi
 }
 
 list() {
@@ -106,10 +110,14 @@ case "$verb" in
     ;;
 esac
 
-objects "$file" | $order | while IFS=$'\t' read -r path spec; do
-  case "$verb" in
-    apply) put "$path" "$spec" wait=30s ;;
-    plan) plan "$path" "$spec" ;;
-    destroy) remove "$path" ;;
-  esac
-done
+objects "$file" | $order | {
+  pending=0
+  while IFS=$'\t' read -r path spec; do
+    case "$verb" in
+      apply) put "$path" "$spec" wait=30s ;;
+      plan) plan "$path" "$spec" ;;
+      destroy) remove "$path" ;;
+    esac
+  done
+  exit "$pending"
+}

@@ -41,7 +41,7 @@ impl FromRequest for Key {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let route = || format!("{} {}", request.method(), request.path());
+        let route = || format!("{} {}", request.method(), route::path_of(request));
         let key = read(request.headers()).map(|key| key.map(|key| IdempotencyKey { key, route: route() }));
         ready(key.map(Self))
     }
@@ -98,7 +98,7 @@ fn passed_over(request: &HttpRequest) -> Option<Problem> {
         return None;
     }
     let value = request.headers().get(&KEY)?;
-    let (method, path) = (request.method().as_str(), request.path());
+    let (method, path) = (request.method().as_str(), route::path_of(request));
     if route::takes_header(method, path, SPELLED) != Some(false) {
         return None;
     }

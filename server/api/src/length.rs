@@ -11,6 +11,7 @@ use actix_web::web::Query;
 use netloom_model::invalid::{Code, Invalid};
 
 use crate::problem::Problem;
+use crate::query;
 use crate::route::{self, Declared};
 
 /// Middleware that refuses a text longer than declared.
@@ -25,11 +26,16 @@ pub(crate) async fn require(
 }
 
 fn too_long(request: &HttpRequest) -> Option<Problem> {
-    let declared = route::takes(request.method().as_str(), request.path())?;
+    let declared = route::takes(request.method().as_str(), route::path_of(request))?;
     // A query that can't be read is refused by whoever reads it.
-    let query = Query::<Vec<(String, String)>>::from_query(request.query_string()).ok().map(Query::into_inner);
+    let pairs = Query::<Vec<(String, String)>>::from_query(request.query_string()).ok().map(Query::into_inner);
     for parameter in declared {
-        let given = query.iter().flatten().filter(|(name, _)| *name == parameter.name).count();
+        let texts = pairs.iter().flatten().filter(|(name, _)| *name == parameter.name).map(|(_, text)| text.as_str());
+        let texts: Vec<&str> = match query::BY_COMMAS.contains(&parameter.name.as_str()) {
+            true => texts.flat_map(|text| text.split(',')).collect(),
+            false => texts.collect(),
+        };
+        let given = texts.len();
         if let Some(most) = parameter.most.filter(|most| given > *most) {
             let message = format!("it may be given at most {most} times, not {given}");
             let invalid = Invalid::new(&format!("?{}", parameter.name), Code::TooLong, "", message);
@@ -40,8 +46,7 @@ fn too_long(request: &HttpRequest) -> Option<Problem> {
             let mut values = request.headers().get_all(&parameter.name).filter_map(|value| value.to_str().ok());
             values.find(|text| text.chars().count() > longest).map(str::to_owned)
         } else {
-            let mut values = query.iter().flatten().filter(|(name, _)| *name == parameter.name).map(|(_, text)| text);
-            values.find(|text| text.chars().count() > longest).cloned()
+            texts.into_iter().find(|text| text.chars().count() > longest).map(str::to_owned)
         };
         if let Some(text) = wrong {
             return Some(refuse(parameter, longest, &text));
@@ -77,6 +82,11 @@ mod tests {
         assert_eq!(refused(&format!("/api/v1/networks?label=a&label={fits}x")), Some("?label".to_owned()));
         assert_eq!(refused(&format!("/api/v1/networks?{}", ["label=a"; 16].join("&"))), None);
         assert_eq!(refused(&format!("/api/v1/networks?{}", ["label=a"; 17].join("&"))), Some("?label".to_owned()));
+        // Of a list by commas each word is one.
+        assert_eq!(refused(&format!("/api/v1/events?kinds={}", ["lease"; 32].join(","))), None);
+        assert_eq!(refused(&format!("/api/v1/events?kinds={}", ["lease"; 33].join(","))), Some("?kinds".to_owned()));
+        assert_eq!(refused(&format!("/api/v1/events?kinds=lease,{}", "x".repeat(257))), Some("?kinds".to_owned()));
+        assert_eq!(refused(&format!("/api/v1/net%77orks?q={fits}x")), Some("?q".to_owned()), "however it is spelled");
         // Characters are counted, not bytes.
         assert_eq!(refused(&format!("/api/v1/networks?q={}", "%C3%A9".repeat(256))), None);
         let events = TestRequest::with_uri("/api/v1/events").insert_header(("Last-Event-ID", "1".repeat(65)));

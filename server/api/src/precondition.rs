@@ -202,7 +202,7 @@ fn passed_over(request: &HttpRequest) -> Option<Problem> {
     let headers = request.headers();
     let name = [IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE].into_iter().find(|name| {
         headers.contains_key(name)
-            && route::takes_header(request.method().as_str(), request.path(), spelled(name)) == Some(false)
+            && route::takes_header(request.method().as_str(), route::path_of(request), spelled(name)) == Some(false)
     })?;
     let hint = match name.as_str() {
         "if-unmodified-since" => "send the tag that `ETag` had in `If-Match`",
@@ -232,7 +232,7 @@ pub(crate) async fn or_present_tag<W, T: Addressed>(
 }
 
 fn parameter(name: &str, description: &str, pattern: &str) -> Parameter {
-    let schema = ObjectBuilder::new().schema_type(Type::String).max_length(Some(1024)).pattern(Some(pattern));
+    let schema = ObjectBuilder::new().schema_type(Type::String).max_length(Some(8192)).pattern(Some(pattern));
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Header)

@@ -141,6 +141,9 @@ where
     text.parse().map(Some).map_err(|error| D::Error::custom(T::refused(error)))
 }
 
+/// Parameters whose items may also stand in one value, with commas between.
+pub(crate) const BY_COMMAS: [&str; 2] = ["action", "kinds"];
+
 /// A parameter that may be repeated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Texts(pub(crate) Vec<String>);
@@ -155,7 +158,7 @@ impl Texts {
         self.0.into_iter().map(selector).collect()
     }
 
-    /// As a list whose items may also stand in one value, with commas between.
+    /// As a list whose items may also stand in one value, with commas between: of the parameters in [`BY_COMMAS`].
     pub(crate) fn into_words(self) -> Vec<String> {
         self.0.iter().flat_map(|text| text.split(',')).filter(|word| !word.is_empty()).map(str::to_owned).collect()
     }

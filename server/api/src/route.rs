@@ -84,6 +84,11 @@ fn declared(parameter: Parameter) -> Declared {
     }
 }
 
+/// A request's path as the router reads it: what is encoded without need is decoded, so that no other spelling is another path.
+pub(crate) fn path_of(request: &HttpRequest) -> &str {
+    request.match_info().as_str()
+}
+
 /// What an operation takes in the query and in headers of its own; nothing where none is served.
 pub(crate) fn takes(method: &str, path: &str) -> Option<&'static [Declared]> {
     let method = if method == "HEAD" { "GET" } else { method };
@@ -98,7 +103,7 @@ pub(crate) fn takes_header(method: &str, path: &str, header: &str) -> Option<boo
 
 /// 405 with `Allow` for a path that is served with other methods, 404 for one that isn't.
 pub(crate) async fn unknown(request: HttpRequest) -> Result<&'static str, Problem> {
-    let (method, path) = (request.method().as_str(), request.path());
+    let (method, path) = (request.method().as_str(), path_of(&request));
     match methods_of(path) {
         Some(allowed) => {
             let allowed = allowed.join(", ");

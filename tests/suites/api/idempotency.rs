@@ -122,3 +122,19 @@ fn many_who_send_one_request_at_once_make_one() {
     assert_eq!(answers.iter().filter(|answer| !replayed(answer)).count(), 1);
     assert_eq!(host.json_in_sandbox("s", "ip -j addr show eth0")[0]["addr_info"][0]["local"], "10.35.0.2");
 }
+
+#[test]
+fn another_spelling_of_a_path_is_no_way_around_what_a_header_means() {
+    let host = host!();
+    let client = host.start();
+    client.post("networks", &macvlan("n1", "10.33.0.0/24")).is(201);
+    keyed(&client, "k").post("pr%75ne", &json!({})).problem(400, "invalid-idempotency-key");
+    client
+        .header("If-Match", "\"1.0123456789abcdef\"")
+        .post("net%77orks", &json!({}))
+        .problem(400, "invalid-precondition");
+    client.get(&format!("net%77orks?q={}", "x".repeat(257))).problem(400, "invalid-query");
+    let first = keyed(&client, "k").post("networks/n1/leases", &json!({"key": "printer"}));
+    let again = keyed(&client, "k").post("networks/n%31/leases", &json!({"key": "printer"}));
+    assert_eq!((first.status, again.status, replayed(&again)), (201, 201, true), "{}", again.text);
+}

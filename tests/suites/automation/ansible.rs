@@ -106,7 +106,10 @@ fn the_role_works_over_tcp_and_never_writes_over_what_it_did_not_see() {
         let variables = json!({
             "netloom_socket": "", "netloom_token": token, "netloom_networks": networks, "netloom_sandboxes": sandboxes,
         });
-        play(&host, &playbook(&host, &variables), &[])
+        // However much is asked for, the token is not told.
+        let play = play(&host, &playbook(&host, &variables), &["-vvv"]);
+        assert!(!play.said.contains(token), "{}", play.said);
+        play
     };
     let networks = json!([{"name": "n", "spec": {"driver": "bridge", "pools": {"v4": {"subnet": "10.90.0.0/24"}}}}]);
     let token = host.token();
