@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::auth::SESSION_COOKIE;
 use crate::problem::catalogue;
+use netloom_control::shown::SESSION_COOKIE;
 
 /// Names by role: `NetworkWrite` is what a user writes, `Network` what is answered, `NetworkPage` a list of it.
 const NAMES: [(&str, &str); 12] = [
