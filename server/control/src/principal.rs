@@ -233,3 +233,14 @@ impl<C> Authorized<C> {
         (self.command, self.context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_told_with_a_path_of_bounded_length() {
+        let request = Request::new("r", None, "GET", &"é".repeat(600));
+        assert_eq!(request.path.map(|path| path.chars().count()), Some(512));
+    }
+}

@@ -1,9 +1,9 @@
 //! Names of the schemas, the shared problem responses, and the ways to authenticate.
 
+use netloom_control::shown::SESSION_COOKIE;
 use serde_json::{Value, json};
 
 use crate::problem::catalogue;
-use netloom_control::shown::SESSION_COOKIE;
 
 /// Names by role: `NetworkWrite` is what a user writes, `Network` what is answered, `NetworkPage` a list of it.
 const NAMES: [(&str, &str); 12] = [
