@@ -14,6 +14,7 @@ pub(crate) const fn status(kind: ErrorKind) -> StatusCode {
         ErrorKind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         ErrorKind::Gone => StatusCode::GONE,
         ErrorKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::TooOften => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -30,6 +31,7 @@ pub(crate) const fn title(kind: ErrorKind) -> &'static str {
         ErrorKind::PreconditionFailed => "Changed meanwhile",
         ErrorKind::Gone => "No longer kept",
         ErrorKind::Invalid => "A value is not valid",
+        ErrorKind::TooOften => "Too often",
         ErrorKind::Unavailable => "Not available now",
         ErrorKind::Internal => "Something went wrong in Netloom",
     }

@@ -2,14 +2,12 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
-
-/// Name of the cookie that holds a session's secret.
-pub(crate) const COOKIE: &str = "netloom-session";
+use netloom_control::shown::{self, SESSION_COOKIE};
 
 /// The `Set-Cookie` of a session: out of reach of scripts, never sent along by other sites. The cookie goes with the browser; the
 /// server ends the session itself.
 pub(crate) fn cookie(secret: &str, tls: bool) -> String {
-    format!("{COOKIE}={secret}; HttpOnly; SameSite=Strict; Path=/{}", if tls { "; Secure" } else { "" })
+    format!("{SESSION_COOKIE}={secret}; HttpOnly; SameSite=Strict; Path=/{}", if tls { "; Secure" } else { "" })
 }
 
 /// The `Set-Cookie` that takes the other one away.
@@ -20,8 +18,7 @@ pub(crate) fn ended(tls: bool) -> String {
 /// The secret that a request carries, if any.
 pub(crate) fn secret(request: &HttpRequest) -> Option<String> {
     let lines = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, secret)| *name == COOKIE && !secret.is_empty()).map(|(_, secret)| secret.to_owned())
+    shown::session(lines).map(str::to_owned)
 }
 
 /// Where to go after login: a page of the dashboard. Anything else (another site, a scheme-relative `//host`, a login again)
@@ -105,12 +102,5 @@ mod tests {
         assert_eq!(cookie("s", false), "netloom-session=s; HttpOnly; SameSite=Strict; Path=/");
         assert_eq!(cookie("s", true), "netloom-session=s; HttpOnly; SameSite=Strict; Path=/; Secure");
         assert!(ended(false).starts_with("netloom-session=;") && ended(false).ends_with("Max-Age=0"));
-    }
-
-    #[test]
-    fn the_secret_is_found_among_other_cookies() {
-        let found = |line: &'static str| secret(&TestRequest::get().insert_header(("cookie", line)).to_http_request());
-        assert_eq!(found("a=b; netloom-session=s3; c=d").as_deref(), Some("s3"));
-        assert_eq!(found("xnetloom-session=s3; netloom-session="), None);
     }
 }

@@ -9,7 +9,7 @@ use askama::Template;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use netloom_control::command::Command;
-use netloom_control::{Authorized, Context, Control, Error, ErrorKind, Request, Source};
+use netloom_control::{Authorized, Context, Control, Error, ErrorKind, Request, Source, shown};
 use netloom_model::Timestamp;
 use serde::de::DeserializeOwned;
 
@@ -17,9 +17,6 @@ use crate::view::failure::FailurePage;
 use crate::view::frame::{Frame, Section, Viewer};
 use crate::view::link::encode_query;
 use crate::{Dashboard, error, session};
-
-/// Longest path that the audit tells of, in characters.
-const PATH_MAX: usize = 512;
 
 /// A request by somebody who is known.
 pub struct Visit {
@@ -65,23 +62,16 @@ impl Visit {
     }
 
     /// The page, or the failure as a page.
-    pub(crate) fn answer<T: Template>(&self, result: Result<T, Error>) -> HttpResponse {
+    pub(crate) async fn answer<T: Template>(&self, result: Result<T, Error>) -> HttpResponse {
         match result {
             Ok(page) => render(StatusCode::OK, &page),
-            Err(failure) => self.fail(&failure),
+            Err(failure) => self.fail(&failure).await,
         }
     }
 
-    /// The page, or the failure as a page: of what not everybody may see, so that the audit notes who was denied it.
-    pub(crate) async fn answer_noted<T: Template>(&self, result: Result<T, Error>) -> HttpResponse {
-        if let Err(failure) = &result {
-            self.control.note_failure(&self.context, failure.code, false).await;
-        }
-        self.answer(result)
-    }
-
-    /// A failure as a page.
-    pub(crate) fn fail(&self, failure: &Error) -> HttpResponse {
+    /// A failure as a page; the audit notes who was denied what.
+    pub(crate) async fn fail(&self, failure: &Error) -> HttpResponse {
+        self.control.note_failure(&self.context, failure.code, false).await;
         error::log(failure, &self.context.request_id);
         let frame = self.frame(error::title(failure.kind), Section::None);
         render(error::status(failure.kind), &FailurePage::new(frame, failure))
@@ -148,15 +138,12 @@ impl FromRequest for Visit {
 /// A request, as the audit tells of it.
 pub(crate) fn asked(request: &HttpRequest, id: &str) -> Request {
     let source = request.peer_addr().map(|address| Source::Remote(address.ip()));
-    let path = request.path().chars().take(PATH_MAX).collect();
-    Request { id: id.to_owned(), source, method: Some(request.method().to_string()), path: Some(path) }
+    Request::new(id, source, request.method().as_str(), request.path())
 }
 
 /// The token of an `Authorization: Bearer` header.
 fn bearer(request: &HttpRequest) -> Option<String> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    shown::bearer(request.headers().get(header::AUTHORIZATION)?.to_str().ok()?).map(str::to_owned)
 }
 
 /// The request's ID: the one it was given on the way in, else a fresh one.
@@ -197,6 +184,9 @@ pub(crate) fn fail_outside(request: &HttpRequest, failure: &Error, request_id: &
     let mut answer = render(error::status(failure.kind), &FailurePage::new(frame, failure));
     if failure.kind == ErrorKind::Unauthenticated {
         answer.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    }
+    if let Some(seconds) = failure.retry_after_seconds {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     answer
 }

@@ -10,17 +10,11 @@ use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, WWW_AUTHENTICATE};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use netloom_control::{Context, Control, Request, Source};
+use netloom_control::{Context, Control, Request, Source, shown};
 
 use crate::guard::{RequestId, origin};
 use crate::problem::Problem;
 use crate::state::ApiState;
-
-/// Name of the dashboard's session cookie.
-pub const SESSION_COOKIE: &str = "netloom-session";
-
-/// Longest path that the audit tells of, in characters.
-const PATH_MAX: usize = 512;
 
 /// User ID of the process at the other end of the local socket. The daemon puts it into a connection's data; a request that has
 /// it came through the socket, so that the checks against browsers don't concern it.
@@ -79,8 +73,7 @@ fn asked(request: &ServiceRequest, peer: Option<PeerUid>) -> Request {
         Some(PeerUid(uid)) => Some(Source::Socket(uid)),
         None => request.peer_addr().map(|address| Source::Remote(address.ip())),
     };
-    let path = request.path().chars().take(PATH_MAX).collect();
-    Request { id, source, method: Some(request.method().to_string()), path: Some(path) }
+    Request::new(&id, source, request.method().as_str(), request.path())
 }
 
 /// Who asks, and whom they ask.
@@ -106,22 +99,13 @@ async fn identify(request: &ServiceRequest) -> Result<(Control, Context), Proble
 /// The strongest statement in a request: a token goes before a cookie, and both before the socket's peer.
 fn credential(headers: &HeaderMap, peer: Option<PeerUid>) -> Result<Option<Credential>, Problem> {
     if let Some(value) = headers.get(AUTHORIZATION) {
-        let text = value.to_str().unwrap_or_default();
-        let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-        let token = token.trim();
-        if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
-            return Err(nobody().hint("the form is `Authorization: Bearer TOKEN`"));
-        }
+        let token = value.to_str().ok().and_then(shown::bearer);
+        let token = token.ok_or_else(|| nobody().hint("the form is `Authorization: Bearer TOKEN`"))?;
         return Ok(Some(Credential::Token(token.to_owned())));
     }
-    let session = headers
-        .get_all(COOKIE)
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == SESSION_COOKIE);
+    let session = shown::session(headers.get_all(COOKIE).filter_map(|value| value.to_str().ok()));
     Ok(session
-        .map(|(_, secret)| Credential::Session(secret.to_owned()))
+        .map(|secret| Credential::Session(secret.to_owned()))
         .or(peer.map(|PeerUid(uid)| Credential::Socket(uid))))
 }
 

@@ -33,7 +33,7 @@ mod v1;
 
 use actix_web::web;
 
-pub use auth::{PeerUid, SESSION_COOKIE};
+pub use auth::PeerUid;
 pub use guard::{RequestId, guard};
 pub use state::{ApiState, Settings};
 

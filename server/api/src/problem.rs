@@ -89,6 +89,7 @@ pub(crate) const fn status_of(kind: ErrorKind) -> StatusCode {
         ErrorKind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         ErrorKind::Gone => StatusCode::GONE,
         ErrorKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::TooOften => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -221,6 +222,9 @@ impl From<Error> for Problem {
         body.hint = error.hint;
         body.retryable = error.retryable;
         body.facts = error.facts;
+        if let Some(seconds) = error.retry_after_seconds {
+            problem = problem.header(RETRY_AFTER, &seconds.to_string());
+        }
         if status == StatusCode::UNAUTHORIZED {
             problem = crate::auth::challenge(problem);
         }

@@ -5,8 +5,7 @@
 
 mod difference;
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use netloom_model::audit::{AuditEntry, Decision};
@@ -21,12 +20,14 @@ use crate::error::Error;
 use crate::journal::Actor;
 use crate::page::Part;
 use crate::principal::{Authorized, Context};
+use crate::rate::{Rate, TooOften};
 
 pub(crate) use difference::Difference;
 
-/// How many refusals of one principal are noted in a minute: nobody may fill the disk with what they are refused.
-const REFUSALS_A_MINUTE: u32 = 600;
-const MINUTE_MILLIS: i64 = 60_000;
+/// How many refusals of one principal, action and code are noted at once, and how often one more is after that: nobody may fill the disk
+/// with what they are refused, nor hide one refusal behind many others.
+const REFUSALS_AT_ONCE: u32 = 10;
+const REFUSAL_EVERY: Duration = Duration::from_secs(600);
 
 /// An entry of something that was done and changed no object, such as a secret given out.
 #[derive(Debug, Clone)]
@@ -64,15 +65,14 @@ impl Control {
         if dry_run && !attempt.denied {
             return;
         }
-        let now = now();
-        if !self.inner.refusals.let_through(context, now) {
+        if !self.inner.refusals.let_through(context, attempt.action, code, Instant::now()) {
             return;
         }
         let decision = if attempt.denied { Decision::Denied } else { Decision::Failed };
         let entry = NewAudit {
             object: attempt.object,
             code: Some(code.to_owned()),
-            ..Actor::from(context).entry(attempt.action, decision, now)
+            ..Actor::from(context).entry(attempt.action, decision, now())
         };
         if let Err(error) = self.inner.commit(false, Refused(entry)).await {
             tracing::warn!(%error, request_id = context.request_id, "what was refused could not be noted in the audit");
@@ -123,28 +123,28 @@ impl Job for Refused {
     }
 }
 
-/// How many refusals each principal had in the present minute.
-#[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<(i64, HashMap<String, u32>)>);
+/// How often each principal was refused what, with which code.
+#[derive(Debug)]
+pub(crate) struct Refusals(Rate<(String, &'static str, String)>);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(Rate::new(REFUSALS_AT_ONCE, REFUSAL_EVERY))
+    }
+}
 
 impl Refusals {
     /// Whether one more is to be noted. The first that is not is told to the log.
-    fn let_through(&self, context: &Context, now: Timestamp) -> bool {
-        let mut refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let minute = now.millis().div_euclid(MINUTE_MILLIS);
-        if refusals.0 != minute {
-            *refusals = (minute, HashMap::new());
+    fn let_through(&self, context: &Context, action: &'static str, code: &str, now: Instant) -> bool {
+        let Err(TooOften { wait, first }) = self.0.take((context.principal.identity(), action, code.to_owned()), now)
+        else {
+            return true;
+        };
+        if first {
+            let (actor, seconds) = (&context.principal.name, wait.as_secs());
+            tracing::warn!(actor, action, code, "is refused so often that the audit leaves it out for {seconds} s");
         }
-        let name = &context.principal.name;
-        let count = refusals.1.entry(name.clone()).or_default();
-        *count = count.saturating_add(1);
-        if *count == REFUSALS_A_MINUTE + 1 {
-            tracing::warn!(
-                actor = name,
-                "is refused more than {REFUSALS_A_MINUTE} times a minute: the audit leaves the rest of this minute out"
-            );
-        }
-        *count <= REFUSALS_A_MINUTE
+        false
     }
 }
 
@@ -154,12 +154,16 @@ mod tests {
     use crate::principal::{Principal, Role};
 
     #[test]
-    fn nobody_fills_the_disk_with_refusals() {
+    fn nobody_fills_the_disk_with_refusals_nor_hides_one_behind_others() {
         let context = |name: &str| Context::new(Principal { name: name.into(), role: Role::Viewer, token: None }, "r");
-        let (refusals, at) = (Refusals::default(), Timestamp::from_millis);
-        let noted = (0..1000).filter(|_| refusals.let_through(&context("a"), at(1))).count();
-        assert_eq!(noted, 600);
-        assert!(refusals.let_through(&context("b"), at(2)), "another's are noted");
-        assert!(refusals.let_through(&context("a"), at(60_001)), "and the next minute's");
+        let (refusals, start) = (Refusals::default(), Instant::now());
+        let viewer = context("a");
+        let noted =
+            |action, code, second| refusals.let_through(&viewer, action, code, start + Duration::from_secs(second));
+        let day = (0..86_400).filter(|second| noted("prune", "forbidden", *second)).count();
+        assert_eq!(day, 10 + 143);
+        assert!(noted("token.create", "forbidden", 86_400), "another thing is noted");
+        assert!(noted("prune", "busy", 86_400), "and another cause");
+        assert!(refusals.let_through(&context("b"), "prune", "forbidden", start), "and another's");
     }
 }

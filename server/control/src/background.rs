@@ -2,8 +2,8 @@
 //! when tokens were used last, the host is looked at once at the start.
 
 use std::future::Future;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use netloom_model::Timestamp;
@@ -78,6 +78,10 @@ impl Control {
         let config = &self.inner.config;
         let millis = i64::try_from(config.history_retention.as_millis()).unwrap_or(i64::MAX);
         let before = now().plus_millis(millis.saturating_neg());
+        let last =
+            std::mem::replace(&mut *self.inner.tidied.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+        let ran = i64::try_from(last.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.inner.commit(false, MoveAuditHorizon(ran)).await?;
         while self.inner.commit(false, Tidy { keep: config.event_retention, before }).await? {}
         Ok(())
     }
@@ -133,6 +137,19 @@ impl Job for EndQuarantines {
     }
 }
 
+/// After so many milliseconds in which the service ran.
+struct MoveAuditHorizon(i64);
+
+#[async_trait]
+impl Job for MoveAuditHorizon {
+    type Output = ();
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+        audit::move_horizon(tx, now(), self.0);
+        Ok(())
+    }
+}
+
 struct Tidy {
     keep: u64,
     before: Timestamp,
@@ -147,7 +164,7 @@ impl Job for Tidy {
         access::prune(tx, now()).await?;
         plans::prune(tx, now());
         let keys = idempotency_keys::prune(tx, now()).await?;
-        let entries = audit::prune(tx, now()).await?;
+        let entries = audit::prune(tx).await?;
         let events = events::prune(tx, self.keep).await?;
         let holdings = leases::prune_history(tx, self.before).await?;
         Ok(keys >= idempotency_keys::PRUNED_AT_ONCE

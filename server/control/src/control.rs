@@ -21,6 +21,7 @@ use crate::assignments::Recent;
 use crate::audit::Refusals;
 use crate::config::Config;
 use crate::error::Error;
+use crate::identity::sessions::Logins;
 use crate::identity::usage::Usage;
 use crate::networks::host::Host;
 use crate::networks::predefined::{self, EnsurePredefined};
@@ -112,6 +113,9 @@ pub(crate) struct Inner {
     pub(crate) recent: Recent,
     pub(crate) usage: Usage,
     pub(crate) refusals: Refusals,
+    pub(crate) logins: Logins,
+    /// When it was tidied last; since the start, if it was not yet.
+    pub(crate) tidied: Mutex<Instant>,
     /// Counted up when a token or session that may be in use is no longer good.
     pub(crate) access: watch::Sender<u64>,
     /// What differed when it was looked at last, and when that was.
@@ -133,6 +137,8 @@ impl Control {
             recent: Recent::default(),
             usage: Usage::default(),
             refusals: Refusals::default(),
+            logins: Logins::default(),
+            tidied: Mutex::new(Instant::now()),
             access: watch::Sender::new(0),
             drift_seen: Mutex::default(),
             queues: Queues::default(),

@@ -3,6 +3,7 @@
 //! `code` is a stable word for programs; `detail` is for people; the source is for the log and never leaves the process.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use netloom_model::event::ObjectRef;
 use netloom_model::plan::Refusal;
@@ -27,6 +28,8 @@ pub enum ErrorKind {
     Gone,
     /// The request reads well and breaks a rule.
     Invalid,
+    /// The same was asked for too often in a short time.
+    TooOften,
     /// The store or the node can't do it now.
     Unavailable,
     /// A defect of ours.
@@ -53,6 +56,8 @@ pub struct Error {
     pub hint: Option<String>,
     /// Whether the same request may succeed later, unchanged.
     pub retryable: bool,
+    /// How many seconds to wait before that, where it is known.
+    pub retry_after_seconds: Option<u64>,
     /// Further facts: counts of a full pool, the next free subnet.
     pub facts: BTreeMap<String, String>,
     /// The cause, for the log.
@@ -72,6 +77,7 @@ impl Error {
             refusal: None,
             hint: None,
             retryable: matches!(kind, ErrorKind::Unavailable),
+            retry_after_seconds: None,
             facts: BTreeMap::new(),
             source: None,
         }
@@ -128,6 +134,15 @@ impl Error {
     #[must_use]
     pub fn fact(mut self, key: &str, value: impl ToString) -> Self {
         self.facts.insert(key.to_owned(), value.to_string());
+        self
+    }
+
+    /// Says that the same request may succeed after so long.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retryable = true;
+        // What is not a whole second counts as one: a little too early would be refused again.
+        self.retry_after_seconds = Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
         self
     }
 

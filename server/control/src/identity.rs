@@ -9,7 +9,7 @@
 
 mod lasting;
 mod secret;
-mod sessions;
+pub(crate) mod sessions;
 pub(crate) mod usage;
 
 use async_trait::async_trait;
@@ -106,8 +106,8 @@ impl Control {
         Ok(Context::with(principal, request, Credential::Socket))
     }
 
-    /// Makes (or makes anew) the admin token; the one before and its sessions end, and those that login links opened. The daemon calls
-    /// it when the token file is missing.
+    /// Makes (or makes anew) the admin token; the one before and all that came of it ends, and so do links that root made without
+    /// a token, with the sessions that they opened. The daemon calls it when the token file is missing.
     ///
     /// # Errors
     /// The store's.
@@ -148,7 +148,7 @@ impl Job for NewAdmin {
             let entry = own_entry("token.revoke", &former, seq, Difference::removed(&spec_of(&former)), now);
             audit::append(tx, &entry).await?;
         }
-        access::remove_link_sessions(tx).await?;
+        access::remove_access_of_root(tx).await?;
         let message = format!("token `{}` made, for the file of the administrator", row.name);
         row.revision = events::append(tx, &actor.event("token.created", token_ref(&row), message, now)).await?;
         access::insert_token(tx, &row).await?;

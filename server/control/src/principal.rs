@@ -54,7 +54,8 @@ pub struct Principal {
     pub name: String,
     /// Role.
     pub role: Role,
-    /// The token that was shown, or that the session stands for.
+    /// The token that was shown, or that the session stands for; of a session that a login link opened, the token with which that was
+    /// made. None of root's.
     pub token: Option<TokenId>,
 }
 
@@ -94,6 +95,17 @@ pub struct Request {
     pub method: Option<String>,
     /// Its path. The query is no part of it: that may hold a login link's secret.
     pub path: Option<String>,
+}
+
+impl Request {
+    /// Longest path that the audit tells of, in characters.
+    const PATH_MAX: usize = 512;
+
+    /// One that came by HTTP.
+    pub fn new(id: &str, source: Option<Source>, method: &str, path: &str) -> Self {
+        let path = path.chars().take(Self::PATH_MAX).collect();
+        Self { id: id.to_owned(), source, method: Some(method.to_owned()), path: Some(path) }
+    }
 }
 
 impl From<&str> for Request {
@@ -219,5 +231,16 @@ impl<C> Authorized<C> {
     /// Both parts.
     pub fn into_parts(self) -> (C, Context) {
         (self.command, self.context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_told_with_a_path_of_bounded_length() {
+        let request = Request::new("r", None, "GET", &"é".repeat(600));
+        assert_eq!(request.path.map(|path| path.chars().count()), Some(512));
     }
 }

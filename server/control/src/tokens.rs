@@ -76,7 +76,8 @@ impl Control {
         Ok(self.answered_token(read.await?))
     }
 
-    /// Revokes a token; the answer is what it was. It opens nothing from then on, its sessions end, and so do streams that it opened.
+    /// Revokes a token; the answer is what it was. It opens nothing from then on; the sessions and login links that came of it end, and so
+    /// do the streams that any of these opened. Tokens that were made with it stay: they are listed.
     ///
     /// # Errors
     /// There is none; `last-admin-token`, of the last that opens everything, unless root asks on the socket, who needs none.

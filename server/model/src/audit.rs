@@ -63,7 +63,7 @@ pub struct AuditEntry {
     /// The actor's role then.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub role: Option<Role>,
-    /// The token that was shown, also where a session stood for it.
+    /// The token that was shown, also where a session stood for it; of a `login-link`, the token with which the link was made.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub token_id: Option<TokenId>,
     /// From where: an IP address, or `uid:0` for user 0 at the local socket. Behind a proxy the proxy's.

@@ -7,7 +7,7 @@ use crate::column::{self, Columns};
 use crate::error::Error;
 use crate::order::Keyset;
 use crate::query::TokenQuery;
-use crate::row::{SessionRow, TokenRow};
+use crate::row::{NewSession, SessionRow, TokenRow};
 use crate::select::Select;
 use crate::tx::{ReadTx, WriteTx, sql};
 
@@ -103,36 +103,39 @@ pub async fn count_good(tx: &mut ReadTx<'_>, role: Role, now: Timestamp) -> Resu
     tx.only(statement.bind(role.as_str()).bind(now.millis()), |c| c.count()).await
 }
 
-/// Adds a login session, by the hash of its secret, for a token or for whoever had a login link.
+/// Adds a login session, by the hash of its secret.
 ///
 /// # Errors
-/// [`Error::Constraint`] when the token does not exist.
-pub async fn insert_session(
-    tx: &mut WriteTx<'_>,
-    hash: [u8; 32],
-    token_id: Option<TokenId>,
-    created_at: Timestamp,
-    expires_at: Timestamp,
-) -> Result<(), Error> {
-    let statement = sql("INSERT INTO session (hash, token_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
-        .bind(hash.to_vec())
-        .bind(token_id.map(|id| id.to_string()))
-        .bind(created_at.millis())
-        .bind(expires_at.millis());
+/// [`Error::Constraint`] when its token does not exist, or when it has none and was not opened by a link.
+pub async fn insert_session(tx: &mut WriteTx<'_>, hash: [u8; 32], session: &NewSession) -> Result<(), Error> {
+    let statement =
+        sql("INSERT INTO session (hash, token_id, by_link, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)")
+            .bind(hash.to_vec())
+            .bind(session.token_id.map(|id| id.to_string()))
+            .bind(session.by_link)
+            .bind(session.created_at.millis())
+            .bind(session.expires_at.millis());
     tx.write(statement);
     Ok(())
+}
+
+/// Removes the oldest sessions that came of a token, or of none, but for so many; how many it removed.
+pub async fn keep_latest_sessions(tx: &mut WriteTx<'_>, token_id: Option<TokenId>, kept: u32) -> Result<u64, Error> {
+    let statement = sql("DELETE FROM session WHERE token_id IS NOT DISTINCT FROM $1 AND hash NOT IN
+        (SELECT hash FROM session WHERE token_id IS NOT DISTINCT FROM $1 ORDER BY created_at DESC LIMIT $2)");
+    tx.count_changed(statement.bind(token_id.map(|id| id.to_string())).bind(column::limit(kept))).await
 }
 
 /// The session with this hash, expired or not, and its token.
 pub async fn session(tx: &mut ReadTx<'_>, hash: [u8; 32]) -> Result<Option<SessionRow>, Error> {
     let statement =
-        sql("SELECT s.created_at, s.expires_at, s.token_id, t.id, t.name, t.role, t.hash, t.created_at, t.expires_at,
+        sql("SELECT s.created_at, s.expires_at, s.by_link, s.token_id, t.id, t.name, t.role, t.hash, t.created_at, t.expires_at,
         t.expires_given, t.created_by, t.revision, t.last_used_at
         FROM session AS s LEFT JOIN token AS t ON t.id = s.token_id WHERE s.hash = $1");
     tx.row(statement.bind(hash.to_vec()), |c| {
-        let (created_at, expires_at) = (c.time()?, c.time()?);
+        let (created_at, expires_at, by_link) = (c.time()?, c.time()?, c.plain()?);
         let token = if c.plain::<Option<&str>>()?.is_some() { Some(token(c)?) } else { None };
-        Ok(SessionRow { token, created_at, expires_at })
+        Ok(SessionRow { token, by_link, created_at, expires_at })
     })
     .await
 }
@@ -144,9 +147,9 @@ pub async fn prolong_session(tx: &mut WriteTx<'_>, hash: [u8; 32], expires_at: T
     Ok(())
 }
 
-/// Removes the sessions that login links opened.
-pub async fn remove_link_sessions(tx: &mut WriteTx<'_>) -> Result<(), Error> {
-    tx.write(sql("DELETE FROM session WHERE token_id IS NULL"));
+/// Removes the login links that were made without a token, and the sessions that such links opened.
+pub async fn remove_access_of_root(tx: &mut WriteTx<'_>) -> Result<(), Error> {
+    tx.write(sql("DELETE FROM session WHERE token_id IS NULL; DELETE FROM login_link WHERE token_id IS NULL"));
     Ok(())
 }
 
@@ -156,23 +159,32 @@ pub async fn remove_session(tx: &mut WriteTx<'_>, hash: [u8; 32]) -> Result<(), 
     Ok(())
 }
 
-/// Adds a login link, by the hash of its secret.
-pub async fn insert_link(tx: &mut WriteTx<'_>, hash: [u8; 32], expires_at: Timestamp) -> Result<(), Error> {
-    let statement = sql("INSERT INTO login_link (hash, expires_at) VALUES ($1, $2)");
-    tx.write(statement.bind(hash.to_vec()).bind(expires_at.millis()));
+/// Adds a login link, by the hash of its secret, with the token of whoever asked for it.
+///
+/// # Errors
+/// [`Error::Constraint`] when the token does not exist.
+pub async fn insert_link(
+    tx: &mut WriteTx<'_>,
+    hash: [u8; 32],
+    token_id: Option<TokenId>,
+    expires_at: Timestamp,
+) -> Result<(), Error> {
+    let statement = sql("INSERT INTO login_link (hash, token_id, expires_at) VALUES ($1, $2, $3)");
+    tx.write(statement.bind(hash.to_vec()).bind(token_id.map(|id| id.to_string())).bind(expires_at.millis()));
     Ok(())
 }
 
-/// Whether a login link is there and good at a time.
+/// Whether a login link is there and good at a time, and so is the token with which it was made.
 pub async fn knows_link(tx: &mut ReadTx<'_>, hash: [u8; 32], now: Timestamp) -> Result<bool, Error> {
-    let statement = sql("SELECT 1 FROM login_link WHERE hash = $1 AND expires_at > $2");
+    let statement = sql("SELECT 1 FROM login_link AS l LEFT JOIN token AS t ON t.id = l.token_id
+        WHERE l.hash = $1 AND l.expires_at > $2 AND (t.expires_at IS NULL OR t.expires_at > $2)");
     Ok(tx.row(statement.bind(hash.to_vec()).bind(now.millis()), |_| Ok(())).await?.is_some())
 }
 
-/// Uses a login link up; whether it was there and had not expired.
-pub async fn use_link(tx: &mut WriteTx<'_>, hash: [u8; 32], now: Timestamp) -> Result<bool, Error> {
-    let statement = sql("DELETE FROM login_link WHERE hash = $1 AND expires_at > $2");
-    Ok(tx.count_changed(statement.bind(hash.to_vec()).bind(now.millis())).await? > 0)
+/// Uses a login link up; the token with which it was made, if any; nothing where it was not there or had expired.
+pub async fn use_link(tx: &mut WriteTx<'_>, hash: [u8; 32], now: Timestamp) -> Result<Option<Option<TokenId>>, Error> {
+    let statement = sql("DELETE FROM login_link WHERE hash = $1 AND expires_at > $2 RETURNING token_id");
+    tx.row(statement.bind(hash.to_vec()).bind(now.millis()), |c| c.parsed_option()).await
 }
 
 /// Removes sessions and login links that have expired.

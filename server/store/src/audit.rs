@@ -1,4 +1,5 @@
-//! Table `audit`. Entries are added and read; the schema itself refuses that one is changed, or removed before its time.
+//! Tables `audit` and `audit_horizon`. Entries are added and read; the schema itself refuses that one is changed or replaced, or removed
+//! before its time.
 
 use netloom_model::Timestamp;
 use netloom_model::audit::{AuditEntry, AuditObject, Decision};
@@ -12,8 +13,16 @@ use crate::row::NewAudit;
 use crate::select::Select;
 use crate::tx::{ReadTx, WriteTx, sql};
 
-/// How long an entry is kept, in milliseconds: 365 days. The trigger `audit_stays` says the same.
-pub const KEPT_MILLIS: i64 = 365 * 24 * 3600 * 1000;
+/// How long an entry is kept, in milliseconds: 365 days.
+pub const KEPT_MILLIS: i64 = 365 * DAY;
+
+const DAY: i64 = 24 * 3600 * 1000;
+/// How far the horizon goes, against the time for which the service has run: faster than time, so that it catches up after a while
+/// without the service.
+const PACE: i64 = 2;
+/// How near the horizon comes to the oldest entry without time passing, in milliseconds: a new table, or years without an entry, are not
+/// waited through. The trigger `audit_horizon_is_moved_slowly` says the same.
+const LEAP_TO: i64 = 30 * DAY;
 
 /// Most entries that one call of [`prune`] removes: the writer is not to be held for long.
 pub const PRUNED_AT_ONCE: u64 = 10_000;
@@ -48,26 +57,28 @@ fn object(columns: &mut Columns<'_>) -> Result<Option<AuditObject>, Error> {
 pub async fn append(tx: &mut WriteTx<'_>, entry: &NewAudit) -> Result<(), Error> {
     let json = |fields: &Option<Map<String, Value>>| fields.as_ref().map(column::json).transpose();
     let object = entry.object.as_ref();
-    let statement = sql("INSERT INTO audit (time, actor, role, token_id, source, request_id, method, path, action,
+    let statement =
+        sql("INSERT INTO audit (seq, time, actor, role, token_id, source, request_id, method, path, action,
         object_kind, object_id, object_name, decision, code, event, spec_before, spec_after)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
-    .bind(entry.time.millis())
-    .bind(entry.actor.clone())
-    .bind(entry.role.map(|role| role.as_str()))
-    .bind(entry.token_id.map(|id| id.to_string()))
-    .bind(entry.source.clone())
-    .bind(entry.request_id.clone())
-    .bind(entry.method.clone())
-    .bind(entry.path.clone())
-    .bind(entry.action.clone())
-    .bind(object.map(|object| object.kind.as_str()))
-    .bind(object.and_then(|object| object.id.clone()))
-    .bind(object.and_then(|object| object.name.clone()))
-    .bind(entry.decision.as_str())
-    .bind(entry.code.clone())
-    .bind(entry.event.map(column::integer))
-    .bind(json(&entry.before)?)
-    .bind(json(&entry.after)?);
+        VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM audit),
+        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
+        .bind(entry.time.millis())
+        .bind(entry.actor.clone())
+        .bind(entry.role.map(|role| role.as_str()))
+        .bind(entry.token_id.map(|id| id.to_string()))
+        .bind(entry.source.clone())
+        .bind(entry.request_id.clone())
+        .bind(entry.method.clone())
+        .bind(entry.path.clone())
+        .bind(entry.action.clone())
+        .bind(object.map(|object| object.kind.as_str()))
+        .bind(object.and_then(|object| object.id.clone()))
+        .bind(object.and_then(|object| object.name.clone()))
+        .bind(entry.decision.as_str())
+        .bind(entry.code.clone())
+        .bind(entry.event.map(column::integer))
+        .bind(json(&entry.before)?)
+        .bind(json(&entry.after)?);
     tx.write(statement);
     Ok(())
 }
@@ -109,11 +120,19 @@ pub async fn list(tx: &mut ReadTx<'_>, query: &AuditQuery) -> Result<Vec<AuditEn
     tx.rows(select.page(Keyset::LATEST_ENTRY, query.after.as_ref(), query.limit), row).await
 }
 
-/// Removes entries that are kept no longer, the oldest first, at most [`PRUNED_AT_ONCE`]; how many. The latest entry's time counts as
-/// now where the clock is ahead of it, as the trigger has it.
-pub async fn prune(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<u64, Error> {
+/// Moves the horizon on to [`KEPT_MILLIS`] ago, as far as the time allows for which the service has run since the last call; never by
+/// more than a day. Writes nothing while no entry is that old.
+pub fn move_horizon(tx: &mut WriteTx<'_>, now: Timestamp, ran_millis: i64) {
+    let statement = sql("UPDATE audit_horizon
+        SET time = MIN($1, MAX(time, (SELECT MIN(time) FROM audit) - $2) + $3)
+        WHERE (SELECT MIN(time) FROM audit) < $1");
+    let step = ran_millis.clamp(0, DAY / PACE) * PACE;
+    tx.write(statement.bind(now.millis().saturating_sub(KEPT_MILLIS)).bind(LEAP_TO).bind(step));
+}
+
+/// Removes entries from before the horizon, the oldest first, at most [`PRUNED_AT_ONCE`]; how many. The latest stays.
+pub async fn prune(tx: &mut WriteTx<'_>) -> Result<u64, Error> {
     let statement = sql("DELETE FROM audit WHERE seq IN (SELECT seq FROM audit
-        WHERE time <= MIN($1, (SELECT MAX(time) FROM audit)) - $2 ORDER BY time LIMIT $3)");
-    let statement = statement.bind(now.millis()).bind(KEPT_MILLIS).bind(column::integer(PRUNED_AT_ONCE));
-    tx.count_changed(statement).await
+        WHERE time < (SELECT time FROM audit_horizon) AND seq < (SELECT MAX(seq) FROM audit) ORDER BY time LIMIT $1)");
+    tx.count_changed(statement.bind(column::integer(PRUNED_AT_ONCE))).await
 }

@@ -58,8 +58,8 @@ pub use error::Error;
 pub use order::Place;
 pub use query::{AuditQuery, FreeSummary, LeaseQuery, NetworkQuery, PoolQuery, PoolUse, SandboxQuery, TokenQuery};
 pub use row::{
-    EndpointRow, IdempotencyKeyRow, KeyScope, LeaseRow, NetworkRow, NewAudit, NewEvent, Orphaned, PlanRow, PoolRow,
-    SandboxRow, SessionRow, TokenRow, WithFree,
+    EndpointRow, IdempotencyKeyRow, KeyScope, LeaseRow, NetworkRow, NewAudit, NewEvent, NewSession, Orphaned, PlanRow,
+    PoolRow, SandboxRow, SessionRow, TokenRow, WithFree,
 };
 pub use store::Store;
 pub use tx::{ReadTx, WriteTx, statements_made};

@@ -227,8 +227,23 @@ pub struct TokenRow {
 /// A login session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
-    /// The token that it stands for; absent where a login link opened it.
+    /// The token that it stands for, or with which the login link was made that opened it; none where root made that without one.
     pub token: Option<TokenRow>,
+    /// Whether a login link opened it.
+    pub by_link: bool,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// A session about to be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewSession {
+    /// As of [`SessionRow::token`], its ID.
+    pub token_id: Option<TokenId>,
+    /// Whether a login link opened it.
+    pub by_link: bool,
     /// When it began.
     pub created_at: Timestamp,
     /// When it ends.

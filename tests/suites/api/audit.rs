@@ -111,6 +111,16 @@ fn what_is_denied_or_fails_is_told_and_what_only_reads_is_not() {
     assert_eq!(words(&client, "decision=denied&limit=1")[0], "v audit.list denied - forbidden");
     let entry = &client.get("audit?limit=1").is(200)["items"][0].clone();
     assert_eq!(entry["path"], "/ui/audit");
+    assert_eq!(viewer.get("/ui/tokens").status, 403);
+    assert_eq!(words(&client, "decision=denied&limit=1")[0], "v token.list denied - forbidden");
+    // The same over and over is left out; what is not the same is not.
+    for _ in 0..30 {
+        viewer.delete("networks/again").problem(403, "forbidden");
+    }
+    viewer.delete("sandboxes/other").problem(403, "forbidden");
+    let told = words(&client, "decision=denied&limit=100");
+    assert_eq!(told[0], "v sandbox.remove denied other forbidden");
+    assert_eq!(told.iter().filter(|word| word.starts_with("v network.remove denied")).count(), 10, "{told:?}");
 }
 
 #[test]

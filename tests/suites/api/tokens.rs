@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use netloom_tests::stream::Stream;
-use netloom_tests::{Client, Host, Value, host, json};
+use netloom_tests::{Answer, Client, Host, Value, host, json};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -163,4 +163,52 @@ fn when_a_token_was_used_outlives_the_service() {
     host.stop();
     let client = host.start();
     assert_eq!(client.get("tokens/ci").is(200)["status"]["last_used_at"], used);
+}
+
+/// A form of the login page, sent.
+fn log_in(host: &Host, form: &str) -> Answer {
+    let form = Some(("application/x-www-form-urlencoded", form.as_bytes().to_vec()));
+    host.tcp().send("POST", "/ui/login", form).expect("an answer")
+}
+
+#[test]
+fn revoking_a_token_ends_the_links_and_sessions_that_came_of_it() {
+    let host = host!();
+    let client = host.start();
+    let ops = bearer(&host.tcp(), &token(&host, &json!({"name": "ops", "role": "admin"})));
+    let link = || {
+        let path = ops.send("POST", "login-links", None).unwrap().is(200)["path"].as_str().unwrap().to_owned();
+        path.replace("/ui/login?", "")
+    };
+    let (used, unused) = (link(), link());
+    let opened = log_in(&host, &used);
+    assert_eq!(opened.status, 303);
+    let cookie = opened.header("set-cookie").expect("a cookie").split(';').next().unwrap().to_owned();
+    let session = host.tcp().header("cookie", &cookie);
+    let who = session.get("whoami").is(200);
+    assert_eq!(
+        (&who["name"], &who["role"], &who["token_id"]),
+        (&json!("login-link"), &json!("admin"), &client.get("tokens/ops").is(200)["id"])
+    );
+    client.delete("tokens/ops").is(204);
+    session.get("networks").problem(401, "unauthenticated");
+    assert_eq!(session.get("/ui/tokens").status, 303, "to the login page");
+    assert_eq!(log_in(&host, &unused).status, 401);
+}
+
+#[test]
+fn whoever_logs_in_again_and_again_has_to_wait() {
+    let host = host!();
+    let client = host.start();
+    let form = format!("token={}", token(&host, &json!({"name": "v", "role": "viewer"})));
+    for _ in 0..20 {
+        assert_eq!(log_in(&host, &form).status, 303);
+    }
+    let refused = log_in(&host, &form);
+    assert!(refused.status == 429 && refused.text.contains("too-many-logins"), "{}", refused.text);
+    let wait: u64 = refused.header("retry-after").expect("when to come again").parse().expect("seconds");
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_eq!(host.tcp().get("/problems/too-many-logins").status, 200);
+    let opened = client.get("audit?action=session.open&limit=100").is(200)["items"].as_array().unwrap().len();
+    assert_eq!(opened, 20);
 }

@@ -24,7 +24,7 @@ struct Asked {
 
 /// All about one address.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await)
+    visit.answer(show(&visit).await).await
 }
 
 async fn show(visit: &Visit) -> Result<AddressPage, Error> {

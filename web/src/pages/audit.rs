@@ -13,8 +13,7 @@ use crate::visit::Visit;
 
 /// The audit.
 pub async fn page(visit: Visit) -> HttpResponse {
-    let shown = show(&visit).await;
-    visit.answer_noted(shown).await
+    visit.answer(show(&visit).await).await
 }
 
 async fn show(visit: &Visit) -> Result<AuditPage, Error> {

@@ -14,7 +14,7 @@ const REPAIRS: u32 = 50;
 
 /// What differs.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await)
+    visit.answer(show(&visit).await).await
 }
 
 async fn show(visit: &Visit) -> Result<DriftPage, Error> {

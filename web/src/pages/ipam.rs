@@ -15,7 +15,7 @@ use crate::visit::Visit;
 
 /// The pools of all networks.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await)
+    visit.answer(show(&visit).await).await
 }
 
 async fn show(visit: &Visit) -> Result<IpamPage, Error> {

@@ -11,7 +11,7 @@ pub async fn page(request: HttpRequest, visit: Option<Visit>) -> HttpResponse {
     let failure = Error::new(ErrorKind::NotFound, "route-not-found", format!("there is no page `{}`", request.path()))
         .hint("the navigation and the search box lead to everything there is");
     match visit {
-        Some(visit) => visit.fail(&failure),
+        Some(visit) => visit.fail(&failure).await,
         None => fail_outside(&request, &failure, &request_id(&request)),
     }
 }

@@ -12,22 +12,22 @@ use crate::visit::Visit;
 
 /// Summary: pools with use and maps, settings.
 pub async fn summary(visit: Visit) -> HttpResponse {
-    visit.answer(show_summary(&visit).await)
+    visit.answer(show_summary(&visit).await).await
 }
 
 /// Its leases.
 pub async fn leases(visit: Visit) -> HttpResponse {
-    visit.answer(show_leases(&visit).await)
+    visit.answer(show_leases(&visit).await).await
 }
 
 /// Its endpoints.
 pub async fn endpoints(visit: Visit) -> HttpResponse {
-    visit.answer(show_endpoints(&visit).await)
+    visit.answer(show_endpoints(&visit).await).await
 }
 
 /// Its JSON.
 pub async fn json(visit: Visit) -> HttpResponse {
-    visit.answer(show_json(&visit).await)
+    visit.answer(show_json(&visit).await).await
 }
 
 async fn show_summary(visit: &Visit) -> Result<NetworkPage, Error> {

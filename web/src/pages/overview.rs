@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// The front page.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await)
+    visit.answer(show(&visit).await).await
 }
 
 async fn show(visit: &Visit) -> Result<OverviewPage, Error> {

@@ -25,8 +25,8 @@ enum Found {
 pub async fn page(visit: Visit) -> HttpResponse {
     match show(&visit).await {
         Ok(Found::There(page)) => to(&page),
-        Ok(Found::List(page)) => visit.answer(Ok(*page)),
-        Err(failure) => visit.fail(&failure),
+        Ok(Found::List(page)) => visit.answer(Ok(*page)).await,
+        Err(failure) => visit.fail(&failure).await,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Names of the schemas, the shared problem responses, and the ways to authenticate.
 
+use netloom_control::shown::SESSION_COOKIE;
 use serde_json::{Value, json};
 
-use crate::auth::SESSION_COOKIE;
 use crate::problem::catalogue;
 
 /// Names by role: `NetworkWrite` is what a user writes, `Network` what is answered, `NetworkPage` a list of it.

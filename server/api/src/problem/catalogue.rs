@@ -91,6 +91,7 @@ entries! {
     422 "invalid-value", "Value not valid": "A value breaks a rule. `errors` names every field, with the rule and what would work."; "Correct the fields and send the request again.".
     422 "immutable-field", "Field can't change": "The field is settled when the object is made."; "Remove the object and make it anew, or leave the field as it is.".
     422 "idempotency-key-reused", "Key used for another request": "The `Idempotency-Key` was used by the same principal, for the same method and path, with another body. `facts.object_id` is what that made."; "Use a key of its own for each body; keep a key only to send the same request again.".
+    429 "too-many-logins", "Too many logins": "So many sessions of the dashboard were opened with one token that one more has to wait. `Retry-After` says how long, in seconds."; "Use a session that is open. A program needs none: it sends `Authorization: Bearer TOKEN` with each request.".
     500 "internal", "Internal failure": "A defect in the service. The log has the cause under the request's ID."; "Report it with the request's ID.".
     503 "not-ready", "Not ready": "The service has started but can't answer well yet, or no longer."; "Wait; `detail` says for what.".
     503 "store-full", "Disk is full": "The disk of the database is full, so nothing was stored. The networks that exist go on working."; "Make room; no restart is needed.".

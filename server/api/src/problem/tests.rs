@@ -21,6 +21,7 @@ fn every_kind_has_its_status() {
         (ErrorKind::Conflict, 409),
         (ErrorKind::PreconditionFailed, 412),
         (ErrorKind::Gone, 410),
+        (ErrorKind::TooOften, 429),
         (ErrorKind::Invalid, 422),
         (ErrorKind::Unavailable, 503),
         (ErrorKind::Internal, 500),

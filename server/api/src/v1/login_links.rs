@@ -23,7 +23,8 @@ pub(crate) struct LoginLink {
 
 /// Makes a login link.
 ///
-/// The session that it opens has role admin, and goes under the name `login-link`. `netloom login-link` asks for one through the local socket.
+/// The session that it opens has role admin, and goes under the name `login-link`. Link and session end when the token is revoked with
+/// which the link was asked for; those that root asks for at the local socket, without a token, stand for root. `netloom login-link` asks for one through the local socket.
 #[utoipa::path(tag = "service", responses((status = 200, description = "The link, shown this once.", body = LoginLink)))]
 #[post("/login-links")]
 pub(crate) async fn login_link_create(

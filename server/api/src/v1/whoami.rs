@@ -21,7 +21,7 @@ pub(crate) struct Whoami {
     name: String,
     /// The role.
     role: Role,
-    /// The token that was shown, or that the session was opened with.
+    /// The token that was shown, or that the session was opened with, or the login link made that opened it.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_id: Option<TokenId>,
     /// When it ends: the token, or the session if that ends first. A session's end moves on while it is used.

@@ -174,3 +174,86 @@ async fn when_a_token_was_used_is_written_now_and_then_and_never_by_whoever_uses
     kit.control.write_usage().await.expect("written");
     assert!(stored().await > first);
 }
+
+#[tokio::test]
+async fn what_a_login_link_opened_ends_with_the_token_that_made_the_link() {
+    let kit = Kit::new().await;
+    let ops = create(&kit, spec("ops", Role::Admin)).await.expect("made");
+    let context = kit.control.authenticate_token(ops.secret.reveal(), "r").await.expect("known");
+    let link = |context: &Context| kit.control.create_login_link(context.authorize(CreateLoginLink).unwrap());
+    let (used, unused) = (link(&context).await.expect("a link"), link(&context).await.expect("another"));
+    let session = kit.control.login_with_link(&used, "r").await.expect("a session");
+    let first = kit.control.authenticate_session(&session.secret, "r").await.expect("known");
+    assert_eq!((first.principal.name.as_str(), first.principal.token), ("login-link", Some(ops.token.id)));
+    // What it makes in its turn has the same origin.
+    let further = link(&first).await.expect("a link of a link's");
+    let session_of_further = kit.control.login_with_link(&further, "r").await.expect("a session");
+    let second = kit.control.authenticate_session(&session_of_further.secret, "r").await.expect("known");
+    let root = kit.control.authenticate_socket(0, "r").expect("root");
+    let of_root = link(&root).await.expect("root's");
+    let session_of_root = kit.control.login_with_link(&of_root, "r").await.expect("a session");
+    let streams = [first.clone(), second].map(|context| {
+        let control = kit.control.clone();
+        tokio::spawn(async move { control.turned_away(&context).await })
+    });
+    revoke(&kit, "ops").await.expect("revoked");
+    for stream in streams {
+        let ended = tokio::time::timeout(Duration::from_secs(5), stream).await.expect("at once").unwrap();
+        assert_eq!(ended.kind, ErrorKind::Unauthenticated);
+    }
+    for secret in [&session.secret, &session_of_further.secret] {
+        assert!(kit.control.authenticate_session(secret, "r").await.is_err());
+    }
+    assert!(!kit.control.knows_link(&unused).await.expect("an answer"));
+    assert_eq!(kit.control.login_with_link(&unused, "r").await.expect_err("gone").kind, ErrorKind::Unauthenticated);
+    assert_eq!(link(&first).await.expect_err("revoked meanwhile").kind, ErrorKind::Unauthenticated);
+    let of_root = kit.control.authenticate_session(&session_of_root.secret, "r").await.expect("stands for root");
+    assert_eq!((of_root.principal.name.as_str(), of_root.principal.token), ("login-link", None));
+}
+
+#[tokio::test]
+async fn nobody_fills_the_disk_with_logins() {
+    let kit = Kit::new().await;
+    let viewer = create(&kit, spec("v", Role::Viewer)).await.expect("made");
+    let other = create(&kit, spec("o", Role::Viewer)).await.expect("made");
+    let mut opened = 0;
+    let refused = loop {
+        match kit.control.login_with_token(viewer.secret.reveal(), "r").await {
+            Ok(_) => opened += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((opened, refused.kind, refused.code), (20, ErrorKind::TooOften, "too-many-logins"));
+    assert!(refused.retryable && refused.retry_after_seconds.is_some_and(|seconds| (1..=60).contains(&seconds)));
+    for _ in 0..100 {
+        kit.control.login_with_token(viewer.secret.reveal(), "r").await.expect_err("still");
+    }
+    let opened = ListAudit { actions: vec!["session.open".into()], ..ListAudit::default() };
+    assert_eq!(kit.audit(opened).await.len(), 20, "and what was refused is in no entry");
+    kit.control.login_with_token(other.secret.reveal(), "r").await.expect("another's are another's");
+    kit.control.authenticate_token(viewer.secret.reveal(), "r").await.expect("the token itself goes on");
+}
+
+#[tokio::test]
+async fn the_oldest_session_makes_room_and_ends_at_once() {
+    let kit = Kit::new().await;
+    let open = async || {
+        let link = kit.control.login_link().await.expect("a link");
+        kit.control.login_with_link(&link, "r").await.expect("a session").secret
+    };
+    let first = open().await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let second = open().await;
+    let context = kit.control.authenticate_session(&first, "r").await.expect("known");
+    let control = kit.control.clone();
+    let lasting = tokio::spawn(async move { control.turned_away(&context).await });
+    for _ in 2..100 {
+        open().await;
+    }
+    assert!(kit.control.authenticate_session(&first, "r").await.is_ok(), "there is room for a hundred");
+    open().await;
+    let ended = tokio::time::timeout(Duration::from_secs(5), lasting).await.expect("at once").unwrap();
+    assert_eq!(ended.kind, ErrorKind::Unauthenticated);
+    assert!(kit.control.authenticate_session(&first, "r").await.is_err());
+    assert!(kit.control.authenticate_session(&second, "r").await.is_ok());
+}

@@ -154,6 +154,7 @@ async fn tokens_and_sessions_outlive_the_upgrade_that_tells_who_made_them() {
     let store = Store::open(&path).await.unwrap();
     let read = store.read::<_, Error, _>(|tx| Box::pin(async move { crate::access::session(tx, [8; 32]).await }));
     let session = read.await.unwrap().unwrap();
+    assert!(!session.by_link);
     let row = session.token.unwrap();
     assert_eq!((row.id, row.created_by.as_str(), row.revision, row.last_used_at), (token, "netloom", 0, None));
     assert_eq!((session.created_at.millis(), session.expires_at.millis()), (5, 9));

@@ -5,7 +5,7 @@ use netloom_model::event::ObjectKind;
 use netloom_model::token::Role;
 use netloom_model::{Timestamp, TokenId};
 use netloom_store::{AuditQuery, NewAudit, Place, Store, audit};
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 
 use crate::kit::{open, read, unique, write};
 
@@ -78,31 +78,108 @@ async fn entries_come_back_as_they_went_in_and_are_found_by_each_of_their_parts(
     }
 }
 
+const DAY: i64 = 24 * 3600 * 1000;
+const YEAR: i64 = audit::KEPT_MILLIS;
+/// When the first entry is made.
+const START: i64 = 50 * YEAR;
+
+/// Tidies at a time, after the service has run for so long; how many entries went.
+async fn tidied(store: &Store, now: i64, ran: i64) -> u64 {
+    write!(store, (), tx => {
+        audit::move_horizon(tx, Timestamp::from_millis(now), ran);
+        audit::prune(tx).await
+    })
+    .unwrap()
+}
+
 #[tokio::test]
-async fn an_entry_is_never_changed_and_goes_only_when_it_is_old() {
-    const YEAR: i64 = audit::KEPT_MILLIS;
+async fn entries_go_when_they_are_old_and_the_latest_stays() {
+    let (_directory, store) = open().await;
+    assert_eq!(tidied(&store, START, DAY).await, 0);
+    for day in [0, 1, 2, 400] {
+        add(&store, entry("ci", "network.create", START + day * DAY)).await;
+    }
+    assert_eq!(tidied(&store, START + YEAR, DAY).await, 0);
+    // The horizon is thirty days before the first of them now, and moves on by two for each that the service runs.
+    for day in 1..=15 {
+        assert_eq!(tidied(&store, START + YEAR + DAY, DAY / 2 + DAY / 2 * (day % 2)).await, 0, "{day}");
+    }
+    let mut gone = 0;
+    for _ in 0..40 {
+        gone += tidied(&store, START + YEAR + 3 * DAY, DAY / 2).await;
+    }
+    assert_eq!((gone, found(&store, AuditQuery::default()).await), (3, vec![4]));
+    for _ in 0..40 {
+        assert_eq!(tidied(&store, START + 9 * YEAR, DAY).await, 0, "or its number would be given again");
+    }
+    add(&store, entry("ci", "network.create", START + 9 * YEAR)).await;
+    assert_eq!(tidied(&store, START + 9 * YEAR, 0).await, 1);
+    assert_eq!(found(&store, AuditQuery::default()).await, [5]);
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_costs_the_oldest_days_only() {
+    let (_directory, store) = open().await;
+    for day in 0..=400 {
+        add(&store, entry("ci", "network.create", START + day * DAY)).await;
+    }
+    // All that was due by the right clock goes first, in as many steps as it takes.
+    for _ in 0..80 {
+        tidied(&store, START + 400 * DAY, DAY / 2).await;
+    }
+    let kept = found(&store, AuditQuery { limit: 1000, ..AuditQuery::default() }).await.len();
+    assert_eq!(kept, 366);
+    add(&store, entry("ci", "network.create", START + 90 * YEAR)).await;
+    add(&store, entry("ci", "network.create", START + 90 * YEAR + 1)).await;
+    let mut gone = 0;
+    for _ in 0..288 {
+        gone += tidied(&store, START + 90 * YEAR, DAY / 288).await;
+    }
+    assert!((1..=2).contains(&gone), "{gone} went in a day under the wrong clock, of {kept}");
+    assert_eq!(tidied(&store, START + 400 * DAY, 30 * DAY).await, 0, "the clock is right again");
+}
+
+#[tokio::test]
+async fn an_entry_is_never_changed_replaced_or_removed_by_hand() {
     let (directory, store) = open().await;
     for millis in [0, 1, 2] {
-        add(&store, entry("ci", "network.create", millis)).await;
+        add(&store, entry("ci", "network.create", START + millis)).await;
     }
-    let tidied = |now: i64| {
-        let store = store.clone();
-        async move { write!(store, (), tx => audit::prune(tx, Timestamp::from_millis(now)).await).unwrap() }
-    };
-    assert_eq!(tidied(YEAR * 3).await, 0, "the latest entry's time counts, not a clock that is ahead");
-    add(&store, entry("ci", "network.create", YEAR + 1)).await;
-    assert_eq!(tidied(YEAR).await, 1, "nor one that is not there yet");
-    assert_eq!(tidied(YEAR * 3).await, 1);
-    assert_eq!(found(&store, AuditQuery::default()).await, [4, 3]);
     store.close().await;
-
     let path = directory.path().join("netloom.db");
     let mut raw = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
-    for statement in ["UPDATE audit SET actor = 'nobody'", "DELETE FROM audit", "DELETE FROM audit WHERE seq = 3"] {
-        let refused = sqlx::query(statement).execute(&mut raw).await.unwrap_err().to_string();
-        assert!(refused.contains("an audit entry is"), "{statement}: {refused}");
+    let columns = "(seq, time, actor, action, decision)";
+    let insert = |verb: &str, seq: &str, time: i64| {
+        format!("{verb} INTO audit {columns} VALUES ({seq}, {time}, 'nobody', 'x', 'allowed')")
+    };
+    sqlx::raw_sql(AssertSqlSafe(insert("INSERT", "4", START * 9)))
+        .execute(&mut raw)
+        .await
+        .expect("a clock may be ahead");
+    for statement in [
+        "UPDATE audit SET actor = 'nobody'".to_owned(),
+        "UPDATE OR REPLACE audit SET seq = 1 WHERE seq = 2".to_owned(),
+        "DELETE FROM audit".to_owned(),
+        "DELETE FROM audit WHERE seq = 3".to_owned(),
+        insert("INSERT OR REPLACE", "1", START),
+        insert("REPLACE", "4", START),
+        insert("INSERT OR IGNORE", "2", START),
+        insert("INSERT", "-1", START),
+        insert("INSERT", "9223372036854775807", START),
+        insert("INSERT", "NULL", START),
+        format!("UPDATE audit_horizon SET time = {START} + 1"),
+        format!("INSERT OR REPLACE INTO audit_horizon (id, time) VALUES (1, {START} * 2)"),
+        "DELETE FROM audit_horizon".to_owned(),
+    ] {
+        let refused = sqlx::raw_sql(AssertSqlSafe(statement.clone())).execute(&mut raw).await;
+        let refused = refused.expect_err(&statement).to_string();
+        assert!(refused.contains("audit"), "{statement}: {refused}");
     }
     raw.close().await.unwrap();
     let store = Store::open(&path).await.unwrap();
-    assert_eq!(found(&store, AuditQuery::default()).await, [4, 3]);
+    assert_eq!(found(&store, AuditQuery::default()).await, [4, 3, 2, 1]);
+    let actors = read!(store, (), tx => {
+        audit::list(tx, &AuditQuery { actor: Some("ci".into()), limit: 9, ..AuditQuery::default() }).await
+    });
+    assert_eq!(actors.unwrap().len(), 3, "as they were");
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use netloom_model::Timestamp;
 use netloom_model::token::Role;
-use netloom_store::{Draft, Error, LeaseQuery, PoolRow, Store, access, backup, events, integrity, leases};
+use netloom_store::{Draft, Error, LeaseQuery, NewSession, PoolRow, Store, access, backup, events, integrity, leases};
 use sqlx::{Connection, SqliteConnection};
 
 use crate::kit::{at, event, lease_lowest, network, network_with_pool, open, read, token, write};
@@ -108,8 +108,9 @@ async fn with_backup() -> (tempfile::TempDir, PathBuf, PathBuf) {
     let token = token("admin", Role::Admin);
     let id = token.id;
     write!(store, (token), tx => access::insert_token(tx, &token).await).unwrap();
-    write!(store, (id), tx => access::insert_session(tx, [8; 32], Some(id), at(1), Timestamp::from_millis(i64::MAX)).await)
-        .unwrap();
+    let expires_at = Timestamp::from_millis(i64::MAX);
+    let session = NewSession { token_id: Some(id), by_link: false, created_at: at(1), expires_at };
+    write!(store, (), tx => access::insert_session(tx, [8; 32], &session).await).unwrap();
     let file = directory.path().join("saved");
     save(&store, &file).await;
     let row = network("blue");
