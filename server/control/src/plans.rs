@@ -80,7 +80,7 @@ fn id_of(reference: &str) -> Result<PlanId, Error> {
 
 fn none(reference: &str) -> Error {
     Error::not_found("plan", reference).hint(
-        "a plan is kept for an hour, and at most the last 100 of each principal: make it anew with `dry_run=true`",
+        "a plan is kept for an hour, and of each principal the last 100 (64 MiB at most): make it anew with `dry_run=true`",
     )
 }
 

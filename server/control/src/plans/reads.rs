@@ -83,12 +83,14 @@ pub(crate) fn changed(then: &[PlanRead], now: &[PlanRead]) -> Vec<ObjectRef> {
 
 #[derive(Default)]
 struct Reads {
-    found: BTreeMap<(ObjectKind, String), PlanRead>,
+    /// By kind and name; names of leases are their networks' own.
+    found: BTreeMap<(ObjectKind, String, String), PlanRead>,
 }
 
 impl Reads {
     fn add(&mut self, object: ObjectRef, spec_revision: u64) {
-        self.found.insert((object.kind, object.name.clone()), PlanRead { object, spec_revision });
+        let key = (object.kind, object.name.clone(), object.id.clone());
+        self.found.insert(key, PlanRead { object, spec_revision });
     }
 
     fn add_network(&mut self, row: &NetworkRow) {
