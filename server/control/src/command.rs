@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::principal::Permission;
 pub use access::{CreateToken, GetToken, ListAudit, ListTokens, NewToken, RevokeToken};
 pub use permission::Command;
-pub use plans::{Applied, ApplyPlan, DiscardPlan, GetPlan, ListPlans, Outcome};
+pub use plans::{Applied, ApplyPlan, DiscardAnothersPlan, DiscardPlan, GetPlan, ListPlans, Outcome};
 pub use written::{Created, IdempotencyKey, Put, WriteOptions, Written};
 
 /// An object by ID or name, as it stands in a path.

@@ -1,6 +1,7 @@
 //! What a use case decided beyond what was asked for: addresses, Ethernet addresses, names, subnets, ports. As sentences that are the same
 //! when the same was decided: a plan keeps them, and is held to them.
 
+use netloom_model::assignment::{Adoption, NamespaceSource};
 use netloom_store::LeaseRow;
 
 use crate::commit::Change;
@@ -76,8 +77,18 @@ pub(crate) fn of_sandbox(parts: &SandboxParts) -> Vec<String> {
     let row = &parts.row;
     let spec = serde_json::to_string(&row.spec).unwrap_or_default();
     let mut all = vec![format!("sandbox `{}` {} {}: {spec}", row.name, row.id, fate(row.deleting))];
+    if let NamespaceSource::Adopted(adoption) = &row.namespace {
+        all.push(of_adoption(adoption));
+    }
     all.extend(parts.endpoints.iter().map(of_endpoint));
     all
+}
+
+/// Which namespace it is: neither a path nor a process's number says that for long.
+fn of_adoption(adoption: &Adoption) -> String {
+    let Adoption { path, cookie, boot_id, start_time } = adoption;
+    let process = start_time.map_or_else(String::new, |ticks| format!(", of the process started at tick {ticks}"));
+    format!("namespace {path}: the one of cookie {cookie} in boot {boot_id}{process}")
 }
 
 fn of_endpoint(endpoint: &EndpointParts) -> String {

@@ -11,16 +11,19 @@ mod keep;
 mod reads;
 
 use netloom_model::PlanId;
+use netloom_model::audit::Decision;
 use netloom_model::plan::{Plan, PlanHead};
-use netloom_store::{Place, PlanRow, plans};
+use netloom_store::{NewAudit, Place, PlanRow, WriteTx, audit, plans};
 
+use crate::audit::Difference;
 use crate::clock::now;
-use crate::command::{DiscardPlan, GetPlan, ListPlans, Page};
+use crate::command::{DiscardAnothersPlan, DiscardPlan, GetPlan, ListPlans, Page};
 use crate::commit::Job;
 use crate::control::Control;
 use crate::error::Error;
+use crate::journal::Actor;
 use crate::page::Part;
-use crate::principal::Authorized;
+use crate::principal::{Authorized, Context};
 use keep::Recipe;
 
 impl Control {
@@ -54,14 +57,13 @@ impl Control {
         Ok(self.plan_row(&reference).await?.plan)
     }
 
-    /// Forgets a plan.
+    /// Forgets a plan. That of somebody else is the administrator's to discard.
     ///
     /// # Errors
-    /// There is none of this ID, or it has expired.
+    /// There is none of this ID, or it has expired; forbidden; `plan-applied`, of one whose record stays until it expires.
     pub async fn discard_plan(&self, c: Authorized<DiscardPlan>) -> Result<(), Error> {
-        let DiscardPlan(reference) = c.into_parts().0;
-        let id = id_of(&reference)?;
-        if self.inner.commit(false, Discard(id)).await? { Ok(()) } else { Err(none(&reference)) }
+        let (DiscardPlan(reference), context) = c.into_parts();
+        self.inner.commit(false, Discard { id: id_of(&reference)?, context }).await
     }
 
     async fn plan_row(&self, reference: &str) -> Result<PlanRow<Recipe>, Error> {
@@ -78,17 +80,32 @@ fn id_of(reference: &str) -> Result<PlanId, Error> {
 
 fn none(reference: &str) -> Error {
     Error::not_found("plan", reference).hint(
-        "a plan is kept for an hour, and at most the last 100 of each principal: make it anew with `dry_run=true`",
+        "a plan is kept for an hour, and of each principal the last 100 (64 MiB at most): make it anew with `dry_run=true`",
     )
 }
 
-struct Discard(PlanId);
+struct Discard {
+    id: PlanId,
+    context: Context,
+}
 
 #[async_trait::async_trait]
 impl Job for Discard {
-    type Output = bool;
+    type Output = ();
 
-    async fn run(&self, tx: &mut netloom_store::WriteTx<'_>) -> Result<bool, Error> {
-        Ok(plans::remove(tx, self.0, now()).await?)
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+        let now = now();
+        let found = plans::head(tx, self.id, now).await?;
+        let (owner, head) = found.ok_or_else(|| none(&self.id.to_string()))?;
+        if owner != self.context.principal.identity() {
+            self.context.authorize(DiscardAnothersPlan)?;
+        }
+        if head.applied.is_some() {
+            return Err(intent::applied_before(self.id, &head).hint("what was applied is on record until it expires"));
+        }
+        plans::remove(tx, self.id);
+        let entry = Actor::from(&self.context).entry(self.context.action, Decision::Allowed, now);
+        let Difference { before, after } = Difference::removed(&head);
+        Ok(audit::append(tx, &NewAudit { before, after, ..entry }).await?)
     }
 }

@@ -16,6 +16,7 @@ use crate::journal::{Actor, network_ref, sandbox_ref};
 use crate::networks::host::Host;
 use crate::networks::remove::Remove as RemoveNetwork;
 use crate::plans::command::PlannedCommand;
+use crate::plans::intent::Intent;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
 use crate::reports::gone::purge_in_dry_run;
@@ -53,13 +54,11 @@ impl Control {
         let first = self.inner.settle_removal(&keys, revision, &deadline, || self.are_gone(&keys)).await?;
         drop(turns);
         let mut unused = self.inner.store.read(|tx| Box::pin(async move { unused(tx).await })).await?;
-        // The second transaction of a plan does no more than the plan says; a network that somebody uses by now is left to them.
-        if let Some(planned) = run.intent.as_ref().and_then(|intent| intent.decided()) {
-            unused.retain(|row| planned.contains(&goes(&network_ref(row))));
-        }
+        unused.retain(|row| is_planned(run.intent.as_deref(), row));
         let keys: Vec<Key> = unused.iter().map(|row| Key::Network(row.id)).collect();
         let _turns = self.inner.queues.turns(&keys, &deadline).await?;
-        let (removed, keys, revision) = self.inner.commit(false, PruneNetworks { actor, turns: keys }).await?;
+        let (removed, keys, revision) =
+            self.inner.commit(false, PruneNetworks { actor, turns: keys, intent: run.intent.clone() }).await?;
         pruned.networks = removed;
         let second = self.inner.settle_removal(&keys, revision, &deadline, || self.are_gone(&keys)).await?;
         match (first, second) {
@@ -144,6 +143,15 @@ async fn remove_networks(
     Ok((removed, keys, revision))
 }
 
+/// Whether a network may go. The second transaction of a plan does no more than the plan says: a network that somebody uses by now is left
+/// to them, and so is one that somebody changed.
+fn is_planned(intent: Option<&Intent>, row: &NetworkRow) -> bool {
+    let Some(held) = intent.and_then(Intent::held_to) else { return true };
+    let network = network_ref(row);
+    let goes = held.decisions.as_ref().is_none_or(|planned| planned.contains(&goes(&network)));
+    goes && held.reads.iter().any(|read| read.object == network && read.spec_revision == row.spec_revision)
+}
+
 /// What is decided of an object that is removed.
 fn goes(object: &ObjectRef) -> String {
     format!("{} `{}` {} goes", object.kind.as_str(), object.name, object.id)
@@ -181,6 +189,7 @@ impl Job for PruneSandboxes {
 struct PruneNetworks {
     actor: Actor,
     turns: Vec<Key>,
+    intent: Option<Arc<Intent>>,
 }
 
 #[async_trait]
@@ -188,7 +197,8 @@ impl Job for PruneNetworks {
     type Output = (Vec<ObjectRef>, Vec<Key>, u64);
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
-        let rows = unused(tx).await?.into_iter().filter(|row| self.turns.contains(&Key::Network(row.id))).collect();
+        let mut rows = unused(tx).await?;
+        rows.retain(|row| self.turns.contains(&Key::Network(row.id)) && is_planned(self.intent.as_deref(), row));
         remove_networks(tx, &self.actor, rows).await
     }
 }

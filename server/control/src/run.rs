@@ -89,9 +89,9 @@ where
         let output = match &self.intent {
             None => self.job.run(tx).await?,
             Some(intent) => {
-                let reads = intent.before(tx).await?;
+                let before = intent.before(tx).await?;
                 let output = self.job.run(tx).await?;
-                intent.after(reads, output.decisions())?;
+                intent.after(before, output.decisions())?;
                 output
             }
         };

@@ -11,19 +11,39 @@ use crate::row::PlanRow;
 use crate::select::Select;
 use crate::tx::{ReadTx, WriteTx, sql};
 
-/// Adds a plan, and removes the oldest of whoever asked for it, so that at most `most` of theirs are left.
-pub fn insert<R: serde::Serialize>(tx: &mut WriteTx<'_>, row: &PlanRow<R>, most: u32) -> Result<(), Error> {
-    let statement = sql("INSERT INTO plan (id, created_by, created_at, expires_at, head, body, recipe) VALUES ($1, $2, $3, $4, $5, $6, $7);
-        DELETE FROM plan WHERE id IN
-            (SELECT id FROM plan WHERE created_by = $2 ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET $8)")
-    .bind(row.id.to_string())
-    .bind(row.plan.head.created_by.clone())
-    .bind(row.plan.head.created_at.millis())
-    .bind(row.plan.head.expires_at.millis())
-    .bind(column::json(&row.plan.head)?)
-    .bind(column::json(&row.plan)?)
-    .bind(column::json(&row.recipe)?)
-    .bind(column::limit(most));
+/// How much of one owner's is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Most plans that are not applied.
+    pub plans: u32,
+    /// Most bytes of all, those included that are applied.
+    pub bytes: u32,
+}
+
+/// Adds a plan, and removes those of its owner's that the quota has no room for: the oldest first, of the applied ones (which answer a lost
+/// answer) none as long as there are others, and never the one that is added, whatever the clock says.
+pub fn insert<R: serde::Serialize>(tx: &mut WriteTx<'_>, row: &PlanRow<R>, quota: Quota) -> Result<(), Error> {
+    let (head, body, recipe) = (column::json(&row.plan.head)?, column::json(&row.plan)?, column::json(&row.recipe)?);
+    let size = i64::try_from(head.len() + body.len() + recipe.len()).unwrap_or(i64::MAX);
+    let statement =
+        sql("INSERT INTO plan (id, owner, created_at, expires_at, head, body, recipe, size) VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+        DELETE FROM plan WHERE id IN (SELECT id FROM (
+            SELECT id, applied_at,
+                row_number() OVER (PARTITION BY applied_at IS NULL ORDER BY id = $1 DESC, created_at DESC, id DESC) AS place,
+                sum(size) OVER (ORDER BY id = $1 DESC, applied_at IS NULL, created_at DESC, id DESC
+                    ROWS UNBOUNDED PRECEDING) AS bytes
+            FROM plan WHERE owner = $2)
+            WHERE id <> $1 AND ((applied_at IS NULL AND place > $9) OR bytes > $10))")
+        .bind(row.id.to_string())
+        .bind(row.owner.clone())
+        .bind(row.plan.head.created_at.millis())
+        .bind(row.plan.head.expires_at.millis())
+        .bind(head)
+        .bind(body)
+        .bind(recipe)
+        .bind(size)
+        .bind(column::limit(quota.plans))
+        .bind(i64::from(quota.bytes));
     tx.write(statement);
     Ok(())
 }
@@ -40,13 +60,22 @@ pub async fn by_id<R: DeserializeOwned>(
     id: PlanId,
     now: Timestamp,
 ) -> Result<Option<PlanRow<R>>, Error> {
-    let statement = sql("SELECT body, recipe, applied_at, applied_by FROM plan WHERE id = $1 AND expires_at > $2");
-    let read = |c: &mut Columns<'_>| Ok((c.json::<Plan>()?, c.json::<R>()?, applied(c)?));
+    let statement =
+        sql("SELECT owner, body, recipe, applied_at, applied_by FROM plan WHERE id = $1 AND expires_at > $2");
+    let read = |c: &mut Columns<'_>| Ok((c.plain()?, c.json::<Plan>()?, c.json::<R>()?, applied(c)?));
     let found = tx.row(statement.bind(id.to_string()).bind(now.millis()), read).await?;
-    Ok(found.map(|(mut plan, recipe, applied)| {
+    Ok(found.map(|(owner, mut plan, recipe, applied)| {
         plan.head.applied = applied;
-        PlanRow { id, plan, recipe }
+        PlanRow { id, owner, plan, recipe }
     }))
+}
+
+/// What the plan with this ID is about, unless it has expired; and whose it is.
+pub async fn head(tx: &mut ReadTx<'_>, id: PlanId, now: Timestamp) -> Result<Option<(String, PlanHead)>, Error> {
+    let statement = sql("SELECT owner, head, applied_at, applied_by FROM plan WHERE id = $1 AND expires_at > $2");
+    let read = |c: &mut Columns<'_>| Ok((c.plain()?, c.json::<PlanHead>()?, applied(c)?));
+    let found = tx.row(statement.bind(id.to_string()).bind(now.millis()), read).await?;
+    Ok(found.map(|(owner, head, applied)| (owner, PlanHead { applied, ..head })))
 }
 
 /// A page of the heads of plans that have not expired, oldest first.
@@ -77,10 +106,9 @@ pub async fn mark_applied(tx: &mut WriteTx<'_>, id: PlanId, by: &str, now: Times
     tx.change_one(statement.bind(id.to_string()).bind(now.millis()).bind(by.to_owned())).await
 }
 
-/// Removes a plan; whether there was one that had not expired.
-pub async fn remove(tx: &mut WriteTx<'_>, id: PlanId, now: Timestamp) -> Result<bool, Error> {
-    let statement = sql("DELETE FROM plan WHERE id = $1 AND expires_at > $2");
-    Ok(tx.count_changed(statement.bind(id.to_string()).bind(now.millis())).await? > 0)
+/// Removes a plan.
+pub fn remove(tx: &mut WriteTx<'_>, id: PlanId) {
+    tx.write(sql("DELETE FROM plan WHERE id = $1").bind(id.to_string()));
 }
 
 /// Removes plans that have expired. Of each principal there are few.

@@ -279,6 +279,8 @@ pub struct IdempotencyKeyRow {
 pub struct PlanRow<R> {
     /// ID.
     pub id: PlanId,
+    /// Whose it is: what nobody else has or will have of who asked for it, unlike the name in the plan's head.
+    pub owner: String,
     /// The plan, as answered.
     pub plan: Plan,
     /// How it is carried out; the store does not look into it.

@@ -1,7 +1,11 @@
 //! Plans: a dry run's answer can be applied as it was shown, once; or is refused with what has changed.
 
+use std::time::Duration;
+
 use netloom_tests::host::macvlan;
-use netloom_tests::{Client, Snapshot, Value, host, json};
+use netloom_tests::{Client, Namespace, Snapshot, Value, host, json, until};
+
+const SOON: Duration = Duration::from_secs(10);
 
 fn plan_of(answer: &Value) -> String {
     answer["plan"]["id"].as_str().unwrap_or_else(|| panic!("no plan is kept: {answer}")).to_owned()
@@ -44,7 +48,7 @@ fn a_plan_is_applied_to_the_address_and_once() {
     let again = apply(&client, &plan);
     assert_eq!(again.header("location"), Some(path.as_str()));
     again.problem(409, "plan-applied");
-    assert!(client.get(&format!("plans/{plan}")).is(200)["applied"]["at"].is_string());
+    assert_eq!(client.get(&format!("plans/{plan}")).is(200)["applied"], applied["plan"]["applied"]);
 }
 
 #[test]
@@ -77,10 +81,68 @@ fn what_has_changed_since_is_named() {
     let fact = |name: &str| problem["facts"][name].as_str().unwrap().to_owned();
     assert!(fact("planned").contains("10.42.0.3") && fact("now").contains("10.42.0.4"), "{problem}");
     client.get("sandboxes/t").problem(404, "resource-not-found");
-    // The kernel: somebody took a part of it away that the plan removes.
+    // What the plan itself would do, done by somebody.
     let plan = plan_of(&client.patch("sandboxes/s?dry_run=true", &json!({"networks": {"n": null}})).is(200));
     client.patch("sandboxes/s", &json!({"networks": {"n": null}})).is(200);
     apply(&client, &plan).problem(409, "plan-stale");
+}
+
+#[test]
+fn what_somebody_does_to_the_kernel_by_hand_makes_a_plan_stale() {
+    let host = host!();
+    let client = host.start();
+    let pools = json!({"v4": {"subnet": "10.47.0.0/24"}});
+    let bridge = json!({"name": "web", "driver": "bridge", "pools": pools, "bridge": {"interface_name": "late0"}});
+    client.post("networks", &bridge).is(201);
+    host.sandbox("a", "web");
+    let done_otherwise = |plan: &str| {
+        let problem = apply(&client, plan).problem(409, "plan-stale");
+        assert!(problem["detail"].as_str().unwrap().contains("done in the kernel"), "{problem}");
+        problem
+    };
+    let plan = plan_of(&client.delete("networks/web?dry_run=true&cascade=endpoints").is(200));
+    // A stranger's in its place, faster than it is made anew: the plan's link is gone for good.
+    host.net.shell("until ip link del late0 && ip link add late0 type bridge; do :; done");
+    let problem = done_otherwise(&plan);
+    assert!(problem["facts"]["planned"].as_str().unwrap().contains("late0"), "{problem}");
+    host.net.run("ip link del late0");
+    until("nothing differs", SOON, || (client.get("drift").is(200)["items"] == json!([])).then_some(()));
+    apply(&client, &plan).is(200);
+}
+
+#[test]
+fn a_plan_that_adopts_a_namespace_adopts_no_other() {
+    let host = host!();
+    let client = host.start();
+    let path = format!("{}/adm", host.dir().display());
+    host.net.run(&format!("touch {path}"));
+    let (first, second) = (Namespace::new(), Namespace::new());
+    let mount = |one: &Namespace| host.net.run(&format!("mount --bind /proc/{}/ns/net {path}", one.pid()));
+    mount(&first);
+    let plan = plan_of(&client.post("sandboxes?dry_run=true", &json!({"name": "s", "netns": path})).is(200));
+    host.net.run(&format!("umount {path}"));
+    mount(&second);
+    let problem = apply(&client, &plan).problem(409, "plan-stale");
+    assert!(problem["facts"]["planned"].as_str().unwrap().contains("cookie"), "{problem}");
+    client.get("sandboxes/s").problem(404, "resource-not-found");
+    host.net.run(&format!("umount {path}"));
+    mount(&first);
+    apply(&client, &plan).is(200);
+}
+
+#[test]
+fn a_sandbox_that_joins_would_lose_traffic_too() {
+    let host = host!();
+    let client = host.start();
+    host.bridge("n1", "10.48.0.0/24");
+    host.sandbox("a", "n1");
+    let apart = json!({"bridge": {"masquerade": false}});
+    let shown = client.patch("networks/n1?dry_run=true", &apart).is(200);
+    assert_eq!(shown["plan"]["interruptions"].as_array().unwrap().len(), 1);
+    host.sandbox("b", "n1");
+    let problem = apply(&client, &plan_of(&shown)).problem(409, "plan-stale");
+    assert!(problem["facts"]["now"].as_str().unwrap().contains("sandbox `b` on n1"), "{problem}");
+    assert_ne!(client.get("networks/n1").is(200)["bridge"]["masquerade"], false);
 }
 
 #[test]
@@ -168,4 +230,10 @@ fn plans_are_listed_and_discarded() {
     let pending = client.post(&format!("plans/{second}/apply?wait=0s"), &json!({}));
     assert!(matches!(pending.status, 200 | 202), "{}", pending.text);
     assert_eq!(pending.json["network"]["name"], "m");
+    let path = pending.json["network"]["id"].as_str().map(|id| format!("/api/v1/networks/{id}"));
+    let kept = client.delete(&format!("plans/{second}"));
+    assert_eq!(kept.header("location"), path.as_deref(), "it stays on record");
+    kept.problem(409, "plan-applied");
+    let discarded = &client.all("audit?action=plan.discard&decision=allowed")[0];
+    assert_eq!(discarded["before"]["id"], json!(first));
 }

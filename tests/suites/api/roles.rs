@@ -87,8 +87,11 @@ fn every_operation_as_every_role_answers_as_declared() {
     host.sandbox("there", "there");
     client.post("networks/there/leases", &json!({"key": "there"})).is(201);
     client.post("tokens", &json!({"name": "there", "role": "viewer"})).is(201);
+    let shown = client.post("sandboxes?dry_run=true", &json!({"name": "planned"})).is(200);
+    let plan = shown["plan"]["id"].as_str().unwrap();
     let named = |name| ["networks", "sandboxes", "leases", "tokens"].into_iter().map(|kind| (kind, name)).collect();
-    let (missing, there): (BTreeMap<&str, &str>, BTreeMap<&str, &str>) = (named("missing"), named("there"));
+    let (missing, mut there): (BTreeMap<&str, &str>, BTreeMap<&str, &str>) = (named("missing"), named("there"));
+    there.insert("plans", plan);
 
     let nobody = host.tcp();
     for operation in &operations {
@@ -135,4 +138,21 @@ fn adopting_a_namespace_takes_more_than_the_operation() {
         let problem = answer.problem(403, "forbidden");
         assert!(problem["detail"].as_str().unwrap().contains("role admin"), "{problem}");
     }
+}
+
+#[test]
+fn discarding_anothers_plan_takes_more_than_the_operation() {
+    let host = host!();
+    let client = host.start();
+    let operator = with(&host, "operator");
+    let plan = |client: &Client| {
+        let shown = client.post("sandboxes?dry_run=true", &json!({"name": "planned"})).is(200);
+        format!("plans/{}", shown["plan"]["id"].as_str().unwrap())
+    };
+    let (roots, own) = (plan(&client), plan(&operator));
+    let problem = operator.delete(&roots).problem(403, "forbidden");
+    assert!(problem["detail"].as_str().unwrap().contains("role admin"), "{problem}");
+    client.get(&roots).is(200);
+    operator.delete(&own).is(204);
+    with(&host, "admin").delete(&plan(&operator)).is(204);
 }

@@ -138,15 +138,14 @@ pub(crate) async fn plan_apply_create(
     let id = id.into_inner();
     let keep_on_failure = on_failure == Some(OnFailure::Keep);
     let options = WriteOptions { keep_on_failure, ..options(None, wait) };
-    let seen = caller.authorize(GetPlan(id.clone()))?;
-    let applied = state.control.apply_plan(caller.authorize(ApplyPlan(id))?, options).await.map_err(located)?;
-    let plan = state.control.get_plan(seen).await?.head;
+    let (plan, applied) = state.control.apply_plan(caller.authorize(ApplyPlan(id))?, options).await.map_err(located)?;
     Ok(outcome(plan, applied))
 }
 
 /// Discards a plan.
 ///
-/// It is forgotten, applied or not; what an applied one did stays.
+/// It is forgotten. One who didn't make it needs role admin for that. A plan that was applied stays until it expires, as the record of it: 409
+/// `plan-applied`.
 #[utoipa::path(tag = "plans", params(("id" = String, Path, description = "The plan's ID.")),
     responses((status = 204, description = "The plan is forgotten.")))]
 #[delete("/plans/{id}")]
@@ -156,7 +155,7 @@ pub(crate) async fn plan_delete(
     id: web::Path<String>,
     _: Filter<NoQuery>,
 ) -> Result<HttpResponse, Problem> {
-    state.control.discard_plan(caller.authorize(DiscardPlan(id.into_inner()))?).await?;
+    state.control.discard_plan(caller.authorize(DiscardPlan(id.into_inner()))?).await.map_err(located)?;
     Ok(HttpResponse::NoContent().finish())
 }
 

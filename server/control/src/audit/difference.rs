@@ -2,12 +2,13 @@
 
 use netloom_model::lease::LeaseSpec;
 use netloom_model::network::NetworkSpec;
+use netloom_model::plan::PlanHead;
 use netloom_model::sandbox::SandboxSpec;
 use netloom_model::token::TokenSpec;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// What the audit may show of an object: what a user wrote of it. A type that holds a secret is none of these, so that no secret
+/// What the audit may show of an object: what a user wrote of it, of a plan what it is about. A type that holds a secret is none of these, so that no secret
 /// gets into an entry whatever its field is called.
 pub(crate) trait Audited: Serialize {}
 
@@ -15,6 +16,7 @@ impl Audited for NetworkSpec {}
 impl Audited for SandboxSpec {}
 impl Audited for LeaseSpec {}
 impl Audited for TokenSpec {}
+impl Audited for PlanHead {}
 
 /// The fields that a change changed.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -76,6 +76,7 @@ commands! {
     GetPlan => Read "plan.get";
     ApplyPlan => Write "plan.apply";
     DiscardPlan => Write "plan.discard";
+    DiscardAnothersPlan => Administer "plan.discard";
 }
 
 impl Command for CreateSandbox {

@@ -21,9 +21,13 @@ pub struct GetPlan(pub Reference);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplyPlan(pub Reference);
 
-/// Forgets a plan.
+/// Forgets a plan. Whoever did not make it needs what [`DiscardAnothersPlan`] needs, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiscardPlan(pub Reference);
+
+/// What discarding comes to, of somebody else's plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiscardAnothersPlan;
 
 /// What came of a planned write of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use netloom_model::plan::Plan;
+use netloom_model::plan::{Interruption, Plan, PlanHead};
 use netloom_store::PlanRow;
 
 use super::command::PlannedCommand;
-use super::intent::{Held, Intent, otherwise, stale};
+use super::intent::{Held, Intent, applied_before, otherwise, stale};
 use super::keep::{MayPlan, Recipe};
 use crate::command::{Applied, ApplyPlan, Outcome, Put, WriteOptions, Written};
 use crate::control::Control;
@@ -17,37 +17,67 @@ use crate::run::Run;
 use crate::settle::Deadline;
 
 impl Control {
-    /// Does what a plan says, once. The answer is that of the command that was planned.
+    /// Does what a plan says, once. The answer is the plan, as applied, and that of the command that was planned.
     ///
     /// # Errors
     /// `plan-stale` with what has changed, `plan-applied`; forbidden, to one who may not do what was planned; the node's refusal, after which
     /// the write is undone as it would be without a plan.
-    pub async fn apply_plan(&self, c: Authorized<ApplyPlan>, options: WriteOptions) -> Result<Applied, Error> {
+    pub async fn apply_plan(
+        &self,
+        c: Authorized<ApplyPlan>,
+        options: WriteOptions,
+    ) -> Result<(PlanHead, Applied), Error> {
         let (ApplyPlan(reference), context) = c.into_parts();
         let row = self.plan_row(&reference).await?;
         self.detached(|this| async move { this.apply_now(row, context, options).await }).await
     }
 
-    async fn apply_now(self, row: PlanRow<Recipe>, context: Context, options: WriteOptions) -> Result<Applied, Error> {
+    async fn apply_now(
+        self,
+        row: PlanRow<Recipe>,
+        context: Context,
+        options: WriteOptions,
+    ) -> Result<(PlanHead, Applied), Error> {
         if row.plan.head.applied.is_some() {
-            return Err(applied(&row));
+            return Err(applied_before(row.id, &row.plan.head));
         }
         let deadline = Deadline::new(options.wait);
-        let run = |applies: bool, options: WriteOptions| {
-            let Recipe { command, seed, decisions } = row.recipe.clone();
-            let held = Held { id: row.id, reads: row.plan.reads.clone(), decisions, applies };
-            let intent = Some(Arc::new(Intent::held(command, &context, held)));
-            Run { seed, intent, ..Run::plain(options) }
-        };
-        let command = row.recipe.command.clone();
-        let look = run(false, WriteOptions { dry_run: true, ..options.clone() });
-        let looked = self.clone().execute(command.clone(), context.clone(), look).await;
-        let mut looked = looked.map_err(|error| instead_of(&row, error))?;
-        check_operations(&row, looked.plan_mut())?;
+        let command = &row.recipe.command;
+        let look = held(&row, &context, false);
+        let how = run(&row, &look, WriteOptions { dry_run: true, ..options.clone() });
+        let looked = self.clone().execute(command.clone(), context.clone(), how).await;
+        let checked = looked.and_then(|mut looked| check_plan(&row, looked.plan_mut()));
+        if let Err(error) = checked {
+            return Err(self.instead_of(&row, error).await);
+        }
         let wait = if options.wait.is_zero() { options.wait } else { deadline.left() };
-        let options = WriteOptions { dry_run: false, wait, ..options };
-        let written = self.clone().execute(command, context.clone(), run(true, options)).await;
-        written.map_err(|error| instead_of(&row, error))
+        let write = held(&row, &context, true);
+        let how = run(&row, &write, WriteOptions { dry_run: false, wait, ..options });
+        let written = self.clone().execute(command.clone(), context, how).await;
+        let applied = write.noted().applied;
+        match written {
+            Ok(written) => Ok((PlanHead { applied, ..row.plan.head }, written)),
+            // What comes of the write once it is done says nothing of the plan.
+            Err(error) if applied.is_some() => Err(error),
+            Err(error) => Err(self.instead_of(&row, error).await),
+        }
+    }
+
+    /// What a refusal of the planned command means to one who applies the plan: it was none when the plan was made. If somebody else has
+    /// applied it meanwhile, all that is otherwise is their doing.
+    async fn instead_of(&self, row: &PlanRow<Recipe>, error: Error) -> Error {
+        let of_state = matches!(
+            error.kind,
+            ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Invalid | ErrorKind::PreconditionFailed
+        );
+        if !of_state || error.code == "plan-applied" {
+            return error;
+        }
+        match self.plan_row(&row.id.to_string()).await {
+            Ok(present) if present.plan.head.applied.is_some() => applied_before(row.id, &present.plan.head),
+            Ok(_) => as_stale(row, error),
+            Err(gone) => gone,
+        }
     }
 
     /// Runs a planned command, if whoever asks may.
@@ -160,42 +190,48 @@ impl MayPlan for Applied {
     }
 }
 
-/// Refuses when the kernel would have other things done to it than the plan says.
-fn check_operations(row: &PlanRow<Recipe>, looked: Option<&mut Plan>) -> Result<(), Error> {
-    let words =
-        |plan: &Plan| -> Vec<String> { plan.operations.iter().map(|step| step.operation.summary.clone()).collect() };
-    match looked {
-        Some(now) if now.operations != row.plan.operations => {
-            Err(otherwise(row.id, "done in the kernel", &words(&row.plan), &words(now)))
-        }
-        _ => Ok(()),
-    }
+/// The planned command, held to its plan.
+fn held(row: &PlanRow<Recipe>, context: &Context, applies: bool) -> Arc<Intent> {
+    let Recipe { command, decisions, .. } = row.recipe.clone();
+    let held = Held { id: row.id, reads: row.plan.reads.clone(), decisions, applies };
+    Arc::new(Intent::held(command, context, held))
 }
 
-/// What a refusal of the planned command means to one who applies the plan: it was none when the plan was made.
-fn instead_of(row: &PlanRow<Recipe>, error: Error) -> Error {
-    let of_state = matches!(
-        error.kind,
-        ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Invalid | ErrorKind::PreconditionFailed
-    );
-    if !of_state || error.refusal.is_some() || error.retryable || error.code.starts_with("plan-") {
+fn run(row: &PlanRow<Recipe>, intent: &Arc<Intent>, options: WriteOptions) -> Run {
+    Run { seed: row.recipe.seed, intent: Some(Arc::clone(intent)), ..Run::plain(options) }
+}
+
+/// Refuses when the kernel would have other things done to it than the plan says, or other sandboxes would lose traffic by it.
+fn check_plan(row: &PlanRow<Recipe>, looked: Option<&mut Plan>) -> Result<(), Error> {
+    let Some(now) = looked else { return Ok(()) };
+    let then = &row.plan;
+    if now.operations != then.operations {
+        return Err(otherwise(row.id, "done in the kernel", &operations(then), &operations(now)));
+    }
+    if now.interruptions != then.interruptions {
+        return Err(otherwise(row.id, "interrupted", &interruptions(then), &interruptions(now)));
+    }
+    Ok(())
+}
+
+fn operations(plan: &Plan) -> Vec<String> {
+    plan.operations.iter().map(|step| step.operation.summary.clone()).collect()
+}
+
+fn interruptions(plan: &Plan) -> Vec<String> {
+    let words = |one: &Interruption| {
+        format!("sandbox `{}` on {}: {}", one.sandbox.name, one.networks.join(", "), one.reasons.join("; "))
+    };
+    plan.interruptions.iter().map(words).collect()
+}
+
+/// A refusal, as `plan-stale`, where it is not that, another's turn or the kernel's word already.
+fn as_stale(row: &PlanRow<Recipe>, error: Error) -> Error {
+    if error.refusal.is_some() || error.retryable || error.code == "plan-stale" {
         return error;
     }
     let mut answer = stale(row.id, &error.detail).fact("cause", error.code);
     answer.facts.extend(error.facts);
     answer.blockers = error.blockers;
     answer
-}
-
-/// `plan-applied`, with what it was applied to.
-fn applied(row: &PlanRow<Recipe>) -> Error {
-    let head = &row.plan.head;
-    let when =
-        head.applied.as_ref().map_or_else(String::new, |applied| format!(" at {} by {}", applied.at, applied.by));
-    let mut error = Error::conflict("plan-applied", format!("plan `{}` was applied{when}", row.id))
-        .hint("a plan is applied once: see what came of it, or make the plan anew with `dry_run=true`");
-    if let Some(object) = &head.object {
-        error = error.fact("object_kind", object.kind.as_str()).fact("object_id", &object.id);
-    }
-    error
 }

@@ -5,13 +5,13 @@ use std::sync::{Mutex, PoisonError};
 
 use netloom_model::PlanId;
 use netloom_model::event::ObjectRef;
-use netloom_model::plan::{NodePlan, Plan, PlanHead, PlanRead, PlanStep};
+use netloom_model::plan::{NodePlan, Plan, PlanApplied, PlanHead, PlanRead, PlanStep};
 use netloom_model::{NodeId, Timestamp};
-use netloom_store::{Error as StoreError, WriteTx, plans};
+use netloom_store::{WriteTx, plans};
 
 use super::command::PlannedCommand;
 use super::keep::LIFE;
-use super::reads;
+use super::{none, reads};
 use crate::clock::now;
 use crate::error::Error;
 use crate::principal::Context;
@@ -20,6 +20,8 @@ use crate::principal::Context;
 pub(crate) struct Intent {
     pub(crate) command: PlannedCommand,
     pub(crate) by: String,
+    /// Who that is, whatever the name: see [`crate::principal::Principal::identity`].
+    pub(crate) owner: String,
     /// The plan that it is held to.
     held: Option<Held>,
     noted: Mutex<Noted>,
@@ -40,12 +42,15 @@ pub(crate) struct Held {
 pub(crate) struct Noted {
     pub(crate) reads: Vec<PlanRead>,
     pub(crate) decisions: Option<Vec<String>>,
+    /// That the plan was marked as applied.
+    pub(crate) applied: Option<PlanApplied>,
 }
 
 impl Intent {
     /// To make a plan of a command.
     pub(crate) fn new(command: PlannedCommand, context: &Context) -> Self {
-        Self { command, by: context.principal.name.clone(), held: None, noted: Mutex::default() }
+        let (by, owner) = (context.principal.name.clone(), context.principal.identity());
+        Self { command, by, owner, held: None, noted: Mutex::default() }
     }
 
     /// To hold a command to its plan.
@@ -58,46 +63,57 @@ impl Intent {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// IDs of the objects that the plan names, where the command is held to one.
-    pub(crate) fn decided(&self) -> Option<&[String]> {
-        self.held.as_ref()?.decisions.as_deref()
+    /// The plan that the command is held to, if it is.
+    pub(crate) const fn held_to(&self) -> Option<&Held> {
+        self.held.as_ref()
     }
 
     /// Reads what the command is made from, before it changes anything.
     ///
     /// # Errors
-    /// `plan-stale`, `plan-applied`.
-    pub(crate) async fn before(&self, tx: &mut WriteTx<'_>) -> Result<Vec<PlanRead>, Error> {
+    /// `plan-applied`, before all else: what the applying did itself is no change since. `plan-stale`.
+    pub(crate) async fn before(&self, tx: &mut WriteTx<'_>) -> Result<Noted, Error> {
+        self.note(Noted::default());
+        let mut applied = None;
+        if let Some(held) = &self.held {
+            let now = now();
+            let head = plans::head(tx, held.id, now).await?.map(|(_, head)| head);
+            let head = head.ok_or_else(|| none(&held.id.to_string()))?;
+            if head.applied.is_some() {
+                return Err(applied_before(held.id, &head));
+            }
+            if held.applies {
+                plans::mark_applied(tx, held.id, &self.by, now).await?;
+                applied = Some(PlanApplied { at: now, by: self.by.clone() });
+            }
+        }
         let reads = reads::of(tx, &self.command).await?;
         if let Some(held) = &self.held {
-            if held.applies {
-                let marked = plans::mark_applied(tx, held.id, &self.by, now()).await;
-                marked.map_err(|error| match error {
-                    StoreError::NotFound => applied_meanwhile(held.id),
-                    other => other.into(),
-                })?;
-            }
             let changed = reads::changed(&held.reads, &reads);
             if !changed.is_empty() {
                 return Err(changed_since(held.id, changed));
             }
         }
-        Ok(reads)
+        Ok(Noted { reads, decisions: None, applied })
     }
 
-    /// Notes what was decided.
+    /// Notes what was decided, beside what was found before.
     ///
     /// # Errors
     /// `plan-stale`, when the plan says otherwise.
-    pub(crate) fn after(&self, reads: Vec<PlanRead>, decisions: Option<Vec<String>>) -> Result<(), Error> {
+    pub(crate) fn after(&self, before: Noted, decisions: Option<Vec<String>>) -> Result<(), Error> {
         if let Some(held) = &self.held
             && let (Some(then), Some(now)) = (&held.decisions, &decisions)
             && then != now
         {
             return Err(otherwise(held.id, "decided", then, now));
         }
-        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = Noted { reads, decisions };
+        self.note(Noted { decisions, ..before });
         Ok(())
+    }
+
+    fn note(&self, noted: Noted) {
+        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = noted;
     }
 
     /// The plan, of what the node would do.
@@ -146,7 +162,14 @@ pub(crate) fn otherwise(id: PlanId, what: &str, then: &[String], now: &[String])
     stale(id, &format!("other things would be {what} now than it says")).fact("planned", planned).fact("now", present)
 }
 
-fn applied_meanwhile(id: PlanId) -> Error {
-    Error::conflict("plan-applied", format!("plan `{id}` was applied or discarded meanwhile"))
-        .hint("a plan is applied once; see it for when and by whom")
+/// `plan-applied`, with what it was applied to.
+pub(crate) fn applied_before(id: PlanId, head: &PlanHead) -> Error {
+    let when =
+        head.applied.as_ref().map_or_else(String::new, |applied| format!(" at {} by {}", applied.at, applied.by));
+    let mut error = Error::conflict("plan-applied", format!("plan `{id}` was applied{when}"))
+        .hint("a plan is applied once: see what came of it, or make the plan anew with `dry_run=true`");
+    if let Some(object) = &head.object {
+        error = error.fact("object_kind", object.kind.as_str()).fact("object_id", &object.id);
+    }
+    error
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use netloom_model::PlanId;
 use netloom_model::plan::Plan;
+use netloom_store::plans::Quota;
 use netloom_store::{PlanRow, WriteTx, plans};
 use serde::{Deserialize, Serialize};
 
@@ -22,9 +23,9 @@ use crate::run::Run;
 
 /// How long a plan can be applied.
 pub(super) const LIFE: Duration = Duration::from_secs(3600);
-/// Most plans that are kept of one principal; the oldest give way.
-const MOST: u32 = 100;
-/// Largest plan that is kept, in bytes of JSON.
+/// What is kept of one principal; the oldest give way.
+const QUOTA: Quota = Quota { plans: 100, bytes: 64 << 20 };
+/// Largest plan that is kept, in bytes of JSON, with how it is carried out.
 const SIZE_MAX: usize = 4 << 20;
 
 /// How a plan is carried out.
@@ -93,22 +94,22 @@ impl Control {
         let mut answer = self.detached(|this| use_case(this, run)).await?;
         if let (Some(intent), Some(plan)) = (intent, answer.plan_mut()) {
             let decisions = intent.noted().decisions;
-            self.keep(plan, Recipe { command: intent.command.clone(), seed, decisions }).await;
+            self.keep(plan, intent.owner.clone(), Recipe { command: intent.command.clone(), seed, decisions }).await;
         }
         Ok(answer)
     }
 
     /// Keeps a plan and gives it its ID. One that can't be kept has none: that it can't be is no reason not to answer what was asked.
-    async fn keep(&self, plan: &mut Plan, recipe: Recipe) {
+    async fn keep(&self, plan: &mut Plan, owner: String, recipe: Recipe) {
         let Ok(id) = random().map(PlanId::from_random) else { return };
         let mut kept = plan.clone();
         kept.head.id = Some(id);
-        let size = serde_json::to_vec(&kept).map_or(usize::MAX, |text| text.len());
+        let size = serde_json::to_vec(&(&kept, &recipe)).map_or(usize::MAX, |text| text.len());
         if size > SIZE_MAX {
             tracing::warn!(size, "a plan of {} operations is too large to be kept", kept.operations.len());
             return;
         }
-        match self.inner.commit(false, Keep(PlanRow { id, plan: kept, recipe })).await {
+        match self.inner.commit(false, Keep(PlanRow { id, owner, plan: kept, recipe })).await {
             Ok(()) => plan.head.id = Some(id),
             Err(error) => tracing::warn!(%error, "a plan could not be kept"),
         }
@@ -122,6 +123,6 @@ impl Job for Keep {
     type Output = ();
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
-        Ok(plans::insert(tx, &self.0, MOST)?)
+        Ok(plans::insert(tx, &self.0, QUOTA)?)
     }
 }

@@ -1,18 +1,19 @@
 //! What a planned command is made from: the objects that it names, with the revisions of their specs, read in its own transaction before it
 //! changes them. What else it depends on (free addresses, the host, the kernel) shows in what it decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_model::event::{ObjectKind, ObjectRef};
+use netloom_model::lease::LeaseKind;
 use netloom_model::plan::PlanRead;
 use netloom_model::sandbox::AttachmentSpec;
-use netloom_store::{LeaseRow, NetworkRow, ReadTx, SandboxRow, endpoints, sandboxes};
+use netloom_store::{LeaseRow, NetworkRow, ReadTx, SandboxRow, endpoints, leases, networks, sandboxes};
 
 use super::command::PlannedCommand;
 use crate::error::{Error, ErrorKind};
 use crate::journal::{lease_ref, network_ref, sandbox_ref};
 use crate::networks::remove::ENDPOINTS_MAX;
-use crate::{leases, networks as network_cases, prune, reclaim, sandboxes as sandbox_cases};
+use crate::{leases as lease_cases, networks as network_cases, prune, reclaim, sandboxes as sandbox_cases};
 
 /// Reads them, in an order of their own. What does not exist is not among them: when it does later, that shows.
 pub(crate) async fn of(tx: &mut ReadTx<'_>, command: &PlannedCommand) -> Result<Vec<PlanRead>, Error> {
@@ -23,8 +24,11 @@ pub(crate) async fn of(tx: &mut ReadTx<'_>, command: &PlannedCommand) -> Result<
         PlannedCommand::PutNetwork(put) => reads.network(tx, &put.network).await?.map_or((), drop),
         PlannedCommand::RemoveNetwork(remove) => {
             let row = reads.network(tx, &remove.network).await?;
-            if let Some(row) = row.filter(|_| remove.cascade) {
-                reads.sandboxes_on(tx, &row).await?;
+            if let Some(row) = row {
+                reads.reservations(tx, &row).await?;
+                if remove.cascade {
+                    reads.sandboxes_on(tx, &row).await?;
+                }
             }
         }
         PlannedCommand::CreateSandbox(create) => {
@@ -48,8 +52,15 @@ pub(crate) async fn of(tx: &mut ReadTx<'_>, command: &PlannedCommand) -> Result<
         PlannedCommand::PutLease(put) => reads.lease(tx, &put.network, &put.lease).await?,
         PlannedCommand::ReleaseLease(release) => reads.lease(tx, &release.network, &release.lease).await?,
         PlannedCommand::Prune(_) => {
-            prune::stopped(tx).await?.iter().for_each(|row| reads.add_sandbox(row));
-            prune::unused(tx).await?.iter().for_each(|row| reads.add_network(row));
+            let stopped = prune::stopped(tx).await?;
+            stopped.iter().for_each(|row| reads.add_sandbox(row));
+            // With the sandboxes their networks may come to be unused, and go with the others.
+            let mut networks = reads.networks_of(tx, &stopped).await?;
+            networks.extend(prune::unused(tx).await?);
+            for network in &networks {
+                reads.add_network(network);
+                reads.reservations(tx, network).await?;
+            }
         }
         PlannedCommand::Reclaim(_) => {
             let rows = sandboxes::orphaned(tx, crate::clock::now(), reclaim::AT_ONCE).await?;
@@ -72,12 +83,14 @@ pub(crate) fn changed(then: &[PlanRead], now: &[PlanRead]) -> Vec<ObjectRef> {
 
 #[derive(Default)]
 struct Reads {
-    found: BTreeMap<(ObjectKind, String), PlanRead>,
+    /// By kind and name; names of leases are their networks' own.
+    found: BTreeMap<(ObjectKind, String, String), PlanRead>,
 }
 
 impl Reads {
     fn add(&mut self, object: ObjectRef, spec_revision: u64) {
-        self.found.insert((object.kind, object.name.clone()), PlanRead { object, spec_revision });
+        let key = (object.kind, object.name.clone(), object.id.clone());
+        self.found.insert(key, PlanRead { object, spec_revision });
     }
 
     fn add_network(&mut self, row: &NetworkRow) {
@@ -119,9 +132,24 @@ impl Reads {
         Ok(())
     }
 
+    /// The networks that sandboxes are on, those included that they are leaving.
+    async fn networks_of(&self, tx: &mut ReadTx<'_>, rows: &[SandboxRow]) -> Result<Vec<NetworkRow>, Error> {
+        let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+        let on: BTreeSet<_> =
+            endpoints::of_sandboxes(tx, &ids).await?.iter().map(|endpoint| endpoint.network_id).collect();
+        Ok(networks::by_ids(tx, &on.into_iter().collect::<Vec<_>>()).await?)
+    }
+
+    /// What goes with a network besides its pools, which are part of its spec.
+    async fn reservations(&mut self, tx: &mut ReadTx<'_>, network: &NetworkRow) -> Result<(), Error> {
+        let rows = leases::of_kind(tx, network.id, LeaseKind::Reserved).await?;
+        rows.iter().for_each(|row| self.add(lease_ref(row), row.spec_revision));
+        Ok(())
+    }
+
     async fn lease(&mut self, tx: &mut ReadTx<'_>, network: &str, reference: &str) -> Result<(), Error> {
         let Some(network) = self.network(tx, network).await? else { return Ok(()) };
-        let row: Option<LeaseRow> = if_there(leases::find(tx, &network, reference).await)?;
+        let row: Option<LeaseRow> = if_there(lease_cases::find(tx, &network, reference).await)?;
         row.iter().for_each(|row| self.add(lease_ref(row), row.spec_revision));
         Ok(())
     }

@@ -11,7 +11,7 @@ use netloom_model::assignment::{Adoption, Assignment, Key};
 use netloom_model::condition::Condition;
 use netloom_model::drift::Drift;
 use netloom_model::facts::Facts;
-use netloom_model::plan::{Action, NodePlan, PlannedOperation, Refusal};
+use netloom_model::plan::{Action, Interruption, NodePlan, PlannedOperation, Refusal};
 use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
 use netloom_model::report::{Counters, Live, LiveObject, Outcome, Report};
@@ -46,6 +46,12 @@ pub struct FakeNode {
     pub delay: Mutex<Duration>,
     /// Whether it holds other things than those that it made.
     pub drifted: Mutex<bool>,
+    /// Whose traffic what it would do stops.
+    pub interrupted: Mutex<Vec<Interruption>>,
+    /// How often each namespace was deleted and made anew.
+    pub made_anew: Mutex<u64>,
+    /// Processes whose namespaces can be adopted.
+    pub processes: Mutex<BTreeMap<i32, Adoption>>,
     /// A store that is closed while the next probe is under way.
     pub closes: Mutex<Option<Store>>,
 }
@@ -127,7 +133,7 @@ impl Node for FakeNode {
         if *self.drifted.lock().unwrap() {
             operations.extend(operations.first().cloned());
         }
-        Ok(NodePlan { operations, interruptions: Vec::new() })
+        Ok(NodePlan { operations, interruptions: self.interrupted.lock().unwrap().clone() })
     }
 
     async fn converge(&self, keys: Vec<Key>, revision: u64, within: Duration) -> BTreeMap<Key, Outcome> {
@@ -206,14 +212,15 @@ impl Node for FakeNode {
         use netloom_model::invalid::Code;
         match namespace {
             NamespaceReference::Path(path) if path.starts_with("/run/netns/") => {
-                Ok(Adoption { cookie: path.len() as u64, path, boot_id: "boot".into(), start_time: None })
+                let cookie = 1000 * *self.made_anew.lock().unwrap() + path.len() as u64;
+                Ok(Adoption { cookie, path, boot_id: "boot".into(), start_time: None })
             }
             NamespaceReference::Path(path) => {
                 Err(Invalid::new(pointer, Code::NotFound, &path, "no namespace is there"))
             }
-            NamespaceReference::Pid(pid) => {
-                Err(Invalid::new(pointer, Code::NotAvailable, &pid.to_string(), "it is the host's own namespace"))
-            }
+            NamespaceReference::Pid(pid) => self.processes.lock().unwrap().get(&pid).cloned().ok_or_else(|| {
+                Invalid::new(pointer, Code::NotAvailable, &pid.to_string(), "it is the host's own namespace")
+            }),
         }
     }
 
