@@ -110,6 +110,10 @@ case "$verb" in
     ;;
 esac
 
+# A misspelt section would be an empty one.
+unknown=$(jq -r '(keys - ["leases", "networks", "sandboxes"]) | join(", ")' "$file")
+[[ -z $unknown ]] || { echo "$file: there are networks, leases and sandboxes, not $unknown" >&2; exit 1; }
+
 objects "$file" | $order | {
   pending=0
   while IFS=$'\t' read -r path spec; do

@@ -32,7 +32,10 @@ impl Document {
     pub(crate) fn whole<T: DeserializeOwned + Serialize + ToSchema>(self) -> Result<T, Problem> {
         let mut value = self.0;
         strip_nulls(&mut value);
-        parse_document(&value).map_err(|invalid| explained(&T::name(), invalid).into())
+        parse_document(&value).map_err(|wrong| {
+            let wrong = wrong.into_iter().map(|invalid| explained(&T::name(), invalid)).collect();
+            netloom_control::Error::invalid(wrong).into()
+        })
     }
 
     /// The whole document of an object that its path names, by name or ID: the field that has the name may be left out.

@@ -22,10 +22,9 @@ impl Seed {
         Ok(Self(Some(random()?)))
     }
 
-    /// ID of a lease that is the write's own object. Of a plan's it has no time in it: that would be another when it is applied.
+    /// ID of a lease that is the write's own object.
     pub(crate) fn lease_id(self, now: Timestamp) -> Result<LeaseId, Error> {
-        let bytes = self.dice("object").draw()?;
-        Ok(if self.0.is_some() { LeaseId::from_random(bytes) } else { LeaseId::at(now, bytes) })
+        self.dice("object").lease_id(now)
     }
 
     /// Dice for one purpose: for another, they fall otherwise.
@@ -43,6 +42,12 @@ pub(crate) struct Dice {
 }
 
 impl Dice {
+    /// ID of a lease. Of a plan's it has no time in it: that would be another when it is applied.
+    pub(crate) fn lease_id(&self, now: Timestamp) -> Result<LeaseId, Error> {
+        let bytes = self.draw()?;
+        Ok(if self.seed.0.is_some() { LeaseId::from_random(bytes) } else { LeaseId::at(now, bytes) })
+    }
+
     /// The next random bytes, 32 at most.
     ///
     /// # Errors

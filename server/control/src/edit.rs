@@ -112,5 +112,5 @@ fn merged<S: Named>(old: &S, patch: &Value) -> Result<S, Error> {
         error
     })?;
     document::merge(&mut document, patch.clone());
-    Ok(document::parse_document(&document)?)
+    document::parse_document(&document).map_err(Error::invalid)
 }

@@ -24,15 +24,45 @@ pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Invalid> {
     })
 }
 
-/// As [`parse`], of a document with objects in it. A list is no substitute for one, though serde would take its items in order.
-pub fn parse_document<T: DeserializeOwned + Serialize>(value: &Value) -> Result<T, Invalid> {
-    let parsed: T = parse(value.clone())?;
+/// Most unknown fields that are told at once.
+const UNKNOWN_MAX: usize = 32;
+
+/// As [`parse`], of a document with objects in it. A list is no substitute for one, though serde would take its items in order. Of fields that are not
+/// known all are named, and what is wrong beside them.
+pub fn parse_document<T: DeserializeOwned + Serialize>(value: &Value) -> Result<T, Vec<Invalid>> {
+    let (mut known, mut wrong) = (value.clone(), Vec::new());
+    // Reading ends at the first that is wrong: without it the next shows.
+    let parsed: T = loop {
+        match parse(known.clone()) {
+            Ok(parsed) => break parsed,
+            Err(refused) => {
+                let unknown = refused.code == Code::UnknownField && remove(&mut known, &refused.pointer);
+                wrong.push(refused);
+                if !unknown || wrong.len() == UNKNOWN_MAX {
+                    return Err(wrong);
+                }
+            }
+        }
+    };
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
     let echoed = serde_json::to_value(&parsed).unwrap_or_default();
     match list_for_object(value, &echoed, String::new()) {
-        Some(pointer) => Err(no_list(pointer)),
+        Some(pointer) => Err(vec![no_list(pointer)]),
         None => Ok(parsed),
     }
 }
+
+/// Removes the member at a JSON Pointer; whether it was there.
+fn remove(value: &mut Value, pointer: &str) -> bool {
+    let Some((parent, key)) = pointer.rsplit_once('/') else { return false };
+    let key = key.replace("~1", "/").replace("~0", "~");
+    value.pointer_mut(parent).and_then(Value::as_object_mut).is_some_and(|members| members.remove(&key).is_some())
+}
+
+/// Members of an answered object that nobody writes.
+const DECIDED: [&str; 7] = ["created_at", "created_by", "id", "revision", "spec_revision", "status", "updated_at"];
 
 fn no_list(pointer: String) -> Invalid {
     let message = "an object is needed, not a list".to_owned();
@@ -102,7 +132,10 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> Invalid {
         let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
         let mut refused =
             Invalid::new(&pointer, Code::UnknownField, field, format!("there is no field `{field}` here"));
-        if let Some(meant) = meant::field(&known, field) {
+        if pointer.matches('/').count() == 1 && DECIDED.contains(&field) {
+            refused.message = format!("`{field}` is not written, only answered");
+            refused = refused.hint(format!("of what was read leave out {}", DECIDED.join(", ")));
+        } else if let Some(meant) = meant::field(&known, field) {
             refused = refused.hint(format!("{meant}. Known fields: {}", known.join(", ")));
         } else if let Some(near) = nearest(&known, field) {
             refused = refused.hint(format!("did you mean `{near}`? Known fields: {}", known.join(", ")));
@@ -259,6 +292,21 @@ mod tests {
     }
 
     #[test]
+    fn all_unknown_fields_are_named_at_once_and_what_is_wrong_beside_them() {
+        let given =
+            json!({"name":"n","drivr":"host","driver":"macvlan","macvlan":{"parrent":"p"},"status":{},"mtu":"x"});
+        let refused = parse_document::<NetworkSpec>(&given).expect_err("unknown");
+        let told: Vec<_> = refused.iter().map(|one| (one.pointer.as_str(), one.code)).collect();
+        let unknown = |pointer| (pointer, Code::UnknownField);
+        for wanted in [unknown("/drivr"), unknown("/macvlan/parrent"), unknown("/status"), ("/mtu", Code::WrongType)] {
+            assert!(told.contains(&wanted), "{wanted:?}: {told:?}");
+        }
+        assert_eq!(told.len(), 4, "{told:?}");
+        let status = refused.iter().find(|one| one.pointer == "/status").and_then(|one| one.hint.clone());
+        assert!(status.expect("a hint").contains("spec_revision"));
+    }
+
+    #[test]
     fn a_missing_field_and_a_wrong_type_are_named() {
         let refused = parse::<NetworkSpec>(json!({"driver":"macvlan"})).expect_err("no name");
         assert_eq!((refused.pointer.as_str(), refused.code), ("/name", Code::Required));
@@ -298,7 +346,7 @@ mod tests {
             (json!({"name": "n", "driver": "bridge", "pools": {"v4": []}}), "/pools/v4"),
             (json!([]), ""),
         ] {
-            let refused = parse_document::<NetworkSpec>(&list).expect_err("refused");
+            let refused = parse_document::<NetworkSpec>(&list).expect_err("refused").remove(0);
             assert_eq!((refused.code, refused.pointer.as_str()), (Code::WrongType, pointer), "{list}: {refused:?}");
             assert!(!refused.message.contains("struct"), "{refused:?}");
         }

@@ -55,8 +55,10 @@ pub(crate) struct ApplyQuery {
 pub(crate) enum Effect {
     /// It was made.
     Created,
-    /// It has the planned spec.
+    /// It has the planned spec, which is another than it had.
     Updated,
+    /// It had the planned spec already.
+    Unchanged,
     /// It is gone, or on its way out.
     Removed,
 }
@@ -194,6 +196,7 @@ fn of<T: Addressed>(outcome: Outcome<T>, effect: &mut Option<Effect>, place: &mu
     let (done, written) = match outcome {
         Outcome::Made(written) => (Effect::Created, written),
         Outcome::Changed(written) => (Effect::Updated, written),
+        Outcome::Unchanged(written) => (Effect::Unchanged, written),
         Outcome::Removed(written) => (Effect::Removed, written),
     };
     let (verified, object) = parts(written);

@@ -36,6 +36,8 @@ pub enum Outcome<T> {
     Made(Written<T>),
     /// It was changed.
     Changed(Written<T>),
+    /// It was as planned already.
+    Unchanged(Written<T>),
     /// It was removed.
     Removed(Written<T>),
 }

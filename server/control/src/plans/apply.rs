@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use netloom_model::plan::{Interruption, Plan, PlanHead};
+use netloom_model::plan::{Interruption, Plan, PlanHead, PlanRead};
 use netloom_store::PlanRow;
 
 use super::command::PlannedCommand;
@@ -56,7 +56,7 @@ impl Control {
         let written = self.clone().execute(command.clone(), context, how).await;
         let applied = write.noted().applied;
         match written {
-            Ok(written) => Ok((PlanHead { applied, ..row.plan.head }, written)),
+            Ok(written) => Ok((PlanHead { applied, ..row.plan.head }, or_unchanged(written, &row.plan.reads))),
             // What comes of the write once it is done says nothing of the plan.
             Err(error) if applied.is_some() => Err(error),
             Err(error) => Err(self.instead_of(&row, error).await),
@@ -162,6 +162,30 @@ impl Control {
     }
 }
 
+/// What was applied; a change after which the spec is the one that the plan was made from was none.
+fn or_unchanged(applied: Applied, reads: &[PlanRead]) -> Applied {
+    match applied {
+        Applied::Network(outcome) => {
+            Applied::Network(outcome.or_unchanged(reads, |n| (n.id.to_string(), n.spec_revision)))
+        }
+        Applied::Sandbox(outcome) => {
+            Applied::Sandbox(outcome.or_unchanged(reads, |s| (s.id.to_string(), s.spec_revision)))
+        }
+        Applied::Lease(outcome) => Applied::Lease(outcome.or_unchanged(reads, |l| (l.id.to_string(), l.spec_revision))),
+        others => others,
+    }
+}
+
+impl<T> Outcome<T> {
+    fn or_unchanged(self, reads: &[PlanRead], now: impl Fn(&T) -> (String, u64)) -> Self {
+        let Self::Changed(written) = self else { return self };
+        let (Written::Done(object) | Written::Pending(object) | Written::Planned(object, _)) = &written;
+        let (id, spec_revision) = now(object);
+        let same = reads.iter().any(|read| read.object.id == id && read.spec_revision == spec_revision);
+        if same { Self::Unchanged(written) } else { Self::Changed(written) }
+    }
+}
+
 impl<T> From<Put<T>> for Outcome<T> {
     fn from(put: Put<T>) -> Self {
         match put {
@@ -173,7 +197,7 @@ impl<T> From<Put<T>> for Outcome<T> {
 
 impl<T> MayPlan for Outcome<T> {
     fn plan_mut(&mut self) -> Option<&mut Plan> {
-        let (Self::Made(written) | Self::Changed(written) | Self::Removed(written)) = self;
+        let (Self::Made(written) | Self::Changed(written) | Self::Unchanged(written) | Self::Removed(written)) = self;
         written.plan_mut()
     }
 }

@@ -247,6 +247,7 @@ async fn lease(
         now: place.terms.now,
     };
     let mut row = new.row()?;
+    row.id = place.terms.dice.lease_id(place.terms.now)?;
     row.mac = endpoint.mac;
     row.endpoint_id = Some(endpoint.id);
     leases::insert(tx, &row).await?;
