@@ -178,6 +178,7 @@ async fn when_a_token_was_used_is_written_now_and_then_and_never_by_whoever_uses
 #[tokio::test]
 async fn what_a_login_link_opened_ends_with_the_token_that_made_the_link() {
     let kit = Kit::new().await;
+    kit.control.first_access().await.expect("another of role admin");
     let ops = create(&kit, spec("ops", Role::Admin)).await.expect("made");
     let context = kit.control.authenticate_token(ops.secret.reveal(), "r").await.expect("known");
     let link = |context: &Context| kit.control.create_login_link(context.authorize(CreateLoginLink).unwrap());
