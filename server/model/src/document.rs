@@ -24,11 +24,11 @@ pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Invalid> {
     })
 }
 
-/// Most unknown fields that are told at once.
-const UNKNOWN_MAX: usize = 32;
+/// Most that is told at once of what is wrong in a document.
+const WRONG_MAX: usize = 32;
 
-/// As [`parse`], of a document with objects in it. A list is no substitute for one, though serde would take its items in order. Of fields that are not
-/// known all are named, and what is wrong beside them.
+/// As [`parse`], of a document with objects in it, and all that can't be read in it is named. A list is no substitute for an object, though serde would
+/// take its items in order.
 pub fn parse_document<T: DeserializeOwned + Serialize>(value: &Value) -> Result<T, Vec<Invalid>> {
     let (mut known, mut wrong) = (value.clone(), Vec::new());
     // Reading ends at the first that is wrong: without it the next shows.
@@ -36,9 +36,14 @@ pub fn parse_document<T: DeserializeOwned + Serialize>(value: &Value) -> Result<
         match parse(known.clone()) {
             Ok(parsed) => break parsed,
             Err(refused) => {
-                let unknown = refused.code == Code::UnknownField && remove(&mut known, &refused.pointer);
+                // What is needed and was left out just now is not missing: it was told what is wrong with it.
+                let left_out = |one: &Invalid| one.pointer == refused.pointer;
+                if refused.code == Code::Required && wrong.iter().any(left_out) {
+                    return Err(wrong);
+                }
+                let goes_on = refused.code != Code::Required && remove(&mut known, &refused.pointer);
                 wrong.push(refused);
-                if !unknown || wrong.len() == UNKNOWN_MAX {
+                if !goes_on || wrong.len() == WRONG_MAX {
                     return Err(wrong);
                 }
             }
@@ -294,15 +299,19 @@ mod tests {
     #[test]
     fn all_unknown_fields_are_named_at_once_and_what_is_wrong_beside_them() {
         let given =
-            json!({"name":"n","drivr":"host","driver":"macvlan","macvlan":{"parrent":"p"},"status":{},"mtu":"x"});
-        let refused = parse_document::<NetworkSpec>(&given).expect_err("unknown");
-        let told: Vec<_> = refused.iter().map(|one| (one.pointer.as_str(), one.code)).collect();
+            json!({"name":"n","drivr":"host","driver":"bridge","bridge":{"isolatin":true},"status":{},"mtu":"x"});
+        let all = parse_document::<NetworkSpec>(&given).expect_err("unknown");
+        let told: Vec<_> = all.iter().map(|one| (one.pointer.as_str(), one.code)).collect();
         let unknown = |pointer| (pointer, Code::UnknownField);
-        for wanted in [unknown("/drivr"), unknown("/macvlan/parrent"), unknown("/status"), ("/mtu", Code::WrongType)] {
+        for wanted in [unknown("/drivr"), unknown("/bridge/isolatin"), unknown("/status"), ("/mtu", Code::WrongType)] {
             assert!(told.contains(&wanted), "{wanted:?}: {told:?}");
         }
         assert_eq!(told.len(), 4, "{told:?}");
-        let status = refused.iter().find(|one| one.pointer == "/status").and_then(|one| one.hint.clone());
+        let given = json!({"name":1,"driver":"token-ring","zzz":1});
+        let refused = parse_document::<NetworkSpec>(&given).expect_err("wrong");
+        let told: Vec<_> = refused.iter().map(|one| one.pointer.as_str()).collect();
+        assert!(told.contains(&"/driver") && !refused.iter().any(|one| one.code == Code::Required), "{refused:?}");
+        let status = all.iter().find(|one| one.pointer == "/status").and_then(|one| one.hint.clone());
         assert!(status.expect("a hint").contains("spec_revision"));
     }
 

@@ -1,9 +1,11 @@
 //! Events: numbered without gaps, one per commit, followed over SSE, resumed across a restart.
 
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use netloom_tests::stream::Stream;
-use netloom_tests::{host, json};
+use netloom_tests::{Value, host, json};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -132,4 +134,32 @@ fn a_kind_that_no_event_has_is_refused_rather_than_silent() {
     for known in ["sandbox", "drift.repaired", "condition", "lease,network.created"] {
         client.get(&format!("events?kinds={known}")).is(200);
     }
+}
+
+#[test]
+fn a_reader_that_reads_nothing_stands_in_nobodys_way_and_misses_nothing() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.97.0.0/16");
+    let mut reader = UnixStream::connect(host.socket()).unwrap();
+    reader.set_read_timeout(Some(SOON)).unwrap();
+    let asked = "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: application/x-ndjson\r\n\r\n";
+    reader.write_all(asked.as_bytes()).unwrap();
+    let mut lines = BufReader::new(reader).lines().map_while(Result::ok);
+    let head = lines.find(|line| line.is_empty());
+    assert!(head.is_some(), "the stream is open");
+
+    // What is written meanwhile is more than the socket's buffers take: half a kilobyte each.
+    let seq = || client.get("events?limit=1").is(200)["seq"].as_u64().unwrap();
+    let (before, writes) = (seq(), 1500);
+    for number in 0..writes {
+        let key = format!("k{number}");
+        client.post("networks/n/leases?wait=0s", &json!({"key": key, "description": "x".repeat(200)})).is(201);
+    }
+    assert_eq!(seq(), before + writes);
+    // Chunks of the transfer stand between the lines.
+    let told =
+        lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok()).filter_map(|event| event["seq"].as_u64());
+    let told: Vec<u64> = told.take(usize::try_from(writes).unwrap()).collect();
+    assert_eq!(told, (before + 1..=before + writes).collect::<Vec<_>>());
 }
