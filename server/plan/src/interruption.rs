@@ -4,8 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use netloom_model::assignment::{AssignedSandbox, Assignment};
+use netloom_model::assignment::{AssignedEndpoint, AssignedSandbox, Assignment};
 use netloom_model::event::{ObjectKind, ObjectRef};
+use netloom_model::network::Driver;
 use netloom_model::plan::Interruption;
 use netloom_model::{NetworkId, SandboxId};
 
@@ -82,7 +83,7 @@ fn hit(object: &Object, wanted: &Compiled, assignment: &Assignment) -> Vec<(Sand
     }
     let owner = match object {
         Object::Firewall(Part::Element(element)) => match publisher(element, wanted) {
-            Some(owner) => return owner.map_or_else(Vec::new, |id| vec![(id, all_of(id, assignment))]),
+            Some(owner) => return owner.map_or_else(Vec::new, |id| vec![(id, publishing(id, assignment))]),
             None => wanted.owners.get(&object.key()).filter(|_| element_is_of_network(object)),
         },
         Object::Firewall(part) if !part.is_of_network() => None,
@@ -123,6 +124,16 @@ fn behind(object: &Object, sandbox: &AssignedSandbox) -> Vec<NetworkId> {
 fn all_of(id: SandboxId, assignment: &Assignment) -> Vec<NetworkId> {
     let sandbox = assignment.sandboxes.get(&id);
     sandbox.map_or_else(Vec::new, |sandbox| sandbox.endpoints.iter().map(|endpoint| endpoint.network).collect())
+}
+
+/// The networks by which a sandbox publishes ports: of bridges alone, and where it is about to publish none any more, any of these.
+fn publishing(id: SandboxId, assignment: &Assignment) -> Vec<NetworkId> {
+    let on_bridge = |one: &&AssignedEndpoint| {
+        assignment.networks.get(&one.network).is_some_and(|network| network.driver == Driver::Bridge)
+    };
+    let endpoints = assignment.sandboxes.get(&id).map_or(&[][..], |sandbox| &sandbox.endpoints);
+    let none = endpoints.iter().all(|one| one.ports.is_empty());
+    endpoints.iter().filter(on_bridge).filter(|one| none || !one.ports.is_empty()).map(|one| one.network).collect()
 }
 
 /// The sandboxes on a network.

@@ -1,8 +1,7 @@
 //! Who loses traffic, of operations on two sandboxes that are on one bridge network.
 
-use netloom_model::assignment::{AssignedAddress, AssignedBridge, AssignedEndpoint, AssignedNetwork, NamespaceSource};
+use netloom_model::assignment::{AssignedAddress, AssignedBridge, AssignedNetwork, NamespaceSource};
 use netloom_model::facts::Facts;
-use netloom_model::network::Driver;
 use netloom_model::port::{Protocol, PublishedPort};
 use netloom_model::{EndpointId, MacAddr};
 
@@ -145,4 +144,30 @@ fn a_published_port_is_its_publishers_and_a_networks_rules_are_everybodys() {
     };
     assert_eq!(names(told(&ports, AssignedBridge::default())), ["s2 on web"]);
     assert_eq!(names(told(&chains, AssignedBridge::default())), ["s2 on web", "s3 on web"]);
+}
+
+#[test]
+fn a_port_is_nothing_of_the_other_networks_of_its_publisher() {
+    let wanted = compiled(AssignedBridge::default());
+    let mut assignment = assignment(AssignedBridge::default());
+    let other = NetworkId::from_random([2; 16]);
+    let mut segment = assignment.networks.values().next().expect("a network").clone();
+    (segment.id, segment.name, segment.driver, segment.bridge) = (other, "segment".to_owned(), Driver::Macvlan, None);
+    assignment.networks.insert(other, segment);
+    for sandbox in assignment.sandboxes.values_mut() {
+        let second = AssignedEndpoint {
+            id: EndpointId::from_random([9; 16]),
+            network: other,
+            interface: "eth1".to_owned(),
+            ports: Vec::new(),
+            ..sandbox.endpoints[0].clone()
+        };
+        sandbox.endpoints.push(second);
+    }
+    let is_port = |object: &&Object| matches!(object, Object::Firewall(Part::Element(e)) if e.publisher().is_some());
+    let ports: Vec<Operation> = wanted.desired.values().filter(is_port).cloned().map(Operation::Delete).collect();
+    let networks = |assignment: &Assignment| interruptions(&ports, &wanted, assignment)[0].networks.clone();
+    assert_eq!(networks(&assignment), ["web"]);
+    assignment.sandboxes.values_mut().for_each(|sandbox| sandbox.endpoints[0].ports.clear());
+    assert_eq!(networks(&assignment), ["web"], "of the last port, too");
 }
