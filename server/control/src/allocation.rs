@@ -117,10 +117,15 @@ pub(crate) struct NewLease<'a> {
 }
 
 impl NewLease<'_> {
-    /// The row, without Ethernet address, endpoint, key or end.
+    /// The row under an ID of its own, as [`Self::row_of`].
     pub(crate) fn row(&self) -> Result<LeaseRow, Error> {
-        Ok(LeaseRow {
-            id: LeaseId::at(self.now, random()?),
+        Ok(self.row_of(LeaseId::at(self.now, random()?)))
+    }
+
+    /// The row under this ID, without Ethernet address, endpoint, key or end.
+    pub(crate) fn row_of(&self, id: LeaseId) -> LeaseRow {
+        LeaseRow {
+            id,
             network_id: self.network.id,
             pool_id: self.pool.id,
             address: self.address,
@@ -141,7 +146,7 @@ impl NewLease<'_> {
             prefix_length: self.pool.subnet.prefix_len(),
             gateway: self.pool.gateway,
             orphaned: None,
-        })
+        }
     }
 }
 

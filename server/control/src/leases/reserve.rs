@@ -151,8 +151,7 @@ impl Job for Reserve {
         let (pool, address) = (taken.pool, taken.address);
         let (kind, state) = (LeaseKind::Reserved, LeaseState::Bound);
         let new = NewLease { network: &network, pool, address, kind, state, owner, revision: 0, now };
-        let mut row = new.row()?;
-        row.id = self.seed.lease_id(now)?;
+        let mut row = new.row_of(self.seed.lease_id(now)?);
         row.owner.id = Some(row.id.to_string());
         row.key = Some(key.clone());
         row.mac = self.wanted.mac;

@@ -246,8 +246,7 @@ async fn lease(
         revision: place.sandbox.revision,
         now: place.terms.now,
     };
-    let mut row = new.row()?;
-    row.id = place.terms.dice.lease_id(place.terms.now)?;
+    let mut row = new.row_of(place.terms.dice.lease_id(place.terms.now)?);
     row.mac = endpoint.mac;
     row.endpoint_id = Some(endpoint.id);
     leases::insert(tx, &row).await?;
