@@ -39,9 +39,16 @@ fn a_plan_is_applied_to_the_address_and_once() {
     assert_eq!(applied["sandbox"]["status"]["endpoints"], client.get(&path).is(200)["status"]["endpoints"]);
     let place = |sandbox: &Value| {
         let endpoint = &sandbox["status"]["endpoints"]["n"];
-        json!([endpoint["address"], endpoint["mac"], endpoint["interface"], endpoint["endpoint_id"]])
+        json!([
+            endpoint["address"],
+            endpoint["mac"],
+            endpoint["interface"],
+            endpoint["endpoint_id"],
+            endpoint["lease_ids"]
+        ])
     };
     assert_eq!(place(&applied["sandbox"]), place(&shown["object"]));
+    assert!(applied["sandbox"]["status"]["endpoints"]["n"]["lease_ids"][0].is_string(), "{applied}");
     let link = host.json_in_sandbox("s", "ip -j addr show eth0");
     assert_eq!(link[0]["addr_info"][0]["local"], shown["object"]["status"]["endpoints"]["n"]["address"]);
 
@@ -49,6 +56,20 @@ fn a_plan_is_applied_to_the_address_and_once() {
     assert_eq!(again.header("location"), Some(path.as_str()));
     again.problem(409, "plan-applied");
     assert_eq!(client.get(&format!("plans/{plan}")).is(200)["applied"], applied["plan"]["applied"]);
+}
+
+#[test]
+fn applying_what_is_so_already_is_no_change() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.43.0.0/24");
+    for (change, effect) in [(json!({}), "unchanged"), (json!({"description": "d"}), "updated")] {
+        let before = client.get("networks/n").is(200)["spec_revision"].clone();
+        let plan = plan_of(&client.patch("networks/n?dry_run=true", &change).is(200));
+        let applied = apply(&client, &plan).is(200);
+        assert_eq!(applied["effect"], effect, "{change}");
+        assert_eq!(applied["network"]["spec_revision"] == before, effect == "unchanged", "{change}");
+    }
 }
 
 #[test]
