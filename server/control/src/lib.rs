@@ -12,6 +12,7 @@
 //! | [`principal`], `identity` | who asks; tokens, sessions, login links |
 //! | [`error`] | what can go wrong, neutral of any transport |
 //! | [`node`] | the port to a node: plan, converge, live, drift, probe, facts |
+//! | [`members`] | the ports to the wire of a swarm: what nodes ask of a manager, and what a node asks |
 //! | `networks`, `sandboxes`, `leases`, `addresses`, `ipam`, `prune`, `reclaim`, `probes`, `events`, `overview`, `backups`, `tokens` | the use cases |
 //! | `audit`, `journal` | who asked for what, and the events and entries that tell of it |
 //! | `validate` | what may be written, all refusals at once |
@@ -45,6 +46,7 @@ mod identity;
 mod ipam;
 mod journal;
 mod leases;
+pub mod members;
 mod networks;
 pub mod node;
 mod overview;

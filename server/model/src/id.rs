@@ -128,6 +128,8 @@ id!(/** A node: one host that runs Netloom. Made at the first start, kept for ev
 id!(/** A store: one database. A restore makes a new one, so that event numbers are never confused. */ StoreId, "sto");
 id!(/** An API token. */ TokenId, "tok");
 id!(/** A plan that is kept, to be applied. */ PlanId, "pln");
+id!(/** A swarm: hosts that agreed to share. */ SwarmId, "swm");
+id!(/** A token that lets nodes join a swarm. */ JoinTokenId, "jtk");
 
 impl LeaseId {
     /// Makes an ID that begins with a time, as a version 7 UUID does (RFC 9562): 48 bits of milliseconds, then 80 random ones. Leases made

@@ -11,6 +11,7 @@
 //! | [`network`], [`sandbox`], [`port`], [`lease`], [`probe`] | the resources: spec and status |
 //! | [`ipam`] | the pools of all networks, with their use |
 //! | [`token`], [`audit`] | who may ask, and who asked for what |
+//! | [`swarm`], [`member`] | hosts that agreed to share: the swarm, its nodes, and what they say to one another |
 //! | [`assignment`], [`report`], [`facts`] | what passes between control and a node |
 //! | [`plan`], [`drift`], [`event`], [`condition`] | what happens, what would, what differs |
 //! | [`document`], [`invalid`] | JSON in, with the field named when it is wrong |
@@ -28,6 +29,7 @@ pub mod invalid;
 pub mod ipam;
 pub mod lease;
 pub mod mac;
+pub mod member;
 pub mod name;
 pub mod net;
 pub mod network;
@@ -37,10 +39,11 @@ pub mod port;
 pub mod probe;
 pub mod report;
 pub mod sandbox;
+pub mod swarm;
 pub mod timestamp;
 pub mod token;
 
-pub use id::{EndpointId, LeaseId, NetworkId, NodeId, PlanId, SandboxId, StoreId, TokenId};
+pub use id::{EndpointId, JoinTokenId, LeaseId, NetworkId, NodeId, PlanId, SandboxId, StoreId, SwarmId, TokenId};
 pub use invalid::Invalid;
 pub use mac::MacAddr;
 pub use timestamp::Timestamp;

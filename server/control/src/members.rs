@@ -1,0 +1,111 @@
+//! The two ports between the use cases and the wire of a swarm: what a manager is asked by nodes, and what a node asks a manager.
+//!
+//! What must not live here: TLS, HTTP, certificates' bytes (the swarm crate's), decisions (the use cases').
+
+use std::net::{IpAddr, SocketAddr};
+
+use async_trait::async_trait;
+use netloom_model::Timestamp;
+use netloom_model::member::{
+    Admission, Denied, Heartbeat, HeartbeatAnswer, JoinRequest, Peer, ReadmitRequest, SwarmDescribed,
+};
+use netloom_model::swarm::SwarmRole;
+use netloom_model::{NodeId, SwarmId};
+
+/// What nodes ask of a manager. `from` is the address that the request came from.
+#[async_trait]
+pub trait Manager: Send + Sync {
+    /// Lets a node in, by the secret of a join token.
+    async fn admit(&self, request: JoinRequest, from: IpAddr) -> Result<Admission, Denied>;
+
+    /// Gives a node a new certificate whose old one is out of date, if an operator said so. `certificate` is the old one as the wire read
+    /// it, its issuer and the signature over the request being proven.
+    async fn readmit(&self, request: ReadmitRequest, certificate: Peer, from: IpAddr) -> Result<Admission, Denied>;
+
+    /// Gives a member a new certificate for its present one.
+    async fn renew(&self, peer: Peer, csr: String) -> Result<Admission, Denied>;
+
+    /// Takes a member's word that it is there.
+    async fn heartbeat(&self, peer: Peer, heartbeat: Heartbeat, from: IpAddr) -> Result<HeartbeatAnswer, Denied>;
+
+    /// Takes a member's word that it leaves.
+    async fn leaves(&self, peer: Peer) -> Result<(), Denied>;
+}
+
+/// What a node is in a swarm, with all that it needs to speak there. Secret: its key is in it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The swarm.
+    pub swarm: SwarmId,
+    /// This node.
+    pub node: NodeId,
+    /// Its role.
+    pub role: SwarmRole,
+    /// Its private key, PEM.
+    pub key: String,
+    /// Its certificate, PEM.
+    pub certificate: String,
+    /// The certificate authority's, PEM.
+    pub ca: String,
+    /// When its certificate begins and ends.
+    pub valid: (Timestamp, Timestamp),
+    /// Where the manager listens (on a manager: where it is to listen).
+    pub manager: SocketAddr,
+    /// The address that it wants to be reached at, where that was said.
+    pub address: Option<IpAddr>,
+    /// What is known of the swarm.
+    pub described: SwarmDescribed,
+}
+
+/// Why a manager could not be asked, or what it answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// It denied.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// It could not be reached, or did not answer in time.
+    #[error("the manager at {manager} can't be reached: {reason}")]
+    Unreachable {
+        /// Whom.
+        manager: SocketAddr,
+        /// Why, in words.
+        reason: String,
+    },
+    /// What answered there is not the manager of the swarm: its certificate authority is another one.
+    #[error("what answers at {manager} is not the manager: {reason}")]
+    Impostor {
+        /// Whom.
+        manager: SocketAddr,
+        /// What was found, in words.
+        reason: String,
+    },
+    /// Our own certificate is out of date.
+    #[error("this node's certificate expired")]
+    Expired,
+}
+
+/// What a node asks of a manager.
+#[async_trait]
+pub trait Wire: Send + Sync {
+    /// Joins: checks within the handshake that the manager's authority has this digest, before the secret is said.
+    async fn join(&self, manager: SocketAddr, ca_digest: &str, request: JoinRequest) -> Result<Admission, AskError>;
+
+    /// Tells the manager that this node leaves.
+    async fn leave(&self, membership: &Membership) -> Result<(), AskError>;
+}
+
+/// What the wire asks and tells this node's own use cases, while it is a worker.
+#[async_trait]
+pub trait Member: Send + Sync {
+    /// What to say next to the manager.
+    async fn says(&self) -> Heartbeat;
+
+    /// The manager answered.
+    async fn heard(&self, answer: HeartbeatAnswer);
+
+    /// The manager could not be asked, or denied.
+    async fn lost(&self, error: AskError);
+
+    /// The certificate was renewed, or the node re-admitted: kept before the new one is used. `key` is the new private key, PEM.
+    async fn renewed(&self, admission: Admission, key: String) -> Result<(), Denied>;
+}

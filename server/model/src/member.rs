@@ -1,0 +1,167 @@
+//! What passes between a member and its manager, beside assignments and reports: joining, renewing, being there.
+//!
+//! Values only; how they travel is the swarm crate's, what is decided is control's. PEM texts are as RFC 7468 has them.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::facts::Facts;
+use crate::id::{NodeId, SandboxId, SwarmId};
+use crate::swarm::{Availability, SwarmRole, SwarmSpec};
+use crate::timestamp::Timestamp;
+
+/// Version of what nodes say to one another: nodes of different ones don't join.
+pub const PROTOCOL: u32 = 1;
+
+/// Who a node says it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Its ID.
+    pub node: NodeId,
+    /// Its host's name.
+    pub hostname: String,
+    /// Version of Netloom that it runs.
+    pub version: String,
+    /// [`PROTOCOL`] of that version.
+    pub protocol: u32,
+    /// The address it wants to be reached at; the one that the manager sees it come from where this is absent.
+    pub address: Option<IpAddr>,
+}
+
+/// A node asks to be let in. The secret of its token is said only to a manager whose certificate authority is that of the token.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct JoinRequest {
+    /// The secret part of the join token.
+    pub secret: String,
+    /// As what it wants to join; what the token gives where this is absent.
+    pub role: Option<SwarmRole>,
+    /// Its availability from the start.
+    pub availability: Option<Availability>,
+    /// Certificate signing request, PEM; subject and names in it count for nothing.
+    pub csr: String,
+    /// Who it says it is.
+    pub hello: Hello,
+}
+
+/// A node whose certificate is out of date asks for a new one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadmitRequest {
+    /// The certificate it had, PEM: issued by the swarm's authority.
+    pub certificate: String,
+    /// Certificate signing request, PEM, of a new key.
+    pub csr: String,
+    /// Signature by the old key over the signing request's text, base64.
+    pub signature: String,
+    /// Who it says it is.
+    pub hello: Hello,
+}
+
+/// What a node becomes by joining, or keeps by renewing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    /// The swarm.
+    pub swarm: SwarmId,
+    /// The node's role.
+    pub role: SwarmRole,
+    /// Its certificate, PEM.
+    pub certificate: String,
+    /// The certificate authority's, PEM.
+    pub ca: String,
+    /// When its certificate ends.
+    pub expires_at: Timestamp,
+    /// The manager's node.
+    pub manager: NodeId,
+    /// What the swarm is.
+    pub described: SwarmDescribed,
+}
+
+/// What a member knows of its swarm: as its manager said last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwarmDescribed {
+    /// Its settings.
+    pub spec: SwarmSpec,
+    /// Number of the manager's event of their last change.
+    pub revision: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its settings changed last.
+    pub updated_at: Timestamp,
+    /// Number of managers.
+    pub managers: u32,
+    /// Number of nodes, managers included.
+    pub nodes: u32,
+}
+
+/// Whom a certificate names, as the manager read it from the connection: never as the node says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The node (its subject's common name).
+    pub node: NodeId,
+    /// Its role (organisational unit).
+    pub role: SwarmRole,
+    /// The swarm (organisation).
+    pub swarm: SwarmId,
+    /// SHA-256 of the certificate, in hexadecimal digits: one node has one good certificate, and for a moment of renewal two.
+    pub fingerprint: String,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// A node is there, and says how it is. Said every [`crate::swarm::HEARTBEAT_SECONDS`], and at once when something in it changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Who it is.
+    pub hello: Hello,
+    /// Its host's own links, routes and nameservers, where they differ from what it said last on this connection.
+    pub facts: Option<Facts>,
+    /// Subnets of the local networks in its store, where they differ likewise.
+    pub subnets: Option<Vec<String>>,
+    /// The sandboxes in its store that are on a network of the swarm, all of them.
+    pub sandboxes: Vec<SandboxId>,
+}
+
+/// The manager has heard it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeartbeatAnswer {
+    /// What the swarm is, where it is not of this revision to the node.
+    pub described: SwarmDescribed,
+    /// Whether the node should renew its certificate now, whenever that ends.
+    pub renew: bool,
+}
+
+/// Why a member's request was not granted. The manager's answer is a problem (RFC 9457) with such a code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{detail}")]
+pub struct Denied {
+    /// Stable word.
+    pub code: DeniedCode,
+    /// A sentence for people.
+    pub detail: String,
+    /// What would help.
+    pub hint: Option<String>,
+}
+
+/// The reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeniedCode {
+    /// The join token is unknown, revoked, expired or used up. Which, the detail says only of one that was good once.
+    JoinTokenInvalid,
+    /// The token gives another role.
+    RoleMismatch,
+    /// The nodes' versions don't agree.
+    VersionMismatch,
+    /// The node is in the swarm already, and its certificate is good.
+    AlreadyMember,
+    /// It was removed, or never was a node.
+    NodeRemoved,
+    /// It is to be re-admitted by an operator first.
+    ReadmissionPending,
+    /// The request can't be read, or its signature is not the old key's.
+    RequestInvalid,
+    /// The one asked is no manager (any more).
+    NotManager,
+    /// The store can't be written now, and the like: to be asked again.
+    Unavailable,
+}
