@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind};
 
 /// Now, to the millisecond.
 #[allow(clippy::disallowed_methods, reason = "the one place where the use cases read the clock")]
-pub(crate) fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -58,7 +58,7 @@ mod probes;
 mod prune;
 mod put;
 mod queue;
-mod rate;
+pub mod rate;
 mod reclaim;
 mod reports;
 mod run;
@@ -69,6 +69,7 @@ mod store_error;
 mod tokens;
 mod validate;
 
+pub use clock::now;
 pub use config::Config;
 pub use control::Control;
 pub use error::{Error, ErrorKind};

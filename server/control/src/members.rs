@@ -11,6 +11,7 @@ use netloom_model::member::{
 };
 use netloom_model::swarm::SwarmRole;
 use netloom_model::{NodeId, SwarmId};
+use tokio::sync::watch;
 
 /// What nodes ask of a manager. `from` is the address that the request came from.
 #[async_trait]
@@ -99,6 +100,11 @@ pub trait Wire: Send + Sync {
 pub trait Member: Send + Sync {
     /// What to say next to the manager.
     async fn says(&self) -> Heartbeat;
+
+    /// Ticks when there is something new to say: it is said at once then, and not with the next heartbeat only.
+    fn news(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
 
     /// The manager answered.
     async fn heard(&self, answer: HeartbeatAnswer);

@@ -10,7 +10,7 @@ const MANY: usize = 1024;
 
 /// One allowance for each key.
 #[derive(Debug)]
-pub(crate) struct Rate<K> {
+pub struct Rate<K> {
     at_once: u32,
     every: Duration,
     used: Mutex<HashMap<K, Used>>,
@@ -26,21 +26,24 @@ struct Used {
 
 /// Once more would be too often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooOften {
+pub struct TooOften {
     /// How long until it may happen again.
-    pub(crate) wait: Duration,
+    pub wait: Duration,
     /// Whether it is the first that was refused since one was let through.
-    pub(crate) first: bool,
+    pub first: bool,
 }
 
 impl<K: Hash + Eq> Rate<K> {
     /// So many at once, and one more each so often.
-    pub(crate) fn new(at_once: u32, every: Duration) -> Self {
+    pub fn new(at_once: u32, every: Duration) -> Self {
         Self { at_once, every, used: Mutex::default() }
     }
 
     /// Takes one from what the key is allowed.
-    pub(crate) fn take(&self, key: K, now: Instant) -> Result<(), TooOften> {
+    ///
+    /// # Errors
+    /// When it is too often.
+    pub fn take(&self, key: K, now: Instant) -> Result<(), TooOften> {
         let mut all = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MANY {
             all.retain(|_, used| used.whole_at > now);
@@ -53,6 +56,14 @@ impl<K: Hash + Eq> Rate<K> {
             return Ok(());
         }
         Err(TooOften { wait, first: !std::mem::replace(&mut used.refused, true) })
+    }
+
+    /// Gives back one that was taken: it does not count after all.
+    pub fn give_back(&self, key: &K) {
+        let mut all = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(used) = all.get_mut(key) {
+            used.whole_at = used.whole_at.checked_sub(self.every).unwrap_or(used.whole_at);
+        }
     }
 }
 
@@ -71,6 +82,17 @@ mod tests {
         assert_eq!([take("a", 60), take("a", 60)], [Ok(()), refused(60, true)]);
         let day = (0..86_400).filter(|second| take("c", 1000 + second).is_ok()).count();
         assert_eq!(day, 3 + 1439);
+    }
+
+    #[test]
+    fn what_is_given_back_does_not_count() {
+        let (rate, now) = (Rate::new(1, Duration::from_secs(60)), Instant::now());
+        for _ in 0..5 {
+            assert_eq!(rate.take("a", now), Ok(()));
+            rate.give_back(&"a");
+        }
+        rate.give_back(&"never taken");
+        assert_eq!([rate.take("a", now).is_ok(), rate.take("a", now).is_ok()], [true, false]);
     }
 
     #[test]
