@@ -21,9 +21,11 @@ const LAYERED: &[(&str, &[&str])] = &[
     ("actix-web", &["api", "web", "daemon"]),
     ("askama", &["web"]),
     ("hickory-proto", &["names"]),
-    ("rcgen", &["pki"]),
+    ("rcgen", &["pki", "swarm"]),
     ("ring", &["pki"]),
     ("x509-parser", &["pki"]),
+    ("rustls", &["swarm"]),
+    ("hyper", &["swarm"]),
     ("clap", &["daemon"]),
     ("anyhow", &["daemon", "tests"]),
 ];

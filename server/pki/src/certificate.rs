@@ -5,6 +5,7 @@ use netloom_model::member::Peer;
 use netloom_model::swarm::SwarmRole;
 use sha2::{Digest as _, Sha256};
 use x509_parser::certificate::X509Certificate;
+use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::AttributeTypeAndValue;
 
@@ -60,6 +61,15 @@ pub fn issued_by(certificate: &str, authority: &str) -> Result<(), Error> {
         return Err(Error::Issuer);
     }
     leaf.verify_signature(Some(ca.public_key())).map_err(|_| Error::Issuer)
+}
+
+/// Whether a certificate (PEM) is for the key of a signing request (PEM).
+pub fn is_for(certificate: &str, csr: &str) -> bool {
+    let Ok(der) = der(certificate) else { return false };
+    let Ok(certificate) = parse(&der) else { return false };
+    let Some(Ok(csr)) = x509_parser::pem::Pem::iter_from_buffer(csr.as_bytes()).next() else { return false };
+    let Ok((_, csr)) = X509CertificationRequest::from_der(&csr.contents) else { return false };
+    certificate.public_key().raw == csr.certification_request_info.subject_pki.raw
 }
 
 /// The bytes of the one certificate in a PEM text.

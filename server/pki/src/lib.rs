@@ -19,7 +19,7 @@ pub mod request;
 pub mod token;
 
 pub use authority::{Authority, Subject};
-pub use certificate::{issued_by, read, read_der, validity};
+pub use certificate::{is_for, issued_by, read, read_der, validity};
 pub use digest::{digest, digest_der};
 pub use error::Error;
 pub use request::{Request, request, sign, verify};

@@ -39,6 +39,17 @@ fn a_digest_is_of_the_certificate_not_of_its_text() {
 }
 
 #[test]
+fn a_certificate_is_for_one_key() {
+    let authority = authority();
+    let (own, other) = (request().unwrap(), request().unwrap());
+    let subject =
+        Subject { node: NodeId::from_random([2; 16]), role: SwarmRole::Worker, swarm: SwarmId::from_random([1; 16]) };
+    let certificate = authority.issue(&own.csr, &subject, NOW, NOW.plus_millis(3_600_000)).unwrap();
+    assert!(is_for(&certificate, &own.csr));
+    assert!(!is_for(&certificate, &other.csr) && !is_for(&certificate, "") && !is_for("", &own.csr));
+}
+
+#[test]
 fn subjects_must_name_a_node() {
     let named = |values: &[(DnType, &str)]| {
         let mut params = CertificateParams::default();

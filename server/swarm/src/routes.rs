@@ -1,0 +1,224 @@
+//! What can be asked of a manager, and by whom. The node is whom its certificate names, never whom a body says.
+//!
+//! | route | by |
+//! |---|---|
+//! | `GET /swarm/v1/ca`, `POST /swarm/v1/join`, `POST /swarm/v1/readmit` | anybody |
+//! | `POST /swarm/v1/renew`, `POST /swarm/v1/heartbeat`, `POST /swarm/v1/leave` | a node with a certificate that is good now |
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Request, Response, StatusCode};
+use netloom_control::members::Manager;
+use netloom_model::member::{Admission, Denied, DeniedCode, PROTOCOL, Peer, ReadmitRequest};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::doors::{Doors, Source};
+use crate::options::Options;
+use crate::problem;
+
+type Answer = Response<Full<Bytes>>;
+
+/// The authority's certificate, as it is asked for without one.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Ca {
+    /// PEM.
+    pub(crate) certificate: String,
+}
+
+/// A member asks for a new certificate.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RenewRequest {
+    /// Certificate signing request, PEM.
+    pub(crate) csr: String,
+}
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) manager: Arc<dyn Manager>,
+    pub(crate) doors: Doors,
+    pub(crate) options: Options,
+    /// The authority's certificate, PEM.
+    pub(crate) ca: String,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// The node, by its certificate; nobody known where it showed none.
+    pub(crate) peer: Option<Peer>,
+    /// The address it comes from.
+    pub(crate) from: IpAddr,
+}
+
+/// Answers one request.
+pub(crate) async fn answer(shared: &Shared, caller: Caller, request: Request<Incoming>) -> Answer {
+    let done = match (request.uri().path().strip_prefix("/swarm/v1/"), request.method()) {
+        (Some("ca"), &Method::GET) => Ok(json(&Ca { certificate: shared.ca.clone() })),
+        (Some("join"), &Method::POST) => join(shared, caller, request).await,
+        (Some("readmit"), &Method::POST) => readmit(shared, caller, request).await,
+        (Some("renew" | "heartbeat" | "leave"), &Method::POST) => match caller.peer.clone() {
+            Some(peer) => member(shared, peer, caller.from, request).await,
+            None => Err(problem::refused(StatusCode::UNAUTHORIZED, "a certificate of the swarm is needed for this")),
+        },
+        (Some("ca"), _) => Err(not_allowed("GET")),
+        (Some("join" | "readmit" | "renew" | "heartbeat" | "leave"), _) => Err(not_allowed("POST")),
+        _ => Err(problem::refused(StatusCode::NOT_FOUND, "there is nothing of this name")),
+    };
+    done.unwrap_or_else(|refused| refused)
+}
+
+async fn join(shared: &Shared, caller: Caller, request: Request<Incoming>) -> Result<Answer, Answer> {
+    let attempt = attempt(shared, caller.from)?;
+    let request = body(shared, request, shared.options.limits.stranger_body).await?;
+    ended(shared, attempt, shared.manager.admit(request, caller.from).await)
+}
+
+async fn readmit(shared: &Shared, caller: Caller, request: Request<Incoming>) -> Result<Answer, Answer> {
+    let attempt = attempt(shared, caller.from)?;
+    let request: ReadmitRequest = body(shared, request, shared.options.limits.stranger_body).await?;
+    let former = former(&request, &shared.ca)
+        .map_err(|detail| problem::denied(Denied { code: DeniedCode::RequestInvalid, detail, hint: None }))?;
+    ended(shared, attempt, shared.manager.readmit(request, former, caller.from).await)
+}
+
+/// Whom the old certificate names, it being proven that the swarm's authority issued it, and that who asks has its key.
+fn former(request: &ReadmitRequest, ca: &str) -> Result<Peer, String> {
+    netloom_pki::issued_by(&request.certificate, ca).map_err(|error| error.to_string())?;
+    let signature = data_encoding::BASE64
+        .decode(request.signature.as_bytes())
+        .map_err(|_| "the signature is not base64".to_owned())?;
+    netloom_pki::verify(&request.certificate, request.csr.as_bytes(), &signature).map_err(|error| error.to_string())?;
+    netloom_pki::read(&request.certificate).map_err(|error| error.to_string())
+}
+
+async fn member(shared: &Shared, peer: Peer, from: IpAddr, request: Request<Incoming>) -> Result<Answer, Answer> {
+    let (route, most) = (request.uri().path().to_owned(), shared.options.limits.member_body);
+    let done = match route.as_str() {
+        "/swarm/v1/renew" => {
+            let RenewRequest { csr } = body(shared, request, most).await?;
+            shared.manager.renew(peer, csr).await.map(|admission| json(&admission))
+        }
+        "/swarm/v1/heartbeat" => {
+            let heartbeat = body(shared, request, most).await?;
+            shared.manager.heartbeat(peer, heartbeat, from).await.map(|answer| json(&answer))
+        }
+        _ => shared.manager.leaves(peer).await.map(|()| nothing()),
+    };
+    done.map_err(problem::denied)
+}
+
+/// Takes one attempt from what an address may fail at.
+fn attempt(shared: &Shared, from: IpAddr) -> Result<Source, Answer> {
+    let source = Source::of(from);
+    shared.doors.attempts.take(source, Instant::now()).map(|()| source).map_err(|too_often| {
+        let seconds = too_often.wait.as_secs() + 1;
+        let refused = problem::with_status(
+            StatusCode::TOO_MANY_REQUESTS,
+            Denied {
+                code: DeniedCode::Unavailable,
+                detail: "too many requests of that address were denied".to_owned(),
+                hint: Some(format!("try again in {seconds} s")),
+            },
+        );
+        problem::header(refused, RETRY_AFTER, HeaderValue::from(seconds))
+    })
+}
+
+/// Answers an attempt. It does not count where it was good, or where it failed for no fault of the one who asks.
+fn ended(shared: &Shared, attempt: Source, done: Result<Admission, Denied>) -> Result<Answer, Answer> {
+    let counts = done.as_ref().is_err_and(|denied| {
+        !matches!(denied.code, DeniedCode::ReadmissionPending | DeniedCode::Unavailable | DeniedCode::NotManager)
+    });
+    if !counts {
+        shared.doors.attempts.give_back(&attempt);
+    }
+    done.map(|admission| json(&admission)).map_err(problem::denied)
+}
+
+/// Reads a JSON body.
+async fn body<T: DeserializeOwned>(shared: &Shared, request: Request<Incoming>, most: usize) -> Result<T, Answer> {
+    let whole = Limited::new(request.into_body(), most).collect();
+    let Ok(read) = tokio::time::timeout(shared.options.waits.request, whole).await else {
+        return Err(problem::refused(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"));
+    };
+    let bytes = match read {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let detail = format!("the body is longer than {most} bytes");
+            return Err(problem::refused(StatusCode::PAYLOAD_TOO_LARGE, detail));
+        }
+        Err(_) => return Err(problem::refused(StatusCode::BAD_REQUEST, "the body broke off")),
+    };
+    serde_json::from_slice(&bytes).map_err(|error| unreadable(&bytes, &error))
+}
+
+/// A body that can't be read may be one of another version: then that is what is wrong.
+fn unreadable(bytes: &[u8], error: &serde_json::Error) -> Answer {
+    #[derive(Deserialize)]
+    struct Asks {
+        hello: Hello,
+    }
+    #[derive(Deserialize)]
+    struct Hello {
+        protocol: u32,
+    }
+    let other = serde_json::from_slice(bytes).ok().filter(|asks: &Asks| asks.hello.protocol != PROTOCOL);
+    problem::denied(match other {
+        Some(Asks { hello }) => Denied {
+            code: DeniedCode::VersionMismatch,
+            detail: format!(
+                "the node speaks version {} of the protocol, the manager version {PROTOCOL}",
+                hello.protocol
+            ),
+            hint: Some("bring both hosts to the same version of Netloom".to_owned()),
+        },
+        None => {
+            Denied { code: DeniedCode::RequestInvalid, detail: format!("the body can't be read: {error}"), hint: None }
+        }
+    })
+}
+
+fn not_allowed(method: &'static str) -> Answer {
+    let refused = problem::refused(StatusCode::METHOD_NOT_ALLOWED, format!("this is asked for with {method}"));
+    problem::header(refused, ALLOW, HeaderValue::from_static(method))
+}
+
+fn json<T: Serialize>(value: &T) -> Answer {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => {
+            let mut answer = Response::new(Full::new(Bytes::from(bytes)));
+            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            answer
+        }
+        Err(error) => {
+            tracing::error!(%error, "an answer to a node can't be written");
+            problem::refused(StatusCode::INTERNAL_SERVER_ERROR, "the answer can't be written")
+        }
+    }
+}
+
+fn nothing() -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
+}
+
+/// How long one request may take in all before its connection is given up: its body, the manager's disk, the answer.
+pub(crate) const fn longest(options: &Options) -> Duration {
+    options.waits.request.saturating_add(options.waits.answer)
+}
+
+/// The answer where that is over.
+pub(crate) fn too_slow() -> Answer {
+    problem::denied(Denied {
+        code: DeniedCode::Unavailable,
+        detail: "the manager could not do it in time".to_owned(),
+        hint: None,
+    })
+}

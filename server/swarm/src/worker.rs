@@ -1,0 +1,158 @@
+//! A worker's loop: it says that it is there every heartbeat, and at once when it has news; while its manager is away it tries again, ever less
+//! often; its certificate is renewed in time, and asked for again when it is out of date.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use netloom_control::members::{AskError, Member, Membership};
+use netloom_control::now;
+use netloom_model::facts::Facts;
+use netloom_model::member::{DeniedCode, Heartbeat, HeartbeatAnswer};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::backoff::{Backoff, jittered};
+use crate::client::unusable;
+use crate::identity::{changed, same};
+use crate::link::Link;
+use crate::options::Options;
+use crate::{readmission, renewal, tls};
+
+/// Speaks for a worker until this host is not that node any more.
+pub(crate) async fn run(
+    member: &Arc<dyn Member>,
+    memberships: &mut watch::Receiver<Option<Membership>>,
+    own: Membership,
+    options: &Options,
+) {
+    let mut worker = Worker {
+        member: member.as_ref(),
+        backoff: Backoff::new(options.waits.heartbeat),
+        options,
+        session: None,
+        expired_there: false,
+        renew_after: Instant::now(),
+    };
+    let mut news = member.news();
+    let mut own = own;
+    loop {
+        let begun = Instant::now();
+        news.mark_unchanged();
+        let wait = worker.round(&own).await;
+        let wait = match wait {
+            Ok(wait) => wait.saturating_sub(begun.elapsed()),
+            Err(error) => worker.failed(error).await,
+        };
+        tokio::select! {
+            () = sleep(wait) => {}
+            // News for nobody can wait.
+            () = ticked(&mut news), if worker.session.is_some() => {}
+            () = changed(memberships, &own) => {}
+        }
+        let Some(next) = same(memberships.borrow_and_update().as_ref(), &own) else { return };
+        if next.certificate != own.certificate || next.manager != own.manager {
+            worker.session = None;
+            worker.expired_there = false;
+        }
+        own = next;
+    }
+}
+
+/// Waits for news.
+async fn ticked(news: &mut watch::Receiver<u64>) {
+    if news.changed().await.is_err() {
+        // There never will be any.
+        std::future::pending::<()>().await;
+    }
+}
+
+struct Worker<'a> {
+    member: &'a dyn Member,
+    options: &'a Options,
+    backoff: Backoff,
+    session: Option<Session>,
+    /// The manager takes our certificate for one that is out of date, whatever our clock says.
+    expired_there: bool,
+    /// Before that no renewal is tried again.
+    renew_after: Instant,
+}
+
+/// A connection, and what was said on it: that is not said again while it is so.
+struct Session {
+    link: Link,
+    facts: Option<Facts>,
+    subnets: Option<Vec<String>>,
+}
+
+impl Worker<'_> {
+    /// One round: how long until the next one.
+    async fn round(&mut self, own: &Membership) -> Result<Duration, AskError> {
+        let waits = &self.options.waits;
+        if self.expired_there || own.valid.1 <= now() {
+            self.session = None;
+            self.member.lost(AskError::Expired).await;
+            readmission::ask(self.member, own, waits).await?;
+            self.backoff.reset();
+            return Ok(Duration::ZERO);
+        }
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => {
+                let config = tls::member(own).map_err(|error| unusable(own.manager, &error))?;
+                Session { link: Link::open(own.manager, config, waits).await?, facts: None, subnets: None }
+            }
+        };
+        let session = self.session.insert(session);
+        let answer = session.report(self.member.says().await).await?;
+        let renew = answer.renew || renewal::is_due(own.valid, now());
+        self.member.heard(answer).await;
+        self.backoff.reset();
+        if renew && Instant::now() >= self.renew_after {
+            self.renew_after = Instant::now() + waits.renewal;
+            if let Err(error) = renewal::ask(self.member, own, &mut session.link).await {
+                tracing::warn!(%error, "this node's certificate could not be renewed; tried again");
+                // The manager answered a moment ago: the next heartbeat tells how it is now.
+                self.session = None;
+            }
+        }
+        Ok(waits.heartbeat)
+    }
+
+    /// The manager can't be asked, or denied: how long until the next attempt.
+    async fn failed(&mut self, error: AskError) -> Duration {
+        self.session = None;
+        let pending = |error: &AskError| matches!(error, AskError::Denied(denied) if denied.code == DeniedCode::ReadmissionPending);
+        let wait = match &error {
+            AskError::Expired if !self.expired_there => {
+                self.expired_there = true;
+                Duration::ZERO
+            }
+            error if pending(error) && !self.expired_there => {
+                self.expired_there = true;
+                jittered(self.options.waits.readmission)
+            }
+            // A person has to do something first.
+            AskError::Denied(_) | AskError::Impostor { .. } | AskError::Expired => {
+                jittered(self.options.waits.readmission)
+            }
+            AskError::Unreachable { .. } => self.backoff.wait(),
+        };
+        self.member.lost(error).await;
+        wait
+    }
+}
+
+impl Session {
+    async fn report(&mut self, said: Heartbeat) -> Result<HeartbeatAnswer, AskError> {
+        let Heartbeat { hello, facts, subnets, sandboxes } = said;
+        let report = Heartbeat {
+            hello,
+            facts: facts.clone().filter(|_| facts != self.facts),
+            subnets: subnets.clone().filter(|_| subnets != self.subnets),
+            sandboxes,
+        };
+        let answer = self.link.ask("heartbeat", &report).await?;
+        (self.facts, self.subnets) = (facts, subnets);
+        Ok(answer)
+    }
+}

@@ -1,0 +1,330 @@
+//! A swarm for tests: an authority, a manager that answers as it is told, a worker that notes what it hears.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use netloom_control::members::{AskError, Manager, Member, Membership};
+use netloom_control::now;
+use netloom_model::facts::Facts;
+use netloom_model::member::{
+    Admission, Denied, DeniedCode, Heartbeat, HeartbeatAnswer, Hello, JoinRequest, PROTOCOL, Peer, ReadmitRequest,
+    SwarmDescribed,
+};
+use netloom_model::swarm::{SwarmRole, SwarmSpec};
+use netloom_model::{NodeId, SwarmId, Timestamp};
+use netloom_pki::{Authority, Subject};
+use netloom_swarm::{Cluster, Limits, Options, Waits};
+use tokio::sync::watch;
+
+pub const HOUR: i64 = 3_600_000;
+pub const SECRET: &str = "8vxv8rssmk743ojnwacrr2e7c";
+
+pub fn swarm() -> SwarmId {
+    SwarmId::from_random([1; 16])
+}
+
+pub fn node(number: u8) -> NodeId {
+    NodeId::from_random([number; 16])
+}
+
+pub fn authority() -> Authority {
+    Authority::make(swarm(), now()).unwrap()
+}
+
+pub fn described() -> SwarmDescribed {
+    let start = Timestamp::from_millis(0);
+    SwarmDescribed {
+        spec: SwarmSpec::default(),
+        revision: 1,
+        created_at: start,
+        updated_at: start,
+        managers: 1,
+        nodes: 2,
+    }
+}
+
+/// A certificate good from an hour ago until in so many milliseconds.
+pub fn issue(authority: &Authority, csr: &str, node: NodeId, role: SwarmRole, millis: i64) -> String {
+    let subject = Subject { node, role, swarm: swarm() };
+    authority.issue(csr, &subject, now().plus_millis(-HOUR), now().plus_millis(millis)).unwrap()
+}
+
+pub fn membership(authority: &Authority, node: NodeId, role: SwarmRole, at: SocketAddr, millis: i64) -> Membership {
+    let made = netloom_pki::request().unwrap();
+    let certificate = issue(authority, &made.csr, node, role, millis);
+    Membership {
+        swarm: swarm(),
+        node,
+        role,
+        key: made.key,
+        valid: netloom_pki::validity(&certificate).unwrap(),
+        certificate,
+        ca: authority.certificate.clone(),
+        manager: at,
+        address: None,
+        described: described(),
+    }
+}
+
+pub fn hello(node: NodeId) -> Hello {
+    Hello { node, hostname: "machine2".to_owned(), version: "0.1.0".to_owned(), protocol: PROTOCOL, address: None }
+}
+
+pub fn join_request(node: NodeId) -> (JoinRequest, String) {
+    let made = netloom_pki::request().unwrap();
+    let request =
+        JoinRequest { secret: SECRET.to_owned(), role: None, availability: None, csr: made.csr, hello: hello(node) };
+    (request, made.key)
+}
+
+pub fn denied(code: DeniedCode) -> Denied {
+    Denied { code, detail: "as the test says".to_owned(), hint: None }
+}
+
+/// Times that a test can wait for.
+pub fn options() -> Options {
+    let waits = Waits {
+        heartbeat: Duration::from_millis(200),
+        readmission: Duration::from_millis(200),
+        renewal: Duration::from_millis(200),
+        ..Waits::default()
+    };
+    Options { listen: Some(Ipv4Addr::LOCALHOST.into()), waits, limits: Limits::default() }
+}
+
+/// Waits until something is so.
+pub async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(15), "it never came to pass: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A manager's use cases.
+pub struct Fake {
+    pub authority: Authority,
+    /// What every request is denied with.
+    pub denies: Mutex<Option<Denied>>,
+    /// Whether heartbeats are answered with the word to renew.
+    pub renew: AtomicBool,
+    pub joins: Mutex<Vec<(JoinRequest, IpAddr)>>,
+    pub readmissions: Mutex<Vec<Peer>>,
+    pub renewals: Mutex<Vec<Peer>>,
+    pub heartbeats: Mutex<Vec<(Peer, Heartbeat)>>,
+    pub leaves: Mutex<Vec<Peer>>,
+}
+
+impl Fake {
+    pub fn new(authority: Authority) -> Arc<Self> {
+        Arc::new(Self {
+            authority,
+            denies: Mutex::default(),
+            renew: AtomicBool::default(),
+            joins: Mutex::default(),
+            readmissions: Mutex::default(),
+            renewals: Mutex::default(),
+            heartbeats: Mutex::default(),
+            leaves: Mutex::default(),
+        })
+    }
+
+    pub fn deny(&self, denied: Option<Denied>) {
+        *self.denies.lock().unwrap() = denied;
+    }
+
+    pub fn asked(&self) -> usize {
+        let others = self.renewals.lock().unwrap().len() + self.leaves.lock().unwrap().len();
+        self.joins.lock().unwrap().len()
+            + self.readmissions.lock().unwrap().len()
+            + self.heartbeats.lock().unwrap().len()
+            + others
+    }
+
+    fn answer<T>(&self, good: impl FnOnce() -> T) -> Result<T, Denied> {
+        match self.denies.lock().unwrap().clone() {
+            Some(denied) => Err(denied),
+            None => Ok(good()),
+        }
+    }
+
+    fn admission(&self, csr: &str, node: NodeId) -> Admission {
+        let certificate = issue(&self.authority, csr, node, SwarmRole::Worker, HOUR);
+        Admission {
+            swarm: swarm(),
+            role: SwarmRole::Worker,
+            expires_at: netloom_pki::validity(&certificate).unwrap().1,
+            certificate,
+            ca: self.authority.certificate.clone(),
+            manager: node_of_manager(),
+            described: described(),
+        }
+    }
+}
+
+pub fn node_of_manager() -> NodeId {
+    node(9)
+}
+
+#[async_trait]
+impl Manager for Fake {
+    async fn admit(&self, request: JoinRequest, from: IpAddr) -> Result<Admission, Denied> {
+        let answer = self.answer(|| self.admission(&request.csr, request.hello.node));
+        self.joins.lock().unwrap().push((request, from));
+        answer
+    }
+
+    async fn readmit(&self, request: ReadmitRequest, certificate: Peer, _: IpAddr) -> Result<Admission, Denied> {
+        let answer = self.answer(|| self.admission(&request.csr, certificate.node));
+        self.readmissions.lock().unwrap().push(certificate);
+        answer
+    }
+
+    async fn renew(&self, peer: Peer, csr: String) -> Result<Admission, Denied> {
+        let answer = self.answer(|| self.admission(&csr, peer.node));
+        self.renewals.lock().unwrap().push(peer);
+        answer
+    }
+
+    async fn heartbeat(&self, peer: Peer, heartbeat: Heartbeat, _: IpAddr) -> Result<HeartbeatAnswer, Denied> {
+        self.heartbeats.lock().unwrap().push((peer, heartbeat));
+        self.answer(|| HeartbeatAnswer { described: described(), renew: self.renew.load(Ordering::SeqCst) })
+    }
+
+    async fn leaves(&self, peer: Peer) -> Result<(), Denied> {
+        self.leaves.lock().unwrap().push(peer);
+        self.answer(|| ())
+    }
+}
+
+/// A manager that listens.
+pub struct Listening {
+    pub fake: Arc<Fake>,
+    pub at: SocketAddr,
+    pub memberships: watch::Sender<Option<Membership>>,
+    pub cluster: Cluster,
+}
+
+/// A port of loopback that nobody has.
+pub fn free_port() -> SocketAddr {
+    std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+pub async fn listening(options: Options) -> Listening {
+    let authority = authority();
+    let at = free_port();
+    let own = membership(&authority, node_of_manager(), SwarmRole::Manager, at, HOUR);
+    listening_as(Fake::new(authority), own, options).await
+}
+
+pub async fn listening_as(fake: Arc<Fake>, own: Membership, options: Options) -> Listening {
+    let at = own.manager;
+    let memberships = watch::Sender::new(Some(own));
+    let cluster = Cluster::start(fake.clone(), Silent::new(), memberships.subscribe(), options);
+    listens(at).await;
+    Listening { fake, at, memberships, cluster }
+}
+
+pub async fn listens(at: SocketAddr) {
+    let begun = Instant::now();
+    while tokio::net::TcpStream::connect(at).await.is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "nobody listens");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A worker's use cases.
+pub struct Worker {
+    pub memberships: watch::Sender<Option<Membership>>,
+    pub news: watch::Sender<u64>,
+    pub facts: Mutex<Facts>,
+    pub heard: Mutex<Vec<HeartbeatAnswer>>,
+    pub lost: Mutex<Vec<AskError>>,
+}
+
+impl Worker {
+    pub fn new(own: Membership) -> Arc<Self> {
+        Arc::new(Self {
+            memberships: watch::Sender::new(Some(own)),
+            news: watch::Sender::new(0),
+            facts: Mutex::default(),
+            heard: Mutex::default(),
+            lost: Mutex::default(),
+        })
+    }
+
+    pub fn start(self: &Arc<Self>, options: Options) -> Cluster {
+        Cluster::start(Fake::new(authority()), self.clone(), self.memberships.subscribe(), options)
+    }
+
+    pub fn own(&self) -> Membership {
+        self.memberships.borrow().clone().unwrap()
+    }
+
+    pub fn heard(&self) -> usize {
+        self.heard.lock().unwrap().len()
+    }
+
+    pub fn lost(&self) -> Vec<AskError> {
+        self.lost.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Member for Worker {
+    async fn says(&self) -> Heartbeat {
+        let facts = self.facts.lock().unwrap().clone();
+        let node = self.own().node;
+        Heartbeat {
+            hello: hello(node),
+            facts: Some(facts),
+            subnets: Some(vec!["172.30.0.0/24".to_owned()]),
+            sandboxes: Vec::new(),
+        }
+    }
+
+    fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    async fn heard(&self, answer: HeartbeatAnswer) {
+        self.heard.lock().unwrap().push(answer);
+    }
+
+    async fn lost(&self, error: AskError) {
+        self.lost.lock().unwrap().push(error);
+    }
+
+    async fn renewed(&self, admission: Admission, key: String) -> Result<(), Denied> {
+        self.memberships.send_modify(|own| {
+            let own = own.as_mut().unwrap();
+            own.valid = netloom_pki::validity(&admission.certificate).unwrap();
+            (own.key, own.certificate) = (key, admission.certificate);
+        });
+        Ok(())
+    }
+}
+
+/// The use cases of a host that is no worker: nothing is asked of them.
+struct Silent;
+
+impl Silent {
+    fn new() -> Arc<Self> {
+        Arc::new(Self)
+    }
+}
+
+#[async_trait]
+impl Member for Silent {
+    async fn says(&self) -> Heartbeat {
+        panic!("a manager says nothing to itself")
+    }
+    async fn heard(&self, _: HeartbeatAnswer) {}
+    async fn lost(&self, _: AskError) {}
+    async fn renewed(&self, _: Admission, _: String) -> Result<(), Denied> {
+        panic!("control renews a manager's certificate")
+    }
+}

@@ -1,0 +1,135 @@
+//! A worker's loop: being there, news, an absent manager, a certificate renewed in time and out of time.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use netloom_control::members::AskError;
+use netloom_model::member::DeniedCode;
+use netloom_model::swarm::SwarmRole;
+use netloom_swarm::{Options, Waits};
+
+use crate::kit::{
+    Fake, HOUR, Worker, authority, denied, free_port, listening, listening_as, membership, node, node_of_manager,
+    options, until,
+};
+
+#[tokio::test]
+async fn a_worker_reports_every_heartbeat_and_says_once_what_does_not_change() {
+    let there = listening(options()).await;
+    let worker = Worker::new(membership(&there.fake.authority, node(2), SwarmRole::Worker, there.at, HOUR));
+    let begun = Instant::now();
+    let cluster = worker.start(options());
+    until("five answers", || worker.heard() >= 5).await;
+    assert!(begun.elapsed() >= Duration::from_millis(800), "no faster than the heartbeat: {:?}", begun.elapsed());
+    cluster.stop().await;
+    let reports = there.fake.heartbeats.lock().unwrap();
+    let (facts, subnets): (Vec<bool>, Vec<bool>) =
+        reports.iter().map(|(_, report)| (report.facts.is_some(), report.subnets.is_some())).unzip();
+    assert!(facts[0] && subnets[0]);
+    assert!(!facts[1..].contains(&true) && !subnets[1..].contains(&true), "{facts:?} {subnets:?}");
+    assert!(worker.lost().is_empty(), "{:?}", worker.lost());
+}
+
+#[tokio::test]
+async fn news_are_told_at_once() {
+    let there = listening(options()).await;
+    let waits = Waits { heartbeat: Duration::from_secs(60), ..Waits::default() };
+    let worker = Worker::new(membership(&there.fake.authority, node(2), SwarmRole::Worker, there.at, HOUR));
+    let _cluster = worker.start(Options { waits, ..options() });
+    until("the first report", || worker.heard() == 1).await;
+    worker.facts.lock().unwrap().hostname = "renamed".to_owned();
+    worker.news.send_modify(|number| *number += 1);
+    until("the second report", || worker.heard() == 2).await;
+    let reports = there.fake.heartbeats.lock().unwrap();
+    assert_eq!(reports[1].1.facts.as_ref().map(|facts| facts.hostname.as_str()), Some("renamed"));
+    assert_eq!(reports[1].1.subnets, None);
+}
+
+#[tokio::test]
+async fn an_absent_manager_is_tried_again_until_it_is_there() {
+    let (authority, at) = (authority(), free_port());
+    let worker = Worker::new(membership(&authority, node(2), SwarmRole::Worker, at, HOUR));
+    let _cluster = worker.start(options());
+    until("two failures", || worker.lost().len() >= 2).await;
+    assert!(worker.lost().iter().all(|error| matches!(error, AskError::Unreachable { .. })), "{:?}", worker.lost());
+    let own = membership(&authority, node_of_manager(), SwarmRole::Manager, at, HOUR);
+    let there = listening_as(Fake::new(authority.clone()), own.clone(), options()).await;
+    until("it reports", || worker.heard() > 0).await;
+    // The manager starts again: a connection that is gone is made anew, and all is told again.
+    there.cluster.stop().await;
+    let failures = worker.lost().len();
+    until("it is missed", || worker.lost().len() > failures).await;
+    let heard = worker.heard();
+    let there = listening_as(Fake::new(authority), own, options()).await;
+    until("it reports again", || worker.heard() > heard).await;
+    assert!(there.fake.heartbeats.lock().unwrap()[0].1.facts.is_some());
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_in_time_and_used() {
+    let there = listening(options()).await;
+    // Good for an hour behind and 20 minutes ahead: more than two thirds are over.
+    let old = membership(&there.fake.authority, node(2), SwarmRole::Worker, there.at, HOUR / 3);
+    let worker = Worker::new(old.clone());
+    let _cluster = worker.start(options());
+    until("a new certificate is spoken with", || {
+        let own = netloom_pki::read(&worker.own().certificate).unwrap();
+        there.fake.heartbeats.lock().unwrap().iter().any(|(peer, _)| *peer == own && own.expires_at > old.valid.1)
+    })
+    .await;
+    assert_eq!(
+        there.fake.renewals.lock().unwrap()[0].fingerprint,
+        netloom_pki::read(&old.certificate).unwrap().fingerprint
+    );
+    assert_ne!(worker.own().key, old.key);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(there.fake.renewals.lock().unwrap().len(), 1, "once");
+    // And when the manager says so.
+    there.fake.renew.store(true, Ordering::SeqCst);
+    until("a second one", || there.fake.renewals.lock().unwrap().len() >= 2).await;
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_stops_no_heartbeat() {
+    let there = listening(options()).await;
+    let worker = Worker::new(membership(&there.fake.authority, node(2), SwarmRole::Worker, there.at, HOUR));
+    let _cluster = worker.start(options());
+    until("a report", || worker.heard() > 0).await;
+    there.fake.deny(Some(denied(DeniedCode::Unavailable)));
+    until("it is told", || !worker.lost().is_empty()).await;
+    assert_eq!(worker.lost()[0], AskError::Denied(denied(DeniedCode::Unavailable)));
+    there.fake.deny(None);
+    let heard = worker.heard();
+    until("reports again", || worker.heard() > heard).await;
+}
+
+#[tokio::test]
+async fn out_of_date_a_node_asks_until_it_is_readmitted() {
+    let there = listening(options()).await;
+    let old = membership(&there.fake.authority, node(2), SwarmRole::Worker, there.at, -60_000);
+    let worker = Worker::new(old.clone());
+    there.fake.deny(Some(denied(DeniedCode::ReadmissionPending)));
+    let _cluster = worker.start(options());
+    until("it asks again and again", || there.fake.readmissions.lock().unwrap().len() >= 3).await;
+    assert!(worker.lost().contains(&AskError::Expired));
+    assert!(worker.lost().contains(&AskError::Denied(denied(DeniedCode::ReadmissionPending))));
+    assert!(there.fake.heartbeats.lock().unwrap().is_empty());
+    there.fake.deny(None);
+    until("it reports", || worker.heard() > 0).await;
+    assert_ne!(worker.own().certificate, old.certificate);
+    assert_eq!(there.fake.readmissions.lock().unwrap()[0], netloom_pki::read(&old.certificate).unwrap());
+}
+
+#[tokio::test]
+async fn a_worker_that_left_says_no_more() {
+    let there = listening(options()).await;
+    let worker = Worker::new(membership(&there.fake.authority, node(2), SwarmRole::Worker, there.at, HOUR));
+    let _cluster = worker.start(options());
+    until("a report", || worker.heard() > 0).await;
+    let said = worker.clone();
+    said.memberships.send_replace(None);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let asked = there.fake.asked();
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(there.fake.asked(), asked);
+}
