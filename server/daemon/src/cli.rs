@@ -1,9 +1,11 @@
 //! The command line: commands, flags, their environment variables, and help that teaches by example. No work is done here.
 
 mod exec;
+mod node;
+mod swarm;
 mod token;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -12,6 +14,8 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 use netloom_model::document::nearest;
 
 pub(crate) use exec::Exec;
+pub(crate) use node::{Node, NodeCommand, Update as NodeUpdate};
+pub(crate) use swarm::{Init, Join, JoinTokenCommand, Leave, Swarm, SwarmCommand};
 pub(crate) use token::{Token, TokenCommand};
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"));
@@ -44,6 +48,7 @@ Examples:
   netloom token create ci             a token for a program, shown once
   netloom backup /srv/netloom.backup  copy the database, also while it runs
   netloom exec macvlan1 -- ip addr    run a command inside a sandbox
+  netloom swarm init                  make a swarm of hosts, this one first
   netloom purge                       show what is Netloom's on this host
 
 Networks and sandboxes are made over the API, not with this command: see /docs
@@ -51,8 +56,8 @@ and /openapi.json of a running service, and its dashboard, which shows them.
 
 Flags of `serve` can be set by NETLOOM_ variables: see `netloom serve --help`.
 A service with --run-dir or --data-dir (or their variables) is found by exec,
-backup, restore, purge, login-link, token and doctor only if they are given the
-same.";
+backup, restore, purge, login-link, token, swarm, node and doctor only if they
+are given the same.";
 
 /// What is said to a command that there is none of and that is no slip either.
 const OVER_THE_API: &str = "networks and sandboxes are made over the API: /docs of a running service describes it, its \
@@ -103,6 +108,10 @@ pub(crate) enum Command {
     LoginLink(LoginLink),
     /// Make, list and revoke the tokens with which programs and people ask
     Token(Token),
+    /// Make a swarm of hosts, join one, leave it, show it; the tokens that let hosts in
+    Swarm(Swarm),
+    /// List the nodes of the swarm, change and remove them
+    Node(Node),
     /// Print the OpenAPI document
     Openapi(Openapi),
 }
@@ -238,6 +247,13 @@ pub(crate) struct Serve {
     /// that Docker's firewall blocks say so
     #[arg(long, env = "NETLOOM_COEXIST", default_value = "on", value_name = "on|off", action = ArgAction::Set, value_parser = PossibleValuesParser::new(["on", "off"]).map(|word| word == "on"))]
     pub(crate) coexist: bool,
+    /// Address that nodes of the swarm are listened for at while this host manages one: all of the host's unless said. The port is that of
+    /// the swarm's advertised address, TCP 2377 unless said. Nothing listens there before `netloom swarm init`
+    #[arg(long, env = "NETLOOM_SWARM_LISTEN", value_name = "ADDRESS")]
+    pub(crate) swarm_listen: Option<IpAddr>,
+    /// Milliseconds between two heartbeats of the swarm, for tests: the same on all of its nodes
+    #[arg(long, hide = true, value_name = "MILLIS", value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    pub(crate) swarm_heartbeat: Option<u64>,
     /// The service manager's socket to report readiness to; set by systemd
     #[arg(long, env = "NOTIFY_SOCKET", hide = true)]
     pub(crate) notify_socket: Option<String>,

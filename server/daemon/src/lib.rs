@@ -15,7 +15,8 @@
 //! | `token` | the admin token's file |
 //! | `telemetry`, `notify` | logs; readiness for the service manager |
 //! | `doctor`, `backup`, `restore`, `purge`, `exec`, `login_link`, `tokens`, `openapi` | the other commands |
-//! | `socket` | requests to a running daemon, through its unix socket |
+//! | `swarm`, `nodes` | the commands of a swarm |
+//! | `socket`, `table` | requests to a running daemon, through its unix socket; rows of what it answers |
 
 mod background;
 mod backup;
@@ -28,6 +29,7 @@ mod listen;
 mod lock;
 mod login_link;
 mod node;
+mod nodes;
 mod notify;
 mod openapi;
 mod purge;
@@ -35,6 +37,8 @@ mod restore;
 mod serve;
 mod shutdown;
 mod socket;
+mod swarm;
+mod table;
 mod telemetry;
 mod token;
 mod tokens;
@@ -55,6 +59,8 @@ pub fn main() -> ExitCode {
         cli::Command::Exec(options) => Ok(exec::run(&options)),
         cli::Command::LoginLink(options) => login_link::run(&options),
         cli::Command::Token(options) => tokens::run(&options),
+        cli::Command::Swarm(options) => swarm::run(&options),
+        cli::Command::Node(options) => nodes::run(&options),
         cli::Command::Openapi(wanted) => openapi::run(&wanted.version),
     };
     done.unwrap_or_else(|error| {

@@ -12,6 +12,8 @@ use serde_json::Value;
 use crate::explained;
 
 const WAIT: Duration = Duration::from_secs(10);
+/// How long what asks another host may take.
+const FAR_WAIT: Duration = Duration::from_secs(60);
 /// How long a file may be in the making before its first byte comes, and between two of its bytes.
 const FILE_WAIT: Duration = Duration::from_secs(600);
 /// Longest line of an answer's head, and longest head, in bytes.
@@ -31,7 +33,26 @@ impl Answer {
     pub(crate) fn problem(&self) -> String {
         let text = |key: &str| self.body.get(key).and_then(Value::as_str);
         let detail = text("detail").or_else(|| text("title")).unwrap_or("no further explanation");
-        format!("the service answered {}: {detail}", self.status)
+        // Of values that are refused the detail says only that there are some.
+        let wrong = self.body.get("errors").and_then(Value::as_array).into_iter().flatten();
+        let wrong: Vec<String> = wrong
+            .filter_map(|error| Some(format!("\n  {}: {}", error["pointer"].as_str()?, error["message"].as_str()?)))
+            .collect();
+        format!("the service answered {}: {detail}{}", self.status, wrong.concat())
+    }
+
+    /// The body, if the status is the wanted one.
+    ///
+    /// # Errors
+    /// Where it is another: the problem, and what would help.
+    pub(crate) fn expected(self, status: u16) -> anyhow::Result<Value> {
+        if self.status == status {
+            return Ok(self.body);
+        }
+        match self.body["hint"].as_str().or_else(|| self.body["errors"][0]["hint"].as_str()) {
+            Some(hint) => Err(explained(self.problem(), hint)),
+            None => bail!(self.problem()),
+        }
     }
 }
 
@@ -65,7 +86,7 @@ pub(crate) fn daemon_runs(socket: &Path) -> bool {
 /// # Errors
 /// When no daemon answers there, with what to do.
 pub(crate) fn request(socket: &Path, method: &str, path: &str) -> anyhow::Result<Answer> {
-    whole(send(socket, method, path, None, WAIT)?)
+    whole(send(socket, method, path, None, "", WAIT)?)
 }
 
 /// Sends one request with a JSON body.
@@ -73,7 +94,39 @@ pub(crate) fn request(socket: &Path, method: &str, path: &str) -> anyhow::Result
 /// # Errors
 /// As [`request`].
 pub(crate) fn request_with(socket: &Path, method: &str, path: &str, body: &Value) -> anyhow::Result<Answer> {
-    whole(send(socket, method, path, Some(body), WAIT)?)
+    whole(send(socket, method, path, Some(body), "", WAIT)?)
+}
+
+/// Sends one request whose answer may wait for another host.
+///
+/// # Errors
+/// As [`request`].
+pub(crate) fn request_far(socket: &Path, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+    whole(send(socket, method, path, body, "", FAR_WAIT)?)
+}
+
+/// Puts what must not be there yet; the answer is 412 where it is.
+///
+/// # Errors
+/// As [`request`].
+pub(crate) fn put_new(socket: &Path, path: &str, body: &Value) -> anyhow::Result<Answer> {
+    whole(send(socket, "PUT", path, Some(body), "If-None-Match: *\r\n", WAIT)?)
+}
+
+/// All items of a list, page by page. `path` has a query already.
+///
+/// # Errors
+/// As [`request`]; when the service refuses.
+pub(crate) fn items(socket: &Path, path: &str) -> anyhow::Result<Vec<Value>> {
+    let (mut all, mut next) = (Vec::new(), path.to_owned());
+    loop {
+        let mut page = request(socket, "GET", &next)?.expected(200)?;
+        if let Value::Array(items) = page["items"].take() {
+            all.extend(items);
+        }
+        let Some(token) = page["next_page_token"].as_str() else { return Ok(all) };
+        next = format!("{path}&page_token={}", segment(token));
+    }
 }
 
 fn whole(mut stream: UnixStream) -> anyhow::Result<Answer> {
@@ -92,7 +145,7 @@ pub(crate) fn download(
     path: &str,
     into: &mut impl Write,
 ) -> anyhow::Result<Option<Answer>> {
-    let mut stream = BufReader::new(send(socket, method, path, None, FILE_WAIT)?);
+    let mut stream = BufReader::new(send(socket, method, path, None, "", FILE_WAIT)?);
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let read = stream.by_ref().take(HEAD_MAX).read_until(b'\n', &mut head).context("the service did not answer")?;
@@ -119,7 +172,14 @@ fn length(head: &[u8]) -> Option<u64> {
     value.trim().parse().ok()
 }
 
-fn send(socket: &Path, method: &str, path: &str, body: Option<&Value>, wait: Duration) -> anyhow::Result<UnixStream> {
+fn send(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+    header: &str,
+    wait: Duration,
+) -> anyhow::Result<UnixStream> {
     let mut stream = UnixStream::connect(socket).map_err(|error| {
         let help = match error.kind() {
             ErrorKind::PermissionDenied => "the socket is root's: run this as root",
@@ -134,7 +194,7 @@ fn send(socket: &Path, method: &str, path: &str, body: Option<&Value>, wait: Dur
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n{kind}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n{kind}{header}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     )?;
     Ok(stream)
 }

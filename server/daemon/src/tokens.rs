@@ -4,14 +4,15 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use netloom_model::Timestamp;
 use netloom_model::token::Token;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::cli::{self, TokenCommand};
 use crate::explained;
-use crate::socket::{self, Answer, segment};
+use crate::socket::{self, segment};
+use crate::table::table;
 
 /// Runs the command.
 ///
@@ -34,7 +35,7 @@ fn make(socket: &Path, name: &str, role: &str, expires: Option<&str>) -> anyhow:
         spec["expires_at"] = expires.into();
     }
     let answer = socket::request_with(socket, "POST", "/api/v1/tokens", &spec)?;
-    let made = expected(answer, 201)?;
+    let made = answer.expected(201)?;
     let secret = made["secret"].as_str().context("the service's answer has no secret")?;
     println!("{secret}");
     let until = made["expires_at"].as_str().map_or_else(String::new, |end| format!(", until {end}"));
@@ -44,19 +45,13 @@ fn make(socket: &Path, name: &str, role: &str, expires: Option<&str>) -> anyhow:
 
 fn show(socket: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     let mut rows = vec![["NAME", "ROLE", "STATE", "EXPIRES", "LAST USED", "MADE BY", "ID"].map(str::to_owned)];
-    let mut path = "/api/v1/tokens?limit=1000".to_owned();
-    loop {
-        let page = expected(socket::request(socket, "GET", &path)?, 200)?;
-        for item in page["items"].as_array().into_iter().flatten() {
-            if as_json {
-                println!("{item}");
-                continue;
-            }
-            let token: Token = serde_json::from_value(item.clone()).context("the service's answer can't be read")?;
-            rows.push(row(token));
+    for item in socket::items(socket, "/api/v1/tokens?limit=1000")? {
+        if as_json {
+            println!("{item}");
+            continue;
         }
-        let Some(next) = page["next_page_token"].as_str() else { break };
-        path = format!("/api/v1/tokens?limit=1000&page_token={}", segment(next));
+        let token: Token = serde_json::from_value(item).context("the service's answer can't be read")?;
+        rows.push(row(token));
     }
     if !as_json {
         print!("{}", table(&rows));
@@ -77,26 +72,11 @@ fn row(token: Token) -> [String; 7] {
     ]
 }
 
-/// Rows with their columns under each other; nothing is behind the last.
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let mut widths = [0; N];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let line = |row: &[String; N]| {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        format!("{}\n", cells.join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
-}
-
 fn take_away(socket: &Path, token: &str) -> anyhow::Result<ExitCode> {
     let path = format!("/api/v1/tokens/{}", segment(token));
-    let shown = expected(socket::request(socket, "GET", &path)?, 200)?;
+    let shown = socket::request(socket, "GET", &path)?.expected(200)?;
     let name = shown["name"].as_str().unwrap_or(token);
-    expected(socket::request(socket, "DELETE", &path)?, 204)?;
+    socket::request(socket, "DELETE", &path)?.expected(204)?;
     println!("token `{name}` is revoked");
     if name == "admin" {
         eprintln!(
@@ -106,23 +86,14 @@ fn take_away(socket: &Path, token: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn expected(answer: Answer, status: u16) -> anyhow::Result<Value> {
-    if answer.status == status {
-        return Ok(answer.body);
-    }
-    match answer.body["hint"].as_str().or_else(|| answer.body["errors"][0]["hint"].as_str()) {
-        Some(hint) => Err(explained(answer.problem(), hint)),
-        None => bail!(answer.problem()),
-    }
-}
-
-fn now() -> Timestamp {
+/// The time of this host.
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// A time as the API takes it: what is given, or so long from now.
-fn end(text: &str, now: Timestamp) -> anyhow::Result<String> {
+pub(crate) fn end(text: &str, now: Timestamp) -> anyhow::Result<String> {
     if text.parse::<Timestamp>().is_ok() {
         return Ok(text.to_owned());
     }
@@ -159,11 +130,5 @@ mod tests {
         for bad in ["", "d", "0d", "-1d", "90", "90x", "tomorrow", "99999999999999999999d", "9999999999w"] {
             assert!(end(bad, now).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn columns_stand_under_each_other() {
-        let rows = [["NAME", "ROLE"], ["a-long-name", "viewer"], ["b", "admin"]].map(|row| row.map(str::to_owned));
-        assert_eq!(table(&rows), "NAME         ROLE\na-long-name  viewer\nb            admin\n");
     }
 }

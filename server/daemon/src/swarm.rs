@@ -1,0 +1,95 @@
+//! `netloom swarm`: asks the running service to make, join, leave and show a swarm, and for its join tokens. What is printed is Docker's
+//! wording where Docker has the same thing.
+
+mod info;
+mod tokens;
+
+use std::io::{BufRead as _, stdin};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use serde_json::{Map, Value, json};
+
+use crate::cli::{self, Init, Join, Leave, SwarmCommand};
+use crate::{explained, socket};
+
+/// What an answer lacks that is not of this version.
+const UNREADABLE: &str = "the service's answer can't be read";
+
+/// Runs the command.
+///
+/// # Errors
+/// When no service answers, or it refuses.
+pub(crate) fn run(options: &cli::Swarm) -> anyhow::Result<ExitCode> {
+    match &options.command {
+        SwarmCommand::Init(options) => init(options),
+        SwarmCommand::Join(options) => join(options),
+        SwarmCommand::Leave(options) => leave(options),
+        SwarmCommand::Info(options) => info::run(&options.run.socket(), options.json),
+        SwarmCommand::Token(options) => tokens::run(&options.command),
+    }
+}
+
+fn init(options: &Init) -> anyhow::Result<ExitCode> {
+    let mut spec = Map::new();
+    let mut set = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            spec.insert(key.to_owned(), value);
+        }
+    };
+    set("advertise_address", options.advertise_addr.clone().map(Value::from));
+    set("name", options.name.clone().map(Value::from));
+    let pools = Some(options.default_addr_pool.clone()).filter(|pools| !pools.is_empty());
+    set("default_address_pools", pools.map(Value::from));
+    set("subnet_size", options.default_addr_pool_mask_length.map(Value::from));
+    set("data_path_port", options.data_path_port.map(Value::from));
+    set("task_history_limit", options.task_history_limit.map(Value::from));
+    set("certificate_validity_hours", options.cert_expiry.map(Value::from));
+    let answer = socket::put_new(&options.run.socket(), "/api/v1/swarm", &Value::Object(spec))?;
+    if answer.status == 412 {
+        return Err(explained(
+            "this host is in a swarm already",
+            "`netloom swarm info` shows it, `netloom swarm leave` leaves it",
+        ));
+    }
+    let made = answer.expected(201)?;
+    let node = made["status"]["node"].as_str().context(UNREADABLE)?;
+    let command = made["join_token"]["command"].as_str().context(UNREADABLE)?;
+    println!("Swarm initialized: current node ({node}) is now a manager.\n");
+    println!("To add a worker to this swarm, run the following command:\n\n    {command}\n");
+    println!(
+        "The token in it is shown this once: 'netloom swarm token rotate' makes it another, and 'netloom swarm token create' a further one."
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn join(options: &Join) -> anyhow::Result<ExitCode> {
+    let token = match options.token.as_str() {
+        "-" => {
+            let mut line = String::new();
+            stdin().lock().read_line(&mut line).context("cannot read standard input")?;
+            line.trim().to_owned()
+        }
+        token => token.to_owned(),
+    };
+    let mut body = json!({"token": token, "manager": options.manager});
+    for (key, value) in [("address", &options.advertise_addr), ("availability", &options.availability)] {
+        if let Some(value) = value {
+            body[key] = value.as_str().into();
+        }
+    }
+    let answer = socket::request_far(&options.run.socket(), "PUT", "/api/v1/swarm/membership", Some(&body))?;
+    let joined = answer.expected(201)?;
+    match joined["status"]["role"].as_str() {
+        Some(role) => println!("This node joined a swarm as a {role}."),
+        None => bail!(UNREADABLE),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn leave(options: &Leave) -> anyhow::Result<ExitCode> {
+    let path = format!("/api/v1/swarm/membership?force={}", options.force);
+    socket::request_far(&options.run.socket(), "DELETE", &path, None)?.expected(204)?;
+    println!("Node left the swarm.");
+    Ok(ExitCode::SUCCESS)
+}
