@@ -33,12 +33,7 @@ impl Answer {
     pub(crate) fn problem(&self) -> String {
         let text = |key: &str| self.body.get(key).and_then(Value::as_str);
         let detail = text("detail").or_else(|| text("title")).unwrap_or("no further explanation");
-        // Of values that are refused the detail says only that there are some.
-        let wrong = self.body.get("errors").and_then(Value::as_array).into_iter().flatten();
-        let wrong: Vec<String> = wrong
-            .filter_map(|error| Some(format!("\n  {}: {}", error["pointer"].as_str()?, error["message"].as_str()?)))
-            .collect();
-        format!("the service answered {}: {detail}{}", self.status, wrong.concat())
+        format!("the service answered {}: {detail}", self.status)
     }
 
     /// The body, if the status is the wanted one.
