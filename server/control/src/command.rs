@@ -3,6 +3,7 @@
 mod access;
 mod permission;
 mod plans;
+mod swarm;
 mod written;
 
 use std::net::IpAddr;
@@ -19,6 +20,10 @@ use serde::{Deserialize, Serialize};
 use crate::principal::Permission;
 pub use access::{CreateToken, GetToken, ListAudit, ListTokens, NewToken, RevokeToken};
 pub use permission::Command;
+pub use swarm::{
+    CreateJoinToken, GetInfo, GetJoinToken, GetNode, GetSwarm, JoinSwarm, LeaveSwarm, ListJoinTokens, ListNodes, NewJoinToken,
+    PutSwarm, ReadmitNode, RemoveNode, RevokeJoinToken, RotateJoinToken, SwarmPut, UpdateNode, UpdateSwarm,
+};
 pub use plans::{Applied, ApplyPlan, DiscardAnothersPlan, DiscardPlan, GetPlan, ListPlans, Outcome};
 pub use written::{Created, IdempotencyKey, Put, WriteOptions, Written};
 
