@@ -21,6 +21,9 @@ const LAYERED: &[(&str, &[&str])] = &[
     ("actix-web", &["api", "web", "daemon"]),
     ("askama", &["web"]),
     ("hickory-proto", &["names"]),
+    ("rcgen", &["pki"]),
+    ("ring", &["pki"]),
+    ("x509-parser", &["pki"]),
     ("clap", &["daemon"]),
     ("anyhow", &["daemon", "tests"]),
 ];
