@@ -20,11 +20,12 @@ use serde::{Deserialize, Serialize};
 use crate::principal::Permission;
 pub use access::{CreateToken, GetToken, ListAudit, ListTokens, NewToken, RevokeToken};
 pub use permission::Command;
-pub use swarm::{
-    CreateJoinToken, GetInfo, GetJoinToken, GetNode, GetSwarm, JoinSwarm, LeaveSwarm, ListJoinTokens, ListNodes, NewJoinToken,
-    PutSwarm, ReadmitNode, RemoveNode, RevokeJoinToken, RotateJoinToken, SwarmPut, UpdateNode, UpdateSwarm,
-};
 pub use plans::{Applied, ApplyPlan, DiscardAnothersPlan, DiscardPlan, GetPlan, ListPlans, Outcome};
+pub use swarm::{
+    CreateJoinToken, GetInfo, GetJoinToken, GetNode, GetSwarm, JoinSwarm, LeaveSwarm, ListJoinTokens, ListNodes,
+    NewJoinToken, PutSwarm, ReadmitNode, RemoveNode, RevokeJoinToken, RotateJoinToken, SwarmPut, UpdateNode,
+    UpdateSwarm,
+};
 pub use written::{Created, IdempotencyKey, Put, WriteOptions, Written};
 
 /// An object by ID or name, as it stands in a path.

@@ -8,7 +8,8 @@ use netloom_model::audit::{AuditObject, Decision};
 use netloom_model::event::{KINDS, ObjectKind, ObjectRef};
 use netloom_model::plan::Refusal;
 use netloom_store::{
-    EndpointRow, JoinTokenRow, LeaseRow, NetworkRow, NewAudit, NewEvent, NodeRow, SandboxRow, SwarmRow, TokenRow, WriteTx, audit, events,
+    EndpointRow, JoinTokenRow, LeaseRow, NetworkRow, NewAudit, NewEvent, NodeRow, SandboxRow, SwarmRow, TokenRow,
+    WriteTx, audit, events,
 };
 
 use crate::audit::Difference;

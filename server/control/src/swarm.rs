@@ -56,9 +56,12 @@ pub(crate) fn no_swarm() -> Error {
 /// This host is no manager: another is to be asked.
 fn not_manager(membership: &Membership) -> Error {
     let manager = membership.manager;
-    Error::conflict("not-manager", format!("this host is a worker of the swarm; the manager at {manager} is to be asked"))
-        .hint(format!("send the request to the API of the host that has the address {}", manager.ip()))
-        .fact("manager", manager)
+    Error::conflict(
+        "not-manager",
+        format!("this host is a worker of the swarm; the manager at {manager} is to be asked"),
+    )
+    .hint(format!("send the request to the API of the host that has the address {}", manager.ip()))
+    .fact("manager", manager)
 }
 
 impl Control {
@@ -100,6 +103,7 @@ async fn described(tx: &mut ReadTx<'_>, row: &SwarmRow) -> Result<SwarmDescribed
 
 /// A membership as it is kept.
 fn row_of(membership: &Membership) -> MembershipRow {
-    let Membership { swarm, node: _, role, key, certificate, ca, valid, manager, address, described } = membership.clone();
+    let Membership { swarm, node: _, role, key, certificate, ca, valid, manager, address, described } =
+        membership.clone();
     MembershipRow { swarm, role, key, certificate, ca, valid, manager, address, described }
 }

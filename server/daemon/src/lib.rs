@@ -38,6 +38,7 @@ mod socket;
 mod telemetry;
 mod token;
 mod tokens;
+mod wire;
 
 use std::process::ExitCode;
 

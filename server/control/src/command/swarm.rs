@@ -50,7 +50,10 @@ pub struct JoinSwarm {
 /// The token is a secret.
 impl fmt::Debug for JoinSwarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinSwarm").field("manager", &self.manager).field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("JoinSwarm")
+            .field("manager", &self.manager)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 

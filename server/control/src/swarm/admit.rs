@@ -35,8 +35,10 @@ impl Control {
 
     /// Somebody tried a secret: the audit tells under which token, if it is one.
     async fn note_turned_away(&self, hash: [u8; 32], from: IpAddr, error: &Error) {
-        let read =
-            self.inner.store.ask(move |tx| Box::pin(async move { Ok::<_, Error>(join_tokens::by_hash(tx, hash).await?) }));
+        let read = self
+            .inner
+            .store
+            .ask(move |tx| Box::pin(async move { Ok::<_, Error>(join_tokens::by_hash(tx, hash).await?) }));
         let token = read.await.ok().flatten();
         let name = token.map_or_else(|| "join-token".to_owned(), |token| actor_of(&token));
         self.note_refused(&Actor::outside(name, from, ACTION), ACTION, error.code).await;
@@ -80,7 +82,8 @@ impl Admit {
         if node != self.manager && !row.used {
             return Ok(Some(row));
         }
-        let error = Error::conflict("already-member", format!("node {node} is in the swarm already, as `{}`", row.hostname));
+        let error =
+            Error::conflict("already-member", format!("node {node} is in the swarm already, as `{}`", row.hostname));
         Err(error.blockers(vec![node_ref(&row)]).hint(format!(
             "where that host left without the manager being told, remove the node there first: `DELETE /api/v1/nodes/{node}?force=true`"
         )))
@@ -88,7 +91,8 @@ impl Admit {
 }
 
 fn invalid(detail: impl Into<String>) -> Error {
-    Error::conflict("join-token-invalid", detail).hint("ask an administrator of the swarm for a join token: `netloom swarm token`")
+    Error::conflict("join-token-invalid", detail)
+        .hint("ask an administrator of the swarm for a join token: `netloom swarm token`")
 }
 
 /// Refuses a token that lets nobody in; one that is used up lets in again whom it let in.

@@ -27,7 +27,8 @@ pub(super) fn parse(pointer: &str, text: &str) -> Result<SocketAddr, Invalid> {
         return Err(Invalid::new(pointer, Code::OutOfRange, text, format!("nobody listens at {what}")));
     }
     if parsed.port() == 0 {
-        return Err(Invalid::new(pointer, Code::OutOfRange, text, "nobody listens at port 0").hint("leave the port out for 2377"));
+        return Err(Invalid::new(pointer, Code::OutOfRange, text, "nobody listens at port 0")
+            .hint("leave the port out for 2377"));
     }
     Ok(parsed)
 }
@@ -69,7 +70,11 @@ fn is_link_local(address: IpAddr) -> bool {
 
 fn listed(candidates: &[(IpAddr, &str)]) -> String {
     let words: Vec<String> = candidates.iter().map(|(address, link)| format!("{address} ({link})")).collect();
-    if words.is_empty() { "no link of the host's that is up has one".to_owned() } else { format!("one of {}", words.join(", ")) }
+    if words.is_empty() {
+        "no link of the host's that is up has one".to_owned()
+    } else {
+        format!("one of {}", words.join(", "))
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +109,16 @@ mod tests {
         ] {
             assert_eq!(parse("/x", text).map(|address| address.to_string()), Ok(wanted.to_owned()), "{text}");
         }
-        for text in ["", "manager", "manager:2377", "192.0.2.1:0", "192.0.2.1:99999", "0.0.0.0", "224.0.0.1", "http://192.0.2.1"] {
+        for text in [
+            "",
+            "manager",
+            "manager:2377",
+            "192.0.2.1:0",
+            "192.0.2.1:99999",
+            "0.0.0.0",
+            "224.0.0.1",
+            "http://192.0.2.1",
+        ] {
             assert_eq!(parse("/x", text).map_err(|wrong| wrong.pointer), Err("/x".to_owned()), "{text}");
         }
     }
@@ -112,7 +126,11 @@ mod tests {
     #[test]
     fn the_only_address_is_taken_and_several_are_listed() {
         let lo = ("lo", true, &["127.0.0.1/8", "::1/128"][..]);
-        let one = host(&[lo, ("eth0", true, &["192.0.2.1/24", "fe80::1/64", "fd00::1/64", "fd00::2/64"]), ("down0", false, &["198.51.100.1/24"])]);
+        let one = host(&[
+            lo,
+            ("eth0", true, &["192.0.2.1/24", "fe80::1/64", "fd00::1/64", "fd00::2/64"]),
+            ("down0", false, &["198.51.100.1/24"]),
+        ]);
         assert_eq!(choose(None, &one).map(|address| address.to_string()), Ok("192.0.2.1:2377".to_owned()));
         let six = host(&[lo, ("eth0", true, &["fd00::1/64", "169.254.1.1/16"])]);
         assert_eq!(choose(None, &six).map(|address| address.to_string()), Ok("[fd00::1]:2377".to_owned()));

@@ -29,7 +29,13 @@ pub(super) struct Issued {
 ///
 /// # Errors
 /// `request-invalid`, where that is none, or of another kind of key.
-pub(super) fn issue(swarm: &SwarmRow, node: NodeId, role: SwarmRole, csr: &str, now: Timestamp) -> Result<Issued, Error> {
+pub(super) fn issue(
+    swarm: &SwarmRow,
+    node: NodeId,
+    role: SwarmRole,
+    csr: &str,
+    now: Timestamp,
+) -> Result<Issued, Error> {
     let authority = Authority::from_pem(&swarm.ca_certificate, &swarm.ca_key).map_err(internal)?;
     let (_, end) = netloom_pki::validity(&swarm.ca_certificate).map_err(internal)?;
     let hours = i64::from(swarm.spec.settings().certificate_validity_hours);

@@ -1,8 +1,11 @@
 //! A member says that it is there, or that it leaves. That it is there is kept in memory; the store is written when something of it changed.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use netloom_model::NodeId;
+use netloom_model::facts::Facts;
 use netloom_model::member::{Heartbeat, HeartbeatAnswer, Hello, Peer};
 use netloom_store::{NodeRow, WriteTx, nodes};
 
@@ -17,7 +20,12 @@ use crate::journal::{Actor, node_ref, with};
 
 impl Control {
     /// Takes a member's word that it is there.
-    pub(super) async fn hear_node(&self, peer: Peer, heartbeat: Heartbeat, from: IpAddr) -> Result<HeartbeatAnswer, Error> {
+    pub(super) async fn hear_node(
+        &self,
+        peer: Peer,
+        heartbeat: Heartbeat,
+        from: IpAddr,
+    ) -> Result<HeartbeatAnswer, Error> {
         self.as_manager()?;
         if heartbeat.hello.node != peer.node {
             return Err(denied::request_invalid("the certificate is another node's"));
@@ -42,6 +50,11 @@ impl Control {
         self.inner.swarm.hear(id, Some(heartbeat), now);
         let renew = certificates::is_due(node.issued_at, node.expires_at, now);
         Ok(HeartbeatAnswer { described, renew })
+    }
+
+    /// What each node that was heard of said last of its host: its own links, routes and nameservers, and the subnets of its local networks.
+    pub fn hosts(&self) -> Vec<(NodeId, Option<Arc<Facts>>, Vec<String>)> {
+        self.inner.swarm.hosts()
     }
 
     /// Takes a member's word that it leaves: it is none of the swarm from then on.

@@ -6,11 +6,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use async_trait::async_trait;
+use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::invalid::Code;
 use netloom_model::member::{JoinRequest, SwarmDescribed};
 use netloom_model::net::parse_address;
 use netloom_model::swarm::{Swarm, SwarmRole, SwarmSpec};
-use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::{Invalid, SwarmId, Timestamp};
 use netloom_pki::JoinTokenText;
 use netloom_store::{NewEvent, WriteTx, swarm};
@@ -39,7 +39,8 @@ impl Control {
             let _turn = control.inner.swarm.turn.lock().await;
             if let Some(own) = control.own_membership() {
                 let detail = format!("this host is a {} of a swarm already, {}", own.role.as_str(), own.swarm);
-                return Err(Error::conflict("already-member", detail).hint("let it leave that one first: `netloom swarm leave`"));
+                return Err(Error::conflict("already-member", detail)
+                    .hint("let it leave that one first: `netloom swarm leave`"));
             }
             control.join(asked, &context).await
         })

@@ -97,7 +97,9 @@ impl Job for End {
         if !self.force {
             let detail = match others.len() {
                 0 => "this host is the swarm's only manager: the swarm ends when it leaves".to_owned(),
-                count => format!("this host is the swarm's only manager, and {count} nodes are in it: the swarm ends when it leaves"),
+                count => format!(
+                    "this host is the swarm's only manager, and {count} nodes are in it: the swarm ends when it leaves"
+                ),
             };
             return Err(Error::conflict("swarm-ends", detail)
                 .blockers(others.iter().map(node_ref).collect())

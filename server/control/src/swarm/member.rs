@@ -50,7 +50,7 @@ impl Control {
         let _turn = memory.turn.lock().await;
         let Some(mut own) = self.own_membership().filter(news) else { return Ok(()) };
         own.described = answer.described;
-        self.keep(own).await
+        self.keep_membership(own).await
     }
 
     /// The manager could not be asked, or denied.
@@ -73,13 +73,13 @@ impl Control {
             return Err(denied::request_invalid("the new certificate is of another swarm or role"));
         }
         let new = admitted(admission, key, &own)?;
-        self.keep(new).await?;
+        self.keep_membership(new).await?;
         self.inner.swarm.answered(now());
         Ok(())
     }
 
     /// Writes what this host is in its swarm. The caller has the turn.
-    async fn keep(&self, own: Membership) -> Result<(), Error> {
+    async fn keep_membership(&self, own: Membership) -> Result<(), Error> {
         self.inner.commit(false, Keep(own.clone())).await?;
         self.inner.swarm.membership.send_replace(Some(own));
         Ok(())

@@ -192,7 +192,9 @@ impl Job for Allow {
         let now: Timestamp = now();
         if row.expires_at > now && row.readmission_asked_at.is_none() {
             let detail = format!("the certificate of node `{}` is good until {}", row.hostname, row.expires_at);
-            return Err(Error::conflict("certificate-good", detail).hint("there is nothing to do: it is renewed by itself"));
+            return Err(
+                Error::conflict("certificate-good", detail).hint("there is nothing to do: it is renewed by itself")
+            );
         }
         row.readmission_until = Some(now.plus_millis(READMISSION_MILLIS));
         row.updated_at = now;

@@ -4,7 +4,9 @@
 use std::net::IpAddr;
 
 use async_trait::async_trait;
-use netloom_model::member::{Admission, Denied, Heartbeat, HeartbeatAnswer, Hello, JoinRequest, PROTOCOL, Peer, ReadmitRequest};
+use netloom_model::member::{
+    Admission, Denied, Heartbeat, HeartbeatAnswer, Hello, JoinRequest, PROTOCOL, Peer, ReadmitRequest,
+};
 use tokio::sync::watch;
 
 use super::denied::to_node;

@@ -33,9 +33,11 @@ impl Control {
                 Ok(admission)
             }
             None => {
-                let detail = "the node's certificate is out of date, and an administrator of the swarm must let it back in";
-                Err(Error::conflict("readmission-pending", detail)
-                    .hint(format!("at the manager: `POST /api/v1/nodes/{node}/readmit`; this host goes on asking by itself")))
+                let detail =
+                    "the node's certificate is out of date, and an administrator of the swarm must let it back in";
+                Err(Error::conflict("readmission-pending", detail).hint(format!(
+                    "at the manager: `POST /api/v1/nodes/{node}/readmit`; this host goes on asking by itself"
+                )))
             }
         }
     }
@@ -72,7 +74,10 @@ impl Job for Readmit {
             if node.readmission_asked_at.is_none() {
                 node.readmission_asked_at = Some(now);
                 node.updated_at = now;
-                let message = format!("`{}` asks to be let back in: its certificate expired at {}", node.hostname, self.certificate.expires_at);
+                let message = format!(
+                    "`{}` asks to be let back in: its certificate expired at {}",
+                    node.hostname, self.certificate.expires_at
+                );
                 let event = Actor::netloom().event("node.readmission_asked", node_ref(&node), message, now);
                 node.revision = netloom_store::events::append(tx, &event).await?;
                 nodes::set(tx, &node).await?;

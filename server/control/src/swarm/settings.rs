@@ -36,7 +36,13 @@ pub(super) fn check(spec: &SwarmSpec) -> Result<(), Error> {
     within(&mut problems, "/subnet_size", spec.subnet_size, SUBNET_SIZES, "a prefix's length");
     within(&mut problems, "/data_path_port", spec.data_path_port, DATA_PATH_PORTS, "a port");
     within(&mut problems, "/task_history_limit", spec.task_history_limit, 0..=TASK_HISTORY_MAX, "a number of tasks");
-    within(&mut problems, "/certificate_validity_hours", spec.certificate_validity_hours, VALIDITY_HOURS, "a number of hours");
+    within(
+        &mut problems,
+        "/certificate_validity_hours",
+        spec.certificate_validity_hours,
+        VALIDITY_HOURS,
+        "a number of hours",
+    );
     if let Some(pools) = &spec.default_address_pools {
         check_pools(&mut problems, pools, size);
     }
@@ -71,10 +77,18 @@ fn check_pools(problems: &mut Problems, texts: &[String], size: u8) {
         let cut = if net.addr().is_ipv4() { size } else { SUBNET_SIZE6 };
         if net.prefix_len() > cut {
             let message = format!("no subnet of /{cut} can be cut out of it");
-            problems.add(Invalid::new(&pointer, Code::OutOfRange, text, message).hint("give a larger pool, or another `subnet_size`"));
+            problems.add(
+                Invalid::new(&pointer, Code::OutOfRange, text, message)
+                    .hint("give a larger pool, or another `subnet_size`"),
+            );
         }
         if let Some(other) = known.iter().find(|other| Span::of(**other).overlaps(&Span::of(net))) {
-            problems.add(Invalid::new(&pointer, Code::NotAllowedHere, text, format!("it overlaps {other}, which is given as well")));
+            problems.add(Invalid::new(
+                &pointer,
+                Code::NotAllowedHere,
+                text,
+                format!("it overlaps {other}, which is given as well"),
+            ));
         }
         known.push(net);
     }
@@ -89,7 +103,10 @@ pub(super) fn check_token(spec: &JoinTokenSpec, now: Timestamp) -> Result<Option
     problems.check(check_name("/name", &spec.name));
     if spec.role == SwarmRole::Manager {
         let message = "a swarm whose store is SQLite has one manager, the host that made it";
-        problems.add(Invalid::new("/role", Code::NotAvailable, spec.role.as_str(), message).hint("make a token of role `worker`"));
+        problems.add(
+            Invalid::new("/role", Code::NotAvailable, spec.role.as_str(), message)
+                .hint("make a token of role `worker`"),
+        );
     }
     within(&mut problems, "/max_uses", spec.max_uses, USES, "a number of nodes");
     if let Some(labels) = &spec.node_labels {

@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 
-use netloom_model::member::{Hello, PROTOCOL, Peer};
 use netloom_model::Timestamp;
+use netloom_model::member::{Hello, PROTOCOL, Peer};
 use netloom_store::{NodeRow, ReadTx, SwarmRow, nodes};
 
 use super::{denied, managed};
@@ -68,7 +68,10 @@ pub(super) async fn of(tx: &mut ReadTx<'_>, peer: &Peer, now: Timestamp) -> Resu
     let known = known(&swarm, row.as_ref(), peer)?;
     let Some(was) = row else { return Err(denied::node_removed(peer.node)) };
     if peer.expires_at <= now {
-        return Err(Error::conflict("readmission-pending", format!("the node's certificate expired at {}", peer.expires_at)));
+        return Err(Error::conflict(
+            "readmission-pending",
+            format!("the node's certificate expired at {}", peer.expires_at),
+        ));
     }
     let mut node = was.clone();
     node.used = true;

@@ -50,7 +50,17 @@ impl Minted {
         now: Timestamp,
     ) -> JoinTokenRow {
         let (hash, created_by) = (self.hash(), created_by.to_owned());
-        JoinTokenRow { id, spec, hash, uses: 0, expires_at, last_used_at: None, created_at: now, created_by, revision: 0 }
+        JoinTokenRow {
+            id,
+            spec,
+            hash,
+            uses: 0,
+            expires_at,
+            last_used_at: None,
+            created_at: now,
+            created_by,
+            revision: 0,
+        }
     }
 
     /// A token as it is answered this once, with its text and the command to join by it.
@@ -173,8 +183,9 @@ impl Job for Create {
         managed(tx).await?;
         let mut row = self.row.clone();
         if let Some(other) = join_tokens::by_name(tx, &row.spec.name).await? {
-            let mut error = Error::conflict("name-taken", format!("there is a join token `{}` already", other.spec.name))
-                .blockers(vec![join_token_ref(&other)]);
+            let mut error =
+                Error::conflict("name-taken", format!("there is a join token `{}` already", other.spec.name))
+                    .blockers(vec![join_token_ref(&other)]);
             if state(&other, row.created_at) != JoinTokenState::Active {
                 error = error.hint("it lets nobody in any more: revoke it, and the name is free");
             }

@@ -73,7 +73,9 @@ impl Control {
         let trouble = contact.trouble.or_else(|| {
             Some(match contact.last {
                 Some((_, time)) => format!("nothing was heard of the manager at {} since {time}", membership.manager),
-                None => format!("the manager at {} has not answered since this host's Netloom started", membership.manager),
+                None => {
+                    format!("the manager at {} has not answered since this host's Netloom started", membership.manager)
+                }
             })
         });
         let settings = known.spec.settings();

@@ -22,7 +22,8 @@ impl Control {
     pub async fn watch_swarm(&self) -> Result<(), Error> {
         let Ok(own) = self.as_manager() else { return Ok(()) };
         let all = self.inner.store.ask(|tx| Box::pin(async move { Ok::<_, Error>(nodes::all(tx).await?) })).await?;
-        let is_down = |node: &NodeRow| node.down_at.is_none() && view::state(&self.inner.swarm, node).0 == NodeState::Down;
+        let is_down =
+            |node: &NodeRow| node.down_at.is_none() && view::state(&self.inner.swarm, node).0 == NodeState::Down;
         let silent: Vec<NodeId> = all.iter().filter(|node| is_down(node)).map(|node| node.id).collect();
         if !silent.is_empty() {
             let silence = self.inner.swarm.silence().as_millis();

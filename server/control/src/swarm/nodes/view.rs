@@ -16,9 +16,10 @@ pub(crate) fn state(memory: &Memory, row: &NodeRow) -> (NodeState, Option<String
     let last = heard.max(row.last_seen);
     match (hearing, last) {
         (Hearing::Lately, _) => (NodeState::Ready, None),
-        (Hearing::Starting, _) => {
-            (NodeState::Unknown, Some("the manager started a moment ago, and has not heard of the node since".to_owned()))
-        }
+        (Hearing::Starting, _) => (
+            NodeState::Unknown,
+            Some("the manager started a moment ago, and has not heard of the node since".to_owned()),
+        ),
         (Hearing::Silent, Some(last)) => (NodeState::Down, Some(format!("it has not reported since {last}"))),
         (Hearing::Silent, None) => (NodeState::Down, Some("it has never reported".to_owned())),
     }
