@@ -154,7 +154,7 @@ fn without_http(clients: usize) -> anyhow::Result<f64> {
     let dir = TempDir::with_prefix("netloom-bench-")?;
     runtime()?.block_on(async {
         let store = Store::open(&dir.path().join("netloom.db")).await?;
-        let control = Control::new(store.clone(), Arc::new(Nowhere), netloom_control::Config::default()).await?;
+        let control = Control::new(store.clone(), Arc::new(Nowhere), Arc::new(Nowhere), netloom_control::Config::default()).await?;
         let context = Context::new(Principal { name: "bench".to_owned(), role: Role::Admin, token: None }, "bench");
         let spec: NetworkSpec = serde_json::from_value(json!({"name": "n", "driver": "macvlan", "pools": {"v4": {"subnet": SUBNET}}, "macvlan": {"parent": "parent0"}}))?;
         control.create_network(context.authorize(CreateNetwork(spec))?, WriteOptions::default()).await?;

@@ -1,14 +1,17 @@
 //! A node without a kernel, for the use cases without HTTP: leases that nobody carries don't need one.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use netloom_control::Node;
+use netloom_control::members::{AskError, Membership, Wire};
 use netloom_control::node::NamespaceReference;
 use netloom_model::assignment::{Adoption, Assignment, Key};
 use netloom_model::drift::Drift;
 use netloom_model::facts::{Facts, HostLink};
+use netloom_model::member::{Admission, JoinRequest};
 use netloom_model::plan::{NodePlan, Refusal};
 use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
@@ -82,5 +85,16 @@ fn nothing() -> Refusal {
         errno: None,
         message: "there is no kernel here".to_owned(),
         hint: None,
+    }
+}
+
+#[async_trait]
+impl Wire for Nowhere {
+    async fn join(&self, manager: SocketAddr, _: &str, _: JoinRequest) -> Result<Admission, AskError> {
+        Err(AskError::Unreachable { manager, reason: "there is no other host".to_owned() })
+    }
+
+    async fn leave(&self, membership: &Membership) -> Result<(), AskError> {
+        Err(AskError::Unreachable { manager: membership.manager, reason: "there is no other host".to_owned() })
     }
 }

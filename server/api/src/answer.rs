@@ -7,6 +7,7 @@ use netloom_model::lease::Lease;
 use netloom_model::network::Network;
 use netloom_model::plan::Plan;
 use netloom_model::sandbox::Sandbox;
+use netloom_model::swarm::{JoinToken, Node, Swarm};
 use netloom_model::token::Token;
 use serde::Serialize;
 
@@ -108,6 +109,44 @@ impl Addressed for Token {
     /// A token never changes.
     fn spec_revision(&self) -> u64 {
         self.revision
+    }
+}
+
+impl Addressed for Swarm {
+    fn path(&self) -> String {
+        "/api/v1/swarm".to_owned()
+    }
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+    /// Only its settings change it.
+    fn spec_revision(&self) -> u64 {
+        self.revision
+    }
+}
+
+impl Addressed for JoinToken {
+    fn path(&self) -> String {
+        format!("/api/v1/swarm/join-tokens/{}", self.id)
+    }
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+    /// What it gives never changes.
+    fn spec_revision(&self) -> u64 {
+        self.revision
+    }
+}
+
+impl Addressed for Node {
+    fn path(&self) -> String {
+        format!("/api/v1/nodes/{}", self.id)
+    }
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+    fn spec_revision(&self) -> u64 {
+        self.spec_revision
     }
 }
 

@@ -44,6 +44,7 @@ use crate::{auth, docs, idempotency, length, precondition, problem, route, servi
         (name = "leases", description = "Who has an address, and who had it."),
         (name = "plans", description = "What dry runs said they would do, to be done as they said."),
         (name = "events", description = "What happened, numbered without gaps."),
+        (name = "swarm", description = "Hosts that agreed to share: their swarm, its nodes, and the tokens that let them in."),
         (name = "access", description = "Tokens, and who asked for what."),
         (name = "host", description = "What the host offers."),
         (name = "service", description = "The service itself.")

@@ -9,13 +9,16 @@ mod drift;
 pub(crate) mod events;
 mod host;
 mod ipam;
+mod join_tokens;
 mod leases;
 mod login_links;
 mod networks;
+mod nodes;
 mod plans;
 mod probes;
 mod prune;
 mod sandboxes;
+mod swarm;
 mod tokens;
 mod version;
 mod whoami;
@@ -93,6 +96,22 @@ pub(crate) fn routes<R: Register>(config: &mut R) {
         .service(tokens::token_create)
         .service(tokens::token_get)
         .service(tokens::token_delete)
+        .service(swarm::swarm_get)
+        .service(swarm::swarm_put)
+        .service(swarm::swarm_patch)
+        .service(swarm::swarm_membership_put)
+        .service(swarm::swarm_membership_delete)
+        .service(join_tokens::join_token_list)
+        .service(join_tokens::join_token_create)
+        .service(join_tokens::join_token_get)
+        .service(join_tokens::join_token_rotate_create)
+        .service(join_tokens::join_token_delete)
+        .service(nodes::node_list)
+        .service(nodes::node_get)
+        .service(nodes::node_patch)
+        .service(nodes::node_delete)
+        .service(nodes::node_readmit_create)
+        .service(swarm::info_get)
         .service(audit::audit_list)
         .service(whoami::whoami_get)
         .service(capabilities::capabilities_get)

@@ -65,7 +65,8 @@ impl Control {
         if dry_run && !attempt.denied {
             return;
         }
-        if !self.inner.refusals.let_through(context, attempt.action, code, Instant::now()) {
+        let who = context.principal.identity();
+        if !self.inner.refusals.let_through(&who, attempt.action, code, Instant::now()) {
             return;
         }
         let decision = if attempt.denied { Decision::Denied } else { Decision::Failed };
@@ -76,6 +77,17 @@ impl Control {
         };
         if let Err(error) = self.inner.commit(false, Refused(entry)).await {
             tracing::warn!(%error, request_id = context.request_id, "what was refused could not be noted in the audit");
+        }
+    }
+
+    /// Takes note of what was refused to a node, or to what means to be one, in the same measure.
+    pub(crate) async fn note_refused(&self, actor: &Actor, action: &'static str, code: &str) {
+        if !self.inner.refusals.let_through(actor.name(), action, code, Instant::now()) {
+            return;
+        }
+        let entry = NewAudit { code: Some(code.to_owned()), ..actor.entry(action, Decision::Failed, now()) };
+        if let Err(error) = self.inner.commit(false, Refused(entry)).await {
+            tracing::warn!(%error, "what was refused to a node could not be noted in the audit");
         }
     }
 
@@ -135,14 +147,13 @@ impl Default for Refusals {
 
 impl Refusals {
     /// Whether one more is to be noted. The first that is not is told to the log.
-    fn let_through(&self, context: &Context, action: &'static str, code: &str, now: Instant) -> bool {
-        let Err(TooOften { wait, first }) = self.0.take((context.principal.identity(), action, code.to_owned()), now)
-        else {
+    fn let_through(&self, who: &str, action: &'static str, code: &str, now: Instant) -> bool {
+        let Err(TooOften { wait, first }) = self.0.take((who.to_owned(), action, code.to_owned()), now) else {
             return true;
         };
         if first {
-            let (actor, seconds) = (&context.principal.name, wait.as_secs());
-            tracing::warn!(actor, action, code, "is refused so often that the audit leaves it out for {seconds} s");
+            let seconds = wait.as_secs();
+            tracing::warn!(who, action, code, "is refused so often that the audit leaves it out for {seconds} s");
         }
         false
     }
@@ -151,19 +162,15 @@ impl Refusals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::principal::{Principal, Role};
 
     #[test]
     fn nobody_fills_the_disk_with_refusals_nor_hides_one_behind_others() {
-        let context = |name: &str| Context::new(Principal { name: name.into(), role: Role::Viewer, token: None }, "r");
         let (refusals, start) = (Refusals::default(), Instant::now());
-        let viewer = context("a");
-        let noted =
-            |action, code, second| refusals.let_through(&viewer, action, code, start + Duration::from_secs(second));
+        let noted = |action, code, second| refusals.let_through("a", action, code, start + Duration::from_secs(second));
         let day = (0..86_400).filter(|second| noted("prune", "forbidden", *second)).count();
         assert_eq!(day, 10 + 143);
         assert!(noted("token.create", "forbidden", 86_400), "another thing is noted");
         assert!(noted("prune", "busy", 86_400), "and another cause");
-        assert!(refusals.let_through(&context("b"), "prune", "forbidden", start), "and another's");
+        assert!(refusals.let_through("b", "prune", "forbidden", start), "and another's");
     }
 }

@@ -1,5 +1,5 @@
 //! What happens by itself: quarantines and the graces of orphans end, sessions, login links, idempotency keys and plans expire, old events, audit entries and holdings go, it is written
-//! when tokens were used last, the host is looked at once at the start.
+//! when tokens were used last and nodes were heard of, which nodes are down, the host is looked at once at the start.
 
 use std::future::Future;
 use std::sync::{Arc, PoisonError};
@@ -35,10 +35,18 @@ impl Control {
         self.look_at_host().await;
         let mut ticks = tokio::time::interval(QUARANTINES);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut heartbeats = tokio::time::interval(self.inner.config.heartbeat);
+        heartbeats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut round = 0u32;
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
+                _ = heartbeats.tick() => {
+                    if let Err(error) = self.watch_swarm().await {
+                        tracing::warn!(%error, "which nodes of the swarm are down could not be noted");
+                    }
+                    continue;
+                }
                 _ = ticks.tick() => {}
             }
             if let Err(error) = self.end_quarantines().await {
@@ -66,6 +74,9 @@ impl Control {
     async fn write_last_uses(&self) {
         if let Err(error) = self.write_usage().await {
             tracing::warn!(%error, "when tokens were used last could not be written");
+        }
+        if let Err(error) = self.write_last_seen().await {
+            tracing::warn!(%error, "when nodes reported last could not be written");
         }
     }
 

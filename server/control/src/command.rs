@@ -3,6 +3,7 @@
 mod access;
 mod permission;
 mod plans;
+mod swarm;
 mod written;
 
 use std::net::IpAddr;
@@ -20,6 +21,11 @@ use crate::principal::Permission;
 pub use access::{CreateToken, GetToken, ListAudit, ListTokens, NewToken, RevokeToken};
 pub use permission::Command;
 pub use plans::{Applied, ApplyPlan, DiscardAnothersPlan, DiscardPlan, GetPlan, ListPlans, Outcome};
+pub use swarm::{
+    CreateJoinToken, GetInfo, GetJoinToken, GetNode, GetSwarm, JoinSwarm, LeaveSwarm, ListJoinTokens, ListNodes,
+    NewJoinToken, PutSwarm, ReadmitNode, RemoveNode, RevokeJoinToken, RotateJoinToken, SwarmPut, UpdateNode,
+    UpdateSwarm,
+};
 pub use written::{Created, IdempotencyKey, Put, WriteOptions, Written};
 
 /// An object by ID or name, as it stands in a path.

@@ -30,6 +30,8 @@ pub struct Config {
     pub session_max: Duration,
     /// How long a login link is good.
     pub link_life: Duration,
+    /// How often a node of a swarm reports: after three that are missed it is down.
+    pub heartbeat: Duration,
 }
 
 impl Default for Config {
@@ -46,6 +48,7 @@ impl Default for Config {
             session_idle: Duration::from_secs(12 * HOUR),
             session_max: Duration::from_secs(7 * 24 * HOUR),
             link_life: Duration::from_secs(HOUR),
+            heartbeat: Duration::from_secs(netloom_model::swarm::HEARTBEAT_SECONDS),
         }
     }
 }

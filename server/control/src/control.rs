@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::identity::sessions::Logins;
 use crate::identity::usage::Usage;
+use crate::members::Wire;
 use crate::networks::host::Host;
 use crate::networks::predefined::{self, EnsurePredefined};
 use crate::node::Node;
@@ -32,6 +33,7 @@ use crate::reports::findings::Findings;
 use crate::reports::kept::Kept;
 use crate::reports::proven::Proven;
 use crate::reports::standing::Standing;
+use crate::swarm::memory::Memory;
 
 /// Events as they come. Ends with an error only when the reader fell behind the retention.
 pub type EventStream = Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>;
@@ -102,6 +104,9 @@ pub(crate) struct Inner {
     /// Where the use cases run that nobody may cancel.
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) node: Arc<dyn Node>,
+    /// How a manager is asked.
+    pub(crate) wire: Arc<dyn Wire>,
+    pub(crate) swarm: Memory,
     pub(crate) config: Config,
     pub(crate) queues: Queues,
     pub(crate) findings: Findings,
@@ -123,16 +128,18 @@ pub(crate) struct Inner {
 }
 
 impl Control {
-    /// Opens the use cases over a store and a node. Makes the predefined networks on a new store; asks the node nothing yet.
+    /// Opens the use cases over a store, a node and a wire to managers. Makes the predefined networks on a new store; asks the node nothing yet.
     /// To be called in the runtime that outlives the use cases.
     ///
     /// # Errors
     /// The store's.
-    pub async fn new(store: Store, node: Arc<dyn Node>, config: Config) -> Result<Self, Error> {
+    pub async fn new(store: Store, node: Arc<dyn Node>, wire: Arc<dyn Wire>, config: Config) -> Result<Self, Error> {
         let inner = Inner {
+            swarm: Memory::read(&store, config.heartbeat).await?,
             store,
             runtime: tokio::runtime::Handle::current(),
             node,
+            wire,
             config,
             recent: Recent::default(),
             usage: Usage::default(),

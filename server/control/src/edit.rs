@@ -102,7 +102,7 @@ impl<S: Named> Whole<S> {
 }
 
 /// A spec with a JSON Merge Patch applied, unknown fields named.
-fn merged<S: Named>(old: &S, patch: &Value) -> Result<S, Error> {
+pub(crate) fn merged<S: Serialize + DeserializeOwned>(old: &S, patch: &Value) -> Result<S, Error> {
     if !patch.is_object() {
         return Err(Invalid::new("", Code::WrongType, &patch.to_string(), "a merge patch is a JSON object").into());
     }

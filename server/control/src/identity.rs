@@ -27,7 +27,7 @@ use crate::journal::{Actor, token_ref};
 use crate::principal::{Context, Credential, Principal, Request, Role, good};
 
 pub use secret::Secret;
-pub(crate) use secret::{Bearer, Damage};
+pub(crate) use secret::{Bearer, Damage, hash};
 
 /// Name of the token that the first start makes and keeps in a file.
 pub(crate) const ADMIN: &str = "admin";

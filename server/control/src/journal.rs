@@ -1,17 +1,20 @@
 //! Events about to be numbered, and the audit entries that go with them: who did what to which object. One event per commit, none for
 //! success, one per failure, finding or repair.
 
+use std::net::IpAddr;
+
 use netloom_model::Timestamp;
 use netloom_model::audit::{AuditObject, Decision};
 use netloom_model::event::{KINDS, ObjectKind, ObjectRef};
 use netloom_model::plan::Refusal;
 use netloom_store::{
-    EndpointRow, LeaseRow, NetworkRow, NewAudit, NewEvent, SandboxRow, TokenRow, WriteTx, audit, events,
+    EndpointRow, JoinTokenRow, LeaseRow, NetworkRow, NewAudit, NewEvent, NodeRow, SandboxRow, SwarmRow, TokenRow,
+    WriteTx, audit, events,
 };
 
 use crate::audit::Difference;
 use crate::error::Error;
-use crate::principal::Context;
+use crate::principal::{Context, Source};
 
 /// Who does it, with which request.
 #[derive(Debug, Clone)]
@@ -21,11 +24,13 @@ pub(crate) struct Actor {
     asked: Option<Context>,
     /// Why what was asked for is taken back.
     undone: Option<&'static str>,
+    /// From where it came and what it is called in the audit, where it was asked for by somebody without a principal: a node.
+    outside: Option<(Source, &'static str)>,
 }
 
 impl From<&Context> for Actor {
     fn from(context: &Context) -> Self {
-        Self { name: context.principal.name.clone(), asked: Some(context.clone()), undone: None }
+        Self { name: context.principal.name.clone(), asked: Some(context.clone()), undone: None, outside: None }
     }
 }
 
@@ -39,12 +44,22 @@ impl Actor {
 
     /// What a node found or did by itself.
     pub(crate) fn agent() -> Self {
-        Self { name: "agent".to_owned(), asked: None, undone: None }
+        Self { name: "agent".to_owned(), asked: None, undone: None, outside: None }
     }
 
     /// What control does by itself, such as ending a quarantine.
     pub(crate) fn netloom() -> Self {
-        Self { name: "netloom".to_owned(), asked: None, undone: None }
+        Self { name: "netloom".to_owned(), asked: None, undone: None, outside: None }
+    }
+
+    /// A node of the swarm, or one that means to be, which asks for something by this action of the audit.
+    pub(crate) fn outside(name: String, from: IpAddr, action: &'static str) -> Self {
+        Self { name, asked: None, undone: None, outside: Some((Source::Remote(from), action)) }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Appends an event of a change, and its audit entry where somebody asked for it: both go with what the transaction writes anyway.
@@ -68,7 +83,8 @@ impl Actor {
         change: Difference,
         time: Timestamp,
     ) -> Result<(), Error> {
-        let Some(context) = &self.asked else { return Ok(()) };
+        let asked = self.asked.as_ref().map(|context| context.action);
+        let Some(action) = asked.or(self.outside.map(|(_, action)| action)) else { return Ok(()) };
         let decision = if self.undone.is_some() { Decision::Failed } else { Decision::Allowed };
         let ObjectRef { kind, id, name } = object;
         let entry = NewAudit {
@@ -77,7 +93,7 @@ impl Actor {
             before: change.before,
             after: change.after,
             code: self.undone.map(str::to_owned),
-            ..self.entry(context.action, decision, time)
+            ..self.entry(action, decision, time)
         };
         Ok(audit::append(tx, &entry).await?)
     }
@@ -91,7 +107,10 @@ impl Actor {
             actor: self.name.clone(),
             role: principal.map(|principal| principal.role),
             token_id: principal.and_then(|principal| principal.token),
-            source: request.and_then(|request| request.source).map(|source| source.to_string()),
+            source: request
+                .and_then(|request| request.source)
+                .or(self.outside.map(|(source, _)| source))
+                .map(|source| source.to_string()),
             request_id: request.map(|request| request.id.clone()),
             method: request.and_then(|request| request.method.clone()),
             path: request.and_then(|request| request.path.clone()),
@@ -145,6 +164,21 @@ pub(crate) fn sandbox_of_endpoint(row: &EndpointRow) -> ObjectRef {
 pub(crate) fn lease_ref(row: &LeaseRow) -> ObjectRef {
     let name = row.key.clone().unwrap_or_else(|| row.address.to_string());
     ObjectRef { kind: ObjectKind::Lease, id: row.id.to_string(), name }
+}
+
+/// A swarm, for events and problems.
+pub(crate) fn swarm_ref(row: &SwarmRow) -> ObjectRef {
+    ObjectRef { kind: ObjectKind::Swarm, id: row.id.to_string(), name: row.spec.settings().name }
+}
+
+/// A node of the swarm, for events and problems: named by its host.
+pub(crate) fn node_ref(row: &NodeRow) -> ObjectRef {
+    ObjectRef { kind: ObjectKind::Node, id: row.id.to_string(), name: row.hostname.clone() }
+}
+
+/// A join token, for events and problems.
+pub(crate) fn join_token_ref(row: &JoinTokenRow) -> ObjectRef {
+    ObjectRef { kind: ObjectKind::JoinToken, id: row.id.to_string(), name: row.spec.name.clone() }
 }
 
 /// A token, for events and problems.

@@ -14,6 +14,7 @@
 //! | [`node`] | the port to a node: plan, converge, live, drift, probe, facts |
 //! | [`members`] | the ports to the wire of a swarm: what nodes ask of a manager, and what a node asks |
 //! | `networks`, `sandboxes`, `leases`, `addresses`, `ipam`, `prune`, `reclaim`, `probes`, `events`, `overview`, `backups`, `tokens` | the use cases |
+//! | `swarm` | the swarm: its settings, join tokens, nodes, and what this host is in one |
 //! | `audit`, `journal` | who asked for what, and the events and entries that tell of it |
 //! | `validate` | what may be written, all refusals at once |
 //! | `allocation` | who gets which address |
@@ -66,6 +67,7 @@ mod sandboxes;
 mod settle;
 pub mod shown;
 mod store_error;
+mod swarm;
 mod tokens;
 mod validate;
 

@@ -98,7 +98,7 @@ pub trait Wire: Send + Sync {
 /// What the wire asks and tells this node's own use cases, while it is a worker.
 #[async_trait]
 pub trait Member: Send + Sync {
-    /// What to say next to the manager.
+    /// What to say next to the manager: all of it. The wire leaves out what it said already on the same connection.
     async fn says(&self) -> Heartbeat;
 
     /// Ticks when there is something new to say: it is said at once then, and not with the next heartbeat only.

@@ -124,7 +124,8 @@ fn check(spec: &TokenSpec, now: Timestamp) -> Result<Option<Timestamp>, Error> {
     }
 }
 
-fn ends_at(text: &str, now: Timestamp) -> Result<Timestamp, Invalid> {
+/// When something that is asked for until a time of RFC 3339 ends: later than now.
+pub(crate) fn ends_at(text: &str, now: Timestamp) -> Result<Timestamp, Invalid> {
     let end: Timestamp = text.parse().map_err(|_| {
         let message = "a time of RFC 3339 is needed, with its offset";
         Invalid::new("/expires_at", Code::Format, text, message).hint("for example 2027-01-31T12:00:00Z")

@@ -30,6 +30,11 @@ impl Problems {
         result.map_err(|refused| self.0.push(refused)).ok()
     }
 
+    /// What was refused; there is something.
+    pub(crate) fn refused(self) -> Error {
+        Error::invalid(self.0)
+    }
+
     /// The value, when nothing was refused.
     pub(crate) fn finish<T>(self, value: T) -> Result<T, Error> {
         if self.0.is_empty() { Ok(value) } else { Err(Error::invalid(self.0)) }

@@ -42,6 +42,7 @@ mod table;
 mod telemetry;
 mod token;
 mod tokens;
+mod wire;
 
 use std::process::ExitCode;
 

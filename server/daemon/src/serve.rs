@@ -23,6 +23,7 @@ use crate::background::Background;
 use crate::cli::{Directories, Serve};
 use crate::node::{LocalNode, LocalSink, LocalSource};
 use crate::shutdown::{self, Signals};
+use crate::wire::NoWire;
 use crate::{doctor, explained, greeting, limits, listen, lock, notify, telemetry, token};
 
 /// Threads of the runtime that carries the agent and the store's callers. The work is the kernel's and the disk's.
@@ -104,7 +105,7 @@ async fn start(store: &Store, options: &Serve) -> anyhow::Result<(Control, Agent
     let config = netloom_kernel::Config { run_dir: options.directories.run_dir.clone() };
     let kernel = Kernel::start(config).context("cannot reach the kernel")?;
     let node = Arc::new(LocalNode::default());
-    let control = Control::new(store.clone(), node.clone(), netloom_control::Config::default())
+    let control = Control::new(store.clone(), node.clone(), Arc::new(NoWire), netloom_control::Config::default())
         .await
         .context("cannot start the use cases")?;
     let agent = Agent::start(

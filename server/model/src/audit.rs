@@ -57,8 +57,9 @@ pub struct AuditEntry {
     pub seq: u64,
     /// When.
     pub time: Timestamp,
-    /// Who: a token's name, `socket:root`, `login-link`, or `netloom` for what it does by itself.
-    #[schema(max_length = 64, example = "ci")]
+    /// Who: a token's name, `socket:root`, `login-link`, `join-token:NAME` or `node:ID` for what a node asked of its swarm's manager, or `netloom` for
+    /// what it does by itself.
+    #[schema(max_length = 80, example = "ci")]
     pub actor: String,
     /// The actor's role then.
     #[serde(skip_serializing_if = "Option::is_none", default)]

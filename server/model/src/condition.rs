@@ -22,6 +22,8 @@ pub const SUBNET_OVERLAP: &str = "SubnetOverlap";
 pub const HOST_ACCESS_WITHOUT_ADDRESS: &str = "HostAccessWithoutAddress";
 /// Kind: a setting keeps the host from answering a network's sandboxes.
 pub const HOST_ACCESS_BLOCKED: &str = "HostAccessBlocked";
+/// Kind: a node asked for a new certificate in the place of one that is out of date, and an operator has not said yes.
+pub const READMISSION_PENDING: &str = "ReadmissionPending";
 
 /// Kinds that can be told only of a network in use: of one that is not, nobody knows whether they hold.
 pub const ONLY_IN_USE: [&str; 5] =

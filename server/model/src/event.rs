@@ -22,9 +22,26 @@ pub enum ObjectKind {
     Node,
     /// A token.
     Token,
+    /// A swarm.
+    Swarm,
+    /// A token that lets nodes join a swarm.
+    #[serde(rename = "join_token")]
+    JoinToken,
 }
 
 impl ObjectKind {
+    /// All.
+    pub const ALL: [Self; 8] = [
+        Self::Network,
+        Self::Sandbox,
+        Self::Endpoint,
+        Self::Lease,
+        Self::Node,
+        Self::Token,
+        Self::Swarm,
+        Self::JoinToken,
+    ];
+
     /// The word used in JSON and in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -34,6 +51,8 @@ impl ObjectKind {
             Self::Lease => "lease",
             Self::Node => "node",
             Self::Token => "token",
+            Self::Swarm => "swarm",
+            Self::JoinToken => "join_token",
         }
     }
 }
@@ -50,13 +69,16 @@ pub struct ObjectRef {
 }
 
 /// Every kind of event there is.
-pub const KINDS: [&str; 29] = [
+pub const KINDS: [&str; 46] = [
     "apply.failed",
     crate::condition::CLEARED,
     crate::condition::RAISED,
     "drift.repaired",
     "host.address_conflict",
     "host.changed",
+    "join_token.created",
+    "join_token.revoked",
+    "join_token.rotated",
     "lease.quarantined",
     "lease.released",
     "lease.reserved",
@@ -67,7 +89,16 @@ pub const KINDS: [&str; 29] = [
     "network.deleting",
     "network.update_failed",
     "network.updated",
+    "node.down",
+    "node.joined",
+    "node.left",
+    "node.readmission_allowed",
+    "node.readmission_asked",
+    "node.readmitted",
     "node.ready",
+    "node.removed",
+    "node.renewed",
+    "node.updated",
     "sandbox.create_failed",
     "sandbox.created",
     "sandbox.deleted",
@@ -78,6 +109,11 @@ pub const KINDS: [&str; 29] = [
     "sandbox.reclaimed",
     "sandbox.update_failed",
     "sandbox.updated",
+    "swarm.created",
+    "swarm.ended",
+    "swarm.joined",
+    "swarm.left",
+    "swarm.updated",
     "token.created",
     "token.revoked",
 ];

@@ -45,6 +45,18 @@ pub enum LeaseOrder {
     Newest,
 }
 
+/// An order of nodes. Their hosts' names are none: a host may be called otherwise tomorrow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub enum NodeOrder {
+    /// In the order of joining.
+    #[default]
+    #[serde(rename = "created_at")]
+    Oldest,
+    /// Who joined last first.
+    #[serde(rename = "-created_at")]
+    Newest,
+}
+
 /// An order of pools.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub enum PoolOrder {

@@ -39,6 +39,9 @@ pub enum SwarmRole {
 }
 
 impl SwarmRole {
+    /// All.
+    pub const ALL: [Self; 2] = [Self::Manager, Self::Worker];
+
     /// The word used in JSON, in the store and in certificates.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -77,6 +80,10 @@ pub struct SwarmSpec {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(minimum = 1, maximum = 87600, example = 2160)]
     pub certificate_validity_hours: Option<u32>,
+    /// Where the manager listens for nodes: an address of its host, and a port, 2377 unless said. The host's only address of global scope where this is absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 64, example = "192.168.122.185:2377")]
+    pub advertise_address: Option<String>,
 }
 
 /// The swarm that this host is a node of.
@@ -243,6 +250,9 @@ pub enum Availability {
 }
 
 impl Availability {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Pause, Self::Drain];
+
     /// The word used in JSON and in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -275,6 +285,8 @@ pub struct Node {
     pub id: NodeId,
     /// Number of the event of its last change.
     pub revision: u64,
+    /// Number of the event that last changed what a user wrote of it.
+    pub spec_revision: u64,
     /// When it joined.
     pub created_at: Timestamp,
     /// When it changed last.

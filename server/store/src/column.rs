@@ -12,6 +12,7 @@ use netloom_model::lease::{LeaseKind, LeaseState, OwnerKind};
 use netloom_model::net::{Span, from_number, to_number};
 use netloom_model::network::Driver;
 use netloom_model::port::Protocol;
+use netloom_model::swarm::SwarmRole;
 use netloom_model::token::Role;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -179,15 +180,12 @@ impl<'r> Columns<'r> {
 
     /// The next column, the kind of an object.
     pub(crate) fn object_kind(&mut self) -> Result<ObjectKind, Error> {
-        use ObjectKind::{Endpoint, Lease, Network, Node, Sandbox, Token};
-        self.word(&[Network, Sandbox, Endpoint, Lease, Node, Token], ObjectKind::as_str)
+        self.word(&ObjectKind::ALL, ObjectKind::as_str)
     }
 
     /// The next column likewise, where it may be absent.
     pub(crate) fn object_kind_option(&mut self) -> Result<Option<ObjectKind>, Error> {
-        use ObjectKind::{Endpoint, Lease, Network, Node, Sandbox, Token};
-        let text = self.plain::<Option<&str>>()?;
-        text.map(|text| word(text, &[Network, Sandbox, Endpoint, Lease, Node, Token], ObjectKind::as_str)).transpose()
+        self.plain::<Option<&str>>()?.map(|text| word(text, &ObjectKind::ALL, ObjectKind::as_str)).transpose()
     }
 
     /// The next column, a role.
@@ -198,6 +196,11 @@ impl<'r> Columns<'r> {
     /// The next column likewise, where it may be absent.
     pub(crate) fn role_option(&mut self) -> Result<Option<Role>, Error> {
         self.plain::<Option<&str>>()?.map(|text| word(text, &Role::ALL, Role::as_str)).transpose()
+    }
+
+    /// The next column, what a node is in its swarm.
+    pub(crate) fn swarm_role(&mut self) -> Result<SwarmRole, Error> {
+        self.word(&SwarmRole::ALL, SwarmRole::as_str)
     }
 
     /// The next column, what came of a request.

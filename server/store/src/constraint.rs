@@ -21,5 +21,7 @@ pub const ENDPOINT_INTERFACE: &str = "endpoint_sandbox_interface";
 pub const ENDPOINT_POSITION: &str = "endpoint_sandbox_position";
 /// Two tokens of one name.
 pub const TOKEN_NAME: &str = "token_name";
+/// Two join tokens of one name.
+pub const JOIN_TOKEN_NAME: &str = "join_token_name";
 /// Two requests of one principal by one route under one key.
 pub const IDEMPOTENCY_KEY: &str = "idempotency_key_principal_route_key";

@@ -1,4 +1,4 @@
-//! Tables `network_label` and `sandbox_label`: the labels of a spec, one a row, so that selecting by them is a seek.
+//! Tables `network_label`, `sandbox_label` and `node_label`: the labels of a spec, one a row, so that selecting by them is a seek.
 
 use netloom_model::name::Labels;
 
@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::select::Select;
 use crate::tx::{WriteTx, sql};
 
-/// The statements of one of the two tables.
+/// The statements of one of the tables.
 pub(crate) struct LabelTable {
     /// Replaces the labels of object $1 by the JSON object $2.
     replace: &'static str,
@@ -27,6 +27,13 @@ pub(crate) const SANDBOX: LabelTable = LabelTable {
     replace: "DELETE FROM sandbox_label WHERE sandbox_id = $1;
         INSERT INTO sandbox_label (sandbox_id, key, value) SELECT $1, j.key, j.value FROM json_each($2) AS j",
     selector: " AND s.id IN (SELECT sandbox_id FROM sandbox_label WHERE key = ",
+};
+
+/// Labels of nodes; its selector is a condition on `n.id`.
+pub(crate) const NODE: LabelTable = LabelTable {
+    replace: "DELETE FROM node_label WHERE node_id = $1;
+        INSERT INTO node_label (node_id, key, value) SELECT $1, j.key, j.value FROM json_each($2) AS j",
+    selector: " AND n.id IN (SELECT node_id FROM node_label WHERE key = ",
 };
 
 impl LabelTable {

@@ -10,7 +10,7 @@
 //! | `writer`, `log_sync` | the one writer; when the disk has what it wrote |
 //! | [`tx`] | what a job works on |
 //! | [`row`], [`query`] | what goes in and comes out |
-//! | [`networks`], [`pools`], [`free_ranges`], [`leases`], [`sandboxes`], [`endpoints`], [`ports`], [`events`], [`access`], [`audit`], [`idempotency_keys`], [`plans`] | the tables |
+//! | [`networks`], [`pools`], [`free_ranges`], [`leases`], [`sandboxes`], [`endpoints`], [`ports`], [`events`], [`access`], [`audit`], [`idempotency_keys`], [`plans`], [`swarm`], [`nodes`], [`join_tokens`] | the tables |
 //! | [`integrity`] | whether ranges and leases make up the pools |
 //! | `readable` | whether every row can be read |
 //! | [`backup`], [`describe`], [`restore`] | copies of a database; what a file is; a copy put back |
@@ -31,10 +31,12 @@ pub mod free_ranges;
 pub mod idempotency_keys;
 pub mod integrity;
 mod job;
+pub mod join_tokens;
 mod labels;
 pub mod leases;
 mod log_sync;
 pub mod networks;
+pub mod nodes;
 pub mod order;
 pub mod plans;
 pub mod pools;
@@ -48,6 +50,7 @@ mod schema;
 mod select;
 mod statement;
 pub mod store;
+pub mod swarm;
 pub mod tx;
 mod writer;
 
@@ -56,10 +59,13 @@ pub use describe::Description;
 pub use draft::Draft;
 pub use error::Error;
 pub use order::Place;
-pub use query::{AuditQuery, FreeSummary, LeaseQuery, NetworkQuery, PoolQuery, PoolUse, SandboxQuery, TokenQuery};
+pub use query::{
+    AuditQuery, FreeSummary, JoinTokenQuery, LeaseQuery, NetworkQuery, NodeQuery, PoolQuery, PoolUse, SandboxQuery,
+    TokenQuery,
+};
 pub use row::{
-    EndpointRow, IdempotencyKeyRow, KeyScope, LeaseRow, NetworkRow, NewAudit, NewEvent, NewSession, Orphaned, PlanRow,
-    PoolRow, SandboxRow, SessionRow, TokenRow, WithFree,
+    EndpointRow, IdempotencyKeyRow, JoinTokenRow, KeyScope, LeaseRow, MembershipRow, NetworkRow, NewAudit, NewEvent,
+    NewSession, NodeRow, Orphaned, PlanRow, PoolRow, SandboxRow, SessionRow, SwarmRow, TokenRow, WithFree,
 };
 pub use store::Store;
 pub use tx::{ReadTx, WriteTx, statements_made};

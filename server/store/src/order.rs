@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use netloom_model::Timestamp;
 use netloom_model::audit::AuditEntry;
 use netloom_model::net::Span;
-use netloom_model::order::{LeaseOrder, NamedOrder, PoolOrder};
+use netloom_model::order::{LeaseOrder, NamedOrder, NodeOrder, PoolOrder};
 use netloom_model::plan::PlanHead;
 use serde::{Deserialize, Serialize};
 
 use crate::column;
-use crate::row::{LeaseRow, NetworkRow, PoolRow, SandboxRow, TokenRow};
+use crate::row::{JoinTokenRow, LeaseRow, NetworkRow, NodeRow, PoolRow, SandboxRow, TokenRow};
 use crate::select::Select;
 use crate::statement::{Statement, Value};
 
@@ -68,6 +68,16 @@ impl Place {
     /// A token's.
     pub fn of_token(row: &TokenRow) -> Self {
         Self::new(By::Text(row.name.clone()), row.id)
+    }
+
+    /// A node's, oldest or newest first.
+    pub fn of_node(row: &NodeRow) -> Self {
+        Self::new(By::Number(row.created_at.millis()), row.id)
+    }
+
+    /// A join token's.
+    pub fn of_join_token(row: &JoinTokenRow) -> Self {
+        Self::new(By::Text(row.spec.name.clone()), row.id)
     }
 
     /// An audit entry's.
@@ -160,6 +170,16 @@ impl From<NamedOrder> for Keyset {
     }
 }
 
+impl From<NodeOrder> for Keyset {
+    /// Of a SELECT from one table.
+    fn from(order: NodeOrder) -> Self {
+        match order {
+            NodeOrder::Oldest => Self::OLDEST,
+            NodeOrder::Newest => keyset!("created_at", "id", backwards),
+        }
+    }
+}
+
 impl From<LeaseOrder> for Keyset {
     /// Of a SELECT from `lease AS l` and others.
     fn from(order: LeaseOrder) -> Self {
@@ -225,6 +245,9 @@ mod tests {
         let select = "SELECT p.id FROM pool AS p CROSS JOIN network AS n WHERE n.id = p.network_id";
         for order in [PoolOrder::Subnet, PoolOrder::SubnetBackwards] {
             plans.push(read_by(&mut connection, select, order).await);
+        }
+        for order in [NodeOrder::Oldest, NodeOrder::Newest] {
+            plans.push(read_by(&mut connection, "SELECT id FROM node AS n WHERE 1 = 1", order).await);
         }
         for plan in plans {
             assert!(plan.starts_with("SEARCH") && !plan.contains("TEMP B-TREE"), "{plan}");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use netloom_model::NetworkId;
 use netloom_model::lease::{LeaseKind, LeaseState};
 use netloom_model::net::{Family, Span, from_number, to_number, usable};
@@ -138,6 +139,11 @@ pub async fn list(tx: &mut ReadTx<'_>, query: &PoolQuery) -> Result<Vec<(PoolRow
 /// The subnets of all pools, lowest first.
 pub async fn all_spans(tx: &mut ReadTx<'_>) -> Result<Vec<Span>, Error> {
     tx.rows(sql("SELECT low, high FROM pool ORDER BY high"), |c| c.span()).await
+}
+
+/// The subnets of all pools, lowest first.
+pub async fn subnets(tx: &mut ReadTx<'_>) -> Result<Vec<IpNet>, Error> {
+    tx.rows(sql("SELECT low, prefix_length FROM pool ORDER BY high"), |c| c.subnet()).await
 }
 
 /// Moves the ends of the range that dynamic addresses come from. Leases are counted only where it grew or shrank.

@@ -6,7 +6,8 @@ use netloom_model::audit::Decision;
 use netloom_model::lease::{LeaseKind, LeaseState};
 use netloom_model::net::{Family, Span};
 use netloom_model::network::Driver;
-use netloom_model::order::{LeaseOrder, NamedOrder, PoolOrder};
+use netloom_model::order::{LeaseOrder, NamedOrder, NodeOrder, PoolOrder};
+use netloom_model::swarm::SwarmRole;
 use netloom_model::token::Role;
 use netloom_model::{MacAddr, NetworkId, Timestamp, TokenId};
 
@@ -120,6 +121,32 @@ pub struct PoolUse {
 pub struct TokenQuery {
     /// Of this role.
     pub role: Option<Role>,
+    /// Only what comes after this place in the order, which is by name.
+    pub after: Option<Place>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Which nodes of the swarm.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeQuery {
+    /// Of this role.
+    pub role: Option<SwarmRole>,
+    /// Only with all these labels; a key alone asks for any value.
+    pub labels: Vec<(String, Option<String>)>,
+    /// In which order.
+    pub order: NodeOrder,
+    /// Only what comes after this place in the order.
+    pub after: Option<Place>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Which join tokens.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JoinTokenQuery {
+    /// Of this role.
+    pub role: Option<SwarmRole>,
     /// Only what comes after this place in the order, which is by name.
     pub after: Option<Place>,
     /// At most so many.

@@ -7,7 +7,10 @@ use crate::error::Error;
 use crate::order::Place;
 use crate::query::{AuditQuery, LeaseQuery, PoolQuery};
 use crate::tx::ReadTx;
-use crate::{access, audit, endpoints, events, idempotency_keys, leases, networks, plans, pools, sandboxes};
+use crate::{
+    access, audit, endpoints, events, idempotency_keys, join_tokens, leases, networks, nodes, plans, pools, sandboxes,
+    swarm,
+};
 
 /// Rows read at once.
 const PAGE: u32 = 10_000;
@@ -25,6 +28,10 @@ pub(crate) async fn check(tx: &mut ReadTx<'_>) -> Result<(), Error> {
     table("token", access::tokens(tx)).await?;
     table("idempotency_key", idempotency_keys::all(tx)).await?;
     table("plan", plans::heads(tx)).await?;
+    table("swarm", swarm::get(tx)).await?;
+    table("membership", swarm::membership(tx)).await?;
+    table("node", nodes::all(tx)).await?;
+    table("join_token", join_tokens::all(tx)).await?;
     let mut query = LeaseQuery { limit: PAGE, ..LeaseQuery::default() };
     while let Some(last) = table("lease", leases::list(tx, &query)).await?.pop() {
         query.after = Some(Place::of_lease(query.order, &last));

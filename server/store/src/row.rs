@@ -1,5 +1,7 @@
 //! Rows: what goes into the tables and comes out. Plain values of the model; no rule is checked here.
 
+mod swarm;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -16,6 +18,8 @@ use netloom_model::sandbox::{AttachmentSpec, SandboxSpec};
 use netloom_model::token::Role;
 use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, PlanId, SandboxId, Timestamp, TokenId};
 use serde_json::{Map, Value};
+
+pub use swarm::{JoinTokenRow, MembershipRow, NodeRow, SwarmRow};
 
 /// A network.
 #[derive(Debug, Clone, PartialEq, Eq)]

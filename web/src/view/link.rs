@@ -51,7 +51,7 @@ pub fn object(object: &ObjectRef) -> Option<String> {
         ObjectKind::Network => Some(network(&object.id)),
         ObjectKind::Sandbox => Some(sandbox(&object.id)),
         ObjectKind::Lease => Some(format!("/ui/search?q={}", encode_query(&object.id))),
-        ObjectKind::Endpoint | ObjectKind::Node | ObjectKind::Token => None,
+        ObjectKind::Endpoint | ObjectKind::Node | ObjectKind::Token | ObjectKind::Swarm | ObjectKind::JoinToken => None,
     }
 }
 

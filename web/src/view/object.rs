@@ -53,7 +53,7 @@ pub fn past_href(object: &ObjectRef, existing: &BTreeSet<String>) -> Option<Stri
     match object.kind {
         ObjectKind::Network | ObjectKind::Sandbox => link::object(object).filter(|_| existing.contains(&object.id)),
         ObjectKind::Lease => object.name.parse::<IpAddr>().ok().map(|_| link::address(&object.name)),
-        ObjectKind::Endpoint | ObjectKind::Node | ObjectKind::Token => None,
+        ObjectKind::Endpoint | ObjectKind::Node | ObjectKind::Token | ObjectKind::Swarm | ObjectKind::JoinToken => None,
     }
 }
 

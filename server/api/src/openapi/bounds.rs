@@ -27,9 +27,10 @@ pub(super) const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]*$";
 const MAC: &str = "^([0-9A-Fa-f]{12}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{2}(-[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}([.:-][0-9A-Fa-f]{4}){2})$";
 
 /// Forms of what is written: schema, property, form.
-const WRITTEN: [(&str, &str, &str); 7] = [
+const WRITTEN: [(&str, &str, &str); 8] = [
     ("NetworkWrite", "name", NAME),
     ("SandboxWrite", "name", NAME),
+    ("SwarmWrite", "name", NAME),
     ("LeaseWrite", "key", NAME),
     ("LeaseWrite", "pool", NAME),
     ("LeaseWrite", "mac", MAC),
@@ -60,6 +61,9 @@ pub(super) fn of_requests(schemas: &mut Value) {
     let reserved = &mut schemas["PoolWrite"]["properties"]["reserved"];
     reserved["maxProperties"] = 256.into();
     reserved["additionalProperties"]["maxLength"] = 80.into();
+    for pools in ["SwarmWrite", "SwarmSettings"] {
+        schemas[pools]["properties"]["default_address_pools"]["items"]["maxLength"] = 49.into();
+    }
     // Parts of a spec, of whichever kind the object is.
     for difference in ["before", "after"] {
         schemas["AuditEntry"]["properties"][difference]["additionalProperties"] = json!({});
@@ -73,6 +77,11 @@ pub(super) fn of_requests(schemas: &mut Value) {
         ("ProbeReport", "ProbeWrite"),
         ("Token", "TokenWrite"),
         ("MadeToken", "TokenWrite"),
+        ("Swarm", "SwarmWrite"),
+        ("MadeSwarm", "SwarmWrite"),
+        ("JoinToken", "JoinTokenWrite"),
+        ("MadeJoinToken", "JoinTokenWrite"),
+        ("Node", "NodeWrite"),
     ] {
         let properties = schemas[written]["properties"].clone();
         for (name, property) in properties.as_object().into_iter().flatten() {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::problem::catalogue;
 
 /// Names by role: `NetworkWrite` is what a user writes, `Network` what is answered, `NetworkPage` a list of it.
-const NAMES: [(&str, &str); 12] = [
+const NAMES: [(&str, &str); 16] = [
     ("NetworkSpec", "NetworkWrite"),
     ("PoolSpec", "PoolWrite"),
     ("BridgeSpec", "BridgeWrite"),
@@ -16,6 +16,10 @@ const NAMES: [(&str, &str); 12] = [
     ("LeaseSpec", "LeaseWrite"),
     ("ProbeSpec", "ProbeWrite"),
     ("TokenSpec", "TokenWrite"),
+    ("SwarmSpec", "SwarmWrite"),
+    ("JoinSpec", "JoinWrite"),
+    ("JoinTokenSpec", "JoinTokenWrite"),
+    ("NodeSpec", "NodeWrite"),
     ("Code", "InvalidCode"),
     ("Invalid", "InvalidField"),
     ("BTreeMap", "Labels"),
@@ -69,12 +73,17 @@ fn rename_references(value: &mut Value) {
 pub(super) fn complete(document: &mut Value) {
     let components = &mut document["components"];
     let schemas = &mut components["schemas"];
-    for resource in ["Network", "Sandbox", "Lease"] {
+    for resource in ["Network", "Sandbox", "Lease", "Node"] {
         for member in ["id", "revision", "spec_revision", "created_at", "updated_at", "status"] {
             schemas[resource]["properties"][member]["readOnly"] = true.into();
         }
     }
-    for token in ["Token", "MadeToken"] {
+    for swarm in ["Swarm", "MadeSwarm"] {
+        for member in ["id", "revision", "created_at", "updated_at", "status"] {
+            schemas[swarm]["properties"][member]["readOnly"] = true.into();
+        }
+    }
+    for token in ["Token", "MadeToken", "JoinToken", "MadeJoinToken"] {
         for member in ["id", "revision", "created_at", "created_by", "status"] {
             schemas[token]["properties"][member]["readOnly"] = true.into();
         }

@@ -1,7 +1,9 @@
 //! What every operation declares alike: how it may fail, who may call it, bounds of what stands in a path, headers of its answers.
 
 use netloom_control::command::{
-    Command, CreateBackup, CreateLoginLink, CreateToken, GetToken, ListAudit, ListTokens, RevokeToken,
+    Command, CreateBackup, CreateJoinToken, CreateLoginLink, CreateToken, GetToken, JoinSwarm, LeaveSwarm, ListAudit,
+    ListTokens, PutSwarm, ReadmitNode, RemoveNode, RevokeJoinToken, RevokeToken, RotateJoinToken, UpdateNode,
+    UpdateSwarm,
 };
 use netloom_control::principal::Permission;
 use serde_json::{Map, Value, json};
@@ -12,6 +14,21 @@ use crate::query::{WAIT, WAIT_LENGTH};
 /// Operations that are open to all.
 const OPEN: [&str; 6] =
     ["health_get", "readiness_get", "problem_list", "problem_get", "openapi_get", "openapi_3_0_get"];
+
+/// Schemas of answers with one object, which has a tag.
+const TAGGED: [&str; 11] = [
+    "/Network",
+    "/Sandbox",
+    "/Lease",
+    "/Token",
+    "/MadeToken",
+    "/Plan",
+    "/Swarm",
+    "/MadeSwarm",
+    "/JoinToken",
+    "/MadeJoinToken",
+    "/Node",
+];
 
 /// Completes every operation.
 pub(super) fn complete(document: &mut Value) {
@@ -54,6 +71,16 @@ fn permission(method: &str, id: &str) -> Permission {
         "token_get" => GetToken::PERMISSION,
         "token_delete" => RevokeToken::PERMISSION,
         "audit_list" => ListAudit::PERMISSION,
+        "swarm_put" => PutSwarm::PERMISSION,
+        "swarm_patch" => UpdateSwarm::PERMISSION,
+        "swarm_membership_put" => JoinSwarm::PERMISSION,
+        "swarm_membership_delete" => LeaveSwarm::PERMISSION,
+        "join_token_create" => CreateJoinToken::PERMISSION,
+        "join_token_rotate_create" => RotateJoinToken::PERMISSION,
+        "join_token_delete" => RevokeJoinToken::PERMISSION,
+        "node_patch" => UpdateNode::PERMISSION,
+        "node_delete" => RemoveNode::PERMISSION,
+        "node_readmit_create" => ReadmitNode::PERMISSION,
         _ if method == "get" => Permission::Read,
         _ => Permission::Write,
     }
@@ -146,10 +173,12 @@ fn failures(path: &str, method: &str, id: &str) -> Vec<(&'static str, &'static s
         ("500", "Internal"),
         ("503", "Unavailable"),
     ]);
-    if path.contains("{id}") || id == "probe_create" {
+    // Of a host that is in no swarm there is nothing of one; a worker has of it only what it knows itself.
+    let of_swarm = path.starts_with("/api/v1/swarm") || path.starts_with("/api/v1/nodes");
+    if path.contains("{id}") || id == "probe_create" || of_swarm {
         all.push(("404", "NotFound"));
     }
-    if method != "get" || id == "sandbox_resolv_conf_get" {
+    if method != "get" || id == "sandbox_resolv_conf_get" || (of_swarm && id != "swarm_get") {
         all.push(("409", "Conflict"));
     }
     if ["post", "put", "patch"].contains(&method) {
@@ -197,9 +226,7 @@ fn add_headers(operation: &mut Value, method: &str) {
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     for (status, response) in responses.iter_mut().filter(|(_, response)| response.get("$ref").is_none()) {
         let one = response.pointer("/content/application~1json/schema/$ref").and_then(Value::as_str);
-        let one = one.is_some_and(|one| {
-            ["/Network", "/Sandbox", "/Lease", "/Token", "/MadeToken", "/Plan"].iter().any(|kind| one.ends_with(kind))
-        });
+        let one = one.is_some_and(|one| TAGGED.iter().any(|kind| one.ends_with(kind)));
         let mut headers = match (method, status.as_str()) {
             ("post", "200" | "202") if applies => vec![location.clone()],
             ("post" | "put", "201") | ("post", "202") => vec![location.clone(), seq.clone()],

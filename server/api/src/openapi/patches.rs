@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 /// Schemas that a patch can reach.
-const PATCHED: [&str; 9] = [
+const PATCHED: [&str; 11] = [
     "NetworkWrite",
     "PoolWrite",
     "BridgeWrite",
@@ -13,6 +13,8 @@ const PATCHED: [&str; 9] = [
     "AttachmentWrite",
     "PortSpec",
     "LeaseWrite",
+    "SwarmWrite",
+    "NodeWrite",
     "Labels",
 ];
 

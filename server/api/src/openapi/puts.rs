@@ -25,6 +25,10 @@ pub(super) fn add(document: &mut Value) {
     for (_, item) in document["paths"].as_object_mut().into_iter().flatten() {
         let Some(schema) = item.pointer_mut("/put/requestBody/content/application~1json/schema") else { continue };
         let written = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        // Of what its path names alone, such as the swarm, nothing may be left out that is not optional anyway.
+        if !PUT.iter().any(|(named, _)| *named == written) {
+            continue;
+        }
         *schema = json!({"$ref": format!("#/components/schemas/{}", put_name(written))});
     }
 }

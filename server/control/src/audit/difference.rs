@@ -4,6 +4,7 @@ use netloom_model::lease::LeaseSpec;
 use netloom_model::network::NetworkSpec;
 use netloom_model::plan::PlanHead;
 use netloom_model::sandbox::SandboxSpec;
+use netloom_model::swarm::{JoinTokenSpec, NodeSpec, SwarmSpec};
 use netloom_model::token::TokenSpec;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -17,6 +18,9 @@ impl Audited for SandboxSpec {}
 impl Audited for LeaseSpec {}
 impl Audited for TokenSpec {}
 impl Audited for PlanHead {}
+impl Audited for SwarmSpec {}
+impl Audited for JoinTokenSpec {}
+impl Audited for NodeSpec {}
 
 /// The fields that a change changed.
 #[derive(Debug, Clone, Default, PartialEq)]

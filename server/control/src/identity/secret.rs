@@ -33,7 +33,7 @@ pub(super) fn new_secret() -> Result<String, Error> {
 }
 
 /// What is stored of a secret. A plain hash is enough: there is nothing to guess in 256 random bits.
-pub(super) fn hash(secret: &str) -> [u8; 32] {
+pub(crate) fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
@@ -47,6 +47,11 @@ pub(super) fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
 pub struct Secret(String);
 
 impl Secret {
+    /// This text, to be shown once.
+    pub(crate) const fn new(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text.
     pub fn reveal(&self) -> &str {
         &self.0

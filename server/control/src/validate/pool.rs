@@ -179,25 +179,33 @@ fn bounds(family: Family) -> (u8, u8) {
 
 fn subnet(problems: &mut Problems, key: &str, text: &str, family: Option<Family>) -> Option<IpNet> {
     let pointer = at(key, "subnet");
-    let net = problems.check(parse_subnet(&pointer, text))?;
+    let net = problems.check(block(&pointer, text))?;
     let own = Family::of(net.network());
     if let Some(wanted) = family.filter(|wanted| *wanted != own) {
         let message = format!("the subnet is {own}, and `family` says {}", wanted.number());
         problems.add(Invalid::new(&pointer, Code::WrongFamily, text, message).hint("leave `family` out"));
         return None;
     }
+    Some(net)
+}
+
+/// A subnet as written, of a size that a pool may have, and of no special use.
+///
+/// # Errors
+/// What of that it is not.
+pub(crate) fn block(pointer: &str, text: &str) -> Result<IpNet, Invalid> {
+    let net = parse_subnet(pointer, text)?;
+    let own = Family::of(net.network());
     let (short, long) = bounds(own);
     if !(short..=long).contains(&net.prefix_len()) {
         let message = format!("an {own} pool's prefix has {short} to {long} bits");
-        problems.add(Invalid::new(&pointer, Code::OutOfRange, text, message));
-        return None;
+        return Err(Invalid::new(pointer, Code::OutOfRange, text, message));
     }
     if let Some(reason) = subnets::special(net) {
         let example = if own == Family::V4 { "192.168.122.0/24" } else { "fd00:1::/64" };
-        problems.add(Invalid::new(&pointer, Code::OutOfRange, text, reason).hint(format!("for example {example}")));
-        return None;
+        return Err(Invalid::new(pointer, Code::OutOfRange, text, reason).hint(format!("for example {example}")));
     }
-    Some(net)
+    Ok(net)
 }
 
 fn prefix_length(problems: &mut Problems, key: &str, spec: &PoolSpec, family: Family) -> u8 {

@@ -350,12 +350,15 @@ async fn a_former_versions_description_is_brought_up_to_date() {
         .await;
     written.expect("written");
     let seq = kit.seq().await;
-    let again = netloom_control::Control::new(store.clone(), kit.node.clone(), Config::default()).await;
+    let again =
+        netloom_control::Control::new(store.clone(), kit.node.clone(), kit.wire.clone(), Config::default()).await;
     again.expect("a control");
     let now = kit.network("bridge").await.expect("there");
     assert_eq!((now.spec.description, now.id), (current.spec.description, current.id));
     assert_eq!(kit.events_since(seq).await, ["network.updated"]);
     let seq = kit.seq().await;
-    netloom_control::Control::new(store, kit.node.clone(), Config::default()).await.expect("a control");
+    netloom_control::Control::new(store, kit.node.clone(), kit.wire.clone(), Config::default())
+        .await
+        .expect("a control");
     assert_eq!(kit.seq().await, seq, "once");
 }

@@ -1,6 +1,7 @@
 //! A store in a directory of its own, and short ways to ask.
 
 pub mod node;
+pub mod wire;
 
 use std::sync::Arc;
 
@@ -15,11 +16,14 @@ use netloom_store::Store;
 use serde_json::{Value, json};
 
 pub use node::{Act, FakeNode, refusal};
+pub use wire::FakeWire;
 
 pub struct Kit {
     pub control: Control,
     pub node: Arc<FakeNode>,
+    pub wire: Arc<FakeWire>,
     pub store: Store,
+    heartbeat: std::time::Duration,
     _dir: tempfile::TempDir,
 }
 
@@ -69,9 +73,18 @@ impl Kit {
         let store = Store::open(&dir.path().join("netloom.db")).await.expect("a store");
         let node = Arc::new(FakeNode::default());
         node.set_facts(host());
-        let control = Control::new(store.clone(), node.clone(), config).await.expect("a control");
+        let wire = Arc::new(FakeWire::default());
+        let heartbeat = config.heartbeat;
+        let control = Control::new(store.clone(), node.clone(), wire.clone(), config).await.expect("a control");
         node.control.set(control.clone()).ok().expect("once");
-        Self { control, node, store, _dir: dir }
+        Self { control, node, wire, store, heartbeat, _dir: dir }
+    }
+
+    /// The use cases anew over the same store, as after a restart.
+    pub async fn again(&self) -> Control {
+        let heartbeat = self.heartbeat;
+        let config = Config { heartbeat, ..Config::default() };
+        Control::new(self.store.clone(), self.node.clone(), self.wire.clone(), config).await.expect("a control")
     }
 
     pub fn may<C: Command>(&self, command: C) -> netloom_control::Authorized<C> {

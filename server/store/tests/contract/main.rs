@@ -19,4 +19,5 @@ mod open;
 mod plans;
 mod pools;
 mod sandboxes;
+mod swarm;
 mod writer;

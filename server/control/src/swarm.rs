@@ -1,0 +1,109 @@
+//! The swarm: what this host is in one, and, on its manager, who else is.
+//!
+//! What is rare and must outlive a restart is in the store; who was heard of when is in memory, and begins anew with one.
+//! What must not live here: TLS and HTTP (the wire's), certificates' bytes (pki).
+//!
+//! | module | holds |
+//! |---|---|
+//! | `memory` | what is known without the store: the membership, who was heard of when |
+//! | `settings`, `advertise` | what may be written of a swarm; where its manager listens |
+//! | `put` | making a swarm, changing its settings |
+//! | `join`, `leave` | what a host does that becomes a node, or none any more |
+//! | `view` | the swarm as it is answered; `info` |
+//! | `tokens` | join tokens |
+//! | `nodes` | the nodes, as people ask for them |
+//! | `standing` | whether a certificate is that of a node in good standing |
+//! | `admit`, `renew`, `readmit`, `heartbeat` | what nodes ask of the manager |
+//! | `member` | what a worker says to its manager, and what it hears |
+//! | `watch` | what happens by itself: who is down, the manager's own certificate |
+//! | `ports` | all that behind the ports to the wire |
+//! | `denied` | refusals between nodes, and what they are to a caller |
+
+mod admit;
+mod advertise;
+mod certificates;
+mod denied;
+mod heartbeat;
+mod join;
+mod leave;
+mod member;
+pub(crate) mod memory;
+mod nodes;
+mod ports;
+mod put;
+mod readmit;
+mod renew;
+mod settings;
+mod standing;
+mod tokens;
+mod view;
+mod watch;
+
+use netloom_model::member::SwarmDescribed;
+use netloom_model::swarm::SwarmRole;
+use netloom_store::{MembershipRow, ReadTx, SwarmRow, swarm};
+
+use crate::control::Control;
+use crate::error::{Error, ErrorKind};
+use crate::members::Membership;
+
+/// This host is in no swarm.
+pub(crate) fn no_swarm() -> Error {
+    Error::new(ErrorKind::NotFound, "no-swarm", "this host is in no swarm")
+        .hint("make one with `PUT /api/v1/swarm` (`netloom swarm init`), or join one with `PUT /api/v1/swarm/membership` (`netloom swarm join`)")
+}
+
+/// This host is no manager: another is to be asked.
+fn not_manager(membership: &Membership) -> Error {
+    let manager = membership.manager;
+    Error::conflict(
+        "not-manager",
+        format!("this host is a worker of the swarm; the manager at {manager} is to be asked"),
+    )
+    .hint(format!("send the request to the API of the host that has the address {}", manager.ip()))
+    .fact("manager", manager)
+}
+
+impl Control {
+    /// What this host is in a swarm.
+    pub(crate) fn own_membership(&self) -> Option<Membership> {
+        self.inner.swarm.membership.borrow().clone()
+    }
+
+    /// What this host is as the manager of a swarm.
+    ///
+    /// # Errors
+    /// `no-swarm`; `not-manager`, with the manager's address.
+    fn as_manager(&self) -> Result<Membership, Error> {
+        match self.own_membership() {
+            None => Err(no_swarm()),
+            Some(membership) if membership.role == SwarmRole::Manager => Ok(membership),
+            Some(membership) => Err(not_manager(&membership)),
+        }
+    }
+}
+
+/// The swarm that this host manages; it may have ended since the membership was looked at.
+async fn managed(tx: &mut ReadTx<'_>) -> Result<SwarmRow, Error> {
+    swarm::get(tx).await?.ok_or_else(no_swarm)
+}
+
+/// What members know of the swarm.
+async fn described(tx: &mut ReadTx<'_>, row: &SwarmRow) -> Result<SwarmDescribed, Error> {
+    let (managers, nodes) = swarm::count_nodes(tx).await?;
+    Ok(SwarmDescribed {
+        spec: row.spec.clone(),
+        revision: row.revision,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        managers,
+        nodes,
+    })
+}
+
+/// A membership as it is kept.
+fn row_of(membership: &Membership) -> MembershipRow {
+    let Membership { swarm, node: _, role, key, certificate, ca, valid, manager, address, described } =
+        membership.clone();
+    MembershipRow { swarm, role, key, certificate, ca, valid, manager, address, described }
+}

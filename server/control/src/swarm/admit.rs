@@ -1,0 +1,169 @@
+//! Letting a node in, by the secret of a join token. Whether the token lets one more in, and that it did, is one transaction.
+
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use netloom_model::member::{Admission, JoinRequest};
+use netloom_model::swarm::{JoinTokenState, NodeSpec, SwarmRole};
+use netloom_store::{JoinTokenRow, NodeRow, ReadTx, WriteTx, join_tokens, nodes};
+
+use super::{certificates, described, managed, standing, tokens};
+use crate::audit::Difference;
+use crate::clock::now;
+use crate::commit::Job;
+use crate::control::Control;
+use crate::error::Error;
+use crate::identity::hash;
+use crate::journal::{Actor, node_ref, with};
+
+/// What it is called in the audit.
+const ACTION: &str = "node.join";
+
+impl Control {
+    /// Lets a node in. Asked again by a node that never used what it got, it gives another certificate and counts nothing.
+    pub(super) async fn admit_node(&self, request: JoinRequest, from: IpAddr) -> Result<Admission, Error> {
+        let own = self.as_manager()?;
+        let hash = hash(&request.secret);
+        let admitted = self.inner.commit(false, Admit { request, hash, from, manager: own.node }).await;
+        match &admitted {
+            // Until its first report it has been heard of now.
+            Ok((node, _)) => self.inner.swarm.hear(*node, None, now()),
+            Err(error) => self.note_turned_away(hash, from, error).await,
+        }
+        admitted.map(|(_, admission)| admission)
+    }
+
+    /// Somebody tried a secret: the audit tells under which token, if it is one.
+    async fn note_turned_away(&self, hash: [u8; 32], from: IpAddr, error: &Error) {
+        let read = self
+            .inner
+            .store
+            .ask(move |tx| Box::pin(async move { Ok::<_, Error>(join_tokens::by_hash(tx, hash).await?) }));
+        let token = read.await.ok().flatten();
+        let name = token.map_or_else(|| "join-token".to_owned(), |token| actor_of(&token));
+        self.note_refused(&Actor::outside(name, from, ACTION), ACTION, error.code).await;
+    }
+}
+
+fn actor_of(token: &JoinTokenRow) -> String {
+    format!("join-token:{}", token.spec.name)
+}
+
+struct Admit {
+    request: JoinRequest,
+    hash: [u8; 32],
+    from: IpAddr,
+    manager: netloom_model::NodeId,
+}
+
+impl Admit {
+    /// The token, whether or not it lets anybody in.
+    async fn token(&self, tx: &mut ReadTx<'_>) -> Result<JoinTokenRow, Error> {
+        join_tokens::by_hash(tx, self.hash).await?.ok_or_else(|| {
+            invalid("there is no such join token: it was mistyped, or revoked, or has another secret by now")
+        })
+    }
+
+    /// Refuses a role that the token does not give.
+    fn check_role(&self, token: &JoinTokenRow) -> Result<(), Error> {
+        let Some(asked) = self.request.role.filter(|asked| *asked != token.spec.role) else { return Ok(()) };
+        let gives = format!("the join token is for role {}, not {}", token.spec.role.as_str(), asked.as_str());
+        let error = Error::conflict("role-mismatch", gives);
+        Err(match asked {
+            SwarmRole::Manager => error.hint("a swarm whose store is SQLite has one manager; join as worker"),
+            SwarmRole::Worker => error,
+        })
+    }
+
+    /// The node of the request's ID, if it is in the list and may be let in once more.
+    async fn former(&self, tx: &mut ReadTx<'_>) -> Result<Option<NodeRow>, Error> {
+        let node = self.request.hello.node;
+        let Some(row) = nodes::by_id(tx, node).await? else { return Ok(None) };
+        if node != self.manager && !row.used {
+            return Ok(Some(row));
+        }
+        let error =
+            Error::conflict("already-member", format!("node {node} is in the swarm already, as `{}`", row.hostname));
+        Err(error.blockers(vec![node_ref(&row)]).hint(format!(
+            "where that host left without the manager being told, remove the node there first: `DELETE /api/v1/nodes/{node}?force=true`"
+        )))
+    }
+}
+
+fn invalid(detail: impl Into<String>) -> Error {
+    Error::conflict("join-token-invalid", detail)
+        .hint("ask an administrator of the swarm for a join token: `netloom swarm token`")
+}
+
+/// Refuses a token that lets nobody in; one that is used up lets in again whom it let in.
+fn check(token: &JoinTokenRow, is_again: bool) -> Result<(), Error> {
+    let name = &token.spec.name;
+    match tokens::state(token, now()) {
+        JoinTokenState::Active => Ok(()),
+        JoinTokenState::UsedUp if is_again => Ok(()),
+        JoinTokenState::UsedUp => Err(invalid(format!("join token `{name}` is used up: {} joined by it", token.uses))),
+        JoinTokenState::Expired => {
+            let end = token.spec.expires_at.clone().unwrap_or_default();
+            Err(invalid(format!("join token `{name}` expired at {end}")))
+        }
+    }
+}
+
+#[async_trait]
+impl Job for Admit {
+    type Output = (netloom_model::NodeId, Admission);
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
+        let (swarm, mut token, hello) = (managed(tx).await?, self.token(tx).await?, &self.request.hello);
+        standing::check_hello(hello, true)?;
+        self.check_role(&token)?;
+        let former = self.former(tx).await?;
+        check(&token, former.is_some())?;
+        let (address, now) = (standing::address(hello, self.from)?, now());
+        let role = token.spec.role;
+        let issued = certificates::issue(&swarm, hello.node, role, &self.request.csr, now)?;
+        let mut node = NodeRow {
+            id: hello.node,
+            role,
+            spec: NodeSpec { availability: self.request.availability, labels: token.spec.node_labels.clone() },
+            hostname: hello.hostname.clone(),
+            address,
+            version: hello.version.clone(),
+            fingerprint: issued.fingerprint,
+            former_fingerprint: None,
+            used: false,
+            issued_at: issued.at,
+            expires_at: issued.valid.1,
+            readmission_asked_at: None,
+            readmission_until: None,
+            last_seen: Some(now),
+            down_at: None,
+            revision: 0,
+            spec_revision: 0,
+            created_at: former.as_ref().map_or(now, |former| former.created_at),
+            updated_at: now,
+        };
+        let actor = Actor::outside(actor_of(&token), self.from, ACTION);
+        let message = format!("`{}` joined as {} at {address}", node.hostname, role.as_str());
+        let event = with(actor.event("node.joined", node_ref(&node), message, now), "address", address);
+        node.revision = actor.append(tx, &event, Difference::made(&node.spec)).await?;
+        node.spec_revision = node.revision;
+        nodes::set(tx, &node).await?;
+        if former.is_none() {
+            token.uses += 1;
+        }
+        token.last_used_at = Some(now);
+        join_tokens::update(tx, &token);
+        let described = described(tx, &swarm).await?;
+        let admission = Admission {
+            swarm: swarm.id,
+            role,
+            certificate: issued.certificate,
+            ca: swarm.ca_certificate,
+            expires_at: issued.valid.1,
+            manager: self.manager,
+            described,
+        };
+        Ok((hello.node, admission))
+    }
+}

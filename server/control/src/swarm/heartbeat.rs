@@ -1,0 +1,123 @@
+//! A member says that it is there, or that it leaves. That it is there is kept in memory; the store is written when something of it changed.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use netloom_model::NodeId;
+use netloom_model::facts::Facts;
+use netloom_model::member::{Heartbeat, HeartbeatAnswer, Hello, Peer};
+use netloom_store::{NodeRow, WriteTx, nodes};
+
+use super::standing::{self, Standing};
+use super::{certificates, denied, described};
+use crate::audit::Difference;
+use crate::clock::now;
+use crate::commit::Job;
+use crate::control::Control;
+use crate::error::Error;
+use crate::journal::{Actor, node_ref, with};
+
+impl Control {
+    /// Takes a member's word that it is there.
+    pub(super) async fn hear_node(
+        &self,
+        peer: Peer,
+        heartbeat: Heartbeat,
+        from: IpAddr,
+    ) -> Result<HeartbeatAnswer, Error> {
+        self.as_manager()?;
+        if heartbeat.hello.node != peer.node {
+            return Err(denied::request_invalid("the certificate is another node's"));
+        }
+        standing::check_hello(&heartbeat.hello, false)?;
+        let address = standing::address(&heartbeat.hello, from)?;
+        let now = now();
+        let asks = peer.clone();
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let standing = standing::of(tx, &asks, now).await?;
+                let described = described(tx, &standing.swarm).await?;
+                Ok::<_, Error>((standing, described))
+            })
+        });
+        let (Standing { node, changed, .. }, described) = read.await?;
+        let said = Said { peer, hello: heartbeat.hello.clone(), address };
+        let id = node.id;
+        if changed || node.down_at.is_some() || said.differs(&node) {
+            self.inner.commit(false, said).await?;
+        }
+        self.inner.swarm.hear(id, Some(heartbeat), now);
+        let renew = certificates::is_due(node.issued_at, node.expires_at, now);
+        Ok(HeartbeatAnswer { described, renew })
+    }
+
+    /// What each node that was heard of said last of its host: its own links, routes and nameservers, and the subnets of its local networks.
+    pub fn hosts(&self) -> Vec<(NodeId, Option<Arc<Facts>>, Vec<String>)> {
+        self.inner.swarm.hosts()
+    }
+
+    /// Takes a member's word that it leaves: it is none of the swarm from then on.
+    pub(super) async fn let_go(&self, peer: Peer) -> Result<(), Error> {
+        self.as_manager()?;
+        let node = peer.node;
+        self.inner.commit(false, Leaves(peer)).await?;
+        self.inner.swarm.forget(Some(node));
+        Ok(())
+    }
+}
+
+/// What a node said that the store does not have.
+struct Said {
+    peer: Peer,
+    hello: Hello,
+    address: IpAddr,
+}
+
+impl Said {
+    fn differs(&self, node: &NodeRow) -> bool {
+        node.hostname != self.hello.hostname || node.version != self.hello.version || node.address != self.address
+    }
+}
+
+#[async_trait]
+impl Job for Said {
+    type Output = ();
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+        let now = now();
+        let Standing { mut node, .. } = standing::of(tx, &self.peer, now).await?;
+        if self.differs(&node) {
+            (node.hostname, node.version) = (self.hello.hostname.clone(), self.hello.version.clone());
+            node.address = self.address;
+            node.updated_at = now;
+            let message = format!("`{}` is at {} and runs {}", node.hostname, node.address, node.version);
+            let event = Actor::netloom().event("node.updated", node_ref(&node), message, now);
+            node.revision = netloom_store::events::append(tx, &with(event, "address", node.address)).await?;
+        }
+        if let Some(since) = node.down_at.take() {
+            let message = format!("`{}` reports again; it was down since {since}", node.hostname);
+            let event = Actor::netloom().event("node.ready", node_ref(&node), message, now);
+            netloom_store::events::append(tx, &event).await?;
+            node.last_seen = Some(now);
+        }
+        Ok(nodes::set(tx, &node).await?)
+    }
+}
+
+struct Leaves(Peer);
+
+#[async_trait]
+impl Job for Leaves {
+    type Output = ();
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+        let now = now();
+        let Standing { node, .. } = standing::of(tx, &self.0, now).await?;
+        let actor = Actor::outside(format!("node:{}", node.id), node.address, "node.leave");
+        let event = actor.event("node.left", node_ref(&node), format!("`{}` left the swarm", node.hostname), now);
+        actor.append(tx, &event, Difference::removed(&node.spec)).await?;
+        nodes::remove(tx, node.id);
+        Ok(())
+    }
+}

@@ -1,0 +1,124 @@
+//! What a worker says to its manager, and what it hears: what is known of the swarm, why the manager can't be asked, a new certificate.
+
+use async_trait::async_trait;
+use netloom_model::member::{Admission, DeniedCode, Heartbeat, HeartbeatAnswer, Hello, PROTOCOL};
+use netloom_model::swarm::SwarmRole;
+use netloom_store::{WriteTx, pools, swarm};
+
+use super::{certificates, denied, no_swarm, row_of};
+use crate::clock::now;
+use crate::commit::Job;
+use crate::control::Control;
+use crate::error::Error;
+use crate::members::{AskError, Membership};
+
+impl Control {
+    /// Who this host is, to others.
+    pub(super) async fn hello(&self, address: Option<std::net::IpAddr>) -> Result<Hello, Error> {
+        let facts = match self.inner.host.facts() {
+            Some(facts) => facts,
+            None => std::sync::Arc::new(self.inner.host_facts().await?),
+        };
+        Ok(Hello {
+            node: self.node_id(),
+            hostname: facts.hostname.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL,
+            address,
+        })
+    }
+
+    /// What this host says to its manager: all of it, each time.
+    pub(super) async fn own_heartbeat(&self) -> Result<Heartbeat, Error> {
+        let address = self.own_membership().and_then(|own| own.address);
+        let hello = self.hello(address).await?;
+        let read = self.inner.store.ask(|tx| Box::pin(async move { Ok::<_, Error>(pools::subnets(tx).await?) }));
+        let subnets = read.await?.iter().map(ToString::to_string).collect();
+        let facts = self.inner.host.facts().map(|facts| facts.as_ref().clone());
+        // No network of this store is the swarm's, so that no sandbox is on one.
+        Ok(Heartbeat { hello, facts, subnets: Some(subnets), sandboxes: Vec::new() })
+    }
+
+    /// The manager answered.
+    pub(super) async fn heard_manager(&self, answer: HeartbeatAnswer) -> Result<(), Error> {
+        let memory = &self.inner.swarm;
+        memory.answered(now());
+        let news = |own: &Membership| own.role == SwarmRole::Worker && own.described != answer.described;
+        if !self.own_membership().as_ref().is_some_and(news) {
+            return Ok(());
+        }
+        let _turn = memory.turn.lock().await;
+        let Some(mut own) = self.own_membership().filter(news) else { return Ok(()) };
+        own.described = answer.described;
+        self.keep_membership(own).await
+    }
+
+    /// The manager could not be asked, or denied.
+    pub(super) fn lost_manager(&self, error: AskError) {
+        let removed = matches!(&error, AskError::Denied(denied) if denied.code == DeniedCode::NodeRemoved);
+        let error = denied::to_caller(error);
+        let hint = error.hint.map_or_else(String::new, |hint| format!(" ({hint})"));
+        let trouble = format!("{}{hint}", error.detail);
+        if self.inner.swarm.lost(trouble.clone()) {
+            tracing::warn!(removed, "the manager of the swarm: {trouble}");
+        }
+    }
+
+    /// Keeps a new certificate, before it is used.
+    pub(super) async fn keep_certificate(&self, admission: Admission, key: String) -> Result<(), Error> {
+        let _turn = self.inner.swarm.turn.lock().await;
+        let own = self.own_membership().ok_or_else(no_swarm)?;
+        let same = admission.ca == own.ca && admission.swarm == own.swarm && admission.role == own.role;
+        if !same {
+            return Err(denied::request_invalid("the new certificate is of another swarm or role"));
+        }
+        let new = admitted(admission, key, &own)?;
+        self.keep_membership(new).await?;
+        self.inner.swarm.answered(now());
+        Ok(())
+    }
+
+    /// Writes what this host is in its swarm. The caller has the turn.
+    async fn keep_membership(&self, own: Membership) -> Result<(), Error> {
+        self.inner.commit(false, Keep(own.clone())).await?;
+        self.inner.swarm.membership.send_replace(Some(own));
+        Ok(())
+    }
+}
+
+/// What a host is by an admission; all that this does not say is as it was, or was asked for.
+///
+/// # Errors
+/// `request-invalid`, where what was admitted is not this host, or not by that authority.
+pub(super) fn admitted(admission: Admission, key: String, asked: &Membership) -> Result<Membership, Error> {
+    let unusable = |what: &str| denied::request_invalid(format!("the manager's answer can't be used: {what}"));
+    netloom_pki::issued_by(&admission.certificate, &admission.ca).map_err(|error| unusable(&error.to_string()))?;
+    let read = netloom_pki::read(&admission.certificate).map_err(|error| unusable(&error.to_string()))?;
+    if (read.node, read.role, read.swarm) != (asked.node, admission.role, admission.swarm) {
+        return Err(unusable("the certificate is another node's"));
+    }
+    let valid = netloom_pki::validity(&admission.certificate).map_err(certificates::internal)?;
+    Ok(Membership {
+        swarm: admission.swarm,
+        node: asked.node,
+        role: admission.role,
+        key,
+        certificate: admission.certificate,
+        ca: admission.ca,
+        valid,
+        manager: asked.manager,
+        address: asked.address,
+        described: admission.described,
+    })
+}
+
+struct Keep(Membership);
+
+#[async_trait]
+impl Job for Keep {
+    type Output = ();
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+        Ok(swarm::set_membership(tx, &row_of(&self.0))?)
+    }
+}

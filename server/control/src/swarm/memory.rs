@@ -1,0 +1,181 @@
+//! What is known of a swarm without the store: what this host is in it, and who was heard of when.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use netloom_model::facts::Facts;
+use netloom_model::member::Heartbeat;
+use netloom_model::swarm::HEARTBEATS_MISSED;
+use netloom_model::{NodeId, Timestamp};
+use netloom_store::{Error, Store, swarm};
+use tokio::sync::watch;
+
+use crate::members::Membership;
+
+/// What the clones of a control share of the swarm.
+pub(crate) struct Memory {
+    /// What this host is in a swarm: what the store has, after its commit.
+    pub(crate) membership: watch::Sender<Option<Membership>>,
+    /// Held by whoever changes that, from reading it to noting it: one at a time.
+    pub(crate) turn: tokio::sync::Mutex<()>,
+    /// How long a node, or the manager, may be silent.
+    silence: Duration,
+    started: Instant,
+    heard: Mutex<HashMap<NodeId, Heard>>,
+    contact: Mutex<Contact>,
+}
+
+/// What a node said last.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard {
+    at: Instant,
+    time: Timestamp,
+    written: bool,
+    /// Its host's own links, routes and nameservers.
+    pub(crate) facts: Option<Arc<Facts>>,
+    /// Subnets of the local networks in its store.
+    pub(crate) subnets: Vec<String>,
+}
+
+/// What became of a worker's talk with its manager.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Contact {
+    /// When it answered last.
+    pub(crate) last: Option<(Instant, Timestamp)>,
+    /// Why it doesn't.
+    pub(crate) trouble: Option<String>,
+}
+
+/// How long ago a node was heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hearing {
+    /// Within three heartbeats.
+    Lately,
+    /// Not yet, and three heartbeats have not passed since the start.
+    Starting,
+    /// Longer ago.
+    Silent,
+}
+
+impl Memory {
+    /// What the store has of it.
+    pub(crate) async fn read(store: &Store, heartbeat: Duration) -> Result<Self, Error> {
+        let node = store.node_id();
+        let row = store.read(|tx| Box::pin(async move { swarm::membership(tx).await })).await?;
+        let membership = row.map(|row| Membership {
+            swarm: row.swarm,
+            node,
+            role: row.role,
+            key: row.key,
+            certificate: row.certificate,
+            ca: row.ca,
+            valid: row.valid,
+            manager: row.manager,
+            address: row.address,
+            described: row.described,
+        });
+        Ok(Self {
+            membership: watch::Sender::new(membership),
+            turn: tokio::sync::Mutex::default(),
+            silence: heartbeat * HEARTBEATS_MISSED,
+            started: Instant::now(),
+            heard: Mutex::default(),
+            contact: Mutex::default(),
+        })
+    }
+
+    /// How long a node, or the manager, may be silent.
+    pub(crate) const fn silence(&self) -> Duration {
+        self.silence
+    }
+
+    fn all_heard(&self) -> MutexGuard<'_, HashMap<NodeId, Heard>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn own_contact(&self) -> MutexGuard<'_, Contact> {
+        self.contact.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a node spoke; what it said of its host stays until it says other things.
+    pub(crate) fn hear(&self, node: NodeId, said: Option<Heartbeat>, time: Timestamp) {
+        let (facts, subnets) = said.map_or((None, None), |said| (said.facts.map(Arc::new), said.subnets));
+        let mut all = self.all_heard();
+        let former = all.remove(&node);
+        let (former_facts, former_subnets) = former.map_or((None, Vec::new()), |former| (former.facts, former.subnets));
+        let heard = Heard {
+            at: Instant::now(),
+            time,
+            written: false,
+            facts: facts.or(former_facts),
+            subnets: subnets.unwrap_or(former_subnets),
+        };
+        all.insert(node, heard);
+    }
+
+    /// Forgets a node that is none any more; all of them, where the swarm ends.
+    pub(crate) fn forget(&self, node: Option<NodeId>) {
+        let mut all = self.all_heard();
+        all.retain(|id, _| node.is_some_and(|gone| *id != gone));
+    }
+
+    /// What each node said last of its host, and the subnets of its local networks.
+    pub(crate) fn hosts(&self) -> Vec<(NodeId, Option<Arc<Facts>>, Vec<String>)> {
+        self.all_heard().iter().map(|(id, heard)| (*id, heard.facts.clone(), heard.subnets.clone())).collect()
+    }
+
+    /// How long ago a node was heard of, and when that was.
+    pub(crate) fn hearing(&self, node: NodeId) -> (Hearing, Option<Timestamp>) {
+        let heard = self.all_heard().get(&node).map(|heard| (heard.at, heard.time));
+        match heard {
+            Some((at, time)) if at.elapsed() <= self.silence => (Hearing::Lately, Some(time)),
+            Some((_, time)) => (Hearing::Silent, Some(time)),
+            None if self.started.elapsed() <= self.silence => (Hearing::Starting, None),
+            None => (Hearing::Silent, None),
+        }
+    }
+
+    /// When nodes were heard of that the store does not have yet.
+    pub(crate) fn unwritten(&self) -> Vec<(NodeId, Timestamp)> {
+        self.all_heard().iter().filter(|(_, heard)| !heard.written).map(|(id, heard)| (*id, heard.time)).collect()
+    }
+
+    /// Notes that the store has it.
+    pub(crate) fn written(&self, seen: &[(NodeId, Timestamp)]) {
+        let mut all = self.all_heard();
+        for (id, time) in seen {
+            if let Some(heard) = all.get_mut(id).filter(|heard| heard.time == *time) {
+                heard.written = true;
+            }
+        }
+    }
+
+    /// What became of the talk with the manager.
+    pub(crate) fn contact(&self) -> Contact {
+        self.own_contact().clone()
+    }
+
+    /// Whether the manager answered lately, and nothing went wrong since.
+    pub(crate) fn is_connected(&self, contact: &Contact) -> bool {
+        contact.trouble.is_none() && contact.last.is_some_and(|(at, _)| at.elapsed() <= self.silence)
+    }
+
+    /// Notes that the manager answered.
+    pub(crate) fn answered(&self, time: Timestamp) {
+        *self.own_contact() = Contact { last: Some((Instant::now(), time)), trouble: None };
+    }
+
+    /// Notes that it did not, or denied; whether that is news.
+    pub(crate) fn lost(&self, trouble: String) -> bool {
+        let mut contact = self.own_contact();
+        let news = contact.trouble.as_ref() != Some(&trouble);
+        contact.trouble = Some(trouble);
+        news
+    }
+
+    /// Forgets the manager that there was.
+    pub(crate) fn forget_contact(&self) {
+        *self.own_contact() = Contact::default();
+    }
+}

@@ -1,0 +1,257 @@
+//! Making a swarm, of which this host is the manager then, and changing its settings.
+
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use netloom_model::member::SwarmDescribed;
+use netloom_model::swarm::{JoinTokenSpec, NodeSpec, Swarm, SwarmRole, SwarmSpec};
+use netloom_model::{JoinTokenId, SwarmId, Timestamp};
+use netloom_pki::Authority;
+use netloom_store::{JoinTokenRow, NodeRow, SwarmRow, WriteTx, join_tokens, nodes, swarm};
+use serde_json::Value;
+
+use super::tokens::Minted;
+use super::{advertise, certificates, described, managed, no_swarm, not_manager, row_of, settings};
+use crate::audit::Difference;
+use crate::clock::{now, random};
+use crate::command::{NewJoinToken, PutSwarm, SwarmPut, UpdateSwarm};
+use crate::commit::Job;
+use crate::control::Control;
+use crate::edit::merged;
+use crate::error::Error;
+use crate::journal::{Actor, join_token_ref, swarm_ref};
+use crate::members::Membership;
+use crate::precondition::Precondition;
+use crate::principal::{Authorized, Context};
+use crate::validate::immutable;
+
+/// Name of the token for workers that a swarm begins with.
+const FIRST_TOKEN: &str = "worker";
+
+impl Control {
+    /// Makes the swarm, or gives it another spec.
+    ///
+    /// # Errors
+    /// Everything wrong with the spec; `precondition-failed`; `not-manager` on a worker.
+    pub async fn put_swarm(&self, c: Authorized<PutSwarm>, precondition: Precondition) -> Result<SwarmPut, Error> {
+        self.detached(|control| async move {
+            let (PutSwarm(spec), context) = c.into_parts();
+            let _turn = control.inner.swarm.turn.lock().await;
+            match control.own_membership() {
+                Some(own) => {
+                    let changed = control.change_swarm(own, Edit::Whole(spec), precondition, &context).await?;
+                    Ok(SwarmPut::Changed(Box::new(changed)))
+                }
+                None => {
+                    precondition.check("swarm", &spec.settings().name, None)?;
+                    let (made, token) = control.make_swarm(spec, &context).await?;
+                    Ok(SwarmPut::Made(Box::new(made), Box::new(token)))
+                }
+            }
+        })
+        .await
+    }
+
+    /// Changes the settings of the swarm.
+    ///
+    /// # Errors
+    /// Everything wrong with the new spec; `precondition-failed`; `no-swarm`; `not-manager` on a worker.
+    pub async fn update_swarm(&self, c: Authorized<UpdateSwarm>, precondition: Precondition) -> Result<Swarm, Error> {
+        self.detached(|control| async move {
+            let (UpdateSwarm(patch), context) = c.into_parts();
+            let _turn = control.inner.swarm.turn.lock().await;
+            let own = control.own_membership().ok_or_else(no_swarm)?;
+            control.change_swarm(own, Edit::Patch(patch), precondition, &context).await
+        })
+        .await
+    }
+
+    async fn make_swarm(&self, spec: SwarmSpec, context: &Context) -> Result<(Swarm, NewJoinToken), Error> {
+        settings::check(&spec)?;
+        let facts = self.inner.host_facts().await?;
+        let manager = advertise::choose(spec.advertise_address.as_deref(), &facts)?;
+        let new = New { spec, manager, hostname: facts.hostname, made_by: Actor::from(context), now: now() };
+        let (make, minted) = new.make(self.node_id(), &context.principal.name)?;
+        let (membership, token) = self.inner.commit(false, make).await?;
+        self.inner.swarm.forget(None);
+        self.inner.swarm.membership.send_replace(Some(membership.clone()));
+        let swarm = self.swarm_as(&membership, membership.described.clone())?;
+        Ok((swarm, minted.shown(token, membership.manager)))
+    }
+
+    async fn change_swarm(
+        &self,
+        own: Membership,
+        edit: Edit,
+        precondition: Precondition,
+        context: &Context,
+    ) -> Result<Swarm, Error> {
+        if own.role == SwarmRole::Worker {
+            return Err(not_manager(&own));
+        }
+        let change = Change { own, edit, precondition, actor: Actor::from(context) };
+        let own = self.inner.commit(false, change).await?;
+        self.inner.swarm.membership.send_replace(Some(own.clone()));
+        self.swarm_as(&own, own.described.clone())
+    }
+}
+
+/// What a swarm is made of.
+struct New {
+    spec: SwarmSpec,
+    manager: SocketAddr,
+    hostname: String,
+    made_by: Actor,
+    now: Timestamp,
+}
+
+impl New {
+    /// Makes its authority, the manager's certificate and the first token.
+    fn make(self, node: netloom_model::NodeId, created_by: &str) -> Result<(Make, Minted), Error> {
+        let Self { spec, manager, hostname, made_by, now } = self;
+        let id = SwarmId::from_random(random()?);
+        let authority = Authority::make(id, now).map_err(certificates::internal)?;
+        let row = SwarmRow {
+            id,
+            spec: spec.clone(),
+            ca_certificate: authority.certificate.clone(),
+            ca_key: authority.key,
+            revision: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        let own = netloom_pki::request().map_err(certificates::internal)?;
+        let issued = certificates::issue(&row, node, SwarmRole::Manager, &own.csr, now)?;
+        let described = SwarmDescribed { spec, revision: 0, created_at: now, updated_at: now, managers: 1, nodes: 1 };
+        let node_row = NodeRow {
+            id: node,
+            role: SwarmRole::Manager,
+            spec: NodeSpec::default(),
+            hostname,
+            address: manager.ip(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            fingerprint: issued.fingerprint,
+            former_fingerprint: None,
+            used: true,
+            issued_at: issued.at,
+            expires_at: issued.valid.1,
+            readmission_asked_at: None,
+            readmission_until: None,
+            last_seen: None,
+            down_at: None,
+            revision: 0,
+            spec_revision: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        let membership = Membership {
+            swarm: id,
+            node,
+            role: SwarmRole::Manager,
+            key: own.key,
+            certificate: issued.certificate,
+            ca: authority.certificate,
+            valid: issued.valid,
+            manager,
+            address: None,
+            described,
+        };
+        let minted = Minted::new(&row.ca_certificate)?;
+        let first = JoinTokenSpec {
+            name: FIRST_TOKEN.to_owned(),
+            role: SwarmRole::Worker,
+            expires_at: None,
+            max_uses: None,
+            node_labels: None,
+        };
+        let token = minted.row(JoinTokenId::from_random(random()?), first, None, created_by, now);
+        Ok((Make { row, node: node_row, membership, token, actor: made_by }, minted))
+    }
+}
+
+/// All of a new swarm, in one commit.
+struct Make {
+    row: SwarmRow,
+    node: NodeRow,
+    membership: Membership,
+    token: JoinTokenRow,
+    actor: Actor,
+}
+
+#[async_trait]
+impl Job for Make {
+    type Output = (Membership, JoinTokenRow);
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
+        let (mut row, mut node, mut token) = (self.row.clone(), self.node.clone(), self.token.clone());
+        let mut membership = self.membership.clone();
+        let (object, made) = (swarm_ref(&row), row.created_at);
+        let message = format!("swarm `{}` made; its manager listens at {}", object.name, membership.manager);
+        let event = self.actor.event("swarm.created", object, message, made);
+        let revision = self.actor.append(tx, &event, Difference::made(&row.spec)).await?;
+        self.actor.also(tx, join_token_ref(&token), revision, Difference::made(&token.spec), made).await?;
+        (row.revision, token.revision, membership.described.revision) = (revision, revision, revision);
+        (node.revision, node.spec_revision) = (revision, revision);
+        swarm::insert(tx, &row)?;
+        nodes::set(tx, &node).await?;
+        join_tokens::insert(tx, &token)?;
+        swarm::set_membership(tx, &row_of(&membership))?;
+        Ok((membership, token))
+    }
+}
+
+/// What the spec is to become.
+enum Edit {
+    Patch(Value),
+    Whole(SwarmSpec),
+}
+
+struct Change {
+    own: Membership,
+    edit: Edit,
+    precondition: Precondition,
+    actor: Actor,
+}
+
+impl Change {
+    /// The new spec, checked.
+    fn spec(&self, old: &SwarmSpec) -> Result<SwarmSpec, Error> {
+        let spec = match &self.edit {
+            Edit::Patch(patch) => merged(old, patch)?,
+            Edit::Whole(spec) => spec.clone(),
+        };
+        settings::check(&spec)?;
+        // Left out it stays what was chosen.
+        if let Some(text) = &spec.advertise_address
+            && advertise::parse(advertise::POINTER, text)? != self.own.manager
+        {
+            return Err(immutable(advertise::POINTER, text, &self.own.manager.to_string()).into());
+        }
+        Ok(spec)
+    }
+}
+
+#[async_trait]
+impl Job for Change {
+    type Output = Membership;
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Membership, Error> {
+        let mut row = managed(tx).await?;
+        self.precondition.check("swarm", &row.spec.settings().name, Some(row.revision))?;
+        let spec = self.spec(&row.spec)?;
+        let mut own = self.own.clone();
+        if spec != row.spec {
+            let difference = Difference::changed(&row.spec, &spec);
+            row.spec = spec;
+            row.updated_at = now();
+            let object = swarm_ref(&row);
+            let message = format!("the settings of swarm `{}` changed", object.name);
+            let event = self.actor.event("swarm.updated", object, message, row.updated_at);
+            row.revision = self.actor.append(tx, &event, difference).await?;
+            swarm::update(tx, &row)?;
+        }
+        own.described = described(tx, &row).await?;
+        swarm::set_membership(tx, &row_of(&own))?;
+        Ok(own)
+    }
+}

@@ -1,0 +1,118 @@
+//! Table `node`, with its labels: the nodes of the swarm that this host manages.
+
+use netloom_model::{NodeId, Timestamp};
+
+use crate::column::{self, Columns};
+use crate::error::Error;
+use crate::labels;
+use crate::query::NodeQuery;
+use crate::row::NodeRow;
+use crate::select::Select;
+use crate::tx::{ReadTx, WriteTx, sql};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT n.id, n.role, n.spec, n.hostname, n.address, n.version, n.fingerprint, n.former_fingerprint, n.used, ",
+            "n.certificate_issued_at, n.certificate_expires_at, n.readmission_asked_at, n.readmission_until, n.last_seen, ",
+            "n.down_at, n.revision, n.spec_revision, n.created_at, n.updated_at FROM node AS n ",
+            $rest
+        )
+    };
+}
+
+fn row(columns: &mut Columns<'_>) -> Result<NodeRow, Error> {
+    Ok(NodeRow {
+        id: columns.parsed()?,
+        role: columns.swarm_role()?,
+        spec: columns.json()?,
+        hostname: columns.plain()?,
+        address: columns.parsed()?,
+        version: columns.plain()?,
+        fingerprint: columns.plain()?,
+        former_fingerprint: columns.plain()?,
+        used: columns.plain()?,
+        issued_at: columns.time()?,
+        expires_at: columns.time()?,
+        readmission_asked_at: columns.time_option()?,
+        readmission_until: columns.time_option()?,
+        last_seen: columns.time_option()?,
+        down_at: columns.time_option()?,
+        revision: columns.count()?,
+        spec_revision: columns.count()?,
+        created_at: columns.time()?,
+        updated_at: columns.time()?,
+    })
+}
+
+/// Writes a node, in the place of the one of its ID if there is one.
+pub async fn set(tx: &mut WriteTx<'_>, row: &NodeRow) -> Result<(), Error> {
+    let statement = sql("INSERT INTO node (id, role, spec, hostname, address, version, fingerprint, former_fingerprint, used,
+        certificate_issued_at, certificate_expires_at, readmission_asked_at, readmission_until, last_seen, down_at, revision,
+        spec_revision, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+        ON CONFLICT (id) DO UPDATE SET role = $2, spec = $3, hostname = $4, address = $5, version = $6, fingerprint = $7,
+        former_fingerprint = $8, used = $9, certificate_issued_at = $10, certificate_expires_at = $11, readmission_asked_at = $12,
+        readmission_until = $13, last_seen = $14, down_at = $15, revision = $16, spec_revision = $17, created_at = $18,
+        updated_at = $19")
+    .bind(row.id.to_string())
+    .bind(row.role.as_str())
+    .bind(column::json(&row.spec)?)
+    .bind(row.hostname.clone())
+    .bind(row.address.to_string())
+    .bind(row.version.clone())
+    .bind(row.fingerprint.clone())
+    .bind(row.former_fingerprint.clone())
+    .bind(row.used)
+    .bind(row.issued_at.millis())
+    .bind(row.expires_at.millis())
+    .bind(row.readmission_asked_at.map(Timestamp::millis))
+    .bind(row.readmission_until.map(Timestamp::millis))
+    .bind(row.last_seen.map(Timestamp::millis))
+    .bind(row.down_at.map(Timestamp::millis))
+    .bind(column::integer(row.revision))
+    .bind(column::integer(row.spec_revision))
+    .bind(row.created_at.millis())
+    .bind(row.updated_at.millis());
+    tx.write(statement);
+    labels::NODE.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await
+}
+
+/// Removes a node, if it is there.
+pub fn remove(tx: &mut WriteTx<'_>, id: NodeId) {
+    tx.write(sql("DELETE FROM node WHERE id = $1").bind(id.to_string()));
+}
+
+/// The node with this ID.
+pub async fn by_id(tx: &mut ReadTx<'_>, id: NodeId) -> Result<Option<NodeRow>, Error> {
+    tx.row(sql(select!("WHERE n.id = $1")).bind(id.to_string()), row).await
+}
+
+/// The nodes whose hosts have this name, oldest first.
+pub async fn by_hostname(tx: &mut ReadTx<'_>, hostname: &str) -> Result<Vec<NodeRow>, Error> {
+    let statement = sql(select!("WHERE n.hostname = $1 ORDER BY n.created_at, n.id"));
+    tx.rows(statement.bind(hostname.to_owned()), row).await
+}
+
+/// A page of nodes.
+pub async fn list(tx: &mut ReadTx<'_>, query: &NodeQuery) -> Result<Vec<NodeRow>, Error> {
+    let mut select = Select::new(select!("WHERE 1 = 1"));
+    if let Some(role) = query.role {
+        select.with(" AND n.role = ", role.as_str());
+    }
+    labels::NODE.select(&mut select, &query.labels);
+    tx.rows(select.page(query.order, query.after.as_ref(), query.limit), row).await
+}
+
+/// Every node, oldest first.
+pub async fn all(tx: &mut ReadTx<'_>) -> Result<Vec<NodeRow>, Error> {
+    tx.rows(sql(select!("ORDER BY n.created_at, n.id")), row).await
+}
+
+/// Notes when nodes reported last; those that are gone are passed over.
+pub fn note_seen(tx: &mut WriteTx<'_>, seen: &[(NodeId, Timestamp)]) {
+    for (id, at) in seen {
+        let statement = sql("UPDATE node SET last_seen = $1 WHERE id = $2");
+        tx.write(statement.bind(at.millis()).bind(id.to_string()));
+    }
+}
