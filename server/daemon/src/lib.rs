@@ -10,6 +10,7 @@
 //! | `listen` | the TCP and unix listeners, and why one can't be had |
 //! | `background` | the first look at the host, and control's clockwork |
 //! | `node` | the agent behind control's port, and control behind the agent's |
+//! | `wire` | the wire of a swarm, joined to control |
 //! | `lock` | one daemon per data directory, run directory and network namespace |
 //! | `shutdown` | signals, and what stops in which order |
 //! | `token` | the admin token's file |

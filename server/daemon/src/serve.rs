@@ -23,8 +23,7 @@ use crate::background::Background;
 use crate::cli::{Directories, Serve};
 use crate::node::{LocalNode, LocalSink, LocalSource};
 use crate::shutdown::{self, Signals};
-use crate::wire::NoWire;
-use crate::{doctor, explained, greeting, limits, listen, lock, notify, telemetry, token};
+use crate::{doctor, explained, greeting, limits, listen, lock, notify, telemetry, token, wire};
 
 /// Threads of the runtime that carries the agent and the store's callers. The work is the kernel's and the disk's.
 const RUNTIME_THREADS: usize = 2;
@@ -75,6 +74,8 @@ async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     };
     let state = ApiState::new(control, settings);
     let background = Background::start(&state, &agent).await;
+    // After the first look at the host: what it found is in the first heartbeat.
+    let cluster = wire::start(&state.control, options);
     let listeners = (tcp, unix);
     let servers = servers(&state, &options.directories, listeners, open_files)?;
     let handles = servers.each_ref().map(Server::handle);
@@ -86,7 +87,7 @@ async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
         ended = &mut serving => drop(ended.context("the HTTP server broke down")?.context("the HTTP server ended")?),
     }
     state.close_streams();
-    shutdown::stop(handles, background, agent, store).await;
+    shutdown::stop(handles, cluster, background, agent, store).await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -105,7 +106,8 @@ async fn start(store: &Store, options: &Serve) -> anyhow::Result<(Control, Agent
     let config = netloom_kernel::Config { run_dir: options.directories.run_dir.clone() };
     let kernel = Kernel::start(config).context("cannot reach the kernel")?;
     let node = Arc::new(LocalNode::default());
-    let control = Control::new(store.clone(), node.clone(), Arc::new(NoWire), netloom_control::Config::default())
+    let config = netloom_control::Config { heartbeat: wire::heartbeat(options), ..netloom_control::Config::default() };
+    let control = Control::new(store.clone(), node.clone(), Arc::new(wire::client(options)), config)
         .await
         .context("cannot start the use cases")?;
     let agent = Agent::start(

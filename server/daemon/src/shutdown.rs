@@ -1,4 +1,4 @@
-//! How the daemon stops: on SIGTERM or SIGINT it takes no new connection, lets running requests end, ends the background
+//! How the daemon stops: on SIGTERM or SIGINT it takes no new connection, lets running requests end, cuts the wire of its swarm, ends the background
 //! work, lets the agent end its pass, and closes the store. The data plane is left as it is: the next start takes it up.
 
 use std::time::Duration;
@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use futures_util::future::join_all;
 use netloom_agent::Agent;
 use netloom_store::Store;
+use netloom_swarm::Cluster;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::background::Background;
@@ -46,8 +47,15 @@ impl Signals {
 }
 
 /// Stops everything, in order.
-pub(crate) async fn stop(servers: [ServerHandle; 2], background: Background, agent: Agent, store: Store) {
+pub(crate) async fn stop(
+    servers: [ServerHandle; 2],
+    cluster: Cluster,
+    background: Background,
+    agent: Agent,
+    store: Store,
+) {
     let _: Vec<()> = join_all(servers.iter().map(|server| server.stop(true))).await;
+    cluster.stop().await;
     background.stop().await;
     if tokio::time::timeout(AGENT_WAIT, agent.shutdown()).await.is_err() {
         tracing::warn!("the agent's pass did not end in {} s; the next start completes it", AGENT_WAIT.as_secs());

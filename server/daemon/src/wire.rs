@@ -1,25 +1,31 @@
-//! How this host asks a manager, until it speaks to one: every question is answered as by a manager that can't be reached.
+//! The wire of a swarm, joined to control: what the flags say of it, and its start.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use async_trait::async_trait;
-use netloom_control::members::{AskError, Membership, Wire};
-use netloom_model::member::{Admission, JoinRequest};
+use netloom_control::Control;
+use netloom_model::swarm::HEARTBEAT_SECONDS;
+use netloom_swarm::{Client, Cluster, Options, Waits};
 
-/// Reaches nobody.
-pub(crate) struct NoWire;
+use crate::cli::Serve;
 
-fn unreachable(manager: SocketAddr) -> AskError {
-    AskError::Unreachable { manager, reason: "this program speaks to no other host".to_owned() }
+/// How often a node reports.
+pub(crate) fn heartbeat(options: &Serve) -> Duration {
+    options.swarm_heartbeat.map_or(Duration::from_secs(HEARTBEAT_SECONDS), Duration::from_millis)
 }
 
-#[async_trait]
-impl Wire for NoWire {
-    async fn join(&self, manager: SocketAddr, _: &str, _: JoinRequest) -> Result<Admission, AskError> {
-        Err(unreachable(manager))
-    }
+fn waits(options: &Serve) -> Waits {
+    Waits { heartbeat: heartbeat(options), ..Waits::default() }
+}
 
-    async fn leave(&self, membership: &Membership) -> Result<(), AskError> {
-        Err(unreachable(membership.manager))
-    }
+/// What control asks managers by.
+pub(crate) fn client(options: &Serve) -> Client {
+    Client::new(waits(options))
+}
+
+/// Begins to follow control's membership.
+pub(crate) fn start(control: &Control, options: &Serve) -> Cluster {
+    let (manager, member) = (Arc::new(control.clone()), Arc::new(control.clone()));
+    let options = Options { listen: options.swarm_listen, waits: waits(options), ..Options::default() };
+    Cluster::start(manager, member, control.membership(), options)
 }

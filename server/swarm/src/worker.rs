@@ -15,8 +15,11 @@ use crate::backoff::{Backoff, jittered};
 use crate::client::unusable;
 use crate::identity::{changed, same};
 use crate::link::Link;
-use crate::options::Options;
+use crate::options::{Options, Waits};
 use crate::{readmission, renewal, tls};
+
+/// Shortest time that a manager has to answer a heartbeat.
+const ANSWER_LEAST: Duration = Duration::from_secs(2);
 
 /// Speaks for a worker until this host is not that node any more.
 pub(crate) async fn run(
@@ -99,7 +102,10 @@ impl Worker<'_> {
             Some(session) => session,
             None => {
                 let config = tls::member(own).map_err(|error| unusable(own.manager, &error))?;
-                Session { link: Link::open(own.manager, config, waits).await?, facts: None, subnets: None }
+                // On a network that swallows packets a new connection is better than a long wait on the old one.
+                let answer = (waits.heartbeat * 2).max(ANSWER_LEAST).min(waits.answer);
+                let link = Link::open(own.manager, config, &Waits { answer, ..waits.clone() }).await?;
+                Session { link, facts: None, subnets: None }
             }
         };
         let session = self.session.insert(session);

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use netloom_tests::until;
+
 use crate::kit::{HEARTBEAT, Pair, events, info, netloom, start, swarm_state};
 
 #[test]
@@ -14,10 +16,13 @@ fn a_killed_node_is_down_after_three_heartbeats_and_ready_again() {
     assert!(took >= Duration::from_millis(HEARTBEAT * 2), "not before its time: {took:?}");
     assert!(node["status"]["reason"].is_string(), "{node}");
     assert!(netloom(&pair.manager, "node ls").ok().contains("Down"));
+    let client = pair.manager.client();
+    until("the event", Duration::from_secs(5), || (events(&client, "node.down") == 1).then_some(()));
     pair.worker.start_with(&start());
     pair.becomes("ready");
     swarm_state(&pair.worker, "active");
-    assert_eq!(events(&pair.manager.client(), "node.down"), 1);
+    until("the event", Duration::from_secs(5), || (events(&client, "node.ready") == 1).then_some(()));
+    assert_eq!(events(&client, "node.down"), 1);
 }
 
 #[test]

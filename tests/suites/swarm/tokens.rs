@@ -28,9 +28,9 @@ fn tokens_that_let_nobody_in() {
     assert!(refused(&pair, &old).contains("another secret"));
     let expires = "2020-01-31T12:00:00Z";
     let spec = json!({"name": "late", "role": "worker", "expires_at": expires});
-    pair.manager.client().post("swarm/join-tokens", &spec).problem(422, "invalid-object");
+    pair.manager.client().post("swarm/join-tokens", &spec).problem(422, "invalid-value");
     let spec = json!({"name": "lead", "role": "manager"});
-    pair.manager.client().post("swarm/join-tokens", &spec).problem(422, "invalid-object");
+    pair.manager.client().post("swarm/join-tokens", &spec).problem(422, "invalid-value");
 
     // A secret of another swarm's, whose authority is another.
     let (digest, secret) = (first.split('-').nth(2).unwrap(), first.split('-').nth(3).unwrap());

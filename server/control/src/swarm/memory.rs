@@ -17,6 +17,8 @@ use crate::members::Membership;
 pub(crate) struct Memory {
     /// What this host is in a swarm: what the store has, after its commit.
     pub(crate) membership: watch::Sender<Option<Membership>>,
+    /// Ticks when there is something new to say to the manager.
+    pub(crate) news: watch::Sender<u64>,
     /// Held by whoever changes that, from reading it to noting it: one at a time.
     pub(crate) turn: tokio::sync::Mutex<()>,
     /// How long a node, or the manager, may be silent.
@@ -77,12 +79,18 @@ impl Memory {
         });
         Ok(Self {
             membership: watch::Sender::new(membership),
+            news: watch::Sender::new(0),
             turn: tokio::sync::Mutex::default(),
             silence: heartbeat * HEARTBEATS_MISSED,
             started: Instant::now(),
             heard: Mutex::default(),
             contact: Mutex::default(),
         })
+    }
+
+    /// Something is other than the manager was told.
+    pub(crate) fn tell(&self) {
+        self.news.send_modify(|number| *number += 1);
     }
 
     /// How long a node, or the manager, may be silent.

@@ -74,6 +74,10 @@ impl Member for Control {
         }
     }
 
+    fn news(&self) -> watch::Receiver<u64> {
+        self.inner.swarm.news.subscribe()
+    }
+
     async fn heard(&self, answer: HeartbeatAnswer) {
         if let Err(error) = self.heard_manager(answer).await {
             tracing::warn!(%error, "what the manager said of the swarm could not be kept");
