@@ -1,6 +1,6 @@
 -- The swarm that this host manages, with its certificate authority: at most one, and none on a worker.
 CREATE TABLE swarm (
-    one            INTEGER NOT NULL PRIMARY KEY DEFAULT 1 CONSTRAINT swarm_is_one CHECK (one = 1),
+    one            INTEGER NOT NULL PRIMARY KEY CONSTRAINT swarm_is_one CHECK (one = 1),
     id             TEXT    NOT NULL,
     spec           TEXT    NOT NULL,
     ca_certificate TEXT    NOT NULL,
@@ -12,7 +12,7 @@ CREATE TABLE swarm (
 
 -- What this host is in a swarm, as manager or worker: its key and certificate, and what is known of the swarm.
 CREATE TABLE membership (
-    one         INTEGER NOT NULL PRIMARY KEY DEFAULT 1 CONSTRAINT membership_is_one CHECK (one = 1),
+    one         INTEGER NOT NULL PRIMARY KEY CONSTRAINT membership_is_one CHECK (one = 1),
     swarm_id    TEXT    NOT NULL,
     role        TEXT    NOT NULL CONSTRAINT membership_role CHECK (role IN ('manager', 'worker')),
     key         TEXT    NOT NULL,

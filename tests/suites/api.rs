@@ -41,5 +41,7 @@ mod sandboxes;
 mod security;
 #[path = "api/statements.rs"]
 mod statements;
+#[path = "api/swarm.rs"]
+mod swarm;
 #[path = "api/tokens.rs"]
 mod tokens;

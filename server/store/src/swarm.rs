@@ -27,8 +27,8 @@ fn row(columns: &mut Columns<'_>) -> Result<SwarmRow, Error> {
 /// # Errors
 /// [`Error::Duplicate`] where there is one.
 pub fn insert(tx: &mut WriteTx<'_>, row: &SwarmRow) -> Result<(), Error> {
-    let statement = sql("INSERT INTO swarm (id, spec, ca_certificate, ca_key, revision, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)")
+    let statement = sql("INSERT INTO swarm (one, id, spec, ca_certificate, ca_key, revision, created_at, updated_at)
+        VALUES (1, $1, $2, $3, $4, $5, $6, $7)")
     .bind(row.id.to_string())
     .bind(column::json(&row.spec)?)
     .bind(row.ca_certificate.clone())
@@ -80,8 +80,8 @@ fn membership_row(columns: &mut Columns<'_>) -> Result<MembershipRow, Error> {
 /// Notes what this host is in a swarm from now on, in the place of what it was.
 pub fn set_membership(tx: &mut WriteTx<'_>, row: &MembershipRow) -> Result<(), Error> {
     let insert = sql(
-        "INSERT INTO membership (swarm_id, role, key, certificate, ca, valid_from, valid_until, manager, address, described)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO membership (one, swarm_id, role, key, certificate, ca, valid_from, valid_until, manager, address, described)
+        VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(row.swarm.to_string())
     .bind(row.role.as_str())

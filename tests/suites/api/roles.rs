@@ -89,9 +89,14 @@ fn every_operation_as_every_role_answers_as_declared() {
     client.post("tokens", &json!({"name": "there", "role": "viewer"})).is(201);
     let shown = client.post("sandboxes?dry_run=true", &json!({"name": "planned"})).is(200);
     let plan = shown["plan"]["id"].as_str().unwrap();
+    host.net.run("ip addr add 192.0.2.1/24 dev parent0");
+    client.put("swarm", &json!({})).is(201);
+    let node = client.get("nodes").is(200)["items"][0]["id"].as_str().unwrap().to_owned();
     let named = |name| ["networks", "sandboxes", "leases", "tokens"].into_iter().map(|kind| (kind, name)).collect();
     let (missing, mut there): (BTreeMap<&str, &str>, BTreeMap<&str, &str>) = (named("missing"), named("there"));
     there.insert("plans", plan);
+    // The token for workers that every swarm begins with, and the manager.
+    there.extend([("swarm", "worker"), ("nodes", node.as_str())]);
 
     let nobody = host.tcp();
     for operation in &operations {

@@ -28,6 +28,8 @@ fn paths(client: &Client) -> Vec<String> {
     let document = client.get("/openapi.json").is(200);
     let lease = client.get("leases?kind=dynamic&limit=1").is(200)["items"][0].clone();
     let (address, lease) = (lease["status"]["address"].as_str().unwrap(), lease["id"].as_str().unwrap());
+    let node = client.get("nodes").is(200)["items"][0].clone();
+    let node = node["id"].as_str().unwrap();
     let planned = client.post("networks/n0/leases?dry_run=true", &json!({"key": "planned"})).is(200);
     let plan = planned["plan"]["id"].as_str().unwrap();
     let reading = document["paths"].as_object().unwrap().iter().filter(|(_, item)| item.get("get").is_some());
@@ -39,6 +41,8 @@ fn paths(client: &Client) -> Vec<String> {
             "/api/v1/leases/{id}" => path.replace("{id}", lease),
             "/api/v1/plans/{id}" => path.replace("{id}", plan),
             "/api/v1/tokens/{id}" => path.replace("{id}", "admin"),
+            "/api/v1/swarm/join-tokens/{id}" => path.replace("{id}", "worker"),
+            "/api/v1/nodes/{id}" => path.replace("{id}", node),
             "/api/v1/addresses/{ip}" => path.replace("{ip}", address),
             "/problems/{code}" => path.replace("{code}", "in-use"),
             other => other.to_owned(),
@@ -55,6 +59,8 @@ fn paths(client: &Client) -> Vec<String> {
 fn reading_takes_few_statements_and_as_many_whatever_is_there() {
     let host = host!();
     let client = host.start();
+    host.net.run("ip addr add 192.0.2.1/24 dev parent0");
+    client.put("swarm", &json!({})).is(201);
     let grow = |from: usize, to: usize| {
         for number in from..to {
             host.macvlan(&format!("n{number}"), &format!("10.{}.0.0/24", 100 + number));

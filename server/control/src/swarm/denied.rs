@@ -77,11 +77,11 @@ mod tests {
     #[test]
     fn a_refusal_comes_back_as_it_went() {
         for (code, word) in CODES {
-            let there = to_node(Error::conflict(word, "why").hint("help"));
-            assert_eq!((there.code, there.detail.as_str(), there.hint.as_deref()), (code, "why", Some("help")));
+            let there = to_node(Error::conflict(word, "Why not").hint("help"));
+            assert_eq!((there.code, there.detail.as_str(), there.hint.as_deref()), (code, "Why not", Some("help")));
             assert_eq!(serde_json::to_value(code).expect("a word"), word, "as it travels");
             let back = to_caller(AskError::Denied(there));
-            assert_eq!((back.code, back.detail.as_str(), back.hint.as_deref()), (word, "why", Some("help")));
+            assert_eq!((back.code, back.detail.as_str(), back.hint.as_deref()), (word, "Why not", Some("help")));
         }
         let secret = to_node(Error::new(ErrorKind::Internal, "store-failed", "the path of the database"));
         assert_eq!(secret.code, DeniedCode::Unavailable);

@@ -1,6 +1,9 @@
 //! What a worker says to its manager, and what it hears: what is known of the swarm, why the manager can't be asked, a new certificate.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use netloom_model::facts::Facts;
 use netloom_model::member::{Admission, DeniedCode, Heartbeat, HeartbeatAnswer, Hello, PROTOCOL};
 use netloom_model::swarm::SwarmRole;
 use netloom_store::{WriteTx, pools, swarm};
@@ -13,12 +16,17 @@ use crate::error::Error;
 use crate::members::{AskError, Membership};
 
 impl Control {
+    /// What this host has, as it was last looked at.
+    pub(super) async fn known_facts(&self) -> Result<Arc<Facts>, Error> {
+        match self.inner.host.facts() {
+            Some(facts) => Ok(facts),
+            None => Ok(Arc::new(self.inner.host_facts().await?)),
+        }
+    }
+
     /// Who this host is, to others.
     pub(super) async fn hello(&self, address: Option<std::net::IpAddr>) -> Result<Hello, Error> {
-        let facts = match self.inner.host.facts() {
-            Some(facts) => facts,
-            None => std::sync::Arc::new(self.inner.host_facts().await?),
-        };
+        let facts = self.known_facts().await?;
         Ok(Hello {
             node: self.node_id(),
             hostname: facts.hostname.clone(),
@@ -34,7 +42,7 @@ impl Control {
         let hello = self.hello(address).await?;
         let read = self.inner.store.ask(|tx| Box::pin(async move { Ok::<_, Error>(pools::subnets(tx).await?) }));
         let subnets = read.await?.iter().map(ToString::to_string).collect();
-        let facts = self.inner.host.facts().map(|facts| facts.as_ref().clone());
+        let facts = Some(self.known_facts().await?.as_ref().clone());
         // No network of this store is the swarm's, so that no sandbox is on one.
         Ok(Heartbeat { hello, facts, subnets: Some(subnets), sandboxes: Vec::new() })
     }

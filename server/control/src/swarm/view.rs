@@ -28,10 +28,7 @@ impl Control {
     /// The store's; the node's, where it has not looked at the host yet and does not now.
     pub async fn get_info(&self, c: Authorized<GetInfo>) -> Result<Info, Error> {
         drop(c);
-        let facts = match self.inner.host.facts() {
-            Some(facts) => facts,
-            None => std::sync::Arc::new(self.inner.host_facts().await?),
-        };
+        let facts = self.known_facts().await?;
         let count = self.inner.store.ask(|tx| Box::pin(async move { Ok::<_, Error>(swarm::count_objects(tx).await?) }));
         let (networks, sandboxes) = count.await?;
         let swarm = match self.own_membership() {

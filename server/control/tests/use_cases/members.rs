@@ -46,6 +46,11 @@ async fn reports(manager: &Kit, worker: &Kit) -> Result<HeartbeatAnswer, Denied>
     manager.control.heartbeat(peer(&own(worker)), worker.control.says().await, FROM).await
 }
 
+/// Reports with a certificate that is not the reporter's.
+async fn reports_as(manager: &Kit, worker: &Kit, shown: Peer) -> Result<HeartbeatAnswer, Denied> {
+    manager.control.heartbeat(shown, worker.control.says().await, FROM).await
+}
+
 fn code<T>(result: Result<T, Error>) -> &'static str {
     result.err().map_or("none", |error| error.code)
 }
@@ -341,7 +346,11 @@ async fn the_certificate_before_is_good_until_the_new_one_is_used() {
     let (manager, worker, secret) = two().await;
     join(&worker, &secret).await.expect("joined");
     let before = peer(&own(&worker));
-    let says = async |peer: &Peer| manager.control.heartbeat(peer.clone(), worker.control.says().await, FROM).await;
+    let says = async |peer: &Peer| {
+        let mut said = worker.control.says().await;
+        said.hello.node = peer.node;
+        manager.control.heartbeat(peer.clone(), said, FROM).await
+    };
     let renew = async || {
         let request = netloom_pki::request().unwrap();
         (manager.control.renew(before.clone(), request.csr).await.expect("a new one"), request.key)
@@ -358,6 +367,8 @@ async fn the_certificate_before_is_good_until_the_new_one_is_used() {
     assert_eq!(denied(says(&before).await), Some(DeniedCode::RequestInvalid), "another took its place");
     let stolen = Peer { node: some_node(9), ..peer(&own(&worker)) };
     assert_eq!(denied(says(&stolen).await), Some(DeniedCode::NodeRemoved));
+    let another = Peer { node: manager.control.node_id(), ..peer(&own(&worker)) };
+    assert_eq!(denied(reports_as(&manager, &worker, another).await), Some(DeniedCode::RequestInvalid));
     let newer =
         Peer { fingerprint: "f".repeat(64), expires_at: before.expires_at.plus_millis(10_000), ..before.clone() };
     says(&newer).await.expect("issued after the backup from which the manager was restored");
