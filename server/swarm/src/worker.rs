@@ -33,7 +33,7 @@ pub(crate) async fn run(
         backoff: Backoff::new(options.waits.heartbeat),
         options,
         session: None,
-        expired_there: false,
+        taken_for: Taken::Unknown,
         renew_after: Instant::now(),
     };
     let mut news = member.news();
@@ -55,7 +55,7 @@ pub(crate) async fn run(
         let Some(next) = same(memberships.borrow_and_update().as_ref(), &own) else { return };
         if next.certificate != own.certificate || next.manager != own.manager {
             worker.session = None;
-            worker.expired_there = false;
+            worker.taken_for = Taken::Unknown;
         }
         own = next;
     }
@@ -69,13 +69,24 @@ async fn ticked(news: &mut watch::Receiver<u64>) {
     }
 }
 
+/// What a manager takes a certificate for. Its clock decides: it is the one that may give another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// It has not said.
+    Unknown,
+    /// Out of date.
+    Expired,
+    /// Not out of date.
+    Good,
+}
+
 struct Worker<'a> {
     member: &'a dyn Member,
     options: &'a Options,
     backoff: Backoff,
     session: Option<Session>,
-    /// The manager takes our certificate for one that is out of date, whatever our clock says.
-    expired_there: bool,
+    /// What the manager takes our certificate for, whatever our clock says.
+    taken_for: Taken,
     /// Before that no renewal is tried again.
     renew_after: Instant,
 }
@@ -91,7 +102,13 @@ impl Worker<'_> {
     /// One round: how long until the next one.
     async fn round(&mut self, own: &Membership) -> Result<Duration, AskError> {
         let waits = &self.options.waits;
-        if self.expired_there || own.valid.1 <= now() {
+        let expired = match self.taken_for {
+            Taken::Unknown => own.valid.1 <= now(),
+            Taken::Expired => true,
+            Taken::Good => false,
+        };
+        if expired {
+            self.taken_for = Taken::Expired;
             self.session = None;
             self.member.lost(AskError::Expired).await;
             readmission::ask(self.member, own, waits).await?;
@@ -127,21 +144,26 @@ impl Worker<'_> {
     /// The manager can't be asked, or denied: how long until the next attempt.
     async fn failed(&mut self, error: AskError) -> Duration {
         self.session = None;
-        let pending = |error: &AskError| matches!(error, AskError::Denied(denied) if denied.code == DeniedCode::ReadmissionPending);
-        let wait = match &error {
-            AskError::Expired if !self.expired_there => {
-                self.expired_there = true;
-                Duration::ZERO
+        let code = match &error {
+            AskError::Denied(denied) => Some(denied.code),
+            _ => None,
+        };
+        let readmission = jittered(self.options.waits.readmission);
+        let wait = match (&error, code, self.taken_for) {
+            (AskError::Unreachable { .. }, ..) => self.backoff.wait(),
+            // So it was while it was spoken with: from now on it is asked for another.
+            (AskError::Expired, ..) | (_, Some(DeniedCode::ReadmissionPending), Taken::Unknown | Taken::Good) => {
+                let first = self.taken_for == Taken::Unknown;
+                self.taken_for = Taken::Expired;
+                if first { Duration::ZERO } else { readmission }
             }
-            error if pending(error) && !self.expired_there => {
-                self.expired_there = true;
-                jittered(self.options.waits.readmission)
+            // Another is refused, because this one is good: then it is spoken with.
+            (_, Some(DeniedCode::RequestInvalid), Taken::Expired) => {
+                self.taken_for = Taken::Good;
+                readmission
             }
             // A person has to do something first.
-            AskError::Denied(_) | AskError::Impostor { .. } | AskError::Expired => {
-                jittered(self.options.waits.readmission)
-            }
-            AskError::Unreachable { .. } => self.backoff.wait(),
+            (AskError::Denied(_) | AskError::Impostor { .. }, ..) => readmission,
         };
         self.member.lost(error).await;
         wait

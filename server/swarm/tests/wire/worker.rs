@@ -4,13 +4,14 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use netloom_control::members::AskError;
+use netloom_control::now;
 use netloom_model::member::DeniedCode;
 use netloom_model::swarm::SwarmRole;
 use netloom_swarm::{Options, Waits};
 
 use crate::kit::{
     Fake, HOUR, Worker, authority, denied, free_port, listening, listening_as, membership, node, node_of_manager,
-    options, until,
+    options, swarm, until,
 };
 
 #[tokio::test]
@@ -118,6 +119,30 @@ async fn out_of_date_a_node_asks_until_it_is_readmitted() {
     until("it reports", || worker.heard() > 0).await;
     assert_ne!(worker.own().certificate, old.certificate);
     assert_eq!(there.fake.readmissions.lock().unwrap()[0], netloom_pki::read(&old.certificate).unwrap());
+}
+
+#[tokio::test]
+async fn a_certificate_that_only_looks_out_of_date_is_tried_again() {
+    let there = listening(options()).await;
+    // Good in an hour: the manager's clock is behind. In a handshake that looks as one that expired.
+    let mut own = membership(&there.fake.authority, node(2), SwarmRole::Worker, there.at, HOUR);
+    let made = netloom_pki::request().unwrap();
+    let subject = netloom_pki::Subject { node: node(2), role: SwarmRole::Worker, swarm: swarm() };
+    let (from, to) = (now().plus_millis(HOUR), now().plus_millis(2 * HOUR));
+    own.certificate = there.fake.authority.issue(&made.csr, &subject, from, to).unwrap();
+    (own.key, own.valid) = (made.key, (from, to));
+    there.fake.deny(Some(denied(DeniedCode::RequestInvalid)));
+    let worker = Worker::new(own);
+    let _cluster = worker.start(options());
+    let (expired, refused) = (AskError::Expired, AskError::Denied(denied(DeniedCode::RequestInvalid)));
+    // Spoken with, asked for another, refused; and so again.
+    let wanted = [expired.clone(), expired.clone(), refused.clone(), expired.clone(), expired, refused];
+    until("it is spoken with again", || worker.lost().windows(wanted.len()).any(|six| six == wanted)).await;
+    // Once the clocks agree it is a node like any other.
+    there.fake.deny(None);
+    let good = membership(&there.fake.authority, node(2), SwarmRole::Worker, there.at, HOUR);
+    worker.memberships.send_replace(Some(good));
+    until("it reports", || worker.heard() > 0).await;
 }
 
 #[tokio::test]
