@@ -19,7 +19,7 @@ use crate::page::Part;
 use crate::principal::{Authorized, Credential, good};
 
 /// Names under which Netloom itself acts: nobody else may.
-const OWN_NAMES: [&str; 4] = [ADMIN, "agent", "netloom", LOGIN_LINK];
+const OWN_NAMES: [&str; 5] = [ADMIN, "agent", "join-token", "netloom", LOGIN_LINK];
 
 impl Control {
     /// Makes a token. Its secret is in the answer and nowhere else.

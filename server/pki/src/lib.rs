@@ -7,8 +7,8 @@
 //! |---|---|
 //! | [`authority`] | making an authority, and issuing certificates by it |
 //! | [`certificate`] | what a certificate says, and whether an authority issued it |
-//! | [`request`] | a node's new key and its signing request, and signatures by such keys |
-//! | [`digest`] | the short form of an authority's certificate that is in join tokens |
+//! | [`mod@request`] | a node's new key and its signing request, and signatures by such keys |
+//! | [`mod@digest`] | the short form of an authority's certificate that is in join tokens |
 //! | [`token`] | join tokens as people copy them |
 
 pub mod authority;

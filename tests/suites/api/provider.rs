@@ -213,6 +213,8 @@ fn no_answer_has_a_null() {
     host.start();
     let (client, provider, wanted) = (client(&host), provider(&host), everything());
     provider.converge(&wanted);
+    host.net.run("ip addr add 192.0.2.1/24 dev parent0");
+    client.put("swarm", &json!({"advertise_address": "192.0.2.1"})).is(201);
     let document = client.get("/openapi.json").is(200);
     let mut looked = 0;
     for (path, item) in document["paths"].as_object().unwrap() {

@@ -1,6 +1,7 @@
 //! What happens by itself on a manager: a node that is silent is down, and its own certificate is renewed; when nodes reported last is written.
 
 use async_trait::async_trait;
+use netloom_model::member::Hello;
 use netloom_model::swarm::{NodeState, SwarmRole};
 use netloom_model::{NodeId, Timestamp};
 use netloom_store::{NodeRow, WriteTx, nodes, swarm};
@@ -14,7 +15,7 @@ use crate::journal::{Actor, node_ref};
 use crate::members::Membership;
 
 impl Control {
-    /// Looks who is silent, and whether the manager's own certificate is due. The clockwork calls it every heartbeat; nothing is done where this host
+    /// Looks who is silent, what the manager's own host is called and runs, and whether the manager's own certificate is due. The clockwork calls it every heartbeat; nothing is done where this host
     /// manages no swarm.
     ///
     /// # Errors
@@ -29,11 +30,23 @@ impl Control {
             let silence = self.inner.swarm.silence().as_millis();
             self.inner.commit(false, Down { silent, silence }).await?;
         }
+        if let Some(node) = all.iter().find(|node| node.id == own.node) {
+            self.follow_own(node).await?;
+        }
         let due = |node: &NodeRow| node.id == own.node && certificates::is_due(node.issued_at, node.expires_at, now());
         if all.iter().any(due) {
             self.renew_own().await?;
         }
         Ok(())
+    }
+
+    /// Writes what the manager's own host is called and runs, where that is other than the list of nodes has it: after an upgrade, say.
+    async fn follow_own(&self, row: &NodeRow) -> Result<(), Error> {
+        let hello = self.hello(None).await?;
+        if (row.hostname.as_str(), row.version.as_str()) == (hello.hostname.as_str(), hello.version.as_str()) {
+            return Ok(());
+        }
+        self.inner.commit(false, FollowOwn(hello)).await
     }
 
     /// Gives the manager's own node a new certificate.
@@ -102,6 +115,23 @@ impl Job for RenewOwn {
         (own.key, own.certificate, own.valid) = (key.key, issued.certificate, issued.valid);
         swarm::set_membership(tx, &row_of(&own))?;
         Ok(own)
+    }
+}
+
+struct FollowOwn(Hello);
+
+#[async_trait]
+impl Job for FollowOwn {
+    type Output = ();
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+        let Some(mut node) = nodes::by_id(tx, self.0.node).await? else { return Ok(()) };
+        (node.hostname, node.version) = (self.0.hostname.clone(), self.0.version.clone());
+        node.updated_at = now();
+        let message = format!("`{}` is at {} and runs {}", node.hostname, node.address, node.version);
+        let event = Actor::netloom().event("node.updated", node_ref(&node), message, node.updated_at);
+        node.revision = netloom_store::events::append(tx, &event).await?;
+        Ok(nodes::set(tx, &node).await?)
     }
 }
 

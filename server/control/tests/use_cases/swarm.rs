@@ -191,4 +191,16 @@ async fn a_manager_goes_on_after_a_restart() {
     let again = kit.again().await;
     assert!(*again.membership().borrow() == own, "with its key and certificate");
     assert_eq!(again.get_swarm(kit.may(GetSwarm)).await.expect("a swarm"), swarm);
+    let seq = kit.seq().await;
+    again.watch_swarm().await.expect("a look");
+    assert_eq!(kit.events_since(seq).await, Vec::<String>::new());
+    let mut facts = crate::kit::host();
+    facts.hostname = "renamed".into();
+    kit.node.set_facts(facts);
+    for _ in 0..2 {
+        again.watch_swarm().await.expect("a look");
+    }
+    assert_eq!(kit.events_since(seq).await, ["node.updated"], "what it is called now, once");
+    let node = again.get_node(kit.may(GetNode("renamed".into()))).await.expect("its own node");
+    assert_eq!((node.id, node.spec_revision), (kit.control.node_id(), swarm.revision));
 }
