@@ -1,6 +1,8 @@
 //! A lab on a throw-away machine: made by the command that people make theirs with, `netloom lab`, so that the suites and the benchmark run
 //! on what is shipped; and what may befall its hosts.
 
+mod delay;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use crate::client::Client;
 use crate::namespace::Namespace;
 use crate::process::{Said, run, words};
 use crate::until;
+
+pub use delay::Delay;
 
 /// What a host's link to the others is called in it.
 pub const LINK: &str = "eth0";
@@ -132,7 +136,11 @@ impl Lab {
     /// Runs a line where the underlay is; each host's port there has the host's name.
     #[track_caller]
     pub fn on_the_underlay(&self, line: &str) -> String {
-        self.machine.run_in(&self.dir().join("underlay").display().to_string(), line)
+        self.machine.run_in(&self.underlay(), line)
+    }
+
+    fn underlay(&self) -> String {
+        self.dir().join("underlay").display().to_string()
     }
 }
 
@@ -260,6 +268,15 @@ impl LabHost<'_> {
     #[track_caller]
     pub fn plug_in(&self) {
         self.lab.on_the_underlay(&format!("ip link set {} up", self.name));
+    }
+
+    /// Lets what the host sends and is sent take so much longer, each way, until the answer is dropped.
+    ///
+    /// # Panics
+    /// When that can't be begun; python3 must be installed.
+    #[must_use]
+    pub fn delay(&self, each_way: Duration) -> Delay<'_> {
+        Delay::new(self, each_way)
     }
 
     /// Gives the host another address in the same subnet (`192.168.122.200/24`), and the same default route. The lab goes on calling it

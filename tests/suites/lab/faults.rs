@@ -20,6 +20,24 @@ fn a_host_is_cut_off_and_healed_with_and_without_its_carrier() {
 }
 
 #[test]
+fn a_host_is_slow_for_a_while() {
+    let lab = lab!(2);
+    let (one, two) = (lab.host(1), lab.host(2));
+    let round_trip = || {
+        let said = one.run(&format!("ping -c 3 -i 0.3 -q {}", two.address));
+        let figures = said.lines().last().unwrap().split('=').nth(1).unwrap().trim().to_owned();
+        figures.split('/').next().unwrap().parse::<f64>().unwrap()
+    };
+    assert!(round_trip() < 40.0);
+    let delay = two.delay(std::time::Duration::from_millis(50));
+    let slow = round_trip();
+    assert!((100.0..1000.0).contains(&slow), "at least 50 ms each way: {slow}");
+    drop(delay);
+    assert!(round_trip() < 40.0);
+    lab.netloom("lab down").ok();
+}
+
+#[test]
 fn a_killed_daemon_a_wiped_run_directory_and_another_address_are_survived() {
     let lab = lab!(2);
     let mut one = lab.host(1);

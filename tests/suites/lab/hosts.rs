@@ -43,7 +43,7 @@ fn three_hosts_come_up_are_apart_and_go_without_a_trace() {
     hosts[0].client().post("sandboxes", &json!({"name": "www", "networks": {"web": {}}})).is(201);
     assert_eq!(hosts[0].client().all("sandboxes").len(), 1);
     assert_eq!(hosts[1].client().all("sandboxes").len(), 0);
-    hosts[1].client().get("sandboxes/www").problem(404, "not-found");
+    hosts[1].client().get("sandboxes/www").problem(404, "resource-not-found");
     assert_eq!(hosts[0].json("ip -j link show type bridge").as_array().unwrap().len(), 1);
     assert!(hosts[1].run("ip -o link show type bridge").is_empty());
     assert_eq!(
