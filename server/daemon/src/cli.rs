@@ -66,9 +66,12 @@ pub(crate) fn parse() -> Cli {
     Cli::try_parse().unwrap_or_else(|error| without_guesses(error).exit())
 }
 
-/// The library takes `network` for `restore`: what it offers for an unknown command is kept only where that is near.
+/// The library takes `network` for `restore`: what it offers for an unknown command is kept only where that is near. It is right about the
+/// few commands of a command.
 fn without_guesses(mut error: clap::Error) -> clap::Error {
-    if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand) {
+    if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand)
+        && std::env::args_os().nth(1).is_some_and(|first| first == given.as_str())
+    {
         let commands = Cli::command();
         let names: Vec<&str> = commands.get_subcommands().map(clap::Command::get_name).collect();
         if nearest(&names, given).is_none() {

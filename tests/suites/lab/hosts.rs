@@ -52,8 +52,11 @@ fn three_hosts_come_up_are_apart_and_go_without_a_trace() {
         "out by its host's address"
     );
 
-    // The machine itself has got nothing but the lab's own mounts.
-    let meanwhile = Machine::look(&lab).kernel.differences(&before.kernel);
+    // The machine itself has got nothing but the lab's own mounts, processes and files.
+    let up = Machine::look(&lab);
+    assert_eq!((up.processes.len() - before.processes.len(), up.files.len() - before.files.len()), (3, 1));
+    let meanwhile = up.kernel.differences(&before.kernel);
+    assert!(meanwhile.len() >= 5, "namespaces of the hosts, of the underlay, of a sandbox: {meanwhile:?}");
     let beyond: Vec<&String> =
         meanwhile.iter().filter(|line| !line.contains(&lab.dir().display().to_string())).collect();
     assert!(beyond.is_empty(), "{beyond:?}");

@@ -14,6 +14,8 @@ fn a_second_lab_in_the_same_place_is_refused() {
     assert!(said.contains("1 hosts") && said.contains("lab status") && said.contains("lab down"), "{said}");
     assert_eq!(lab.netloom("lab status").code, 0, "the first is as it was");
     assert!(lab.netloom("lab up").failed().contains("already"), "a spelling that people try");
+    let slip = lab.netloom("lab dwon").failed();
+    assert!(slip.contains("'down'") && !slip.contains("over the API"), "a slip is corrected: {slip}");
     down(&lab, &before);
 }
 
@@ -77,6 +79,14 @@ fn a_subnet_that_the_machine_has_a_route_to_is_passed_over_or_refused() {
     down(&lab, &before);
     assert!(lab.netloom("lab --hosts 2 --address 10.77.0.11/16").ok().contains("10.77.0.12"));
     down(&lab, &before);
+}
+
+#[test]
+fn a_service_that_is_handed_no_socket_says_so() {
+    let lab = lab!();
+    let line = format!("serve --listen-stdin --data-dir {0}/data --run-dir {0}/run", lab.beside().display());
+    let said = lab.netloom(&line).failed();
+    assert!(said.contains("standard input is not a listening TCP socket") && said.contains("--listen"), "{said}");
 }
 
 #[test]
