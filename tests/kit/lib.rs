@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`namespace`] | a network and mount namespace with a process that holds it |
 //! | [`mod@host`] | a host made of one, with links, directories and the daemon |
-//! | [`lab`] | several hosts, made by `netloom lab`, and what may befall them |
+//! | [`mod@lab`] | several hosts, made by `netloom lab`, and what may befall them |
 //! | [`firewalls`] | firewalls of others: Docker itself, and what mimics the rest |
 //! | [`damage`] | what somebody may break, and how to see that it is whole again |
 //! | [`client`] | HTTP over the unix socket or TCP, with JSON at hand |

@@ -20,11 +20,11 @@ Examples:
 
 A lab is several hosts on this machine, to try Netloom out: each is a network
 namespace, with a `netloom serve` of its own and its own files below DIR, and
-they share a network that is theirs alone. Their services are reached from this machine at ports of
-127.0.0.1, from 8081 on. The hosts' gateway answers, and leads nowhere: nothing
-in the lab reaches this machine's network, and no link, route or firewall rule
-of this machine is changed. It needs root. A service that this machine runs
-itself is not touched.";
+they share a network that is theirs alone. Their services are reached from this
+machine at ports of 127.0.0.1, from 8081 on. The hosts' gateway answers, and
+leads nowhere: nothing in the lab reaches this machine's network, and no link,
+route or firewall rule of this machine is changed. It needs root. A service
+that this machine runs itself is not touched.";
 
 /// Arguments of `lab`.
 #[derive(Debug, Clone, Args)]
