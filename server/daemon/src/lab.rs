@@ -51,6 +51,11 @@ fn require_root() -> anyhow::Result<()> {
     Err(explained("a lab is made of network namespaces, and that needs root on this machine", "run it with sudo"))
 }
 
+/// A number of hosts, in words.
+fn counted(hosts: usize) -> String {
+    if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") }
+}
+
 /// Prints a line of progress. Nobody may be there to read it: that stops nothing half-way.
 fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{line}");

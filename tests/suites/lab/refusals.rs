@@ -11,7 +11,7 @@ fn a_second_lab_in_the_same_place_is_refused() {
     let before = Machine::look(&lab);
     lab.netloom("lab --hosts 1").ok();
     let said = lab.netloom("lab --hosts 3").failed();
-    assert!(said.contains("1 hosts") && said.contains("lab status") && said.contains("lab down"), "{said}");
+    assert!(said.contains("a lab of 1 host in") && said.contains("lab status") && said.contains("lab down"), "{said}");
     assert_eq!(lab.netloom("lab status").code, 0, "the first is as it was");
     assert!(lab.netloom("lab up").failed().contains("already"), "a spelling that people try");
     let slip = lab.netloom("lab dwon").failed();

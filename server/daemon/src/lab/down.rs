@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use netloom_kernel::lab::{self, Held};
 
 use super::directory::{Directory, Found, Place, Record};
-use super::{require_root, say};
+use super::{counted, require_root, say};
 use crate::cli::Down;
 use crate::{explained, purge};
 
@@ -37,10 +37,10 @@ pub(crate) fn run(options: &Down) -> anyhow::Result<ExitCode> {
             say(format_args!("There was no lab in {at}, but a directory of one, which is gone."));
         }
         Found::Lab(record) => {
-            let hosts = directory.hosts_there().len();
+            let hosts = counted(directory.hosts_there().len());
             remove(&directory, record.as_ref())
                 .with_context(|| format!("the lab in {at} could not be removed to its end"))?;
-            say(format_args!("The lab in {at} is gone: {hosts} hosts, with all that was in them."));
+            say(format_args!("The lab in {at} is gone: {hosts}, with all that was in them."));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use netloom_kernel::lab::{self, Plug};
 
 use super::directory::{Directory, Found, Host, Record};
-use super::{addresses, daemon, down, require_root, say, status};
+use super::{addresses, counted, daemon, down, require_root, say, status};
 use crate::cli::Make;
 use crate::explained;
 use crate::shutdown::Signals;
@@ -61,7 +61,7 @@ fn require_none(directory: &Directory) -> anyhow::Result<()> {
     match directory.look()? {
         Found::Nothing => Ok(()),
         Found::Lab(Some(record)) if record.whole => Err(explained(
-            format_args!("there is a lab of {} hosts in {} already", record.hosts.len(), directory.path().display()),
+            format_args!("there is a lab of {} in {} already", counted(record.hosts.len()), directory.path().display()),
             format_args!(
                 "see it with netloom lab status{flag}, end it with netloom lab down{flag}, or make another beside it with --dir"
             ),
@@ -78,8 +78,7 @@ fn steps(
     interrupted: &AtomicBool,
 ) -> anyhow::Result<()> {
     let count = record.hosts.len();
-    let (hosts, path) = (if count == 1 { "1 host" } else { &format!("{count} hosts") }, directory.path().display());
-    say(format_args!("Making a lab of {hosts} in {path}"));
+    say(format_args!("Making a lab of {} in {}", counted(count), directory.path().display()));
     netloom_fault::point("lab.make.after_record")?;
     lab::make(&directory.underlay())?;
     lab::make_underlay(&directory.underlay(), record.gateway)?;
