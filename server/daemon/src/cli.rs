@@ -1,6 +1,7 @@
 //! The command line: commands, flags, their environment variables, and help that teaches by example. No work is done here.
 
 mod exec;
+mod lab;
 mod token;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 use netloom_model::document::nearest;
 
 pub(crate) use exec::Exec;
+pub(crate) use lab::{Down, LAB_DIR, Lab, LabCommand, LabExec, Make, Start, Status, Stop};
 pub(crate) use token::{Token, TokenCommand};
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"));
@@ -40,6 +42,7 @@ const EXAMPLES: &str = "\
 Examples:
   netloom doctor                      can this host run it? with remedies
   netloom serve                       run the service on 127.0.0.1:8080
+  netloom lab --hosts 3               try it: three hosts on this machine
   netloom login-link                  a link that logs a browser in, once
   netloom token create ci             a token for a program, shown once
   netloom backup /srv/netloom.backup  copy the database, also while it runs
@@ -63,9 +66,12 @@ pub(crate) fn parse() -> Cli {
     Cli::try_parse().unwrap_or_else(|error| without_guesses(error).exit())
 }
 
-/// The library takes `network` for `restore`: what it offers for an unknown command is kept only where that is near.
+/// The library takes `network` for `restore`: what it offers for an unknown command is kept only where that is near. It is right about the
+/// few commands of a command.
 fn without_guesses(mut error: clap::Error) -> clap::Error {
-    if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand) {
+    if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand)
+        && std::env::args_os().nth(1).is_some_and(|first| first == given.as_str())
+    {
         let commands = Cli::command();
         let names: Vec<&str> = commands.get_subcommands().map(clap::Command::get_name).collect();
         if nearest(&names, given).is_none() {
@@ -103,6 +109,8 @@ pub(crate) enum Command {
     LoginLink(LoginLink),
     /// Make, list and revoke the tokens with which programs and people ask
     Token(Token),
+    /// Make several hosts on this machine, to try Netloom out
+    Lab(Lab),
     /// Print the OpenAPI document
     Openapi(Openapi),
 }
@@ -226,6 +234,10 @@ pub(crate) struct Serve {
     /// What to log: error, warn, info, debug, trace, also for a crate of Netloom's, as in `info,netloom_agent=debug`
     #[arg(long, env = "NETLOOM_LOG", default_value = "info", value_name = "LEVEL", value_parser = crate::telemetry::directives)]
     pub(crate) log: String,
+    /// Listen on the socket that is standard input instead, as systemd's StandardInput=socket and inetd hand one over. It may be of another
+    /// network namespace: so the hosts of a lab are reached from the machine
+    #[arg(long, hide = true)]
+    pub(crate) listen_stdin: bool,
     /// Listen on an address that other machines can reach. There is no TLS yet: tokens would cross the network in
     /// clear text, so put a proxy that speaks TLS in front
     #[arg(long, env = "NETLOOM_ALLOW_REMOTE")]

@@ -15,6 +15,8 @@
 //! | `token` | the admin token's file |
 //! | `telemetry`, `notify` | logs; readiness for the service manager |
 //! | `doctor`, `backup`, `restore`, `purge`, `exec`, `login_link`, `tokens`, `openapi` | the other commands |
+//! | `lab` | several hosts on one machine, to try it out and to test it |
+//! | `inside` | becoming a command in another namespace |
 //! | `socket` | requests to a running daemon, through its unix socket |
 
 mod background;
@@ -23,6 +25,8 @@ mod cli;
 mod doctor;
 mod exec;
 mod greeting;
+mod inside;
+mod lab;
 mod limits;
 mod listen;
 mod lock;
@@ -44,7 +48,7 @@ use std::process::ExitCode;
 /// Runs the program with the arguments and the environment of this process.
 ///
 /// Exit codes: 0 done; 1 failed, or `doctor` found something that must be put right; 2 wrong usage;
-/// with `exec` the command's own, 126 or 127 when it can't be run, 125 when the sandbox can't be entered.
+/// with `exec` and `lab exec` the command's own, 126 or 127 when it can't be run, 125 when the sandbox or host can't be entered.
 pub fn main() -> ExitCode {
     let done = match cli::parse().command {
         cli::Command::Serve(options) => serve::run(&options),
@@ -55,6 +59,7 @@ pub fn main() -> ExitCode {
         cli::Command::Exec(options) => Ok(exec::run(&options)),
         cli::Command::LoginLink(options) => login_link::run(&options),
         cli::Command::Token(options) => tokens::run(&options),
+        cli::Command::Lab(options) => lab::run(&options),
         cli::Command::Openapi(wanted) => openapi::run(&wanted.version),
     };
     done.unwrap_or_else(|error| {
