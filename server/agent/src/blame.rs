@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use netloom_model::NetworkId;
 use netloom_model::assignment::Key;
 use netloom_model::plan::Refusal;
 use netloom_plan::Compiled;
@@ -44,4 +45,16 @@ pub(crate) fn named(mut refusal: Refusal, object: &Object, wanted: &Compiled) ->
         refusal.message = refusal.message.replace(&id.to_string(), name);
     }
     refusal
+}
+
+/// The network whose link, on the host or in the overlay namespace, an operation makes.
+pub(crate) fn made_for_network(operation: &object::Operation, wanted: &Compiled) -> Option<NetworkId> {
+    match (operation, wanted.owner(operation.object())) {
+        (object::Operation::Create(Object::Link(link)), Some(Key::Network(id)))
+            if !matches!(link.place, Place::Sandbox(_)) =>
+        {
+            Some(id)
+        }
+        _ => None,
+    }
 }

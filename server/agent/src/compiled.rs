@@ -6,7 +6,7 @@ use netloom_model::assignment::{Assignment, Key};
 use netloom_plan::{Compiled, compile, host_addresses};
 
 use crate::agent::Inner;
-use crate::gateways;
+use crate::{gateways, peers};
 
 /// Compiles an assignment against the host as it is known, for these keys or for everything; with the state of the host that it is for.
 pub(crate) fn compiled(inner: &Inner, assignment: &Assignment, keys: Option<&BTreeSet<Key>>) -> (Compiled, u64) {
@@ -21,8 +21,15 @@ pub(crate) fn compiled(inner: &Inner, assignment: &Assignment, keys: Option<&BTr
     let mut wanted = compile(assignment, &facts, &gates);
     let Some(keys) = keys else {
         // Adopted namespaces that nobody wants any more are under nobody's directory: only memory leads there.
-        let state = inner.state();
+        let mut state = inner.state();
+        assignment.peers.values().for_each(|peer| state.peers.learn(peer));
         for key in state.tracked.keys() {
+            if let Key::Peer(id) = key
+                && !assignment.peers.contains_key(id)
+                && let Some(former) = peers::former(&state, *id)
+            {
+                wanted.look_for_peer(*id, former, |object| state.peers.is_anothers(former, object));
+            }
             if let Key::Sandbox(id) = key
                 && !assignment.sandboxes.contains_key(id)
             {
@@ -35,9 +42,15 @@ pub(crate) fn compiled(inner: &Inner, assignment: &Assignment, keys: Option<&BTr
         }
         return (wanted, host_generation);
     };
-    let state = inner.state();
+    let mut state = inner.state();
+    assignment.peers.values().for_each(|peer| state.peers.learn(peer));
     for key in keys {
         match key {
+            Key::Peer(id) => {
+                if let Some(former) = peers::former(&state, *id) {
+                    wanted.look_for_peer(*id, former, |object| state.peers.is_anothers(former, object));
+                }
+            }
             Key::Sandbox(id) => {
                 if !assignment.sandboxes.contains_key(id) {
                     wanted.look_into(*id, state.source_of(*id));
@@ -50,7 +63,7 @@ pub(crate) fn compiled(inner: &Inner, assignment: &Assignment, keys: Option<&BTr
     }
     let sandboxes = keys.iter().filter_map(|key| match key {
         Key::Sandbox(id) => Some(*id),
-        Key::Network(_) => None,
+        Key::Network(_) | Key::Peer(_) => None,
     });
     wanted.look_from_outside(sandboxes, assignment);
     (wanted, host_generation)

@@ -29,6 +29,7 @@ fn of(inner: &Inner, key: Key, work: &Work, observed: &[(Key, Condition)], befor
             conditions.extend(work.observed.gone.get(&id).map(|found| namespace_gone_condition(found)));
             conditions.extend(inner.naming.condition(id));
         }
+        Key::Peer(_) => {}
         // A network's conditions follow from its endpoints; a pass that held none of them learnt nothing.
         Key::Network(id) => {
             let on_it = |s: &AssignedSandbox| s.running && s.endpoints.iter().any(|e| e.network == id);

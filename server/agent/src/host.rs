@@ -6,10 +6,10 @@ use std::sync::{Arc, Weak};
 
 use ipnet::IpNet;
 use netloom_kernel::Error;
-use netloom_model::assignment::Key;
+use netloom_model::assignment::{AssignedNetwork, Key};
 use netloom_model::facts::{Facts, HostRoute};
 use netloom_model::report::Report;
-use netloom_plan::{host_addresses, host_conditions, host_link, ways_out};
+use netloom_plan::{host_addresses, host_conditions, host_link, overlay_mtu, ways_out};
 use tokio::time::{Instant, sleep};
 
 use crate::agent::Inner;
@@ -57,12 +57,13 @@ pub(crate) async fn refresh(inner: &Arc<Inner>) -> Result<Arc<Facts>, Error> {
         let before = std::mem::replace(&mut state.facts, facts.clone());
         if (leads_elsewhere || !links.is_empty()) && !first {
             state.host_generation += 1;
-            wake_dependants(&mut state, &links);
+            wake_dependants(&mut state, &links, &before, &facts);
         }
         let now = Instant::now();
         // A route that came may be in a network's subnet, an address that went may be one's source, or have ports published on it.
         let said_otherwise = state.unrefused(|assigned| match assigned {
             Assigned::Network(network) => host_conditions(network, &before) != host_conditions(network, &facts),
+            Assigned::Peer(_) => false,
             Assigned::Sandbox(sandbox) => {
                 let differs = |address: &IpAddr| before.has_address(*address) != facts.has_address(*address);
                 before != facts && host_addresses(sandbox).keys().any(differs)
@@ -114,19 +115,32 @@ fn changed_links(before: &Facts, after: &Facts) -> BTreeSet<String> {
     names
 }
 
-/// Wakes the networks on these links, or whose link on the host has the name of one, and the sandboxes on those networks.
-fn wake_dependants(state: &mut State, links: &BTreeSet<String>) {
+/// What of the host an overlay network depends on: that this node has its address on the underlay, and the MTU there.
+fn underlay(network: &AssignedNetwork, facts: &Facts) -> (bool, Option<u32>) {
+    let has_vtep = network.overlay.as_ref().is_some_and(|overlay| facts.has_address(overlay.vtep));
+    (has_vtep, overlay_mtu(network, facts))
+}
+
+/// Wakes the networks on these links, or whose link on the host has the name of one, or that have another underlay, and the sandboxes on those
+/// networks.
+fn wake_dependants(state: &mut State, links: &BTreeSet<String>, before: &Facts, after: &Facts) {
     let mut networks = BTreeSet::new();
     for tracked in state.tracked.values() {
         let Some(Assigned::Network(network)) = &tracked.assigned else { continue };
         let parent = network.macvlan.as_ref().map(|macvlan| macvlan.parent.as_str());
-        if parent.is_some_and(|parent| links.contains(parent)) || links.contains(&host_link(network)) {
+        let carried_otherwise = network.overlay.is_some() && underlay(network, before) != underlay(network, after);
+        if carried_otherwise
+            || parent.is_some_and(|parent| links.contains(parent))
+            || links.contains(&host_link(network))
+        {
             networks.insert(network.id);
         }
     }
     let on_them = |assigned: &Assigned| match assigned {
         Assigned::Network(network) => networks.contains(&network.id),
         Assigned::Sandbox(sandbox) => sandbox.endpoints.iter().any(|e| networks.contains(&e.network)),
+        // What leads to one is not the host's.
+        Assigned::Peer(_) => false,
     };
     let keys: Vec<Key> = state
         .tracked

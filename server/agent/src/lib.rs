@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`Agent`] | the handle: what `control` asks of a node |
 //! | `source` | the ports to the one who assigns and the one who is told |
-//! | `state` | what is due, who waits, what is known of each key |
+//! | `state`, `verified` | what is due, who waits, what is known of each key, and as what it was verified |
 //! | `schedule` | which pass runs when |
 //! | `pass`, `settle` | one pass, and what it means for each key |
 //! | `compiled` | what a pass is made for |
@@ -17,6 +17,7 @@
 //! | `blame` | whose object something in the kernel is |
 //! | `probing` | addresses that are asked for on the wire before they are set |
 //! | `host` | the host's facts, and what follows from their change |
+//! | `peers` | endpoints on other nodes: who is behind what is heard of the overlay namespace |
 //! | `naming` | names of sandboxes: in the directory once verified, out of it before anything goes |
 //! | `notify` | kernel notifications to wakes |
 
@@ -32,6 +33,7 @@ mod naming;
 mod notify;
 mod outbox;
 mod pass;
+mod peers;
 mod probing;
 mod repair;
 mod schedule;
@@ -39,6 +41,7 @@ mod settle;
 mod source;
 mod stack;
 mod state;
+mod verified;
 
 pub use agent::{Agent, Options};
 pub use source::{AssignmentSource, ReportSink, SinkError, SourceError};

@@ -37,7 +37,7 @@ pub(crate) async fn plan(inner: &Arc<Inner>, assignment: &Assignment) -> Result<
     }
     // A network's trouble is no reason against what is planned on it, and something that goes or stands still needs nothing of the host.
     let needed = |key: &Key| match key {
-        Key::Network(_) => false,
+        Key::Network(_) | Key::Peer(_) => false,
         Key::Sandbox(id) => assignment.sandboxes.get(id).is_some_and(|sandbox| sandbox.running && !sandbox.deleting),
     };
     if let Some((_, refusal)) = wanted.refusals.iter().find(|(key, _)| needed(key)) {
@@ -127,7 +127,7 @@ pub(crate) async fn live(inner: &Arc<Inner>, keys: Vec<Key>, interfaces: bool) -
         let unseen = |object: &LiveObject| object.netns.is_some() && object.interfaces.is_none();
         let asked = live.objects.iter().filter(|(_, object)| unseen(object)).filter_map(|(key, _)| match key {
             Key::Sandbox(id) => Some(*id),
-            Key::Network(_) => None,
+            Key::Network(_) | Key::Peer(_) => None,
         });
         let looked = join_all(asked.map(async |id| (id, interfaces_of(inner, id).await))).await;
         for (id, found) in looked {
@@ -148,7 +148,7 @@ fn known(inner: &Inner, tracked: &Tracked, assigned: &Assigned) -> LiveObject {
             NamespaceSource::Adopted(adoption) => adoption.path.clone(),
             NamespaceSource::Host => format!("/proc/{}/ns/net", std::process::id()),
         }),
-        Assigned::Sandbox(_) | Assigned::Network(_) => None,
+        Assigned::Sandbox(_) | Assigned::Network(_) | Assigned::Peer(_) => None,
     };
     LiveObject {
         verified: tracked.verified,

@@ -245,7 +245,7 @@ fn has_names(sandbox: &AssignedSandbox) -> bool {
 const fn sandbox_of(key: &Key) -> Option<SandboxId> {
     match key {
         Key::Sandbox(id) => Some(*id),
-        Key::Network(_) => None,
+        Key::Network(_) | Key::Peer(_) => None,
     }
 }
 

@@ -96,6 +96,31 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
                 true
             }
         },
+        // The namespace itself, its settings, or something without a mark there: each overlay network may need it.
+        Notification::Changed { place: Some(Place::Overlay), owner: None, .. } => {
+            let networks = state.overlays_in_use();
+            if networks.is_empty() {
+                wake_full_later(&mut state, due);
+            }
+            networks.into_iter().for_each(|key| state.hear(key, at, due));
+            false
+        }
+        Notification::Changed { place: Some(Place::Overlay), owner, .. } => {
+            if let Some(key) = state.owner_of(owner.as_deref()) {
+                state.hear_unrefused(key, at, due);
+            }
+            false
+        }
+        Notification::EntryChanged { owner, entry, node, is_new } => {
+            let behind = owner.parse().ok().and_then(|network| state.peers.behind(network, *entry));
+            let is_elsewhere = behind.is_some_and(|peer| node.is_some_and(|node| node != peer.vtep));
+            behind.into_iter().for_each(|peer| state.hear_unrefused(Key::Peer(peer.id), at, due));
+            // Nobody is to be there; or a second node beside the first, which only a look at everything sees.
+            if *is_new && (behind.is_none() || is_elsewhere) {
+                wake_full_later(&mut state, due);
+            }
+            false
+        }
         Notification::RouteChanged { owner, to } => {
             let holder = owner.parse().ok().and_then(|network| state.holder_of(network, *to));
             if let Some(key) = holder.or_else(|| state.owner_of(Some(owner))) {

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use netloom_fault::{Injected, point};
 use netloom_kernel::{Error, Sockets};
+use netloom_model::SandboxId;
 use netloom_model::assignment::{Assignment, Key};
 use netloom_model::plan::Refusal;
 use netloom_model::sandbox::InterfaceStatus;
-use netloom_model::{NetworkId, SandboxId};
 use netloom_plan::object::{self, Object, Observed, Place};
 use netloom_plan::{Comparison, Compiled, Operation, describe, diff};
 use tokio::time::Instant;
 
 use crate::agent::Inner;
 use crate::backoff::jittered;
-use crate::blame::named;
+use crate::blame::{made_for_network, named};
 use crate::compiled::compiled;
 use crate::repair::Repairs;
 use crate::source::SourceError;
@@ -122,8 +122,9 @@ pub(crate) async fn full(inner: &Arc<Inner>, afresh: BTreeSet<Key>) {
     match done.await {
         Ok(work) => {
             let asked = work.assignment.networks.keys().map(|id| Key::Network(*id));
-            let asked: BTreeSet<Key> =
-                asked.chain(work.assignment.sandboxes.keys().map(|id| Key::Sandbox(*id))).chain(afresh).collect();
+            let sandboxes = work.assignment.sandboxes.keys().map(|id| Key::Sandbox(*id));
+            let peers = work.assignment.peers.keys().map(|id| Key::Peer(*id));
+            let asked: BTreeSet<Key> = asked.chain(sandboxes).chain(peers).chain(afresh).collect();
             settle::settle(inner, &asked, work).await;
             let mut state = inner.state();
             let took = begun.elapsed();
@@ -356,11 +357,12 @@ impl<'a> Pass<'a> {
                     if let Object::Link(link) = object {
                         failed_links.insert((link.place, link.name.clone()));
                     }
-                    let shim = object.link().filter(|link| {
-                        object.place() == Place::Host && failed_links.contains(&(Place::Host, (*link).to_owned()))
+                    let at = object.place();
+                    let shared = object.link().filter(|link| {
+                        !matches!(at, Place::Sandbox(_)) && failed_links.contains(&(at, (*link).to_owned()))
                     });
-                    let key = match shim {
-                        Some(link) => self.wanted.owners.get(&object::Key::Link(Place::Host, link.to_owned())).copied(),
+                    let key = match shared {
+                        Some(link) => self.wanted.owners.get(&object::Key::Link(at, link.to_owned())).copied(),
                         None => self.wanted.owner(object),
                     };
                     tracing::warn!(%refusal, object = refusal.object, "the kernel refused");
@@ -377,14 +379,6 @@ impl<'a> Pass<'a> {
         for network in remade {
             state.hear_those_on(network, now, now + self.inner.options.settle_after);
         }
-    }
-}
-
-/// The network whose link on the host an operation makes.
-fn made_for_network(operation: &Operation, wanted: &Compiled) -> Option<NetworkId> {
-    match (operation, wanted.owner(operation.object())) {
-        (Operation::Create(Object::Link(link)), Some(Key::Network(id))) if link.place == Place::Host => Some(id),
-        _ => None,
     }
 }
 

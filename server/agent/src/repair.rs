@@ -14,6 +14,9 @@ use crate::agent::Inner;
 use crate::pass::Work;
 use crate::state::{Assigned, VerifiedAs};
 
+/// Most operations that one repair's report tells: thousands may have been lost at once.
+const OPERATIONS: usize = 64;
+
 /// What a pass found and did, by owner; none for what no object claims.
 #[derive(Debug, Default)]
 pub(crate) struct Repairs {
@@ -50,10 +53,17 @@ impl Repairs {
 /// Reports what was put right. Bringing an object to a new assignment, or to a host that changed, is no repair; nor is
 /// finishing at the start what was under way when the agent ended.
 pub(crate) async fn say(inner: &Arc<Inner>, work: &mut Work) {
+    let mut told: BTreeMap<Option<Key>, Repair> = BTreeMap::new();
     for (owner, repair) in std::mem::take(&mut work.repairs).by_owner {
         if repair.found.is_empty() || repair.done.is_empty() || !is_drift(inner, work, owner) {
             continue;
         }
+        let all = told.entry(owner.map(|key| told_with(&work.assignment, key))).or_default();
+        all.found.extend(repair.found);
+        all.done.extend(repair.done);
+    }
+    for (owner, mut repair) in told {
+        repair.done.truncate(OPERATIONS);
         let found = drift::sentence(&repair.found);
         tracing::info!(?owner, found, operations = repair.done.len(), "repaired");
         inner.state().counters.repairs += 1;
@@ -61,9 +71,18 @@ pub(crate) async fn say(inner: &Arc<Inner>, work: &mut Work) {
     }
 }
 
+/// The object that something is told of: the way to an endpoint on another node is its network's, and many of those are one repair.
+pub(crate) fn told_with(assignment: &Assignment, key: Key) -> Key {
+    match key {
+        Key::Peer(id) => assignment.peers.get(&id).map_or(key, |peer| Key::Network(peer.network)),
+        Key::Network(_) | Key::Sandbox(_) => key,
+    }
+}
+
 fn is_drift(inner: &Inner, work: &Work, owner: Option<Key>) -> bool {
     let Some(key) = owner else { return true };
-    let Some(assigned) = assigned(&work.assignment, key) else { return true };
+    // What led to an endpoint that is on no other node any more goes as it should.
+    let Some(assigned) = assigned(&work.assignment, key) else { return !matches!(key, Key::Peer(_)) };
     let state = inner.state();
     let Some(before) = state.tracked.get(&key).and_then(|t| t.verified_as.as_ref()) else { return false };
     *before == VerifiedAs::new(assigned, &work.assignment, work.host_generation)
@@ -74,5 +93,6 @@ pub(crate) fn assigned(assignment: &Assignment, key: Key) -> Option<Assigned> {
     match key {
         Key::Network(id) => assignment.networks.get(&id).map(|n| Assigned::Network(Arc::new(n.clone()))),
         Key::Sandbox(id) => assignment.sandboxes.get(&id).map(|s| Assigned::Sandbox(Arc::new(s.clone()))),
+        Key::Peer(id) => assignment.peers.get(&id).map(|p| Assigned::Peer(Arc::new(p.clone()))),
     }
 }

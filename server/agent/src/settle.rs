@@ -21,7 +21,10 @@ use tokio::time::Instant;
 use crate::agent::Inner;
 use crate::blame::{blame, trace};
 use crate::conditions::{self, News};
-use crate::gateways;
+use crate::{gateways, peers};
+use failures::{Failures, cause_of};
+
+mod failures;
 use crate::look::namespace_gone;
 use crate::pass::Work;
 use crate::repair::{self, assigned};
@@ -72,9 +75,9 @@ pub(crate) async fn settle(inner: &Arc<Inner>, asked: &BTreeSet<Key>, mut work: 
     for sandbox in failures.forgotten {
         inner.kernel.forget(sandbox).await;
     }
-    for (key, refusal) in failures.untold {
+    for (key, told_with, refusal) in failures.untold {
         let cause = cause_of(&refusal);
-        match inner.sink.report(Report::Failed { key, refusal }).await {
+        match inner.sink.report(Report::Failed { key: told_with, refusal }).await {
             Ok(()) => {
                 if let Some(tracked) = inner.state().tracked.get_mut(&key) {
                     tracked.told = Some(cause);
@@ -130,6 +133,11 @@ fn verdicts(inner: &Inner, asked: &BTreeSet<Key>, work: &Work) -> BTreeMap<Key, 
                     Some(if network.is_some() { Verdict::Gone } else { Verdict::Absent })
                 }
                 _ => Some(open()),
+            },
+            Key::Peer(id) => match work.assignment.peers.get(&id) {
+                Some(_) => None,
+                None if !remains::of_peer(id, &work.wanted, &work.observed) => Some(Verdict::Absent),
+                None => Some(open()),
             },
             Key::Sandbox(id) => match work.assignment.sandboxes.get(&id) {
                 Some(sandbox) if !sandbox.deleting => of_sandbox(inner, sandbox, work),
@@ -197,6 +205,8 @@ async fn say_gone(
         match key {
             Key::Network(id) => networks.push(*id),
             Key::Sandbox(id) => sandboxes.push(*id),
+            // Another node's, which says itself when it is gone there.
+            Key::Peer(_) => {}
         }
     }
     if networks.is_empty() && sandboxes.is_empty() && endpoints.is_empty() {
@@ -270,13 +280,6 @@ async fn say_namespaces(inner: &Inner, work: &Work, verdicts: &BTreeMap<Key, Ver
     }
 }
 
-/// What is to be done once the state is unlocked.
-#[derive(Default)]
-struct Failures {
-    untold: Vec<(Key, Refusal)>,
-    forgotten: Vec<SandboxId>,
-}
-
 /// Writes the verdicts into the state and answers those who wait.
 fn record(
     inner: &Inner,
@@ -295,6 +298,7 @@ fn record(
         let assigned = assigned(&work.assignment, key);
         prune_gates(state, key, assigned.as_ref());
         gateways::follow(state, key, assigned.as_ref(), &work.assignment);
+        peers::follow(state, key, assigned.as_ref());
         news.note(state.tracked.entry(key).or_default(), key, found.remove(&key), assigned.as_ref());
         state.assign(key, assigned);
         let tracked = state.tracked.entry(key).or_default();
@@ -322,7 +326,7 @@ fn record(
                     state.hear(key, now, now + inner.options.settle_after);
                 } else {
                     let looked = match key {
-                        Key::Network(_) => work.looked_at_host,
+                        Key::Network(_) | Key::Peer(_) => work.looked_at_host,
                         Key::Sandbox(_) => work.looked,
                     };
                     state.settle_heard(key, looked);
@@ -346,7 +350,7 @@ fn record(
                 state.wake(key, Instant::now() + wait, true);
                 // Whoever waits hears it and decides; the report is for refusals that nobody hears.
                 if !state.answer(key, revision, &Outcome::Refused(refusal.clone())) && !told {
-                    after.untold.push((key, refusal));
+                    after.leave_untold(key, repair::told_with(&work.assignment, key), refusal);
                 }
             }
             Verdict::Probing => {}
@@ -359,10 +363,6 @@ fn record(
     // Still under the lock: in the order in which it was written down.
     news.into_report().into_iter().for_each(|report| inner.outbox.push(report));
     after
-}
-
-fn cause_of(refusal: &Refusal) -> (String, String, Option<String>) {
-    (refusal.code.clone(), refusal.object.clone(), refusal.errno.clone())
 }
 
 /// Closes the gates of addresses that the sandbox has no longer, or has no longer in the kernel: next time they are probed anew.

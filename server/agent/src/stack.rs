@@ -1,4 +1,5 @@
-//! The host's own stack, which several objects share: which passes come near it, and what keeps them from each other.
+//! The host's own stack and the overlay namespace, which several objects share: which passes come near them, and what keeps those from each
+//! other.
 //!
 //! A pass reads its assignment again once it has its share: another may have worked on the host since. What must not live here: what is
 //! done there.
@@ -24,16 +25,16 @@ pub(crate) enum HostStack {
     Alone(#[expect(dead_code, reason = "held")] OwnedRwLockWriteGuard<()>),
 }
 
-/// Whether a pass shares the host's own stack with others: bridges, shims and routes through them.
+/// Whether a pass shares the host's own stack with others: bridges, shims and routes through them; or the overlay namespace.
 pub(crate) fn touches_host(assignment: &Assignment, keys: &BTreeSet<Key>) -> bool {
-    uses_host(assignment) || keys.iter().any(|key| is_absent(assignment, key))
+    uses_host(assignment) || keys.iter().any(|key| is_absent(assignment, key) || matches!(key, Key::Peer(_)))
 }
 
 /// Whether it is sure to change something there: a sandbox has routes through a shim, its ports come or go, a network goes.
 pub(crate) fn changes_host(inner: &Inner, assignment: &Assignment, keys: &BTreeSet<Key>) -> bool {
     let state = inner.state();
     has_shims(assignment)
-        || keys.iter().any(|key| is_absent(assignment, key))
+        || keys.iter().any(|key| is_absent(assignment, key) || matches!(key, Key::Peer(_)))
         || keys.iter().any(|key| matches!(key, Key::Sandbox(id) if ports_differ(assignment, *id, &state)))
 }
 
@@ -54,9 +55,9 @@ fn is_absent(assignment: &Assignment, key: &Key) -> bool {
     matches!(key, Key::Network(id) if !assignment.networks.contains_key(id))
 }
 
-/// Whether an operation is on the host's own stack.
+/// Whether an operation is on the host's own stack, or in the overlay namespace.
 pub(crate) fn on_host(operation: &Operation) -> bool {
-    operation.object().place() == Place::Host && !matches!(operation.object(), Object::Stray(_))
+    !matches!(operation.object().place(), Place::Sandbox(_)) && !matches!(operation.object(), Object::Stray(_))
 }
 
 /// Whether an operation leaves the host's own stack as it was seen, or adds the port of a pair, which is looked at with the pair.

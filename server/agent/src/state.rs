@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netloom_model::assignment::{AssignedNetwork, AssignedSandbox, Assignment, Key, NamespaceSource};
+use netloom_model::assignment::{Key, NamespaceSource};
 use netloom_model::condition::Condition;
 use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
@@ -18,20 +18,13 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
+use crate::peers::Peers;
+pub(crate) use crate::verified::{Assigned, VerifiedAs};
 
 /// Most keys that one pass takes.
 const BATCH: usize = 256;
 /// Most passes at once; beyond it, keys gather and go in one pass.
 const PASSES: usize = 4;
-
-/// What was assigned under a key when it was last read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Assigned {
-    /// A network.
-    Network(Arc<AssignedNetwork>),
-    /// A sandbox.
-    Sandbox(Arc<AssignedSandbox>),
-}
 
 /// Work that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,39 +44,6 @@ pub(crate) struct Waiter {
     pub(crate) revision: u64,
     /// Where the outcome goes.
     pub(crate) outcome: oneshot::Sender<Outcome>,
-}
-
-/// What decides about an object's kernel objects: the same again, and other kernel objects, is drift.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct VerifiedAs {
-    assigned: Assigned,
-    /// The networks of a sandbox, whose settings its links have.
-    networks: Vec<AssignedNetwork>,
-    /// Which state the host was in.
-    host_generation: u64,
-}
-
-impl VerifiedAs {
-    /// Of something assigned.
-    pub(crate) fn new(assigned: Assigned, assignment: &Assignment, host_generation: u64) -> Self {
-        let networks = match &assigned {
-            Assigned::Network(_) => Vec::new(),
-            Assigned::Sandbox(sandbox) => {
-                let found = sandbox.endpoints.iter().filter_map(|endpoint| assignment.networks.get(&endpoint.network));
-                // Whether others use it is nothing of this sandbox's.
-                found.map(|network| AssignedNetwork { in_use: true, ..network.clone() }).collect()
-            }
-        };
-        Self { assigned, networks, host_generation }
-    }
-
-    /// The sandbox, if it is one.
-    pub(crate) fn sandbox(&self) -> Option<&AssignedSandbox> {
-        match &self.assigned {
-            Assigned::Sandbox(sandbox) => Some(sandbox),
-            Assigned::Network(_) => None,
-        }
-    }
 }
 
 /// What is known of a key.
@@ -137,6 +97,8 @@ pub(crate) struct State {
     pub(crate) endpoints: HashMap<EndpointId, SandboxId>,
     /// Who has which address on which network, of what is assigned.
     pub(crate) holders: HashMap<(NetworkId, IpAddr), SandboxId>,
+    /// Which endpoint on another node is behind what is in the overlay namespace.
+    pub(crate) peers: Peers,
     /// Due keys.
     pub(crate) wakes: BTreeMap<Key, Wake>,
     /// Keys that a running pass holds.
@@ -216,15 +178,16 @@ impl State {
     }
 
     /// The link of a network was made at `at`. What hung from one before it went with that, and the kernel does not say so of IPv4
-    /// routes: whoever is on the network is looked at, unless that was done since.
+    /// routes: whoever is on the network, here or on other nodes, is looked at, unless that was done since.
     pub(crate) fn hear_those_on(&mut self, network: NetworkId, at: Instant, due: Instant) {
-        let is_on = |tracked: &Tracked| match &tracked.assigned {
-            Some(Assigned::Sandbox(sandbox)) => {
-                sandbox.endpoints.iter().any(|endpoint| endpoint.network == network) && tracked.refusal.is_none()
-            }
-            _ => false,
-        };
-        let on: Vec<Key> = self.tracked.iter().filter(|(_, one)| is_on(one)).map(|(key, _)| *key).collect();
+        let on = self.unrefused(|assigned| match assigned {
+            Assigned::Sandbox(sandbox) => sandbox.endpoints.iter().any(|endpoint| endpoint.network == network),
+            Assigned::Peer(peer) => peer.network == network,
+            Assigned::Network(_) => false,
+        });
+        if on.len() > BATCH {
+            return self.wake_full(due);
+        }
         on.into_iter().for_each(|key| self.hear(key, at, due));
     }
 
@@ -339,6 +302,11 @@ impl State {
         self.unrefused(|assigned| matches!(assigned, Assigned::Network(n) if n.bridge.is_some() && n.in_use))
     }
 
+    /// Those that have something in the overlay namespace, and that no refusal keeps waiting.
+    pub(crate) fn overlays_in_use(&self) -> Vec<Key> {
+        self.unrefused(|assigned| matches!(assigned, Assigned::Network(n) if n.overlay.is_some() && n.in_use))
+    }
+
     /// Those that settings of the host may concern, and that no refusal keeps waiting.
     pub(crate) fn networks_in_use(&self) -> Vec<Key> {
         self.unrefused(|assigned| matches!(assigned, Assigned::Network(network) if network.in_use))
@@ -356,6 +324,12 @@ impl State {
         let before = std::mem::replace(&mut tracked.assigned, assigned);
         if before == tracked.assigned {
             return;
+        }
+        if let Some(Assigned::Peer(peer)) = &before {
+            self.peers.forget(peer);
+        }
+        if let Some(Assigned::Peer(peer)) = &tracked.assigned {
+            self.peers.learn(peer);
         }
         if let Some(Assigned::Sandbox(sandbox)) = before {
             let held = sandbox.endpoints.iter().flat_map(|e| e.addresses.iter().map(|a| (e.network, a.address)));

@@ -69,6 +69,7 @@ pub(crate) fn assemble(revision: u64, networks: Vec<NetworkUse>, sandboxes: Vec<
         revision,
         networks: networks.into_iter().map(|used| (used.network.id, network(used))).collect(),
         sandboxes: sandboxes.into_iter().map(|parts| (parts.row.id, sandbox(parts))).collect(),
+        ..Assignment::default()
     }
 }
 
@@ -94,14 +95,14 @@ pub(crate) async fn read(tx: &mut ReadTx<'_>, keys: Option<&[Key]>) -> Result<As
 const fn sandbox_of(key: &Key) -> Option<SandboxId> {
     match key {
         Key::Sandbox(id) => Some(*id),
-        Key::Network(_) => None,
+        Key::Network(_) | Key::Peer(_) => None,
     }
 }
 
 const fn network_of(key: &Key) -> Option<NetworkId> {
     match key {
         Key::Network(id) => Some(*id),
-        Key::Sandbox(_) => None,
+        Key::Sandbox(_) | Key::Peer(_) => None,
     }
 }
 
@@ -136,6 +137,7 @@ fn network(used: NetworkUse) -> AssignedNetwork {
             probe: macvlan.probe.unwrap_or(true),
             host_access: macvlan.host_access.unwrap_or(false),
         }),
+        overlay: None,
         in_use,
         deleting: row.deleting,
     }

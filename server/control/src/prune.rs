@@ -75,6 +75,8 @@ impl Control {
             match key {
                 Key::Sandbox(id) => sandbox_ids.push(*id),
                 Key::Network(id) => network_ids.push(*id),
+                // Of another node, which keeps it.
+                Key::Peer(_) => {}
             }
         }
         let read = self.inner.store.read(move |tx| {

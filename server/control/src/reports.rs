@@ -60,7 +60,7 @@ async fn object(tx: &mut ReadTx<'_>, node: NodeId, key: Option<Key>) -> Result<O
     let named = match key {
         Some(Key::Network(id)) => networks::by_id(tx, id).await?.map(|row| network_ref(&row)),
         Some(Key::Sandbox(id)) => sandboxes::by_id(tx, id).await?.map(|row| sandbox_ref(&row)),
-        None => None,
+        Some(Key::Peer(_)) | None => None,
     };
     let id = node.to_string();
     Ok(named.unwrap_or_else(|| ObjectRef { kind: ObjectKind::Node, name: id.clone(), id }))

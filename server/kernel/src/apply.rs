@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
 use netloom_plan::object::{Namespace, Object, Operation, Place, Scope};
 use netloom_plan::order;
 
 use crate::handle::{Inner, Look};
+use crate::netns::Pinned;
 use crate::observe::Visited;
 use crate::reap::{self, Reaped};
 use crate::visit::{Blocked, Outcome, Visit, subject, visit};
@@ -44,6 +44,8 @@ pub(crate) struct Applied {
 pub(crate) async fn apply(inner: &Arc<Inner>, operations: Vec<Operation>, scope: Option<&Arc<Scope>>) -> Applied {
     let mut applied = Applied::default();
     let mut rest = operations.as_slice();
+    // What keeps strangers out of overlay networks is made on the host, before those elsewhere.
+    let mut blocked = Blocked::default();
     while let Some(first) = rest.first() {
         let (stage, later) = rest.split_at(rest.partition_point(|one| order::stage(one) == order::stage(first)));
         let worked_on_later: HashSet<Place> = later.iter().map(|operation| operation.object().place()).collect();
@@ -53,7 +55,11 @@ pub(crate) async fn apply(inner: &Arc<Inner>, operations: Vec<Operation>, scope:
             }
             _ => None,
         };
-        let done = at_once(inner, stage.to_vec(), scope).await;
+        let done = at_once(inner, stage.to_vec(), scope, &blocked).await;
+        blocked.firewall |= stage
+            .iter()
+            .zip(&done.outcomes)
+            .any(|(operation, outcome)| matches!(operation.object(), Object::Firewall(_)) && outcome.is_err());
         applied.outcomes.extend(done.outcomes);
         applied.visited.extend(done.visited);
         rest = later;
@@ -66,6 +72,7 @@ async fn at_once(
     inner: &Arc<Inner>,
     operations: Vec<Operation>,
     scope: impl Fn(Place) -> Option<Arc<Scope>>,
+    blocked: &Blocked,
 ) -> Applied {
     let mut places: BTreeMap<Place, (Vec<usize>, Vec<Operation>)> = BTreeMap::new();
     let count = operations.len();
@@ -79,7 +86,8 @@ async fn at_once(
     }
     let runs = places.into_iter().map(|(place, (indexes, list))| {
         let scope = scope(place);
-        async move { (place, indexes, in_place(inner, place, list, scope).await) }
+        let blocked = if place == Place::Overlay { blocked.clone() } else { Blocked::default() };
+        async move { (place, indexes, in_place(inner, place, list, scope, blocked).await) }
     });
     let mut visited = Visited::new();
     for (place, indexes, (done, seen)) in join_all(runs).await {
@@ -100,12 +108,14 @@ fn steps(operations: &[Operation]) -> Vec<Step> {
         match (operation, steps.last_mut()) {
             (Operation::Delete(Object::Link(_)), Some(Step::Links(links))) => links.push(index),
             (Operation::Delete(Object::Link(_)), _) => steps.push(Step::Links(vec![index])),
-            (Operation::Delete(Object::Namespace(_)), Some(Step::Links(links))) => {
+            (Operation::Delete(Object::Namespace(_) | Object::OverlayNamespace), Some(Step::Links(links))) => {
                 let links = std::mem::take(links);
                 steps.pop();
                 steps.push(Step::Namespace(links, index));
             }
-            (Operation::Delete(Object::Namespace(_)), _) => steps.push(Step::Namespace(Vec::new(), index)),
+            (Operation::Delete(Object::Namespace(_) | Object::OverlayNamespace), _) => {
+                steps.push(Step::Namespace(Vec::new(), index))
+            }
             (Operation::Delete(Object::Stray(_)), _) => steps.push(Step::Stray(index)),
             (_, Some(Step::Visit(visit))) => visit.push(index),
             _ => steps.push(Step::Visit(vec![index])),
@@ -120,10 +130,10 @@ async fn in_place(
     place: Place,
     operations: Vec<Operation>,
     scope: Option<Arc<Scope>>,
+    mut blocked: Blocked,
 ) -> (Vec<Outcome>, Option<Look>) {
     let operations = Arc::new(operations);
     let mut outcomes: Vec<Outcome> = vec![Ok(()); operations.len()];
-    let mut blocked = Blocked::default();
     let mut seen = None;
     for step in steps(&operations) {
         seen = None;
@@ -211,12 +221,16 @@ async fn remove_namespace(
     links: &[usize],
     index: usize,
 ) -> Vec<(usize, Outcome)> {
-    let Object::Namespace(Namespace { sandbox, source, .. }) = operations[index].object() else { return Vec::new() };
-    let place = Place::Sandbox(*sandbox);
+    let (whose, source) = match operations[index].object() {
+        Object::Namespace(Namespace { sandbox, source, .. }) => (Pinned::Sandbox(*sandbox), source),
+        Object::OverlayNamespace => (Pinned::Overlay, &NamespaceSource::Made),
+        _ => return Vec::new(),
+    };
+    let place = whose.place();
     if *source != NamespaceSource::Made {
         let mut outcomes = remove_links(inner, place, operations, links).await;
         if outcomes.iter().all(|(_, outcome)| outcome.is_ok()) {
-            inner.registry.let_go(*sandbox);
+            let_go(inner, whose);
             outcomes.push((index, Ok(())));
         } else {
             outcomes.push((index, Err(subject(inner, &operations[index]).skipped())));
@@ -227,8 +241,8 @@ async fn remove_namespace(
     let mut outcomes: Vec<(usize, Outcome)> =
         links.iter().map(|link| (*link, link_outcome(inner, &operations[*link], &reaped))).collect();
     let outcome = match &reaped {
-        Reaped::Nowhere => unpin(inner, *sandbox, &operations[index]).await,
-        Reaped::Links(fate) if fate.stands.is_empty() => unpin(inner, *sandbox, &operations[index]).await,
+        Reaped::Nowhere => unpin(inner, whose, &operations[index]).await,
+        Reaped::Links(fate) if fate.stands.is_empty() => unpin(inner, whose, &operations[index]).await,
         Reaped::Links(_) => Err(subject(inner, &operations[index]).skipped()),
         Reaped::Failed(words) => Err(subject(inner, &operations[index]).refusal("kernel-refused", words)),
     };
@@ -248,23 +262,31 @@ async fn remove_stray(inner: &Arc<Inner>, operation: &Operation) -> Outcome {
     }
 }
 
-async fn unpin(inner: &Arc<Inner>, sandbox: SandboxId, operation: &Operation) -> Outcome {
+fn let_go(inner: &Inner, whose: Pinned) {
+    match whose {
+        Pinned::Sandbox(sandbox) => inner.registry.let_go(sandbox),
+        Pinned::Overlay => inner.registry.let_go_overlay(),
+    }
+}
+
+async fn unpin(inner: &Arc<Inner>, whose: Pinned, operation: &Operation) -> Outcome {
     let subject = subject(inner, operation);
     let injected = |injected| subject.refusal("kernel-refused", injected);
     netloom_fault::point("kernel.namespace.before_unmount").map_err(injected)?;
     let pins = inner.clone();
-    match inner.workers.run(move |_| pins.pins.unpin(sandbox)).await {
+    match inner.workers.run(move |_| pins.pins.unpin(whose)).await {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => return Err(subject.failed(&failure)),
         Err(error) => return Err(subject.refusal("kernel-refused", error)),
     }
-    inner.registry.let_go(sandbox);
+    let_go(inner, whose);
     netloom_fault::point("kernel.namespace.after_unmount").map_err(injected)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use netloom_model::SandboxId;
     use netloom_plan::marks::Marks;
     use netloom_plan::object::{Address, Link, LinkKind};
 

@@ -47,11 +47,11 @@ pub struct Config {
 /// Something changed in the kernel; says where to look, never what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notification {
-    /// Something changed in a sandbox's stack, or something of ours in the host's.
+    /// Something changed in a sandbox's stack or the overlay namespace, or something of ours in the host's.
     Changed {
         /// Which; absent when the namespace has no name here.
         place: Option<Place>,
-        /// On the host, the owner by the link's mark: an endpoint's or a network's ID; absent where it is not known.
+        /// On the host and in the overlay namespace, the owner by the link's mark: an endpoint's or a network's ID; absent where it is not known.
         owner: Option<String>,
         /// `link`, `address`, `route`, `setting` or `namespace`.
         what: &'static str,
@@ -63,6 +63,17 @@ pub enum Notification {
         /// The address.
         to: IpAddr,
     },
+    /// Forwarding or a neighbour in the overlay namespace came, changed or went.
+    EntryChanged {
+        /// The overlay network, by the mark of the link that it is on.
+        owner: String,
+        /// Which.
+        entry: OverlayEntry,
+        /// The node that frames are sent to, where it says that.
+        node: Option<IpAddr>,
+        /// Whether it came or changed; else it went.
+        is_new: bool,
+    },
     /// A foreign link, address or route of the host changed, so that [`Kernel::facts`] may answer something else.
     HostChanged,
     /// Somebody changed a chain of theirs that decides about what our nftables table let pass.
@@ -71,6 +82,15 @@ pub enum Notification {
     HostSettingChanged,
     /// Notifications were lost: look at everything.
     Overrun,
+}
+
+/// An entry in a table of an overlay network's: how it is found by who put it there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OverlayEntry {
+    /// Where frames to this Ethernet address go.
+    Forwarding(MacAddr),
+    /// Whose this address is.
+    Neighbour(IpAddr),
 }
 
 /// A notification, and when it was taken in.

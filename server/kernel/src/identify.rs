@@ -8,11 +8,12 @@ use std::sync::Arc;
 use netloom_model::Invalid;
 use netloom_model::assignment::Adoption;
 use netloom_model::invalid::Code;
+use netloom_plan::object::Place;
 
 use crate::error::Failure;
 use crate::handle::Inner;
 use crate::message::nsid;
-use crate::netns;
+use crate::netns::{self, Pinned};
 use crate::rtnl::Rtnl;
 use crate::sys;
 use crate::worker::Worker;
@@ -103,13 +104,16 @@ impl Look {
             }
         }
         let known = worker.home_socket().and_then(|home| nsid::get(home, file)).ok().flatten();
-        if let Some(sandbox) = known.and_then(|nsid| inner.registry.by_nsid(nsid))
-            && matches!(netns::open_namespace(&inner.pins.path(sandbox)), Ok(Some(_)))
-        {
-            let why = format!("this namespace is one that Netloom made, for sandbox {}", inner.registry.name(sandbox));
-            return Err(self.refuse(Code::NotAvailable, why));
-        }
-        Ok(())
+        let is_there = |whose: Pinned| matches!(netns::open_namespace(&inner.pins.path(whose)), Ok(Some(_)));
+        let what_for = match known.and_then(|nsid| inner.registry.by_nsid(nsid)) {
+            Some(Place::Sandbox(sandbox)) if is_there(sandbox.into()) => {
+                format!("sandbox {}", inner.registry.name(sandbox))
+            }
+            Some(Place::Overlay) if is_there(Pinned::Overlay) => "overlay networks".to_owned(),
+            _ => return Ok(()),
+        };
+        let why = format!("this namespace is one that Netloom made, for {what_for}");
+        Err(self.refuse(Code::NotAvailable, why))
     }
 }
 

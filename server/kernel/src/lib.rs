@@ -56,4 +56,4 @@ pub mod nft;
 pub mod purge;
 
 pub use error::Error;
-pub use handle::{Config, Heard, Kernel, Look, Notification, Sockets};
+pub use handle::{Config, Heard, Kernel, Look, Notification, OverlayEntry, Sockets};

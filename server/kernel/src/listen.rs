@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
+use socket2::{SockFilter, SockRef};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::Error;
 use crate::foreign_chains::hear;
 use crate::handle::{Heard, Inner};
-use crate::message::link;
+use crate::message::{link, neighbour};
 use crate::registry::Registry;
 use crate::setting_watch::{self, Remembered, SettingWatch, StackId};
 use crate::{pin_watch, sys};
@@ -24,9 +25,9 @@ mod reading;
 use memory::Memory;
 use reading::Reading;
 
-/// RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_NETCONF,
+/// RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_NETCONF,
 /// RTNLGRP_IPV6_NETCONF, RTNLGRP_NSID of rtnetlink.h.
-const GROUPS: [u32; 8] = [1, 5, 7, 9, 11, 24, 25, 28];
+const GROUPS: [u32; 9] = [1, 3, 5, 7, 9, 11, 24, 25, 28];
 /// Receive buffer: some thousand notifications. More than that at once is an overrun, and everything is looked at.
 const RECEIVE_BUFFER: usize = 8 << 20;
 /// Longest datagram that the kernel makes.
@@ -54,6 +55,7 @@ impl Listener {
             socket.set_rx_buf_sz(RECEIVE_BUFFER as i32)?;
             socket.set_listen_all_namespaces(true)?;
             socket.bind(&SocketAddr::new(0, 0))?;
+            without_passing_neighbours(&socket)?;
             GROUPS.iter().try_for_each(|group| socket.add_membership(*group))?;
             socket.set_non_blocking(true)?;
             Ok(Self { socket: Arc::new(socket), settings: SettingWatch::open(), state: Mutex::default() })
@@ -124,6 +126,27 @@ impl Listener {
             let _ = to.send(Heard { at, what });
         }
     }
+}
+
+/// Has the kernel keep to itself what it learns of neighbours while packets flow, of which each sandbox makes some a minute: only those that
+/// somebody set are told. Their state is the first byte of two behind the family, three bytes of nothing and the index (struct ndmsg of neighbour.h).
+fn without_passing_neighbours(socket: &Socket) -> std::io::Result<()> {
+    const HEADER: u32 = 16;
+    const STATE: u32 = HEADER + 8 + if cfg!(target_endian = "big") { 1 } else { 0 };
+    const LASTING: u32 = (neighbour::NOARP | neighbour::PERMANENT) as u32;
+    // RTM_NEWNEIGH, which is in the host's byte order; the filter loads in the network's.
+    let new_neighbour = u32::from(u16::from_be_bytes(28_u16.to_ne_bytes()));
+    let step = |code: u32, jump_if, jump_if_not, value| SockFilter::new(code as u16, jump_if, jump_if_not, value);
+    let load = |size: u32, at: u32| step(libc::BPF_LD | size | libc::BPF_ABS, 0, 0, at);
+    let answer = |length: u32| step(libc::BPF_RET | libc::BPF_K, 0, 0, length);
+    SockRef::from(socket).attach_filter(&[
+        load(libc::BPF_H, 4),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 2, new_neighbour),
+        load(libc::BPF_B, STATE),
+        step(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 0, 1, LASTING),
+        answer(u32::MAX),
+        answer(0),
+    ])
 }
 
 /// Says what is heard until nobody listens any more. A second one that wants to hear gets nothing.

@@ -5,7 +5,9 @@
 pub(crate) mod address;
 pub(crate) mod bridge;
 pub(crate) mod link;
+pub(crate) mod neighbour;
 pub(crate) mod netconf;
 pub(crate) mod nsid;
 pub(crate) mod route;
+pub(crate) mod tunnel;
 pub(crate) mod underlay;

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use netloom_model::SandboxId;
 use netloom_model::assignment::Adoption;
+use netloom_plan::object::Place;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns};
@@ -90,11 +91,52 @@ pub(crate) fn start_time(pid: i32) -> Option<u64> {
     rest.split_whitespace().nth(19)?.parse().ok()
 }
 
+/// Name of the overlay namespace's file, which no sandbox's ID can be.
+const OVERLAY: &str = "overlay";
+
 /// What keeps our namespaces: one file each in `RUN_DIR/netns`, with the namespace mounted on it.
 pub(crate) struct Pins {
     directory: PathBuf,
     /// Held while anything in the directory comes or goes.
     known: Mutex<Known>,
+}
+
+/// Whose namespace a pin keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Pinned {
+    /// A sandbox's.
+    Sandbox(SandboxId),
+    /// That of overlay networks.
+    Overlay,
+}
+
+impl Pinned {
+    /// The name of its file.
+    fn file(self) -> String {
+        match self {
+            Self::Sandbox(sandbox) => sandbox.to_string(),
+            Self::Overlay => OVERLAY.to_owned(),
+        }
+    }
+
+    /// Whose a file of a name is; none where it is nobody's.
+    pub(crate) fn named(file: &str) -> Option<Self> {
+        if file == OVERLAY { Some(Self::Overlay) } else { file.parse().ok().map(Self::Sandbox) }
+    }
+
+    /// The stack in it.
+    pub(crate) const fn place(self) -> Place {
+        match self {
+            Self::Sandbox(sandbox) => Place::Sandbox(sandbox),
+            Self::Overlay => Place::Overlay,
+        }
+    }
+}
+
+impl From<SandboxId> for Pinned {
+    fn from(sandbox: SandboxId) -> Self {
+        Self::Sandbox(sandbox)
+    }
 }
 
 /// What is known of the directory.
@@ -104,8 +146,8 @@ struct Known {
     prepared: Option<u64>,
     /// Whether what it lies on is shared, so that it needs no mount of its own, whether it is there now or not. Unknown until looked at.
     on_shared: Option<bool>,
-    /// The sandboxes that were pinned, or found to be, and not let go since.
-    pinned: BTreeSet<SandboxId>,
+    /// Those that were pinned, or found to be, and not let go since.
+    pinned: BTreeSet<Pinned>,
 }
 
 impl Known {
@@ -126,15 +168,15 @@ impl Pins {
         &self.directory
     }
 
-    /// The file of a sandbox.
-    pub(crate) fn path(&self, sandbox: SandboxId) -> PathBuf {
-        self.directory.join(sandbox.to_string())
+    /// The file of a namespace.
+    pub(crate) fn path(&self, whose: impl Into<Pinned>) -> PathBuf {
+        self.directory.join(whose.into().file())
     }
 
-    /// Whether there is anything under a sandbox's name; what it is, is to be seen by who opens it.
-    pub(crate) fn is_there(&self, sandbox: SandboxId) -> bool {
+    /// Whether there is anything under its name; what it is, is to be seen by who opens it.
+    pub(crate) fn is_there(&self, whose: impl Into<Pinned>) -> bool {
         // What can't be asked is for the one to report who opens it.
-        !matches!(self.path(sandbox).try_exists(), Ok(false))
+        !matches!(self.path(whose).try_exists(), Ok(false))
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -147,13 +189,14 @@ impl Pins {
     }
 
     /// Pins the calling thread's namespace. A stale file (of a run that ended before it mounted) is used.
-    pub(crate) fn pin(&self, sandbox: SandboxId) -> Result<(), Failure> {
+    pub(crate) fn pin(&self, whose: impl Into<Pinned>) -> Result<(), Failure> {
+        let whose = whose.into();
         let mut known = self.lock();
         if known.prepared.is_none() || sys::mount_of(&self.directory).ok() != known.prepared {
             known.on_shared = Some(self.prepare(known.on_shared)?);
             known.prepared = Some(sys::mount_of(&self.directory)?);
         }
-        let path = self.path(sandbox);
+        let path = self.path(whose);
         std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
         let pinned = mount(Some("/proc/thread-self/ns/net"), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>);
         pinned.map_err(|errno| {
@@ -161,19 +204,20 @@ impl Pins {
             known.doubt();
             Failure::from(errno)
         })?;
-        known.pinned.insert(sandbox);
+        known.pinned.insert(whose);
         Ok(())
     }
 
     /// Lets a namespace go and removes its file; with the last one the directory and its mount go too.
-    pub(crate) fn unpin(&self, sandbox: SandboxId) -> Result<(), Failure> {
+    pub(crate) fn unpin(&self, whose: impl Into<Pinned>) -> Result<(), Failure> {
+        let whose = whose.into();
         let mut known = self.lock();
-        let path = self.path(sandbox);
+        let path = self.path(whose);
         if let Some(file) = open_namespace(&path)? {
             drop(file);
             umount2(&path, MntFlags::MNT_DETACH)?;
         }
-        known.pinned.remove(&sandbox);
+        known.pinned.remove(&whose);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
@@ -195,9 +239,12 @@ impl Pins {
         };
         for entry in entries {
             let entry = entry?;
-            let Some(sandbox) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Some(whose) = entry.file_name().to_str().and_then(Pinned::named) else { continue };
             if open_namespace(&entry.path())?.is_some() {
-                sandboxes.push(sandbox);
+                known.pinned.insert(whose);
+                if let Pinned::Sandbox(sandbox) = whose {
+                    sandboxes.push(sandbox);
+                }
             } else if entry.metadata()?.is_file() && entry.metadata()?.len() == 0 {
                 tracing::info!(file = %entry.path().display(), "a stale file without a namespace is removed");
                 std::fs::remove_file(entry.path())?;
@@ -205,21 +252,20 @@ impl Pins {
             }
         }
         // One that is not here any more stays among the pinned: nobody was told yet that it is lost.
-        known.pinned.extend(&sandboxes);
         Ok(sandboxes)
     }
 
-    /// The sandboxes whose pin somebody else undid, each told once; by a quick look that opens and changes nothing.
-    pub(crate) fn lost(&self) -> Vec<SandboxId> {
+    /// Those whose pin somebody else undid, each told once; by a quick look that opens and changes nothing.
+    pub(crate) fn lost(&self) -> Vec<Pinned> {
         let is_namespace = |path: &Path| statfs(path).is_ok_and(|found| found.filesystem_type() == NSFS_MAGIC);
         let pinned = self.lock().pinned.clone();
-        let missed: Vec<SandboxId> = pinned.into_iter().filter(|id| !is_namespace(&self.path(*id))).collect();
+        let missed: Vec<Pinned> = pinned.into_iter().filter(|whose| !is_namespace(&self.path(*whose))).collect();
         if missed.is_empty() {
             return missed;
         }
         // Not under the lock until now: whom we let go ourselves meanwhile, nobody lost.
         let mut known = self.lock();
-        missed.into_iter().filter(|id| known.pinned.remove(id)).collect()
+        missed.into_iter().filter(|whose| known.pinned.remove(whose)).collect()
     }
 
     /// Makes the directory, and sees to it that what is mounted in it is seen in other mount namespaces; answers whether that needed

@@ -10,12 +10,11 @@ use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
 use netloom_model::sandbox::InterfaceStatus;
 use netloom_plan::foreign_chains::ForeignChains;
-use netloom_plan::marks::Marks;
-use netloom_plan::object::{Address, Key, Link, LinkKind, Namespace, Object, Observed, Place, Route, Scope};
+use netloom_plan::object::{Key, Namespace, Object, Observed, Place, Scope};
 
 use crate::error::Failure;
 use crate::handle::{Inner, Look, WORKERS};
-use crate::message::link::{Counters, Mark as Whose};
+use crate::message::link::Counters;
 use crate::message::{address, link, route};
 use crate::setting_watch::StackId;
 use crate::stack::{self, Absent, Stack};
@@ -23,7 +22,12 @@ use crate::visit::FEW;
 use crate::worker::Worker;
 use crate::{Error, interfaces, stray, sys};
 
+mod beyond;
+mod overlay;
+mod seen;
 mod settings;
+
+use seen::{Seen, look};
 
 /// What was seen of sandboxes at the end of visits.
 pub(crate) type Visited = BTreeMap<SandboxId, Look>;
@@ -55,9 +59,13 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visi
         sandboxes.retain(|id| !scope.only_there.contains(id) || !only_there(inner, *id, &mut observed));
     }
     let mut looks = Vec::new();
-    if scope.host || scope.everything || scope.sysctls.contains_key(&Place::Host) {
+    if scope.host || scope.firewall || scope.everything || scope.sysctls.contains_key(&Place::Host) {
         let (inner, scope) = (inner.clone(), scope.clone());
         looks.push(inner.clone().workers.start(move |worker| host(&inner, worker, &scope)));
+    }
+    if scope.overlay.is_some() || scope.everything || scope.sysctls.contains_key(&Place::Overlay) {
+        let (inner, scope) = (inner.clone(), scope.clone());
+        looks.push(inner.clone().workers.start(move |worker| overlay::look(&inner, worker, &scope)));
     }
     let sandboxes: Vec<SandboxId> = sandboxes.into_iter().collect();
     let share = sandboxes.len().div_ceil(WORKERS).clamp(1, PER_JOB);
@@ -155,7 +163,7 @@ pub(crate) fn inside(
     let source = inner.registry.source(sandbox);
     let made = source == NamespaceSource::Made;
     put(&mut observed.ours, Object::Namespace(Namespace { sandbox, name: inner.registry.name(sandbox), source }));
-    let seen = look(stack, worker, None, route::Filter::Main, known.counters)
+    let seen = look(inner, stack, worker, None, route::Filter::Main, known.counters)
         .map_err(|failure| Error::system(format!("look into {}", inner.registry.name(sandbox)), failure))?;
     for found in seen.links.values() {
         let object = Object::Link(seen.link(place, found));
@@ -198,7 +206,7 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
         let gone_before = inner.listener.gone_from_host();
         // A host may have a thousand ports: what is not asked for is not looked at.
         let names = (!scope.everything).then_some(scope.host_links.as_slice());
-        let seen = look(&mut stack, worker, names, route::Filter::Ours, Counters::Without)
+        let seen = look(inner, &mut stack, worker, names, route::Filter::Ours, Counters::Without)
             .map_err(|failure| Error::system("look at the host's links", failure))?;
         if scope.everything {
             inner.listener.know_host(seen.links.values().cloned(), gone_before);
@@ -254,139 +262,4 @@ fn others_routes(stack: &mut Stack, seen: &Seen) -> Result<Vec<route::Seen>, Fai
     let is_through_ours = |route: &route::Seen| route.link.is_some_and(|link| ways.contains(&link));
     routes.retain(|route| !route.is_ours() && !route.is_automatic() && is_through_ours(route));
     Ok(routes)
-}
-
-/// What one stack holds.
-struct Seen {
-    links: BTreeMap<u32, link::Seen>,
-    addresses: Vec<address::Seen>,
-    routes: Vec<route::Seen>,
-    /// Links of the host's namespace that ours in the stack lead to, by index: parents, other ends of pairs, and their bridges.
-    beyond: HashMap<u32, link::Seen>,
-    host_nsid: Option<i32>,
-}
-
-/// Looks at the links of these names, or at all.
-fn look(
-    stack: &mut Stack,
-    worker: &mut Worker,
-    names: Option<&[String]>,
-    routes: route::Filter,
-    counters: Counters,
-) -> Result<Seen, Failure> {
-    let links = match names {
-        None => link::dump(&mut stack.rtnl, counters)?,
-        Some(names) => {
-            let found = names.iter().map(|name| link::by_name(&mut stack.rtnl, name));
-            found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
-        }
-    };
-    let mut links: BTreeMap<u32, link::Seen> = links.into_iter().map(|link| (link.index, link)).collect();
-    let addresses = match names {
-        Some(_) if links.len() <= FEW => {
-            let of_each: Result<Vec<_>, _> =
-                links.keys().map(|link| address::of_link(&mut stack.rtnl, *link)).collect();
-            of_each?.concat()
-        }
-        Some(_) => address::dump(&mut stack.rtnl)?.into_iter().filter(|seen| links.contains_key(&seen.link)).collect(),
-        None => address::dump(&mut stack.rtnl)?,
-    };
-    let routes = route::dump(&mut stack.rtnl, routes)?;
-    if names.is_some() {
-        // A route's identity does not tell its link, which may be another network's.
-        for index in routes.iter().filter_map(|route| route.link) {
-            if !links.contains_key(&index) {
-                links.extend(link::by_index(&mut stack.rtnl, index)?.map(|link| (index, link)));
-            }
-        }
-    }
-    let mut seen = Seen { links, addresses, routes, beyond: HashMap::new(), host_nsid: stack.host_nsid() };
-    // One that lost a mark may be one that is wanted.
-    let outwards = |link: &&link::Seen| link.marks() != Marks::None && link.parent_nsid == stack.host_nsid();
-    for link in seen.links.values().filter(outwards) {
-        let Some(beyond) = link.parent else { continue };
-        let controller = follow(worker, beyond, &mut seen.beyond)?;
-        if let Some(controller) = controller {
-            follow(worker, controller, &mut seen.beyond)?;
-        }
-    }
-    Ok(seen)
-}
-
-/// Looks at a link of the host, once; answers what it is a port of.
-fn follow(worker: &mut Worker, index: u32, beyond: &mut HashMap<u32, link::Seen>) -> Result<Option<u32>, Failure> {
-    if let Some(found) = beyond.get(&index) {
-        return Ok(found.controller);
-    }
-    let Some(found) = link::by_index(worker.home_socket()?, index)? else { return Ok(None) };
-    let controller = found.controller;
-    beyond.insert(index, found);
-    Ok(controller)
-}
-
-impl Seen {
-    fn name(&self, link: u32) -> String {
-        self.links.get(&link).map(|link| link.name.clone()).unwrap_or_default()
-    }
-
-    /// The name of a macvlan's parent, if it is in the host's namespace; else empty.
-    fn parent(&self, link: &link::Seen) -> String {
-        self.beyond_of(link).map(|parent| parent.name.clone()).unwrap_or_default()
-    }
-
-    /// The link of the host that a link leads to.
-    fn beyond_of(&self, link: &link::Seen) -> Option<&link::Seen> {
-        let beyond = link.parent.filter(|_| link.parent_nsid == self.host_nsid)?;
-        self.beyond.get(&beyond)
-    }
-
-    /// The kind of a veth: the sandbox's end of one of our pairs, the host's, or neither.
-    fn veth(&self, link: &link::Seen, place: Place) -> LinkKind {
-        match (place, self.beyond_of(link)) {
-            (Place::Host, _) if link.is_ours() => LinkKind::Port,
-            (Place::Sandbox(_), Some(port)) => {
-                let marked = match link.mark() {
-                    Whose::Ours(owner) => port.mark() == Whose::Ours(owner),
-                    Whose::Foreign => port.is_ours(),
-                };
-                let bridge = port.controller.and_then(|index| self.beyond.get(&index));
-                let managed = bridge.is_some_and(link::Seen::is_ours);
-                let bridge = bridge.map(|bridge| bridge.name.clone()).unwrap_or_default();
-                LinkKind::Veth { port: port.name.clone(), marked, bridge, managed, settings: port.port }
-            }
-            _ => LinkKind::Other("veth".to_owned()),
-        }
-    }
-
-    fn link(&self, place: Place, link: &link::Seen) -> Link {
-        let (owner, marks) = (link.alias_owner().unwrap_or_default().to_owned(), link.marks());
-        if link.is_loopback() {
-            let (name, up) = (link.name.clone(), link.is_up());
-            return Link { place, name, kind: LinkKind::Loopback, mac: None, mtu: None, up, owner, marks };
-        }
-        let kind = match (link.macvlan_mode(), link.kind.as_deref()) {
-            (Some(mode), _) => LinkKind::Macvlan { parent: self.parent(link), mode },
-            (None, Some("bridge")) => LinkKind::Bridge,
-            (None, Some("veth")) => self.veth(link, place),
-            (None, other) => LinkKind::Other(other.unwrap_or("hardware").to_owned()),
-        };
-        let other_end_is_down = || self.beyond_of(link).is_some_and(|port| !port.is_up());
-        let up = link.is_up() && !(matches!(kind, LinkKind::Veth { .. }) && other_end_is_down());
-        let name = link.name.clone();
-        Link { place, name, kind, mac: link.mac, mtu: Some(link.mtu), up, owner, marks }
-    }
-
-    fn address(&self, place: Place, found: &address::Seen) -> Address {
-        Address { place, link: self.name(found.link), address: found.address, prefix_length: found.prefix_length }
-    }
-
-    fn route(&self, place: Place, found: &route::Seen) -> Route {
-        Route {
-            place,
-            destination: found.destination,
-            gateway: found.gateway,
-            link: found.link.map(|link| self.name(link)).unwrap_or_default(),
-            source: found.source,
-        }
-    }
 }

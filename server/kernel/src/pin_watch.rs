@@ -7,12 +7,11 @@ use std::fs::File;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use netloom_model::SandboxId;
-use netloom_plan::object::Place;
 use tokio::io::Interest;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::handle::{Heard, Inner, Notification};
+use crate::netns::Pinned;
 use crate::sys;
 
 /// How long after a change the look is made, for all changes until then: each of our own mounts changes the table, too, a look costs
@@ -41,16 +40,16 @@ pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
         let Some(inner) = inner.upgrade() else { return };
         let lost = lost(inner).await;
         let at = Instant::now();
-        for sandbox in lost {
-            let place = Some(Place::Sandbox(sandbox));
+        for whose in lost {
+            let place = Some(whose.place());
             // Whoever stopped hearing misses it.
             let _ = heard.send(Heard { at, what: Notification::Changed { place, owner: None, what: "namespace" } });
         }
     }
 }
 
-/// The sandboxes whose pin somebody else undid.
-async fn lost(inner: Arc<Inner>) -> Vec<SandboxId> {
+/// Those whose pin somebody else undid.
+async fn lost(inner: Arc<Inner>) -> Vec<Pinned> {
     let workers = inner.clone();
     workers.workers.run(move |_| inner.pins.lost()).await.unwrap_or_default()
 }

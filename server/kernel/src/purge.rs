@@ -9,7 +9,6 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use netloom_model::SandboxId;
 use netloom_plan::describe::{self, pass_rule_name};
 use netloom_plan::foreign_chains::PassRule;
 use netloom_plan::lent::Lent;
@@ -20,7 +19,7 @@ use crate::error::Failure;
 use crate::lent::Ledger;
 use crate::message::link::{self, Counters};
 use crate::message::{address, nsid, route};
-use crate::netns::{self, Pins};
+use crate::netns::{self, Pinned, Pins};
 use crate::nft::NftError;
 use crate::rtnl::{Request, Rtnl, is_absent};
 use crate::stray::{self, NAMED_NAMESPACES};
@@ -101,7 +100,7 @@ enum Handle {
     /// A link in the namespace that the host's has this ID for, by index.
     Elsewhere(i32, u32),
     /// A namespace or stale file in the run directory.
-    Pinned(SandboxId),
+    Pinned(Pinned),
     /// The run directory's mount.
     Mount,
     /// A setting of a link of the host's, to be put back.
@@ -137,7 +136,7 @@ fn remove_one(worker: &mut Worker, pins: &Pins, ledger: &Ledger, item: &Item) ->
                 _ => Ok(()),
             }
         }
-        Handle::Pinned(sandbox) => pins.unpin(*sandbox),
+        Handle::Pinned(whose) => pins.unpin(*whose),
         Handle::Mount => pins.clear().map(|_| ()),
         Handle::Lent(lent) => {
             worker.come_home()?;
@@ -184,9 +183,9 @@ impl Search {
         self.host(worker).map_err(|failure| Error::system("look at the host's links", failure))?;
         let (mut namespaces, mut stale) = (Vec::new(), Vec::new());
         for path in entries(&self.directory) {
-            let Some(sandbox) = sandbox_of(&path) else { continue };
+            let Some(whose) = whose(&path) else { continue };
             let is_namespace = netns::open_namespace(&path).ok().flatten().is_some();
-            if is_namespace { namespaces.push((sandbox, path)) } else { stale.push((sandbox, path)) }
+            if is_namespace { namespaces.push((whose, path)) } else { stale.push((whose, path)) }
         }
         for (_, path) in &namespaces {
             self.inside(worker, path, true);
@@ -204,8 +203,8 @@ impl Search {
         self.without_paths(worker)
             .map_err(|failure| Error::system("look into the namespaces of this host", failure))?;
         for (what, list) in [("namespace", namespaces), ("file", stale)] {
-            for (sandbox, path) in list {
-                self.push(what, path.display().to_string(), "host".to_owned(), Handle::Pinned(sandbox));
+            for (whose, path) in list {
+                self.push(what, path.display().to_string(), "host".to_owned(), Handle::Pinned(whose));
             }
         }
         // Before the rules that keep others from using it.
@@ -307,6 +306,6 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn sandbox_of(path: &Path) -> Option<SandboxId> {
-    path.file_name()?.to_str()?.parse().ok()
+fn whose(path: &Path) -> Option<Pinned> {
+    Pinned::named(path.file_name()?.to_str()?)
 }

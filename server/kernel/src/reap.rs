@@ -25,7 +25,7 @@ use crate::stack::{self, Absent};
 use crate::sys;
 use crate::worker::Worker;
 
-/// From how many links on the host on they go together: that takes a look at all of the host's links.
+/// From how many links on the host, or in the overlay namespace, on they go together: that takes a look at all links there.
 const MANY: usize = 8;
 /// RTNLGRP_LINK of rtnetlink.h.
 const GROUP_LINK: u32 = 1;
@@ -151,7 +151,10 @@ fn reap(inner: &Inner, worker: &mut Worker, place: Place, wanted: Wanted, begun:
 fn delete(rtnl: &mut Rtnl, place: Place, indexes: &[u32], whole_group: bool) -> Vec<(u32, Result<(), Failure>)> {
     let group = if whole_group && indexes.len() > 1 {
         Some(LINK_GROUP)
-    } else if place == Place::Host && indexes.len() >= MANY && leave(rtnl, indexes).is_ok_and(|alone| alone) {
+    } else if !matches!(place, Place::Sandbox(_))
+        && indexes.len() >= MANY
+        && leave(rtnl, indexes).is_ok_and(|alone| alone)
+    {
         Some(LEAVING_GROUP)
     } else {
         None
@@ -189,9 +192,10 @@ struct Selection {
 
 /// What of the wanted is there and ours, by a fresh look.
 fn select(rtnl: &mut Rtnl, place: Place, wanted: Wanted) -> Result<Selection, Failure> {
+    let all_seen = matches!(wanted, Wanted::All) || matches!(place, Place::Sandbox(_));
     let links = match &wanted {
         // A host may have a thousand links.
-        Wanted::Named(named) if place == Place::Host => {
+        Wanted::Named(named) if !matches!(place, Place::Sandbox(_)) => {
             let found: Result<Vec<_>, _> = named.iter().map(|target| link::by_name(rtnl, &target.name)).collect();
             found?.into_iter().flatten().collect()
         }
@@ -228,7 +232,8 @@ fn select(rtnl: &mut Rtnl, place: Place, wanted: Wanted) -> Result<Selection, Fa
             }
         }
     }
-    selection.whole_group = place != Place::Host
+    selection.whole_group = all_seen
+        && place != Place::Host
         && links.iter().filter(|link| link.group == LINK_GROUP).all(|link| selection.targets.contains_key(&link.index));
     Ok(selection)
 }

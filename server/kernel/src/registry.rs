@@ -1,4 +1,4 @@
-//! What is remembered of sandboxes: where their namespace comes from, their name, the nsid that notifications name them by, and what
+//! What is remembered of sandboxes, and of the overlay namespace: where their namespace comes from, their name, the nsid that notifications name them by, and what
 //! became of their links.
 //!
 //! All of it is told or found again; nothing depends on its being complete. What must not live here: descriptors, which
@@ -6,9 +6,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
+use netloom_plan::object::Place;
 
 #[derive(Default)]
 struct Known {
@@ -28,7 +30,11 @@ pub(crate) enum LinkKnown {
 #[derive(Default)]
 struct Tables {
     sandboxes: HashMap<SandboxId, Known>,
-    nsids: HashMap<i32, SandboxId>,
+    nsids: HashMap<i32, Place>,
+    /// Whether the overlay namespace is known to be there.
+    has_overlay: bool,
+    /// When it was last made again because somebody had taken it away.
+    overlay_lost: Option<Instant>,
     /// By owner: an endpoint's ID.
     links: HashMap<String, (SandboxId, LinkKnown)>,
 }
@@ -72,18 +78,20 @@ impl Registry {
         name.unwrap_or_else(|| sandbox.to_string())
     }
 
-    /// Remembers by which nsid the kernel names a sandbox's namespace.
-    pub(crate) fn set_nsid(&self, sandbox: SandboxId, nsid: i32) {
-        self.tables().nsids.insert(nsid, sandbox);
+    /// Remembers by which nsid the kernel names a namespace.
+    pub(crate) fn set_nsid(&self, place: Place, nsid: i32) {
+        let mut tables = self.tables();
+        tables.nsids.insert(nsid, place);
+        tables.has_overlay |= place == Place::Overlay;
     }
 
-    /// The sandbox that the kernel names by an nsid.
-    pub(crate) fn by_nsid(&self, nsid: i32) -> Option<SandboxId> {
+    /// The stack in the namespace that the kernel names by an nsid.
+    pub(crate) fn by_nsid(&self, nsid: i32) -> Option<Place> {
         self.tables().nsids.get(&nsid).copied()
     }
 
-    /// The sandbox that the kernel named by an nsid, which it names nothing by any more.
-    pub(crate) fn take_nsid(&self, nsid: i32) -> Option<SandboxId> {
+    /// What the kernel named by an nsid, which it names nothing by any more.
+    pub(crate) fn take_nsid(&self, nsid: i32) -> Option<Place> {
         self.tables().nsids.remove(&nsid)
     }
 
@@ -106,7 +114,27 @@ impl Registry {
     pub(crate) fn let_go(&self, sandbox: SandboxId) {
         let mut tables = self.tables();
         tables.sandboxes.remove(&sandbox);
-        tables.nsids.retain(|_, known| *known != sandbox);
+        tables.nsids.retain(|_, known| *known != Place::Sandbox(sandbox));
+    }
+
+    /// The overlay namespace is no longer held.
+    pub(crate) fn let_go_overlay(&self) {
+        let mut tables = self.tables();
+        tables.has_overlay = false;
+        tables.nsids.retain(|_, known| *known != Place::Overlay);
+    }
+
+    /// The overlay namespace is about to be made. Where it was known to be there, somebody took it away.
+    pub(crate) fn make_overlay(&self) {
+        let mut tables = self.tables();
+        if std::mem::take(&mut tables.has_overlay) {
+            tables.overlay_lost = Some(Instant::now());
+        }
+    }
+
+    /// Whether the overlay namespace was made again within this time because somebody had taken it away.
+    pub(crate) fn lost_overlay_within(&self, time: Duration) -> bool {
+        self.tables().overlay_lost.is_some_and(|at| at.elapsed() < time)
     }
 
     /// Forgets a sandbox.
@@ -114,6 +142,6 @@ impl Registry {
         let mut tables = self.tables();
         tables.sandboxes.remove(&sandbox);
         tables.links.retain(|_, (of, _)| *of != sandbox);
-        tables.nsids.retain(|_, known| *known != sandbox);
+        tables.nsids.retain(|_, known| *known != Place::Sandbox(sandbox));
     }
 }

@@ -1,4 +1,4 @@
-//! Getting into a network stack: the host's, a namespace of ours, or an adopted one that is still the same.
+//! Getting into a network stack: the host's, that of overlay networks, a namespace of ours, or an adopted one that is still the same.
 //!
 //! What must not live here: what is looked at or changed there.
 
@@ -11,7 +11,7 @@ use netloom_plan::object::Place;
 use crate::error::Failure;
 use crate::handle::Inner;
 use crate::message::nsid;
-use crate::netns;
+use crate::netns::{self, Pinned};
 use crate::rtnl::Rtnl;
 use crate::sys;
 use crate::worker::Worker;
@@ -25,9 +25,9 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// A sandbox's, from now on heard by its name.
-    pub(crate) fn of(inner: &Inner, sandbox: SandboxId, ids: Ids, rtnl: Rtnl) -> Self {
-        inner.registry.set_nsid(sandbox, ids.on_host);
+    /// Of a namespace of ours or an adopted one, from now on heard by its name.
+    pub(crate) fn of(inner: &Inner, place: Place, ids: Ids, rtnl: Rtnl) -> Self {
+        inner.registry.set_nsid(place, ids.on_host);
         Self { rtnl, ids: Some(ids) }
     }
 
@@ -72,18 +72,24 @@ impl From<Absent> for crate::Error {
 
 /// Takes the worker's thread into a stack.
 pub(crate) fn enter(inner: &Inner, worker: &mut Worker, place: Place) -> Result<Stack, Absent> {
-    let Place::Sandbox(sandbox) = place else { return host(worker) };
+    let sandbox = match place {
+        Place::Host => return host(worker),
+        Place::Overlay => return pinned(inner, worker, Pinned::Overlay),
+        Place::Sandbox(sandbox) => sandbox,
+    };
     match inner.registry.source(sandbox) {
         NamespaceSource::Host => host(worker),
-        NamespaceSource::Made => {
-            let path = inner.pins.path(sandbox);
-            match netns::open_namespace(&path) {
-                Ok(Some(file)) => inside(inner, worker, sandbox, &file),
-                Ok(None) => Err(Absent::Gone(format!("there is no namespace at {}", path.display()))),
-                Err(error) => Err(Absent::Failed("open the namespace", error.into())),
-            }
-        }
+        NamespaceSource::Made => pinned(inner, worker, Pinned::Sandbox(sandbox)),
         NamespaceSource::Adopted(adoption) => adopted(inner, worker, sandbox, &adoption),
+    }
+}
+
+fn pinned(inner: &Inner, worker: &mut Worker, whose: Pinned) -> Result<Stack, Absent> {
+    let path = inner.pins.path(whose);
+    match netns::open_namespace(&path) {
+        Ok(Some(file)) => inside(inner, worker, whose.place(), &file),
+        Ok(None) => Err(Absent::Gone(format!("there is no namespace at {}", path.display()))),
+        Err(error) => Err(Absent::Failed("open the namespace", error.into())),
     }
 }
 
@@ -103,19 +109,14 @@ fn adopted(inner: &Inner, worker: &mut Worker, sandbox: SandboxId, adoption: &Ad
     if cookie != adoption.cookie {
         return Err(Absent::Gone(format!("{} is another namespace than the one that was adopted", adoption.path)));
     }
-    finish(inner, worker, sandbox, &file, probe)
+    finish(inner, worker, Place::Sandbox(sandbox), &file, probe)
 }
 
 /// Takes the thread into an open namespace of ours, and sees to it that each can name the other.
-pub(crate) fn inside(
-    inner: &Inner,
-    worker: &mut Worker,
-    sandbox: SandboxId,
-    namespace: impl AsFd,
-) -> Result<Stack, Absent> {
+pub(crate) fn inside(inner: &Inner, worker: &mut Worker, place: Place, namespace: impl AsFd) -> Result<Stack, Absent> {
     worker.enter(&namespace).map_err(Absent::doing("enter the namespace"))?;
     let rtnl = Rtnl::open().map_err(Absent::doing("open a netlink socket"))?;
-    finish(inner, worker, sandbox, namespace, rtnl)
+    finish(inner, worker, place, namespace, rtnl)
 }
 
 /// By what IDs two namespaces know each other.
@@ -137,10 +138,10 @@ pub(crate) fn identify(worker: &mut Worker, namespace: impl AsFd, rtnl: &mut Rtn
 fn finish(
     inner: &Inner,
     worker: &mut Worker,
-    sandbox: SandboxId,
+    place: Place,
     namespace: impl AsFd,
     mut rtnl: Rtnl,
 ) -> Result<Stack, Absent> {
     let ids = identify(worker, namespace, &mut rtnl).map_err(Absent::doing("give the namespace an ID"))?;
-    Ok(Stack::of(inner, sandbox, ids, rtnl))
+    Ok(Stack::of(inner, place, ids, rtnl))
 }

@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use netloom_plan::object::{Key, LinkKind, Mark, Object, Observed, Place, Scope, Stray};
+use netloom_plan::object::{Key, Link, LinkKind, Mark, Object, Observed, Place, Scope, Stray};
 use nix::errno::Errno;
 
 use crate::Error;
@@ -36,6 +36,9 @@ pub(crate) async fn look(inner: &Arc<Inner>, scope: &Scope, observed: &mut Obser
         {
             inner.registry.learn_link(sandbox, &link.owner, LinkKnown::Seen);
             found.insert(link.owner.as_str());
+        }
+        if let Object::Link(Link { place: Place::Overlay, kind: LinkKind::Vxlan { .. }, owner, .. }) = object {
+            found.insert(owner.as_str());
         }
     }
     if let Some(owners) = scope.owners.clone() {
@@ -150,6 +153,18 @@ pub(crate) fn remove(inner: &Inner, worker: &mut Worker, stray: &Stray) -> Resul
         inner.registry.learn_link(sandbox, &stray.owner, LinkKnown::Gone);
     }
     Ok(())
+}
+
+/// Removes the VXLAN devices that carry an overlay network's mark, wherever they are; answers whether there were any. The thread is at home then.
+pub(crate) fn remove_tunnel(worker: &mut Worker, network: &str) -> Result<bool, Failure> {
+    let is_one = |link: &link::Seen| link.mark() == Whose::Ours(network) && link.kind.as_deref() == Some("vxlan");
+    let mut removed = false;
+    for (id, found) in everywhere(worker)?.into_iter().filter(|(_, link)| is_one(link)) {
+        let request = id.map_or_else(|| link::delete(found.index), |id| link::delete_elsewhere(id, found.index));
+        worker.home_socket()?.execute_one(request)?;
+        removed = true;
+    }
+    Ok(removed)
 }
 
 /// Links of ours in every namespace that can be found, the host's own included, with the namespace's ID (none for the host's own).

@@ -8,25 +8,28 @@ mod firewall;
 mod lent;
 mod namespace;
 mod object;
+mod overlay;
+mod subject;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Instant;
 
-use netloom_model::plan::{Action, Refusal};
+use netloom_model::plan::Refusal;
 use netloom_plan::object::{Link, LinkKind, Object, Observed, Operation, Place, Scope, Sysctl};
 
 use crate::error::{Failure, Subject};
 use crate::handle::{Inner, Look, Sockets};
 use crate::message::{address, link};
 use crate::observe::{self, Known};
-use crate::rtnl::{self, Request};
+use crate::rtnl::{self, Request, Rtnl};
 use crate::sockets;
 use crate::solicited;
 use crate::stack::Stack;
 use crate::sysctl;
 use crate::worker::Worker;
 pub(crate) use blocked::Blocked;
+pub(crate) use subject::subject;
 
 /// Whether what lies between two fault points is sent by itself, so that a test can stop there.
 const STEP_BY_STEP: bool = cfg!(feature = "fault-points");
@@ -69,6 +72,8 @@ struct Visiting<'a> {
     links: HashMap<String, link::Seen>,
     addresses: Option<Vec<address::Seen>>,
     queue: Vec<Queued>,
+    /// A socket in the overlay namespace, once it was needed.
+    overlay: Option<Rtnl>,
     blocked: &'a mut Blocked,
 }
 
@@ -120,6 +125,7 @@ pub(crate) fn visit(
         links: HashMap::new(),
         addresses: None,
         queue: Vec::new(),
+        overlay: None,
         blocked: &mut blocked,
     };
     visiting.run(entered.links);
@@ -148,42 +154,11 @@ fn meant_links(operation: &Operation) -> impl Iterator<Item = &str> {
         Object::Link(Link { kind: LinkKind::Macvlan { parent, .. }, .. }) => Some(parent.as_str()),
         _ => None,
     };
-    operation.object().link().into_iter().chain(from).chain(parent).filter(|name| !name.is_empty())
-}
-
-/// What an operation is about, for messages.
-pub(crate) fn subject(inner: &Inner, operation: &Operation) -> Subject {
-    let object = operation.object();
-    let whereabouts = match object.place() {
-        Place::Host => "on the host".to_owned(),
-        Place::Sandbox(sandbox) => format!("in sandbox {}", inner.registry.name(sandbox)),
+    let bridge = match operation.object() {
+        Object::Link(Link { kind: LinkKind::Vxlan { bridge, .. }, .. }) => Some(bridge.as_str()),
+        _ => None,
     };
-    let object = match object {
-        Object::Namespace(namespace) => format!("the namespace of sandbox {}", namespace.name),
-        Object::Sysctl(sysctl) => format!("setting {} {whereabouts}", sysctl.path),
-        Object::Link(link) => format!("link {} {whereabouts}", link.name),
-        Object::Address(address) => {
-            format!("address {}/{} on {} {whereabouts}", address.address, address.prefix_length, address.link)
-        }
-        Object::Route(route) => format!("route {} {whereabouts}", route.destination),
-        Object::Firewall(part) => format!("{} on the host", netloom_plan::describe::part_name(part)),
-        Object::PassRule(rule) => format!("{} on the host", netloom_plan::describe::pass_rule_name(rule)),
-        Object::Lent(lent) => format!("setting {} on the host", lent.path()),
-        Object::Stray(stray) => match stray.sandbox {
-            Some(sandbox) => {
-                format!("link {} of sandbox {} in another namespace", stray.name, inner.registry.name(sandbox))
-            }
-            None => {
-                format!("link {} of endpoint {}, which is not known, in another namespace", stray.name, stray.owner)
-            }
-        },
-    };
-    let action = match operation {
-        Operation::Create(_) => Action::Create,
-        Operation::Change { .. } => Action::Change,
-        Operation::Delete(_) => Action::Delete,
-    };
-    Subject { object, action }
+    operation.object().link().into_iter().chain(from).chain(parent).chain(bridge).filter(|name| !name.is_empty())
 }
 
 impl Visiting<'_> {
@@ -242,7 +217,17 @@ impl Visiting<'_> {
     /// Starts one operation: done at once, or queued.
     fn one(&mut self, index: usize, operation: &Operation) -> Outcome {
         match operation {
-            Operation::Create(Object::Namespace(_)) | Operation::Change { to: Object::Namespace(_), .. } => Ok(()),
+            Operation::Create(Object::Namespace(_) | Object::OverlayNamespace)
+            | Operation::Change { to: Object::Namespace(_) | Object::OverlayNamespace, .. } => Ok(()),
+            Operation::Create(Object::Forwarding(one)) | Operation::Change { to: Object::Forwarding(one), .. } => {
+                self.set_forwarding(index, one)
+            }
+            Operation::Create(Object::Neighbour(one)) | Operation::Change { to: Object::Neighbour(one), .. } => {
+                self.set_neighbour(index, one)
+            }
+            Operation::Delete(object @ (Object::Forwarding(_) | Object::Neighbour(_))) => {
+                self.delete_entry(index, object)
+            }
             Operation::Create(Object::Sysctl(sysctl)) | Operation::Change { to: Object::Sysctl(sysctl), .. } => {
                 self.setting(index, sysctl)
             }
@@ -289,7 +274,7 @@ impl Visiting<'_> {
         self.inner.listener.take_in(&self.inner.registry);
         // The end of a namespace that had this ID before may have been heard only now.
         if let Some(ids) = self.stack.ids {
-            self.inner.registry.set_nsid(sandbox, ids.on_host);
+            self.inner.registry.set_nsid(self.place, ids.on_host);
         }
         let (began, mut observed) = (Instant::now(), Observed::default());
         let known = Known { counters: link::Counters::With, settings: &self.settings, fresh: self.fresh };
@@ -321,7 +306,7 @@ impl Visiting<'_> {
     /// Looks at the links that the operations are about. In a sandbox those are nearly all there are; a host may have a thousand.
     fn look_at_meant_links(&mut self) -> Result<(), Failure> {
         let names: BTreeSet<&str> = self.operations.iter().flat_map(meant_links).collect();
-        if self.place != Place::Host || names.len() > FEW {
+        if matches!(self.place, Place::Sandbox(_)) || names.len() > FEW {
             return self.look_at_links();
         }
         let found: Result<Vec<_>, _> = names.iter().map(|name| link::by_name(&mut self.stack.rtnl, name)).collect();

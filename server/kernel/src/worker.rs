@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::Error;
 use crate::error::Failure;
+use crate::netns;
 use crate::rtnl::Rtnl;
 
 type Job = Box<dyn FnOnce(&mut Worker) + Send>;
@@ -41,6 +42,15 @@ impl Worker {
     /// A socket in the home namespace, wherever the thread is.
     pub(crate) fn home_socket(&mut self) -> Result<&mut Rtnl, Failure> {
         self.socket.as_mut().ok_or(Failure { errno: libc::EBADF, text: None })
+    }
+
+    /// A socket in a namespace; the thread is where it was afterwards.
+    pub(crate) fn socket_in(&mut self, namespace: impl AsFd) -> Result<Rtnl, Failure> {
+        let here = netns::current()?;
+        self.enter(namespace)?;
+        let socket = Rtnl::open();
+        setns(here, CloneFlags::CLONE_NEWNET)?;
+        socket
     }
 
     /// Moves the thread into a namespace until the job ends.

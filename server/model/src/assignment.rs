@@ -1,6 +1,6 @@
 //! What a node is told to realise: our nouns, keyed, complete in themselves. No kernel numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -20,6 +20,8 @@ pub enum Key {
     Network(NetworkId),
     /// A sandbox with its endpoints.
     Sandbox(SandboxId),
+    /// An endpoint of an overlay network on another node.
+    Peer(EndpointId),
 }
 
 /// A set of assigned objects. A full set holds everything; a change holds what some keys name now, absent ones being gone.
@@ -31,6 +33,10 @@ pub struct Assignment {
     pub networks: BTreeMap<NetworkId, AssignedNetwork>,
     /// Sandboxes.
     pub sandboxes: BTreeMap<SandboxId, AssignedSandbox>,
+    /// Endpoints on other nodes, of the overlay networks that are in use here. A change that names a network or a sandbox need not bring them
+    /// along; one that names a peer brings its network.
+    #[serde(default)]
+    pub peers: BTreeMap<EndpointId, AssignedPeer>,
 }
 
 /// A network, as a node needs it.
@@ -52,6 +58,9 @@ pub struct AssignedNetwork {
     pub bridge: Option<AssignedBridge>,
     /// Settings of driver macvlan.
     pub macvlan: Option<AssignedMacvlan>,
+    /// What driver overlay needs.
+    #[serde(default)]
+    pub overlay: Option<AssignedOverlay>,
     /// Whether an endpoint of a running sandbox is on it here: what belongs to the network as a whole is made only then.
     pub in_use: bool,
     /// Whether everything of it must go.
@@ -161,6 +170,34 @@ pub struct AssignedMacvlan {
     pub probe: bool,
     /// Whether the host reaches the endpoints.
     pub host_access: bool,
+}
+
+/// What a node needs of an overlay network, besides its peers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignedOverlay {
+    /// The network's number in VXLAN packets: 24 bits, from 4097. No two networks of a node have the same.
+    pub vni: u32,
+    /// UDP port of the packets; 4789 unless the swarm says another.
+    pub data_path_port: u16,
+    /// This node's own address on the underlay.
+    pub vtep: IpAddr,
+    /// The other nodes that have endpoints on this network: nobody else's packets for it are let in.
+    pub vteps: BTreeSet<IpAddr>,
+}
+
+/// An endpoint of an overlay network on another node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignedPeer {
+    /// ID.
+    pub id: EndpointId,
+    /// Its network.
+    pub network: NetworkId,
+    /// Ethernet address.
+    pub mac: MacAddr,
+    /// Addresses.
+    pub addresses: Vec<IpAddr>,
+    /// The underlay address of the node that it is on.
+    pub vtep: IpAddr,
 }
 
 /// A sandbox, as a node needs it.

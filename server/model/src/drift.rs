@@ -26,11 +26,11 @@ pub struct Drift {
     pub belongs_to: Option<ObjectRef>,
     /// How it differs.
     pub difference: Difference,
-    /// Kind of kernel object: `namespace`, `link`, `address`, `route`, `sysctl`.
+    /// Kind of kernel object: `namespace`, `link`, `address`, `route`, `sysctl`, `firewall`, `forwarding`, `neighbour`.
     pub object: String,
     /// Its name.
     pub name: String,
-    /// Where: `host`, or the sandbox's name.
+    /// Where: `host`, `overlay` for the namespace that overlay networks are in, or the sandbox's name.
     pub place: String,
     /// What is wanted, in words.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,5 @@
-//! Names of the links that Netloom makes on the host: the same for the node that makes them and for whoever tells of them. What must not live
-//! here: what else a link is (`plan`), and names of links that are not Netloom's.
+//! Names of the links that Netloom makes on the host and in its overlay namespace: the same for the node that makes them and for whoever tells
+//! of them. What must not live here: what else a link is (`plan`), and names of links that are not Netloom's.
 
 use crate::id::{EndpointId, NetworkId};
 use crate::network::{Driver, NetworkSpec};
@@ -8,12 +8,17 @@ use crate::network::{Driver, NetworkSpec};
 pub const PREFIX: &str = "nl-";
 
 /// Name of a network's link on the host: a bridge that nobody named, or the shim of a macvlan network, through which the host reaches its
-/// endpoints.
+/// endpoints. An overlay network's bridge, in the overlay namespace, has such a name, too.
 pub fn of_network(network: NetworkId) -> String {
     format!("{PREFIX}{}", network.short())
 }
 
-/// Name of the host's end of an endpoint's pair.
+/// Name of an overlay network's VXLAN device, in the overlay namespace.
+pub fn tunnel(network: NetworkId) -> String {
+    format!("{PREFIX}v{}", network.short())
+}
+
+/// Name of the end of an endpoint's pair that is not in its sandbox.
 pub fn port(endpoint: EndpointId) -> String {
     format!("{PREFIX}p{}", endpoint.short())
 }

@@ -34,11 +34,11 @@ impl Action {
 pub struct PlannedOperation {
     /// What is done.
     pub action: Action,
-    /// Kind of object: `namespace`, `link`, `address`, `route`, `sysctl`.
+    /// Kind of object: `namespace`, `link`, `address`, `route`, `sysctl`, `firewall`, `forwarding`, `neighbour`.
     pub object: String,
     /// Its name, such as `eth0` or `192.168.122.2/24 on eth0`.
     pub name: String,
-    /// Where: `host`, or the sandbox's name.
+    /// Where: `host`, `overlay` for the namespace that overlay networks are in, or the sandbox's name.
     pub place: String,
     /// The operation in a sentence.
     pub summary: String,

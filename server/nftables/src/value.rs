@@ -49,6 +49,9 @@ impl DataType {
     /// A verdict: only as data of a map.
     pub const VERDICT: Self = Self { code: 0xffff_ff00, length: 16 };
 
+    /// The number of a virtual network in a VXLAN packet. `nft` has no name for such a thing, and shows it as an IPv4 address: 4097 as 0.0.16.1.
+    pub const VNI: Self = Self::IPV4_ADDR;
+
     const KNOWN: [Self; 6] =
         [Self::IPV4_ADDR, Self::IPV6_ADDR, Self::INET_PROTO, Self::INET_SERVICE, Self::MARK, Self::IFNAME];
 
@@ -126,6 +129,11 @@ impl Value {
         Self(mark.to_ne_bytes().to_vec())
     }
 
+    /// The number of a virtual network, of 24 bits.
+    pub fn vni(vni: u32) -> Self {
+        Self((vni & 0x00ff_ffff).to_be_bytes().to_vec())
+    }
+
     /// Several values in one: each begins at a multiple of four bytes.
     pub fn concatenation(fields: &[Self]) -> Self {
         let mut bytes = Vec::new();
@@ -173,6 +181,11 @@ impl Value {
     /// As a port.
     pub fn to_inet_service(&self) -> Option<u16> {
         self.as_bytes().try_into().ok().map(u16::from_be_bytes)
+    }
+
+    /// As the number of a virtual network.
+    pub fn to_vni(&self) -> Option<u32> {
+        self.as_bytes().try_into().ok().map(u32::from_be_bytes)
     }
 
     /// The next value in numeric order; absent after the last one.

@@ -8,10 +8,12 @@ mod endpoint;
 mod firewall;
 mod forwarding;
 mod macvlan;
+mod overlay;
 mod parent;
 mod port;
 mod sandbox;
 mod sysctl;
+mod underlay;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -26,6 +28,7 @@ pub use bridge::host_conditions;
 pub use coexist::Beside;
 pub(crate) use firewall::{FORWARD_PRIORITY, PASSES};
 pub use forwarding::{Lending, ways_out};
+pub use overlay::{entries, overlay_mtu};
 pub use port::host_addresses;
 
 use crate::firewall::Part;
@@ -122,6 +125,7 @@ impl Default for Compiled {
                 sandboxes: BTreeMap::new(),
                 only_there: BTreeSet::new(),
                 host: false,
+                overlay: None,
                 firewall: false,
                 publishers: BTreeSet::new(),
                 published: BTreeSet::new(),
@@ -143,11 +147,16 @@ impl Default for Compiled {
     }
 }
 
-/// Whether a sandbox has endpoints, all of them on bridge networks, and all of them must go.
+/// Whether a sandbox has endpoints, all of them on networks of bridges, and all of them must go.
 fn leaves_bridges(sandbox: &AssignedSandbox, assignment: &Assignment) -> bool {
-    let is_on_bridge = |network: &NetworkId| assignment.networks.get(network).and_then(bridge::of).is_some();
+    let is_on_bridge = |network: &NetworkId| assignment.networks.get(network).is_some_and(has_pairs);
     let leaves = |endpoint: &AssignedEndpoint| endpoint.deleting && is_on_bridge(&endpoint.network);
     !sandbox.endpoints.is_empty() && sandbox.endpoints.iter().all(leaves)
+}
+
+/// Whether endpoints of a network have pairs, of which the ends that are not in sandboxes are ports of a bridge.
+fn has_pairs(network: &AssignedNetwork) -> bool {
+    bridge::of(network).is_some() || overlay::of(network).is_some()
 }
 
 /// Compiles an assignment: full or a change, the same function. Stopped and deleting objects compile to nothing wanted,
@@ -159,6 +168,10 @@ pub fn compile(assignment: &Assignment, facts: &Facts, gates: &Gates) -> Compile
         forwarding::network(&mut compiled, network, facts, gates);
         coexist::network(&mut compiled, network, gates);
         macvlan::network(&mut compiled, network, facts, gates);
+        overlay::network(&mut compiled, network, facts, gates);
+    }
+    for peer in assignment.peers.values() {
+        overlay::peer(&mut compiled, peer, assignment.networks.get(&peer.network), facts, gates);
     }
     for sandbox in assignment.sandboxes.values() {
         sandbox::sandbox(&mut compiled, sandbox, assignment, facts, gates);
@@ -166,9 +179,10 @@ pub fn compile(assignment: &Assignment, facts: &Facts, gates: &Gates) -> Compile
     compiled
 }
 
-/// Whether a pass over these objects works on the host's own stack too, where objects belong to several sandboxes at once.
+/// Whether a pass over these objects works on the host's own stack or in the overlay namespace too, where objects belong to several sandboxes at
+/// once.
 pub fn uses_host(assignment: &Assignment) -> bool {
-    assignment.networks.values().any(|network| macvlan::has_shim(network) || bridge::of(network).is_some())
+    assignment.networks.values().any(|network| macvlan::has_shim(network) || has_pairs(network))
 }
 
 /// Name of a network's link on the host, if it has one.
@@ -186,6 +200,13 @@ impl Compiled {
     fn want(&mut self, owner: AssignedKey, object: Object) {
         let key = self.look_for(owner, &object);
         self.desired.insert(key, object);
+    }
+
+    /// Adds what several networks share, unless another added it.
+    fn want_shared(&mut self, shared: &[(Key, Object)]) {
+        if shared.last().is_some_and(|(key, _)| !self.desired.contains_key(key)) {
+            self.desired.extend(shared.iter().cloned());
+        }
     }
 
     /// Adds a setting that its link inherits.
@@ -244,21 +265,25 @@ impl Compiled {
         }
         let is_inside = |key: &Key| match key.place() {
             Place::Sandbox(id) => self.scope.only_there.contains(&id) && !matches!(key, Key::Namespace(_)),
-            Place::Host => false,
+            Place::Host | Place::Overlay => false,
         };
         if !self.scope.only_there.is_empty() {
             self.desired.retain(|key, _| !is_inside(key));
         }
     }
 
-    /// Puts the host's end of an endpoint's pair into the scope, whether the endpoint stays or goes.
-    fn look_for_port(&mut self, endpoint: EndpointId) {
+    /// Puts the other end of an endpoint's pair into the scope, whether the endpoint stays or goes.
+    fn look_for_port(&mut self, endpoint: EndpointId, at: Place) {
+        if at == Place::Overlay {
+            return self.overlay_scope().links.push(host_link::port(endpoint));
+        }
         self.scope.host = true;
         self.scope.host_links.push(host_link::port(endpoint));
     }
 
     /// Puts a network that the assignment does not hold any more into the scope.
     pub fn look_for_network(&mut self, network: NetworkId) {
+        self.look_for_overlay(network);
         self.scope.host = true;
         self.scope.host_links.push(host_link::of_network(network));
     }
@@ -323,12 +348,12 @@ impl Compiled {
         }
         match key.place() {
             Place::Sandbox(id) => self.names.contains_key(&id).then_some(AssignedKey::Sandbox(id)),
-            Place::Host => match object {
+            Place::Host | Place::Overlay => match object {
                 Object::Stray(stray) => {
                     stray.sandbox.filter(|id| self.names.contains_key(id)).map(AssignedKey::Sandbox)
                 }
                 Object::Link(link) => self.marks.get(&link.owner).copied(),
-                Object::Firewall(Part::Element(element)) => self.marks.get(element.publisher()?).copied(),
+                Object::Firewall(Part::Element(element)) => self.marks.get(element.owner()?).copied(),
                 Object::Route(_) => self.claimed.get(&key).map(|id| AssignedKey::Sandbox(*id)),
                 _ => None,
             },

@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
 use netloom_model::plan::{Action, PlannedOperation, Refusal};
-use netloom_nftables::element::Data;
-use netloom_nftables::{Element, Rule, Verdict};
 
 use crate::compile::Compiled;
-use crate::firewall::{self, Part};
-use crate::foreign_chains::{DOCKER_USER, PassRule, docker_table};
 use crate::interruption::interrupts;
 use crate::lent::Lent;
 use crate::marks::{self, Marks};
 use crate::object::{Link, LinkKind, Object, Operation, Place, Route};
+use crate::overlay::{Forwarding, TunnelPort, Way};
+use rules::{part_value, pass_rule_value};
+
+mod rules;
+
+pub use rules::{part_name, pass_rule_name};
 
 /// Names of sandboxes.
 pub type Names = BTreeMap<SandboxId, String>;
@@ -22,20 +24,31 @@ pub type Names = BTreeMap<SandboxId, String>;
 /// Kind of object, as plans and drift name it.
 pub fn kind(object: &Object) -> &'static str {
     match object {
-        Object::Namespace(_) => "namespace",
+        Object::Namespace(_) | Object::OverlayNamespace => "namespace",
         Object::Sysctl(_) | Object::Lent(_) => "sysctl",
         Object::Link(_) => "link",
         Object::Address(_) => "address",
         Object::Route(_) => "route",
         Object::Firewall(_) | Object::PassRule(_) => "firewall",
+        Object::Forwarding(_) => "forwarding",
+        Object::Neighbour(_) => "neighbour",
         Object::Stray(_) => "stray link",
     }
 }
 
-/// Where: `host`, the sandbox's name, or its ID when it has no name any more.
+/// What the overlay namespace is called where sandboxes are called by their names.
+const OVERLAY: &str = "overlay";
+
+/// A namespace by the name of what it is for.
+pub(crate) fn namespace(name: &str) -> String {
+    if name == OVERLAY { "overlay namespace".to_owned() } else { format!("namespace of {name}") }
+}
+
+/// Where: `host`, `overlay`, the sandbox's name, or its ID when it has no name any more.
 pub fn place(place: Place, names: &Names) -> String {
     match place {
         Place::Host => "host".to_owned(),
+        Place::Overlay => OVERLAY.to_owned(),
         Place::Sandbox(id) => names.get(&id).cloned().unwrap_or_else(|| id.to_string()),
     }
 }
@@ -43,7 +56,9 @@ pub fn place(place: Place, names: &Names) -> String {
 /// The object's name within its place, such as `eth0` or `192.168.122.2/24 on eth0`.
 pub fn name(object: &Object, names: &Names) -> String {
     match object {
-        Object::Namespace(_) => place(object.place(), names),
+        Object::Namespace(_) | Object::OverlayNamespace => place(object.place(), names),
+        Object::Forwarding(one) => format!("{} on {}", one.mac, table(one)),
+        Object::Neighbour(one) => format!("{} on {}", one.address, one.link),
         Object::Sysctl(sysctl) => dotted(&sysctl.path),
         Object::Link(link) => link.name.clone(),
         Object::Address(address) => format!("{}/{} on {}", address.address, address.prefix_length, address.link),
@@ -62,6 +77,7 @@ pub fn name(object: &Object, names: &Names) -> String {
 pub fn title(object: &Object, names: &Names) -> String {
     match object {
         Object::Namespace(_) => format!("namespace of sandbox {}", place(object.place(), names)),
+        Object::OverlayNamespace => "the overlay namespace".to_owned(),
         Object::Stray(_) => format!("link {} in another namespace", name(object, names)),
         _ => format!("{} {} {}", kind(object), name(object, names), whereabouts(object.place(), names)),
     }
@@ -74,6 +90,9 @@ pub fn value(object: &Object) -> String {
             NamespaceSource::Adopted(adoption) => format!("adopted from {}", adoption.path),
             NamespaceSource::Made | NamespaceSource::Host => "made by Netloom".to_owned(),
         },
+        Object::OverlayNamespace => "made by Netloom".to_owned(),
+        Object::Forwarding(one) => way(one.way),
+        Object::Neighbour(one) => one.mac.to_string(),
         Object::Sysctl(sysctl) => sysctl.value.clone(),
         Object::Link(link) => link_value(link),
         Object::Address(address) => format!("{}/{} on {}", address.address, address.prefix_length, address.link),
@@ -138,6 +157,15 @@ fn summary(operation: &Operation, names: &Names) -> String {
                 format!("Make the network namespace of sandbox {}.", namespace.name)
             }
         },
+        (Operation::Create(_), Object::OverlayNamespace) => {
+            "Make the network namespace of overlay networks.".to_owned()
+        }
+        (Operation::Create(_), Object::Forwarding(one)) => {
+            format!("Send frames to {} {} ({}, {whereabouts}).", one.mac, way(one.way), table(one))
+        }
+        (Operation::Create(_), Object::Neighbour(one)) => {
+            format!("Answer for {} with {} on {} {whereabouts}.", one.address, one.mac, one.link)
+        }
         (Operation::Create(_) | Operation::Change { .. }, Object::Sysctl(sysctl)) => {
             format!("Set {} to {} {whereabouts}.", dotted(&sysctl.path), sysctl.value)
         }
@@ -177,6 +205,7 @@ fn summary(operation: &Operation, names: &Names) -> String {
 fn whereabouts(at: Place, names: &Names) -> String {
     match at {
         Place::Host => "on the host".to_owned(),
+        Place::Overlay => "in the overlay namespace".to_owned(),
         Place::Sandbox(_) => format!("in sandbox {}", place(at, names)),
     }
 }
@@ -194,7 +223,15 @@ fn link_value(link: &Link) -> String {
             let back = if settings.hairpin { ", reaching itself" } else { "" };
             vec![format!("pair, other end {port} on {at}{alone}{back}")]
         }
-        LinkKind::Port => vec!["the host's end of a pair".to_owned()],
+        LinkKind::Port => vec!["the other end of a pair".to_owned()],
+        LinkKind::OverlayBridge { snooping: false } => vec!["bridge".to_owned()],
+        LinkKind::OverlayBridge { snooping: true } => vec!["bridge, asking for multicast groups".to_owned()],
+        LinkKind::Vxlan { tunnel, bridge, port } => {
+            let at = if bridge.is_empty() { "no bridge".to_owned() } else { format!("bridge {bridge}") };
+            let learning = if tunnel.learning { ", learning" } else { "" };
+            let (vni, udp, local) = (tunnel.vni, tunnel.port, tunnel.local);
+            vec![format!("VXLAN, VNI {vni} on UDP port {udp} from {local}{learning}, on {at}{}", loudness(*port))]
+        }
         LinkKind::Other(kind) => vec![kind.clone()],
     };
     parts.extend(link.mac.map(|mac| format!("MAC {mac}")));
@@ -208,31 +245,34 @@ fn link_value(link: &Link) -> String {
     parts.join(", ")
 }
 
-/// A part of the firewall by kind and name.
-pub fn part_name(part: &Part) -> String {
-    match part {
-        Part::Table => format!("nftables table {}", firewall::table()),
-        Part::Set(set) => format!("nftables set {}", set.name),
-        Part::Chain(filled) => format!("nftables chain {}", filled.chain.name),
-        Part::Element(one) => match one.published() {
-            Some((port, _)) if one.is_open() => format!("open port {port}"),
-            Some((port, _)) => format!("published port {port}"),
-            None => format!("element {} of nftables set {}", element_key(&one.element), one.set),
-        },
+/// The table that says where frames go.
+fn table(one: &Forwarding) -> String {
+    match one.way {
+        Way::Node(_) => one.link.clone(),
+        Way::Tunnel { .. } => format!("the bridge of {}", one.link),
     }
 }
 
-/// Our rule in somebody else's table.
-pub fn pass_rule_name(rule: &PassRule) -> String {
-    format!("rule netloom in chain {DOCKER_USER} of nftables table {}", docker_table(rule.family))
+fn way(way: Way) -> String {
+    match way {
+        Way::Node(Some(node)) => format!("to node {node}"),
+        Way::Node(None) => "to several nodes".to_owned(),
+        Way::Tunnel { sticky: true } => "into the tunnel".to_owned(),
+        Way::Tunnel { sticky: false } => "into the tunnel, until a sandbox here takes the address".to_owned(),
+    }
 }
 
-fn pass_rule_value(rule: &PassRule) -> String {
-    match (rule.copies, rule.reached) {
-        (1, true) => "accepts what Netloom lets pass".to_owned(),
-        (1, false) => "behind a rule that leads all packets past it".to_owned(),
-        (copies, _) => format!("there {copies} times"),
-    }
+/// What a bridge does with its VXLAN device that it should not.
+fn loudness(port: TunnelPort) -> String {
+    let TunnelPort { learning, flood, multicast, broadcast, suppress } = port;
+    let said = [
+        (learning, ", learning from frames"),
+        (flood, ", flooding"),
+        (multicast, ", flooding multicasts"),
+        (broadcast, ", flooding broadcasts"),
+        (!suppress, ", answering for nobody"),
+    ];
+    said.iter().filter(|(is_so, _)| *is_so).map(|(_, words)| *words).collect()
 }
 
 fn lent_value(lent: &Lent) -> &'static str {
@@ -250,43 +290,6 @@ fn give_back(lent: &Lent) -> String {
         Some(_) if lent.stays => format!("Leave {name} on the host as it is: the whole host forwards by now."),
         Some(_) => format!("Set {name} on the host back to what it was."),
     }
-}
-
-/// The name that it holds; the bytes of what somebody else put there.
-fn element_key(element: &Element) -> String {
-    let name = element.key.to_ifname();
-    if !name.is_empty() && name.chars().all(|c| c.is_ascii_graphic()) {
-        return name;
-    }
-    element.key.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Rules are named by what their comments say.
-fn part_value(part: &Part) -> String {
-    match part {
-        Part::Table => "with all that is in it".to_owned(),
-        Part::Set(set) if set.data.is_some() => "map".to_owned(),
-        Part::Set(_) => "set".to_owned(),
-        Part::Chain(filled) if filled.rules.is_empty() => "no rules".to_owned(),
-        Part::Chain(filled) => {
-            let word =
-                |rule: &Rule| rule.comment.as_ref().map_or("a rule", |comment| label(comment.as_str())).to_owned();
-            filled.rules.iter().map(word).collect::<Vec<_>>().join(", ")
-        }
-        Part::Element(one) => match &one.element.data {
-            Some(Data::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain))) => format!("to chain {chain}"),
-            Some(Data::Value(address)) if one.publisher().is_none() => {
-                address.to_address().map_or_else(|| "member".to_owned(), |address| format!("from {address}"))
-            }
-            _ if one.is_open() => "at the sandbox's own address".to_owned(),
-            _ => one.published().map_or_else(|| "member".to_owned(), |(_, to)| format!("to {to}")),
-        },
-    }
-}
-
-/// A rule's comment without the ID of its network.
-fn label(comment: &str) -> &str {
-    comment.split_once(": ").map_or(comment, |(_, label)| label)
 }
 
 fn route_name(route: &Route) -> String {

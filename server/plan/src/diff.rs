@@ -3,7 +3,9 @@
 //! Only objects with our mark are ever changed or removed. A foreign object under a wanted key is a conflict: it is left
 //! alone, and what would hang from it is not attempted.
 
+mod overlay;
 mod table;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +18,8 @@ use crate::firewall::Part;
 use crate::marks;
 use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Observed, Operation, Place};
 use crate::order;
+use table::Unshared;
+use verdict::{End, Port, Verdict, is_removable_link, other_end, verdict};
 
 /// How what was found differs from what is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,13 +48,6 @@ impl Comparison {
     }
 }
 
-/// What must happen to a found object so that it becomes a wanted one.
-enum Verdict {
-    Same,
-    InPlace,
-    Remake,
-}
-
 /// Compares. Looks only where the scope of `wanted` says that the observation looked.
 pub fn diff(wanted: &Compiled, observed: &Observed) -> Comparison {
     let mut pass = Pass {
@@ -59,12 +56,15 @@ pub fn diff(wanted: &Compiled, observed: &Observed) -> Comparison {
         falling: BTreeSet::new(),
         ending: BTreeSet::new(),
         dropped: BTreeSet::new(),
-        other_ends: BTreeSet::new(),
+        other_ends: BTreeMap::new(),
         restored: marks::to_be_restored(wanted, observed),
         table_ends: false,
+        unshared: Unshared::default(),
+        overlay_ends: false,
         out: Comparison::default(),
     };
     pass.fell();
+    pass.end_overlay();
     pass.leftovers();
     pass.changes();
     order::sort(&mut pass.out.operations);
@@ -80,12 +80,16 @@ struct Pass<'a> {
     ending: BTreeSet<Place>,
     /// Links that lose an address of a family (IPv4 or not), and with it maybe the routes that need it.
     dropped: BTreeSet<(Place, &'a str, bool)>,
-    /// Ports on the host, by name and owner, whose other end is in its place.
-    other_ends: BTreeSet<(&'a str, &'a str)>,
+    /// Ports on the host and in the overlay namespace, by name and owner, whose other end is in its place; with that.
+    other_ends: BTreeMap<Port<'a>, End<'a>>,
     /// Links that lack one of our marks and get it back: they count as ours.
     restored: BTreeSet<Key>,
     /// Whether the whole table goes, for good or to be made anew: everything in it goes with it.
     table_ends: bool,
+    /// Whether nobody needs what of the table all bridge networks share, or what all overlay networks do.
+    unshared: Unshared,
+    /// Whether nobody needs the overlay namespace.
+    overlay_ends: bool,
     out: Comparison,
 }
 
@@ -95,6 +99,7 @@ impl<'a> Pass<'a> {
         let restored = self.restored.iter().filter_map(|key| self.observed.foreign.get(key));
         self.other_ends = self.observed.ours.values().chain(restored).filter_map(other_end).collect();
         self.table_ends = self.is_table_unsound() || self.is_table_unused();
+        self.unshared = self.unshared();
         let (wanted, observed) = (self.wanted, self.observed);
         for (key, found) in &observed.ours {
             let remake = match (wanted.desired.get(key), found) {
@@ -115,6 +120,14 @@ impl<'a> Pass<'a> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Whether the overlay namespace goes is known only when it is known what of sandboxes goes.
+    fn end_overlay(&mut self) {
+        self.overlay_ends = self.is_overlay_unused();
+        if self.overlay_ends {
+            self.ending.insert(Place::Overlay);
         }
     }
 
@@ -180,11 +193,14 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Whether a pair's bridge goes, for good or to be made anew: its ports are then in none.
+    /// Whether a port's bridge goes, for good or to be made anew: it is then in none.
     fn loses_bridge(&self, found: &Object) -> bool {
         match found {
-            Object::Link(Link { kind: LinkKind::Veth { bridge, .. }, .. }) => {
-                self.falling.contains(&(Place::Host, bridge.as_str()))
+            Object::Link(Link { kind: LinkKind::Veth { at, bridge, .. }, .. }) => {
+                self.falling.contains(&(*at, bridge.as_str()))
+            }
+            Object::Link(Link { kind: LinkKind::Vxlan { bridge, .. }, .. }) => {
+                self.falling.contains(&(Place::Overlay, bridge.as_str()))
             }
             _ => false,
         }
@@ -227,7 +243,8 @@ impl<'a> Pass<'a> {
             || object.link().is_some_and(|link| object.hangs_from(link) && self.falling.contains(&(place, link)));
         let with_namespace = || {
             // Our links are removed one by one, inside: only their removal is proof (a process may keep the namespace).
-            !matches!(object, Object::Namespace(_)) && !is_removable_link(object) && self.ending.contains(&place)
+            let is_namespace = matches!(object, Object::Namespace(_) | Object::OverlayNamespace);
+            !is_namespace && !is_removable_link(object) && self.ending.contains(&place)
         };
         let with_table = || self.table_ends && matches!(object, Object::Firewall(part) if *part != Part::Table);
         with_link() || with_namespace() || with_table()
@@ -236,8 +253,11 @@ impl<'a> Pass<'a> {
     /// Whether a wanted object hangs from a foreign link under the name of one that is wanted, or is to be a port of one.
     fn is_blocked(&mut self, key: &Key, want: &Object) -> bool {
         let link = match want {
-            Object::Link(Link { kind: LinkKind::Veth { bridge, managed: true, .. }, .. }) => {
-                Key::Link(Place::Host, bridge.clone())
+            Object::Link(Link { kind: LinkKind::Veth { at, bridge, managed: true, .. }, .. }) => {
+                Key::Link(*at, bridge.clone())
+            }
+            Object::Link(Link { kind: LinkKind::Vxlan { bridge, .. }, .. }) => {
+                Key::Link(Place::Overlay, bridge.clone())
             }
             Object::Firewall(part) if part.is_of_network() => match self.wanted.bridges.get(key) {
                 Some(bridge) => Key::Link(Place::Host, bridge.clone()),
@@ -267,6 +287,7 @@ impl<'a> Pass<'a> {
                 scope.firewall || scope.everything
             }
             Place::Host => scope.host || scope.everything,
+            Place::Overlay => scope.overlay.is_some() || scope.everything,
             Place::Sandbox(id) => {
                 (scope.everything || scope.sandboxes.contains_key(&id)) && !self.observed.gone.contains_key(&id)
             }
@@ -284,26 +305,37 @@ impl<'a> Pass<'a> {
             return false;
         }
         let everything = self.wanted.scope.everything;
-        let in_pass = |name: &str| everything || self.wanted.scope.host_links.iter().any(|link| link == name);
+        let in_pass = |place: Place, name: &str| match place {
+            Place::Sandbox(_) => true,
+            Place::Host => everything || self.wanted.scope.host_links.iter().any(|link| link == name),
+            Place::Overlay => everything || self.is_overlay_link_in_pass(name),
+        };
         match found {
             // A setting goes with its link or namespace. An adopted namespace is its owner's.
             Object::Sysctl(_) => false,
             Object::Stray(_) => true,
             Object::Firewall(part) if part.is_of_network() => everything || self.is_judged(key, part),
             Object::Firewall(part) => {
-                self.table_ends || everything || part.lent().is_some_and(|family| self.is_lending_judged(family))
+                self.table_ends
+                    || everything
+                    || self.unshared.has(part)
+                    || part.lent().is_some_and(|family| self.is_lending_judged(family))
             }
             Object::Lent(lent) => everything || self.is_lending_judged(lent.family),
             Object::PassRule(_) => everything || self.is_pass_rule_judged(),
             Object::Namespace(namespace) => !matches!(namespace.source, NamespaceSource::Adopted(_)),
+            Object::OverlayNamespace => self.overlay_ends,
+            Object::Forwarding(_) | Object::Neighbour(_) => everything || self.wanted.judged.contains(key),
             Object::Link(link) if link.kind == LinkKind::Loopback => false,
-            Object::Link(link) if link.kind == LinkKind::Port => in_pass(&link.name) && !self.is_paired(link),
-            Object::Link(link) => link.place != Place::Host || in_pass(&link.name),
-            Object::Address(address) => address.place != Place::Host || in_pass(&address.link),
+            Object::Link(link) if link.kind == LinkKind::Port => {
+                in_pass(link.place, &link.name) && !self.is_paired(link)
+            }
+            Object::Link(link) => in_pass(link.place, &link.name),
+            Object::Address(address) => in_pass(address.place, &address.link),
             Object::Route(route) => {
                 route.place != Place::Host
                     || everything
-                    || (in_pass(&route.link) && self.wanted.claimed.contains_key(key))
+                    || (in_pass(route.place, &route.link) && self.wanted.claimed.contains_key(key))
             }
         }
     }
@@ -322,7 +354,7 @@ impl<'a> Pass<'a> {
             }
             _ => false,
         };
-        self.other_ends.contains(&(port.name.as_str(), port.owner.as_str())) || gone()
+        self.other_ends.contains_key(&(port.name.as_str(), port.owner.as_str())) || gone()
     }
 
     fn is_tolerated(&self, key: &Key, found: &Object) -> bool {
@@ -337,62 +369,6 @@ enum Found<'a> {
     Nothing,
     Ours(&'a Object),
     Foreign(&'a Object),
-}
-
-/// The port, by name and owner, that a pair's end in a sandbox has on the host.
-fn other_end(object: &Object) -> Option<(&str, &str)> {
-    match object {
-        Object::Link(Link { kind: LinkKind::Veth { port, .. }, owner, .. }) => Some((port, owner)),
-        _ => None,
-    }
-}
-
-fn is_removable_link(object: &Object) -> bool {
-    matches!(object, Object::Link(link) if link.kind != LinkKind::Loopback)
-}
-
-/// What must happen to `found` so that it becomes `want`; both have the same key.
-fn verdict(want: &Object, found: &Object) -> Verdict {
-    let in_place = |same: bool| if same { Verdict::Same } else { Verdict::InPlace };
-    match (want, found) {
-        (Object::Namespace(_), Object::Namespace(_)) => Verdict::Same,
-        (Object::Sysctl(want), Object::Sysctl(found)) => in_place(want.value.trim() == found.value.trim()),
-        (Object::Link(want), Object::Link(found)) => match want.kind {
-            LinkKind::Loopback => in_place(want.up == found.up),
-            _ if want.marks != found.marks => Verdict::InPlace,
-            _ if !is_same_making(want, found) => Verdict::Remake,
-            _ => {
-                let same_mtu = want.mtu.is_none() || want.mtu == found.mtu;
-                let same_port = !matches!(want.kind, LinkKind::Veth { .. }) || want.kind == found.kind;
-                in_place(want.up == found.up && same_mtu && same_port)
-            }
-        },
-        (Object::Address(want), Object::Address(found)) if want.prefix_length == found.prefix_length => Verdict::Same,
-        (Object::Route(want), Object::Route(found)) => {
-            in_place(want.gateway == found.gateway && want.link == found.link && want.source == found.source)
-        }
-        (Object::PassRule(want), Object::PassRule(found)) => in_place(want == found),
-        (Object::Lent(_), Object::Lent(found)) => found.on.map_or(Verdict::Remake, in_place),
-        (Object::Firewall(want), Object::Firewall(found)) => match (want, found) {
-            (Part::Element(want), Part::Element(found)) if want != found => Verdict::Remake,
-            _ => in_place(want == found),
-        },
-        _ => Verdict::Remake,
-    }
-}
-
-/// Whether two links agree in what can't change, or must not, after making.
-fn is_same_making(want: &Link, found: &Link) -> bool {
-    let kind = match (&want.kind, &found.kind) {
-        (LinkKind::Macvlan { parent: want, mode: a }, LinkKind::Macvlan { parent: found, mode: b }) => {
-            // A parent that can't be resolved from inside the sandbox is not known to differ.
-            a == b && (want == found || found.is_empty())
-        }
-        // To which bridge it belongs, and how, can be changed.
-        (LinkKind::Veth { port: want, .. }, LinkKind::Veth { port: found, .. }) => want == found,
-        (want, found) => want == found,
-    };
-    kind && (want.mac.is_none() || want.mac == found.mac) && want.owner == found.owner
 }
 
 #[cfg(test)]

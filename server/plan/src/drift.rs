@@ -70,30 +70,41 @@ pub fn differences(
     list
 }
 
-/// The differences of one object in a sentence, for a repair's report. What went with its namespace is not told one by one.
+/// Most differences that a sentence tells one by one.
+const WORDS: usize = 8;
+
+/// The differences of one object in a sentence, for a repair's report. What went with its namespace is not told one by one, nor are more than a
+/// few of many.
 pub fn sentence(differences: &[Drift]) -> String {
     let is_lost = |drift: &Drift| drift.object == "namespace" && drift.difference == Difference::Missing;
     let lost: Vec<&str> = differences.iter().filter(|drift| is_lost(drift)).map(|drift| drift.place.as_str()).collect();
     let went_along = |drift: &Drift| {
         drift.difference == Difference::Missing && !is_lost(drift) && lost.contains(&drift.place.as_str())
     };
-    let words = |drift: &Drift| {
-        let what = match drift.object.as_str() {
-            "namespace" => format!("namespace of {}", drift.name),
-            object => format!("{object} {}", drift.name),
-        };
-        match drift.difference {
-            Difference::Missing => format!("{what} was missing"),
-            Difference::Changed => format!(
-                "{what} was changed ({} instead of {})",
-                drift.found.as_deref().unwrap_or("unknown"),
-                drift.wanted.as_deref().unwrap_or("unknown")
-            ),
-            Difference::Leftover => format!("{what} was left over"),
-            Difference::Foreign => format!("{what} is foreign"),
-        }
+    let told: Vec<&Drift> = differences.iter().filter(|drift| !went_along(drift)).collect();
+    let mut words: Vec<String> = told.iter().take(WORDS).map(|drift| phrase(drift)).collect();
+    let more = told.len().saturating_sub(WORDS);
+    if more > 0 {
+        words.push(format!("{more} more were not as they should be"));
+    }
+    words.join("; ")
+}
+
+fn phrase(drift: &Drift) -> String {
+    let what = match drift.object.as_str() {
+        "namespace" => describe::namespace(&drift.name),
+        object => format!("{object} {}", drift.name),
     };
-    differences.iter().filter(|drift| !went_along(drift)).map(words).collect::<Vec<_>>().join("; ")
+    match drift.difference {
+        Difference::Missing => format!("{what} was missing"),
+        Difference::Changed => format!(
+            "{what} was changed ({} instead of {})",
+            drift.found.as_deref().unwrap_or("unknown"),
+            drift.wanted.as_deref().unwrap_or("unknown")
+        ),
+        Difference::Leftover => format!("{what} was left over"),
+        Difference::Foreign => format!("{what} is foreign"),
+    }
 }
 
 fn entry(
@@ -127,6 +138,10 @@ fn reference(key: AssignedKey, assignment: &Assignment) -> Option<ObjectRef> {
             id: id.to_string(),
             name: sandbox.name.clone(),
         }),
+        AssignedKey::Peer(id) => {
+            let network = assignment.peers.get(&id)?.network;
+            reference(AssignedKey::Network(network), assignment)
+        }
     }
 }
 
@@ -144,6 +159,7 @@ fn is_remarkable(object: &Object, wanted: &Compiled, observed: &Observed) -> boo
     }
     let all_of_it = match object.place() {
         Place::Host => false,
+        Place::Overlay => true,
         Place::Sandbox(id) => matches!(wanted.scope.sandboxes.get(&id), Some(NamespaceSource::Made) | None),
     };
     let on_ours = || {
@@ -157,6 +173,7 @@ fn is_kernels_own(object: &Object, observed: &Observed) -> bool {
     match object {
         Object::Namespace(_) | Object::Sysctl(_) | Object::Lent(_) => true,
         Object::Firewall(_) | Object::PassRule(_) | Object::Stray(_) => true,
+        Object::OverlayNamespace | Object::Forwarding(_) | Object::Neighbour(_) => true,
         // Fallback tunnel devices appear in every namespace when their module is loaded; down until somebody uses them.
         Object::Link(link) => {
             link.kind == LinkKind::Loopback
@@ -239,6 +256,7 @@ mod tests {
             internal: false,
             bridge: Some(AssignedBridge::default()),
             macvlan: None,
+            overlay: None,
             in_use: true,
             deleting: false,
         };

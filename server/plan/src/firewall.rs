@@ -1,13 +1,13 @@
 //! Parts of our nftables table as values, the same types for desired and observed.
 //!
-//! The table is one for all bridge networks. It is made with the first that is used and goes with the last. What must not live here:
+//! The table is one for all bridge and overlay networks. It is made with the first that is used and goes with the last. What must not live here:
 //! which rules a network needs (`compile::firewall`), and netlink.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use netloom_model::NetworkId;
 use netloom_model::port::{HostPort, Protocol};
-use netloom_nftables::{Chain, Data, DataType, Element, Family, Rule, Set, TableId, Value};
+use netloom_nftables::{Chain, Comment, Data, DataType, Element, Family, Rule, Set, TableId, Value};
 
 /// Name of our table, of family inet.
 const TABLE: &str = "netloom";
@@ -32,6 +32,15 @@ pub const LENT_WITHIN: [&str; 2] = ["lent_within4", "lent_within6"];
 /// Sets of the bridges of networks that need forwarding to the outside, by version of IP. No rule asks for them: they tell who looks at one
 /// network whether another needs what is lent.
 pub const WAYS_OUT: [&str; 2] = ["ways_out4", "ways_out6"];
+
+/// The chain that drops strangers' packets for overlay networks.
+pub const UNDERLAY: &str = "underlay";
+
+/// Set of the numbers of overlay networks here, each with the UDP port that its packets come to. The comments are the networks' IDs.
+pub const VNIS: &str = "vnis";
+
+/// Sets of the nodes that are on overlay networks, by version of IP, each with the network's number. Their comments are as those of [`VNIS`].
+pub const VTEPS: [&str; 2] = ["vteps4", "vteps6"];
 
 /// The versions of IP, in the order of those sets.
 pub const VERSIONS: [Family; 2] = [Family::IPV4, Family::IPV6];
@@ -105,6 +114,17 @@ impl Part {
         }
     }
 
+    /// Whether it is about overlay networks.
+    pub fn is_of_overlays(&self) -> bool {
+        let is_set = |set: &str| set == VNIS || VTEPS.contains(&set);
+        match self {
+            Self::Table => false,
+            Self::Set(set) => is_set(&set.name),
+            Self::Chain(filled) => filled.chain.name == UNDERLAY,
+            Self::Element(element) => is_set(&element.set),
+        }
+    }
+
     /// Whether it is about a link that lends its forwarding, and of which version of IP.
     pub fn lent(&self) -> Option<Family> {
         self.version(&LENT).or_else(|| self.version(&LENT_WITHIN))
@@ -128,6 +148,28 @@ impl SetElement {
         let comment = self.element.comment.as_ref()?;
         let mut sets = PUBLISHED.iter().chain(&ITSELF).chain(&OPEN);
         sets.any(|set| *set == self.set).then_some(comment.as_str())
+    }
+
+    /// ID of the object that an element is for: the endpoint that publishes a port, or the overlay network.
+    pub fn owner(&self) -> Option<&str> {
+        let comment = self.element.comment.as_ref().map(Comment::as_str);
+        let of_overlay = self.set == VNIS || VTEPS.contains(&self.set.as_str());
+        self.publisher().or(comment.filter(|_| of_overlay))
+    }
+
+    /// Which node it lets in for which overlay network, by that one's number.
+    pub fn vtep(&self) -> Option<(IpAddr, u32)> {
+        let place = VTEPS.iter().position(|set| *set == self.set)?;
+        let address = if place == 0 { DataType::IPV4_ADDR } else { DataType::IPV6_ADDR };
+        let fields = self.element.key.fields(DataType::concatenation(&[address, DataType::VNI]));
+        Some((fields.first()?.to_address()?, fields.last()?.to_vni()?))
+    }
+
+    /// Whose packets are for an overlay network: its number, and the UDP port.
+    pub fn vni(&self) -> Option<(u32, u16)> {
+        let fields = self.element.key.fields(DataType::concatenation(&[DataType::INET_SERVICE, DataType::VNI]));
+        let (port, vni) = (fields.first()?.to_inet_service()?, fields.last()?.to_vni()?);
+        (self.set == VNIS).then_some((vni, port))
     }
 
     /// Where packets to a published port are sent to, and where they are sent on to: the same for one that is open at an endpoint's own

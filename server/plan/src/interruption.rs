@@ -23,7 +23,7 @@ pub(crate) fn interrupts(operation: &Operation) -> bool {
     match operation {
         Operation::Create(_) => false,
         Operation::Change { from: Object::Link(from), to: Object::Link(to) } => from.up && link_loses(from, to),
-        Operation::Change { from: Object::Route(_), .. } => true,
+        Operation::Change { from: Object::Route(_) | Object::Forwarding(_) | Object::Neighbour(_), .. } => true,
         Operation::Change { from: Object::Firewall(from), to: Object::Firewall(to) } => rules_lose(from, to),
         Operation::Change { .. } => false,
         Operation::Delete(object) => !matches!(object, Object::Sysctl(_) | Object::Lent(_)),
@@ -34,7 +34,7 @@ pub(crate) fn interrupts(operation: &Operation) -> bool {
 fn link_loses(from: &Link, to: &Link) -> bool {
     let isolated = |link: &Link| matches!(&link.kind, LinkKind::Veth { settings, .. } if settings.isolated);
     let bridge = |link: &Link| match &link.kind {
-        LinkKind::Veth { bridge, .. } => bridge.clone(),
+        LinkKind::Veth { bridge, .. } | LinkKind::Vxlan { bridge, .. } => bridge.clone(),
         _ => String::new(),
     };
     let moved = !bridge(from).is_empty() && bridge(from) != bridge(to);
@@ -93,6 +93,9 @@ fn hit(object: &Object, wanted: &Compiled, assignment: &Assignment) -> Vec<(Sand
     match owner {
         Some(AssignedKey::Sandbox(id)) => vec![(*id, all_of(*id, assignment))],
         Some(AssignedKey::Network(network)) => on(*network, assignment),
+        Some(AssignedKey::Peer(id)) => {
+            assignment.peers.get(id).map_or_else(Vec::new, |peer| on(peer.network, assignment))
+        }
         None => Vec::new(),
     }
 }
@@ -105,7 +108,7 @@ fn element_is_of_network(object: &Object) -> bool {
 fn publisher(element: &SetElement, wanted: &Compiled) -> Option<Option<SandboxId>> {
     Some(match wanted.marks.get(element.publisher()?) {
         Some(AssignedKey::Sandbox(id)) => Some(*id),
-        Some(AssignedKey::Network(_)) | None => None,
+        Some(AssignedKey::Network(_) | AssignedKey::Peer(_)) | None => None,
     })
 }
 

@@ -9,6 +9,7 @@
 //! | [`object`] | kernel objects, keys, scopes, operations |
 //! | [`firewall`], [`foreign_chains`] | those of them that are in our nftables table; firewalls of others |
 //! | [`lent`] | settings of the host's own links, for a time |
+//! | [`overlay`] | overlay networks: VXLAN devices, and the way to endpoints on other nodes |
 //! | [`compile`](mod@compile) | what should be |
 //! | [`diff`](mod@diff), [`order`] | what to do about it, and in which order |
 //! | [`look`] | a look at the host and into sandboxes, in parts |
@@ -25,13 +26,17 @@ pub mod foreign_chains;
 pub mod interruption;
 pub mod lent;
 pub mod look;
+mod mac;
 pub mod marks;
 pub mod object;
 pub mod order;
+pub mod overlay;
 pub mod remains;
+mod scope;
 
 pub use compile::{
-    Compiled, Gates, ProbeNeeded, compile, has_shims, host_addresses, host_conditions, host_link, uses_host, ways_out,
+    Compiled, Gates, ProbeNeeded, compile, entries, has_shims, host_addresses, host_conditions, host_link, overlay_mtu,
+    uses_host, ways_out,
 };
 pub use diff::{Comparison, diff};
 pub use interruption::interruptions;

@@ -5,16 +5,17 @@
 use crate::object::{Key, Observed, Place, Scope};
 
 impl Scope {
-    /// The same without the host's own stack.
+    /// The same without the host's own stack and the overlay namespace.
     pub fn apart_from_host(&self) -> Self {
         Self {
             host: false,
+            overlay: None,
             firewall: false,
             host_links: Vec::new(),
             sysctls: self
                 .sysctls
                 .iter()
-                .filter(|(place, _)| **place != Place::Host)
+                .filter(|(place, _)| matches!(place, Place::Sandbox(_)))
                 .map(|(place, paths)| (*place, paths.clone()))
                 .collect(),
             ..self.clone()
@@ -23,9 +24,9 @@ impl Scope {
 }
 
 impl Observed {
-    /// Takes what an earlier look saw of the host's own stack.
+    /// Takes what an earlier look saw of the host's own stack and the overlay namespace.
     pub fn take_host(&mut self, earlier: Self) {
-        let is_of_host = |key: &Key| key.place() == Place::Host && !matches!(key, Key::Stray(_));
+        let is_of_host = |key: &Key| !matches!(key.place(), Place::Sandbox(_)) && !matches!(key, Key::Stray(_));
         self.ours.extend(earlier.ours.into_iter().filter(|(key, _)| is_of_host(key)));
         self.foreign.extend(earlier.foreign.into_iter().filter(|(key, _)| is_of_host(key)));
         self.foreign_chains = earlier.foreign_chains;

@@ -44,6 +44,8 @@ fn is_alike(want: &Link, found: &Link) -> bool {
     let same_kind = match (&want.kind, &found.kind) {
         (LinkKind::Macvlan { mode: want, .. }, LinkKind::Macvlan { mode: found, .. }) => want == found,
         (LinkKind::Veth { port: want, .. }, LinkKind::Veth { port: found, .. }) => want == found,
+        (LinkKind::Vxlan { tunnel: want, .. }, LinkKind::Vxlan { tunnel: found, .. }) => want == found,
+        (LinkKind::OverlayBridge { .. }, LinkKind::OverlayBridge { .. }) => true,
         (want, found) => want == found,
     };
     same_kind && want.mac.is_some() && want.mac == found.mac

@@ -3,19 +3,22 @@
 //! An object has a [`Key`] (its identity) and attributes. Numbers that only mean something at run time (interface
 //! indexes, nsids, handles) are resolved in the kernel crate and never stand here.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use netloom_model::assignment::{self, NamespaceSource};
 use netloom_model::network::MacvlanMode;
-use netloom_model::{MacAddr, NetworkId, SandboxId};
+use netloom_model::{MacAddr, SandboxId};
 use netloom_nftables::Family;
 
 use crate::firewall::{Part, PartKey};
-use crate::foreign_chains::{ForeignChains, PassRule};
+use crate::foreign_chains::PassRule;
 use crate::lent::Lent;
 use crate::marks::Marks;
+use crate::overlay::{Forwarding, Neighbour, Table, Tunnel, TunnelPort};
+
+pub use crate::mac::{network_mac, port_mac, tunnel_mac};
+pub use crate::scope::{Observed, Scope};
 
 /// Link group of every link that is ours: `nl` in ASCII. Set in the creating message.
 pub const LINK_GROUP: u32 = 0x6e6c;
@@ -33,6 +36,8 @@ pub const ADDRESS_PROTOCOL: u8 = 110;
 pub enum Place {
     /// The host's own.
     Host,
+    /// The namespace that this node's ends of overlay networks are in: their bridges and VXLAN devices, free of the host's rules and routes.
+    Overlay,
     /// A sandbox's namespace.
     Sandbox(SandboxId),
 }
@@ -42,6 +47,8 @@ pub enum Place {
 pub enum Key {
     /// The namespace of a sandbox.
     Namespace(SandboxId),
+    /// The namespace of overlay networks.
+    OverlayNamespace,
     /// A setting under `/proc/sys`, by path relative to it.
     Sysctl(Place, String),
     /// A link, by name.
@@ -56,6 +63,10 @@ pub enum Key {
     PassRule(Family),
     /// Forwarding that a link of the host's lends, by family and name.
     Lent(Family, String),
+    /// Where frames to an Ethernet address go, by the VXLAN device and which of two tables it is in.
+    Forwarding(String, MacAddr, Table),
+    /// Whose an address is, by the bridge of its overlay network.
+    Neighbour(String, IpAddr),
     /// A link of a sandbox's that is somewhere else, by its owner.
     Stray(String),
 }
@@ -65,6 +76,8 @@ pub enum Key {
 pub enum Object {
     /// A sandbox's namespace.
     Namespace(Namespace),
+    /// The namespace of overlay networks.
+    OverlayNamespace,
     /// A setting.
     Sysctl(Sysctl),
     /// A link.
@@ -79,6 +92,10 @@ pub enum Object {
     PassRule(PassRule),
     /// Forwarding that a link of the host's lends.
     Lent(Lent),
+    /// Where frames to an endpoint on another node go.
+    Forwarding(Forwarding),
+    /// The Ethernet address of an endpoint on another node.
+    Neighbour(Neighbour),
     /// A link that is not where it should be.
     Stray(Stray),
 }
@@ -174,10 +191,26 @@ pub enum LinkKind {
     },
     /// A bridge of the host's.
     Bridge,
+    /// An overlay network's bridge, in the overlay namespace.
+    OverlayBridge {
+        /// Whether it listens to who wants which multicast group, and asks: nothing that a tunnel should carry.
+        snooping: bool,
+    },
+    /// An overlay network's VXLAN device, a port of its bridge.
+    Vxlan {
+        /// What can't change after making.
+        tunnel: Tunnel,
+        /// Name of the bridge that has it as a port; an observed one that is in none is empty.
+        bridge: String,
+        /// How the bridge treats it.
+        port: TunnelPort,
+    },
     /// The sandbox's end of a pair of which the other is a port of a bridge. One object, because the two come and go together; it
     /// is up when both are.
     Veth {
-        /// Name of the other end, on the host.
+        /// Where the other end is: on the host, or in the overlay namespace.
+        at: Place,
+        /// Name of the other end, there.
         port: String,
         /// Whether the other end carries our marks, too: it can be nobody else's.
         marked: bool,
@@ -188,7 +221,7 @@ pub enum LinkKind {
         /// How the bridge treats it.
         settings: PortSettings,
     },
-    /// The host's end of such a pair, as it is seen there: never made by itself, and left over where its sandbox's end is not in its place.
+    /// The end of such a pair that is not in its sandbox, as it is seen where it is: never made by itself, and left over where its sandbox's end is not in its place.
     Port,
     /// Any other kind, by the kernel's word: only ever observed.
     Other(String),
@@ -227,6 +260,7 @@ impl Object {
     pub fn key(&self) -> Key {
         match self {
             Self::Namespace(n) => Key::Namespace(n.sandbox),
+            Self::OverlayNamespace => Key::OverlayNamespace,
             Self::Sysctl(s) => Key::Sysctl(s.place, s.path.clone()),
             Self::Link(l) => Key::Link(l.place, l.name.clone()),
             Self::Address(a) => Key::Address(a.place, a.link.clone(), a.address),
@@ -234,6 +268,8 @@ impl Object {
             Self::Firewall(part) => Key::Firewall(part.key()),
             Self::PassRule(rule) => Key::PassRule(rule.family),
             Self::Lent(lent) => Key::Lent(lent.family, lent.link.clone()),
+            Self::Forwarding(one) => one.key(),
+            Self::Neighbour(one) => one.key(),
             Self::Stray(s) => Key::Stray(s.owner.clone()),
         }
     }
@@ -250,7 +286,14 @@ impl Object {
             Self::Address(address) => Some(&address.link),
             Self::Route(route) => Some(&route.link),
             Self::Sysctl(sysctl) => sysctl_link(&sysctl.path),
-            Self::Namespace(_) | Self::Firewall(_) | Self::PassRule(_) | Self::Lent(_) | Self::Stray(_) => None,
+            Self::Forwarding(one) => Some(&one.link),
+            Self::Neighbour(one) => Some(&one.link),
+            Self::Namespace(_)
+            | Self::OverlayNamespace
+            | Self::Firewall(_)
+            | Self::PassRule(_)
+            | Self::Lent(_)
+            | Self::Stray(_) => None,
         }
     }
 
@@ -266,6 +309,7 @@ impl Key {
         match self {
             Self::Stray(_) | Self::Firewall(_) | Self::PassRule(_) | Self::Lent(..) => Place::Host,
             Self::Namespace(sandbox) => Place::Sandbox(*sandbox),
+            Self::OverlayNamespace | Self::Forwarding(..) | Self::Neighbour(..) => Place::Overlay,
             Self::Sysctl(place, _) | Self::Link(place, _) | Self::Address(place, _, _) | Self::Route(place, _) => {
                 *place
             }
@@ -276,9 +320,11 @@ impl Key {
     pub fn link(&self) -> Option<&str> {
         match self {
             Self::Link(_, name) | Self::Address(_, name, _) => Some(name),
+            Self::Forwarding(name, ..) | Self::Neighbour(name, _) => Some(name),
             Self::Sysctl(_, path) => sysctl_link(path),
             // A link that lends something is the host's own.
             Self::Namespace(_)
+            | Self::OverlayNamespace
             | Self::Route(..)
             | Self::Firewall(_)
             | Self::PassRule(_)
@@ -297,71 +343,6 @@ pub fn sysctl_link(path: &str) -> Option<&str> {
 pub fn settings_link(directory: &str) -> Option<&str> {
     let link = directory.strip_prefix("net/ipv4/conf/").or_else(|| directory.strip_prefix("net/ipv6/conf/"))?;
     (link != "all" && link != "default").then_some(link)
-}
-
-/// Ethernet address of a network's link on the host: the same on every start, so that neighbours need not learn it again.
-/// The local bit set, the group bit clear.
-pub fn network_mac(network: NetworkId) -> MacAddr {
-    MacAddr::from_random(hashed(&network.to_string()))
-}
-
-/// Ethernet address of the host's end of an endpoint's pair. A bridge to which nobody gave an address has the lowest of its ports': this
-/// one is higher than any other that is sensible, so that a bridge of somebody else's keeps the one it has.
-pub fn port_mac(endpoint: &str) -> MacAddr {
-    let [_, rest @ ..] = hashed(endpoint);
-    let [a, b, c, d, e] = rest;
-    MacAddr([0xfe, a, b, c, d, e])
-}
-
-/// FNV-1a over a text.
-fn hashed(text: &str) -> [u8; 6] {
-    let begin = 0xcbf2_9ce4_8422_2325_u64;
-    let hash = text.bytes().fold(begin, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    let [_, _, bytes @ ..] = hash.to_be_bytes();
-    bytes
-}
-
-/// What a node holds, in a scope.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Observed {
-    /// Objects that carry our mark (settings: the ones asked about), as they are.
-    pub ours: BTreeMap<Key, Object>,
-    /// Objects without our mark: inside our namespaces all of them, on the host what stands under a name we want, addresses on
-    /// our links, and, where everything was looked at, routes through our bridges and shims.
-    pub foreign: BTreeMap<Key, Object>,
-    /// Adopted namespaces that are not there any more, or not the same, with what was found instead.
-    pub gone: BTreeMap<SandboxId, String>,
-    /// Others' firewalls, where ours was looked at.
-    pub foreign_chains: ForeignChains,
-}
-
-/// What to look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scope {
-    /// Look at everything of ours, whether anybody claims it or not: every namespace under the run directory, every link of our group, every route of our protocol.
-    pub everything: bool,
-    /// Sandboxes to look into, with where their namespace comes from.
-    pub sandboxes: BTreeMap<SandboxId, NamespaceSource>,
-    /// Those of them that are not to be looked into: only whether their namespace, which we made, is there.
-    pub only_there: BTreeSet<SandboxId>,
-    /// Whether to look at the host's own stack (our links and routes there).
-    pub host: bool,
-    /// Whether to look at our nftables table, and at others' that decide about the same packets.
-    pub firewall: bool,
-    /// Which published ports to look at there, unless it is everything: those of these endpoints, by ID, and those in these places. There
-    /// may be thousands of others.
-    pub publishers: BTreeSet<String>,
-    /// See [`Scope::publishers`].
-    pub published: BTreeSet<PartKey>,
-    /// Settings to read; those in a place that does not exist are left out of the answer.
-    pub sysctls: BTreeMap<Place, BTreeSet<String>>,
-    /// Names of host links that are wanted, so that a foreign link of that name is seen.
-    pub host_links: Vec<String>,
-    /// Links of sandboxes: one that is not in its place, and is not known never to have been or to be gone, is looked for elsewhere.
-    pub marks: Vec<Mark>,
-    /// The owners that are known. Where this is given, any link with another mark of ours is looked for, in every namespace that this host
-    /// has an ID for, if it hangs from a link of this host.
-    pub owners: Option<BTreeSet<String>>,
 }
 
 /// One change to the kernel.

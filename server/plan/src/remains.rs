@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 
 use netloom_model::assignment::{AssignedEndpoint, NamespaceSource};
-use netloom_model::{NetworkId, SandboxId, host_link};
+use netloom_model::{EndpointId, NetworkId, SandboxId, host_link};
 
 use crate::compile::Compiled;
 use crate::firewall::{Part, PartKey, chain_from, chain_to};
 use crate::object::{AssignedKey, Key, LinkKind, Object, Observed, Place};
 
-/// Whether anything of a sandbox is there: its namespace, a link of ours inside, the host's end of one, a route of the host to it, a port that
+/// Whether anything of a sandbox is there: its namespace, a link of ours inside, the other end of one, a route of the host to it, a port that
 /// it publishes.
 pub fn of_sandbox(sandbox: SandboxId, wanted: &Compiled, observed: &Observed) -> bool {
     let routes = || {
@@ -18,7 +18,7 @@ pub fn of_sandbox(sandbox: SandboxId, wanted: &Compiled, observed: &Observed) ->
     };
     let inside = |(key, object): (&Key, &Object)| key.place() == Place::Sandbox(sandbox) && counts(object);
     let port = |object: &Object| match object {
-        Object::Link(link) if link.place == Place::Host => {
+        Object::Link(link) if matches!(link.place, Place::Host | Place::Overlay) => {
             wanted.marks.get(&link.owner) == Some(&AssignedKey::Sandbox(sandbox))
         }
         Object::Firewall(_) => {
@@ -43,13 +43,16 @@ pub fn of_endpoint(sandbox: SandboxId, endpoint: &AssignedEndpoint, wanted: &Com
         wanted.claimed.contains_key(&key) && observed.ours.contains_key(&key) && !wanted.desired.contains_key(&key)
     };
     let stray = observed.ours.contains_key(&Key::Stray(mark.clone()));
-    let port = observed.ours.contains_key(&Key::Link(Place::Host, host_link::port(endpoint.id)));
+    let port = [Place::Host, Place::Overlay]
+        .iter()
+        .any(|at| observed.ours.contains_key(&Key::Link(*at, host_link::port(endpoint.id))));
     let published = |object: &Object| publisher(object) == Some(mark.as_str());
     let has_any = |object: &Object| link(object) || published(object);
     stray || port || observed.ours.values().any(has_any) || endpoint.addresses.iter().any(|a| routed(a.address))
 }
 
-/// Whether anything of a network as a whole is there: its link on the host, a route through it, a chain of its rules.
+/// Whether anything of a network as a whole is there: its links on the host or in the overlay namespace, a route through it, a chain of its rules,
+/// a node that is let in for it.
 pub fn of_network(network: NetworkId, observed: &Observed) -> bool {
     let mark = network.to_string();
     let shim = host_link::of_network(network);
@@ -57,10 +60,19 @@ pub fn of_network(network: NetworkId, observed: &Observed) -> bool {
     let ruled = chains.iter().any(|key| observed.ours.contains_key(key));
     ruled
         || observed.ours.values().any(|object| match object {
-            Object::Link(link) => link.place == Place::Host && link.owner == mark,
+            Object::Link(link) => !matches!(link.place, Place::Sandbox(_)) && link.owner == mark,
+            Object::Firewall(Part::Element(element)) => element.owner() == Some(&*mark),
             Object::Route(route) => route.place == Place::Host && route.link == shim,
             _ => false,
         })
+}
+
+/// Whether anything that leads to an endpoint on another node is there, of what was looked at for it.
+pub fn of_peer(peer: EndpointId, wanted: &Compiled, observed: &Observed) -> bool {
+    let Some(overlay) = &wanted.scope.overlay else { return false };
+    let is_left =
+        |key: &&Key| wanted.owners.get(*key) == Some(&AssignedKey::Peer(peer)) && !wanted.desired.contains_key(*key);
+    overlay.entries.iter().filter(is_left).any(|key| observed.ours.contains_key(key))
 }
 
 /// ID of the endpoint whose packets a rule sends on: as long as it stands, whoever gets the address gets those packets.
@@ -76,7 +88,8 @@ fn counts(object: &Object) -> bool {
     match object {
         Object::Namespace(namespace) => namespace.source == NamespaceSource::Made,
         Object::Link(link) => link.kind != LinkKind::Loopback,
-        Object::Sysctl(_) | Object::Lent(_) => false,
+        Object::Sysctl(_) | Object::Lent(_) | Object::OverlayNamespace => false,
+        Object::Forwarding(_) | Object::Neighbour(_) => false,
         Object::Address(_) | Object::Route(_) | Object::Firewall(_) | Object::PassRule(_) | Object::Stray(_) => true,
     }
 }
@@ -85,7 +98,6 @@ fn counts(object: &Object) -> bool {
 mod tests {
     use super::*;
     use crate::firewall::{PUBLISHED, SetElement};
-    use netloom_model::EndpointId;
     use netloom_nftables::{Comment, Element, Value};
 
     /// A published port of an endpoint.

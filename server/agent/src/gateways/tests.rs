@@ -24,6 +24,7 @@ pub(crate) fn network(n: u8, in_use: bool) -> AssignedNetwork {
         internal: false,
         bridge: Some(AssignedBridge::default()),
         macvlan: None,
+        overlay: None,
         in_use,
         deleting: false,
     }

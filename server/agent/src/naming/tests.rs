@@ -14,6 +14,7 @@ fn network(number: u8, subnet: &str) -> AssignedNetwork {
         internal: false,
         bridge: Some(AssignedBridge::default()),
         macvlan: None,
+        overlay: None,
         in_use: false,
         deleting: false,
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use netloom_nftables::Element;
-use netloom_plan::firewall::{ITSELF, OPEN, PUBLISHED, Part, PartKey};
+use netloom_plan::firewall::{ITSELF, OPEN, PUBLISHED, Part, PartKey, VTEPS};
 use netloom_plan::object::Scope;
 
 use crate::foreign_chains::Around;
@@ -19,11 +19,11 @@ pub(super) struct Known {
     pub(super) generation: u32,
     /// What stands around the table.
     pub(super) around: Arc<Around>,
-    /// The parts that no endpoint's ports need.
+    /// All other parts.
     general: Vec<Part>,
-    /// Elements for published ports, which may be many.
+    /// Elements that are for one object, and may be many: for published ports, and nodes on overlay networks.
     of_ports: BTreeMap<PartKey, Part>,
-    /// Whose those are, by the endpoint's ID; empty for those that name none.
+    /// Whose those are, by the endpoint's or the network's ID; empty for those that name none.
     publishers: BTreeMap<String, BTreeSet<PartKey>>,
     /// What we changed since it was seen.
     changed: BTreeSet<PartKey>,
@@ -40,7 +40,7 @@ impl Known {
     fn add(&mut self, part: Part) {
         match &part {
             Part::Element(element) if is_of_ports(&element.set) => {
-                let publisher = element.publisher().unwrap_or_default().to_owned();
+                let publisher = element.owner().unwrap_or_default().to_owned();
                 self.publishers.entry(publisher).or_default().insert(part.key());
                 self.of_ports.insert(part.key(), part);
             }
@@ -50,7 +50,7 @@ impl Known {
 
     fn remove(&mut self, key: &PartKey) {
         let Some(Part::Element(element)) = self.of_ports.remove(key) else { return };
-        let publisher = element.publisher().unwrap_or_default();
+        let publisher = element.owner().unwrap_or_default();
         if let Some(keys) = self.publishers.get_mut(publisher) {
             keys.remove(key);
             if keys.is_empty() {
@@ -118,9 +118,9 @@ impl Known {
     }
 }
 
-/// Whether a set of our table is one for published ports.
+/// Whether a set of our table is one for published ports, or for nodes on overlay networks.
 pub(super) fn is_of_ports(set: &str) -> bool {
-    PUBLISHED.contains(&set) || ITSELF.contains(&set) || OPEN.contains(&set)
+    PUBLISHED.contains(&set) || ITSELF.contains(&set) || OPEN.contains(&set) || VTEPS.contains(&set)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Instant;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkFlags, Stats64};
 use netloom_plan::object::PortSettings;
+use netloom_plan::overlay::TunnelPort;
 
 use crate::message::link::{self, Mark};
 
@@ -14,8 +15,8 @@ use crate::message::link::{self, Mark};
 pub(super) struct Memory {
     /// By the namespace's ID (none for the host's own) and index.
     links: BTreeMap<(Option<i32>, u32), Known>,
-    /// How the host's bridges treat their ports, by index, as far as that was heard.
-    ports: BTreeMap<u32, PortSettings>,
+    /// How bridges on the host and in the overlay namespace treat their ports, by namespace and index, as far as that was heard.
+    ports: BTreeMap<(Option<i32>, u32), (PortSettings, TunnelPort)>,
     /// Whether every link of the host's is known.
     pub(super) knows_host: bool,
     /// How often a link of the host's was heard to go, or something was missed.
@@ -41,6 +42,7 @@ impl Memory {
     pub(super) fn forget(&mut self, nsid: i32) {
         let gone: Vec<u32> = self.links_of(nsid).collect();
         gone.into_iter().for_each(|index| drop(self.links.remove(&(Some(nsid), index))));
+        self.ports.retain(|(of, _), _| *of != Some(nsid));
     }
 
     /// What was lost may have been the very change that makes the next announcement a new one.
@@ -69,8 +71,8 @@ impl Memory {
             self.links.remove(&key);
             if nsid.is_none() {
                 self.gone_from_host += 1;
-                self.ports.remove(&seen.index);
             }
+            self.ports.remove(&key);
             return HeardOfLink { is_new: true, owner: owner(&seen), former_name: Some(seen.name), resized: false };
         }
         let before = self.links.get(&key);
@@ -89,13 +91,18 @@ impl Memory {
 
     /// Takes what a bridge says of a port; answers the port's index, and whether that is new.
     pub(super) fn port(&mut self, nsid: Option<i32>, message: &RouteNetlinkMessage) -> Option<(u32, bool)> {
-        let (index, settings) = link::read_port(message).filter(|_| nsid.is_none())?;
-        Some((index, self.ports.insert(index, settings) != Some(settings)))
+        let (index, settings) = link::read_port(message)?;
+        Some((index, self.ports.insert((nsid, index), settings) != Some(settings)))
     }
 
-    /// The owner of a link on the host, if it is one of ours; unknown of one that was not heard of.
-    pub(super) fn whose(&self, index: u32) -> Option<Option<&str>> {
-        self.links.get(&(None, index)).map(|known| known.owner.as_deref())
+    /// The owner of a link on the host, or in a namespace, if it is one of ours; unknown of one that was not heard of.
+    pub(super) fn whose(&self, nsid: Option<i32>, index: u32) -> Option<Option<&str>> {
+        self.links.get(&(nsid, index)).map(|known| known.owner.as_deref())
+    }
+
+    /// Whether a link in a namespace may be a VXLAN device, as far as was heard.
+    pub(super) fn may_be_tunnel(&self, nsid: Option<i32>, index: u32) -> bool {
+        self.links.get(&(nsid, index)).is_none_or(|known| known.seen.kind.as_deref() == Some("vxlan"))
     }
 
     /// The indexes of our links on the host, also of those that lost their marks.
@@ -105,7 +112,7 @@ impl Memory {
 
     /// The owner of the link of ours on the host that something hangs from.
     pub(super) fn owner(&self, link: Option<u32>) -> Option<String> {
-        self.whose(link?)?.map(str::to_owned)
+        self.whose(None, link?)?.map(str::to_owned)
     }
 
     /// The owner of the link of ours on the host that has a name.

@@ -3,10 +3,12 @@
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::Socket;
 use netloom_plan::object::{Place, settings_link};
+use netloom_plan::overlay::Way;
 
 use super::memory::Memory;
-use crate::handle::Notification;
+use crate::handle::{Notification, OverlayEntry};
 use crate::message::link;
+use crate::message::neighbour::{self, Entry};
 use crate::message::{address, netconf, nsid, route};
 use crate::registry::Registry;
 use crate::setting_watch::{self, Changed, SettingWatch};
@@ -61,18 +63,24 @@ impl Reading<'_> {
             let id = nsid::id(message)?;
             self.memory.forget(id);
             self.settings.forget_namespace(id);
-            let place = Some(Place::Sandbox(self.registry.take_nsid(id)?));
+            let place = Some(self.registry.take_nsid(id)?);
             return Some(Notification::Changed { place, owner: None, what: "namespace" });
         }
-        if let Some((port, is_new)) = self.memory.port(nsid, message) {
+        let place = nsid.map_or(Some(Place::Host), |nsid| self.registry.by_nsid(nsid));
+        if matches!(message, RouteNetlinkMessage::NewNeighbour(_) | RouteNetlinkMessage::DelNeighbour(_)) {
+            return if place == Some(Place::Overlay) { self.entry(nsid, message) } else { None };
+        }
+        let has_ports = matches!(place, Some(Place::Host | Place::Overlay));
+        if let Some((port, is_new)) = Some(message).filter(|_| has_ports).and_then(|told| self.memory.port(nsid, told))
+        {
             // What is older than the memory may be anybody's, ours too.
-            let owner = match self.memory.whose(port) {
+            let owner = match self.memory.whose(nsid, port) {
                 _ if !is_new => return None,
                 Some(None) => return None,
                 Some(Some(owner)) => Some(owner.to_owned()),
                 None => None,
             };
-            return Some(Notification::Changed { place: Some(Place::Host), owner, what: "link" });
+            return Some(Notification::Changed { place, owner, what: "link" });
         }
         let mine = |ours: bool| ours.then(String::new);
         // What the kernel does by itself is passed on of the host only, where it may be something that subnets must keep clear of.
@@ -113,9 +121,9 @@ impl Reading<'_> {
         };
         match (nsid, owner) {
             (Some(_), _) | (None, Some(_)) if automatic => None,
-            (Some(nsid), _) => {
-                let place = self.registry.by_nsid(nsid).map(Place::Sandbox);
-                Some(Notification::Changed { place, owner: None, what })
+            (Some(_), owner) => {
+                let owner = owner.filter(|owner| place == Some(Place::Overlay) && !owner.is_empty());
+                Some(Notification::Changed { place, owner, what })
             }
             (None, Some(owner)) => {
                 let owner = Some(owner).filter(|owner| !owner.is_empty());
@@ -123,6 +131,26 @@ impl Reading<'_> {
             }
             (None, None) => Some(Notification::HostChanged),
         }
+    }
+
+    /// Forwarding or a neighbour that came, changed or went in the overlay namespace. What comes and goes by itself is not told.
+    fn entry(&self, nsid: Option<i32>, message: &RouteNetlinkMessage) -> Option<Notification> {
+        let seen = neighbour::read(message)?;
+        let is_new = matches!(message, RouteNetlinkMessage::NewNeighbour(_));
+        let node = match seen.entry {
+            Entry::Forwarding(_, Way::Node(node)) => node,
+            _ => None,
+        };
+        let entry = match seen.entry {
+            // The kernel gives up a neighbour before it removes it, so that its going is never said of one that lasts.
+            Entry::Neighbour(address, _) if seen.lasting || !is_new => OverlayEntry::Neighbour(address),
+            Entry::Forwarding(mac, _) if seen.lasting && self.memory.may_be_tunnel(nsid, seen.link) => {
+                OverlayEntry::Forwarding(mac)
+            }
+            _ => return None,
+        };
+        let owner = self.memory.whose(nsid, seen.link).flatten()?.to_owned();
+        Some(Notification::EntryChanged { owner, entry, node, is_new })
     }
 
     /// What the kernel itself says of settings; of a link on the host that is not looked at, it is nobody's business here.
@@ -152,12 +180,12 @@ impl Reading<'_> {
     }
 
     fn setting_inside(&self, nsid: i32) -> Option<Notification> {
-        let Some(sandbox) = self.registry.by_nsid(nsid) else {
-            // It is no sandbox any more, or none yet; whoever looks into it again watches anew.
+        let Some(place) = self.registry.by_nsid(nsid) else {
+            // It is nobody's any more, or none yet; whoever looks into it again watches anew.
             self.settings.forget_namespace(nsid);
             return None;
         };
-        Some(Notification::Changed { place: Some(Place::Sandbox(sandbox)), owner: None, what: "setting" })
+        Some(Notification::Changed { place: Some(place), owner: None, what: "setting" })
     }
 
     fn setting_on_host(&self, directory: &str) -> Notification {
@@ -171,6 +199,8 @@ fn owned(owner: String) -> Notification {
     Notification::Changed { place: Some(Place::Host), owner: Some(owner), what: "setting" }
 }
 
+/// Of entries there may be thousands at once: those are not compared.
 fn say(said: &mut Vec<Notification>, notification: Option<Notification>) {
-    said.extend(notification.filter(|notification| !said.contains(notification)));
+    let is_new = |one: &Notification| matches!(one, Notification::EntryChanged { .. }) || !said.contains(one);
+    said.extend(notification.filter(is_new));
 }

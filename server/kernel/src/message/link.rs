@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL, Nla};
 use netlink_packet_route::link::{
-    InfoBridgePort, InfoData, InfoMacVlan, InfoPortData, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo,
-    LinkMessage, LinkProtoInfoBridge, MacVlanMode, Stats64,
+    InfoBridge, InfoBridgePort, InfoData, InfoMacVlan, InfoPortData, LinkAttribute, LinkExtentMask, LinkFlags,
+    LinkInfo, LinkMessage, LinkProtoInfoBridge, MacVlanMode, Stats64,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netloom_model::MacAddr;
 use netloom_model::network::MacvlanMode;
 use netloom_plan::marks::Marks;
 use netloom_plan::object::{ALIAS_PREFIX, LEAVING_GROUP, LINK_GROUP, Link, LinkKind, PortSettings};
+use netloom_plan::overlay::{Tunnel, TunnelPort};
 use nix::errno::Errno;
 use rtnetlink::{LinkMacVlan, LinkMessageBuilder, LinkUnspec};
 
 use crate::error::Failure;
+use crate::message::tunnel;
 use crate::rtnl::{Request, Rtnl};
 
 /// IFLA_TARGET_NETNSID of if_link.h.
@@ -53,6 +55,12 @@ pub(crate) struct Seen {
     pub(crate) controller: Option<u32>,
     /// How its bridge treats it.
     pub(crate) port: PortSettings,
+    /// The same as of a VXLAN device.
+    pub(crate) tunnel_port: TunnelPort,
+    /// What a VXLAN device was made with.
+    pub(crate) tunnel: Option<Tunnel>,
+    /// Whether a bridge asks for multicast groups.
+    pub(crate) snooping: bool,
     /// Counters, where they were asked for.
     pub(crate) statistics: Stats64,
 }
@@ -180,8 +188,8 @@ fn one(rtnl: &mut Rtnl, question: LinkMessageBuilder<LinkUnspec>) -> Result<Opti
     }
 }
 
-/// What a bridge says of a port: its index, and how it treats it.
-pub(crate) fn read_port(message: &RouteNetlinkMessage) -> Option<(u32, PortSettings)> {
+/// What a bridge says of a port: its index, and how it treats it, as a sandbox's and as a VXLAN device.
+pub(crate) fn read_port(message: &RouteNetlinkMessage) -> Option<(u32, (PortSettings, TunnelPort))> {
     let RouteNetlinkMessage::NewLink(message) = message else { return None };
     if message.header.interface_family != AddressFamily::Bridge {
         return None;
@@ -201,7 +209,7 @@ pub(crate) fn read_port(message: &RouteNetlinkMessage) -> Option<(u32, PortSetti
         })
     };
     let (isolated, hairpin) = (flag(IFLA_BRPORT_ISOLATED)?, flag(IFLA_BRPORT_MODE)?);
-    Some((message.header.index, PortSettings { isolated, hairpin }))
+    Some((message.header.index, (PortSettings { isolated, hairpin }, tunnel::read_told_port(settings))))
 }
 
 /// What a message says; nothing for messages of the bridge about its ports.
@@ -226,6 +234,9 @@ pub(crate) fn read(message: &RouteNetlinkMessage) -> Option<Seen> {
         parent_nsid: None,
         controller: None,
         port: PortSettings::default(),
+        tunnel_port: TunnelPort::default(),
+        tunnel: None,
+        snooping: false,
         statistics: Stats64::default(),
     };
     for attribute in &message.attributes {
@@ -255,9 +266,12 @@ fn read_info(seen: &mut Seen, info: &LinkInfo) {
                 _ => None,
             });
         }
+        LinkInfo::Data(InfoData::Vxlan(data)) => seen.tunnel = Some(tunnel::read(data)),
+        LinkInfo::Data(InfoData::Bridge(data)) => seen.snooping = data.contains(&InfoBridge::MulticastSnooping(true)),
         LinkInfo::PortData(InfoPortData::BridgePort(data)) => {
             seen.port.isolated = data.contains(&InfoBridgePort::Isolated(true));
             seen.port.hairpin = data.contains(&InfoBridgePort::HairpinMode(true));
+            seen.tunnel_port = tunnel::read_port(data);
         }
         _ => {}
     }

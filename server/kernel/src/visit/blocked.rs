@@ -11,7 +11,7 @@ pub(crate) struct Blocked {
     pub(crate) place: bool,
     /// Links that could not be made, changed or removed.
     pub(crate) links: HashSet<String>,
-    /// The rules could not be set: a bridge is not made without them.
+    /// The rules could not be set: a bridge is not made without them, nor a VXLAN device.
     pub(crate) firewall: bool,
     /// Something could not be given back: the rules about it are kept.
     pub(crate) lent: bool,
@@ -20,7 +20,7 @@ pub(crate) struct Blocked {
 impl Blocked {
     /// Whether an object needs something of it.
     pub(super) fn stops(&self, object: &Object) -> bool {
-        let bridge = matches!(object, Object::Link(Link { kind: LinkKind::Bridge, .. }));
+        let bridge = matches!(object, Object::Link(Link { kind: LinkKind::Bridge | LinkKind::Vxlan { .. }, .. }));
         let needs_rules = bridge || matches!(object, Object::Lent(_));
         let kept = self.lent && matches!(object, Object::Firewall(_));
         self.place
@@ -32,7 +32,7 @@ impl Blocked {
     /// Notes what an operation's failure takes with it.
     pub(crate) fn failed(&mut self, object: &Object) {
         match object {
-            Object::Namespace(_) => self.place = true,
+            Object::Namespace(_) | Object::OverlayNamespace => self.place = true,
             Object::Firewall(_) => self.firewall = true,
             Object::Lent(_) => self.lent = true,
             Object::Link(link) => {

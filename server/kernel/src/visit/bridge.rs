@@ -1,4 +1,5 @@
-//! Bridges, and the pairs of links that join sandboxes to them. A pair is made from the host's socket, whichever stack the visit is in.
+//! Bridges, and the pairs of links that join sandboxes to them. A pair is made from a socket where its bridge is, on the host or in the overlay
+//! namespace, whichever stack the visit is in.
 
 use std::os::fd::AsRawFd;
 
@@ -11,7 +12,9 @@ use super::{Outcome, Purpose, Visiting};
 use crate::error::{Failure, Subject, name_conflict};
 use crate::message::bridge::{self, Port};
 use crate::message::link::{self, Mark};
-use crate::netns;
+use crate::message::nsid;
+use crate::netns::{self, Pinned};
+use crate::rtnl::Rtnl;
 
 impl Visiting<'_> {
     pub(super) fn create_bridge(&mut self, index: usize, link: &Link) -> Outcome {
@@ -30,13 +33,14 @@ impl Visiting<'_> {
             return self.stands_already(index, link, &found);
         }
         let (port, bridge, settings) = self.pair(index, link)?;
+        let at = place_of(link);
         // Settings of the stack that links inherit are made before.
         self.flush();
         self.point(index, "kernel.link.before_create")?;
         let port = self.make_pair(index, link, &port, bridge)?;
         self.point(index, "kernel.link.after_create")?;
         // Where there is no IPv6 there are no addresses.
-        let _ = self.worker.home_socket().and_then(|home| home.execute_one(bridge::no_addresses(port)));
+        let _ = self.beyond(at).and_then(|beyond| beyond.execute_one(bridge::no_addresses(port)));
         self.set_port(index, link, port, settings)?;
         if let Some(number) = self.links.get(&link.name).map(|made| made.index) {
             self.push(index, Purpose::Make, link::set_alias(number, &link.owner, link.up));
@@ -47,18 +51,22 @@ impl Visiting<'_> {
     /// Changes the host's end of a pair as well.
     pub(super) fn change_port(&mut self, index: usize, link: &Link) -> Outcome {
         let (name, bridge, settings) = self.pair(index, link)?;
-        let Some(found) = self.of_host(index, &name)? else {
+        let at = place_of(link);
+        let Some(found) = self.elsewhere(index, at, &name)? else {
             return Err(self.subject(index).failed(&Errno::ENODEV.into()));
         };
+        let overlay = if at == Place::Overlay { self.nsid_of_overlay() } else { None };
+        let leads_there = |nsid| nsid == if at == Place::Overlay { overlay } else { self.stack.host_nsid() };
         // Whose end in the sandbox is ours, his other end is: the kernel joins the two for good, whatever marks somebody took away.
-        let joined = self.links.get(&link.name).is_some_and(|end| {
-            end.is_ours() && end.parent == Some(found.index) && end.parent_nsid == self.stack.host_nsid()
-        });
+        let joined = self
+            .links
+            .get(&link.name)
+            .is_some_and(|end| end.is_ours() && end.parent == Some(found.index) && leads_there(end.parent_nsid));
         match found.mark() {
             Mark::Ours(owner) if owner == link.owner => {}
             _ if joined => {}
             _ => {
-                let object = format!("link {name} on the host");
+                let object = format!("link {name} {}", whereabouts(at));
                 return Err(name_conflict(&Subject { object, ..self.subject(index) }, describe(&found)));
             }
         }
@@ -67,7 +75,7 @@ impl Visiting<'_> {
 
     fn set_port(&mut self, index: usize, link: &Link, port: Port<'_>, settings: PortSettings) -> Outcome {
         let requests = vec![bridge::set_port(port, link), bridge::treat_port(port, settings)];
-        let answers = self.worker.home_socket().map(|home| home.execute(requests));
+        let answers = self.beyond(place_of(link)).map(|beyond| beyond.execute(requests));
         let refused = match answers {
             Ok(answers) => answers.into_iter().find_map(Result::err),
             Err(failure) => Some(failure),
@@ -77,21 +85,22 @@ impl Visiting<'_> {
 
     /// The other end's name, the index of its bridge, and how that treats it.
     fn pair(&mut self, index: usize, link: &Link) -> Result<(String, u32, PortSettings), Refusal> {
-        let LinkKind::Veth { port, bridge, managed, settings, .. } = &link.kind else {
+        let LinkKind::Veth { at, port, bridge, managed, settings, .. } = &link.kind else {
             return Err(self.subject(index).refusal("kernel-refused", "it is no pair"));
         };
-        match self.of_host(index, bridge)? {
+        let whereabouts = whereabouts(*at);
+        match self.elsewhere(index, *at, bridge)? {
             Some(found) if found.is_ours() == *managed && found.kind.as_deref() == Some("bridge") => {
                 Ok((port.clone(), found.index, *settings))
             }
             Some(found) => {
                 let whose = if *managed { "Netloom's bridge" } else { "a bridge of the host's own" };
-                let why = format!("{bridge} on the host is not {whose} ({})", describe(&found));
+                let why = format!("{bridge} {whereabouts} is not {whose} ({})", describe(&found));
                 Err(self.subject(index).refusal("name-conflict", why))
             }
             None => {
-                let mut refusal =
-                    self.subject(index).refusal("bridge-missing", format!("the host has no bridge {bridge}"));
+                let why = format!("there is no bridge {bridge} {whereabouts}");
+                let mut refusal = self.subject(index).refusal("bridge-missing", why);
                 let made = "it is made with its network; this is tried again after that";
                 refusal.hint = managed.then(|| made.to_owned());
                 Err(refusal)
@@ -99,32 +108,59 @@ impl Visiting<'_> {
         }
     }
 
-    /// A link of the host.
-    fn of_host(&mut self, index: usize, name: &str) -> Result<Option<link::Seen>, Refusal> {
-        let found = self.worker.home_socket().and_then(|home| link::by_name(home, name));
+    /// A socket where the other ends of pairs are.
+    fn beyond(&mut self, at: Place) -> Result<&mut Rtnl, Failure> {
+        if at != Place::Overlay {
+            return self.worker.home_socket();
+        }
+        let socket = match self.overlay.take() {
+            Some(socket) => socket,
+            None => match netns::open_namespace(&self.inner.pins.path(Pinned::Overlay))? {
+                Some(namespace) => self.worker.socket_in(namespace)?,
+                None => return Err(Errno::ENODEV.into()),
+            },
+        };
+        Ok(self.overlay.insert(socket))
+    }
+
+    /// The ID that this stack has for the overlay namespace.
+    fn nsid_of_overlay(&mut self) -> Option<i32> {
+        let namespace = netns::open_namespace(&self.inner.pins.path(Pinned::Overlay)).ok()??;
+        nsid::get(&mut self.stack.rtnl, namespace).ok()?
+    }
+
+    /// A link where the other ends of pairs are; none where there is no such place.
+    fn elsewhere(&mut self, index: usize, at: Place, name: &str) -> Result<Option<link::Seen>, Refusal> {
+        if at == Place::Overlay && self.overlay.is_none() && !self.inner.pins.is_there(Pinned::Overlay) {
+            return Ok(None);
+        }
+        let found = self.beyond(at).and_then(|beyond| link::by_name(beyond, name));
         found.map_err(|failure| self.subject(index).failed(&failure))
     }
 
     /// Makes the pair under indexes that are free on both sides; its answer is awaited, because what follows goes by index.
     fn make_pair<'n>(&mut self, index: usize, link: &Link, name: &'n str, bridge: u32) -> Result<Port<'n>, Refusal> {
         let namespace = netns::current().map_err(|error| self.subject(index).failed(&error.into()))?;
-        if self.place == Place::Host {
+        let at = place_of(link);
+        if !matches!(self.place, Place::Sandbox(_)) {
             return Err(self.subject(index).refusal("kernel-refused", "a pair's end is in a sandbox"));
         }
         for attempt in 0..INDEX_TRIES {
             let number = self.own_index(&link.owner);
             let port = Port { name, index: first_index(&(name, attempt)), bridge };
             let request = bridge::create_pair(port, link, number, namespace.as_raw_fd());
-            match self.worker.home_socket().and_then(|home| home.execute_one(request)) {
+            match self.beyond(at).and_then(|beyond| beyond.execute_one(request)) {
                 Ok(()) => {
                     self.expect(number, link);
                     return Ok(port);
                 }
                 // A name or an index is taken, here or there: look, and take other indexes if it was that.
                 Err(failure) if failure.is(&[Errno::EEXIST, Errno::EBUSY]) => {
-                    if let Some(found) = self.of_host(index, name)? {
-                        let mut refusal =
-                            name_conflict(&self.subject(index), format!("{name} on the host: {}", describe(&found)));
+                    if let Some(found) = self.elsewhere(index, at, name)? {
+                        let mut refusal = name_conflict(
+                            &self.subject(index),
+                            format!("{name} {}: {}", whereabouts(at), describe(&found)),
+                        );
                         if found.is_ours() {
                             refusal = self
                                 .subject(index)
@@ -141,5 +177,20 @@ impl Visiting<'_> {
             }
         }
         Err(self.subject(index).failed(&Failure::from(Errno::EAGAIN)))
+    }
+}
+
+/// Where the end of a pair is that is not in its sandbox.
+const fn place_of(link: &Link) -> Place {
+    match link.kind {
+        LinkKind::Veth { at, .. } => at,
+        _ => Place::Host,
+    }
+}
+
+const fn whereabouts(at: Place) -> &'static str {
+    match at {
+        Place::Overlay => "in the overlay namespace",
+        _ => "on the host",
     }
 }

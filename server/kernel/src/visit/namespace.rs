@@ -10,7 +10,7 @@ use netloom_plan::object::{Object, Operation, Place};
 use crate::error::{Failure, Subject};
 use crate::handle::{Inner, Sockets};
 use crate::message::link;
-use crate::netns;
+use crate::netns::{self, Pinned};
 use crate::spare::Spare;
 use crate::stack::{self, Absent, Stack};
 use crate::worker::Worker;
@@ -51,6 +51,9 @@ pub(super) fn enter(
             return make(inner, worker, namespace.sandbox);
         }
     }
+    if let Some(Operation::Create(Object::OverlayNamespace)) = operations.first() {
+        return make_overlay(inner, worker);
+    }
     let stack = stack::enter(inner, worker, place).map_err(refuse)?;
     Ok(Entered::unknown(stack, false))
 }
@@ -82,7 +85,7 @@ fn make(inner: &Inner, worker: &mut Worker, sandbox: SandboxId) -> Result<Entere
     let path = inner.pins.path(sandbox);
     let found = netns::open_namespace(&path).map_err(|e| refuse_failure("open the namespace")(e.into()))?;
     if let Some(file) = found {
-        let stack = stack::inside(inner, worker, sandbox, file).map_err(refuse)?;
+        let stack = stack::inside(inner, worker, Place::Sandbox(sandbox), file).map_err(refuse)?;
         return Ok(Entered::unknown(stack, false));
     }
     let spare = inner.spares.take().and_then(|spare| spare.untouched(inner));
@@ -94,10 +97,30 @@ fn make(inner: &Inner, worker: &mut Worker, sandbox: SandboxId) -> Result<Entere
     inner.pins.pin(sandbox).map_err(refuse_failure("pin it under the run directory"))?;
     netloom_fault::point("kernel.namespace.after_mount").map_err(injected)?;
     if let Some(Spare { rtnl, ids, settings, links, sockets, .. }) = spare {
-        let stack = Stack::of(inner, sandbox, ids, rtnl);
+        let stack = Stack::of(inner, Place::Sandbox(sandbox), ids, rtnl);
         return Ok(Entered { stack, fresh: true, settings, links: Some(links), sockets });
     }
     let file = netns::current().map_err(|e| refuse_failure("open the namespace")(e.into()))?;
-    let stack = stack::inside(inner, worker, sandbox, file).map_err(refuse)?;
+    let stack = stack::inside(inner, worker, Place::Sandbox(sandbox), file).map_err(refuse)?;
     Ok(Entered::unknown(stack, true))
+}
+
+/// Makes the namespace of overlay networks and pins it, unless there is one: that one is as good.
+fn make_overlay(inner: &Inner, worker: &mut Worker) -> Result<Entered, Refuse> {
+    match stack::enter(inner, worker, Place::Overlay) {
+        Err(Absent::Gone(_)) => {}
+        there => return Ok(Entered::unknown(there.map_err(refuse)?, false)),
+    }
+    let refuse_failure = |doing: &'static str| move |failure: Failure| refuse(Absent::Failed(doing, failure));
+    let injected = |injected: netloom_fault::Injected| -> Refuse {
+        Box::new(move |subject| subject.refusal("kernel-refused", injected))
+    };
+    inner.registry.make_overlay();
+    worker.enter_new().map_err(refuse_failure("make a network namespace"))?;
+    netloom_fault::point("kernel.namespace.after_unshare").map_err(injected)?;
+    inner.pins.pin(Pinned::Overlay).map_err(refuse_failure("pin it under the run directory"))?;
+    netloom_fault::point("kernel.namespace.after_mount").map_err(injected)?;
+    let file = netns::current().map_err(|e| refuse_failure("open the namespace")(e.into()))?;
+    let stack = stack::inside(inner, worker, Place::Overlay, file).map_err(refuse)?;
+    Ok(Entered::unknown(stack, false))
 }

@@ -9,6 +9,7 @@ use netloom_plan::marks::Marks;
 use netloom_plan::object::{
     ALIAS_PREFIX, Address, LINK_GROUP, Link, LinkKind, Object, Operation, Place, PortSettings, Route,
 };
+use netloom_plan::overlay::TunnelPort;
 use nix::errno::Errno;
 
 use super::{Outcome, Purpose, STEP_BY_STEP, Visiting};
@@ -42,6 +43,8 @@ impl Visiting<'_> {
                 self.point(index, "kernel.link.after_alias")
             }
             LinkKind::Bridge => self.create_bridge(index, link),
+            LinkKind::OverlayBridge { snooping } => self.create_overlay_bridge(index, link, *snooping),
+            LinkKind::Vxlan { tunnel, .. } => self.create_tunnel(index, link, *tunnel),
             LinkKind::Veth { .. } => self.create_pair(index, link),
             LinkKind::Port => Err(self.subject(index).refusal("kernel-refused", "it is made with its other end")),
             LinkKind::Other(kind) => {
@@ -117,7 +120,7 @@ impl Visiting<'_> {
         match (&link.kind, self.links.get(&link.name)) {
             (LinkKind::Macvlan { parent, .. }, _) if failure.is(&[Errno::ENODEV]) => parent_missing(&subject, parent),
             (_, Some(found)) if failure.is(&[Errno::EEXIST]) => name_conflict(&subject, describe(found)),
-            _ => subject.failed(failure),
+            _ => self.explained(index, failure, subject.failed(failure)),
         }
     }
 
@@ -157,7 +160,10 @@ impl Visiting<'_> {
             (known.group, known.alias) = (LINK_GROUP, Some(format!("{ALIAS_PREFIX}{}", to.owner)));
         }
         self.push(index, Purpose::Make, request);
-        if matches!(to.kind, LinkKind::Veth { .. }) { self.change_port(index, to) } else { Ok(()) }
+        match to.kind {
+            LinkKind::Veth { .. } => self.change_port(index, to),
+            _ => self.change_in_overlay(index, from, to),
+        }
     }
 
     pub(super) fn create_address(&mut self, index: usize, address: &Address) -> Outcome {
@@ -246,7 +252,7 @@ impl Visiting<'_> {
                     None => Err(subject.failed(failure)),
                 }
             }
-            _ => Err(subject.failed(failure)),
+            _ => Err(self.explained(index, failure, subject.failed(failure))),
         }
     }
 }
@@ -273,6 +279,9 @@ fn expected(index: u32, link: &Link) -> link::Seen {
         parent_nsid: None,
         controller: None,
         port: PortSettings::default(),
+        tunnel_port: TunnelPort::default(),
+        tunnel: None,
+        snooping: false,
         statistics: netlink_packet_route::link::Stats64::default(),
     }
 }
@@ -290,7 +299,8 @@ fn word(kind: &LinkKind) -> Option<&str> {
     match kind {
         LinkKind::Loopback => None,
         LinkKind::Macvlan { .. } => Some("macvlan"),
-        LinkKind::Bridge => Some("bridge"),
+        LinkKind::Bridge | LinkKind::OverlayBridge { .. } => Some("bridge"),
+        LinkKind::Vxlan { .. } => Some("vxlan"),
         LinkKind::Veth { .. } | LinkKind::Port => Some("veth"),
         LinkKind::Other(kind) => Some(kind),
     }

@@ -28,6 +28,7 @@ pub(crate) fn network(number: u8) -> AssignedNetwork {
         internal: false,
         bridge: Some(AssignedBridge::default()),
         macvlan: None,
+        overlay: None,
         in_use: true,
         deleting: false,
     }
@@ -71,6 +72,7 @@ pub(crate) fn assignment(networks: &[&AssignedNetwork], sandboxes: &[&AssignedSa
         revision: 1,
         networks: networks.iter().map(|network| (network.id, (*network).clone())).collect(),
         sandboxes: sandboxes.iter().map(|sandbox| (sandbox.id, (*sandbox).clone())).collect(),
+        ..Assignment::default()
     }
 }
 

@@ -259,6 +259,7 @@ pub(crate) fn scope(numbers: &[u8]) -> Scope {
         everything: false,
         sandboxes: numbers.iter().map(|number| (id(*number), NamespaceSource::Made)).collect::<BTreeMap<_, _>>(),
         host: false,
+        overlay: None,
         firewall: false,
         only_there: BTreeSet::new(),
         publishers: BTreeSet::new(),

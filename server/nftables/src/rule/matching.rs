@@ -12,6 +12,9 @@ use crate::value::Value;
 /// RTN_LOCAL of rtnetlink.h: an address of this host.
 const ADDRESS_TYPE_LOCAL: u32 = 2;
 
+/// Where the number of the virtual network is, counted from the UDP header: behind that, flags, and three reserved bytes.
+const VNI_OFFSET: u32 = 8 + 1 + 3;
+
 /// What of a packet to look up in a set or map; several make a concatenation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
@@ -31,6 +34,8 @@ pub enum Field {
     Oifname,
     /// Mark.
     Mark,
+    /// The number of the virtual network in a VXLAN packet (RFC 7348, section 5); after a match for UDP.
+    Vni,
 }
 
 impl Field {
@@ -44,6 +49,12 @@ impl Field {
             Self::Iifname => expressions.meta(Meta::Iifname, into),
             Self::Oifname => expressions.meta(Meta::Oifname, into),
             Self::Mark => expressions.meta(Meta::Mark, into),
+            // With the reserved byte before it, which is not looked at.
+            Self::Vni => expressions.payload(Header::Transport, VNI_OFFSET - 1, 4, into).bitwise(
+                into,
+                &[0, 0xff, 0xff, 0xff],
+                &[0; 4],
+            ),
         }
     }
 

@@ -63,10 +63,7 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
     if network.deleting || !network.in_use {
         return;
     }
-    let is_missing = |key: &Key| !compiled.desired.contains_key(key);
-    if firewall::SHARED.first().is_some_and(|(table, _)| is_missing(table)) {
-        compiled.desired.extend(firewall::SHARED.iter().cloned());
-    }
+    compiled.want_shared(&firewall::SHARED);
     for part in firewall::of_network(network, settings, &bridge) {
         compiled.want(owner, Object::Firewall(part));
     }
@@ -205,6 +202,7 @@ fn link(
         place: Place::Sandbox(sandbox.id),
         name: endpoint.interface.clone(),
         kind: LinkKind::Veth {
+            at: Place::Host,
             port: host_link::port(endpoint.id),
             marked: true,
             bridge: bridge.to_owned(),

@@ -40,7 +40,7 @@ const ICMPV6: u8 = 58;
 /// Before the chains at `filter` (0), so that they see the mark.
 pub(crate) const FORWARD_PRIORITY: i32 = -10;
 /// `filter`.
-const INPUT_PRIORITY: i32 = 0;
+pub(super) const INPUT_PRIORITY: i32 = 0;
 /// `srcnat`.
 const POSTROUTING_PRIORITY: i32 = 100;
 

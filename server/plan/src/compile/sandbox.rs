@@ -5,7 +5,7 @@ use netloom_model::facts::Facts;
 use netloom_model::network::Driver;
 use netloom_model::plan::Refusal;
 
-use super::{Compiled, Gates, bridge, macvlan, port, sysctl};
+use super::{Compiled, Gates, bridge, macvlan, overlay, port, sysctl};
 use crate::marks::Marks;
 use crate::object::{AssignedKey, Link, LinkKind, Mark, Namespace, Object, Place};
 
@@ -25,9 +25,13 @@ pub(super) fn sandbox(
     for endpoint in &sandbox.endpoints {
         compiled.marks.insert(endpoint.id.to_string(), AssignedKey::Sandbox(sandbox.id));
         let network = assignment.networks.get(&endpoint.network);
+        if network.and_then(overlay::of).is_some() {
+            compiled.look_for_port(endpoint.id, Place::Overlay);
+            continue;
+        }
         if network.and_then(bridge::of).is_some() {
             // Its end on the host tells of the other, wherever that is, and takes it along.
-            compiled.look_for_port(endpoint.id);
+            compiled.look_for_port(endpoint.id, Place::Host);
             compiled.scope.publishers.insert(endpoint.id.to_string());
             continue;
         }
@@ -89,7 +93,8 @@ fn endpoint(
         Driver::Macvlan => macvlan::endpoint(compiled, sandbox, endpoint, network, facts, gates),
         // Neither has a link of its own.
         Driver::Host | Driver::None => {}
-        Driver::Ipvlan | Driver::Overlay => {
+        Driver::Overlay => overlay::endpoint(compiled, sandbox, endpoint, network, facts, gates),
+        Driver::Ipvlan => {
             let refusal = Refusal {
                 code: "feature-missing".to_owned(),
                 object: format!("link {} in sandbox {}", endpoint.interface, sandbox.name),

@@ -54,6 +54,31 @@ const SHIM: &[(&str, &str, &str)] = &[("net/ipv4/conf", "arp_ignore", "0"), ("ne
 const BRIDGE: &[(&str, &str, &str)] =
     &[("net/ipv6/conf", "accept_dad", "0"), ("net/ipv6/conf", "accept_ra", "0"), ("net/ipv6/conf", "autoconf", "0")];
 
+/// The overlay namespace: it forwards nothing, and its links make no address. IPv6 stays on: a bridge without it knows no IPv6 neighbours.
+const OVERLAY: &[(&str, &str)] = &[
+    ("net/ipv4/ip_forward", "0"),
+    ("net/ipv4/conf/default/forwarding", "0"),
+    ("net/ipv6/conf/all/forwarding", "0"),
+    ("net/ipv6/conf/default/forwarding", "0"),
+    ("net/ipv6/conf/all/disable_ipv6", "0"),
+    ("net/ipv6/conf/default/disable_ipv6", "0"),
+    ("net/ipv6/conf/default/accept_ra", "0"),
+    // IN6_ADDR_GEN_MODE_NONE.
+    ("net/ipv6/conf/default/addr_gen_mode", "1"),
+];
+
+/// Whether rules for routed packets see those that a bridge there passes on: with `br_netfilter` a new namespace begins with 1, without it there
+/// are no such settings.
+const OVERLAY_BRIDGED: &[&str] = &[
+    "net/bridge/bridge-nf-call-arptables",
+    "net/bridge/bridge-nf-call-ip6tables",
+    "net/bridge/bridge-nf-call-iptables",
+];
+
+/// A bridge there, which inherits them.
+const OVERLAY_LINK: &[(&str, &str, &str)] =
+    &[("net/ipv6/conf", "disable_ipv6", "0"), ("net/ipv6/conf", "addr_gen_mode", "1")];
+
 /// What lets the host's own packets from loopback leave by a bridge, once their destination was translated.
 pub(super) fn route_localnet(bridge: &str) -> Object {
     let path = format!("net/ipv4/conf/{bridge}/route_localnet");
@@ -66,6 +91,27 @@ pub(super) fn made(place: Place, without_ipv6: bool) -> Vec<Object> {
         .filter(|(path, _)| !without_ipv6 || !path.starts_with("net/ipv6/"))
         .map(|(path, value)| Object::Sysctl(Sysctl { place, path: (*path).to_owned(), value: (*value).to_owned() }))
         .collect()
+}
+
+/// Settings of the overlay namespace.
+pub(super) fn overlay(without_ipv6: bool) -> Vec<Object> {
+    let place = Place::Overlay;
+    let setting = |(path, value): &(&str, &str)| {
+        Object::Sysctl(Sysctl { place, path: (*path).to_owned(), value: (*value).to_owned() })
+    };
+    OVERLAY.iter().filter(|(path, _)| !without_ipv6 || !path.starts_with("net/ipv6/")).map(setting).collect()
+}
+
+/// Settings of the overlay namespace that are there with a module of the kernel's only.
+pub(super) fn overlay_bridged() -> Vec<Object> {
+    let place = Place::Overlay;
+    let setting = |path: &&str| Object::Sysctl(Sysctl { place, path: (*path).to_owned(), value: "0".to_owned() });
+    OVERLAY_BRIDGED.iter().map(setting).collect()
+}
+
+/// Settings that a bridge in the overlay namespace inherits.
+pub(super) fn overlay_link(link: &str, without_ipv6: bool) -> Vec<Object> {
+    of_link(OVERLAY_LINK, Place::Overlay, link, without_ipv6)
 }
 
 /// Settings that a link in a made namespace inherits.

@@ -55,6 +55,7 @@ fn network() -> AssignedNetwork {
             probe: false,
             host_access: false,
         }),
+        overlay: None,
         in_use: true,
         deleting: false,
     }
@@ -87,7 +88,12 @@ fn sandbox() -> AssignedSandbox {
 }
 
 fn assignment(network: AssignedNetwork, sandbox: AssignedSandbox) -> Assignment {
-    Assignment { revision: 5, networks: [(network.id, network)].into(), sandboxes: [(sandbox.id, sandbox)].into() }
+    Assignment {
+        revision: 5,
+        networks: [(network.id, network)].into(),
+        sandboxes: [(sandbox.id, sandbox)].into(),
+        ..Assignment::default()
+    }
 }
 
 fn settings(compiled: &Compiled, place: Place) -> Vec<(&str, &str)> {

@@ -1,12 +1,13 @@
 //! Properties of the comparison, over generated assignments and observed states, with a kernel held in memory.
 
+mod conflict;
 mod memory;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_model::assignment::{
-    AssignedAddress, AssignedBridge, AssignedEndpoint, AssignedGateway, AssignedMacvlan, AssignedNetwork, AssignedPool,
-    AssignedSandbox, Assignment, Source,
+    AssignedAddress, AssignedBridge, AssignedEndpoint, AssignedGateway, AssignedMacvlan, AssignedNetwork,
+    AssignedOverlay, AssignedPeer, AssignedPool, AssignedSandbox, Assignment, Source,
 };
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::network::{Driver, MacvlanMode};
@@ -20,6 +21,7 @@ use super::*;
 use crate::compile::{Gates, compile};
 use crate::marks::Marks;
 use crate::object::Sysctl;
+use crate::overlay::{Forwarding, Way};
 
 fn facts() -> Facts {
     let link = |name: &str, up| HostLink {
@@ -53,25 +55,31 @@ prop_compose! {
     fn network(number: u8)(
         parent in 0_u8..4, vepa in any::<bool>(), mtu in prop::option::of(1300_u32..1303),
         host_access in any::<bool>(), in_use in any::<bool>(), deleting in prop::bool::weighted(0.1),
-        is_bridge in any::<bool>(), inter_sandbox in any::<bool>(), isolation in any::<bool>(), gateway in gateway(),
-        internal in any::<bool>(),
+        driver in prop::sample::select(vec![Driver::Bridge, Driver::Macvlan, Driver::Overlay]), inter_sandbox in any::<bool>(), isolation in any::<bool>(), gateway in gateway(),
+        internal in any::<bool>(), other_node in 1_u8..4,
     ) -> AssignedNetwork {
         let settings = AssignedBridge { inter_sandbox, isolation, gateway4: gateway, ..AssignedBridge::default() };
         let subnet = "10.0.0.0/24".parse().expect("a subnet");
         AssignedNetwork {
             id: NetworkId::from_random([number; 16]),
             name: format!("net{number}"),
-            driver: if is_bridge { Driver::Bridge } else { Driver::Macvlan },
+            driver,
             pools: vec![AssignedPool { subnet, gateway: (!internal).then(|| [10, 0, 0, 254].into()) }],
             internal,
             mtu,
-            bridge: is_bridge.then_some(settings),
-            macvlan: (!is_bridge).then(|| AssignedMacvlan {
+            bridge: (driver == Driver::Bridge).then_some(settings),
+            macvlan: (driver == Driver::Macvlan).then(|| AssignedMacvlan {
                 parent: format!("p{parent}"),
                 mode: if vepa { MacvlanMode::Vepa } else { MacvlanMode::Bridge },
                 vlan_id: None,
                 probe: false,
                 host_access,
+            }),
+            overlay: (driver == Driver::Overlay).then(|| AssignedOverlay {
+                vni: 4097 + u32::from(number),
+                data_path_port: 4789,
+                vtep: [10, 0, 0, 250].into(),
+                vteps: [[192, 0, 2, other_node].into(), [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, other_node].into()].into(),
             }),
             in_use,
             deleting,
@@ -130,16 +138,31 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn peer(number: u8)(network in 0_u8..3, mac in 0_u8..2, last in 0_u8..2, node in 1_u8..4) -> AssignedPeer {
+        AssignedPeer {
+            id: EndpointId::from_random([100 + number; 16]),
+            network: NetworkId::from_random([network; 16]),
+            mac: MacAddr([2, 0x42, 9, number, 0, mac]),
+            addresses: vec![[10, 0, 0, 200 + number * 2 + last].into(), [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, number, last].into()],
+            vtep: [192, 0, 2, node].into(),
+        }
+    }
+}
+
+prop_compose! {
     fn assignment()(
         networks in (network(0), network(1), network(2)),
         sandboxes in (sandbox(0), sandbox(1), sandbox(2), sandbox(3)), present in any::<[bool; 4]>(),
+        peers in (peer(0), peer(1), peer(2)), known in 0_usize..4,
     ) -> Assignment {
+        let peers = [peers.0, peers.1, peers.2];
         let networks = [networks.0, networks.1, networks.2];
         let sandboxes = [sandboxes.0, sandboxes.1, sandboxes.2, sandboxes.3];
         Assignment {
             revision: 1,
             networks: networks.into_iter().map(|n| (n.id, n)).collect(),
             sandboxes: sandboxes.into_iter().zip(present).filter(|(_, here)| *here).map(|(s, _)| (s.id, s)).collect(),
+            peers: peers.into_iter().take(known).map(|peer| (peer.id, peer)).collect(),
         }
     }
 }
@@ -163,7 +186,7 @@ fn memory(before: impl Strategy<Value = Assignment>) -> impl Strategy<Value = Me
         order::sort(&mut operations);
         for (operation, fate) in operations.into_iter().zip(fates) {
             let mut object = operation.object().clone();
-            let markable = !matches!(object, Object::Sysctl(_) | Object::Namespace(_) | Object::Firewall(_));
+            let markable = matches!(object, Object::Link(_) | Object::Address(_) | Object::Route(_));
             if fate == 5 && markable && memory.has_parents(&object).is_ok() {
                 memory.foreign.insert(object.key(), object);
                 continue;
@@ -181,6 +204,16 @@ fn memory(before: impl Strategy<Value = Assignment>) -> impl Strategy<Value = Me
                 (Object::Link(Link { kind: LinkKind::Veth { settings, .. }, .. }), 7) => {
                     settings.hairpin = !settings.hairpin;
                 }
+                (Object::Link(Link { kind: LinkKind::Vxlan { port, .. }, .. }), 6) => port.flood = true,
+                (Object::Link(Link { kind: LinkKind::Vxlan { bridge, .. }, .. }), 7) => bridge.clear(),
+                (Object::Link(Link { kind: LinkKind::Vxlan { tunnel, .. }, .. }), 8) => tunnel.vni += 1000,
+                (Object::Link(Link { kind: LinkKind::OverlayBridge { snooping }, .. }), 6) => *snooping = true,
+                (Object::Forwarding(Forwarding { way: Way::Node(node), .. }), 1) => {
+                    *node = Some([192, 0, 2, 99].into())
+                }
+                (Object::Forwarding(Forwarding { way: Way::Node(node), .. }), 2) => *node = None,
+                (Object::Forwarding(Forwarding { way: Way::Tunnel { sticky }, .. }), 1) => *sticky = false,
+                (Object::Neighbour(neighbour), 1) => neighbour.mac = MacAddr([2, 9, 9, 9, 9, 9]),
                 (Object::Firewall(Part::Chain(filled)), 1) => filled.rules.clear(),
                 (Object::Firewall(Part::Set(set)), 1) => set.flags ^= 4,
                 (Object::Address(address), 1) => address.prefix_length = 16,
@@ -201,7 +234,7 @@ fn independent(foreign: &BTreeMap<Key, Object>, ours: &BTreeMap<Key, Object>) ->
     let on_ours = |object: &Object| {
         let link = object.link().filter(|link| object.hangs_from(link));
         let on_link = link.is_some_and(|l| ours.contains_key(&Key::Link(object.place(), l.to_owned())));
-        on_link || matches!(object.place(), Place::Sandbox(_))
+        on_link || object.place() != Place::Host
     };
     foreign.iter().filter(|(_, object)| !on_ours(object)).map(|(key, _)| key.clone()).collect()
 }
@@ -219,6 +252,9 @@ fn reached(wanted: &Compiled, memory: &Memory) -> Result<(), TestCaseError> {
     for (key, object) in &memory.ours {
         let kept = wanted.tolerated.contains_key(key) || matches!(object, Object::Sysctl(_));
         let loopback = matches!(object, Object::Link(Link { kind: LinkKind::Loopback, .. }));
+        // An endpoint that may stand may have a port there.
+        let in_overlay = |o: &Object| matches!(o, Object::Link(link) if link.place == Place::Overlay);
+        let kept = kept || (*object == Object::OverlayNamespace && memory.ours.values().any(in_overlay));
         let paired = memory.ours.values().filter_map(port_of).any(|port| port.key() == *key);
         prop_assert!(kept || loopback || paired || wanted.desired.contains_key(key), "{key:?} is left over");
     }
@@ -283,17 +319,36 @@ proptest! {
         let id = sandbox_id(chosen);
         let mut part = assignment.clone();
         part.sandboxes.retain(|key, _| *key == id);
+        part.peers.clear();
         let mut wanted = compile(&part, &facts(), &Gates::default());
         wanted.look_into(id, NamespaceSource::Made);
         let own_port = |part: &Part| match part {
-            Part::Element(element) => element.publisher().is_some_and(|endpoint| wanted.marks.contains_key(endpoint)),
+            Part::Element(element) => element.owner().is_some_and(|owner| wanted.marks.contains_key(owner)),
             _ => false,
         };
+        let inside = memory.ours.values().filter(|found| found.place() == Place::Sandbox(id));
+        let own_ports: BTreeSet<Key> = inside.filter_map(port_of).map(|port| port.key()).collect();
         let operations = diff(&wanted, &memory.observe()).operations;
         for operation in &operations {
             let object = operation.object();
             match object.place() {
                 Place::Sandbox(place) => prop_assert_eq!(place, id),
+                Place::Overlay => {
+                    let links = wanted.scope.overlay.as_ref().map(|overlay| overlay.links.clone()).unwrap_or_default();
+                    let is_others = |found: &Object| match found {
+                        Object::Link(link) => {
+                            link.place == Place::Overlay && !links.contains(&link.name) && !own_ports.contains(&found.key())
+                        }
+                        _ => false,
+                    };
+                    match (operation, object) {
+                        (Operation::Delete(_), Object::OverlayNamespace) => {
+                            prop_assert!(!memory.ours.values().any(is_others), "others are in the namespace");
+                        }
+                        (_, Object::Forwarding(_) | Object::Neighbour(_)) => prop_assert!(false, "{object:?} is a peer's"),
+                        _ => prop_assert!(!is_others(object), "{object:?} is another's"),
+                    }
+                }
                 Place::Host => match object {
                     Object::Route(route) => {
                         prop_assert!(wanted.claimed.contains_key(&object.key()), "{route:?} is another's");
@@ -322,35 +377,4 @@ proptest! {
             }
         }
     }
-}
-
-#[test]
-fn a_foreign_link_under_our_name_is_reported_with_what_it_is() {
-    let id = sandbox_id(1);
-    let place = Place::Sandbox(id);
-    let mut wanted = Compiled::default();
-    wanted.names.insert(id, "macvlan1".to_owned());
-    wanted.scope.sandboxes.insert(id, NamespaceSource::Made);
-    let link = |kind, owner: &str| {
-        Object::Link(Link {
-            place,
-            name: "eth0".to_owned(),
-            kind,
-            mac: None,
-            mtu: None,
-            up: true,
-            owner: owner.to_owned(),
-            marks: Marks::Whole,
-        })
-    };
-    let ours = link(LinkKind::Macvlan { parent: "p0".to_owned(), mode: MacvlanMode::Bridge }, "ept");
-    wanted.owners.insert(ours.key(), AssignedKey::Sandbox(id));
-    wanted.desired.insert(ours.key(), ours.clone());
-    let veth = link(LinkKind::Other("veth".to_owned()), "");
-    let observed = Observed { foreign: [(veth.key(), veth)].into(), ..Observed::default() };
-    let comparison = diff(&wanted, &observed);
-    assert!(comparison.operations.is_empty());
-    let refusal = &comparison.refusals(&wanted)[&AssignedKey::Sandbox(id)];
-    assert_eq!(refusal.code, "name-conflict");
-    assert!(refusal.message.contains("link eth0 in sandbox macvlan1") && refusal.message.contains("veth"));
 }

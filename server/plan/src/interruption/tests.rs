@@ -48,6 +48,7 @@ fn assignment(settings: AssignedBridge) -> Assignment {
         internal: false,
         bridge: Some(settings),
         macvlan: None,
+        overlay: None,
         in_use: true,
         deleting: false,
     };
@@ -64,6 +65,7 @@ fn assignment(settings: AssignedBridge) -> Assignment {
         revision: 1,
         networks: [(id, network)].into(),
         sandboxes: sandboxes.into_iter().map(|one| (one.id, one)).collect(),
+        ..Assignment::default()
     }
 }
 

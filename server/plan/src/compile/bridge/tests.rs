@@ -25,6 +25,7 @@ fn network() -> AssignedNetwork {
         internal: false,
         bridge: Some(AssignedBridge::default()),
         macvlan: None,
+        overlay: None,
         in_use: true,
         deleting: false,
     }

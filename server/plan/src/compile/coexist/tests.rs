@@ -29,6 +29,7 @@ pub(in crate::compile) fn network(number: u8, in_use: bool) -> AssignedNetwork {
         internal: false,
         bridge: Some(AssignedBridge { interface_name: Some(format!("br{number}")), ..AssignedBridge::default() }),
         macvlan: None,
+        overlay: None,
         in_use,
         deleting: false,
     }

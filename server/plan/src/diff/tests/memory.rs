@@ -40,10 +40,12 @@ impl Memory {
                 self.has_parents(to)?;
                 let found = self.ours.get(&key).or_else(|| self.foreign.get(&key));
                 let alone = |object: &Object| match object {
-                    Object::Link(Link { kind: LinkKind::Veth { bridge, .. }, .. }) => bridge.is_empty(),
+                    Object::Link(Link {
+                        kind: LinkKind::Veth { bridge, .. } | LinkKind::Vxlan { bridge, .. }, ..
+                    }) => bridge.is_empty(),
                     _ => false,
                 };
-                // A pair whose bridge went in the same pass is in none by now.
+                // A port whose bridge went in the same pass is in none by now.
                 let observed = found == Some(from) || found.is_some_and(alone);
                 assert!(observed, "a change starts from what was observed: {found:?}, not {from:?}");
                 self.foreign.remove(&key);
@@ -63,9 +65,19 @@ impl Memory {
         {
             return Err(format!("no namespace for {object:?}"));
         }
+        if (place, matches!(object, Object::OverlayNamespace)) == (Place::Overlay, false)
+            && !self.ours.contains_key(&Key::OverlayNamespace)
+        {
+            return Err(format!("no overlay namespace for {object:?}"));
+        }
         match object {
-            Object::Link(Link { kind: LinkKind::Veth { bridge, .. }, .. })
-                if !self.ours.contains_key(&Key::Link(Place::Host, bridge.clone())) =>
+            Object::Link(Link { kind: LinkKind::Veth { at, bridge, .. }, .. })
+                if !self.ours.contains_key(&Key::Link(*at, bridge.clone())) =>
+            {
+                return Err(format!("no bridge for {object:?}"));
+            }
+            Object::Link(Link { kind: LinkKind::Vxlan { bridge, .. }, .. })
+                if !bridge.is_empty() && !self.ours.contains_key(&Key::Link(Place::Overlay, bridge.clone())) =>
             {
                 return Err(format!("no bridge for {object:?}"));
             }
@@ -93,16 +105,19 @@ impl Memory {
         }
         let other_end = self.ours.values().find(|o| {
             link.kind == LinkKind::Port
-                && port_of(o).is_some_and(|p| p.key() == Key::Link(Place::Host, link.name.clone()))
+                && port_of(o).is_some_and(|p| p.key() == Key::Link(link.place, link.name.clone()))
         });
         if let Some(other_end) = other_end.cloned() {
             let _ = self.remove(&other_end);
         }
         for object in self.ours.values_mut() {
-            if let Object::Link(Link { kind: LinkKind::Veth { bridge, .. }, .. }) = object
-                && link.kind == LinkKind::Bridge
-                && *bridge == link.name
-            {
+            let (at, bridge) = match object {
+                Object::Link(Link { kind: LinkKind::Veth { at, bridge, .. }, .. }) => (*at, bridge),
+                Object::Link(Link { kind: LinkKind::Vxlan { bridge, .. }, .. }) => (Place::Overlay, bridge),
+                _ => continue,
+            };
+            let is_bridge = matches!(link.kind, LinkKind::Bridge | LinkKind::OverlayBridge { .. });
+            if is_bridge && at == link.place && *bridge == link.name {
                 bridge.clear();
             }
         }
@@ -115,7 +130,7 @@ impl Memory {
         }
         let with: Box<dyn Fn(&Object) -> bool> = match object {
             Object::Link(link) => Box::new(|o: &Object| o.place() == place && o.hangs_from(&link.name)),
-            Object::Namespace(_) => {
+            Object::Namespace(_) | Object::OverlayNamespace => {
                 let left = self.ours.values().any(|o| o.place() == place && is_removable_link(o));
                 if left {
                     return Err(format!("links of ours are left in {place:?}"));
@@ -131,6 +146,7 @@ impl Memory {
             Object::Route(_) | Object::Firewall(_) | Object::PassRule(_) | Object::Lent(_) | Object::Stray(_) => {
                 Box::new(|_| false)
             }
+            Object::Forwarding(_) | Object::Neighbour(_) => Box::new(|_| false),
         };
         self.ours.remove(&object.key());
         self.ours.retain(|_, o| !with(o));
@@ -141,11 +157,11 @@ impl Memory {
     }
 }
 
-/// The host's end of a pair.
+/// The end of a pair that is not in its sandbox.
 pub(super) fn port_of(object: &Object) -> Option<Object> {
-    let Object::Link(Link { kind: LinkKind::Veth { port, .. }, owner, up, .. }) = object else { return None };
+    let Object::Link(Link { kind: LinkKind::Veth { at, port, .. }, owner, up, .. }) = object else { return None };
     Some(Object::Link(Link {
-        place: Place::Host,
+        place: *at,
         name: port.clone(),
         kind: LinkKind::Port,
         mac: None,

@@ -1,0 +1,136 @@
+//! What one stack holds, as plan has it: links by their kinds, with what they lead to elsewhere.
+
+use std::collections::BTreeMap;
+
+use netloom_plan::marks::Marks;
+use netloom_plan::object::{Address, Link, LinkKind, Place, Route};
+
+use super::beyond::Beyond;
+use crate::error::Failure;
+use crate::handle::Inner;
+use crate::message::link::{Counters, Mark as Whose};
+use crate::message::{address, link, route};
+use crate::stack::Stack;
+use crate::visit::FEW;
+use crate::worker::Worker;
+
+/// What one stack holds.
+pub(super) struct Seen {
+    pub(super) links: BTreeMap<u32, link::Seen>,
+    pub(super) addresses: Vec<address::Seen>,
+    pub(super) routes: Vec<route::Seen>,
+    /// Links elsewhere that ours in the stack lead to.
+    beyond: Beyond,
+}
+
+/// Looks at the links of these names, or at all.
+pub(super) fn look(
+    inner: &Inner,
+    stack: &mut Stack,
+    worker: &mut Worker,
+    names: Option<&[String]>,
+    routes: route::Filter,
+    counters: Counters,
+) -> Result<Seen, Failure> {
+    let links = match names {
+        None => link::dump(&mut stack.rtnl, counters)?,
+        Some(names) => {
+            let found = names.iter().map(|name| link::by_name(&mut stack.rtnl, name));
+            found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
+        }
+    };
+    let mut links: BTreeMap<u32, link::Seen> = links.into_iter().map(|link| (link.index, link)).collect();
+    let addresses = match names {
+        Some(_) if links.len() <= FEW => {
+            let of_each: Result<Vec<_>, _> =
+                links.keys().map(|link| address::of_link(&mut stack.rtnl, *link)).collect();
+            of_each?.concat()
+        }
+        Some(_) => address::dump(&mut stack.rtnl)?.into_iter().filter(|seen| links.contains_key(&seen.link)).collect(),
+        None => address::dump(&mut stack.rtnl)?,
+    };
+    let routes = route::dump(&mut stack.rtnl, routes)?;
+    if names.is_some() {
+        // A route's identity does not tell its link, which may be another network's.
+        for index in routes.iter().filter_map(|route| route.link) {
+            if !links.contains_key(&index) {
+                links.extend(link::by_index(&mut stack.rtnl, index)?.map(|link| (index, link)));
+            }
+        }
+    }
+    let mut seen = Seen { links, addresses, routes, beyond: Beyond::of(stack) };
+    // One that lost a mark may be one that is wanted.
+    for link in seen.links.values().filter(|link| link.marks() != Marks::None) {
+        seen.beyond.follow(inner, stack, worker, link)?;
+    }
+    Ok(seen)
+}
+
+impl Seen {
+    pub(super) fn name(&self, link: u32) -> String {
+        self.links.get(&link).map(|link| link.name.clone()).unwrap_or_default()
+    }
+
+    /// The name of a macvlan's parent, if it is in the host's namespace; else empty.
+    fn parent(&self, link: &link::Seen) -> String {
+        self.beyond.of_link(link).map(|(_, parent)| parent.name.clone()).unwrap_or_default()
+    }
+
+    /// The kind of a veth: the sandbox's end of one of our pairs, the other, or neither.
+    fn veth(&self, link: &link::Seen, place: Place) -> LinkKind {
+        match (place, self.beyond.of_link(link)) {
+            (Place::Host | Place::Overlay, _) if link.is_ours() => LinkKind::Port,
+            (Place::Sandbox(_), Some((at, port))) => {
+                let marked = match link.mark() {
+                    Whose::Ours(owner) => port.mark() == Whose::Ours(owner),
+                    Whose::Foreign => port.is_ours(),
+                };
+                let bridge = port.controller.and_then(|index| self.beyond.link(at, index));
+                let managed = bridge.is_some_and(link::Seen::is_ours);
+                let bridge = bridge.map(|bridge| bridge.name.clone()).unwrap_or_default();
+                LinkKind::Veth { at, port: port.name.clone(), marked, bridge, managed, settings: port.port }
+            }
+            _ => LinkKind::Other("veth".to_owned()),
+        }
+    }
+
+    fn vxlan(&self, link: &link::Seen) -> LinkKind {
+        let Some(tunnel) = link.tunnel else { return LinkKind::Other("vxlan".to_owned()) };
+        let bridge = link.controller.map(|index| self.name(index)).unwrap_or_default();
+        LinkKind::Vxlan { tunnel, bridge, port: link.tunnel_port }
+    }
+
+    pub(super) fn link(&self, place: Place, link: &link::Seen) -> Link {
+        let (owner, marks) = (link.alias_owner().unwrap_or_default().to_owned(), link.marks());
+        if link.is_loopback() {
+            let (name, up) = (link.name.clone(), link.is_up());
+            return Link { place, name, kind: LinkKind::Loopback, mac: None, mtu: None, up, owner, marks };
+        }
+        let kind = match (link.macvlan_mode(), link.kind.as_deref()) {
+            (Some(mode), _) => LinkKind::Macvlan { parent: self.parent(link), mode },
+            (None, Some("bridge")) if place == Place::Overlay => LinkKind::OverlayBridge { snooping: link.snooping },
+            (None, Some("bridge")) => LinkKind::Bridge,
+            (None, Some("vxlan")) if place == Place::Overlay => self.vxlan(link),
+            (None, Some("veth")) => self.veth(link, place),
+            (None, other) => LinkKind::Other(other.unwrap_or("hardware").to_owned()),
+        };
+        let other_end_is_down = || self.beyond.of_link(link).is_some_and(|(_, port)| !port.is_up());
+        let up = link.is_up() && !(matches!(kind, LinkKind::Veth { .. }) && other_end_is_down());
+        let name = link.name.clone();
+        Link { place, name, kind, mac: link.mac, mtu: Some(link.mtu), up, owner, marks }
+    }
+
+    pub(super) fn address(&self, place: Place, found: &address::Seen) -> Address {
+        Address { place, link: self.name(found.link), address: found.address, prefix_length: found.prefix_length }
+    }
+
+    pub(super) fn route(&self, place: Place, found: &route::Seen) -> Route {
+        Route {
+            place,
+            destination: found.destination,
+            gateway: found.gateway,
+            link: found.link.map(|link| self.name(link)).unwrap_or_default(),
+            source: found.source,
+        }
+    }
+}
