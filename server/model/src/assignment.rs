@@ -198,6 +198,10 @@ pub struct AssignedPeer {
     pub addresses: Vec<IpAddr>,
     /// The underlay address of the node that it is on.
     pub vtep: IpAddr,
+    /// Its sandbox, on that node.
+    pub sandbox: SandboxId,
+    /// Names it has on its network: its sandbox's, then others.
+    pub names: Vec<String>,
 }
 
 /// A sandbox, as a node needs it.

@@ -69,8 +69,10 @@ pub struct ObjectRef {
 }
 
 /// Every kind of event there is.
-pub const KINDS: [&str; 46] = [
+pub const KINDS: [&str; 48] = [
     "apply.failed",
+    "attachment.changed",
+    "attachment.released",
     crate::condition::CLEARED,
     crate::condition::RAISED,
     "drift.repaired",

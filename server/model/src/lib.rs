@@ -11,7 +11,7 @@
 //! | [`network`], [`sandbox`], [`port`], [`lease`], [`probe`] | the resources: spec and status |
 //! | [`ipam`] | the pools of all networks, with their use |
 //! | [`token`], [`audit`] | who may ask, and who asked for what |
-//! | [`swarm`], [`member`] | hosts that agreed to share: the swarm, its nodes, and what they say to one another |
+//! | [`swarm`], [`member`], [`replica`] | hosts that agreed to share: the swarm, its nodes, and what they say to one another |
 //! | [`assignment`], [`report`], [`facts`] | what passes between control and a node |
 //! | [`plan`], [`drift`], [`event`], [`condition`] | what happens, what would, what differs |
 //! | [`document`], [`invalid`] | JSON in, with the field named when it is wrong |
@@ -37,6 +37,7 @@ pub mod order;
 pub mod plan;
 pub mod port;
 pub mod probe;
+pub mod replica;
 pub mod report;
 pub mod sandbox;
 pub mod swarm;

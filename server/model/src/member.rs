@@ -7,7 +7,10 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
-use crate::id::{NodeId, SandboxId, SwarmId};
+use crate::id::{EndpointId, LeaseId, NetworkId, NodeId, SandboxId, SwarmId};
+use crate::lease::LeaseKind;
+use crate::mac::MacAddr;
+use crate::sandbox::AttachmentSpec;
 use crate::swarm::{Availability, SwarmRole, SwarmSpec};
 use crate::timestamp::Timestamp;
 
@@ -117,8 +120,22 @@ pub struct Heartbeat {
     pub facts: Option<Facts>,
     /// Subnets of the local networks in its store, where they differ likewise.
     pub subnets: Option<Vec<String>>,
-    /// The sandboxes in its store that are on a network of the swarm, all of them.
-    pub sandboxes: Vec<SandboxId>,
+    /// Its attachments to networks of the swarm, all of them: those in its store, and those that it has asked for and not written yet.
+    /// Absent where the node can't read them.
+    pub attachments: Option<Vec<HeldAttachment>>,
+    /// Attachments of which nothing is left in its kernel or its store.
+    pub released: Vec<EndpointId>,
+}
+
+/// An attachment, as the node that holds it says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldAttachment {
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// Whether its sandbox runs.
+    pub running: bool,
+    /// Names it has on the network beside its sandbox's.
+    pub aliases: Vec<String>,
 }
 
 /// The manager has heard it.
@@ -128,6 +145,52 @@ pub struct HeartbeatAnswer {
     pub described: SwarmDescribed,
     /// Whether the node should renew its certificate now, whenever that ends.
     pub renew: bool,
+}
+
+/// A node asks for a place of one of its sandboxes on a network of the swarm. Asked for twice under one endpoint's ID it is the same one; under
+/// another ID the former is released.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachRequest {
+    /// The sandbox, in the node's store.
+    pub sandbox: SandboxId,
+    /// Its name, there.
+    pub sandbox_name: String,
+    /// Whether it runs.
+    pub running: bool,
+    /// The network.
+    pub network: NetworkId,
+    /// The endpoint's ID, drawn by the node: what is made is known by it on both sides.
+    pub endpoint: EndpointId,
+    /// What is asked for, as written.
+    pub wanted: AttachmentSpec,
+}
+
+/// A place on a network of the swarm, given to a node's sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// The endpoint's ID: that of the request, or of the one that is there already.
+    pub endpoint: EndpointId,
+    /// The network.
+    pub network: NetworkId,
+    /// Ethernet address.
+    pub mac: MacAddr,
+    /// Its leases, IPv4 first.
+    pub leases: Vec<AttachedLease>,
+    /// Number of the manager's event that made it.
+    pub revision: u64,
+}
+
+/// A lease of the swarm that an attachment owns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachedLease {
+    /// ID.
+    pub id: LeaseId,
+    /// The address.
+    pub address: IpAddr,
+    /// Key of the pool that it is from.
+    pub pool: String,
+    /// Why it is taken.
+    pub kind: LeaseKind,
 }
 
 /// Why a member's request was not granted. The manager's answer is a problem (RFC 9457) with such a code.

@@ -2,15 +2,17 @@
 //!
 //! Text fields of a spec hold what the user wrote, to the letter; canonical forms stand in the status.
 
+mod overlay;
+mod status;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::condition::Condition;
-use crate::id::{NetworkId, NodeId};
 use crate::name::Labels;
 use crate::net::Family;
-use crate::timestamp::Timestamp;
+pub use overlay::{OverlaySpec, VNI_MAX, VNI_MIN};
+pub use status::{Capacity, Network, NetworkState, NetworkStatus, PoolStatus};
 
 /// Most endpoints of one network of driver bridge: the kernel numbers a bridge's ports with 10 bits, and 0 is none of them
 /// (`BR_MAX_PORTS` in net/bridge/br_private.h).
@@ -51,13 +53,23 @@ impl Driver {
 }
 
 /// Where an object lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// In one node's own store.
     Local,
     /// In the manager's store, for every node.
     Swarm,
+}
+
+impl Scope {
+    /// The word used in JSON and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Swarm => "swarm",
+        }
+    }
 }
 
 /// What a user writes of a network.
@@ -104,6 +116,12 @@ pub struct NetworkSpec {
     /// Settings of driver `macvlan`; needed there, refused elsewhere. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub macvlan: Option<MacvlanSpec>,
+    /// Settings of driver `overlay`; refused elsewhere. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<OverlaySpec>,
+    /// Whether sandboxes may be attached to an overlay network; when false, only tasks of services are. True unless said; refused elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attachable: Option<bool>,
 }
 
 /// What a user writes of a bridge network.
@@ -288,112 +306,4 @@ pub struct MacvlanSpec {
     /// Whether the host itself reaches the endpoints, through a link of its own beside the parent. Mode `bridge` only. False unless said. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_access: Option<bool>,
-}
-
-/// State of a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum NetworkState {
-    /// Not yet verified in the kernel.
-    Pending,
-    /// The kernel holds what was asked for.
-    Ready,
-    /// With a condition that says what is wrong.
-    Degraded,
-    /// The kernel refused; tried again with back-off.
-    Failed,
-    /// Being removed.
-    Deleting,
-}
-
-/// A network as answered: the spec, verbatim, and what Netloom knows of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Network {
-    /// What the user wrote.
-    #[serde(flatten)]
-    pub spec: NetworkSpec,
-    /// Opaque ID.
-    pub id: NetworkId,
-    /// Number of the event that last changed it.
-    pub revision: u64,
-    /// Number of the event that last changed the spec; what `If-Match` compares.
-    pub spec_revision: u64,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When its spec last changed.
-    pub updated_at: Timestamp,
-    /// What the system decided and found.
-    pub status: NetworkStatus,
-}
-
-/// What the system decided and found of a network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct NetworkStatus {
-    /// Where things stand.
-    pub state: NetworkState,
-    /// Whether work is under way or due.
-    pub reconciling: bool,
-    /// Remarkable things; empty when all is well.
-    pub conditions: Vec<Condition>,
-    /// Where the network lives.
-    pub scope: Scope,
-    /// The node it is local to.
-    pub node: NodeId,
-    /// Name of the host's link that carries it: its bridge, named also before it is there, or a macvlan network's parent. Absent with drivers `host` and `none`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interface: Option<String>,
-    /// Whether it has existed from the start and can't be removed.
-    pub predefined: bool,
-    /// Canonical pools with their use, by key.
-    pub pools: BTreeMap<String, PoolStatus>,
-    /// How many endpoints it has, stopped ones included.
-    pub endpoints: u64,
-}
-
-/// A pool in canonical form, with its use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct PoolStatus {
-    /// 4 or 6.
-    pub family: u8,
-    /// Canonical subnet.
-    pub subnet: String,
-    /// Canonical range of dynamic addresses, `first-last`.
-    pub range: String,
-    /// The router's address; absent where there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gateway: Option<String>,
-    /// Whether the subnet was chosen by Netloom.
-    pub automatic: bool,
-    /// How the addresses are used.
-    pub capacity: Capacity,
-}
-
-/// How a pool's addresses are used. Each address counts once, its state before its kind.
-/// `total` and `free` are decimal text: an IPv6 pool passes 2^53.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Capacity {
-    /// Addresses that can be given out at all.
-    pub total: String,
-    /// Addresses nobody has, in the whole subnet.
-    pub free: String,
-    /// Addresses nobody has, in the dynamic range.
-    pub free_in_range: String,
-    /// Bound, chosen by Netloom.
-    pub dynamic: u64,
-    /// Bound, chosen by the user.
-    pub requested: u64,
-    /// Reserved, by the pool's map or by a lease without sandbox.
-    pub reserved: u64,
-    /// Routers.
-    pub gateway: u64,
-    /// The host's own: its addresses, its router, its nameservers.
-    pub host: u64,
-    /// Kept for a stopped sandbox.
-    pub held: u64,
-    /// On the way out, not yet proven gone from the kernel.
-    pub releasing: u64,
-    /// Found in use by a stranger.
-    pub quarantined: u64,
-    /// Their holder vanished.
-    pub orphaned: u64,
 }

@@ -10,7 +10,7 @@ use netloom_model::audit::Decision;
 use netloom_model::event::ObjectKind;
 use netloom_model::lease::{LeaseKind, LeaseState, OwnerKind};
 use netloom_model::net::{Span, from_number, to_number};
-use netloom_model::network::Driver;
+use netloom_model::network::{Driver, Scope};
 use netloom_model::port::Protocol;
 use netloom_model::swarm::SwarmRole;
 use netloom_model::token::Role;
@@ -155,6 +155,17 @@ impl<'r> Columns<'r> {
     pub(crate) fn driver(&mut self) -> Result<Driver, Error> {
         let all = [Driver::Bridge, Driver::Host, Driver::None, Driver::Macvlan, Driver::Ipvlan, Driver::Overlay];
         self.word(&all, Driver::as_str)
+    }
+
+    /// The next column, whose an object is.
+    pub(crate) fn scope(&mut self) -> Result<Scope, Error> {
+        self.word(&[Scope::Local, Scope::Swarm], Scope::as_str)
+    }
+
+    /// The next column, a small number that may be absent.
+    pub(crate) fn small_option<T: TryFrom<i64>>(&mut self) -> Result<Option<T>, Error> {
+        let Some(number) = self.plain::<Option<i64>>()? else { return Ok(None) };
+        T::try_from(number).map(Some).map_err(|_| Error::Corrupt(format!("{number} is out of bounds")))
     }
 
     /// The next column, the kind of a lease.

@@ -3,6 +3,8 @@
 
 /// Two networks of one name.
 pub const NETWORK_NAME: &str = "network_name";
+/// Two networks with one number in VXLAN packets.
+pub const NETWORK_VNI: &str = "network_vni";
 /// Two pools of one network with one key.
 pub const POOL_KEY: &str = "pool_network_key";
 /// Two leases of one address.
@@ -19,6 +21,8 @@ pub const ENDPOINT_NETWORK: &str = "endpoint_sandbox_network";
 pub const ENDPOINT_INTERFACE: &str = "endpoint_sandbox_interface";
 /// Two endpoints of one sandbox at one position.
 pub const ENDPOINT_POSITION: &str = "endpoint_sandbox_position";
+/// Two attachments of a node's sandbox to one network.
+pub const ATTACHMENT: &str = "attachment_node_sandbox_network";
 /// Two tokens of one name.
 pub const TOKEN_NAME: &str = "token_name";
 /// Two join tokens of one name.

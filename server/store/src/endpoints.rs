@@ -131,6 +131,18 @@ pub async fn of_network(tx: &mut ReadTx<'_>, id: NetworkId, limit: u32) -> Resul
     tx.rows(statement.bind(id.to_string()).bind(column::limit(limit)), row).await
 }
 
+/// The endpoints on networks that are copies of the manager's, by ID.
+pub async fn on_replicas(tx: &mut ReadTx<'_>) -> Result<Vec<EndpointRow>, Error> {
+    let own = tx.node().to_string();
+    tx.rows(sql(select!("n.scope = 'swarm' AND n.node <> $1 ORDER BY e.id")).bind(own), row).await
+}
+
+/// Endpoints on networks of the swarm, by the name of their sandbox; at most `limit`.
+pub async fn on_overlays(tx: &mut ReadTx<'_>, limit: u32) -> Result<Vec<EndpointRow>, Error> {
+    let statement = sql(select!("n.scope = 'swarm' ORDER BY s.name, e.position LIMIT $1"));
+    tx.rows(statement.bind(column::limit(limit)), row).await
+}
+
 /// Every endpoint.
 pub(crate) async fn all(tx: &mut ReadTx<'_>) -> Result<Vec<EndpointRow>, Error> {
     tx.rows(sql(select!("1 = 1")), row).await

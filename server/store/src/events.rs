@@ -68,6 +68,14 @@ pub async fn append(tx: &mut WriteTx<'_>, event: &NewEvent) -> Result<u64, Error
     Ok(seq)
 }
 
+/// Takes the next number without an event: of a commit that copies what another store tells.
+pub fn advance(tx: &mut WriteTx<'_>) -> u64 {
+    let seq = tx.sequence + 1;
+    tx.write(sql("UPDATE meta SET event_seq = $1").bind(column::integer(seq)));
+    (tx.sequence, tx.appended) = (seq, true);
+    seq
+}
+
 /// Events after a number, oldest first. `kinds` keeps those of one of these kinds, or that start with one of them and a
 /// dot; none keeps all. `object` keeps those of the object with this ID or name.
 pub async fn after(

@@ -114,7 +114,8 @@ async fn counters(tx: &mut ReadTx<'_>, findings: &mut Vec<String>) -> Result<(),
 
 async fn references(tx: &mut ReadTx<'_>, findings: &mut Vec<String>) -> Result<(), Error> {
     let statement = sql("SELECT l.address, l.endpoint_id FROM lease AS l WHERE l.endpoint_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM endpoint AS e WHERE e.id = l.endpoint_id) LIMIT 100");
+        AND NOT EXISTS (SELECT 1 FROM endpoint AS e WHERE e.id = l.endpoint_id)
+        AND NOT EXISTS (SELECT 1 FROM attachment AS a WHERE a.id = l.endpoint_id AND a.gone = 0) LIMIT 100");
     for (address, endpoint) in tx.rows(statement, |c| Ok((c.address()?, c.plain::<String>()?))).await? {
         findings.push(format!("the lease of {address} names endpoint {endpoint}, which does not exist"));
     }

@@ -25,7 +25,7 @@ pub use search::list;
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT l.id, l.network_id, l.pool_id, l.address, l.mac, l.kind, l.state, l.owner_kind, l.owner_id, ",
+            "SELECT l.id, l.network_id, l.pool_id, l.scope, l.address, l.mac, l.kind, l.state, l.owner_kind, l.owner_id, ",
             "l.owner_name, l.node, l.endpoint_id, l.key, l.spec, l.until, l.revision, l.spec_revision, l.created_at, l.updated_at, ",
             "n.name, p.key, p.prefix_length, p.gateway, ",
             "CASE l.state WHEN 'orphaned' THEN (SELECT s.orphaned FROM sandbox AS s WHERE s.id = l.owner_id) END, ",
@@ -70,6 +70,7 @@ pub(crate) fn row(columns: &mut Columns<'_>) -> Result<LeaseRow, Error> {
         id: columns.parsed()?,
         network_id: columns.parsed()?,
         pool_id: columns.plain()?,
+        scope: columns.scope()?,
         address: columns.address()?,
         mac: columns.parsed_option()?,
         kind: columns.lease_kind()?,
@@ -103,7 +104,7 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &LeaseRow) -> Result<(), Error> {
     let statement = sql(concat!(
         "INSERT INTO lease (id, network_id, pool_id, scope, address, mac, kind, state, owner_kind, owner_id, owner_name, node,
             endpoint_id, key, spec, until, revision, spec_revision, created_at, updated_at)
-        VALUES ($4, $5, $1, 'local', $6, $7, $2, $3, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19);
+        VALUES ($4, $5, $1, $20, $6, $7, $2, $3, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19);
         INSERT INTO pool_count (pool_id, kind, state, leases, in_range)
         SELECT id, $2, $3, 1, $6 BETWEEN range_low AND range_high FROM pool WHERE id = $1 ",
         add_count!()
@@ -126,7 +127,8 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &LeaseRow) -> Result<(), Error> {
     .bind(column::integer(row.revision))
     .bind(column::integer(row.spec_revision))
     .bind(row.created_at.millis())
-    .bind(row.updated_at.millis());
+    .bind(row.updated_at.millis())
+    .bind(row.scope.as_str());
     tx.write(statement);
     Ok(())
 }

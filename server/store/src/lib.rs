@@ -10,7 +10,7 @@
 //! | `writer`, `log_sync` | the one writer; when the disk has what it wrote |
 //! | [`tx`] | what a job works on |
 //! | [`row`], [`query`] | what goes in and comes out |
-//! | [`networks`], [`pools`], [`free_ranges`], [`leases`], [`sandboxes`], [`endpoints`], [`ports`], [`events`], [`access`], [`audit`], [`idempotency_keys`], [`plans`], [`swarm`], [`nodes`], [`join_tokens`] | the tables |
+//! | [`networks`], [`pools`], [`free_ranges`], [`leases`], [`sandboxes`], [`endpoints`], [`attachments`], [`replica`], [`ports`], [`events`], [`access`], [`audit`], [`idempotency_keys`], [`plans`], [`swarm`], [`nodes`], [`join_tokens`] | the tables |
 //! | [`integrity`] | whether ranges and leases make up the pools |
 //! | `readable` | whether every row can be read |
 //! | [`backup`], [`describe`], [`restore`] | copies of a database; what a file is; a copy put back |
@@ -18,6 +18,7 @@
 //! | [`error`], [`constraint`] | what can go wrong |
 
 pub mod access;
+pub mod attachments;
 pub mod audit;
 pub mod backup;
 mod column;
@@ -43,6 +44,7 @@ pub mod pools;
 pub mod ports;
 pub mod query;
 mod readable;
+pub mod replica;
 pub mod restore;
 pub mod row;
 pub mod sandboxes;
@@ -63,9 +65,11 @@ pub use query::{
     AuditQuery, FreeSummary, JoinTokenQuery, LeaseQuery, NetworkQuery, NodeQuery, PoolQuery, PoolUse, SandboxQuery,
     TokenQuery,
 };
+pub use replica::ReplicaRow;
 pub use row::{
-    EndpointRow, IdempotencyKeyRow, JoinTokenRow, KeyScope, LeaseRow, MembershipRow, NetworkRow, NewAudit, NewEvent,
-    NewSession, NodeRow, Orphaned, PlanRow, PoolRow, SandboxRow, SessionRow, SwarmRow, TokenRow, WithFree,
+    AttachmentRow, EndpointRow, IdempotencyKeyRow, JoinTokenRow, KeyScope, LeaseRow, MembershipRow, NetworkRow,
+    NewAudit, NewEvent, NewSession, NodeRow, Orphaned, PlanRow, PoolRow, SandboxRow, SessionRow, SwarmRow, TokenRow,
+    WithFree,
 };
 pub use store::Store;
 pub use tx::{ReadTx, WriteTx, statements_made};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use netloom_model::assignment::AssignedPool;
-use netloom_model::network::Driver;
+use netloom_model::assignment::{AssignedOverlay, AssignedPool};
+use netloom_model::network::{Driver, Scope};
 use netloom_model::{NetworkId, Timestamp};
 
 use crate::column::{self, Columns};
@@ -17,7 +17,7 @@ use crate::tx::{ReadTx, WriteTx, sql};
 
 macro_rules! columns {
     () => {
-        "n.id, n.name, n.driver, n.predefined, n.deleting, n.parent, n.spec, n.revision, n.spec_revision, n.created_at, n.updated_at"
+        "n.id, n.name, n.driver, n.scope, n.node, n.vni, n.predefined, n.deleting, n.parent, n.spec, n.revision, n.spec_revision, n.created_at, n.updated_at"
     };
 }
 
@@ -55,6 +55,8 @@ pub struct NetworkUse {
     pub in_use: bool,
     /// Its pools, in their order.
     pub pools: Vec<AssignedPool>,
+    /// What an overlay network needs besides; absent until it is filled in.
+    pub overlay: Option<AssignedOverlay>,
 }
 
 fn row(columns: &mut Columns<'_>) -> Result<NetworkRow, Error> {
@@ -62,6 +64,9 @@ fn row(columns: &mut Columns<'_>) -> Result<NetworkRow, Error> {
         id: columns.parsed()?,
         name: columns.plain()?,
         driver: columns.driver()?,
+        scope: columns.scope()?,
+        node: columns.parsed()?,
+        vni: columns.small_option()?,
         predefined: columns.plain()?,
         deleting: columns.plain()?,
         parent: columns.plain()?,
@@ -88,24 +93,23 @@ fn with_pools(rows: Vec<(NetworkRow, bool, Option<AssignedPool>)>) -> Vec<Networ
     for (network, in_use, pool) in rows {
         match found.last_mut() {
             Some(last) if last.network.id == network.id => last.pools.extend(pool),
-            _ => found.push(NetworkUse { network, in_use, pools: pool.into_iter().collect() }),
+            _ => found.push(NetworkUse { network, in_use, pools: pool.into_iter().collect(), overlay: None }),
         }
     }
     found
 }
 
-/// Adds a network, local to this node.
+/// Adds a network of this node's, or of the swarm's that this node is the manager of.
 ///
 /// # Errors
-/// [`Error::Duplicate`] with [`crate::constraint::NETWORK_NAME`].
+/// [`Error::Duplicate`] with [`crate::constraint::NETWORK_NAME`] or [`crate::constraint::NETWORK_VNI`].
 pub async fn insert(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error> {
-    let node = tx.identity.node.to_string();
-    let statement = sql("INSERT INTO network (id, name, driver, scope, node, predefined, deleting, parent, spec, revision, spec_revision, created_at, updated_at)
-        VALUES ($1, $2, $3, 'local', $4, $5, $6, $7, $8, $9, $10, $11, $12)")
+    let statement = sql("INSERT INTO network (id, name, driver, scope, node, predefined, deleting, parent, spec, revision, spec_revision, created_at, updated_at, vni)
+        VALUES ($1, $2, $3, $13, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14)")
     .bind(row.id.to_string())
     .bind(row.name.clone())
     .bind(row.driver.as_str())
-    .bind(node)
+    .bind(row.node.to_string())
     .bind(row.predefined)
     .bind(row.deleting)
     .bind(row.parent.clone())
@@ -113,7 +117,9 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error>
     .bind(column::integer(row.revision))
     .bind(column::integer(row.spec_revision))
     .bind(row.created_at.millis())
-    .bind(row.updated_at.millis());
+    .bind(row.updated_at.millis())
+    .bind(row.scope.as_str())
+    .bind(row.vni.map(i64::from));
     tx.write(statement);
     if row.spec.labels.is_some() {
         labels::NETWORK.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await?;
@@ -150,7 +156,21 @@ pub async fn mark_deleting(tx: &mut WriteTx<'_>, id: NetworkId, revision: u64, n
     tx.change_one(statement).await
 }
 
-/// Removes a network's row with its pools, their free ranges and counters, and its labels. Its leases and endpoints must be gone.
+/// The lowest number from this one on that no network has in VXLAN packets.
+pub async fn free_vni(tx: &mut ReadTx<'_>, from: u32) -> Result<u32, Error> {
+    let statement =
+        sql("SELECT c.vni FROM (SELECT $1 AS vni UNION ALL SELECT vni + 1 FROM network WHERE vni >= $1) AS c
+        WHERE NOT EXISTS (SELECT 1 FROM network AS n WHERE n.vni = c.vni) ORDER BY c.vni LIMIT 1");
+    tx.only(statement.bind(i64::from(from)), |c| c.small()).await
+}
+
+/// The network with this number in VXLAN packets.
+pub async fn by_vni(tx: &mut ReadTx<'_>, vni: u32) -> Result<Option<NetworkRow>, Error> {
+    tx.row(sql(select!("WHERE n.vni = $1")).bind(i64::from(vni)), row).await
+}
+
+/// Removes a network's row with its pools, their free ranges and counters, its labels, and what is remembered of attachments that are gone. Its
+/// leases and endpoints must be gone.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Constraint`] while a lease or an endpoint refers to it.
@@ -158,7 +178,8 @@ pub async fn purge(tx: &mut WriteTx<'_>, id: NetworkId) -> Result<(), Error> {
     let id = id.to_string();
     let pools = sql("DELETE FROM free_range WHERE pool_id IN (SELECT id FROM pool WHERE network_id = $1);
         DELETE FROM pool_count WHERE pool_id IN (SELECT id FROM pool WHERE network_id = $1);
-        DELETE FROM pool WHERE network_id = $1");
+        DELETE FROM pool WHERE network_id = $1;
+        DELETE FROM attachment WHERE network_id = $1 AND gone = 1");
     tx.write(pools.bind(id.clone()));
     tx.change_one(sql("DELETE FROM network WHERE id = $1").bind(id)).await
 }
@@ -255,6 +276,17 @@ pub async fn with_use(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<Vec<Netw
 /// Every network as a node needs it, by name.
 pub async fn all_with_use(tx: &mut ReadTx<'_>) -> Result<Vec<NetworkUse>, Error> {
     Ok(with_pools(tx.rows(sql(select_with_use!("")), row_with_use).await?))
+}
+
+/// The networks of a scope, by name.
+pub async fn of_scope(tx: &mut ReadTx<'_>, scope: Scope) -> Result<Vec<NetworkRow>, Error> {
+    tx.rows(sql(select!("WHERE n.scope = $1 ORDER BY n.name")).bind(scope.as_str()), row).await
+}
+
+/// How many networks a scope has, and the number of the event that last changed one that is there.
+pub async fn extent(tx: &mut ReadTx<'_>, scope: Scope) -> Result<(u64, u64), Error> {
+    let statement = sql("SELECT COUNT(*), COALESCE(MAX(revision), 0) FROM network WHERE scope = $1");
+    tx.only(statement.bind(scope.as_str()), |c| Ok((c.count()?, c.count()?))).await
 }
 
 /// Every network, by name.

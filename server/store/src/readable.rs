@@ -8,8 +8,8 @@ use crate::order::Place;
 use crate::query::{AuditQuery, LeaseQuery, PoolQuery};
 use crate::tx::ReadTx;
 use crate::{
-    access, audit, endpoints, events, idempotency_keys, join_tokens, leases, networks, nodes, plans, pools, sandboxes,
-    swarm,
+    access, attachments, audit, endpoints, events, idempotency_keys, join_tokens, leases, networks, nodes, plans,
+    pools, replica, sandboxes, swarm,
 };
 
 /// Rows read at once.
@@ -32,6 +32,8 @@ pub(crate) async fn check(tx: &mut ReadTx<'_>) -> Result<(), Error> {
     table("membership", swarm::membership(tx)).await?;
     table("node", nodes::all(tx)).await?;
     table("join_token", join_tokens::all(tx)).await?;
+    table("attachment", attachments::all(tx)).await?;
+    table("replica", replica::get(tx)).await?;
     let mut query = LeaseQuery { limit: PAGE, ..LeaseQuery::default() };
     while let Some(last) = table("lease", leases::list(tx, &query)).await?.pop() {
         query.after = Some(Place::of_lease(query.order, &last));

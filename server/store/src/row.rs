@@ -11,12 +11,12 @@ use netloom_model::audit::{AuditObject, Decision};
 use netloom_model::event::ObjectRef;
 use netloom_model::lease::{LeaseKind, LeaseSpec, LeaseState, Owner};
 use netloom_model::net::Span;
-use netloom_model::network::{Driver, NetworkSpec};
+use netloom_model::network::{Driver, NetworkSpec, Scope};
 use netloom_model::plan::Plan;
 use netloom_model::port::PublishedPort;
 use netloom_model::sandbox::{AttachmentSpec, SandboxSpec};
 use netloom_model::token::Role;
-use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, PlanId, SandboxId, Timestamp, TokenId};
+use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, NodeId, PlanId, SandboxId, Timestamp, TokenId};
 use serde_json::{Map, Value};
 
 pub use swarm::{JoinTokenRow, MembershipRow, NodeRow, SwarmRow};
@@ -30,6 +30,12 @@ pub struct NetworkRow {
     pub name: String,
     /// Driver.
     pub driver: Driver,
+    /// Whose it is: this node's, or the swarm's.
+    pub scope: Scope,
+    /// The node in whose store it is kept: of the swarm's the manager, and of everything else this one.
+    pub node: NodeId,
+    /// Its number in VXLAN packets, of driver overlay.
+    pub vni: Option<u32>,
     /// Whether it exists from the start and can't be removed.
     pub predefined: bool,
     /// Whether it is being removed.
@@ -46,6 +52,13 @@ pub struct NetworkRow {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl NetworkRow {
+    /// Whether it is a copy of what the manager of the swarm has, on another node than this.
+    pub fn is_replica(&self, node: NodeId) -> bool {
+        self.scope == Scope::Swarm && self.node != node
+    }
 }
 
 /// A pool of a network.
@@ -81,6 +94,8 @@ pub struct LeaseRow {
     pub network_id: NetworkId,
     /// The pool.
     pub pool_id: i64,
+    /// Whose it is: its network's.
+    pub scope: Scope,
     /// The address: unique in the store.
     pub address: IpAddr,
     /// Ethernet address of the holder.
@@ -117,6 +132,39 @@ pub struct LeaseRow {
     pub gateway: Option<IpAddr>,
     /// Why and since when its holder is gone, on a lease in state `orphaned` (joined).
     pub orphaned: Option<Orphaned>,
+}
+
+/// A sandbox's place on a network of the swarm, whichever node it is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachmentRow {
+    /// ID: the endpoint's.
+    pub id: EndpointId,
+    /// The network.
+    pub network_id: NetworkId,
+    /// The node that the sandbox is on.
+    pub node: NodeId,
+    /// The node's address on the underlay.
+    pub vtep: IpAddr,
+    /// The sandbox, in that node's store.
+    pub sandbox_id: SandboxId,
+    /// Its name, there.
+    pub sandbox_name: String,
+    /// Ethernet address.
+    pub mac: MacAddr,
+    /// Addresses, IPv4 first.
+    pub addresses: Vec<IpAddr>,
+    /// Names it has on the network beside its sandbox's.
+    pub aliases: Vec<String>,
+    /// Whether its sandbox runs: only then others forward to it.
+    pub running: bool,
+    /// Whether it is over.
+    pub gone: bool,
+    /// Number of the event that last changed it.
+    pub revision: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
 }
 
 /// Why an adopted namespace is given up, and since when.

@@ -73,6 +73,16 @@ pub struct WriteTx<'c> {
 }
 
 impl<'c> ReadTx<'c> {
+    /// This store.
+    pub const fn store(&self) -> StoreId {
+        self.identity.store
+    }
+
+    /// This node.
+    pub const fn node(&self) -> NodeId {
+        self.identity.node
+    }
+
     pub(crate) fn new(connection: &'c mut SqliteConnection, identity: Identity) -> Self {
         Self { connection, identity, broken: None, waiting: Waiting::default(), handed_over: false, single: false }
     }

@@ -8,7 +8,7 @@ use netloom_model::assignment::NamespaceSource;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
 use netloom_model::net::{Span, from_number, parse_address, parse_span, parse_subnet, to_number};
-use netloom_model::network::{Driver, NetworkSpec};
+use netloom_model::network::{Driver, NetworkSpec, Scope};
 use netloom_model::sandbox::{AttachmentSpec, SandboxSpec};
 use netloom_model::token::Role;
 use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, NodeId, SandboxId, Timestamp, TokenId};
@@ -78,6 +78,9 @@ pub(crate) fn network(name: &str) -> NetworkRow {
         id: NetworkId::from_random(unique()),
         name: name.into(),
         driver: Driver::Macvlan,
+        scope: Scope::Local,
+        node: NodeId::from_random([1; 16]),
+        vni: None,
         predefined: false,
         deleting: false,
         parent: Some("parent0".into()),
@@ -108,6 +111,7 @@ pub(crate) fn lease(pool: &PoolRow, address: IpAddr, owner: &str) -> LeaseRow {
         id: LeaseId::from_random(unique()),
         network_id: pool.network_id,
         pool_id: pool.id,
+        scope: Scope::Local,
         address,
         mac: Some(MacAddr([2, 0x42, 0, 0, 0, 1])),
         kind: LeaseKind::Dynamic,

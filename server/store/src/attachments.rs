@@ -1,0 +1,160 @@
+//! Table `attachment`: who is on the swarm's networks, from which node.
+
+use std::net::IpAddr;
+
+use netloom_model::{EndpointId, MacAddr, NetworkId, NodeId, SandboxId, Timestamp};
+
+use crate::column::{self, Columns};
+use crate::error::Error;
+use crate::row::AttachmentRow;
+use crate::tx::{ReadTx, WriteTx, sql};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT a.id, a.network_id, a.node, a.vtep, a.sandbox_id, a.sandbox_name, a.mac, a.addresses, a.aliases, a.running, a.gone, ",
+            "a.revision, a.created_at, a.updated_at FROM attachment AS a ",
+            $rest
+        )
+    };
+}
+
+fn row(columns: &mut Columns<'_>) -> Result<AttachmentRow, Error> {
+    Ok(AttachmentRow {
+        id: columns.parsed()?,
+        network_id: columns.parsed()?,
+        node: columns.parsed()?,
+        vtep: columns.parsed()?,
+        sandbox_id: columns.parsed()?,
+        sandbox_name: columns.plain()?,
+        mac: columns.parsed()?,
+        addresses: columns.json::<Vec<IpAddr>>()?,
+        aliases: columns.json()?,
+        running: columns.plain()?,
+        gone: columns.plain()?,
+        revision: columns.count()?,
+        created_at: columns.time()?,
+        updated_at: columns.time()?,
+    })
+}
+
+/// Writes an attachment, in the place of the one of this ID if there is one.
+///
+/// # Errors
+/// [`Error::Duplicate`] with [`crate::constraint::ATTACHMENT`].
+pub fn put(tx: &mut WriteTx<'_>, row: &AttachmentRow) -> Result<(), Error> {
+    let statement = sql("INSERT INTO attachment (id, network_id, node, sandbox_id, sandbox_name, mac, addresses, aliases, running, gone, revision, created_at, updated_at, vtep)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+        ON CONFLICT (id) DO UPDATE SET vtep = excluded.vtep, sandbox_name = excluded.sandbox_name, mac = excluded.mac, addresses = excluded.addresses, aliases = excluded.aliases,
+            running = excluded.running, gone = excluded.gone, revision = excluded.revision, updated_at = excluded.updated_at")
+    .bind(row.id.to_string())
+    .bind(row.network_id.to_string())
+    .bind(row.node.to_string())
+    .bind(row.sandbox_id.to_string())
+    .bind(row.sandbox_name.clone())
+    .bind(row.mac.to_string())
+    .bind(column::json(&row.addresses)?)
+    .bind(column::json(&row.aliases)?)
+    .bind(row.running)
+    .bind(row.gone)
+    .bind(column::integer(row.revision))
+    .bind(row.created_at.millis())
+    .bind(row.updated_at.millis())
+    .bind(row.vtep.to_string());
+    tx.write(statement);
+    Ok(())
+}
+
+/// Marks attachments as gone; those that are none are passed over.
+pub fn end(tx: &mut WriteTx<'_>, ids: &[EndpointId], revision: u64, now: Timestamp) {
+    let statement = sql("UPDATE attachment SET gone = 1, running = 0, revision = $2, updated_at = $3
+        WHERE id IN (SELECT value FROM json_each($1)) AND gone = 0");
+    tx.write(statement.bind(column::list(ids)).bind(column::integer(revision)).bind(now.millis()));
+}
+
+/// Notes another address on the underlay of a node.
+pub fn move_node(tx: &mut WriteTx<'_>, node: NodeId, vtep: IpAddr, revision: u64, now: Timestamp) {
+    let statement = sql("UPDATE attachment SET vtep = $2, revision = $3, updated_at = $4 WHERE node = $1 AND gone = 0");
+    let statement = statement.bind(node.to_string()).bind(vtep.to_string());
+    tx.write(statement.bind(column::integer(revision)).bind(now.millis()));
+}
+
+/// Networks with attachments that changed after a number, with the node each is of.
+pub async fn concerned(tx: &mut ReadTx<'_>, after: u64) -> Result<Vec<(NetworkId, NodeId)>, Error> {
+    let statement = sql("SELECT DISTINCT network_id, node FROM attachment WHERE revision > $1");
+    tx.rows(statement.bind(column::integer(after)), |c| Ok((c.parsed()?, c.parsed()?))).await
+}
+
+/// Forgets what is gone since before a time.
+pub fn forget(tx: &mut WriteTx<'_>, before: Timestamp) {
+    tx.write(sql("DELETE FROM attachment WHERE gone = 1 AND updated_at < $1").bind(before.millis()));
+}
+
+/// The attachment of a node's sandbox to a network.
+pub async fn find(
+    tx: &mut ReadTx<'_>,
+    node: NodeId,
+    sandbox: SandboxId,
+    network: NetworkId,
+) -> Result<Option<AttachmentRow>, Error> {
+    let statement = sql(select!("WHERE a.node = $1 AND a.sandbox_id = $2 AND a.network_id = $3 AND a.gone = 0"));
+    tx.row(statement.bind(node.to_string()).bind(sandbox.to_string()).bind(network.to_string()), row).await
+}
+
+/// The attachments of these IDs that are not gone.
+pub async fn by_ids(tx: &mut ReadTx<'_>, ids: &[EndpointId]) -> Result<Vec<AttachmentRow>, Error> {
+    let statement = sql(select!("WHERE a.id IN (SELECT value FROM json_each($1)) AND a.gone = 0"));
+    tx.rows(statement.bind_list(ids), row).await
+}
+
+/// The attachment to a network with this Ethernet address.
+pub async fn with_mac(tx: &mut ReadTx<'_>, network: NetworkId, mac: MacAddr) -> Result<Option<AttachmentRow>, Error> {
+    let statement = sql(select!("WHERE a.network_id = $1 AND a.mac = $2 AND a.gone = 0"));
+    tx.row(statement.bind(network.to_string()).bind(mac.to_string()), row).await
+}
+
+/// The attachments of a node that are not gone.
+pub async fn of_node(tx: &mut ReadTx<'_>, node: NodeId) -> Result<Vec<AttachmentRow>, Error> {
+    tx.rows(sql(select!("WHERE a.node = $1 AND a.gone = 0 ORDER BY a.id")).bind(node.to_string()), row).await
+}
+
+/// Every attachment, what is remembered of those that are gone included.
+pub(crate) async fn all(tx: &mut ReadTx<'_>) -> Result<Vec<AttachmentRow>, Error> {
+    tx.rows(sql(select!("")), row).await
+}
+
+/// How many attachments there are.
+pub async fn count(tx: &mut ReadTx<'_>) -> Result<u64, Error> {
+    tx.only(sql("SELECT COUNT(*) FROM attachment WHERE gone = 0"), |c| c.count()).await
+}
+
+/// The networks that a node has running sandboxes on.
+pub async fn networks_of(tx: &mut ReadTx<'_>, node: NodeId) -> Result<Vec<NetworkId>, Error> {
+    let statement = sql("SELECT DISTINCT network_id FROM attachment WHERE node = $1 AND gone = 0 AND running = 1");
+    tx.rows(statement.bind(node.to_string()), |c| c.parsed()).await
+}
+
+/// The attachments of networks that changed after a revision, those that are gone included.
+pub async fn changed(tx: &mut ReadTx<'_>, networks: &[NetworkId], after: u64) -> Result<Vec<AttachmentRow>, Error> {
+    let statement =
+        sql(select!("WHERE a.network_id IN (SELECT value FROM json_each($1)) AND a.revision > $2 ORDER BY a.id"));
+    tx.rows(statement.bind(column::list(networks)).bind(column::integer(after)), row).await
+}
+
+/// Addresses on the underlay of other nodes that forward to each other on these networks, each once for a network.
+pub async fn vteps(tx: &mut ReadTx<'_>, networks: &[NetworkId]) -> Result<Vec<(NetworkId, IpAddr)>, Error> {
+    let node = tx.identity.node.to_string();
+    let statement =
+        sql("SELECT DISTINCT network_id, vtep FROM attachment WHERE network_id IN (SELECT value FROM json_each($1))
+        AND running = 1 AND gone = 0 AND node <> $2");
+    tx.rows(statement.bind(column::list(networks)).bind(node), |c| Ok((c.parsed()?, c.parsed()?))).await
+}
+
+/// How many attachments networks have from other nodes than this one. Networks without any are absent.
+pub async fn counts(tx: &mut ReadTx<'_>, networks: &[NetworkId]) -> Result<Vec<(NetworkId, u64)>, Error> {
+    let node = tx.identity.node.to_string();
+    let statement =
+        sql("SELECT network_id, COUNT(*) FROM attachment WHERE network_id IN (SELECT value FROM json_each($1))
+        AND gone = 0 AND node <> $2 GROUP BY network_id");
+    tx.rows(statement.bind(column::list(networks)).bind(node), |c| Ok((c.parsed()?, c.count()?))).await
+}
