@@ -19,6 +19,7 @@ use crate::clock::random;
 use crate::dice::Dice;
 use crate::error::{Error, ErrorKind};
 use crate::validate::pool::usable_address;
+use crate::validate::sandbox::WantedAttachment;
 
 /// How many random Ethernet addresses are tried before giving up; two in 2^46 ever meeting is already unlikely.
 const MAC_TRIES: usize = 16;
@@ -70,6 +71,35 @@ pub(crate) async fn certain<'p>(
     };
     take_from(tx, pool.id, free, spans::single(address))?;
     Ok(Taken { pool, address, kind: LeaseKind::Requested })
+}
+
+/// Takes the addresses of an endpoint: those that are asked for, else the lowest of each family that the network has pools of.
+///
+/// # Errors
+/// As [`certain`]; `pool-exhausted`.
+pub(crate) async fn for_endpoint<'p>(
+    tx: &mut WriteTx<'_>,
+    network: &NetworkRow,
+    pools: &'p [WithFree],
+    wanted: &WantedAttachment,
+) -> Result<Vec<Taken<'p>>, Error> {
+    let of = |family: Family| -> Vec<&'p WithFree> {
+        pools.iter().filter(|(pool, _)| Family::of(pool.subnet.network()) == family).collect()
+    };
+    let (four, six) = (of(Family::V4), of(Family::V6));
+    let mut all = Vec::with_capacity(2);
+    for (pools, asked, field) in [(&four, wanted.address4, "address4"), (&six, wanted.address6, "address6")] {
+        let one = match asked {
+            Some(address) => Some(certain(tx, network, pools, address, &wanted.at(field)).await?),
+            None if pools.is_empty() => None,
+            None => match lowest(tx, pools)? {
+                Some(taken) => Some(taken),
+                None => return Err(exhausted(tx, network, pools).await?),
+            },
+        };
+        all.extend(one);
+    }
+    Ok(all)
 }
 
 /// Takes a part out of one free span.
@@ -128,6 +158,7 @@ impl NewLease<'_> {
             id,
             network_id: self.network.id,
             pool_id: self.pool.id,
+            scope: self.network.scope,
             address: self.address,
             mac: None,
             kind: self.kind,

@@ -1,20 +1,22 @@
 //! What the node is told: everything, or what some keys name now. Read from the rows in a constant number of queries.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use netloom_model::assignment::{
-    AssignedAddress, AssignedBridge, AssignedEndpoint, AssignedGateway, AssignedMacvlan, AssignedNetwork,
+    AssignedAddress, AssignedBridge, AssignedEndpoint, AssignedGateway, AssignedMacvlan, AssignedNetwork, AssignedPeer,
     AssignedSandbox, Assignment, Key, NamespaceSource, Source,
 };
 use netloom_model::lease::LeaseKind;
 use netloom_model::net::Family;
 use netloom_model::network::{BridgeSpec, Driver, GatewayMode, NetworkSpec};
-use netloom_model::{NetworkId, SandboxId};
+use netloom_model::{EndpointId, NetworkId, SandboxId};
 use netloom_store::networks::NetworkUse;
 use netloom_store::{LeaseRow, ReadTx, SandboxRow, events, networks, sandboxes};
 
 use crate::control::Control;
 use crate::error::Error;
+use crate::overlay::underlay;
 use crate::sandboxes::view::{self, EndpointParts, SandboxParts};
 
 impl Control {
@@ -56,20 +58,32 @@ impl Recent {
     }
 }
 
-/// The assignment of one sandbox that the same transaction has changed, from what it knows of it. Only the networks are read, unless
-/// they are known, too.
-pub(crate) async fn of_one(tx: &mut ReadTx<'_>, parts: &SandboxParts, revision: u64) -> Result<Assignment, Error> {
-    let networks = networks::with_use(tx, &network_ids(std::slice::from_ref(parts))).await?;
-    Ok(assemble(revision, networks, vec![parts.clone()]))
+/// The assignment of one sandbox that the same transaction has changed, from what it knows of it, with the peers that keys name. Only the
+/// networks are read, unless they are known, too.
+pub(crate) async fn of_one(
+    tx: &mut ReadTx<'_>,
+    parts: &SandboxParts,
+    keys: &[Key],
+    revision: u64,
+) -> Result<Assignment, Error> {
+    let mut networks = networks::with_use(tx, &network_ids(std::slice::from_ref(parts))).await?;
+    underlay::fill(tx, &mut networks).await?;
+    let peers = underlay::some_peers(tx, keys).await?;
+    Ok(assemble(revision, networks, vec![parts.clone()], peers))
 }
 
 /// Puts an assignment together.
-pub(crate) fn assemble(revision: u64, networks: Vec<NetworkUse>, sandboxes: Vec<SandboxParts>) -> Assignment {
+pub(crate) fn assemble(
+    revision: u64,
+    networks: Vec<NetworkUse>,
+    sandboxes: Vec<SandboxParts>,
+    peers: BTreeMap<EndpointId, AssignedPeer>,
+) -> Assignment {
     Assignment {
         revision,
         networks: networks.into_iter().map(|used| (used.network.id, network(used))).collect(),
         sandboxes: sandboxes.into_iter().map(|parts| (parts.row.id, sandbox(parts))).collect(),
-        ..Assignment::default()
+        peers,
     }
 }
 
@@ -81,15 +95,22 @@ pub(crate) async fn read(tx: &mut ReadTx<'_>, keys: Option<&[Key]>) -> Result<As
         Some(keys) => sandboxes::by_ids(tx, &keys.iter().filter_map(sandbox_of).collect::<Vec<_>>()).await?,
     };
     let parts = view::parts(tx, rows).await?;
-    let networks = match keys {
+    let named = match keys {
+        None => BTreeMap::new(),
+        Some(keys) => underlay::some_peers(tx, keys).await?,
+    };
+    let mut networks = match keys {
         None => networks::all_with_use(tx).await?,
         Some(keys) => {
             let mut ids = network_ids(&parts);
             ids.extend(keys.iter().filter_map(network_of));
+            ids.extend(named.values().map(|peer| peer.network));
             networks::with_use(tx, &ids).await?
         }
     };
-    Ok(assemble(revision, networks, parts))
+    underlay::fill(tx, &mut networks).await?;
+    let peers = if keys.is_none() { underlay::all_peers(tx, &networks).await? } else { named };
+    Ok(assemble(revision, networks, parts, peers))
 }
 
 const fn sandbox_of(key: &Key) -> Option<SandboxId> {
@@ -121,7 +142,7 @@ fn address(lease: &LeaseRow) -> AssignedAddress {
 }
 
 fn network(used: NetworkUse) -> AssignedNetwork {
-    let NetworkUse { network: row, in_use, pools } = used;
+    let NetworkUse { network: row, in_use, pools, overlay } = used;
     AssignedNetwork {
         id: row.id,
         name: row.name.clone(),
@@ -137,7 +158,7 @@ fn network(used: NetworkUse) -> AssignedNetwork {
             probe: macvlan.probe.unwrap_or(true),
             host_access: macvlan.host_access.unwrap_or(false),
         }),
-        overlay: None,
+        overlay,
         in_use,
         deleting: row.deleting,
     }
@@ -188,7 +209,11 @@ fn endpoints(mut parts: Vec<EndpointParts>) -> Vec<AssignedEndpoint> {
     for EndpointParts { row, leases } in parts {
         // Drivers host and none give no interface.
         let (Some(interface), Some(mac)) = (row.interface, row.mac) else { continue };
-        let addresses: Vec<AssignedAddress> = leases.iter().map(address).collect();
+        let mut addresses: Vec<AssignedAddress> = leases.iter().map(address).collect();
+        if row.driver == Driver::Overlay {
+            // Nobody answers there: the way out is another endpoint.
+            addresses.iter_mut().for_each(|one| one.gateway = None);
+        }
         let priority = row.spec.gateway_priority.unwrap_or(0);
         let routes = !row.deleting && addresses.iter().any(|address| address.gateway.is_some());
         if routes && best.is_none_or(|(highest, _)| priority > highest) {

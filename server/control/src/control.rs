@@ -27,6 +27,10 @@ use crate::members::Wire;
 use crate::networks::host::Host;
 use crate::networks::predefined::{self, EnsurePredefined};
 use crate::node::Node;
+use crate::overlay::feed::Feeds;
+use crate::overlay::follow::Progress;
+use crate::overlay::grants::Held;
+use crate::overlay::remote::Missing;
 use crate::queue::Queues;
 use crate::reports::conflict::Attempts;
 use crate::reports::findings::Findings;
@@ -115,6 +119,10 @@ pub(crate) struct Inner {
     pub(crate) host: Arc<Host>,
     pub(crate) proven: Arc<Proven>,
     pub(crate) kept: Arc<Kept>,
+    pub(crate) missing: Missing,
+    pub(crate) feeds: Feeds,
+    pub(crate) followed: Progress,
+    pub(crate) held: Arc<Held>,
     pub(crate) recent: Recent,
     pub(crate) usage: Usage,
     pub(crate) refusals: Refusals,
@@ -155,6 +163,10 @@ impl Control {
             host: Arc::default(),
             proven: Arc::default(),
             kept: Arc::default(),
+            missing: Missing::default(),
+            feeds: Feeds::default(),
+            followed: Progress::default(),
+            held: Arc::default(),
         };
         let missing = inner.store.read(|tx| Box::pin(async move { predefined::missing(tx).await })).await?;
         if missing {

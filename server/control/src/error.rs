@@ -8,9 +8,11 @@ use std::time::Duration;
 use netloom_model::event::ObjectRef;
 use netloom_model::plan::Refusal;
 use netloom_model::{Invalid, invalid};
+use serde::{Deserialize, Serialize};
 
 /// The kinds of failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ErrorKind {
     /// The request can't be read at all: a cursor or a filter that means nothing.
     Malformed,

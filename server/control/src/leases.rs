@@ -9,7 +9,6 @@ use std::time::Duration;
 use netloom_model::LeaseId;
 use netloom_model::lease::{Lease, LeaseStatus};
 use netloom_model::net::Span;
-use netloom_model::network::Scope;
 use netloom_store::{LeaseQuery, LeaseRow, NetworkRow, Place, ReadTx, events, leases};
 
 use crate::command::{GetLease, ListLeases, Page};
@@ -135,7 +134,7 @@ pub(crate) fn answered(row: LeaseRow, grace: Duration) -> Lease {
             state: row.state,
             owner: row.owner,
             endpoint_id: row.endpoint_id,
-            scope: Scope::Local,
+            scope: row.scope,
             reason,
             since,
             until: row.until.or(since.map(|since| since.plus_millis(millis))),

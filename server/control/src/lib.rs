@@ -16,6 +16,7 @@
 //! | `networks`, `sandboxes`, `leases`, `addresses`, `ipam`, `prune`, `reclaim`, `probes`, `events`, `overview`, `backups`, `tokens` | the use cases |
 //! | `swarm` | the swarm: its settings, join tokens, nodes, and what this host is in one |
 //! | `audit`, `journal` | who asked for what, and the events and entries that tell of it |
+//! | `overlay` | what networks of the swarm need beside others |
 //! | `validate` | what may be written, all refusals at once |
 //! | `allocation` | who gets which address |
 //! | [`precondition`], `edit`, `put` | what a writer says of the object first; patch or whole spec; change or make |
@@ -50,6 +51,7 @@ mod leases;
 pub mod members;
 mod networks;
 pub mod node;
+mod overlay;
 mod overview;
 mod page;
 mod plans;

@@ -2,16 +2,23 @@
 //!
 //! What must not live here: TLS, HTTP, certificates' bytes (the swarm crate's), decisions (the use cases').
 
+mod failure;
+
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use netloom_model::Timestamp;
+use futures_util::stream::BoxStream;
 use netloom_model::member::{
-    Admission, Denied, Heartbeat, HeartbeatAnswer, JoinRequest, Peer, ReadmitRequest, SwarmDescribed,
+    Admission, AttachRequest, Attachment, Denied, Heartbeat, HeartbeatAnswer, JoinRequest, Peer, ReadmitRequest,
+    SwarmDescribed,
 };
+use netloom_model::replica::SwarmUpdate;
 use netloom_model::swarm::SwarmRole;
-use netloom_model::{NodeId, SwarmId};
+use netloom_model::{NetworkId, NodeId, SwarmId, Timestamp};
 use tokio::sync::watch;
+
+pub use failure::Failure;
 
 /// What nodes ask of a manager. `from` is the address that the request came from.
 #[async_trait]
@@ -31,6 +38,19 @@ pub trait Manager: Send + Sync {
 
     /// Takes a member's word that it leaves.
     async fn leaves(&self, peer: Peer) -> Result<(), Denied>;
+
+    /// Gives a member's sandbox a place on a network of the swarm.
+    async fn attach(&self, peer: Peer, request: AttachRequest) -> Result<Attachment, Failure>;
+
+    /// Waits until the members on these networks hold what was told of them up to a number of this store; those that can't be reached are not
+    /// waited for. Whether they do after so long.
+    async fn spread(&self, peer: Peer, networks: Vec<NetworkId>, revision: u64, within: Duration) -> bool;
+
+    /// What a member is told of the swarm's networks, until it hangs up or is none any more. Nothing comes for a while where there is no news.
+    async fn feed(&self, peer: Peer) -> Result<BoxStream<'static, SwarmUpdate>, Denied>;
+
+    /// Takes a member's word that its kernel holds what it was told up to a number.
+    fn held(&self, peer: &Peer, revision: u64);
 }
 
 /// What a node is in a swarm, with all that it needs to speak there. Secret: its key is in it.
@@ -93,6 +113,22 @@ pub trait Wire: Send + Sync {
 
     /// Tells the manager that this node leaves.
     async fn leave(&self, membership: &Membership) -> Result<(), AskError>;
+
+    /// Asks for a place of a sandbox on a network of the swarm.
+    async fn attach(
+        &self,
+        membership: &Membership,
+        request: &AttachRequest,
+    ) -> Result<Result<Attachment, Failure>, AskError>;
+
+    /// Waits until the members on these networks hold what the manager's store says up to a number.
+    async fn spread(
+        &self,
+        membership: &Membership,
+        networks: &[NetworkId],
+        revision: u64,
+        within: Duration,
+    ) -> Result<bool, AskError>;
 }
 
 /// What the wire asks and tells this node's own use cases, while it is a worker.
@@ -102,12 +138,16 @@ pub trait Member: Send + Sync {
     async fn says(&self) -> Heartbeat;
 
     /// Ticks when there is something new to say: it is said at once then, and not with the next heartbeat only.
-    fn news(&self) -> watch::Receiver<u64> {
-        watch::channel(0).1
-    }
+    fn news(&self) -> watch::Receiver<u64>;
 
     /// The manager answered.
     async fn heard(&self, answer: HeartbeatAnswer);
+
+    /// The manager told something of the swarm's networks. Committed when this returns.
+    async fn follows(&self, update: SwarmUpdate) -> Result<(), Denied>;
+
+    /// The manager's number up to which this node's kernel holds what it was told.
+    fn holds(&self) -> watch::Receiver<u64>;
 
     /// The manager could not be asked, or denied.
     async fn lost(&self, error: AskError);

@@ -89,7 +89,7 @@ impl Control {
     fn compose_network(&self, parts: NetworkParts, live: &netloom_model::report::Live) -> Network {
         let id = parts.row.id;
         let found = self.inner.findings.of_network(id);
-        view::compose(parts, live.objects.get(&Key::Network(id)), found, self.inner.store.node_id())
+        view::compose(parts, live.objects.get(&Key::Network(id)), found)
     }
 
     /// A network as it is now in the store; as given, when it is gone.
@@ -112,7 +112,7 @@ impl Control {
         change: crate::commit::Change<NetworkParts>,
     ) -> Result<Written<Network>, Error> {
         let plan = self.inner.plan(run, Some(network_ref(&change.parts.row)), change.assignment).await?;
-        let network = view::compose(change.parts, None, Vec::new(), self.inner.store.node_id());
+        let network = view::compose(change.parts, None, Vec::new());
         Ok(Written::Planned(network, plan))
     }
 }

@@ -75,7 +75,7 @@ impl Control {
             match key {
                 Key::Sandbox(id) => sandbox_ids.push(*id),
                 Key::Network(id) => network_ids.push(*id),
-                // Of another node, which keeps it.
+                // It goes when its own node says so.
                 Key::Peer(_) => {}
             }
         }

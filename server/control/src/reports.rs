@@ -15,8 +15,8 @@ use netloom_model::assignment::Key;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::plan::{PlannedOperation, Refusal};
 use netloom_model::report::Report;
-use netloom_model::{NodeId, SandboxId};
-use netloom_store::{Orphaned, ReadTx, WriteTx, events, networks, sandboxes};
+use netloom_model::{EndpointId, NodeId, SandboxId};
+use netloom_store::{Orphaned, ReadTx, WriteTx, attachments, events, networks, sandboxes};
 
 use crate::clock::now;
 use crate::commit::Job;
@@ -60,10 +60,17 @@ async fn object(tx: &mut ReadTx<'_>, node: NodeId, key: Option<Key>) -> Result<O
     let named = match key {
         Some(Key::Network(id)) => networks::by_id(tx, id).await?.map(|row| network_ref(&row)),
         Some(Key::Sandbox(id)) => sandboxes::by_id(tx, id).await?.map(|row| sandbox_ref(&row)),
-        Some(Key::Peer(_)) | None => None,
+        Some(Key::Peer(id)) => of_peer(tx, id).await?,
+        None => None,
     };
     let id = node.to_string();
     Ok(named.unwrap_or_else(|| ObjectRef { kind: ObjectKind::Node, name: id.clone(), id }))
+}
+
+/// The network that a peer is on.
+async fn of_peer(tx: &mut ReadTx<'_>, id: EndpointId) -> Result<Option<ObjectRef>, Error> {
+    let Some(peer) = attachments::by_ids(tx, &[id]).await?.pop() else { return Ok(None) };
+    Ok(networks::by_id(tx, peer.network_id).await?.map(|row| network_ref(&row)))
 }
 
 struct Repaired {

@@ -22,7 +22,7 @@
 mod admit;
 mod advertise;
 mod certificates;
-mod denied;
+pub(crate) mod denied;
 mod heartbeat;
 mod join;
 mod leave;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use netloom_model::assignment::Key;
 use netloom_model::facts::Facts;
-use netloom_model::network::{Driver, Network, NetworkSpec};
+use netloom_model::network::{Driver, Network, NetworkSpec, Scope};
 use netloom_model::{NetworkId, NodeId};
 use netloom_store::{NetworkRow, PoolRow, WriteTx, networks, pools};
 
@@ -20,6 +20,7 @@ use crate::control::Control;
 use crate::error::Error;
 use crate::idempotency::{Again, in_flight};
 use crate::journal::{Actor, network_ref};
+use crate::overlay::network as overlay;
 use crate::plans::command::PlannedCommand;
 use crate::principal::{Authorized, Context};
 use crate::run::Run;
@@ -55,7 +56,7 @@ impl Control {
     ) -> Result<Written<Network>, Error> {
         let deadline = Deadline::new(run.wait);
         let facts = match spec.driver {
-            Driver::Bridge | Driver::Macvlan => match self.inner.host_facts().await {
+            Driver::Bridge | Driver::Macvlan | Driver::Overlay => match self.inner.host_facts().await {
                 Ok(facts) => facts,
                 // What is wrong whatever the host has is the client's to mend all the same.
                 Err(error) => return Err(validate::create(&spec, None).err().unwrap_or(error)),
@@ -63,6 +64,7 @@ impl Control {
             _ => Facts::default(),
         };
         let pools = validate::create(&spec, Some(&facts))?;
+        let facts = if spec.driver == Driver::Overlay { overlay::everywhere(facts, self.hosts()) } else { facts };
         let id = NetworkId::from_random(run.dice().draw()?);
         let _turn = self.inner.queues.turn(Key::Network(id), &deadline).await?;
         let job = Create {
@@ -129,11 +131,18 @@ impl Job for Create {
                 .blockers(vec![network_ref(&other)]));
         }
         bridge::check_name(tx, &self.spec).await?;
+        let overlay = match self.spec.driver {
+            Driver::Overlay => Some(overlay::settle(tx, self.node, &self.spec, &self.pools, &self.config).await?),
+            _ => None,
+        };
         let now = now();
         let mut row = NetworkRow {
             id: self.id,
             name: self.spec.name.clone(),
             driver: self.spec.driver,
+            scope: if overlay.is_some() { Scope::Swarm } else { Scope::Local },
+            node: self.node,
+            vni: overlay.as_ref().map(|settled| settled.vni),
             predefined: false,
             deleting: false,
             parent: self.spec.parent().map(str::to_owned),
@@ -148,14 +157,18 @@ impl Job for Create {
         row.revision = self.actor.append(tx, &event, Difference::made(&row.spec)).await?;
         row.spec_revision = row.revision;
         networks::insert(tx, &row).await?;
+        let (config, pools) = match &overlay {
+            Some(settled) => (&settled.config, &settled.pools),
+            None => (&self.config, &self.pools),
+        };
         let adding = Adding {
             node: self.node,
             network: &row,
             facts: &self.facts,
-            config: &self.config,
+            config,
             stamp: Stamp { revision: row.revision, now },
         };
-        add_pools(tx, &adding, &self.pools, 0).await?;
+        add_pools(tx, &adding, pools, 0).await?;
         let keys = vec![Key::Network(self.id)];
         let revision = row.revision;
         let assignment = tried(tx, self.dry_run, &keys).await?;
@@ -166,17 +179,17 @@ impl Job for Create {
 }
 
 /// What pools are added to, and with which knowledge of the host.
-pub(super) struct Adding<'a> {
-    pub(super) node: NodeId,
-    pub(super) network: &'a NetworkRow,
-    pub(super) facts: &'a Facts,
-    pub(super) config: &'a Config,
-    pub(super) stamp: Stamp,
+pub(crate) struct Adding<'a> {
+    pub(crate) node: NodeId,
+    pub(crate) network: &'a NetworkRow,
+    pub(crate) facts: &'a Facts,
+    pub(crate) config: &'a Config,
+    pub(crate) stamp: Stamp,
 }
 
 /// Adds pools to a network, the first at this position: chooses the automatic subnets, refuses overlaps, writes the
 /// leases of the network's own.
-pub(super) async fn add_pools(
+pub(crate) async fn add_pools(
     tx: &mut WriteTx<'_>,
     to: &Adding<'_>,
     wanted: &[WantedPool],

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use netloom_model::NetworkId;
     use netloom_model::facts::{HostLink, HostRoute};
-    use netloom_model::network::Driver;
+    use netloom_model::network::{Driver, Scope};
 
     fn network() -> NetworkRow {
         let spec = serde_json::json!({"name": "n", "driver": "macvlan", "macvlan": {"parent": "parent0"}});
@@ -185,6 +185,9 @@ mod tests {
             id: NetworkId::from_random([1; 16]),
             name: "n".into(),
             driver: Driver::Macvlan,
+            scope: Scope::Local,
+            node: NodeId::from_random([0; 16]),
+            vni: None,
             predefined: false,
             deleting: false,
             parent: Some("parent0".into()),

@@ -1,7 +1,7 @@
 //! The networks that exist from the start: `bridge`, `host` and `none`.
 
 use async_trait::async_trait;
-use netloom_model::network::{Driver, NetworkSpec};
+use netloom_model::network::{Driver, NetworkSpec, Scope};
 use netloom_model::{NetworkId, Timestamp};
 use netloom_store::{NetworkRow, ReadTx, WriteTx, events, networks};
 
@@ -56,27 +56,35 @@ impl Job for EnsurePredefined {
                 }
                 continue;
             }
-            let mut row = NetworkRow {
-                id: NetworkId::from_random(random()?),
-                name: name.to_owned(),
-                driver,
-                predefined: true,
-                deleting: false,
-                parent: None,
-                spec: spec(name, driver, description),
-                revision: 0,
-                spec_revision: 0,
-                created_at: now,
-                updated_at: now,
-            };
-            let message = format!("network `{name}` exists from the start");
-            let event = Actor::netloom().event("network.created", network_ref(&row), message, now);
-            row.revision = events::append(tx, &event).await?;
-            row.spec_revision = row.revision;
-            networks::insert(tx, &row).await?;
+            make(tx, spec(name, driver, description), format!("network `{name}` exists from the start")).await?;
         }
         Ok(())
     }
+}
+
+/// Makes a network that nobody asked for and nobody can change or remove, local to this node.
+pub(crate) async fn make(tx: &mut WriteTx<'_>, spec: NetworkSpec, message: String) -> Result<(), Error> {
+    let now = now();
+    let mut row = NetworkRow {
+        id: NetworkId::from_random(random()?),
+        name: spec.name.clone(),
+        driver: spec.driver,
+        scope: Scope::Local,
+        node: tx.node(),
+        vni: None,
+        predefined: true,
+        deleting: false,
+        parent: None,
+        spec,
+        revision: 0,
+        spec_revision: 0,
+        created_at: now,
+        updated_at: now,
+    };
+    let event = Actor::netloom().event("network.created", network_ref(&row), message, now);
+    row.revision = events::append(tx, &event).await?;
+    row.spec_revision = row.revision;
+    Ok(networks::insert(tx, &row).await?)
 }
 
 async fn describe(tx: &mut WriteTx<'_>, row: NetworkRow, description: &str, now: Timestamp) -> Result<(), Error> {
@@ -89,7 +97,8 @@ async fn describe(tx: &mut WriteTx<'_>, row: NetworkRow, description: &str, now:
     Ok(networks::update(tx, &row).await?)
 }
 
-fn spec(name: &str, driver: Driver, description: &str) -> NetworkSpec {
+/// A spec with nothing but a description.
+pub(crate) fn spec(name: &str, driver: Driver, description: &str) -> NetworkSpec {
     NetworkSpec {
         name: name.to_owned(),
         driver,
@@ -103,5 +112,7 @@ fn spec(name: &str, driver: Driver, description: &str) -> NetworkSpec {
         pools: None,
         bridge: None,
         macvlan: None,
+        overlay: None,
+        attachable: None,
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::event::{ObjectKind, ObjectRef};
-use netloom_model::network::Network;
+use netloom_model::network::{Driver, Network, Scope};
 use netloom_model::plan::Refusal;
 use netloom_model::{NetworkId, SandboxId};
-use netloom_store::{EndpointRow, NetworkRow, WriteTx, endpoints, networks, sandboxes};
+use netloom_store::{AttachmentRow, EndpointRow, NetworkRow, WriteTx, attachments, endpoints, networks, sandboxes};
 
 use super::one;
 use super::view::{self, NetworkParts};
@@ -21,6 +21,7 @@ use crate::control::Control;
 use crate::error::Error;
 use crate::idempotency::{Remembered, Undo};
 use crate::journal::{Actor, network_ref, sandbox_ref, with};
+use crate::overlay::way_out;
 use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
@@ -151,6 +152,7 @@ impl Job for Remove {
         if !row.deleting {
             removable(&row)?;
             let users = endpoints::of_network(tx, self.id, ENDPOINTS_MAX).await?;
+            elsewhere_unused(tx, &row).await?;
             let now = now();
             let event = self.actor.event(self.event, network_ref(&row), self.message(&row), now);
             let event = match &self.reason {
@@ -197,6 +199,30 @@ fn removable(row: &NetworkRow) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses to remove a network that sandboxes of other nodes are on: they are those nodes' to detach.
+async fn elsewhere_unused(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error> {
+    if row.scope == Scope::Local {
+        return Ok(());
+    }
+    let node = tx.node();
+    let mut elsewhere = attachments::changed(tx, &[row.id], 0).await?;
+    elsewhere.retain(|one| one.node != node && !one.gone);
+    if elsewhere.is_empty() {
+        return Ok(());
+    }
+    let count = elsewhere.len();
+    let detail = format!("network `{}` is in use by {count} sandboxes of other nodes", row.name);
+    let blocker = |one: AttachmentRow| ObjectRef {
+        kind: ObjectKind::Sandbox,
+        id: one.sandbox_id.to_string(),
+        name: one.sandbox_name,
+    };
+    Err(Error::conflict("in-use", detail)
+        .blockers(elsewhere.into_iter().take(BLOCKERS_MAX).map(blocker).collect())
+        .fact("sandboxes", count)
+        .hint("detach them on their nodes first"))
+}
+
 fn in_use(row: &NetworkRow, users: &[EndpointRow]) -> Error {
     let mut blockers: Vec<ObjectRef> = Vec::new();
     for user in users {
@@ -233,6 +259,9 @@ async fn detach_all(
     }
     let ids: Vec<SandboxId> = ids.into_iter().collect();
     attach::detach(tx, &users, network.revision, now).await?;
+    if network.driver == Driver::Overlay {
+        way_out::leave(tx, &ids, network.revision, now).await?;
+    }
     let mut named = sandboxes::by_ids(tx, &ids).await?;
     let mut former = Vec::new();
     named.retain_mut(|sandbox| {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use netloom_ipam::capacity;
 use netloom_model::condition::Condition;
+use netloom_model::host_link;
 use netloom_model::net::{Family, usable};
 use netloom_model::network::{Network, NetworkState, NetworkStatus, PoolStatus, Scope};
 use netloom_model::report::LiveObject;
-use netloom_model::{NodeId, host_link};
-use netloom_store::{FreeSummary, NetworkRow, PoolRow, ReadTx, networks, pools};
+use netloom_store::{FreeSummary, NetworkRow, PoolRow, ReadTx, attachments, networks, pools};
 
 use crate::conditions;
 use crate::error::Error;
@@ -30,7 +30,12 @@ pub(crate) async fn parts(tx: &mut ReadTx<'_>, rows: Vec<NetworkRow>) -> Result<
     let pool_rows = pools::of_networks_summed(tx, &ids).await?;
     let pool_ids: Vec<i64> = pool_rows.iter().map(|(pool, _)| pool.id).collect();
     let mut counts = pools::counts(tx, &pool_ids).await?;
-    let endpoints = networks::endpoint_counts(tx, &ids).await?;
+    let mut endpoints = networks::endpoint_counts(tx, &ids).await?;
+    if rows.iter().any(|row| row.scope == Scope::Swarm) {
+        for (network, elsewhere) in attachments::counts(tx, &ids).await? {
+            *endpoints.entry(network).or_default() += elsewhere;
+        }
+    }
     let mut by_network: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (pool, free) in pool_rows {
         let counted = counts.remove(&pool.id).unwrap_or_default();
@@ -45,7 +50,7 @@ pub(crate) async fn parts(tx: &mut ReadTx<'_>, rows: Vec<NetworkRow>) -> Result<
 }
 
 /// One network as answered.
-pub(crate) fn compose(parts: NetworkParts, live: Option<&LiveObject>, found: Vec<Condition>, node: NodeId) -> Network {
+pub(crate) fn compose(parts: NetworkParts, live: Option<&LiveObject>, found: Vec<Condition>) -> Network {
     let mut conditions = conditions::of(live);
     let sound = conditions.is_empty() && found.is_empty();
     conditions.extend(found);
@@ -65,8 +70,9 @@ pub(crate) fn compose(parts: NetworkParts, live: Option<&LiveObject>, found: Vec
             state,
             reconciling: matches!(state, NetworkState::Pending | NetworkState::Failed | NetworkState::Deleting),
             conditions,
-            scope: Scope::Local,
-            node,
+            scope: row.scope,
+            node: row.node,
+            vni: row.vni,
             interface: host_link::carrier(row.id, &row.spec),
             predefined: row.predefined,
             pools: pools.collect(),

@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::journal::{Actor, network_ref, sandbox_ref, with};
 use crate::networks::fixed::Stamp;
 use crate::networks::host::Host;
+use crate::overlay::attachments;
 
 /// Leases of a network that are read at once while it is purged.
 const AT_ONCE: u32 = 1000;
@@ -42,6 +43,10 @@ impl Control {
         let purged = self.inner.commit(false, Purge { proven, host, sandboxes, endpoints }).await?;
         self.inner.proven.purged(&purged.networks);
         self.forget_findings(&purged.of_host).await;
+        if self.inner.is_worker() && !purged.off_swarm.is_empty() {
+            self.inner.held.let_go(purged.off_swarm);
+            self.inner.swarm.tell();
+        }
         fault("control.remove.after_purge")
     }
 }
@@ -60,6 +65,15 @@ struct Purged {
     networks: BTreeSet<NetworkId>,
     /// Addresses that were let go and that the host has.
     of_host: Vec<IpAddr>,
+    /// Endpoints that were on networks of the swarm.
+    off_swarm: Vec<EndpointId>,
+}
+
+impl Purged {
+    /// Notes which endpoints of these were on networks of the swarm.
+    fn off(&mut self, going: &[EndpointRow]) {
+        self.off_swarm.extend(going.iter().filter(|one| attachments::is_attachment(one)).map(|one| one.id));
+    }
 }
 
 #[async_trait]
@@ -69,7 +83,7 @@ impl Job for Purge {
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Purged, Error> {
         let mut purged = Purged::default();
         for id in &self.sandboxes {
-            purged.of_host.extend(purge_sandbox(tx, *id, &self.host).await?);
+            purge_sandbox(tx, *id, &self.host, &mut purged).await?;
         }
         let detached = match self.endpoints.as_slice() {
             [] => Vec::new(),
@@ -82,6 +96,8 @@ impl Job for Purge {
             stamp = Some(Stamp { revision: detached_event(tx, endpoint, now).await?, now });
         }
         if let Some(stamp) = stamp {
+            attachments::end(tx, &detached, stamp.revision, stamp.now);
+            purged.off(&detached);
             let ids: Vec<EndpointId> = detached.iter().map(|endpoint| endpoint.id).collect();
             let own = leases::of_endpoints(tx, &ids).await?;
             purged.of_host.extend(purge_endpoints(tx, &ids, &own, &self.host, stamp).await?);
@@ -99,23 +115,25 @@ impl Job for Purge {
 /// Purges sandboxes that were only marked, in a transaction that is taken back: what a dry run of a prune looks at next.
 pub(crate) async fn purge_in_dry_run(tx: &mut WriteTx<'_>, ids: &[SandboxId], host: &Host) -> Result<(), Error> {
     for id in ids {
-        purge_sandbox(tx, *id, host).await?;
+        purge_sandbox(tx, *id, host, &mut Purged::default()).await?;
     }
     Ok(())
 }
 
-async fn purge_sandbox(tx: &mut WriteTx<'_>, id: SandboxId, host: &Host) -> Result<Vec<IpAddr>, Error> {
+async fn purge_sandbox(tx: &mut WriteTx<'_>, id: SandboxId, host: &Host, purged: &mut Purged) -> Result<(), Error> {
     let Some((row, own, leases)) = sandboxes::whole(tx, id).await?.filter(|(row, ..)| row.deleting) else {
-        return Ok(Vec::new());
+        return Ok(());
     };
     let now = now();
     let message = format!("sandbox `{}` deleted", row.name);
     let revision =
         events::append(tx, &Actor::agent().event("sandbox.deleted", sandbox_ref(&row), message, now)).await?;
+    attachments::end(tx, &own, revision, now);
+    purged.off(&own);
     let own: Vec<EndpointId> = own.iter().map(|endpoint| endpoint.id).collect();
-    let of_host = purge_endpoints(tx, &own, &leases, host, Stamp { revision, now }).await?;
+    purged.of_host.extend(purge_endpoints(tx, &own, &leases, host, Stamp { revision, now }).await?);
     sandboxes::purge(tx, id);
-    Ok(of_host)
+    Ok(())
 }
 
 /// Answers which of the addresses the host has, too.
@@ -148,6 +166,12 @@ async fn purge_network(tx: &mut WriteTx<'_>, id: NetworkId) -> Result<bool, Erro
     let now = now();
     let message = format!("network `{}` deleted", row.name);
     events::append(tx, &Actor::agent().event("network.deleted", network_ref(&row), message, now)).await?;
+    purge_rows(tx, id, now).await?;
+    Ok(true)
+}
+
+/// Purges the rows of a network that nothing is on, its own leases among them.
+pub(crate) async fn purge_rows(tx: &mut WriteTx<'_>, id: NetworkId, now: Timestamp) -> Result<(), Error> {
     loop {
         let query = LeaseQuery { network: Some(id), limit: AT_ONCE, ..LeaseQuery::default() };
         let own = leases::list(tx, &query).await?;
@@ -157,6 +181,5 @@ async fn purge_network(tx: &mut WriteTx<'_>, id: NetworkId) -> Result<bool, Erro
         // The free ranges go with the pools, so the addresses need not be given back to them.
         leases::remove(tx, &own, now);
     }
-    networks::purge(tx, id).await?;
-    Ok(true)
+    Ok(networks::purge(tx, id).await?)
 }

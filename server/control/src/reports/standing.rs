@@ -175,7 +175,7 @@ async fn lasting(tx: &mut ReadTx<'_>, keys: BTreeSet<Key>) -> Result<BTreeMap<Ke
         match key {
             Key::Network(id) => of_networks.push(id),
             Key::Sandbox(id) => of_sandboxes.push(id),
-            // What is so of the way to one is so of its network.
+            // What is remarkable about it is its network's.
             Key::Peer(_) => {}
         }
     }

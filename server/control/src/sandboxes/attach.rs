@@ -8,7 +8,6 @@ use netloom_model::assignment::AssignedPool;
 use netloom_model::document::nearest;
 use netloom_model::invalid::Code;
 use netloom_model::lease::{LeaseState, Owner, OwnerKind};
-use netloom_model::net::Family;
 use netloom_model::network::Driver;
 use netloom_model::{EndpointId, Invalid, MacAddr, NodeId, Timestamp};
 use netloom_store::networks::{NetworkUse, ToAttach};
@@ -26,6 +25,7 @@ use crate::error::Error;
 use crate::networks::bridge;
 use crate::networks::fixed::Stamp;
 use crate::networks::not_deleting;
+use crate::overlay::{self, grants, way_out};
 use crate::validate::sandbox::{WantedAttachment, entry};
 
 /// What is done about names and derived Ethernet addresses, which are nearly always free.
@@ -126,21 +126,45 @@ pub(crate) async fn attach_all(
                 endpoints::insert(tx, &endpoint).await?;
                 EndpointParts { row: endpoint, leases: Vec::new() }
             }
-            Driver::Bridge | Driver::Macvlan => {
+            _ if network.is_replica(terms.node) => {
+                overlay::network::check_attachable(&network.spec)?;
+                let interface = Some(names.next(attachment));
+                let row = EndpointRow { interface, ..endpoint };
+                grants::attach(tx, terms, sandbox, (&network, &pools), existing, row).await?
+            }
+            Driver::Bridge | Driver::Macvlan | Driver::Overlay => {
                 if network.driver == Driver::Bridge {
                     bridge::check_room(&network, endpoints)?;
                     cut_first_pool(tx, terms, sandbox, &network, &mut pools).await?;
                 }
+                overlay::network::check_attachable(&network.spec)?;
                 let interface = Some(names.next(attachment));
                 let place = Place { terms, sandbox, network: &network, pools: &pools, wanted: attachment };
                 attach(tx, &place, EndpointRow { interface, ..endpoint }).await?
             }
-            Driver::Ipvlan | Driver::Overlay => return Err(not_yet(&network)),
+            Driver::Ipvlan => return Err(not_yet(&network)),
         };
         let pools = pools.iter().map(|(pool, _)| AssignedPool { subnet: pool.subnet, gateway: pool.gateway }).collect();
-        attached.push(Attached { network: NetworkUse { network, in_use: true, pools }, endpoint });
+        attached.push(Attached { network: NetworkUse { network, in_use: true, pools, overlay: None }, endpoint });
     }
     Ok(attached)
+}
+
+/// Attaches a sandbox to the way out of overlay networks, where with these endpoints it needs one and is not there.
+///
+/// # Errors
+/// As [`attach_all`].
+pub(crate) async fn attach_way_out(
+    tx: &mut WriteTx<'_>,
+    terms: Terms<'_>,
+    sandbox: &SandboxRow,
+    existing: &[EndpointRow],
+) -> Result<Vec<Attached>, Error> {
+    if way_out::has(existing) || !way_out::is_needed(tx, existing).await? {
+        return Ok(Vec::new());
+    }
+    way_out::ensure(tx).await?;
+    attach_all(tx, terms, sandbox, existing, &[way_out::attachment()]).await
 }
 
 /// Sees that a bridge network has a pool: the predefined one has none until it is first used.
@@ -163,7 +187,7 @@ fn not_yet(network: &NetworkRow) -> Error {
     let driver = network.driver.as_str();
     let message = format!("network `{}` is of driver {driver}, which comes with a later version", network.name);
     Invalid::new(&entry(&network.name), Code::NotAvailable, &network.name, message)
-        .hint("make a network of driver `bridge` or `macvlan`, or use `bridge`, `host` or `none`")
+        .hint("make a network of driver `bridge`, `macvlan` or `overlay`, or use `bridge`, `host` or `none`")
         .into()
 }
 
@@ -176,25 +200,7 @@ struct Place<'a> {
 }
 
 async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointRow) -> Result<EndpointParts, Error> {
-    let of = |family: Family| -> Vec<&WithFree> {
-        place.pools.iter().filter(|(pool, _)| Family::of(pool.subnet.network()) == family).collect()
-    };
-    let (four, six) = (of(Family::V4), of(Family::V6));
-    let mut taken = Vec::with_capacity(2);
-    for (pools, asked, field) in [(&four, place.wanted.address4, "address4"), (&six, place.wanted.address6, "address6")]
-    {
-        let one = match asked {
-            Some(address) => {
-                Some(allocation::certain(tx, place.network, pools, address, &place.wanted.at(field)).await?)
-            }
-            None if pools.is_empty() => None,
-            None => match allocation::lowest(tx, pools)? {
-                Some(taken) => Some(taken),
-                None => return Err(allocation::exhausted(tx, place.network, pools).await?),
-            },
-        };
-        taken.extend(one);
-    }
+    let taken = allocation::for_endpoint(tx, place.network, place.pools, place.wanted).await?;
     let addresses: Vec<IpAddr> = taken.iter().map(|one| one.address).collect();
     let ways = Ways { network: &place.network.spec, addresses: &addresses };
     endpoint.ports = ports::choose(tx, &place.terms.looks.ports, &endpoint, &ways, &place.wanted.ports).await?;

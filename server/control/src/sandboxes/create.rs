@@ -5,7 +5,7 @@ use netloom_model::assignment::{Adoption, Key, NamespaceSource};
 use netloom_model::invalid::Code;
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
 use netloom_model::{Invalid, NodeId, SandboxId};
-use netloom_store::{SandboxRow, WriteTx, constraint, sandboxes};
+use netloom_store::{EndpointRow, SandboxRow, WriteTx, constraint, sandboxes};
 
 use super::attach::{self, Approach, Terms};
 use super::looks::Looks;
@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::idempotency::{Again, in_flight};
 use crate::journal::{Actor, sandbox_ref};
 use crate::node::NamespaceReference;
+use crate::overlay::{attachments, underlay, way_out};
 use crate::plans::command::PlannedCommand;
 use crate::principal::{Authorized, Context};
 use crate::run::Run;
@@ -57,6 +58,7 @@ impl Control {
     ) -> Result<Written<Sandbox>, Error> {
         let deadline = Deadline::new(run.wait);
         let wanted = validate::create(&spec)?;
+        way_out::check(&wanted)?;
         let namespace = match self.adoption(&spec).await? {
             Some(adoption) => NamespaceSource::Adopted(adoption),
             None if spec.shares_host() => NamespaceSource::Host,
@@ -89,7 +91,9 @@ impl Control {
         }
         self.inner.recent.keep(&change.keys, change.assignment.take());
         fault("control.create.after_commit")?;
-        match self.inner.settle(&change.keys, change.revision, &deadline).await {
+        let spread = self.inner.spread_of(&job.looks, &change.parts);
+        let settled = self.inner.settle(&change.keys, change.revision, &deadline).await;
+        match self.inner.settle_elsewhere(settled, spread, &deadline).await {
             Settled::Done => Ok(Written::Done(self.sandbox_now(change.parts).await?)),
             Settled::Refused(refusal) if !run.keep_on_failure => {
                 self.undo_sandbox(id, Actor::undoing(&context, &refusal), &refusal, run.remembered.clone()).await;
@@ -182,14 +186,23 @@ impl Create {
         self.namespace_is_free(tx).await?;
         let dice = self.seed.dice(attach::DICE);
         let terms = Terms { node: self.node, approach: self.approach, looks: &self.looks, dice: &dice, now };
-        let attached = attach::attach_all(tx, terms, &row, &[], &self.wanted).await?;
-        let keys = vec![Key::Sandbox(self.id)];
+        let mut attached = attach::attach_all(tx, terms, &row, &[], &self.wanted).await?;
+        let rows: Vec<EndpointRow> = attached.iter().map(|one| one.endpoint.row.clone()).collect();
+        attached.extend(attach::attach_way_out(tx, terms, &row, &rows).await?);
         let revision = row.revision;
-        let (networks, endpoints) = attached.into_iter().map(|one| (one.network, one.endpoint)).unzip();
+        let (mut networks, endpoints): (Vec<_>, _) =
+            attached.into_iter().map(|one| (one.network, one.endpoint)).unzip();
         let parts = SandboxParts { row, endpoints };
+        attachments::follow(tx, &parts).await?;
+        let mut keys = vec![Key::Sandbox(self.id)];
+        keys.extend(attachments::peers_of(tx, &parts).await?);
         // All that it says was just written: reading it back would be a handful of queries for nothing.
         let assignment = match parts.row.running {
-            true => Some(assignments::assemble(revision, networks, vec![parts.clone()])),
+            true => {
+                underlay::fill(tx, &mut networks).await?;
+                let peers = underlay::some_peers(tx, &keys).await?;
+                Some(assignments::assemble(revision, networks, vec![parts.clone()], peers))
+            }
             false => tried(tx, self.dry_run, &keys).await?,
         };
         fault("control.create.before_commit")?;

@@ -20,6 +20,7 @@ use crate::control::Control;
 use crate::error::Error;
 use crate::idempotency::{Remembered, Undo};
 use crate::journal::{Actor, sandbox_ref, with};
+use crate::overlay::attachments;
 use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
@@ -133,7 +134,11 @@ impl Job for Remove {
         let change = Difference::removed(&parts.row.spec);
         let revision = self.actor.append(tx, &self.event(&parts.row, now), change).await?;
         parts.mark_deleting(tx, revision, now).await?;
-        let assignment = if self.for_node { Some(assignments::of_one(tx, &parts, revision).await?) } else { None };
+        attachments::follow(tx, &parts).await?;
+        let assignment = match self.for_node {
+            true => Some(assignments::of_one(tx, &parts, &keys, revision).await?),
+            false => None,
+        };
         Ok(Change { parts, keys, revision, assignment })
     }
 }

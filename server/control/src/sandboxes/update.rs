@@ -26,6 +26,7 @@ use crate::dice::Seed;
 use crate::edit::Edit;
 use crate::error::Error;
 use crate::journal::{Actor, sandbox_ref, with};
+use crate::overlay::{attachments, way_out};
 use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
@@ -100,7 +101,12 @@ impl Control {
             Concerns::People => {
                 self.inner.acknowledge(Key::Sandbox(id), former.revision, change.revision, &deadline).await
             }
-            Concerns::Kernel => self.inner.settle(&change.keys, change.revision, &deadline).await,
+            Concerns::Kernel => {
+                let spread = self.inner.spread_of(&job.looks, &change.parts);
+                let settled = self.inner.settle(&change.keys, change.revision, &deadline).await;
+                self.inner.swarm.tell();
+                self.inner.settle_elsewhere(settled, spread, &deadline).await
+            }
         };
         match settled {
             Settled::Refused(refusal) if !run.keep_on_failure => {
@@ -249,7 +255,8 @@ impl Job for Update {
             Write::Former(former, _) => former.spec.clone(),
         };
         let wanted = validate::update(&old.spec, &spec)?;
-        let keys = vec![Key::Sandbox(self.id)];
+        way_out::check(&wanted)?;
+        let mut keys = vec![Key::Sandbox(self.id)];
         if spec == old.spec && matches!(self.write, Write::New(..)) {
             let (revision, assignment) = (old.revision, tried(tx, self.dry_run, &keys).await?);
             let former = Former { spec, revision, detached: Vec::new(), ports: BTreeMap::new() };
@@ -270,9 +277,13 @@ impl Job for Update {
             }
         }
         let concerns = if in_kernel || old.running != running { Concerns::Kernel } else { Concerns::People };
+        attachments::follow(tx, &parts).await?;
+        if in_kernel {
+            keys.extend(attachments::peers_of(tx, &parts).await?);
+        }
         let revision = parts.row.revision;
         let assignment = match concerns {
-            Concerns::Kernel => Some(assignments::of_one(tx, &parts, revision).await?),
+            Concerns::Kernel => Some(assignments::of_one(tx, &parts, &keys, revision).await?),
             // What only people read is written whatever the node is in trouble with.
             Concerns::People | Concerns::Nobody => None,
         };
@@ -308,7 +319,9 @@ impl Update {
         let leaving: BTreeSet<EndpointId> =
             parts.endpoints.iter().filter(|endpoint| endpoint.row.deleting).map(|endpoint| endpoint.row.id).collect();
         let mut moved = Moved {
-            detached: parts.detach(tx, |row| !names.contains(row.network_name.as_str())).await?,
+            detached: parts
+                .detach(tx, |row| !names.contains(row.network_name.as_str()) && row.network_name != way_out::NAME)
+                .await?,
             ..Moved::default()
         };
         if let Write::Former(former, _) = &self.write {
@@ -340,7 +353,26 @@ impl Update {
         let attached = attach::attach_all(tx, terms, &parts.row, &rows, &new).await?;
         parts.endpoints.extend(attached.into_iter().map(|one| one.endpoint));
         moved.in_kernel |= !moved.detached.is_empty() || !new.is_empty();
+        self.change_way_out(tx, parts, terms, &mut moved).await?;
         Ok(moved)
+    }
+
+    /// Attaches it to the way out of overlay networks, or detaches it, as its other endpoints now need.
+    async fn change_way_out(
+        &self,
+        tx: &mut WriteTx<'_>,
+        parts: &mut SandboxParts,
+        terms: Terms<'_>,
+        moved: &mut Moved,
+    ) -> Result<(), Error> {
+        let rows: Vec<EndpointRow> = parts.endpoints.iter().map(|endpoint| endpoint.row.clone()).collect();
+        if way_out::has(&rows) && !way_out::is_needed(tx, &rows).await? {
+            moved.detached.extend(parts.detach(tx, |row| row.network_name == way_out::NAME).await?);
+            return Ok(());
+        }
+        let attached = attach::attach_way_out(tx, terms, &parts.row, &rows).await?;
+        parts.endpoints.extend(attached.into_iter().map(|one| one.endpoint));
+        Ok(())
     }
 
     /// Gives an endpoint that stays the ports that it is to have. Answers whether they are others than before.

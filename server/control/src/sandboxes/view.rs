@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use netloom_model::condition::{self, Condition};
 use netloom_model::lease::LeaseState;
 use netloom_model::net::Family;
-use netloom_model::network::Scope;
+use netloom_model::network::{Driver, Scope};
 use netloom_model::report::LiveObject;
 use netloom_model::sandbox::{EndpointState, EndpointStatus, Sandbox, SandboxState, SandboxStatus};
 use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp};
@@ -227,7 +227,11 @@ fn endpoint_status(parts: EndpointParts, sandbox: SandboxState, found: &[Finding
     };
     let of = |family: Family| parts.leases.iter().find(|lease| Family::of(lease.address) == family);
     let (four, six) = (of(Family::V4), of(Family::V6));
-    let gateway = |lease: Option<&LeaseRow>| lease.and_then(|lease| lease.gateway).map(|a| a.to_string());
+    // Nobody answers at an overlay network's gateway: the way out is another endpoint.
+    let leads_out = row.driver != Driver::Overlay;
+    let gateway = |lease: Option<&LeaseRow>| {
+        lease.filter(|_| leads_out).and_then(|lease| lease.gateway).map(|address| address.to_string())
+    };
     EndpointStatus {
         state,
         network_id: row.network_id,

@@ -23,7 +23,7 @@ pub(super) fn request_invalid(detail: impl Into<String>) -> Error {
 }
 
 /// The node is none of the swarm.
-pub(super) fn node_removed(node: impl std::fmt::Display) -> Error {
+pub(crate) fn node_removed(node: impl std::fmt::Display) -> Error {
     Error::conflict("node-removed", format!("{node} is no node of the swarm: it was removed, or never joined"))
         .hint("let the host leave (`netloom swarm leave --force`) and join again")
 }
@@ -47,7 +47,7 @@ pub(super) fn to_node(error: Error) -> Denied {
 }
 
 /// What a manager answered, or why it did not, to whoever asked this host to ask it.
-pub(super) fn to_caller(error: AskError) -> Error {
+pub(crate) fn to_caller(error: AskError) -> Error {
     match error {
         AskError::Denied(denied) => {
             let known = CODES.iter().find(|(code, _)| *code == denied.code);

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use netloom_model::NodeId;
 use netloom_model::facts::Facts;
 use netloom_model::member::{Heartbeat, HeartbeatAnswer, Hello, Peer};
-use netloom_store::{NodeRow, WriteTx, nodes};
+use netloom_store::{NodeRow, WriteTx, attachments, nodes};
 
 use super::standing::{self, Standing};
 use super::{certificates, denied, described};
@@ -17,6 +17,7 @@ use crate::commit::Job;
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, node_ref, with};
+use crate::overlay::remote;
 
 impl Control {
     /// Takes a member's word that it is there.
@@ -47,9 +48,22 @@ impl Control {
         if changed || node.down_at.is_some() || said.differs(&node) {
             self.inner.commit(false, said).await?;
         }
+        self.hear_attachments(id, heartbeat.attachments.as_deref(), heartbeat.released.clone()).await?;
         self.inner.swarm.hear(id, Some(heartbeat), now);
         let renew = certificates::is_due(node.issued_at, node.expires_at, now);
         Ok(HeartbeatAnswer { described, renew })
+    }
+
+    /// Checks that a certificate is that of a node in good standing.
+    ///
+    /// # Errors
+    /// `no-swarm`, `not-manager`; `node-removed` and its like.
+    pub(crate) async fn check_standing(&self, peer: &Peer) -> Result<(), Error> {
+        self.as_manager()?;
+        let peer = peer.clone();
+        let read =
+            self.inner.store.read(move |tx| Box::pin(async move { standing::of(tx, &peer, now()).await.map(drop) }));
+        read.await
     }
 
     /// What each node that was heard of said last of its host: its own links, routes and nameservers, and the subnets of its local networks.
@@ -63,6 +77,7 @@ impl Control {
         let node = peer.node;
         self.inner.commit(false, Leaves(peer)).await?;
         self.inner.swarm.forget(Some(node));
+        self.inner.feeds.cut(node);
         Ok(())
     }
 }
@@ -94,6 +109,7 @@ impl Job for Said {
             let message = format!("`{}` is at {} and runs {}", node.hostname, node.address, node.version);
             let event = Actor::netloom().event("node.updated", node_ref(&node), message, now);
             node.revision = netloom_store::events::append(tx, &with(event, "address", node.address)).await?;
+            attachments::move_node(tx, node.id, node.address, node.revision, now);
         }
         if let Some(since) = node.down_at.take() {
             let message = format!("`{}` reports again; it was down since {since}", node.hostname);
@@ -117,6 +133,7 @@ impl Job for Leaves {
         let actor = Actor::outside(format!("node:{}", node.id), node.address, "node.leave");
         let event = actor.event("node.left", node_ref(&node), format!("`{}` left the swarm", node.hostname), now);
         actor.append(tx, &event, Difference::removed(&node.spec)).await?;
+        remote::release_all(tx, node.id, "its node left the swarm").await?;
         nodes::remove(tx, node.id);
         Ok(())
     }

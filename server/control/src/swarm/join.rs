@@ -24,6 +24,7 @@ use crate::control::Control;
 use crate::error::Error;
 use crate::journal::Actor;
 use crate::members::Membership;
+use crate::overlay::belonging;
 use crate::principal::{Authorized, Context};
 use crate::validate::Problems;
 
@@ -153,6 +154,7 @@ impl Job for Join {
         let message = format!("this host joined the swarm as {}; its manager is at {}", own.role.as_str(), own.manager);
         let event: NewEvent = self.actor.event("swarm.joined", own_swarm(own), message, now());
         self.actor.append(tx, &event, Difference::default()).await?;
-        Ok(swarm::set_membership(tx, &row_of(own))?)
+        swarm::set_membership(tx, &row_of(own))?;
+        belonging::enter(tx).await
     }
 }

@@ -15,6 +15,7 @@ use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, node_ref, swarm_ref};
 use crate::members::{AskError, Membership};
+use crate::overlay::belonging;
 use crate::principal::Authorized;
 
 impl Control {
@@ -32,6 +33,7 @@ impl Control {
             match own.role {
                 SwarmRole::Manager => control.inner.commit(false, End { force, actor }).await?,
                 SwarmRole::Worker => {
+                    control.inner.store.read(|tx| Box::pin(async move { belonging::is_free(tx).await })).await?;
                     control.tell(&own, force).await?;
                     control.inner.commit(false, Forget { own, actor }).await?;
                 }
@@ -77,7 +79,7 @@ impl Job for Forget {
         let event = self.actor.event("swarm.left", own_swarm(&self.own), "this host left the swarm", now());
         self.actor.append(tx, &event, Difference::default()).await?;
         swarm::remove_membership(tx);
-        Ok(())
+        belonging::leave(tx, now()).await
     }
 }
 
@@ -110,6 +112,6 @@ impl Job for End {
         self.actor.append(tx, &event, Difference::removed(&row.spec)).await?;
         swarm::remove(tx);
         swarm::remove_membership(tx);
-        Ok(())
+        belonging::leave(tx, now()).await
     }
 }

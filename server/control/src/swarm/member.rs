@@ -14,6 +14,7 @@ use crate::commit::Job;
 use crate::control::Control;
 use crate::error::Error;
 use crate::members::{AskError, Membership};
+use crate::overlay::grants;
 
 impl Control {
     /// What this host has, as it was last looked at.
@@ -40,17 +41,24 @@ impl Control {
     pub(super) async fn own_heartbeat(&self) -> Result<Heartbeat, Error> {
         let address = self.own_membership().and_then(|own| own.address);
         let hello = self.hello(address).await?;
-        let read = self.inner.store.ask(|tx| Box::pin(async move { Ok::<_, Error>(pools::subnets(tx).await?) }));
-        let subnets = read.await?.iter().map(ToString::to_string).collect();
+        let held = Arc::clone(&self.inner.held);
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let subnets = pools::subnets(tx).await?;
+                Ok::<_, Error>((subnets, grants::to_tell(tx, &held).await?))
+            })
+        });
+        let (subnets, (attachments, released)) = read.await?;
+        let subnets = subnets.iter().map(ToString::to_string).collect();
         let facts = Some(self.known_facts().await?.as_ref().clone());
-        // No network of this store is the swarm's, so that no sandbox is on one.
-        Ok(Heartbeat { hello, facts, subnets: Some(subnets), sandboxes: Vec::new() })
+        Ok(Heartbeat { hello, facts, subnets: Some(subnets), attachments: Some(attachments), released })
     }
 
     /// The manager answered.
     pub(super) async fn heard_manager(&self, answer: HeartbeatAnswer) -> Result<(), Error> {
         let memory = &self.inner.swarm;
         memory.answered(now());
+        self.inner.held.heard();
         let news = |own: &Membership| own.role == SwarmRole::Worker && own.described != answer.described;
         if !self.own_membership().as_ref().is_some_and(news) {
             return Ok(());

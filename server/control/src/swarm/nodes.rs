@@ -17,6 +17,7 @@ use crate::control::Control;
 use crate::edit::merged;
 use crate::error::Error;
 use crate::journal::{Actor, node_ref};
+use crate::overlay::remote;
 use crate::page::Part;
 use crate::precondition::Precondition;
 use crate::principal::Authorized;
@@ -91,6 +92,7 @@ impl Control {
         let remove = Remove { id: row.id, reference: node, precondition, actor: Actor::from(&context) };
         self.inner.commit(false, remove).await?;
         self.inner.swarm.forget(Some(row.id));
+        self.inner.feeds.cut(row.id);
         Ok(shown)
     }
 
@@ -173,6 +175,7 @@ impl Job for Remove {
         let message = format!("node `{}` removed", row.hostname);
         let event = self.actor.event("node.removed", node_ref(&row), message, now());
         self.actor.append(tx, &event, Difference::removed(&row.spec)).await?;
+        remote::release_all(tx, row.id, "its node was removed").await?;
         nodes::remove(tx, row.id);
         Ok(())
     }

@@ -2,17 +2,23 @@
 //! told to a node is durable.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use netloom_model::NetworkId;
 use netloom_model::member::{
-    Admission, Denied, Heartbeat, HeartbeatAnswer, Hello, JoinRequest, PROTOCOL, Peer, ReadmitRequest,
+    Admission, AttachRequest, Attachment, Denied, Heartbeat, HeartbeatAnswer, Hello, JoinRequest, PROTOCOL, Peer,
+    ReadmitRequest,
 };
+use netloom_model::replica::SwarmUpdate;
 use tokio::sync::watch;
 
 use super::denied::to_node;
 use crate::control::Control;
 use crate::error::Error;
-use crate::members::{AskError, Manager, Member, Membership};
+use crate::members::{AskError, Failure, Manager, Member, Membership};
 
 impl Control {
     /// What this host is in a swarm, from now on: the wire begins, goes on with another certificate, and ends by it.
@@ -53,6 +59,25 @@ impl Manager for Control {
     async fn leaves(&self, peer: Peer) -> Result<(), Denied> {
         self.for_node(|control| async move { control.let_go(peer).await }).await
     }
+
+    async fn attach(&self, peer: Peer, request: AttachRequest) -> Result<Attachment, Failure> {
+        let given = self.detached(|control| async move { control.attach_for(&peer, request).await }).await?;
+        self.durable().await?;
+        Ok(given)
+    }
+
+    async fn spread(&self, _: Peer, networks: Vec<NetworkId>, revision: u64, within: Duration) -> bool {
+        tokio::time::timeout(within, self.inner.spread(&networks, revision)).await.is_ok()
+    }
+
+    async fn feed(&self, peer: Peer) -> Result<BoxStream<'static, SwarmUpdate>, Denied> {
+        let feed = self.feed_of(&peer).await.map_err(to_node)?;
+        Ok(feed.into_stream().boxed())
+    }
+
+    fn held(&self, peer: &Peer, revision: u64) {
+        self.held_by(peer, revision);
+    }
 }
 
 #[async_trait]
@@ -69,13 +94,21 @@ impl Member for Control {
                     protocol: PROTOCOL,
                     address: self.own_membership().and_then(|own| own.address),
                 };
-                Heartbeat { hello, facts: None, subnets: None, sandboxes: Vec::new() }
+                Heartbeat { hello, facts: None, subnets: None, attachments: None, released: Vec::new() }
             }
         }
     }
 
     fn news(&self) -> watch::Receiver<u64> {
         self.inner.swarm.news.subscribe()
+    }
+
+    async fn follows(&self, update: SwarmUpdate) -> Result<(), Denied> {
+        self.for_node(|control| async move { control.follow(update).await }).await
+    }
+
+    fn holds(&self) -> watch::Receiver<u64> {
+        self.inner.followed.held_so_far()
     }
 
     async fn heard(&self, answer: HeartbeatAnswer) {

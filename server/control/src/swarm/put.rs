@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
+use netloom_model::facts::Facts;
 use netloom_model::member::SwarmDescribed;
 use netloom_model::swarm::{JoinTokenSpec, NodeSpec, Swarm, SwarmRole, SwarmSpec};
 use netloom_model::{JoinTokenId, SwarmId, Timestamp};
 use netloom_pki::Authority;
-use netloom_store::{JoinTokenRow, NodeRow, SwarmRow, WriteTx, join_tokens, nodes, swarm};
+use netloom_store::{JoinTokenRow, NodeRow, ReadTx, SwarmRow, WriteTx, attachments, join_tokens, nodes, swarm};
 use serde_json::Value;
 
 use super::tokens::Minted;
@@ -16,11 +17,13 @@ use crate::audit::Difference;
 use crate::clock::{now, random};
 use crate::command::{NewJoinToken, PutSwarm, SwarmPut, UpdateSwarm};
 use crate::commit::Job;
+use crate::config::Config;
 use crate::control::Control;
 use crate::edit::merged;
 use crate::error::Error;
 use crate::journal::{Actor, join_token_ref, swarm_ref};
 use crate::members::Membership;
+use crate::overlay::belonging;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
 use crate::validate::immutable;
@@ -70,7 +73,8 @@ impl Control {
         settings::check(&spec)?;
         let facts = self.inner.host_facts().await?;
         let manager = advertise::choose(spec.advertise_address.as_deref(), &facts)?;
-        let new = New { spec, manager, hostname: facts.hostname, made_by: Actor::from(context), now: now() };
+        let ground = Ground { facts, config: self.inner.config.clone() };
+        let new = New { spec, manager, ground, made_by: Actor::from(context), now: now() };
         let (make, minted) = new.make(self.node_id(), &context.principal.name)?;
         let (membership, token) = self.inner.commit(false, make).await?;
         self.inner.swarm.forget(None);
@@ -100,15 +104,21 @@ impl Control {
 struct New {
     spec: SwarmSpec,
     manager: SocketAddr,
-    hostname: String,
+    ground: Ground,
     made_by: Actor,
     now: Timestamp,
+}
+
+/// What the first network of a swarm is cut with.
+struct Ground {
+    facts: Facts,
+    config: Config,
 }
 
 impl New {
     /// Makes its authority, the manager's certificate and the first token.
     fn make(self, node: netloom_model::NodeId, created_by: &str) -> Result<(Make, Minted), Error> {
-        let Self { spec, manager, hostname, made_by, now } = self;
+        let Self { spec, manager, ground, made_by, now } = self;
         let id = SwarmId::from_random(random()?);
         let authority = Authority::make(id, now).map_err(certificates::internal)?;
         let row = SwarmRow {
@@ -127,7 +137,7 @@ impl New {
             id: node,
             role: SwarmRole::Manager,
             spec: NodeSpec::default(),
-            hostname,
+            hostname: ground.facts.hostname.clone(),
             address: manager.ip(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             fingerprint: issued.fingerprint,
@@ -165,7 +175,7 @@ impl New {
             node_labels: None,
         };
         let token = minted.row(JoinTokenId::from_random(random()?), first, None, created_by, now);
-        Ok((Make { row, node: node_row, membership, token, actor: made_by }, minted))
+        Ok((Make { row, node: node_row, membership, token, ground, actor: made_by }, minted))
     }
 }
 
@@ -175,6 +185,7 @@ struct Make {
     node: NodeRow,
     membership: Membership,
     token: JoinTokenRow,
+    ground: Ground,
     actor: Actor,
 }
 
@@ -196,6 +207,8 @@ impl Job for Make {
         nodes::set(tx, &node).await?;
         join_tokens::insert(tx, &token)?;
         swarm::set_membership(tx, &row_of(&membership))?;
+        belonging::enter(tx).await?;
+        belonging::make_ingress(tx, &self.ground.facts, &self.ground.config, &row.spec.settings(), made).await?;
         Ok((membership, token))
     }
 }
@@ -231,6 +244,17 @@ impl Change {
     }
 }
 
+/// Refuses another port for the packets of overlay networks while there are any.
+async fn port_is_free(tx: &mut ReadTx<'_>) -> Result<(), Error> {
+    match attachments::count(tx).await? {
+        0 => Ok(()),
+        count => {
+            let detail = format!("{count} sandboxes are on overlay networks, whose packets have the present port");
+            Err(Error::conflict("in-use", detail).hint("detach them first; the port changes on all nodes at once"))
+        }
+    }
+}
+
 #[async_trait]
 impl Job for Change {
     type Output = Membership;
@@ -240,6 +264,9 @@ impl Job for Change {
         self.precondition.check("swarm", &row.spec.settings().name, Some(row.revision))?;
         let spec = self.spec(&row.spec)?;
         let mut own = self.own.clone();
+        if spec.settings().data_path_port != row.spec.settings().data_path_port {
+            port_is_free(tx).await?;
+        }
         if spec != row.spec {
             let difference = Difference::changed(&row.spec, &spec);
             row.spec = spec;

@@ -1,6 +1,7 @@
 //! Networks as written, and what of them may change.
 
 pub(crate) mod bridge;
+pub(crate) mod overlay;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,7 @@ pub(crate) fn create(spec: &NetworkSpec, facts: Option<&Facts>) -> Result<Vec<Wa
     general(&mut problems, spec);
     driver(&mut problems, spec);
     let bridge = bridge::check(&mut problems, spec, facts);
+    overlay::check(&mut problems, spec);
     let parent = macvlan(&mut problems, spec, facts).or(bridge);
     let pools = pool::pools(&mut problems, spec, &BTreeMap::new());
     mtu(&mut problems, spec, parent, &pools);
@@ -48,6 +50,7 @@ pub(crate) fn update(
     fixed_fields(&mut problems, old, new);
     fixed_macvlan(&mut problems, old.macvlan.as_ref(), new.macvlan.as_ref());
     bridge::fixed(&mut problems, old, new);
+    overlay::fixed(&mut problems, old, new);
     fixed_pools(&mut problems, old, new, known);
     general(&mut problems, new);
     let pools = pool::pools(&mut problems, new, known);
@@ -69,7 +72,7 @@ fn general(problems: &mut Problems, spec: &NetworkSpec) {
 fn driver(problems: &mut Problems, spec: &NetworkSpec) {
     let word = spec.driver.as_str();
     match spec.driver {
-        Driver::Bridge | Driver::Macvlan => {}
+        Driver::Bridge | Driver::Macvlan | Driver::Overlay => {}
         Driver::Host | Driver::None => problems.add(
             Invalid::new(
                 "/driver",
@@ -79,9 +82,9 @@ fn driver(problems: &mut Problems, spec: &NetworkSpec) {
             )
             .hint(format!("use the predefined network `{word}`")),
         ),
-        Driver::Ipvlan | Driver::Overlay => problems.add(
+        Driver::Ipvlan => problems.add(
             Invalid::new("/driver", Code::NotAvailable, word, format!("driver {word} comes with a later version"))
-                .hint("this version makes networks of the drivers `bridge` and `macvlan`, and has `host` and `none`"),
+                .hint("this version makes networks of the drivers `bridge`, `macvlan` and `overlay`, and has `host` and `none`"),
         ),
     }
 }

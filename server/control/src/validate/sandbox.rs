@@ -68,6 +68,16 @@ pub(crate) fn create(spec: &SandboxSpec) -> Result<Vec<WantedAttachment>, Error>
     problems.finish(wanted)
 }
 
+/// Checks an attachment to a network of the swarm that another node asks for.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn attachment_of_node(network: &str, spec: &AttachmentSpec) -> Result<WantedAttachment, Error> {
+    let mut problems = Problems::default();
+    let wanted = attachment(&mut problems, network, spec);
+    problems.finish(wanted)
+}
+
 /// Checks a sandbox that exists as it is to be.
 ///
 /// # Errors

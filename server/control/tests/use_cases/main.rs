@@ -3,6 +3,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod access;
+mod attachments;
 mod audit;
 mod bridges;
 mod capacity;
@@ -14,6 +15,7 @@ mod kit;
 mod lists;
 mod members;
 mod networks;
+mod overlays;
 mod plans;
 mod ports;
 mod preconditions;

@@ -60,7 +60,8 @@ async fn a_swarm_begins_with_its_manager_and_a_token_for_workers() {
     assert_eq!((info.swarm_state, info.swarm, info.hostname.as_str()), (SwarmState::Inactive, None, "machine1"));
     let seq = kit.seq().await;
     let (swarm, secret) = init(&kit, json!({})).await.expect("a swarm");
-    assert_eq!(kit.events_since(seq).await, ["swarm.created"], "one commit, one event");
+    // With it come `docker_gwbridge` and `ingress`.
+    assert_eq!(kit.events_since(seq).await, ["swarm.created", "network.created", "network.created"]);
     assert_eq!(swarm.status.manager, "192.168.122.185:2377");
     assert_eq!((swarm.status.managers, swarm.status.nodes, swarm.status.connected), (1, 1, true));
     assert_eq!(swarm.status.settings.default_address_pools, ["10.0.0.0/8"]);

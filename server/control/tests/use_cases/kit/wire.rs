@@ -2,11 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use netloom_control::Control;
-use netloom_control::members::{AskError, Manager, Membership, Wire};
-use netloom_model::member::{Admission, JoinRequest, Peer};
+use netloom_control::members::{AskError, Failure, Manager, Membership, Wire};
+use netloom_model::NetworkId;
+use netloom_model::member::{Admission, AttachRequest, Attachment, JoinRequest, Peer};
 
 /// Where the other host is seen to come from.
 pub const FROM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 122, 186));
@@ -51,5 +53,28 @@ impl Wire for FakeWire {
 
     async fn leave(&self, membership: &Membership) -> Result<(), AskError> {
         Ok(self.reached(membership.manager)?.leaves(peer(membership)).await?)
+    }
+
+    async fn attach(
+        &self,
+        membership: &Membership,
+        request: &AttachRequest,
+    ) -> Result<Result<Attachment, Failure>, AskError> {
+        let given = self.reached(membership.manager)?.attach(peer(membership), request.clone()).await;
+        if *self.loses_answers.lock().unwrap() {
+            return Err(AskError::Unreachable { manager: membership.manager, reason: "the connection was cut".into() });
+        }
+        Ok(given)
+    }
+
+    async fn spread(
+        &self,
+        membership: &Membership,
+        networks: &[NetworkId],
+        revision: u64,
+        within: Duration,
+    ) -> Result<bool, AskError> {
+        let manager = self.reached(membership.manager)?;
+        Ok(Manager::spread(&manager, peer(membership), networks.to_vec(), revision, within).await)
     }
 }

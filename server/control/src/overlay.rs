@@ -1,0 +1,27 @@
+//! Networks of the swarm: what they need beside what other networks do.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `belonging` | what a host gets and gives up when it becomes a node, or is none any more |
+//! | `network` | making one: whose it is, its number, where its subnets are cut from |
+//! | `attachments` | who is on one, from which node: the table that all nodes forward by |
+//! | `remote` | attachments of other nodes' sandboxes: given and released |
+//! | `feed` | what workers are told of all that |
+//! | `follow` | on a worker: the copy of what its manager tells |
+//! | `ask` | what a use case asks the manager for, and waits for elsewhere |
+//! | `grants` | on a worker: places that the manager gives, and what is told of them |
+//! | `underlay` | what a node is told of it: ports, addresses of nodes, peers |
+//! | `way_out` | `docker_gwbridge`, by which sandboxes on them reach what is beyond |
+//!
+//! What must not live here: membership (`swarm`), allocation, rules that need no rows (`validate`).
+
+mod ask;
+pub(crate) mod attachments;
+pub(crate) mod belonging;
+pub(crate) mod feed;
+pub(crate) mod follow;
+pub(crate) mod grants;
+pub(crate) mod network;
+pub(crate) mod remote;
+pub(crate) mod underlay;
+pub(crate) mod way_out;

@@ -1,0 +1,87 @@
+//! Who is on the swarm's networks, from which node. The manager's own sandboxes are in it like those of other nodes, kept in step with their
+//! endpoints here, in the transaction that changes them.
+
+use std::net::IpAddr;
+
+use netloom_model::assignment::Key;
+use netloom_model::network::Driver;
+use netloom_model::{NetworkId, NodeId, Timestamp};
+use netloom_store::{AttachmentRow, EndpointRow, ReadTx, WriteTx, attachments, replica};
+
+use super::underlay;
+use crate::error::Error;
+use crate::sandboxes::view::{EndpointParts, SandboxParts};
+
+/// Whether an endpoint is on a network of the swarm.
+pub(crate) const fn is_attachment(endpoint: &EndpointRow) -> bool {
+    matches!(endpoint.driver, Driver::Overlay)
+}
+
+/// Writes the attachments of a sandbox of this node's as its endpoints now are. Those on their way out are forwarded to no more; they are over
+/// when the endpoint is purged.
+pub(crate) async fn follow(tx: &mut WriteTx<'_>, parts: &SandboxParts) -> Result<(), Error> {
+    if !parts.endpoints.iter().any(|one| is_attachment(&one.row)) {
+        return Ok(());
+    }
+    let node = tx.node();
+    if replica::get(tx).await?.is_some() {
+        // A worker's own are in its endpoints, and in its manager's store.
+        return Ok(());
+    }
+    let Some(underlay) = underlay::of_this_node(tx, node).await? else { return Ok(()) };
+    for endpoint in parts.endpoints.iter().filter(|one| is_attachment(&one.row)) {
+        if let Some(row) = row((node, underlay.vtep), parts, endpoint) {
+            attachments::put(tx, &row)?;
+        }
+    }
+    Ok(())
+}
+
+fn row((node, vtep): (NodeId, IpAddr), parts: &SandboxParts, endpoint: &EndpointParts) -> Option<AttachmentRow> {
+    let sandbox = &parts.row;
+    Some(AttachmentRow {
+        id: endpoint.row.id,
+        network_id: endpoint.row.network_id,
+        node,
+        vtep,
+        sandbox_id: sandbox.id,
+        sandbox_name: sandbox.name.clone(),
+        mac: endpoint.row.mac?,
+        addresses: endpoint.addresses(),
+        aliases: endpoint.row.spec.aliases.clone().unwrap_or_default(),
+        running: sandbox.running && !sandbox.deleting && !endpoint.row.deleting,
+        gone: false,
+        revision: sandbox.revision,
+        created_at: sandbox.updated_at,
+        updated_at: sandbox.updated_at,
+    })
+}
+
+/// Ends the attachments among endpoints that are purged.
+pub(crate) fn end(tx: &mut WriteTx<'_>, going: &[EndpointRow], revision: u64, now: Timestamp) {
+    let ids: Vec<_> = going.iter().filter(|one| is_attachment(one)).map(|one| one.id).collect();
+    if !ids.is_empty() {
+        attachments::end(tx, &ids, revision, now);
+    }
+}
+
+/// The networks of the swarm that a sandbox of the manager's own is on, with the number as of which others are to know of it. A worker's is the manager's
+/// number, which its grants have.
+pub(crate) fn spread(node: NodeId, parts: &SandboxParts) -> Option<(Vec<NetworkId>, u64)> {
+    let on = parts.endpoints.iter().filter(|one| is_attachment(&one.row));
+    let own = on.filter(|one| one.leases.iter().any(|lease| lease.owner.node == node));
+    let networks: Vec<NetworkId> = own.map(|one| one.row.network_id).collect();
+    (!networks.is_empty()).then_some((networks, parts.row.revision))
+}
+
+/// The keys of everybody else on the networks that a sandbox has its endpoints on: a node that had none there before knows none of them.
+pub(crate) async fn peers_of(tx: &mut ReadTx<'_>, parts: &SandboxParts) -> Result<Vec<Key>, Error> {
+    let on = parts.endpoints.iter().filter(|one| is_attachment(&one.row) && !one.row.deleting);
+    let networks: Vec<_> = on.map(|one| one.row.network_id).collect();
+    if networks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (rows, node) = (attachments::changed(tx, &networks, 0).await?, tx.node());
+    let others = rows.into_iter().filter(|row| row.node != node && row.running && !row.gone);
+    Ok(others.map(|row| Key::Peer(row.id)).collect())
+}

@@ -1,0 +1,393 @@
+//! What a manager tells its workers of the swarm's networks: to each what concerns it, when it changes.
+//!
+//! A worker's feed is woken when a network changed, or an attachment on a network that the worker is on, and reads then what is new since it looked
+//! last: a wake never says what to do, and several make one update. The cost of a change is that of the workers it concerns.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use futures_util::stream::{self, Stream};
+use netloom_model::member::Peer;
+use netloom_model::network::Scope;
+use netloom_model::replica::{SwarmAttachment, SwarmNetwork, SwarmPool, SwarmUpdate};
+use netloom_model::{NetworkId, NodeId};
+use netloom_store::{AttachmentRow, NetworkRow, PoolRow, ReadTx, attachments, events, networks, nodes, pools, swarm};
+use tokio::sync::{Notify, watch};
+
+use crate::control::{Control, Inner};
+use crate::error::Error;
+use crate::swarm::denied;
+
+/// After so long a feed looks by itself, whatever woke it or did not.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// The workers that listen.
+#[derive(Debug, Default)]
+pub(crate) struct Feeds {
+    listeners: Mutex<HashMap<NodeId, Arc<Listener>>>,
+    /// Whether commits are watched for them.
+    watched: AtomicBool,
+}
+
+/// A worker that listens.
+#[derive(Debug)]
+struct Listener {
+    wake: Notify,
+    /// Whether its node is none any more.
+    closed: AtomicBool,
+    /// Whether networks themselves changed since it was told last.
+    networks: AtomicBool,
+    /// The networks that it was told of last as those it is on.
+    on: Mutex<BTreeSet<NetworkId>>,
+    /// The number up to which it holds what is so.
+    held: watch::Sender<u64>,
+    /// Of the last update for it, and of the last look that found nothing after that.
+    told: Mutex<(u64, u64)>,
+}
+
+impl Feeds {
+    fn lock(&self) -> MutexGuard<'_, HashMap<NodeId, Arc<Listener>>> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether watching commits ends, because nobody listens.
+    fn stop_if_nobody_listens(&self) -> bool {
+        let listeners = self.lock();
+        let nobody = listeners.is_empty();
+        if nobody {
+            self.watched.store(false, Ordering::Relaxed);
+        }
+        nobody
+    }
+
+    /// Adds a listener; answers whether watching commits begins with it.
+    fn add(&self, node: NodeId, listener: Arc<Listener>) -> bool {
+        let mut listeners = self.lock();
+        listeners.insert(node, listener);
+        !self.watched.swap(true, Ordering::Relaxed)
+    }
+
+    /// The listeners on any of these networks.
+    fn on(&self, networks: &[NetworkId]) -> Vec<Arc<Listener>> {
+        let listeners = self.lock();
+        listeners.values().filter(|one| networks.iter().any(|id| one.on().contains(id))).cloned().collect()
+    }
+}
+
+impl Listener {
+    fn told(&self) -> MutexGuard<'_, (u64, u64)> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something was told, as of a number.
+    fn tell(&self, revision: u64) {
+        self.told().0 = revision;
+    }
+
+    /// There was nothing to tell up to a number.
+    fn nothing_to_tell(&self, revision: u64) {
+        let mut told = self.told();
+        told.1 = revision;
+        if *self.held.borrow() >= told.0 {
+            self.held.send_replace(revision);
+        }
+    }
+
+    /// It holds what it was told up to a number.
+    fn holds(&self, revision: u64) {
+        let told = self.told();
+        let (last, looked) = *told;
+        self.held.send_replace(if revision >= last { revision.max(looked) } else { revision });
+    }
+
+    fn on(&self) -> MutexGuard<'_, BTreeSet<NetworkId>> {
+        self.on.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Feeds {
+    /// Ends what a node is told that is none any more.
+    pub(crate) fn cut(&self, node: NodeId) {
+        if let Some(listener) = self.lock().get(&node) {
+            listener.closed.store(true, Ordering::Relaxed);
+            listener.wake.notify_one();
+        }
+    }
+
+    /// Something of networks of the swarm themselves changed: that concerns all workers.
+    fn wake_all(&self) {
+        for listener in self.lock().values() {
+            listener.networks.store(true, Ordering::Relaxed);
+            listener.wake.notify_one();
+        }
+    }
+
+    /// Attachments changed: that concerns the workers on their networks, and those whose they are.
+    fn wake_for(&self, changed: &[(NetworkId, NodeId)]) {
+        let networks: Vec<NetworkId> = changed.iter().map(|(network, _)| *network).collect();
+        self.on(&networks).iter().for_each(|listener| listener.wake.notify_one());
+        let listeners = self.lock();
+        let own = changed.iter().filter_map(|(_, node)| listeners.get(node));
+        own.for_each(|listener| listener.wake.notify_one());
+    }
+}
+
+/// Wakes those whom a commit concerns, as long as somebody listens.
+async fn watch_commits(inner: Weak<Inner>) {
+    let Some(strong) = inner.upgrade() else { return };
+    let mut committed = strong.store.committed();
+    let mut seen = Seen { revision: *committed.borrow_and_update(), ..Seen::default() };
+    drop(strong);
+    while committed.changed().await.is_ok() {
+        let Some(inner) = inner.upgrade() else { return };
+        if inner.feeds.stop_if_nobody_listens() {
+            return;
+        }
+        let after = seen.revision;
+        let read = inner.store.read(move |tx| Box::pin(async move { concerned(tx, after).await }));
+        match read.await {
+            Ok((now, changed)) => {
+                if (now.networks, now.latest) != (seen.networks, seen.latest) {
+                    inner.feeds.wake_all();
+                }
+                if !changed.is_empty() {
+                    inner.feeds.wake_for(&changed);
+                }
+                seen = now;
+            }
+            Err(error) => tracing::warn!(%error, "whom a change concerns can't be read; workers look by themselves"),
+        }
+    }
+}
+
+/// What was so of the swarm's networks when they were looked at last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Seen {
+    revision: u64,
+    networks: u64,
+    latest: u64,
+}
+
+async fn concerned(tx: &mut ReadTx<'_>, after: u64) -> Result<(Seen, Vec<(NetworkId, NodeId)>), Error> {
+    let revision = events::number(tx).await?;
+    let (networks, latest) = networks::extent(tx, Scope::Swarm).await?;
+    Ok((Seen { revision, networks, latest }, attachments::concerned(tx, after).await?))
+}
+
+impl Inner {
+    /// Waits until the workers on these networks that listen hold what this store said up to a number.
+    pub(crate) async fn spread(&self, networks: &[NetworkId], revision: u64) {
+        for listener in self.feeds.on(networks) {
+            let mut held = listener.held.subscribe();
+            // Whoever hangs up is down, and is not waited for.
+            let _ = held.wait_for(|known| *known >= revision).await;
+        }
+    }
+}
+
+impl Control {
+    /// What a worker is told from now on. A second feed of one worker takes the place of the first.
+    ///
+    /// # Errors
+    /// Its certificate is not that of a node in good standing.
+    pub(crate) async fn feed_of(&self, peer: &Peer) -> Result<Feed, Error> {
+        self.check_standing(peer).await?;
+        Ok(self.feed(peer))
+    }
+
+    fn feed(&self, peer: &Peer) -> Feed {
+        let listener = Arc::new(Listener {
+            wake: Notify::new(),
+            closed: AtomicBool::new(false),
+            networks: AtomicBool::new(true),
+            on: Mutex::default(),
+            held: watch::Sender::new(0),
+            told: Mutex::default(),
+        });
+        listener.wake.notify_one();
+        if self.inner.feeds.add(peer.node, Arc::clone(&listener)) {
+            self.inner.runtime.spawn(watch_commits(Arc::downgrade(&self.inner)));
+        }
+        Feed { control: self.clone(), node: peer.node, listener, told: None }
+    }
+
+    /// Takes a worker's word that its kernel holds what it was told up to a number.
+    pub fn held_by(&self, peer: &Peer, revision: u64) {
+        if let Some(listener) = self.inner.feeds.lock().get(&peer.node) {
+            listener.holds(revision);
+        }
+    }
+}
+
+/// What one worker is told.
+pub(crate) struct Feed {
+    control: Control,
+    node: NodeId,
+    listener: Arc<Listener>,
+    told: Option<Told>,
+}
+
+/// What a worker was told so far.
+#[derive(Debug, Default)]
+struct Told {
+    revision: u64,
+    networks: BTreeSet<NetworkId>,
+    on: BTreeSet<NetworkId>,
+}
+
+impl Feed {
+    /// The next update: everything at first, later what is new, once something is. Nothing came when it is `None`, after a while.
+    ///
+    /// # Errors
+    /// The store's; the node is no member any more.
+    async fn next(&mut self) -> Result<Option<SwarmUpdate>, Error> {
+        // A wake that came before is kept.
+        if self.listener.closed.load(Ordering::Relaxed) {
+            return Err(denied::node_removed(self.node));
+        }
+        let woken = tokio::time::timeout(LOOK_EVERY, self.listener.wake.notified()).await.is_ok();
+        let of_networks = self.listener.networks.swap(false, Ordering::Relaxed) || !woken;
+        let (node, told) = (self.node, self.told.take());
+        let read =
+            self.control.inner.store.read(move |tx| Box::pin(async move { update(tx, node, told, of_networks).await }));
+        let (update, told) = read.await?;
+        *self.listener.on() = told.on.clone();
+        match &update {
+            Some(update) => self.listener.tell(update.revision),
+            None => self.listener.nothing_to_tell(told.revision),
+        }
+        self.told = Some(told);
+        Ok(update)
+    }
+}
+
+impl Feed {
+    /// All updates, until the node is no member any more.
+    pub(crate) fn into_stream(self) -> impl Stream<Item = SwarmUpdate> + Send {
+        stream::unfold(self, |mut feed| async move {
+            loop {
+                match feed.next().await {
+                    Ok(Some(update)) => return Some((update, feed)),
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::debug!(node = %feed.node, %error, "nothing more is told to a node");
+                        return None;
+                    }
+                }
+            }
+        })
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        // Nobody waits for it any more.
+        self.listener.held.send_replace(u64::MAX);
+        let mut feeds = self.control.inner.feeds.lock();
+        if feeds.get(&self.node).is_some_and(|current| Arc::ptr_eq(current, &self.listener)) {
+            feeds.remove(&self.node);
+        }
+    }
+}
+
+async fn update(
+    tx: &mut ReadTx<'_>,
+    node: NodeId,
+    told: Option<Told>,
+    of_networks: bool,
+) -> Result<(Option<SwarmUpdate>, Told), Error> {
+    let (Some(swarm), Some(row)) = (swarm::get(tx).await?, nodes::by_id(tx, node).await?) else {
+        return Err(denied::node_removed(node));
+    };
+    let (full, was) = (told.is_none(), told.unwrap_or_default());
+    let revision = events::number(tx).await?;
+    let rows = if of_networks { networks::of_scope(tx, Scope::Swarm).await? } else { Vec::new() };
+    let there: BTreeSet<NetworkId> =
+        if of_networks { rows.iter().map(|network| network.id).collect() } else { was.networks.clone() };
+    let on: BTreeSet<NetworkId> = attachments::networks_of(tx, node).await?.into_iter().collect();
+    let (attachments, gone_attachments) = attachments_since(tx, node, &was, &on).await?;
+    let changed: Vec<NetworkRow> = rows.into_iter().filter(|network| full || network.revision > was.revision).collect();
+    let update = SwarmUpdate {
+        store: tx.store(),
+        manager: tx.node(),
+        revision,
+        full,
+        vtep: row.address,
+        data_path_port: swarm.spec.settings().data_path_port,
+        networks: with_pools(tx, changed).await?,
+        gone_networks: was.networks.difference(&there).copied().collect(),
+        attachments,
+        gone_attachments,
+        left: was.on.difference(&on).copied().collect(),
+    };
+    let news = full
+        || !update.networks.is_empty()
+        || !update.gone_networks.is_empty()
+        || !update.attachments.is_empty()
+        || !update.gone_attachments.is_empty()
+        || !update.left.is_empty();
+    Ok((news.then_some(update), Told { revision, networks: there, on }))
+}
+
+/// Attachments of others that are new to a worker, or gone.
+async fn attachments_since(
+    tx: &mut ReadTx<'_>,
+    node: NodeId,
+    was: &Told,
+    on: &BTreeSet<NetworkId>,
+) -> Result<(Vec<SwarmAttachment>, Vec<netloom_model::EndpointId>), Error> {
+    let (known, new): (Vec<NetworkId>, Vec<NetworkId>) = on.iter().copied().partition(|id| was.on.contains(id));
+    let mut rows = Vec::new();
+    if !known.is_empty() {
+        rows.extend(attachments::changed(tx, &known, was.revision).await?);
+    }
+    if !new.is_empty() {
+        let all = attachments::changed(tx, &new, 0).await?;
+        rows.extend(all.into_iter().filter(|one| one.running && !one.gone));
+    }
+    let (there, gone): (Vec<AttachmentRow>, Vec<AttachmentRow>) =
+        rows.into_iter().filter(|one| one.node != node).partition(|one| one.running && !one.gone);
+    Ok((there.into_iter().map(attachment).collect(), gone.into_iter().map(|one| one.id).collect()))
+}
+
+fn attachment(row: AttachmentRow) -> SwarmAttachment {
+    SwarmAttachment {
+        id: row.id,
+        network: row.network_id,
+        node: row.node,
+        vtep: row.vtep,
+        sandbox: row.sandbox_id,
+        sandbox_name: row.sandbox_name,
+        mac: row.mac,
+        addresses: row.addresses,
+        aliases: row.aliases,
+    }
+}
+
+async fn with_pools(tx: &mut ReadTx<'_>, rows: Vec<NetworkRow>) -> Result<Vec<SwarmNetwork>, Error> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<NetworkId> = rows.iter().map(|row| row.id).collect();
+    let mut of: BTreeMap<NetworkId, Vec<SwarmPool>> = BTreeMap::new();
+    for pool in pools::of_networks(tx, &ids).await? {
+        of.entry(pool.network_id).or_default().push(self::pool(pool));
+    }
+    let network = |row: NetworkRow| SwarmNetwork {
+        pools: of.remove(&row.id).unwrap_or_default(),
+        id: row.id,
+        spec: row.spec,
+        vni: row.vni,
+        predefined: row.predefined,
+        deleting: row.deleting,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    };
+    Ok(rows.into_iter().map(network).collect())
+}
+
+fn pool(row: PoolRow) -> SwarmPool {
+    SwarmPool { key: row.key, subnet: row.subnet, range: row.range, gateway: row.gateway, automatic: row.automatic }
+}

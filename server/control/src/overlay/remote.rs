@@ -1,0 +1,356 @@
+//! Attachments of other nodes' sandboxes, on the manager: given, changed, released. The node's own half is its sandbox's endpoint.
+//!
+//! What must not live here: what a node is told of others' (`underlay`), the wire (`members`).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use netloom_model::assignment::Key;
+use netloom_model::event::{ObjectKind, ObjectRef};
+use netloom_model::lease::{LeaseState, Owner, OwnerKind};
+use netloom_model::member::{AttachRequest, AttachedLease, Attachment, HeldAttachment, Peer};
+use netloom_model::{EndpointId, MacAddr, NodeId, Timestamp};
+use netloom_store::networks::ToAttach;
+use netloom_store::{AttachmentRow, LeaseRow, NetworkRow, WriteTx, attachments, leases, networks, nodes};
+
+use super::network::check_attachable;
+use crate::allocation::{self, NewLease, Taken};
+use crate::clock::{now, random};
+use crate::commit::Job;
+use crate::control::Control;
+use crate::error::{Error, ErrorKind};
+use crate::journal::{Actor, with};
+use crate::networks::not_deleting;
+use crate::validate::sandbox as validate;
+use crate::validate::sandbox::WantedAttachment;
+
+/// How many random Ethernet addresses are tried.
+const MAC_TRIES: usize = 16;
+
+impl Control {
+    /// Gives a member's sandbox a place on a network of the swarm; the same one, where it has it already.
+    ///
+    /// # Errors
+    /// Everything wrong with what is asked for; `address-taken`, `mac-taken`, `pool-exhausted`, `not-attachable`; no such network of the swarm.
+    pub async fn attach_for(&self, peer: &Peer, request: AttachRequest) -> Result<Attachment, Error> {
+        self.check_standing(peer).await?;
+        let job = Attach { node: peer.node, request };
+        let given = self.inner.commit(false, job).await?;
+        self.inner.node.wake(vec![Key::Network(given.network), Key::Peer(given.endpoint)]);
+        Ok(given)
+    }
+
+    /// Takes a member's word of its attachments. Those of which it says that nothing is left are released; those that are missing from two reports, one
+    /// after the other, too; the others are brought up to what it says. What is not its own is passed over.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn hear_attachments(
+        &self,
+        node: NodeId,
+        held: Option<&[HeldAttachment]>,
+        released: Vec<EndpointId>,
+    ) -> Result<(), Error> {
+        if !released.is_empty() {
+            let ended = self.inner.commit(false, Release { node, endpoints: released, reason: None }).await?;
+            self.inner.node.wake(ended);
+        }
+        match held {
+            Some(held) => self.compare_attachments(node, held).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn compare_attachments(&self, node: NodeId, held: &[HeldAttachment]) -> Result<(), Error> {
+        let of_node = self.inner.store.ask(move |tx| Box::pin(async move { attachments::of_node(tx, node).await }));
+        let known = of_node.await?;
+        let by_id: BTreeMap<EndpointId, &HeldAttachment> = held.iter().map(|one| (one.endpoint, one)).collect();
+        let differs = |row: &&AttachmentRow| {
+            by_id.get(&row.id).is_some_and(|one| one.running != row.running || one.aliases != row.aliases)
+        };
+        let said: Vec<HeldAttachment> =
+            known.iter().filter(differs).filter_map(|row| by_id.get(&row.id)).map(|one| (*one).clone()).collect();
+        if !said.is_empty() {
+            let changed = self.inner.commit(false, Change { node, said }).await?;
+            self.inner.node.wake(changed);
+        }
+        let missing = known.into_iter().map(|row| row.id).filter(|id| !by_id.contains_key(id)).collect();
+        let twice = self.inner.missing.again(node, missing);
+        if twice.is_empty() {
+            return Ok(());
+        }
+        let reason = Some("its node said twice that it has no such sandbox there".to_owned());
+        let ended = self.inner.commit(false, Release { node, endpoints: twice, reason }).await?;
+        self.inner.node.wake(ended);
+        Ok(())
+    }
+}
+
+/// Attachments that were missing from the last report of their node. In memory: after a restart two reports are waited for anew.
+#[derive(Debug, Default)]
+pub(crate) struct Missing(Mutex<HashMap<NodeId, BTreeSet<EndpointId>>>);
+
+impl Missing {
+    /// Notes what is missing from a node's report; answers what was missing from the one before, too.
+    fn again(&self, node: NodeId, missing: BTreeSet<EndpointId>) -> Vec<EndpointId> {
+        let mut before = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let twice = before.get(&node).map_or_else(Vec::new, |last| last.intersection(&missing).copied().collect());
+        before.insert(node, missing);
+        twice
+    }
+}
+
+struct Attach {
+    node: NodeId,
+    request: AttachRequest,
+}
+
+#[async_trait]
+impl Job for Attach {
+    type Output = Attachment;
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Attachment, Error> {
+        let AttachRequest { sandbox, network, .. } = &self.request;
+        if let Some(row) = attachments::find(tx, self.node, *sandbox, *network).await? {
+            if row.id == self.request.endpoint {
+                return self.again(tx, row).await;
+            }
+            // A node that asks anew has written nothing of the former, or nothing is left of it.
+            let reason = Some("its node asked anew".to_owned());
+            Release { node: self.node, endpoints: vec![row.id], reason }.run(tx).await?;
+        }
+        let Some(row) = networks::by_id(tx, *network).await?.filter(|row| row.vni.is_some()) else {
+            return Err(Error::not_found("network of the swarm", &network.to_string()));
+        };
+        not_deleting(&row)?;
+        check_attachable(&row.spec)?;
+        let wanted = validate::attachment_of_node(&row.name, &self.request.wanted)?;
+        let Some(ToAttach { network, pools, .. }) = networks::to_attach(tx, &row.name).await? else {
+            return Err(Error::not_found("network of the swarm", &row.name));
+        };
+        let taken = allocation::for_endpoint(tx, &network, &pools, &wanted).await?;
+        let now = now();
+        let revision = self.event(tx, &network, now).await?;
+        let mac = self.mac(tx, &network, &wanted, &taken).await?;
+        let mut given = Vec::with_capacity(taken.len());
+        for one in &taken {
+            given.push(self.lease(tx, &network, one, mac, revision, now).await?);
+        }
+        given.sort_by(allocation::by_address);
+        self.write(tx, &network, mac, &given, revision, now).await?;
+        Ok(answer(self.request.endpoint, &network, mac, given, revision))
+    }
+}
+
+impl Attach {
+    /// The one that is there, brought up to what is said of it now.
+    async fn again(&self, tx: &mut WriteTx<'_>, mut row: AttachmentRow) -> Result<Attachment, Error> {
+        let Some(network) = networks::by_id(tx, row.network_id).await? else {
+            return Err(Error::not_found("network of the swarm", &row.network_id.to_string()));
+        };
+        let mut own = leases::of_endpoints(tx, &[row.id]).await?;
+        own.sort_by(allocation::by_address);
+        let aliases = self.request.wanted.aliases.clone().unwrap_or_default();
+        let state = self.state();
+        let same = row.running == self.request.running && row.aliases == aliases;
+        if !same || own.iter().any(|lease| lease.state != state) {
+            let now = now();
+            row.revision = self.event(tx, &network, now).await?;
+            (row.running, row.aliases, row.updated_at) = (self.request.running, aliases, now);
+            leases::set_state(tx, &own, state, row.revision, now);
+            attachments::put(tx, &row)?;
+        }
+        Ok(answer(row.id, &network, row.mac, own, row.revision))
+    }
+
+    const fn state(&self) -> LeaseState {
+        if self.request.running { LeaseState::Bound } else { LeaseState::Held }
+    }
+
+    async fn event(&self, tx: &mut WriteTx<'_>, network: &NetworkRow, now: Timestamp) -> Result<u64, Error> {
+        let object = ObjectRef {
+            kind: ObjectKind::Sandbox,
+            id: self.request.sandbox.to_string(),
+            name: self.request.sandbox_name.clone(),
+        };
+        let message = format!("sandbox `{}` of node {} attached to network `{}`", object.name, self.node, network.name);
+        let event = with(Actor::agent().event("attachment.changed", object, message, now), "network", &network.name);
+        Ok(netloom_store::events::append(tx, &with(event, "node", self.node)).await?)
+    }
+
+    /// The Ethernet address: nobody on this network has it.
+    async fn mac(
+        &self,
+        tx: &mut WriteTx<'_>,
+        network: &NetworkRow,
+        wanted: &WantedAttachment,
+        taken: &[Taken<'_>],
+    ) -> Result<MacAddr, Error> {
+        if let Some(mac) = wanted.mac {
+            return match attachments::with_mac(tx, network.id, mac).await? {
+                None => Ok(mac),
+                Some(holder) => {
+                    let detail = format!(
+                        "{mac} is the Ethernet address of sandbox `{}` on network `{}`",
+                        holder.sandbox_name, network.name
+                    );
+                    Err(Error::conflict("mac-taken", detail).hint("leave `mac` out, and a free one is chosen"))
+                }
+            };
+        }
+        let derived = taken.iter().find_map(|one| match one.address {
+            std::net::IpAddr::V4(address) => Some(MacAddr::from_ipv4(address)),
+            std::net::IpAddr::V6(_) => None,
+        });
+        let mut candidate = derived.map_or_else(|| random().map(MacAddr::from_random), Ok)?;
+        for _ in 0..MAC_TRIES {
+            if attachments::with_mac(tx, network.id, candidate).await?.is_none() {
+                return Ok(candidate);
+            }
+            candidate = MacAddr::from_random(random()?);
+        }
+        Err(Error::new(ErrorKind::Internal, "internal", "no free Ethernet address was found"))
+    }
+
+    async fn lease(
+        &self,
+        tx: &mut WriteTx<'_>,
+        network: &NetworkRow,
+        taken: &Taken<'_>,
+        mac: MacAddr,
+        revision: u64,
+        now: Timestamp,
+    ) -> Result<LeaseRow, Error> {
+        let new = NewLease {
+            network,
+            pool: taken.pool,
+            address: taken.address,
+            kind: taken.kind,
+            state: self.state(),
+            owner: Owner {
+                kind: OwnerKind::Sandbox,
+                id: Some(self.request.sandbox.to_string()),
+                name: self.request.sandbox_name.clone(),
+                node: self.node,
+            },
+            revision,
+            now,
+        };
+        let row = LeaseRow { mac: Some(mac), endpoint_id: Some(self.request.endpoint), ..new.row()? };
+        leases::insert(tx, &row).await?;
+        Ok(row)
+    }
+
+    async fn write(
+        &self,
+        tx: &mut WriteTx<'_>,
+        network: &NetworkRow,
+        mac: MacAddr,
+        given: &[LeaseRow],
+        revision: u64,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let Some(node) = nodes::by_id(tx, self.node).await? else {
+            return Err(Error::not_found("node", &self.node.to_string()));
+        };
+        let row = AttachmentRow {
+            id: self.request.endpoint,
+            network_id: network.id,
+            node: self.node,
+            vtep: node.address,
+            sandbox_id: self.request.sandbox,
+            sandbox_name: self.request.sandbox_name.clone(),
+            mac,
+            addresses: given.iter().map(|lease| lease.address).collect(),
+            aliases: self.request.wanted.aliases.clone().unwrap_or_default(),
+            running: self.request.running,
+            gone: false,
+            revision,
+            created_at: now,
+            updated_at: now,
+        };
+        Ok(attachments::put(tx, &row)?)
+    }
+}
+
+fn answer(endpoint: EndpointId, network: &NetworkRow, mac: MacAddr, own: Vec<LeaseRow>, revision: u64) -> Attachment {
+    let lease = |row: LeaseRow| AttachedLease { id: row.id, address: row.address, pool: row.pool_key, kind: row.kind };
+    Attachment { endpoint, network: network.id, mac, leases: own.into_iter().map(lease).collect(), revision }
+}
+
+/// Brings attachments up to what their node says of them.
+struct Change {
+    node: NodeId,
+    said: Vec<HeldAttachment>,
+}
+
+#[async_trait]
+impl Job for Change {
+    /// What nodes must look at.
+    type Output = Vec<Key>;
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
+        let ids: Vec<EndpointId> = self.said.iter().map(|one| one.endpoint).collect();
+        let mut keys = Vec::new();
+        for row in attachments::by_ids(tx, &ids).await?.into_iter().filter(|row| row.node == self.node) {
+            let Some(said) = self.said.iter().find(|one| one.endpoint == row.id) else { continue };
+            let now = now();
+            let what = if said.running { "runs" } else { "is stopped" };
+            let message = format!("sandbox `{}` of node {} {what}", row.sandbox_name, self.node);
+            let event = Actor::agent().event("attachment.changed", sandbox_of(&row), message, now);
+            let revision = netloom_store::events::append(tx, &with(event, "node", self.node)).await?;
+            let state = if said.running { LeaseState::Bound } else { LeaseState::Held };
+            let own = leases::of_endpoints(tx, &[row.id]).await?;
+            leases::set_state(tx, &own, state, revision, now);
+            keys.extend([Key::Peer(row.id), Key::Network(row.network_id)]);
+            let (running, aliases) = (said.running, said.aliases.clone());
+            attachments::put(tx, &AttachmentRow { running, aliases, revision, updated_at: now, ..row })?;
+        }
+        Ok(keys)
+    }
+}
+
+fn sandbox_of(row: &AttachmentRow) -> ObjectRef {
+    ObjectRef { kind: ObjectKind::Sandbox, id: row.sandbox_id.to_string(), name: row.sandbox_name.clone() }
+}
+
+/// Releases all attachments of a node that is none any more.
+pub(crate) async fn release_all(tx: &mut WriteTx<'_>, node: NodeId, reason: &str) -> Result<(), Error> {
+    let endpoints = attachments::of_node(tx, node).await?.into_iter().map(|row| row.id).collect();
+    Release { node, endpoints, reason: Some(reason.to_owned()) }.run(tx).await.map(drop)
+}
+
+/// Releases attachments of a node with their leases.
+pub(crate) struct Release {
+    pub(crate) node: NodeId,
+    pub(crate) endpoints: Vec<EndpointId>,
+    /// Why, where the node did not ask for it.
+    pub(crate) reason: Option<String>,
+}
+
+#[async_trait]
+impl Job for Release {
+    /// What nodes must look at.
+    type Output = Vec<Key>;
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
+        let mut rows = attachments::by_ids(tx, &self.endpoints).await?;
+        rows.retain(|row| row.node == self.node);
+        let mut keys = Vec::with_capacity(rows.len());
+        for row in rows {
+            let now = now();
+            let object = sandbox_of(&row);
+            let why = self.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+            let message =
+                format!("sandbox `{}` of node {} is off its network of the swarm{why}", object.name, self.node);
+            let event = with(Actor::agent().event("attachment.released", object, message, now), "node", self.node);
+            let revision = netloom_store::events::append(tx, &event).await?;
+            let own = leases::of_endpoints(tx, &[row.id]).await?;
+            allocation::release(tx, &own, now).await?;
+            attachments::end(tx, &[row.id], revision, now);
+            keys.extend([Key::Peer(row.id), Key::Network(row.network_id)]);
+        }
+        Ok(keys)
+    }
+}

@@ -1,0 +1,92 @@
+//! What a node is told of overlay networks beside their rows: its own place on the underlay, the others', and the peers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use netloom_model::assignment::{AssignedOverlay, AssignedPeer, Key};
+use netloom_model::{EndpointId, NetworkId, NodeId};
+use netloom_store::networks::NetworkUse;
+use netloom_store::{AttachmentRow, ReadTx, ReplicaRow, attachments, nodes, replica, swarm};
+
+use crate::error::Error;
+
+/// This node's place on the underlay of its swarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Underlay {
+    /// Its address.
+    pub(crate) vtep: IpAddr,
+    /// UDP port of the packets.
+    pub(crate) data_path_port: u16,
+}
+
+/// This node's place; none where it is in no swarm.
+pub(crate) async fn of_this_node(tx: &mut ReadTx<'_>, node: NodeId) -> Result<Option<Underlay>, Error> {
+    if let Some(ReplicaRow { vtep, data_path_port, .. }) = replica::get(tx).await? {
+        return Ok(Some(Underlay { vtep, data_path_port }));
+    }
+    let (Some(swarm), Some(row)) = (swarm::get(tx).await?, nodes::by_id(tx, node).await?) else { return Ok(None) };
+    Ok(Some(Underlay { vtep: row.address, data_path_port: swarm.spec.settings().data_path_port }))
+}
+
+/// Fills in what overlay networks among these need; costs nothing where there are none.
+pub(crate) async fn fill(tx: &mut ReadTx<'_>, networks: &mut [NetworkUse]) -> Result<(), Error> {
+    let overlays: Vec<NetworkId> =
+        networks.iter().filter(|one| one.network.vni.is_some()).map(|one| one.network.id).collect();
+    if overlays.is_empty() {
+        return Ok(());
+    }
+    let node = tx.node();
+    let Some(Underlay { vtep, data_path_port }) = of_this_node(tx, node).await? else { return Ok(()) };
+    let mut vteps: BTreeMap<NetworkId, BTreeSet<IpAddr>> = BTreeMap::new();
+    for (network, of_other) in attachments::vteps(tx, &overlays).await? {
+        vteps.entry(network).or_default().insert(of_other);
+    }
+    for one in networks {
+        let Some(vni) = one.network.vni else { continue };
+        let vteps = vteps.remove(&one.network.id).unwrap_or_default();
+        one.overlay = Some(AssignedOverlay { vni, data_path_port, vtep, vteps });
+    }
+    Ok(())
+}
+
+/// The peers on networks that are in use here.
+pub(crate) async fn all_peers(
+    tx: &mut ReadTx<'_>,
+    networks: &[NetworkUse],
+) -> Result<BTreeMap<EndpointId, AssignedPeer>, Error> {
+    let used: Vec<NetworkId> =
+        networks.iter().filter(|one| one.in_use && one.overlay.is_some()).map(|one| one.network.id).collect();
+    if used.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let node = tx.node();
+    Ok(peers(node, attachments::changed(tx, &used, 0).await?))
+}
+
+/// The peers that keys name.
+pub(crate) async fn some_peers(tx: &mut ReadTx<'_>, keys: &[Key]) -> Result<BTreeMap<EndpointId, AssignedPeer>, Error> {
+    let named = |key: &Key| if let Key::Peer(id) = key { Some(*id) } else { None };
+    let ids: Vec<EndpointId> = keys.iter().filter_map(named).collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let node = tx.node();
+    Ok(peers(node, attachments::by_ids(tx, &ids).await?))
+}
+
+fn peers(node: NodeId, rows: Vec<AttachmentRow>) -> BTreeMap<EndpointId, AssignedPeer> {
+    let others = rows.into_iter().filter(|row| row.node != node && row.running && !row.gone);
+    others.map(|row| (row.id, peer(row))).collect()
+}
+
+fn peer(row: AttachmentRow) -> AssignedPeer {
+    AssignedPeer {
+        id: row.id,
+        network: row.network_id,
+        mac: row.mac,
+        addresses: row.addresses,
+        vtep: row.vtep,
+        sandbox: row.sandbox_id,
+        names: std::iter::once(row.sandbox_name).chain(row.aliases).collect(),
+    }
+}

@@ -1,0 +1,268 @@
+//! Two hosts of a swarm, each with a store of its own: a worker's sandboxes on networks of the swarm, whose addresses the manager gives.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use netloom_control::command::{JoinSwarm, LeaveSwarm, PutSwarm, SwarmPut, UpdateSwarm};
+use netloom_control::members::{Manager, Member};
+use netloom_control::{Control, Precondition};
+use netloom_model::network::Scope;
+use netloom_model::swarm::SwarmSpec;
+use serde_json::json;
+
+use crate::kit::Kit;
+use crate::kit::wire::{FROM, peer};
+
+/// A manager and a worker, between which everything is told as by the wire.
+struct Pair {
+    manager: Kit,
+    worker: Kit,
+    feed: tokio::task::JoinHandle<()>,
+}
+
+impl Pair {
+    async fn new() -> Self {
+        let (manager, worker) = (Kit::new().await, Kit::new().await);
+        let made = manager.control.put_swarm(manager.may(PutSwarm(SwarmSpec::default())), Precondition::None).await;
+        let SwarmPut::Made(_, token) = made.expect("a swarm") else { panic!("there was one already") };
+        let token = token.secret.reveal().to_owned();
+        *worker.wire.manager.lock().unwrap() = Some(manager.control.clone());
+        let command = JoinSwarm { token, manager: "192.168.122.185:2377".into(), address: None, availability: None };
+        worker.control.join_swarm(worker.may(command)).await.expect("joined");
+        let feed = follow(&manager.control, &worker.control);
+        let pair = Self { manager, worker, feed };
+        pair.until(async |pair: &Pair| pair.worker.network("ingress").await.is_ok()).await;
+        pair
+    }
+
+    /// What the worker says to the manager every few seconds.
+    async fn heartbeat(&self) {
+        let own = self.worker.control.membership().borrow().clone().expect("a member");
+        let said = self.worker.control.says().await;
+        let answer = self.manager.control.heartbeat(peer(&own), said, FROM).await.expect("heard");
+        self.worker.control.heard(answer).await;
+    }
+
+    async fn until(&self, is_so: impl AsyncFn(&Self) -> bool) {
+        for _ in 0..200 {
+            if is_so(self).await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("it did not come to be so");
+    }
+}
+
+fn follow(manager: &Control, worker: &Control) -> tokio::task::JoinHandle<()> {
+    let (manager, worker) = (manager.clone(), worker.clone());
+    tokio::spawn(async move {
+        let own = worker.membership().borrow().clone().expect("a member");
+        let mut feed = Manager::feed(&manager, peer(&own)).await.expect("a member in good standing");
+        let mut holds = worker.holds();
+        loop {
+            tokio::select! {
+                update = feed.next() => match update {
+                    Some(update) => worker.follow(update).await.expect("followed"),
+                    None => return,
+                },
+                _ = holds.changed() => manager.held(&peer(&own), *holds.borrow_and_update()),
+            }
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_worker_sees_the_swarms_networks_and_its_sandboxes_get_addresses_of_the_managers() {
+    let pair = Pair::new().await;
+    let made = pair.manager.create_network(json!({"name": "far", "driver": "overlay"})).await.expect("a network");
+    pair.until(async |pair: &Pair| pair.worker.network("far").await.is_ok()).await;
+    let seen = pair.worker.network("far").await.expect("there");
+    assert_eq!((seen.id, seen.status.scope, seen.status.node), (made.id, Scope::Swarm, made.status.node));
+    assert_eq!(seen.status.pools["v4"].subnet, made.status.pools["v4"].subnet);
+    let here = pair.manager.on("here", "far").await.expect("a sandbox");
+    let there = pair.worker.on("there", "far").await.expect("a sandbox");
+    let (one, other) = (&here.status.endpoints["far"], &there.status.endpoints["far"]);
+    assert_ne!(one.address, other.address);
+    assert_eq!(there.status.endpoints.keys().collect::<Vec<_>>(), ["docker_gwbridge", "far"]);
+    // Each is a peer of the other.
+    let at_manager = pair.manager.control.assignment(None).await.expect("an assignment");
+    assert_eq!(at_manager.peers[&other.endpoint_id].vtep, FROM);
+    pair.until(async |pair: &Pair| {
+        let assignment = pair.worker.control.assignment(None).await.expect("an assignment");
+        assignment.peers.contains_key(&one.endpoint_id)
+    })
+    .await;
+    let at_worker = pair.worker.control.assignment(None).await.expect("an assignment");
+    let settings = at_worker.networks[&made.id].overlay.clone().expect("settings");
+    assert_eq!((settings.vni, settings.vtep), (4097, FROM));
+    assert_eq!(settings.vteps.len(), 1);
+    // Who has an address is told on both sides, and by name of the node.
+    let words = pair.manager.lease_words().await;
+    assert!(words.contains(&format!("{} dynamic bound there", other.address.as_deref().unwrap())), "{words:?}");
+    pair.manager.check_store().await;
+    pair.worker.check_store().await;
+}
+
+#[tokio::test]
+async fn what_a_worker_lets_go_comes_free_with_its_next_word() {
+    let pair = Pair::new().await;
+    let network = json!({"name": "far", "driver": "overlay", "internal": true});
+    pair.manager.create_network(network).await.expect("a network");
+    pair.until(async |pair: &Pair| pair.worker.network("far").await.is_ok()).await;
+    let there = pair.worker.on("there", "far").await.expect("a sandbox");
+    let address = there.status.endpoints["far"].address.clone().expect("an address");
+    pair.worker.patch_sandbox("there", json!({"networks": {"far": null}})).await.expect("detached");
+    assert!(pair.manager.lease_words().await.contains(&format!("{address} dynamic bound there")), "it is not told yet");
+    pair.heartbeat().await;
+    assert!(!pair.manager.lease_words().await.iter().any(|word| word.contains("there")));
+    // Attached anew before that is told, it has a place of its own, which a late word does not take.
+    pair.worker.patch_sandbox("there", json!({"networks": {"far": {}}})).await.expect("attached");
+    pair.worker.patch_sandbox("there", json!({"networks": {"far": null}})).await.expect("detached");
+    pair.worker.patch_sandbox("there", json!({"networks": {"far": {}}})).await.expect("attached");
+    pair.heartbeat().await;
+    pair.heartbeat().await;
+    let there = pair.worker.sandbox("there").await.expect("there");
+    let address = there.status.endpoints["far"].address.clone().expect("an address");
+    assert!(pair.manager.lease_words().await.contains(&format!("{address} dynamic bound there")));
+    pair.worker.patch_sandbox("there", json!({"desired_state": "stopped"})).await.expect("stopped");
+    pair.heartbeat().await;
+    assert!(pair.manager.lease_words().await.contains(&format!("{address} dynamic held there")));
+    pair.worker.remove_sandbox("there").await.expect("removed");
+    pair.heartbeat().await;
+    assert!(!pair.manager.lease_words().await.iter().any(|word| word.contains("there")));
+    pair.manager.check_store().await;
+    pair.worker.check_store().await;
+}
+
+#[tokio::test]
+async fn a_place_whose_answer_was_lost_is_released_after_two_words() {
+    let pair = Pair::new().await;
+    let network = json!({"name": "far", "driver": "overlay", "internal": true});
+    pair.manager.create_network(network).await.expect("a network");
+    pair.until(async |pair: &Pair| pair.worker.network("far").await.is_ok()).await;
+    *pair.worker.wire.loses_answers.lock().unwrap() = true;
+    let error = pair.worker.on("there", "far").await.expect_err("no answer");
+    assert_eq!(error.code, "manager-unreachable");
+    assert!(pair.worker.sandbox("there").await.is_err(), "nothing is left");
+    let has = |words: Vec<String>| words.iter().any(|word| word.contains("there"));
+    assert!(has(pair.manager.lease_words().await));
+    pair.heartbeat().await;
+    assert!(has(pair.manager.lease_words().await), "one word could have been said before it was asked");
+    pair.heartbeat().await;
+    assert!(!has(pair.manager.lease_words().await));
+    *pair.worker.wire.loses_answers.lock().unwrap() = false;
+    pair.worker.on("there", "far").await.expect("a sandbox");
+    for _ in 0..3 {
+        pair.heartbeat().await;
+    }
+    assert!(has(pair.manager.lease_words().await), "what is held stays");
+    pair.manager.check_store().await;
+}
+
+#[tokio::test]
+async fn the_managers_refusals_reach_the_workers_caller() {
+    let pair = Pair::new().await;
+    let network = json!({"name": "far", "driver": "overlay", "internal": true});
+    pair.manager.create_network(network).await.expect("a network");
+    pair.until(async |pair: &Pair| pair.worker.network("far").await.is_ok()).await;
+    let here = pair.manager.on("here", "far").await.expect("a sandbox");
+    let address = here.status.endpoints["far"].address.clone().expect("an address");
+    let wanted = json!({"name": "there", "networks": {"far": {"address4": address}}});
+    let error = pair.worker.create_sandbox(wanted).await.expect_err("taken");
+    assert_eq!((error.code, error.facts["holder"].as_str()), ("address-taken", "here"));
+    *pair.worker.wire.manager.lock().unwrap() = None;
+    let error = pair.worker.on("there", "far").await.expect_err("unreachable");
+    assert_eq!((error.code, error.retryable), ("manager-unreachable", true));
+}
+
+#[tokio::test]
+async fn a_subnet_is_clear_of_what_every_node_has() {
+    let pair = Pair::new().await;
+    let local = json!({"name": "local", "driver": "bridge", "pools": {"v4": {"subnet": "172.40.0.0/16"}}});
+    pair.worker.create_network(local).await.expect("a network");
+    pair.heartbeat().await;
+    let asked = json!({"name": "far", "driver": "overlay", "pools": {"v4": {"subnet": "172.40.7.0/24"}}});
+    let error = pair.manager.create_network(asked).await.expect_err("the worker has it");
+    assert_eq!(error.code, "subnet-overlap");
+    assert!(error.detail.contains("of node `machine1`"), "{}", error.detail);
+    let asked = json!({"name": "far", "driver": "overlay", "pools": {"v4": {"subnet": "172.41.0.0/16"}}});
+    pair.manager.create_network(asked).await.expect("a network");
+    pair.until(async |pair: &Pair| pair.worker.network("far").await.is_ok()).await;
+    let late = json!({"name": "late", "driver": "bridge", "pools": {"v4": {"subnet": "172.41.9.0/24"}}});
+    let error = pair.worker.create_network(late).await.expect_err("the swarm has it");
+    assert_eq!((error.code, error.blockers[0].name.as_str()), ("subnet-overlap", "far"));
+}
+
+#[tokio::test]
+async fn the_data_paths_port_changes_while_nobody_is_on_an_overlay_network() {
+    let pair = Pair::new().await;
+    pair.manager.create_network(json!({"name": "far", "driver": "overlay"})).await.expect("a network");
+    pair.until(async |pair: &Pair| pair.worker.network("far").await.is_ok()).await;
+    pair.worker.on("there", "far").await.expect("a sandbox");
+    let patch = async |port: u16| {
+        let command = pair.manager.may(UpdateSwarm(json!({"data_path_port": port})));
+        pair.manager.control.update_swarm(command, Precondition::None).await
+    };
+    assert_eq!(patch(4790).await.expect_err("in use").code, "in-use");
+    pair.worker.remove_sandbox("there").await.expect("removed");
+    pair.heartbeat().await;
+    patch(4790).await.expect("changed");
+}
+
+#[tokio::test]
+async fn a_local_network_keeps_its_name() {
+    let pair = Pair::new().await;
+    pair.worker.create_network(json!({"name": "far", "driver": "bridge"})).await.expect("a network");
+    pair.manager.create_network(json!({"name": "far", "driver": "overlay"})).await.expect("a network");
+    pair.until(async |pair: &Pair| pair.worker.network("far@swarm").await.is_ok()).await;
+    assert_eq!(pair.worker.network("far").await.expect("there").status.scope, Scope::Local);
+}
+
+#[tokio::test]
+async fn a_host_leaves_when_none_of_its_sandboxes_is_on_the_swarms_networks() {
+    let pair = Pair::new().await;
+    pair.manager.create_network(json!({"name": "far", "driver": "overlay"})).await.expect("a network");
+    pair.until(async |pair: &Pair| pair.worker.network("far").await.is_ok()).await;
+    pair.worker.on("there", "far").await.expect("a sandbox");
+    let leave = || pair.worker.control.leave_swarm(pair.worker.may(LeaveSwarm { force: false }));
+    let error = leave().await.expect_err("in use");
+    assert_eq!((error.code, error.blockers[0].name.as_str()), ("in-use", "there"));
+    pair.worker.remove_sandbox("there").await.expect("removed");
+    leave().await.expect("left");
+    for name in ["far", "ingress", "docker_gwbridge"] {
+        assert!(pair.worker.network(name).await.is_err(), "{name}");
+    }
+    assert!(!pair.manager.lease_words().await.iter().any(|word| word.contains("there")), "its node is none any more");
+    pair.manager.check_store().await;
+    pair.worker.check_store().await;
+    pair.feed.abort();
+}
+
+#[tokio::test]
+async fn a_worker_that_comes_back_is_told_everything_and_keeps_what_is_so() {
+    let pair = Pair::new().await;
+    for name in ["far", "gone"] {
+        let network = json!({"name": name, "driver": "overlay", "internal": true});
+        pair.manager.create_network(network).await.expect("a network");
+    }
+    pair.until(async |pair: &Pair| pair.worker.network("gone").await.is_ok()).await;
+    pair.worker.on("there", "far").await.expect("a sandbox");
+    let here = pair.manager.on("here", "far").await.expect("a sandbox");
+    let endpoint = here.status.endpoints["far"].endpoint_id;
+    let knows = async |pair: &Pair| -> bool {
+        let assignment = pair.worker.control.assignment(None).await.expect("an assignment");
+        assignment.peers.contains_key(&endpoint)
+    };
+    pair.until(knows).await;
+    pair.feed.abort();
+    // Away, it goes on with what it knows.
+    assert!(knows(&pair).await);
+    pair.manager.remove_sandbox("here").await.expect("removed");
+    pair.manager.remove_network("gone", false).await.expect("removed");
+    let feed = follow(&pair.manager.control, &pair.worker.control);
+    pair.until(async |pair: &Pair| !knows(pair).await && pair.worker.network("gone").await.is_err()).await;
+    assert_eq!(pair.worker.sandbox("there").await.expect("there").status.endpoints.len(), 1);
+    pair.worker.check_store().await;
+    feed.abort();
+}
