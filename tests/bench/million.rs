@@ -84,6 +84,7 @@ fn row(pool: &PoolRow, address: IpAddr, serial: u32) -> LeaseRow {
         id: LeaseId::from_random(bytes),
         network_id: pool.network_id,
         pool_id: pool.id,
+        scope: netloom_model::network::Scope::Local,
         address,
         mac: None,
         kind: LeaseKind::Reserved,

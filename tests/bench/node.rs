@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use netloom_control::Node;
-use netloom_control::members::{AskError, Membership, Wire};
+use netloom_control::members::{AskError, Failure, Membership, Wire};
 use netloom_control::node::NamespaceReference;
 use netloom_model::assignment::{Adoption, Assignment, Key};
 use netloom_model::drift::Drift;
 use netloom_model::facts::{Facts, HostLink};
-use netloom_model::member::{Admission, JoinRequest};
+use netloom_model::member::{Admission, AttachRequest, Attachment, JoinRequest};
 use netloom_model::plan::{NodePlan, Refusal};
 use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
 use netloom_model::report::{Counters, Live, Outcome};
-use netloom_model::{Invalid, SandboxId};
+use netloom_model::{Invalid, NetworkId, SandboxId};
 
 /// A node that has nothing and is at peace with everything.
 pub(crate) struct Nowhere;
@@ -88,13 +88,29 @@ fn nothing() -> Refusal {
     }
 }
 
+fn nobody(manager: SocketAddr) -> AskError {
+    AskError::Unreachable { manager, reason: "there is no other host".to_owned() }
+}
+
 #[async_trait]
 impl Wire for Nowhere {
     async fn join(&self, manager: SocketAddr, _: &str, _: JoinRequest) -> Result<Admission, AskError> {
-        Err(AskError::Unreachable { manager, reason: "there is no other host".to_owned() })
+        Err(nobody(manager))
     }
 
     async fn leave(&self, membership: &Membership) -> Result<(), AskError> {
-        Err(AskError::Unreachable { manager: membership.manager, reason: "there is no other host".to_owned() })
+        Err(nobody(membership.manager))
+    }
+
+    async fn attach(
+        &self,
+        membership: &Membership,
+        _: &AttachRequest,
+    ) -> Result<Result<Attachment, Failure>, AskError> {
+        Err(nobody(membership.manager))
+    }
+
+    async fn spread(&self, membership: &Membership, _: &[NetworkId], _: u64, _: Duration) -> Result<bool, AskError> {
+        Err(nobody(membership.manager))
     }
 }

@@ -1,25 +1,73 @@
-//! What this host asks of a manager when a person wants it: to be let into a swarm, and out again.
+//! What this host asks of a manager for somebody: to be let into a swarm, and out again; places on its networks.
 
 use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use netloom_control::members::{AskError, Membership, Wire};
-use netloom_model::member::{Admission, JoinRequest};
+use netloom_control::members::{AskError, Failure, Membership, Wire};
+use netloom_model::NetworkId;
+use netloom_model::member::{Admission, AttachRequest, Attachment, JoinRequest};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::link::Link;
 use crate::options::Waits;
 use crate::tls::{self, Unusable};
+use crate::told::{Given, SpreadRequest};
 
 /// The port [`Wire`] over the network.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Client {
     waits: Waits,
+    /// Connections to the manager that nobody uses just now, with the certificate that was shown on them.
+    kept: Mutex<Vec<(String, Link)>>,
 }
+
+/// Most connections that are kept.
+const KEPT_MAX: usize = 2;
 
 impl Client {
     /// With these times.
     pub const fn new(waits: Waits) -> Self {
-        Self { waits }
+        Self { waits, kept: Mutex::new(Vec::new()) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(String, Link)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks as a member, on a connection that is kept for the next question. What is asked so may be asked twice: a kept connection may have ended
+    /// meanwhile.
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        membership: &Membership,
+        route: &str,
+        body: &impl Serialize,
+    ) -> Result<T, AskError> {
+        let kept = {
+            let mut kept = self.lock();
+            kept.retain(|(certificate, _)| *certificate == membership.certificate);
+            kept.pop()
+        };
+        if let Some((_, mut link)) = kept
+            && let Ok(answer) = link.ask(route, body).await
+        {
+            self.keep(membership, link);
+            return Ok(answer);
+        }
+        let config = tls::member(membership).map_err(|error| unusable(membership.manager, &error))?;
+        let mut link = Link::open(membership.manager, config, &self.waits).await?;
+        let answer = link.ask(route, body).await?;
+        self.keep(membership, link);
+        Ok(answer)
+    }
+
+    fn keep(&self, membership: &Membership, link: Link) {
+        let mut kept = self.lock();
+        if kept.len() < KEPT_MAX {
+            kept.push((membership.certificate.clone(), link));
+        }
     }
 }
 
@@ -41,6 +89,34 @@ impl Wire for Client {
     async fn leave(&self, membership: &Membership) -> Result<(), AskError> {
         let config = tls::member(membership).map_err(|error| unusable(membership.manager, &error))?;
         Link::open(membership.manager, config, &self.waits).await?.ask("leave", &()).await
+    }
+
+    async fn attach(
+        &self,
+        membership: &Membership,
+        request: &AttachRequest,
+    ) -> Result<Result<Attachment, Failure>, AskError> {
+        self.ask::<Given>(membership, "attach", request).await.map(Into::into)
+    }
+
+    async fn spread(
+        &self,
+        membership: &Membership,
+        networks: &[NetworkId],
+        revision: u64,
+        within: Duration,
+    ) -> Result<bool, AskError> {
+        // The manager answers within the time of any answer; whoever waits longer asks again.
+        let end = Instant::now() + within;
+        loop {
+            let left = end.saturating_duration_since(Instant::now()).min(self.waits.answer / 2);
+            let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+            let request = SpreadRequest { networks: networks.to_vec(), revision, millis };
+            let known = self.ask(membership, "spread", &request).await?;
+            if known || Instant::now() >= end {
+                return Ok(known);
+            }
+        }
     }
 }
 

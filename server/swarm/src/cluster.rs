@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::options::Options;
-use crate::{listener, worker};
+use crate::{follower, listener, worker};
 
 /// The wire of this host, until it is stopped.
 #[derive(Debug)]
@@ -46,7 +46,13 @@ async fn follow(
             Some(own) if own.role == SwarmRole::Manager => {
                 listener::run(&manager, &mut memberships, own, &options).await;
             }
-            Some(own) => worker::run(&member, &mut memberships, own, &options).await,
+            Some(own) => {
+                let follower = follower::run(&member, memberships.clone(), &options.waits);
+                tokio::select! {
+                    () = worker::run(&member, &mut memberships, own, &options) => {}
+                    () = follower => {}
+                }
+            }
             None => {
                 if memberships.changed().await.is_err() {
                     return;

@@ -61,7 +61,7 @@ async fn requests(tls: TlsStream<TcpStream>, caller: Caller, shared: Arc<Shared>
         let (caller, shared) = (caller.clone(), shared.clone());
         async move {
             let answered = timeout(longest, routes::answer(&shared, caller, request)).await;
-            Ok::<_, Infallible>(answered.unwrap_or_else(|_| routes::too_slow()))
+            Ok::<_, Infallible>(answered.unwrap_or_else(|_| routes::whole(routes::too_slow())))
         }
     });
     let served = http1::Builder::new()

@@ -9,6 +9,7 @@
 //! | `listener`, `connection`, `doors` | the manager's side: accepting, one connection, how many and how often |
 //! | `routes`, `problem` | what can be asked, and how it is denied |
 //! | `worker`, `readmission`, `renewal` | a worker's loop: being there, a new certificate in time and out of time |
+//! | `told`, `follower` | the swarm's networks: what passes, and a worker that follows it |
 //! | [`Client`], `link` | what a node asks of a manager, over one connection |
 //! | `tls`, `trust` | the two ends of TLS, and whom a node takes for its manager |
 //! | [`Options`] | times and limits |
@@ -18,6 +19,7 @@ mod client;
 mod cluster;
 mod connection;
 mod doors;
+mod follower;
 mod identity;
 mod link;
 mod listener;
@@ -27,6 +29,7 @@ mod readmission;
 mod renewal;
 mod routes;
 mod tls;
+mod told;
 mod trust;
 mod worker;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
@@ -95,6 +95,36 @@ impl Link {
         // An answer without a body is JSON's null.
         let bytes = if bytes.is_empty() { Bytes::from_static(b"null") } else { bytes };
         serde_json::from_slice(&bytes).map_err(|error| unreadable(&error))
+    }
+
+    /// Asks for an answer that goes on. The connection lives as long as what is given back with it.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub(crate) async fn listen(mut self, path: &str) -> Result<(Self, Incoming), AskError> {
+        let manager = self.manager;
+        let request = Request::builder()
+            .method(Method::GET)
+            .uri(path)
+            .header(HOST, netloom_pki::SERVER_NAME)
+            .body(Full::default())
+            .map_err(|error| unreachable(manager, error.to_string()))?;
+        if let Err(error) = self.sender.ready().await {
+            return Err(self.why(&error).await);
+        }
+        let late = || unreachable(manager, format!("it did not answer in {} s", self.answer.as_secs_f32()));
+        let response = match timeout(self.answer, self.sender.send_request(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(self.why(&error).await),
+            Err(_) => return Err(late()),
+        };
+        let status = response.status();
+        if status.is_success() {
+            return Ok((self, response.into_body()));
+        }
+        let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
+        let body = body.map_err(|error| unreachable(manager, format!("its answer broke off: {error}")))?;
+        Err(problem::read(status, &body.to_bytes()).into())
     }
 
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), AskError> {

@@ -76,7 +76,7 @@ impl Default for Limits {
         Self {
             strangers_of_one: 16,
             strangers: 256,
-            of_one_node: 8,
+            of_one_node: 16,
             attempts: 10,
             attempt_every: Duration::from_secs(6),
             stranger_body: 16 << 10,

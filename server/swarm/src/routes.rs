@@ -4,11 +4,14 @@
 //! |---|---|
 //! | `GET /swarm/v1/ca`, `POST /swarm/v1/join`, `POST /swarm/v1/readmit` | anybody |
 //! | `POST /swarm/v1/renew`, `POST /swarm/v1/heartbeat`, `POST /swarm/v1/leave` | a node with a certificate that is good now |
+//! | `POST /swarm/v1/attach`, `POST /swarm/v1/spread`, `POST /swarm/v1/held`, `GET /swarm/v1/assignment` | likewise; of networks (`told`) |
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -21,8 +24,12 @@ use serde::{Deserialize, Serialize};
 use crate::doors::{Doors, Source};
 use crate::options::Options;
 use crate::problem;
+use crate::told::{self, Held, SpreadRequest};
 
 type Answer = Response<Full<Bytes>>;
+
+/// Any answer, one that goes on included.
+pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// The authority's certificate, as it is asked for without one.
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,17 +64,36 @@ pub(crate) struct Caller {
 }
 
 /// Answers one request.
-pub(crate) async fn answer(shared: &Shared, caller: Caller, request: Request<Incoming>) -> Answer {
+pub(crate) async fn answer(shared: &Arc<Shared>, caller: Caller, request: Request<Incoming>) -> Response<Body> {
+    if (request.uri().path(), request.method()) == (told::ASSIGNMENT, &Method::GET) {
+        return match caller.peer {
+            Some(peer) => told::assignment(shared, peer).await.unwrap_or_else(|denied| whole(problem::denied(denied))),
+            None => whole(problem::refused(StatusCode::UNAUTHORIZED, NO_CERTIFICATE)),
+        };
+    }
+    whole(at_once(shared, caller, request).await)
+}
+
+/// An answer as one of any kind.
+pub(crate) fn whole(answer: Answer) -> Response<Body> {
+    answer.map(|body| body.boxed_unsync())
+}
+
+const NO_CERTIFICATE: &str = "a certificate of the swarm is needed for this";
+
+async fn at_once(shared: &Shared, caller: Caller, request: Request<Incoming>) -> Answer {
     let done = match (request.uri().path().strip_prefix("/swarm/v1/"), request.method()) {
         (Some("ca"), &Method::GET) => Ok(json(&Ca { certificate: shared.ca.clone() })),
         (Some("join"), &Method::POST) => join(shared, caller, request).await,
         (Some("readmit"), &Method::POST) => readmit(shared, caller, request).await,
-        (Some("renew" | "heartbeat" | "leave"), &Method::POST) => match caller.peer.clone() {
+        (Some(route), &Method::POST) if OF_MEMBERS.contains(&route) => match caller.peer.clone() {
             Some(peer) => member(shared, peer, caller.from, request).await,
-            None => Err(problem::refused(StatusCode::UNAUTHORIZED, "a certificate of the swarm is needed for this")),
+            None => Err(problem::refused(StatusCode::UNAUTHORIZED, NO_CERTIFICATE)),
         },
-        (Some("ca"), _) => Err(not_allowed("GET")),
-        (Some("join" | "readmit" | "renew" | "heartbeat" | "leave"), _) => Err(not_allowed("POST")),
+        (Some("ca" | "assignment"), _) => Err(not_allowed("GET")),
+        (Some(route), _) if OF_MEMBERS.contains(&route) || matches!(route, "join" | "readmit") => {
+            Err(not_allowed("POST"))
+        }
         _ => Err(problem::refused(StatusCode::NOT_FOUND, "there is nothing of this name")),
     };
     done.unwrap_or_else(|refused| refused)
@@ -97,6 +123,9 @@ fn former(request: &ReadmitRequest, ca: &str) -> Result<Peer, String> {
     netloom_pki::read(&request.certificate).map_err(|error| error.to_string())
 }
 
+/// What members send.
+const OF_MEMBERS: [&str; 6] = ["renew", "heartbeat", "leave", "attach", "spread", "held"];
+
 async fn member(shared: &Shared, peer: Peer, from: IpAddr, request: Request<Incoming>) -> Result<Answer, Answer> {
     let (route, most) = (request.uri().path().to_owned(), shared.options.limits.member_body);
     let done = match route.as_str() {
@@ -107,6 +136,20 @@ async fn member(shared: &Shared, peer: Peer, from: IpAddr, request: Request<Inco
         "/swarm/v1/heartbeat" => {
             let heartbeat = body(shared, request, most).await?;
             shared.manager.heartbeat(peer, heartbeat, from).await.map(|answer| json(&answer))
+        }
+        "/swarm/v1/attach" => {
+            let request = body(shared, request, most).await?;
+            Ok(json(&told::Given::from(shared.manager.attach(peer, request).await)))
+        }
+        "/swarm/v1/spread" => {
+            let SpreadRequest { networks, revision, millis } = body(shared, request, most).await?;
+            let within = Duration::from_millis(millis).min(shared.options.waits.answer);
+            Ok(json(&shared.manager.spread(peer, networks, revision, within).await))
+        }
+        "/swarm/v1/held" => {
+            let Held { revision } = body(shared, request, most).await?;
+            shared.manager.held(&peer, revision);
+            Ok(nothing())
         }
         _ => shared.manager.leaves(peer).await.map(|()| nothing()),
     };

@@ -6,18 +6,21 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use netloom_control::members::{AskError, Manager, Member, Membership};
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use netloom_control::members::{AskError, Failure, Manager, Member, Membership};
 use netloom_control::now;
 use netloom_model::facts::Facts;
 use netloom_model::member::{
-    Admission, Denied, DeniedCode, Heartbeat, HeartbeatAnswer, Hello, JoinRequest, PROTOCOL, Peer, ReadmitRequest,
-    SwarmDescribed,
+    Admission, AttachRequest, Attachment, Denied, DeniedCode, Heartbeat, HeartbeatAnswer, Hello, JoinRequest, PROTOCOL,
+    Peer, ReadmitRequest, SwarmDescribed,
 };
+use netloom_model::replica::SwarmUpdate;
 use netloom_model::swarm::{SwarmRole, SwarmSpec};
-use netloom_model::{NodeId, SwarmId, Timestamp};
+use netloom_model::{NetworkId, NodeId, SwarmId, Timestamp};
 use netloom_pki::{Authority, Subject};
 use netloom_swarm::{Cluster, Limits, Options, Waits};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 pub const HOUR: i64 = 3_600_000;
 pub const SECRET: &str = "8vxv8rssmk743ojnwacrr2e7c";
@@ -116,6 +119,12 @@ pub struct Fake {
     pub renewals: Mutex<Vec<Peer>>,
     pub heartbeats: Mutex<Vec<(Peer, Heartbeat)>>,
     pub leaves: Mutex<Vec<Peer>>,
+    /// What members are told, for each that listens.
+    pub feeds: Mutex<Vec<mpsc::UnboundedSender<SwarmUpdate>>>,
+    /// What members said that they hold.
+    pub held: Mutex<Vec<u64>>,
+    /// What a place on a network is answered with.
+    pub given: Mutex<Option<Result<Attachment, Failure>>>,
 }
 
 impl Fake {
@@ -129,6 +138,9 @@ impl Fake {
             renewals: Mutex::default(),
             heartbeats: Mutex::default(),
             leaves: Mutex::default(),
+            feeds: Mutex::default(),
+            held: Mutex::default(),
+            given: Mutex::default(),
         })
     }
 
@@ -198,6 +210,36 @@ impl Manager for Fake {
         self.leaves.lock().unwrap().push(peer);
         self.answer(|| ())
     }
+
+    async fn attach(&self, _: Peer, _: AttachRequest) -> Result<Attachment, Failure> {
+        self.given.lock().unwrap().clone().expect("the test says what is given")
+    }
+
+    async fn spread(&self, _: Peer, _: Vec<NetworkId>, revision: u64, within: Duration) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < within {
+            if self.held.lock().unwrap().iter().any(|held| *held >= revision) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        false
+    }
+
+    async fn feed(&self, _: Peer) -> Result<BoxStream<'static, SwarmUpdate>, Denied> {
+        self.answer(|| {
+            let (sender, updates) = mpsc::unbounded_channel();
+            self.feeds.lock().unwrap().push(sender);
+            let next = |mut updates: mpsc::UnboundedReceiver<SwarmUpdate>| async move {
+                updates.recv().await.map(|update| (update, updates))
+            };
+            stream::unfold(updates, next).boxed()
+        })
+    }
+
+    fn held(&self, _: &Peer, revision: u64) {
+        self.held.lock().unwrap().push(revision);
+    }
 }
 
 /// A manager that listens.
@@ -243,6 +285,9 @@ pub struct Worker {
     pub facts: Mutex<Facts>,
     pub heard: Mutex<Vec<HeartbeatAnswer>>,
     pub lost: Mutex<Vec<AskError>>,
+    /// What it was told of the swarm's networks.
+    pub told: Mutex<Vec<SwarmUpdate>>,
+    pub holds: watch::Sender<u64>,
 }
 
 impl Worker {
@@ -253,6 +298,8 @@ impl Worker {
             facts: Mutex::default(),
             heard: Mutex::default(),
             lost: Mutex::default(),
+            told: Mutex::default(),
+            holds: watch::Sender::new(0),
         })
     }
 
@@ -282,7 +329,8 @@ impl Member for Worker {
             hello: hello(node),
             facts: Some(facts),
             subnets: Some(vec!["172.30.0.0/24".to_owned()]),
-            sandboxes: Vec::new(),
+            attachments: Some(Vec::new()),
+            released: Vec::new(),
         }
     }
 
@@ -296,6 +344,17 @@ impl Member for Worker {
 
     async fn lost(&self, error: AskError) {
         self.lost.lock().unwrap().push(error);
+    }
+
+    async fn follows(&self, update: SwarmUpdate) -> Result<(), Denied> {
+        let revision = update.revision;
+        self.told.lock().unwrap().push(update);
+        self.holds.send_replace(revision);
+        Ok(())
+    }
+
+    fn holds(&self) -> watch::Receiver<u64> {
+        self.holds.subscribe()
     }
 
     async fn renewed(&self, admission: Admission, key: String) -> Result<(), Denied> {
@@ -324,6 +383,15 @@ impl Member for Silent {
     }
     async fn heard(&self, _: HeartbeatAnswer) {}
     async fn lost(&self, _: AskError) {}
+    fn news(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
+    async fn follows(&self, _: SwarmUpdate) -> Result<(), Denied> {
+        panic!("a manager follows nobody")
+    }
+    fn holds(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
     async fn renewed(&self, _: Admission, _: String) -> Result<(), Denied> {
         panic!("control renews a manager's certificate")
     }

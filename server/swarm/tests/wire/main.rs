@@ -8,4 +8,5 @@ mod limits;
 mod listener;
 mod member;
 mod raw;
+mod told;
 mod worker;
