@@ -3,6 +3,8 @@
 //!
 //! What must not live here: how a question is answered (`names`), and what is wanted of the kernel (`plan`).
 
+mod peers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +19,8 @@ use netloom_model::net::Family;
 use netloom_model::network::Driver;
 use netloom_model::{NetworkId, SandboxId};
 use netloom_names::{ADDRESS, Directory, Entry, Options, Resolver, View, parse_resolv_conf, resolv_conf};
+
+use peers::Peers;
 
 /// Where sandboxes ask.
 pub(crate) const AT: SocketAddr = SocketAddr::new(IpAddr::V4(ADDRESS), 53);
@@ -36,6 +40,7 @@ struct Known {
     revision: u64,
     networks: BTreeMap<NetworkId, Reach>,
     sandboxes: BTreeMap<SandboxId, Named>,
+    peers: Peers,
 }
 
 /// What of a network the views of those on it are made of.
@@ -102,6 +107,7 @@ impl Naming {
     /// Before a pass works: what is not to be there any more is answered no more, and nothing of ours holds its namespace.
     /// `keys` are those that the pass is for; none means everything.
     pub(crate) async fn withdraw(&self, assignment: &Assignment, keys: Option<&BTreeSet<Key>>) {
+        self.withdraw_peers(assignment, keys);
         let mut leaving: BTreeSet<SandboxId> =
             assignment.sandboxes.values().filter(|sandbox| !has_names(sandbox)).map(|sandbox| sandbox.id).collect();
         let absent = |id: &SandboxId| !assignment.sandboxes.contains_key(id);

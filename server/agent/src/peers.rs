@@ -99,6 +99,8 @@ mod tests {
             mac: MacAddr([2, 0, 0, 0, 0, last]),
             addresses: vec![[10, 0, 0, last].into()],
             vtep: [192, 0, 2, 1].into(),
+            sandbox: netloom_model::SandboxId::from_random([9; 16]),
+            names: Vec::new(),
         }
     }
 

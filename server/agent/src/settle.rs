@@ -105,6 +105,8 @@ async fn name(inner: &Inner, work: &mut Work, verdicts: &BTreeMap<Key, Verdict>)
             inner.naming.serve(&inner.kernel, sandbox, sockets.remove(&sandbox.id)).await;
         }
     }
+    let reached = |id| verdicts.get(&Key::Peer(id)) == Some(&Verdict::Converged);
+    work.assignment.peers.values().filter(|peer| reached(peer.id)).for_each(|peer| inner.naming.reaches(peer));
 }
 
 fn verdicts(inner: &Inner, asked: &BTreeSet<Key>, work: &Work) -> BTreeMap<Key, Verdict> {

@@ -1,9 +1,9 @@
 //! The command line: commands, flags, their environment variables, and help that teaches by example. No work is done here.
 
 mod exec;
+mod lab;
 mod node;
 mod swarm;
-mod lab;
 mod token;
 
 use std::net::{IpAddr, SocketAddr};
@@ -15,9 +15,9 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 use netloom_model::document::nearest;
 
 pub(crate) use exec::Exec;
+pub(crate) use lab::{Down, LAB_DIR, Lab, LabCommand, LabExec, Make, Start, Status, Stop};
 pub(crate) use node::{Node, NodeCommand, Update as NodeUpdate};
 pub(crate) use swarm::{Init, Join, JoinTokenCommand, Leave, Swarm, SwarmCommand};
-pub(crate) use lab::{Down, LAB_DIR, Lab, LabCommand, LabExec, Make, Start, Status, Stop};
 pub(crate) use token::{Token, TokenCommand};
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"));

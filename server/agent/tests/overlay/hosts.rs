@@ -339,6 +339,8 @@ pub(crate) fn peer(number: u8, on: u8, vtep: &str) -> AssignedPeer {
             .map(|a| a.parse().unwrap())
             .to_vec(),
         vtep: vtep.parse().unwrap(),
+        sandbox: netloom_model::SandboxId::from_random([9; 16]),
+        names: Vec::new(),
     }
 }
 

@@ -145,6 +145,8 @@ prop_compose! {
             mac: MacAddr([2, 0x42, 9, number, 0, mac]),
             addresses: vec![[10, 0, 0, 200 + number * 2 + last].into(), [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, number, last].into()],
             vtep: [192, 0, 2, node].into(),
+            sandbox: netloom_model::SandboxId::from_random([9; 16]),
+            names: Vec::new(),
         }
     }
 }

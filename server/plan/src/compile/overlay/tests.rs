@@ -91,6 +91,8 @@ fn peer() -> AssignedPeer {
         mac: MacAddr([2, 0x42, 10, 0, 9, 3]),
         addresses: vec![[10, 0, 9, 3].into(), "fd09::3".parse().expect("an address")],
         vtep: [192, 0, 2, 2].into(),
+        sandbox: netloom_model::SandboxId::from_random([9; 16]),
+        names: Vec::new(),
     }
 }
 
