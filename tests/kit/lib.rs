@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`namespace`] | a network and mount namespace with a process that holds it |
 //! | [`mod@host`] | a host made of one, with links, directories and the daemon |
+//! | [`mod@lab`] | several hosts, made by `netloom lab`, and what may befall them |
 //! | [`firewalls`] | firewalls of others: Docker itself, and what mimics the rest |
 //! | [`damage`] | what somebody may break, and how to see that it is whole again |
 //! | [`client`] | HTTP over the unix socket or TCP, with JSON at hand |
@@ -27,6 +28,7 @@ pub mod damage;
 pub mod echo;
 pub mod firewalls;
 pub mod host;
+pub mod lab;
 pub mod namespace;
 pub mod process;
 pub mod provider;
@@ -39,6 +41,7 @@ use std::time::{Duration, Instant};
 pub use client::{Answer, Client};
 pub use echo::{Echo, ask_tcp, ask_udp};
 pub use host::{Host, Start};
+pub use lab::{Lab, LabHost};
 pub use namespace::Namespace;
 pub use provider::Provider;
 pub use serde_json::{Value, json};
@@ -49,6 +52,17 @@ pub use snapshot::Snapshot;
 macro_rules! host {
     () => {
         $crate::Host::new(env!("CARGO_BIN_EXE_netloom-under-test"))
+    };
+}
+
+/// Makes a [`Lab`] of so many hosts, or, without a number, a machine on which one can be made, with the daemon of this build.
+#[macro_export]
+macro_rules! lab {
+    () => {
+        $crate::Lab::machine(env!("CARGO_BIN_EXE_netloom-under-test"))
+    };
+    ($hosts:expr) => {
+        $crate::Lab::new(env!("CARGO_BIN_EXE_netloom-under-test"), $hosts)
     };
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::host::Host;
+use crate::namespace::Namespace;
 
 /// What a host has: sections of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,15 +20,20 @@ const RESTLESS: &[&str] =
 impl Snapshot {
     /// Looks at links, addresses, routes, rules, nftables, settings and mounts of a host.
     pub fn of(host: &Host) -> Self {
+        Self::of_machine(&host.net)
+    }
+
+    /// The same of any network and mount namespace.
+    pub fn of_machine(net: &Namespace) -> Self {
         let mut sections = BTreeMap::new();
-        sections.insert("links", links(&host.net.json("ip -j -d link")));
-        sections.insert("addresses", addresses(&host.net.json("ip -j addr")));
-        sections.insert("routes", lines(&host.net.run("ip -o route show table all"), &[]));
-        sections.insert("routes6", lines(&host.net.run("ip -o -6 route show table all"), &[" expires "]));
-        sections.insert("rules", lines(&host.net.run("ip rule"), &[]));
-        sections.insert("nftables", lines(&host.net.run("nft list ruleset"), &[]));
-        sections.insert("settings", lines(&host.net.try_run("sysctl -a -r ^net[.]").stdout, RESTLESS));
-        let mounts = host.net.run("awk {print$5} /proc/self/mountinfo");
+        sections.insert("links", links(&net.json("ip -j -d link")));
+        sections.insert("addresses", addresses(&net.json("ip -j addr")));
+        sections.insert("routes", lines(&net.run("ip -o route show table all"), &[]));
+        sections.insert("routes6", lines(&net.run("ip -o -6 route show table all"), &[" expires "]));
+        sections.insert("rules", lines(&net.run("ip rule"), &[]));
+        sections.insert("nftables", lines(&net.run("nft list ruleset"), &[]));
+        sections.insert("settings", lines(&net.try_run("sysctl -a -r ^net[.]").stdout, RESTLESS));
+        let mounts = net.run("awk {print$5} /proc/self/mountinfo");
         sections.insert("mounts", lines(&mounts, &[]));
         Self { sections }
     }

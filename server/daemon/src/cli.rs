@@ -1,6 +1,7 @@
 //! The command line: commands, flags, their environment variables, and help that teaches by example. No work is done here.
 
 mod exec;
+mod lab;
 mod node;
 mod swarm;
 mod token;
@@ -14,6 +15,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 use netloom_model::document::nearest;
 
 pub(crate) use exec::Exec;
+pub(crate) use lab::{Down, LAB_DIR, Lab, LabCommand, LabExec, Make, Start, Status, Stop};
 pub(crate) use node::{Node, NodeCommand, Update as NodeUpdate};
 pub(crate) use swarm::{Init, Join, JoinTokenCommand, Leave, Swarm, SwarmCommand};
 pub(crate) use token::{Token, TokenCommand};
@@ -44,6 +46,7 @@ const EXAMPLES: &str = "\
 Examples:
   netloom doctor                      can this host run it? with remedies
   netloom serve                       run the service on 127.0.0.1:8080
+  netloom lab --hosts 3               try it: three hosts on this machine
   netloom login-link                  a link that logs a browser in, once
   netloom token create ci             a token for a program, shown once
   netloom backup /srv/netloom.backup  copy the database, also while it runs
@@ -68,9 +71,12 @@ pub(crate) fn parse() -> Cli {
     Cli::try_parse().unwrap_or_else(|error| without_guesses(error).exit())
 }
 
-/// The library takes `network` for `restore`: what it offers for an unknown command is kept only where that is near.
+/// The library takes `network` for `restore`: what it offers for an unknown command is kept only where that is near. It is right about the
+/// few commands of a command.
 fn without_guesses(mut error: clap::Error) -> clap::Error {
-    if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand) {
+    if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand)
+        && std::env::args_os().nth(1).is_some_and(|first| first == given.as_str())
+    {
         let commands = Cli::command();
         let names: Vec<&str> = commands.get_subcommands().map(clap::Command::get_name).collect();
         if nearest(&names, given).is_none() {
@@ -112,6 +118,8 @@ pub(crate) enum Command {
     Swarm(Swarm),
     /// List the nodes of the swarm, change and remove them
     Node(Node),
+    /// Make several hosts on this machine, to try Netloom out
+    Lab(Lab),
     /// Print the OpenAPI document
     Openapi(Openapi),
 }
@@ -235,6 +243,10 @@ pub(crate) struct Serve {
     /// What to log: error, warn, info, debug, trace, also for a crate of Netloom's, as in `info,netloom_agent=debug`
     #[arg(long, env = "NETLOOM_LOG", default_value = "info", value_name = "LEVEL", value_parser = crate::telemetry::directives)]
     pub(crate) log: String,
+    /// Listen on the socket that is standard input instead, as systemd's StandardInput=socket and inetd hand one over. It may be of another
+    /// network namespace: so the hosts of a lab are reached from the machine
+    #[arg(long, hide = true)]
+    pub(crate) listen_stdin: bool,
     /// Listen on an address that other machines can reach. There is no TLS yet: tokens would cross the network in
     /// clear text, so put a proxy that speaks TLS in front
     #[arg(long, env = "NETLOOM_ALLOW_REMOTE")]

@@ -1,33 +1,19 @@
 //! `netloom exec`: a command inside a sandbox's network, for root on this host. There is no such thing over the network.
 
-use std::fs::File;
-use std::io::ErrorKind;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use netloom_model::SandboxId;
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, setns, unshare};
 use serde_json::Value;
 
 use crate::cli::Exec;
+use crate::inside::{self, Inside};
 use crate::{explained, socket};
-
-/// What a shell gives for a command that can't be run, and for one that isn't there.
-const NOT_EXECUTABLE: u8 = 126;
-const NOT_FOUND: u8 = 127;
-
-/// What Docker gives for a command that it could not come to.
-const NOT_REACHED: u8 = 125;
 
 /// Becomes the command. Returns only when that fails, with an exit code that tells whose failure it is.
 pub(crate) fn run(options: &Exec) -> ExitCode {
-    become_command(options).unwrap_or_else(|error| {
-        eprintln!("netloom: {error:#}");
-        ExitCode::from(NOT_REACHED)
-    })
+    inside::exit_code(become_command(options))
 }
 
 /// # Errors
@@ -36,61 +22,9 @@ fn become_command(options: &Exec) -> anyhow::Result<ExitCode> {
     if !nix::unistd::geteuid().is_root() {
         return Err(explained("exec needs root on this host", "run it with sudo"));
     }
-    let path = namespace(options)?;
-    let resolv_conf = resolv_conf(options);
-    let file = File::open(&path).with_context(|| format!("cannot open the namespace {}", path.display()))?;
-    // This process is still a single thread, so that the whole of it moves.
-    setns(&file, CloneFlags::CLONE_NEWNET).map_err(|error| not_entered(&path, error))?;
-    show_own_files(resolv_conf.as_deref());
-
-    let (program, arguments) = match options.command.split_first() {
-        Some((program, arguments)) => (program.clone(), arguments),
-        None => (options.shell.clone().into_os_string(), &[][..]),
-    };
-    let error = Command::new(&program).args(arguments).exec();
-    eprintln!("netloom: cannot run {}: {error}", program.display());
-    Ok(ExitCode::from(if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE }))
-}
-
-/// A namespace is a mount: where that can't be seen, there is a plain file.
-fn not_entered(path: &Path, error: nix::errno::Errno) -> anyhow::Error {
-    if error != nix::errno::Errno::EINVAL {
-        return anyhow::Error::new(error).context(format!("cannot enter the namespace {}", path.display()));
-    }
-    explained(
-        format_args!(
-            "{} is no namespace seen from here: the service may run in a mount namespace of its own",
-            path.display()
-        ),
-        "go there first: nsenter -t PID -m -n netloom exec ..., with the PID of `netloom serve`",
-    )
-}
-
-/// Gives the command the files that differ in a sandbox, in a mount namespace that ends with it. Best effort.
-///
-/// A sysfs shows the links of the namespace it was mounted in: without one of its own, tools that read `/sys/class/net`
-/// would see the host's. And programs find the resolver by `/etc/resolv.conf`.
-fn show_own_files(resolv_conf: Option<&str>) {
-    let none: Option<&str> = None;
-    if unshare(CloneFlags::CLONE_NEWNS).is_ok()
-        && mount(none, "/", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none).is_ok()
-    {
-        let _ = umount2("/sys", MntFlags::MNT_DETACH);
-        if let Some(text) = resolv_conf {
-            let _ = show_resolv_conf(text);
-        }
-        let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none);
-    }
-}
-
-/// The text needs a file to be mounted from: it lies on a filesystem in memory that `/sys` has free for a moment.
-fn show_resolv_conf(text: &str) -> anyhow::Result<()> {
-    let none: Option<&str> = None;
-    mount(Some("tmpfs"), "/sys", Some("tmpfs"), MsFlags::empty(), Some("mode=0755,size=64k"))?;
-    std::fs::write("/sys/resolv.conf", text)?;
-    mount(Some("/sys/resolv.conf"), "/etc/resolv.conf", none, MsFlags::MS_BIND, none)?;
-    umount2("/sys", MntFlags::MNT_DETACH)?;
-    Ok(())
+    let namespace = namespace(options)?;
+    let files = resolv_conf(options).map(|text| ("resolv.conf", text)).into_iter().collect();
+    inside::become_command(&Inside { namespace, files, ..Inside::default() }, &options.command, &options.shell)
 }
 
 /// What the command should be told of resolvers; none where no resolver of ours answers, and the host's file stays.

@@ -17,6 +17,8 @@
 //! | `telemetry`, `notify` | logs; readiness for the service manager |
 //! | `doctor`, `backup`, `restore`, `purge`, `exec`, `login_link`, `tokens`, `openapi` | the other commands |
 //! | `swarm`, `nodes` | the commands of a swarm |
+//! | `lab` | several hosts on one machine, to try it out and to test it |
+//! | `inside` | becoming a command in another namespace |
 //! | `socket`, `table` | requests to a running daemon, through its unix socket; rows of what it answers |
 
 mod background;
@@ -25,6 +27,8 @@ mod cli;
 mod doctor;
 mod exec;
 mod greeting;
+mod inside;
+mod lab;
 mod limits;
 mod listen;
 mod lock;
@@ -50,7 +54,7 @@ use std::process::ExitCode;
 /// Runs the program with the arguments and the environment of this process.
 ///
 /// Exit codes: 0 done; 1 failed, or `doctor` found something that must be put right; 2 wrong usage;
-/// with `exec` the command's own, 126 or 127 when it can't be run, 125 when the sandbox can't be entered.
+/// with `exec` and `lab exec` the command's own, 126 or 127 when it can't be run, 125 when the sandbox or host can't be entered.
 pub fn main() -> ExitCode {
     let done = match cli::parse().command {
         cli::Command::Serve(options) => serve::run(&options),
@@ -63,6 +67,7 @@ pub fn main() -> ExitCode {
         cli::Command::Token(options) => tokens::run(&options),
         cli::Command::Swarm(options) => swarm::run(&options),
         cli::Command::Node(options) => nodes::run(&options),
+        cli::Command::Lab(options) => lab::run(&options),
         cli::Command::Openapi(wanted) => openapi::run(&wanted.version),
     };
     done.unwrap_or_else(|error| {

@@ -2,30 +2,58 @@
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use anyhow::Context as _;
+use nix::sys::socket::{getsockopt, sockopt};
 
 use crate::explained;
+
+/// The TCP socket that whoever started this program opened for it, as standard input.
+///
+/// # Errors
+/// When standard input is no listening TCP socket, or is one that [`tcp`] would refuse.
+pub(crate) fn given(allow_remote: bool) -> anyhow::Result<TcpListener> {
+    let socket =
+        std::io::stdin().as_fd().try_clone_to_owned().context("cannot take the socket that is standard input")?;
+    let listening = getsockopt(&socket, sockopt::AcceptConn).unwrap_or(false);
+    let listener = TcpListener::from(socket);
+    let address = listener.local_addr().ok().filter(|_| listening);
+    let address = address.ok_or_else(|| {
+        explained(
+            "standard input is not a listening TCP socket",
+            "without --listen-stdin, the service opens one itself: --listen",
+        )
+    })?;
+    require_local(address, allow_remote)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
 
 /// Listens on TCP.
 ///
 /// # Errors
 /// When the address is not this host's own and that was not allowed, or can't be had, with the reason.
 pub(crate) fn tcp(address: SocketAddr, allow_remote: bool) -> anyhow::Result<TcpListener> {
-    if !address.ip().is_loopback() && !allow_remote {
-        return Err(explained(
-            format_args!(
-                "--listen {address} is not a loopback address: other machines could reach the API, and it has no TLS yet"
-            ),
-            "keep to 127.0.0.1 or [::1] behind a proxy that speaks TLS; or, on a network that you trust, say --allow-remote",
-        ));
-    }
+    require_local(address, allow_remote)?;
     let listener = TcpListener::bind(address).map_err(|error| refused(address, &error))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+fn require_local(address: SocketAddr, allow_remote: bool) -> anyhow::Result<()> {
+    if address.ip().is_loopback() || allow_remote {
+        return Ok(());
+    }
+    Err(explained(
+        format_args!(
+            "--listen {address} is not a loopback address: other machines could reach the API, and it has no TLS yet"
+        ),
+        "keep to 127.0.0.1 or [::1] behind a proxy that speaks TLS; or, on a network that you trust, say --allow-remote",
+    ))
 }
 
 /// Why an address can't be listened on.

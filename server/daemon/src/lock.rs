@@ -48,11 +48,17 @@ pub(crate) fn running() -> Option<String> {
     UnixStream::connect_addr(&address).is_ok().then(|| holder(&address))
 }
 
+/// The process that holds this network namespace, if it can be seen.
+pub(crate) fn pid_of_running() -> Option<i32> {
+    let address = SocketAddr::from_abstract_name(NAMESPACE_LOCK).ok()?;
+    let pid = getsockopt(&UnixStream::connect_addr(&address).ok()?, PeerCredentials).ok()?.pid();
+    // 0 stands for a process of another PID namespace.
+    (pid > 0).then_some(pid)
+}
+
 /// The directories of the daemon that runs in this network namespace, as it was told them; none when it can't be seen.
 pub(crate) fn directories_of_running() -> Option<Directories> {
-    let address = SocketAddr::from_abstract_name(NAMESPACE_LOCK).ok()?;
-    let peer = getsockopt(&UnixStream::connect_addr(&address).ok()?, PeerCredentials).ok()?;
-    let proc = Path::new("/proc").join(peer.pid().to_string());
+    let proc = Path::new("/proc").join(pid_of_running()?.to_string());
     let words = |name: &str| -> Option<Vec<OsString>> {
         let bytes = std::fs::read(proc.join(name)).ok()?;
         Some(bytes.split(|byte| *byte == 0).map(|word| OsStr::from_bytes(word).to_owned()).collect())
@@ -108,7 +114,11 @@ fn make(directory: &Path, mode: u32) -> anyhow::Result<()> {
     })
 }
 
-fn directory_lock(directory: &Path, help: &str) -> anyhow::Result<File> {
+/// Takes the lock of one directory.
+///
+/// # Errors
+/// When somebody holds it, with who that is.
+pub(crate) fn directory_lock(directory: &Path, help: &str) -> anyhow::Result<File> {
     let path = directory.join("lock");
     let mut file = OpenOptions::new()
         .read(true)

@@ -66,6 +66,16 @@ fn remove(options: &Purge) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
+/// Removes what is marked, without a word, for who removes the host as well. Answers what could not be removed, with the reason.
+///
+/// # Errors
+/// As [`run`]; `help` says what to do while a daemon runs.
+pub(crate) fn sweep(directories: &Directories, help: &str) -> anyhow::Result<Vec<(Found, String)>> {
+    let _lock = lock::take(directories, help)?;
+    purge::remove(&netloom_kernel::Config { run_dir: directories.run_dir.clone() })
+        .context("cannot remove what carries Netloom's mark")
+}
+
 fn kernel(options: &Purge) -> netloom_kernel::Config {
     netloom_kernel::Config { run_dir: options.directories.run_dir.clone() }
 }

@@ -58,7 +58,10 @@ async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     let _lock = lock::acquire(&options.directories)?;
     doctor::require(&options.directories.run_dir)?;
     // The listeners come before the store and the kernel: a port in use should cost nothing and change nothing.
-    let tcp = listen::tcp(options.listen, options.allow_remote)?;
+    let tcp = match options.listen_stdin {
+        true => listen::given(options.allow_remote)?,
+        false => listen::tcp(options.listen, options.allow_remote)?,
+    };
     let unix = listen::unix(&options.directories.socket())?;
     let address = tcp.local_addr().context("cannot read the listener's address")?;
 

@@ -39,6 +39,17 @@ pub const POINTS: &[&str] = &[
     "restore.before_keep",
     "restore.before_swap",
     "restore.after_swap",
+    "lab.make.after_record",
+    "lab.make.after_underlay",
+    "lab.make.after_directory",
+    "lab.make.after_namespace",
+    "lab.make.after_plug",
+    "lab.make.after_start",
+    "lab.make.after_ready",
+    "lab.down.after_processes",
+    "lab.down.after_purge",
+    "lab.down.after_namespace",
+    "lab.down.after_files",
 ];
 
 /// A point was told to fail.

@@ -14,6 +14,7 @@
 //! | `conntrack` | connections that the kernel is to forget |
 //! | `observe`, `listen`, `setting_watch`, `interfaces`, `facts`, `identify`, `ports` | looking |
 //! | `probe` | packets on the wire |
+//! | [`lab`] | namespaces that stand for hosts, the underlay between them, and the processes in them |
 //! | [`check`], [`purge`] | for `netloom doctor` and `netloom purge`, without a running daemon |
 //! | `sys` | the only `unsafe` |
 
@@ -49,6 +50,7 @@ mod visit;
 mod worker;
 
 pub mod check;
+pub mod lab;
 pub mod netns;
 pub mod nft;
 pub mod purge;

@@ -8,3 +8,4 @@ pub(crate) mod link;
 pub(crate) mod netconf;
 pub(crate) mod nsid;
 pub(crate) mod route;
+pub(crate) mod underlay;

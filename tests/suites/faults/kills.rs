@@ -145,8 +145,9 @@ fn kill_everywhere(name: &str) {
     host.sandbox("peer", "n");
     host.stop();
     let mut killed = 0;
-    // A restore is another process, with kills of its own (suites/cli/backup.rs).
-    for &point in netloom_fault::POINTS.iter().filter(|point| !point.starts_with("restore.")) {
+    // A restore and a lab are other processes, with kills of their own (suites/cli/backup.rs, suites/lab/cut_off.rs).
+    let of_others = |point: &str| point.starts_with("restore.") || point.starts_with("lab.");
+    for &point in netloom_fault::POINTS.iter().filter(|point| !of_others(point)) {
         killed += kill_at(&host, case, point, most);
     }
     assert!(killed >= 8, "{name} passes more than {killed} fault points");

@@ -9,9 +9,12 @@ fn the_command_line_is_sound() {
 
 #[test]
 fn a_terminal_of_80_columns_leaves_the_texts_as_they_are() {
-    let mut command = Cli::command();
-    let own = std::iter::once(command.clone()).chain(command.get_subcommands_mut().map(|c| c.clone()));
-    for after in own.filter_map(|command| command.get_after_help().map(ToString::to_string)) {
+    fn with_all_below(command: &clap::Command) -> Vec<clap::Command> {
+        let below = command.get_subcommands().flat_map(with_all_below);
+        std::iter::once(command.clone()).chain(below).collect()
+    }
+    let all = with_all_below(&Cli::command());
+    for after in all.iter().filter_map(|command| command.get_after_help().map(ToString::to_string)) {
         for line in after.lines() {
             assert!(line.chars().count() <= 79, "{line}");
         }

@@ -87,6 +87,12 @@ pub(crate) fn create(link: u32, address: IpAddr, prefix_length: u8) -> Request {
     Request { message: RouteNetlinkMessage::NewAddress(message), flags: NLM_F_CREATE | NLM_F_EXCL }
 }
 
+/// Sets an address without our mark: a lab host's own, which its daemon is to take for the host's.
+pub(crate) fn create_unmarked(link: u32, address: IpAddr, prefix_length: u8) -> Request {
+    let message = build(link, address, prefix_length);
+    Request { message: RouteNetlinkMessage::NewAddress(message), flags: NLM_F_CREATE | NLM_F_EXCL }
+}
+
 /// Removes an address; whether it is ours must have been looked at.
 pub(crate) fn delete(link: u32, address: IpAddr, prefix_length: u8) -> Request {
     Request { message: RouteNetlinkMessage::DelAddress(build(link, address, prefix_length)), flags: 0 }

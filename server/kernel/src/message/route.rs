@@ -167,6 +167,13 @@ pub(crate) fn create(link: u32, destination: IpNet, gateway: Option<IpAddr>, sou
     Request { message: RouteNetlinkMessage::NewRoute(message), flags: NLM_F_CREATE | NLM_F_EXCL }
 }
 
+/// Makes a default route without our mark: a lab host's own, which its daemon is to take for the host's.
+pub(crate) fn create_default_unmarked(link: u32, gateway: Ipv4Addr) -> Request {
+    let mut message = RouteMessageBuilder::<Ipv4Addr>::new().output_interface(link).gateway(gateway).build();
+    message.header.protocol = RouteProtocol::Static;
+    Request { message: RouteNetlinkMessage::NewRoute(message), flags: NLM_F_CREATE | NLM_F_EXCL }
+}
+
 /// Removes a route of ours: the kernel compares the protocol number, so that a foreign one is never hit.
 pub(crate) fn delete(link: Option<u32>, destination: IpNet, gateway: Option<IpAddr>) -> Request {
     let mut message = build(0, destination, gateway);
