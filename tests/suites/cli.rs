@@ -20,7 +20,8 @@ fn directories(host: &Host) -> String {
 fn help_teaches() {
     let host = host!();
     let help = host.netloom("--help").ok();
-    for command in ["serve", "doctor", "backup", "restore", "purge", "exec", "openapi", "token", "swarm", "node", "lab"] {
+    for command in ["serve", "doctor", "backup", "restore", "purge", "exec", "openapi", "token", "swarm", "node", "lab"]
+    {
         assert!(help.contains(command), "{command} is missing:\n{help}");
         let own = host.netloom(&format!("{command} --help")).ok();
         assert!(own.lines().count() > 5, "{own}");
