@@ -11,6 +11,11 @@ use netloom_tests::{Host, json};
 use super::{layout, link, log_in, picture};
 use crate::kit::{Pair, netloom, swarm_state};
 
+/// Asks the service while a browser is open: what asks may not do so on the browser's own thread.
+fn apart<T: Send>(ask: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(ask).join()).unwrap()
+}
+
 async fn open(page: &Page, path: &str) -> String {
     page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.unwrap();
     text(page).await
@@ -59,8 +64,10 @@ fn a_host_is_added_changed_and_removed_without_scripts() {
         let again = open(&page, "/ui/swarm/join").await;
         assert!(!again.contains("SWMTKN") && again.contains("rack-7"), "shown once: {again}");
 
-        netloom(&pair.worker, command.strip_prefix("netloom ").unwrap()).ok();
-        pair.becomes("ready");
+        apart(|| {
+            netloom(&pair.worker, command.strip_prefix("netloom ").unwrap()).ok();
+            pair.becomes("ready");
+        });
         assert!(open(&page, "/ui/swarm/join").await.contains("1 of 1"));
 
         // What is refused stands at its field, and what was filled in stays.
@@ -81,9 +88,9 @@ fn a_host_is_added_changed_and_removed_without_scripts() {
         open(&page, "/ui/swarm/join").await;
         press(&page, "a[href$='/revoke']").await;
         press(&page, "main form button").await;
-        assert_eq!(client.get("swarm/join-tokens").is(200)["items"].as_array().map(Vec::len), Some(1), "of two");
+        assert_eq!(apart(|| client.get("swarm/join-tokens").is(200)["items"].as_array().map(Vec::len)), Some(1));
 
-        let node = pair.node();
+        let node = apart(|| pair.node());
         let id = node["id"].as_str().unwrap();
         let nodes = open(&page, "/ui/nodes").await;
         assert!(nodes.contains(id) && nodes.contains("this host") && nodes.contains("rack=7"), "{nodes}");
@@ -91,14 +98,14 @@ fn a_host_is_added_changed_and_removed_without_scripts() {
         page.window.find(Locator::Id("availability")).await.unwrap().select_by_value("drain").await.unwrap();
         press(&page, "main form button").await;
         assert!(text(&page).await.contains("drain"));
-        assert_eq!(pair.node()["availability"], "drain");
+        assert_eq!(apart(|| pair.node())["availability"], "drain");
 
         press(&page, "a[href$='/remove']").await;
         picture(&page, "node-remove").await;
         press(&page, "#force").await;
         press(&page, "main form button").await;
         assert_eq!(page.window.current_url().await.unwrap().path(), "/ui/nodes");
-        let left = client.get("nodes").is(200);
+        let left = apart(|| client.get("nodes").is(200));
         assert_eq!(left["items"].as_array().map(Vec::len), Some(1), "{left}");
     });
 }
@@ -202,9 +209,12 @@ fn a_worker_whose_manager_is_away_says_so_and_what_works_meanwhile() {
         let (calm, front) = (open(&page, "/ui/swarm").await, open(&page, "/ui").await);
         assert!(calm.contains("worker, connected") && calm.contains("In touch with the manager"), "{calm}");
         assert!(front.contains("worker of a swarm") && front.contains("all is well"), "{front}");
+        open(&page, "/ui/swarm").await;
         picture(&page, "swarm-worker").await;
-        pair.manager.stop();
-        swarm_state(&pair.worker, "disconnected");
+        apart(|| {
+            pair.manager.stop();
+            swarm_state(&pair.worker, "disconnected");
+        });
         let front = open(&page, "/ui").await;
         assert!(front.contains("needs attention") && front.contains("the manager is not reached"), "{front}");
         let pages = [

@@ -43,6 +43,7 @@ pub struct NodeRow {
     pub(crate) id: String,
     pub(crate) own: bool,
     pub(crate) state: Chip,
+    pub(crate) word: &'static str,
     pub(crate) reason: Option<Prose>,
     pub(crate) asks: bool,
     pub(crate) role: &'static str,
@@ -63,6 +64,7 @@ impl NodeRow {
             id: node.id.to_string(),
             own: node.id == own,
             state: Chip::from(status.state),
+            word: status.state.as_str(),
             reason: status.reason.as_deref().map(Prose::new),
             asks: !status.conditions.is_empty(),
             role: status.role.as_str(),
@@ -122,6 +124,8 @@ impl NodesPage {
 pub struct StripNode {
     pub(crate) name: String,
     pub(crate) href: String,
+    /// Where another host has the same name.
+    pub(crate) address: Option<String>,
     pub(crate) state: Chip,
     /// Where it takes no new work.
     pub(crate) availability: Option<&'static str>,
@@ -154,13 +158,14 @@ impl NodeStrip {
         let more = all - sorted.len();
         Self {
             summary,
-            nodes: sorted.into_iter().map(in_strip).collect(),
+            nodes: sorted.into_iter().map(|node| in_strip(node, nodes)).collect(),
             more: (more > 0).then(|| format!("{} more", number(more))),
         }
     }
 }
 
-fn in_strip(node: &Node) -> StripNode {
+fn in_strip(node: &Node, all: &[Node]) -> StripNode {
+    let same = all.iter().any(|other| other.id != node.id && other.status.hostname == node.status.hostname);
     let availability = node.spec.availability.unwrap_or_default();
     let state = match node.status.conditions.is_empty() {
         true => Chip::from(node.status.state),
@@ -169,6 +174,7 @@ fn in_strip(node: &Node) -> StripNode {
     StripNode {
         name: node.status.hostname.clone(),
         href: link::node(&node.id.to_string()),
+        address: same.then(|| node.status.address.clone()),
         state,
         availability: (availability != Availability::Active).then(|| availability.as_str()),
     }
