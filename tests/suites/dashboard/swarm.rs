@@ -76,6 +76,8 @@ fn a_host_is_added_changed_and_removed_without_scripts() {
         press(&page, "main form button").await;
         let wrong = page.window.find(Locator::Id("uses-refused")).await.unwrap().text().await.unwrap();
         assert!(wrong.contains("whole number"), "{wrong}");
+        page.window.find(Locator::Id("name-refused")).await.expect("everything at once");
+        assert!(text(&page).await.contains("what is marked below"));
         let name = page.window.find(Locator::Id("name")).await.unwrap().prop("value").await.unwrap();
         assert_eq!(name.as_deref(), Some("a b"));
         picture(&page, "join-refused").await;

@@ -7,7 +7,7 @@ use netloom_control::command::{
 };
 use netloom_control::{Error, now};
 use netloom_model::invalid::Code;
-use netloom_model::name::Labels;
+use netloom_model::name::{Labels, check_name};
 use netloom_model::swarm::{JoinToken, JoinTokenSpec, SwarmRole};
 use netloom_model::{Invalid, Timestamp};
 
@@ -136,7 +136,7 @@ fn worker(name: String) -> JoinTokenSpec {
     JoinTokenSpec { name, role: SwarmRole::Worker, expires_at: None, max_uses: None, node_labels: None }
 }
 
-/// What the form asks for. What can't even be said in the API's words is refused here, the rest by the use case.
+/// What the form asks for. What can't even be said in the API's words is refused here, with the name if that is wrong as well; the rest by the use case.
 fn spec(form: &JoinForm, now: Timestamp) -> Result<JoinTokenSpec, Error> {
     let mut refused = Vec::new();
     let mut keep = |wrong: Invalid| refused.push(wrong);
@@ -155,6 +155,7 @@ fn spec(form: &JoinForm, now: Timestamp) -> Result<JoinTokenSpec, Error> {
     if refused.is_empty() {
         return Ok(JoinTokenSpec { expires_at, max_uses, node_labels, ..worker(form.name.trim().to_owned()) });
     }
+    refused.extend(check_name("/name", form.name.trim()).err());
     Err(Error::invalid(refused))
 }
 
@@ -213,7 +214,9 @@ mod tests {
         let wrong = spec(&form("many", "for ever", "rack"), now()).expect_err("nothing of it can be said");
         let fields: Vec<&str> = wrong.errors.iter().map(|wrong| wrong.pointer.as_str()).collect();
         assert_eq!(fields, ["/expires_at", "/max_uses", "/node_labels"]);
-        assert!(spec(&form("-1", "1h", ""), now()).is_err());
+        let odd = JoinForm { name: "a b".into(), ..form("-1", "1h", "") };
+        let wrong = spec(&odd, now()).expect_err("two things");
+        assert_eq!(wrong.errors.iter().map(|wrong| wrong.pointer.as_str()).collect::<Vec<_>>(), ["/max_uses", "/name"]);
         assert!(spec(&form("", "1h", "a=1\na=2"), now()).is_err());
     }
 }

@@ -70,6 +70,9 @@ impl FormView {
         let mut taken = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
         if let Some(refusal) = refusal {
             taken = ["/name", "/expires_at", "/max_uses", "/node_labels"].map(|pointer| refusal.take(pointer));
+            if taken.iter().any(|of_field| !of_field.is_empty()) {
+                refusal.told_below();
+            }
         }
         let [name, lifetime, uses, labels] = taken;
         let choice = |(word, label, _)| Lifetime { word, label, chosen: word == given.lifetime };

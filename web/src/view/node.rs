@@ -49,7 +49,8 @@ impl Readmission {
     fn of(frame: &Frame, node: &Node) -> Option<Self> {
         let asked = node.status.readmission_asked_at.is_some();
         let expired = node.status.certificate_expires_at <= frame.now;
-        (asked || expired).then(|| Self { granted: asked && node.status.conditions.is_empty(), silent: !asked })
+        let granted = asked && node.status.conditions.is_empty();
+        (asked || expired).then_some(Self { granted, silent: !asked })
     }
 }
 

@@ -53,6 +53,13 @@ impl Refusal {
         }
     }
 
+    /// Where each of its values is told at its field, the whole says only that.
+    pub(crate) fn told_below(&mut self) {
+        if self.refused.is_empty() {
+            self.detail = Prose::new("Not done: what is marked below is not valid.");
+        }
+    }
+
     /// What is told beside the fields of a form: these are taken out, each for its field, and the rest is told above them.
     pub(crate) fn take(&mut self, pointer: &str) -> Vec<Refused> {
         let under = |one: &Refused| one.field.strip_prefix(pointer).is_some_and(|r| r.is_empty() || r.starts_with('/'));

@@ -3,6 +3,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod access;
+mod attention;
 mod audit;
 mod bridges;
 mod capacity;
