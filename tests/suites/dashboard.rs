@@ -1,8 +1,14 @@
 //! The dashboard in a real browser: login by link, every page, nothing broken on it, readable without scripts.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+/// Two hosts as a swarm, as its own suite has them; more than is needed here.
+#[allow(dead_code)]
+#[path = "swarm/kit.rs"]
+mod kit;
 #[path = "dashboard/layout.rs"]
 mod layout;
+#[path = "dashboard/swarm.rs"]
+mod swarm;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -72,6 +78,9 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("sandbox", "/ui/sandboxes/macvlan1", "02:42:c0:a8:7a:02"),
     ("sandbox-stopped", "/ui/sandboxes/macvlan3", "stopped"),
     ("sandbox-json", "/ui/sandboxes/macvlan1/json", "macvlan1"),
+    ("swarm-none", "/ui/swarm", "netloom swarm init"),
+    ("join-no-swarm", "/ui/swarm/join", "in no swarm"),
+    ("nodes-no-swarm", "/ui/nodes", "in no swarm"),
     ("drift", "/ui/drift", "Latest repairs"),
     ("events", "/ui/events", "sandbox.created"),
     ("audit", "/ui/audit", "sandbox.create"),

@@ -1,4 +1,4 @@
-//! The dashboard: server-rendered pages over the use cases of control, readable without JavaScript, read-only.
+//! The dashboard: server-rendered pages over the use cases of control, usable without JavaScript. It shows; what it changes is the swarm's membership.
 //!
 //! A page is a URL under `/ui` that mirrors the API's path. Its handler (`pages`) authorises and runs one or two use cases,
 //! hands the answer to a view model (`view`: text and numbers already formatted, nothing left to decide) and renders one template.
@@ -9,6 +9,7 @@
 //! | [`pages`] | a handler per page |
 //! | [`view`] | a view model per page, and the small components they are made of |
 //! | `visit` | who looks, with which request; how an answer leaves |
+//! | `form` | who sends a form, and how it is read: bounded, and from our own pages only |
 //! | `session` | the cookie, where to go after login, the check of where a form came from |
 //! | `assets` | the embedded stylesheet, script and pictures |
 //! | `error` | a failure as a page |
@@ -18,6 +19,7 @@ pub mod view;
 
 mod assets;
 mod error;
+mod form;
 mod routes;
 mod session;
 mod visit;

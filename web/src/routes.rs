@@ -6,7 +6,7 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, HttpResponse, Resource, Responder, guard};
 
-use crate::{Dashboard, assets, pages};
+use crate::{Dashboard, assets, form, pages};
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +26,7 @@ pub fn configure(dashboard: Dashboard) -> impl FnOnce(&mut ServiceConfig) {
 fn routes(config: &mut ServiceConfig) {
     config.service(page("/", home)).service(
         web::scope("/ui")
-            .app_data(pages::login::form_config())
+            .app_data(form::config(form::FORM_MAX))
             .wrap(headers())
             .service(page("", pages::overview::page))
             .service(page("/", home))
@@ -46,9 +46,17 @@ fn routes(config: &mut ServiceConfig) {
             .service(page("/audit", pages::audit::page))
             .service(page("/tokens", pages::tokens::page))
             .service(page("/search", pages::search::page))
+            .service(page("/swarm", pages::swarm::page))
+            .service(changed("/swarm/join", pages::join::page, pages::join::create))
+            .service(changed("/swarm/join/{token}/rotate", pages::join::ask_rotate, pages::join::rotate))
+            .service(changed("/swarm/join/{token}/revoke", pages::join::ask_revoke, pages::join::revoke))
+            .service(page("/nodes", pages::nodes::page))
+            .service(changed("/nodes/{node}", pages::node::page, pages::node::change))
+            .service(changed("/nodes/{node}/remove", pages::node::ask_remove, pages::node::remove))
             .service(
                 web::resource("/login")
-                    .route(web::get().to(pages::login::form))
+                    .app_data(form::config(form::LOGIN_MAX))
+                    .route(web::get().to(pages::login::show_form))
                     .route(web::post().to(pages::login::submit))
                     .default_service(web::to(pages::missing::method)),
             )
@@ -71,6 +79,19 @@ where
 {
     let reads = guard::Any(guard::Get()).or(guard::Head());
     web::resource(path).route(web::route().guard(reads).to(handler)).default_service(web::to(pages::missing::method))
+}
+
+/// A page with a form that is sent to its own address: there a login leads back to, and a reload changes nothing.
+fn changed<F, A, G, B>(path: &str, shown: F, sent: G) -> Resource
+where
+    F: Handler<A>,
+    A: FromRequest + 'static,
+    F::Output: Responder + 'static,
+    G: Handler<B>,
+    B: FromRequest + 'static,
+    G::Output: Responder + 'static,
+{
+    page(path, shown).route(web::post().to(sent))
 }
 
 fn headers() -> DefaultHeaders {

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::view::failure::FailurePage;
 use crate::view::frame::{Frame, Section, Viewer};
 use crate::view::link::encode_query;
+use crate::view::refusal::Refusal;
 use crate::{Dashboard, error, session};
 
 /// A request by somebody who is known.
@@ -33,6 +34,11 @@ impl Visit {
     /// `forbidden`, when the role lacks the permission.
     pub(crate) fn authorize<C: Command>(&self, command: C) -> Result<Authorized<C>, Error> {
         self.context.authorize(command)
+    }
+
+    /// Whether whoever looks may do this: what is not allowed is not offered either.
+    pub(crate) fn may<C: Command>(&self, command: &C) -> bool {
+        self.context.may(command)
     }
 
     /// The query string as a type of its own.
@@ -69,10 +75,25 @@ impl Visit {
         }
     }
 
-    /// A failure as a page; the audit notes who was denied what.
-    pub(crate) async fn fail(&self, failure: &Error) -> HttpResponse {
+    /// A failure, to be told beside the form that it is of.
+    pub(crate) fn refusal(&self, failure: &Error) -> Refusal {
+        Refusal::new(failure, &self.context.request_id)
+    }
+
+    /// The page with the form that was refused, as it was filled in; the audit notes who failed at what.
+    pub(crate) async fn refuse<T: Template>(&self, failure: &Error, page: &T) -> HttpResponse {
+        self.note(failure).await;
+        render(error::status(failure.kind), page)
+    }
+
+    async fn note(&self, failure: &Error) {
         self.control.note_failure(&self.context, failure.code, false).await;
         error::log(failure, &self.context.request_id);
+    }
+
+    /// A failure as a page; the audit notes who was denied what.
+    pub(crate) async fn fail(&self, failure: &Error) -> HttpResponse {
+        self.note(failure).await;
         let frame = self.frame(error::title(failure.kind), Section::None);
         render(error::status(failure.kind), &FailurePage::new(frame, failure))
     }
@@ -84,6 +105,13 @@ pub struct Turned {
     request: HttpRequest,
     request_id: String,
     failure: Option<Error>,
+}
+
+impl Turned {
+    /// Turned away whoever it is.
+    pub(crate) fn refused(request: &HttpRequest, failure: Error) -> Self {
+        Self { request: request.clone(), request_id: request_id(request), failure: Some(failure) }
+    }
 }
 
 impl fmt::Display for Turned {

@@ -14,8 +14,8 @@ use netloom_model::facts::Facts;
 use netloom_model::lease::{LeaseKind, LeaseState};
 use netloom_model::net::Span;
 use netloom_model::sandbox::SandboxState;
-use netloom_model::{NetworkId, SandboxId};
-use netloom_store::{FreeSummary, PoolRow, SandboxRow, WriteTx, events, leases, networks, pools, sandboxes};
+use netloom_model::{NetworkId, NodeId, SandboxId};
+use netloom_store::{FreeSummary, PoolRow, SandboxRow, WriteTx, events, leases, networks, nodes, pools, sandboxes};
 
 use crate::clock::now;
 use crate::command::{GetDrift, GetFacts, GetOverview};
@@ -54,7 +54,7 @@ impl Control {
         Ok(overview)
     }
 
-    /// Objects with something remarkable: refused first, then conditions, then full pools, the fullest first. And how many sandboxes are
+    /// Objects with something remarkable: refused first, then conditions and what is wrong in the swarm, then full pools, the fullest first. And how many sandboxes are
     /// in which state, by the same look.
     async fn standing(&self) -> Result<(Vec<(ObjectRef, String)>, Vec<(SandboxState, u64)>), Error> {
         let read = self.inner.store.read(|tx| {
@@ -88,6 +88,7 @@ impl Control {
                 ranked.push((1, sandbox_ref(row), format!("its namespace is gone: {}", orphaned.reason)));
             }
         }
+        ranked.extend(self.swarm_attention().await?.into_iter().map(|(object, sentence)| (1, object, sentence)));
         ranked.extend(full_pools(&parts).into_iter().map(|(object, sentence)| (2, object, sentence)));
         ranked.sort_by_key(|(rank, ..)| *rank);
         let mut told = once(ranked.into_iter().map(|(_, object, sentence)| (object, sentence)));
@@ -96,21 +97,24 @@ impl Control {
         Ok((told, by_sandbox_state(sandbox_rows.iter().map(state))))
     }
 
-    /// Which of these networks and sandboxes, named by ID, are there. A page that tells of the past links to no others.
+    /// Which of these networks, sandboxes and nodes of the swarm, named by ID, are there. A page that tells of the past links to no others.
     ///
     /// # Errors
     /// An unreadable store.
     pub async fn existing(&self, c: Authorized<GetOverview>, ids: Vec<String>) -> Result<BTreeSet<String>, Error> {
         drop(c);
         let (network_ids, sandbox_ids) = (parsed::<NetworkId>(&ids), parsed::<SandboxId>(&ids));
-        if network_ids.is_empty() && sandbox_ids.is_empty() {
+        let node_ids = parsed::<NodeId>(&ids);
+        if network_ids.is_empty() && sandbox_ids.is_empty() && node_ids.is_empty() {
             return Ok(BTreeSet::new());
         }
         let read = self.inner.store.read(|tx| {
             Box::pin(async move {
                 let networks = networks::by_ids(tx, &network_ids).await?;
                 let sandboxes = sandboxes::by_ids(tx, &sandbox_ids).await?;
-                let ids = networks.iter().map(|row| row.id.to_string());
+                let nodes = if node_ids.is_empty() { Vec::new() } else { nodes::all(tx).await? };
+                let nodes = nodes.iter().filter(|row| node_ids.contains(&row.id)).map(|row| row.id.to_string());
+                let ids = networks.iter().map(|row| row.id.to_string()).chain(nodes);
                 Ok::<_, Error>(ids.chain(sandboxes.iter().map(|row| row.id.to_string())).collect())
             })
         });

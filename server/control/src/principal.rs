@@ -162,13 +162,18 @@ impl Context {
         Self { principal, request_id, request, credential, action: "", attempt: Arc::default() }
     }
 
+    /// Whether a command would be authorised: what is not allowed need not be offered. Nothing is noted as tried.
+    pub fn may<C: Command>(&self, command: &C) -> bool {
+        self.principal.role >= command.permission().least_role()
+    }
+
     /// Authorises one command.
     ///
     /// # Errors
     /// `forbidden`, when the principal's role lacks the permission that the command needs.
     pub fn authorize<C: Command>(&self, command: C) -> Result<Authorized<C>, Error> {
         let needed = command.permission();
-        let denied = self.principal.role < needed.least_role();
+        let denied = !self.may(&command);
         if denied || needed != Permission::Read {
             self.tries(&command, denied);
         }

@@ -17,10 +17,12 @@
 //! | `member` | what a worker says to its manager, and what it hears |
 //! | `watch` | what happens by itself: who is down, the manager's own certificate |
 //! | `ports` | all that behind the ports to the wire |
+//! | `attention` | what of the swarm the front page tells of |
 //! | `denied` | refusals between nodes, and what they are to a caller |
 
 mod admit;
 mod advertise;
+mod attention;
 mod certificates;
 pub(crate) mod denied;
 mod heartbeat;

@@ -17,9 +17,9 @@
 //! | `telemetry`, `notify` | logs; readiness for the service manager |
 //! | `doctor`, `backup`, `restore`, `purge`, `exec`, `login_link`, `tokens`, `openapi` | the other commands |
 //! | `swarm`, `nodes` | the commands of a swarm |
-//! | `socket`, `table` | requests to a running daemon, through its unix socket; rows of what it answers |
 //! | `lab` | several hosts on one machine, to try it out and to test it |
 //! | `inside` | becoming a command in another namespace |
+//! | `socket`, `table` | requests to a running daemon, through its unix socket; rows of what it answers |
 
 mod background;
 mod backup;

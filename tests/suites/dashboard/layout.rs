@@ -101,6 +101,8 @@ const PAGES: &[(&str, &str)] = &[
     ("address-host", "/ui/addresses/203.0.113.7"),
     ("address-free", "/ui/addresses/192.168.122.77"),
     ("search", "/ui/search?q=e"),
+    ("swarm-none", "/ui/swarm"),
+    ("nodes-no-swarm", "/ui/nodes"),
     ("drift", "/ui/drift"),
     ("events", "/ui/events"),
     ("events-none", "/ui/events?object=nobody"),

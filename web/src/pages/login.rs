@@ -2,18 +2,15 @@
 //! its POST does. Tokens and secrets come in bodies and in that one query, and go into no page but the form itself.
 
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Data, Form, FormConfig, Query};
+use actix_web::web::{Data, Form, Query};
 use actix_web::{HttpRequest, HttpResponse};
-use netloom_control::{Error, ErrorKind};
+use netloom_control::ErrorKind;
 use serde::Deserialize;
 
 use crate::view::frame::Section;
 use crate::view::login::LoginPage;
 use crate::visit::{asked, fail_outside, outer_frame, render, request_id};
-use crate::{Dashboard, session};
-
-/// Largest login form, in bytes: a token or a secret, and where to go.
-const FORM_MAX: usize = 8192;
+use crate::{Dashboard, form, session};
 
 /// What the login page's address may carry.
 #[derive(Debug, Default, Deserialize)]
@@ -32,17 +29,8 @@ pub struct Given {
     next: Option<String>,
 }
 
-/// How the login form is read: bounded, and refused as a page.
-pub(crate) fn form_config() -> FormConfig {
-    FormConfig::default().limit(FORM_MAX).error_handler(|cause, request| {
-        let failure = Error::new(ErrorKind::Malformed, "malformed-form", format!("the form can't be read: {cause}"));
-        let answer = fail_outside(request, &failure, &request_id(request));
-        actix_web::error::InternalError::from_response(cause, answer).into()
-    })
-}
-
 /// The form; with a link's secret, one button.
-pub async fn form(request: HttpRequest, dashboard: Data<Dashboard>, asked: Option<Query<Asked>>) -> HttpResponse {
+pub async fn show_form(request: HttpRequest, dashboard: Data<Dashboard>, asked: Option<Query<Asked>>) -> HttpResponse {
     let asked = asked.map(Query::into_inner).unwrap_or_default();
     let next = session::destination(asked.next.as_deref());
     let link = asked.link.as_deref().filter(|secret| !secret.is_empty());
@@ -59,7 +47,7 @@ pub async fn form(request: HttpRequest, dashboard: Data<Dashboard>, asked: Optio
 /// Opens a session, and goes on to where the visitor wanted to be.
 pub async fn submit(request: HttpRequest, dashboard: Data<Dashboard>, given: Form<Given>) -> HttpResponse {
     if !session::same_origin(&request) {
-        return fail_outside(&request, &foreign_form(), &request_id(&request));
+        return fail_outside(&request, &form::foreign(), &request_id(&request));
     }
     let given = given.into_inner();
     let next = session::destination(given.next.as_deref());
@@ -88,7 +76,7 @@ pub async fn submit(request: HttpRequest, dashboard: Data<Dashboard>, given: For
 /// Ends the session.
 pub async fn logout(request: HttpRequest, dashboard: Data<Dashboard>) -> HttpResponse {
     if !session::same_origin(&request) {
-        return fail_outside(&request, &foreign_form(), &request_id(&request));
+        return fail_outside(&request, &form::foreign(), &request_id(&request));
     }
     if let Some(secret) = session::secret(&request)
         && let Err(failure) = dashboard.control.logout(&secret).await
@@ -120,9 +108,4 @@ fn refusal(by_link: bool) -> &'static str {
     } else {
         "This token is not known here, or it has expired."
     }
-}
-
-fn foreign_form() -> Error {
-    Error::new(ErrorKind::Forbidden, "cross-site-request", "this form was not sent by a page of the dashboard")
-        .hint("open the dashboard by the address it has in your browser, and sign in there")
 }

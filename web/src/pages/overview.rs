@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use netloom_control::Error;
-use netloom_control::command::{GetDrift, GetFacts, GetOverview};
+use netloom_control::command::{GetDrift, GetFacts, GetOverview, ListNodes, PageRequest};
+use netloom_model::swarm::{Node, Swarm};
 use tokio::time::timeout;
 
-use super::{existing, objects_of};
+use super::{existing, objects_of, swarm};
 use crate::view::frame::Section;
 use crate::view::overview::{OverviewPage, is_fresh};
 use crate::visit::Visit;
 
 /// How long the front page waits for a look at the kernel, which waits in turn for what is being made there.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// How many nodes are looked at for the front page.
+const NODES: u32 = 1000;
 
 /// The front page.
 pub async fn page(visit: Visit) -> HttpResponse {
@@ -33,5 +37,20 @@ async fn show(visit: &Visit) -> Result<OverviewPage, Error> {
     };
     let existing = existing(visit, objects_of(&overview.events)).await?;
     let frame = visit.frame("Overview", Section::Overview);
-    Ok(OverviewPage::new(frame, &overview, unready, facts.as_ref(), &existing, drift.as_deref()))
+    let page = OverviewPage::new(frame, &overview, unready, facts.as_ref(), &existing, drift.as_deref());
+    Ok(match of_swarm(visit).await? {
+        Some((swarm, nodes)) => page.in_swarm(&swarm, &nodes),
+        None => page,
+    })
+}
+
+/// The swarm that this host is in, with its nodes where this is the manager.
+async fn of_swarm(visit: &Visit) -> Result<Option<(Swarm, Vec<Node>)>, Error> {
+    let Some(swarm) = swarm::own(visit).await? else { return Ok(None) };
+    if !swarm::is_managed(&swarm) {
+        return Ok(Some((swarm, Vec::new())));
+    }
+    let command = ListNodes { page: PageRequest { limit: Some(NODES), token: None }, ..ListNodes::default() };
+    let nodes = visit.control.list_nodes(visit.authorize(command)?).await?.items;
+    Ok(Some((swarm, nodes)))
 }

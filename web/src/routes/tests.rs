@@ -54,6 +54,13 @@ async fn every_page_asks_for_a_login_and_comes_back() {
         "/ui/leases",
         "/ui/addresses/192.168.122.2",
         "/ui/addresses/fd00::2",
+        "/ui/swarm",
+        "/ui/swarm/join",
+        "/ui/swarm/join/jtk_x/rotate",
+        "/ui/swarm/join/jtk_x/revoke",
+        "/ui/nodes",
+        "/ui/nodes/machine2",
+        "/ui/nodes/machine2/remove",
         "/ui/drift",
         "/ui/events",
         "/ui/audit",
@@ -66,6 +73,42 @@ async fn every_page_asks_for_a_login_and_comes_back() {
     }
     let answer = get("/ui/leases?state=held&owner=a%20b").await;
     assert_eq!(answer.header("location"), "/ui/login?next=/ui/leases%3Fstate%3Dheld%26owner%3Da%2520b");
+}
+
+/// Every address that a form which changes something is sent to.
+const CHANGES: [&str; 5] = [
+    "/ui/swarm/join",
+    "/ui/swarm/join/jtk_x/rotate",
+    "/ui/swarm/join/jtk_x/revoke",
+    "/ui/nodes/machine2",
+    "/ui/nodes/machine2/remove",
+];
+
+fn sent(path: &str, header: (&'static str, &'static str)) -> TestRequest {
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    TestRequest::post().uri(path).insert_header(("host", "127.0.0.1:8080")).insert_header(form).insert_header(header)
+}
+
+#[actix_web::test]
+async fn forms_of_other_sites_are_refused_before_anything_else() {
+    for path in CHANGES {
+        for header in
+            [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "http://evil.test")]
+        {
+            let answer = ask(sent(path, header)).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path} {header:?}");
+            assert!(answer.body.contains("cross-site-request"), "{path}: {}", answer.body);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_form_sent_after_the_session_ended_leads_back_to_its_page() {
+    for path in CHANGES {
+        let answer = ask(sent(path, ("sec-fetch-site", "same-origin"))).await;
+        let wanted = format!("/ui/login?next={path}");
+        assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, wanted.as_str()));
+    }
 }
 
 #[actix_web::test]
@@ -90,7 +133,12 @@ async fn what_is_not_there_is_a_page_too() {
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     assert!(answer.body.contains("route-not-found") && !answer.body.contains("<script>"));
     assert!(answer.header("content-type").starts_with("text/html"));
-    for (method, path) in [(Method::POST, "/ui/networks"), (Method::DELETE, "/ui/login"), (Method::GET, "/ui/logout")] {
+    for (method, path) in [
+        (Method::POST, "/ui/networks"),
+        (Method::PUT, "/ui/nodes/machine2"),
+        (Method::DELETE, "/ui/login"),
+        (Method::GET, "/ui/logout"),
+    ] {
         let answer = ask(TestRequest::default().method(method.clone()).uri(path)).await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
     }

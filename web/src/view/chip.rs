@@ -5,6 +5,7 @@ use netloom_model::drift::Difference;
 use netloom_model::lease::{AddressState, LeaseState};
 use netloom_model::network::NetworkState;
 use netloom_model::sandbox::{EndpointState, SandboxState};
+use netloom_model::swarm::{Availability, JoinTokenState, NodeState};
 
 /// How a state should be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +120,37 @@ impl From<Difference> for Chip {
             Difference::Changed => Self::new(Tone::Warn, "changed"),
             Difference::Leftover => Self::new(Tone::Warn, "leftover"),
             Difference::Foreign => Self::new(Tone::Quiet, "foreign"),
+        }
+    }
+}
+
+impl From<NodeState> for Chip {
+    fn from(state: NodeState) -> Self {
+        let tone = match state {
+            NodeState::Ready => Tone::Good,
+            NodeState::Down => Tone::Bad,
+            NodeState::Unknown => Tone::Busy,
+        };
+        Self::new(tone, state.as_str())
+    }
+}
+
+impl From<Availability> for Chip {
+    fn from(availability: Availability) -> Self {
+        let tone = match availability {
+            Availability::Active => Tone::Good,
+            Availability::Pause | Availability::Drain => Tone::Quiet,
+        };
+        Self::new(tone, availability.as_str())
+    }
+}
+
+impl From<JoinTokenState> for Chip {
+    fn from(state: JoinTokenState) -> Self {
+        match state {
+            JoinTokenState::Active => Self::new(Tone::Good, "active"),
+            JoinTokenState::Expired => Self::new(Tone::Quiet, "expired"),
+            JoinTokenState::UsedUp => Self::new(Tone::Quiet, "used up"),
         }
     }
 }

@@ -75,9 +75,9 @@ fn tone(kind: &str) -> Tone {
     let last = kind.rsplit('.').next().unwrap_or_default();
     match last {
         word if word.ends_with("failed") => Tone::Bad,
-        "quarantined" | "orphaned" | "conflict" => Tone::Bad,
-        "repaired" => Tone::Warn,
-        "created" | "reserved" => Tone::Good,
+        "quarantined" | "orphaned" | "conflict" | "down" => Tone::Bad,
+        "repaired" | "readmission_asked" => Tone::Warn,
+        "created" | "reserved" | "joined" | "readmitted" | "ready" => Tone::Good,
         _ => Tone::Quiet,
     }
 }

@@ -21,6 +21,10 @@ pub enum Section {
     Pools,
     /// Leases and addresses.
     Leases,
+    /// The swarm that this host is in.
+    Swarm,
+    /// Its nodes.
+    Nodes,
     /// Where the kernel differs.
     Drift,
     /// Events.
@@ -69,7 +73,7 @@ pub(crate) struct Entry {
 }
 
 /// The navigation: one line per part of the dashboard. Icons are paths on a 16 x 16 grid.
-const ENTRIES: [Entry; 9] = [
+const ENTRIES: [Entry; 11] = [
     Entry {
         section: Section::Overview,
         label: "Overview",
@@ -99,6 +103,18 @@ const ENTRIES: [Entry; 9] = [
         label: "Leases",
         href: "/ui/leases",
         icon: "M2 2h12v12H2zM2 6h12M2 10h12M6 2v12M10 2v12",
+    },
+    Entry {
+        section: Section::Swarm,
+        label: "Swarm",
+        href: "/ui/swarm",
+        icon: "M6 3.5a2 2 0 1 0 4 0a2 2 0 1 0-4 0M1.5 12a2 2 0 1 0 4 0a2 2 0 1 0-4 0M10.5 12a2 2 0 1 0 4 0a2 2 0 1 0-4 0M7 5.3 4.5 10.3M9 5.3l2.5 5M5.5 12h5",
+    },
+    Entry {
+        section: Section::Nodes,
+        label: "Nodes",
+        href: "/ui/nodes",
+        icon: "M2 2.5h12v4H2zM2 9.5h12v4H2zM4.5 4.5h1M4.5 11.5h1",
     },
     Entry {
         section: Section::Drift,
@@ -258,6 +274,18 @@ impl Frame {
         let body = shell_quote(&body.to_string());
         let url = shell_quote(&format!("{}{path}", self.base));
         format!("curl -sS -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' {url} -d {body}")
+    }
+
+    /// The command that puts a document to a URL of the API, complete with the token.
+    pub(crate) fn put(&self, path: &str, body: &serde_json::Value) -> String {
+        format!("{}\n{} -X PUT", self.set_token(), self.curl_post(path, body))
+    }
+
+    /// The command that changes what a URL of the API names by a merge patch, complete with the token.
+    pub(crate) fn patch(&self, path: &str, patch: &serde_json::Value) -> String {
+        let patch = shell_quote(&patch.to_string());
+        let kind = "-H 'Content-Type: application/merge-patch+json'";
+        format!("{}\n{} -X PATCH {kind} -d {patch}", self.set_token(), self.curl(path))
     }
 
     pub(crate) fn asset(&self, file: &str) -> String {

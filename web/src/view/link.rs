@@ -45,13 +45,21 @@ pub fn address(address: &str) -> String {
     format!("/ui/addresses/{}", encode(address))
 }
 
+/// A node's page, by ID or its host's name.
+pub fn node(reference: &str) -> String {
+    format!("/ui/nodes/{}", encode(reference))
+}
+
 /// The page of an object, where it has one. `gone` names an object that may be no more: then the ID, which is never reused.
 pub fn object(object: &ObjectRef) -> Option<String> {
     match object.kind {
         ObjectKind::Network => Some(network(&object.id)),
         ObjectKind::Sandbox => Some(sandbox(&object.id)),
         ObjectKind::Lease => Some(format!("/ui/search?q={}", encode_query(&object.id))),
-        ObjectKind::Endpoint | ObjectKind::Node | ObjectKind::Token | ObjectKind::Swarm | ObjectKind::JoinToken => None,
+        ObjectKind::Node => Some(node(&object.id)),
+        ObjectKind::Swarm => Some("/ui/swarm".to_owned()),
+        ObjectKind::JoinToken => Some("/ui/swarm/join".to_owned()),
+        ObjectKind::Endpoint | ObjectKind::Token => None,
     }
 }
 

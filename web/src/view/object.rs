@@ -48,12 +48,15 @@ impl ObjectLink {
     }
 }
 
-/// The page of an object that an event tells of, when it is still there. The page of an address is always there.
+/// The page of an object that an event tells of, when it is still there. The pages of an address and of the swarm are always there.
 pub fn past_href(object: &ObjectRef, existing: &BTreeSet<String>) -> Option<String> {
     match object.kind {
-        ObjectKind::Network | ObjectKind::Sandbox => link::object(object).filter(|_| existing.contains(&object.id)),
+        ObjectKind::Network | ObjectKind::Sandbox | ObjectKind::Node => {
+            link::object(object).filter(|_| existing.contains(&object.id))
+        }
         ObjectKind::Lease => object.name.parse::<IpAddr>().ok().map(|_| link::address(&object.name)),
-        ObjectKind::Endpoint | ObjectKind::Node | ObjectKind::Token | ObjectKind::Swarm | ObjectKind::JoinToken => None,
+        ObjectKind::Swarm => link::object(object),
+        ObjectKind::Endpoint | ObjectKind::Token | ObjectKind::JoinToken => None,
     }
 }
 

@@ -7,6 +7,7 @@ use netloom_control::control::Overview;
 use netloom_model::drift::Drift;
 use netloom_model::facts::Facts;
 use netloom_model::sandbox::SandboxState;
+use netloom_model::swarm::{Node, Swarm};
 
 use super::chip::{Chip, Tone};
 use super::drift::Summary;
@@ -15,6 +16,7 @@ use super::format;
 use super::frame::Frame;
 use super::link;
 use super::networks::first_network;
+use super::nodes::NodeStrip;
 use super::object::ObjectLink;
 use super::pool::Usage;
 use super::prose::Prose;
@@ -57,6 +59,8 @@ pub struct OverviewPage {
     leases_total: String,
     events: Vec<EventRow>,
     create: Option<String>,
+    role: Option<&'static str>,
+    nodes: Option<NodeStrip>,
 }
 
 impl OverviewPage {
@@ -113,8 +117,18 @@ impl OverviewPage {
             events: overview.events.iter().map(|event| EventRow::new(&frame, event, existing)).collect(),
             create: is_fresh(overview).then(|| frame.first_post("/api/v1/networks", &first_network(facts))),
             pools: pools.collect(),
+            role: None,
+            nodes: None,
             frame,
         }
+    }
+
+    /// The front page of a host in a swarm, of a manager with its nodes.
+    #[must_use]
+    pub fn in_swarm(mut self, swarm: &Swarm, nodes: &[Node]) -> Self {
+        self.role = Some(swarm.status.role.as_str());
+        self.nodes = (!nodes.is_empty()).then(|| NodeStrip::new(nodes, swarm.status.nodes));
+        self
     }
 }
 

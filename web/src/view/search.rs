@@ -17,7 +17,7 @@ use super::sandboxes::SandboxTable;
 /// What a text asks for, by its form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
-    /// A page that is known at once: an address, a subnet, a MAC, the ID of a network or sandbox.
+    /// A page that is known at once: an address, a subnet, a MAC, the ID of a network, sandbox or node.
     Page(String),
     /// A lease by its ID.
     Lease(String),
@@ -42,6 +42,7 @@ impl Asked {
             match text.split('_').next() {
                 Some("net") => return Self::Page(link::network(text)),
                 Some("sbx") => return Self::Page(link::sandbox(text)),
+                Some("nod") => return Self::Page(link::node(text)),
                 Some("lse") => return Self::Lease(text.to_owned()),
                 _ => {}
             }

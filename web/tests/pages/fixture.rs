@@ -5,6 +5,7 @@ mod access;
 mod drift;
 mod ipam;
 mod pages;
+pub(crate) mod swarm;
 
 use std::collections::BTreeSet;
 

@@ -7,6 +7,7 @@ mod fixture;
 mod html;
 mod palette;
 mod structure;
+mod swarm;
 
 use std::path::Path;
 

@@ -9,7 +9,7 @@ use crate::html::{Piece, pieces};
 const VOID: [&str; 7] = ["meta", "link", "input", "br", "rect", "circle", "path"];
 
 /// Every address that a page may lead to.
-const ROUTES: [&str; 26] = [
+const ROUTES: [&str; 34] = [
     "/ui",
     "/ui/networks",
     "/ui/networks/*",
@@ -22,6 +22,13 @@ const ROUTES: [&str; 26] = [
     "/ui/ipam",
     "/ui/leases",
     "/ui/addresses/*",
+    "/ui/swarm",
+    "/ui/swarm/join",
+    "/ui/swarm/join/*/rotate",
+    "/ui/swarm/join/*/revoke",
+    "/ui/nodes",
+    "/ui/nodes/*",
+    "/ui/nodes/*/remove",
     "/ui/drift",
     "/ui/events",
     "/ui/audit",
@@ -34,6 +41,7 @@ const ROUTES: [&str; 26] = [
     "/api/v1/*",
     "/api/v1/*/*",
     "/api/v1/*/*/leases",
+    "/api/v1/swarm/join-tokens/*",
     "#main",
     "#attention",
 ];
@@ -161,7 +169,10 @@ fn fields_have_labels_and_table_headers_a_scope() {
         let labels: BTreeSet<&str> =
             pieces.iter().filter(|piece| piece.is("label")).filter_map(|l| l.attribute("for")).collect();
         for piece in &pieces {
-            if (piece.is("input") && piece.attribute("type") != Some("hidden")) || piece.is("select") {
+            if (piece.is("input") && piece.attribute("type") != Some("hidden"))
+                || piece.is("select")
+                || piece.is("textarea")
+            {
                 assert!(piece.attribute("id").is_some_and(|id| labels.contains(id)), "{name}: {piece:?}");
             }
             if piece.is("th") {

@@ -4,6 +4,7 @@
 
 mod access;
 mod attachments;
+mod attention;
 mod audit;
 mod bridges;
 mod capacity;

@@ -1,0 +1,230 @@
+//! The pages of a swarm, on a manager and on its worker: a host is added by the command that is shown once, changed, and removed, all without
+//! scripts; what is refused stands in place; who may not is refused. Nothing is cut off on any screen.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use fantoccini::Locator;
+use netloom_tests::browser::{Page, browse};
+use netloom_tests::client::Answer;
+use netloom_tests::{Host, json};
+
+use super::{layout, link, log_in, picture};
+use crate::kit::{Pair, netloom, swarm_state};
+
+/// Asks the service while a browser is open: what asks may not do so on the browser's own thread.
+fn apart<T: Send>(ask: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(ask).join()).unwrap()
+}
+
+async fn open(page: &Page, path: &str) -> String {
+    page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.unwrap();
+    text(page).await
+}
+
+/// What the page says, with single spaces.
+async fn text(page: &Page) -> String {
+    let main = page.window.find(Locator::Css("main")).await.unwrap().text().await.unwrap();
+    main.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+async fn fill(page: &Page, name: &str, value: &str) {
+    let field = page.window.find(Locator::Id(name)).await.unwrap();
+    field.clear().await.unwrap();
+    field.send_keys(value).await.unwrap();
+}
+
+async fn press(page: &Page, css: &str) {
+    page.window.find(Locator::Css(css)).await.unwrap_or_else(|_| panic!("no {css}")).click().await.unwrap();
+}
+
+/// Sends a form as a program would, with the token of a role.
+fn send(host: &Host, role: &str, path: &str, form: &str) -> Answer {
+    static SENT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("{role}-{}", SENT.fetch_add(1, Ordering::Relaxed));
+    let made = host.client().post("tokens", &json!({"name": name, "role": role})).is(201);
+    let client = host.tcp().header("authorization", &format!("Bearer {}", made["secret"].as_str().unwrap()));
+    client.send("POST", path, Some(("application/x-www-form-urlencoded", form.into()))).unwrap()
+}
+
+#[test]
+fn a_host_is_added_changed_and_removed_without_scripts() {
+    let pair = Pair::new();
+    pair.init();
+    let client = pair.manager.client();
+    let link = link(&pair.manager);
+    browse(&pair.manager, false, async |page: Page| {
+        log_in(&page, &link).await;
+        open(&page, "/ui/swarm/join").await;
+        fill(&page, "name", "rack-7").await;
+        fill(&page, "uses", "1").await;
+        fill(&page, "labels", "rack=7").await;
+        press(&page, "main form button").await;
+        let command = page.window.find(Locator::Css(".made pre code")).await.unwrap().text().await.unwrap();
+        picture(&page, "join-made").await;
+        let again = open(&page, "/ui/swarm/join").await;
+        assert!(!again.contains("SWMTKN") && again.contains("rack-7"), "shown once: {again}");
+
+        apart(|| {
+            netloom(&pair.worker, command.strip_prefix("netloom ").unwrap()).ok();
+            pair.becomes("ready");
+        });
+        assert!(open(&page, "/ui/swarm/join").await.contains("1 of 1"));
+
+        // What is refused stands at its field, and what was filled in stays.
+        fill(&page, "name", "a b").await;
+        fill(&page, "uses", "many").await;
+        press(&page, "main form button").await;
+        let wrong = page.window.find(Locator::Id("uses-refused")).await.unwrap().text().await.unwrap();
+        assert!(wrong.contains("whole number"), "{wrong}");
+        page.window.find(Locator::Id("name-refused")).await.expect("everything at once");
+        assert!(text(&page).await.contains("what is marked below"));
+        let name = page.window.find(Locator::Id("name")).await.unwrap().prop("value").await.unwrap();
+        assert_eq!(name.as_deref(), Some("a b"));
+        picture(&page, "join-refused").await;
+
+        // Another secret, after a question.
+        press(&page, "a[href$='/rotate']").await;
+        press(&page, "main form button").await;
+        let shown = page.window.find(Locator::Css(".made pre code")).await.unwrap().text().await.unwrap();
+        assert!(shown.contains("SWMTKN") && shown != command, "{shown}");
+        open(&page, "/ui/swarm/join").await;
+        press(&page, "a[href$='/revoke']").await;
+        press(&page, "main form button").await;
+        assert_eq!(apart(|| client.get("swarm/join-tokens").is(200)["items"].as_array().map(Vec::len)), Some(1));
+
+        let node = apart(|| pair.node());
+        let id = node["id"].as_str().unwrap();
+        let nodes = open(&page, "/ui/nodes").await;
+        assert!(nodes.contains(id) && nodes.contains("this host") && nodes.contains("rack=7"), "{nodes}");
+        open(&page, &format!("/ui/nodes/{id}")).await;
+        page.window.find(Locator::Id("availability")).await.unwrap().select_by_value("drain").await.unwrap();
+        press(&page, "main form button").await;
+        assert!(text(&page).await.contains("drain"));
+        assert_eq!(apart(|| pair.node())["availability"], "drain");
+
+        press(&page, "a[href$='/remove']").await;
+        picture(&page, "node-remove").await;
+        press(&page, "#force").await;
+        press(&page, "main form button").await;
+        assert_eq!(page.window.current_url().await.unwrap().path(), "/ui/nodes");
+        let left = apart(|| client.get("nodes").is(200));
+        assert_eq!(left["items"].as_array().map(Vec::len), Some(1), "{left}");
+    });
+}
+
+#[test]
+fn who_may_not_change_is_refused_and_what_can_not_be_done_is_said_in_place() {
+    let pair = Pair::joined();
+    let node = pair.node();
+    let id = node["id"].as_str().unwrap();
+    let host = &pair.manager;
+    let worker = host.client().get("swarm/join-tokens").is(200)["items"][0]["id"].as_str().unwrap().to_owned();
+    for (path, form) in [
+        ("/ui/swarm/join".to_owned(), "name=mine&lifetime=1h"),
+        (format!("/ui/swarm/join/{worker}/rotate"), ""),
+        (format!("/ui/swarm/join/{worker}/revoke"), ""),
+        (format!("/ui/nodes/{id}"), "availability=drain"),
+        (format!("/ui/nodes/{id}"), "readmit=yes"),
+        (format!("/ui/nodes/{id}/remove"), "force=yes"),
+    ] {
+        for role in ["viewer", "operator"] {
+            let answer = send(host, role, &path, form);
+            assert_eq!(answer.status, 403, "{role} {path}: {}", answer.text);
+            assert!(!answer.text.contains("SWMTKN"), "{}", answer.text);
+        }
+    }
+    assert_eq!(pair.node()["spec_revision"], node["spec_revision"], "nothing of it was done");
+    assert_eq!(host.client().get("swarm/join-tokens").is(200)["items"].as_array().map(Vec::len), Some(1));
+    let denied = host.client().get("audit?decision=denied&limit=1000").is(200).to_string();
+    for action in ["join_token.create", "join_token.rotate", "join_token.revoke", "node.update", "node.remove"] {
+        assert!(denied.contains(action), "{action} is not in the audit: {denied}");
+    }
+
+    let good = send(host, "admin", &format!("/ui/nodes/{id}"), "readmit=yes");
+    assert_eq!(good.status, 409, "{}", good.text);
+    assert!(good.text.contains("certificate-good") && good.text.contains("Change the availability"), "{}", good.text);
+    let ready = send(host, "admin", &format!("/ui/nodes/{id}/remove"), "");
+    assert_eq!(ready.status, 409, "{}", ready.text);
+    assert!(ready.text.contains("node-ready") && ready.text.contains("name=\"force\""), "{}", ready.text);
+    let taken = send(host, "admin", "/ui/swarm/join", "name=worker");
+    assert_eq!(taken.status, 409, "{}", taken.text);
+    assert!(taken.text.contains("name-taken") && taken.text.contains("value=\"worker\""), "{}", taken.text);
+    pair.becomes("ready");
+}
+
+/// Every page of a manager, at every width that people have; the node of a host that is down is called `ID`.
+const PAGES: &[(&str, &str, &str)] = &[
+    ("overview-swarm", "/ui", "1 of 2 ready"),
+    ("swarm", "/ui/swarm", "Authority's digest"),
+    ("join", "/ui/swarm/join", "Make a token"),
+    ("join-rotate", "/ui/swarm/join/worker/rotate", "another secret"),
+    ("nodes", "/ui/nodes", "it has not reported since"),
+    ("node", "/ui/nodes/ID", "Latest events"),
+    ("node-remove", "/ui/nodes/ID/remove", "netloom node rm"),
+];
+
+const WIDTHS: [(u32, bool); 6] = [(1024, false), (1280, true), (1440, false), (800, false), (390, true), (360, false)];
+
+async fn walk(page: &Page, pages: &[(&str, &str, &str)], id: &str) {
+    let mut wrong = Vec::new();
+    for (width, dark) in WIDTHS {
+        page.dress(width, 900, dark).await;
+        for (name, path, fact) in pages {
+            let said = open(page, &path.replace("ID", id)).await;
+            if !said.contains(fact) {
+                wrong.push(format!("{name}: `{fact}` is not on it: {said}"));
+            }
+            let found = page.window.execute(layout::CUT_OFF, Vec::new()).await.unwrap();
+            if found != json!([]) {
+                wrong.push(format!("{name} at {width}: {found}"));
+            }
+            picture(page, &format!("{width}-{name}")).await;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let complaints = page.complaints().await;
+    assert_eq!((complaints.console, complaints.requests), (Vec::<String>::new(), Vec::<String>::new()));
+}
+
+#[test]
+fn a_node_that_is_down_needs_attention_on_every_screen() {
+    let pair = Pair::joined();
+    pair.worker.kill();
+    let id = pair.becomes("down")["id"].as_str().unwrap().to_owned();
+    let link = link(&pair.manager);
+    browse(&pair.manager, true, async |page: Page| {
+        log_in(&page, &link).await;
+        page.complaints().await;
+        let front = open(&page, "/ui").await;
+        assert!(front.contains("needs attention") && front.contains("the node is down"), "{front}");
+        walk(&page, PAGES, &id).await;
+    });
+}
+
+#[test]
+fn a_worker_whose_manager_is_away_says_so_and_what_works_meanwhile() {
+    let pair = Pair::joined();
+    let link = link(&pair.worker);
+    browse(&pair.worker, true, async |page: Page| {
+        log_in(&page, &link).await;
+        page.complaints().await;
+        let (calm, front) = (open(&page, "/ui/swarm").await, open(&page, "/ui").await);
+        assert!(calm.contains("worker, connected") && calm.contains("In touch with the manager"), "{calm}");
+        assert!(front.contains("worker of a swarm") && front.contains("all is well"), "{front}");
+        open(&page, "/ui/swarm").await;
+        picture(&page, "swarm-worker").await;
+        apart(|| {
+            pair.manager.stop();
+            swarm_state(&pair.worker, "disconnected");
+        });
+        let front = open(&page, "/ui").await;
+        assert!(front.contains("needs attention") && front.contains("the manager is not reached"), "{front}");
+        let pages = [
+            ("overview-worker", "/ui", "what runs here goes on"),
+            ("swarm-cut-off", "/ui/swarm", "What works meanwhile"),
+            ("nodes-elsewhere", "/ui/nodes", "192.168.122.185"),
+            ("join-elsewhere", "/ui/swarm/join", "192.168.122.185"),
+        ];
+        walk(&page, &pages, "").await;
+    });
+}

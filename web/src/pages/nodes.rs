@@ -1,0 +1,49 @@
+//! `/ui/nodes`: the nodes of the swarm.
+
+use actix_web::HttpResponse;
+use netloom_control::Error;
+use netloom_control::command::ListNodes;
+use netloom_model::Invalid;
+use netloom_model::invalid::Code;
+use netloom_model::swarm::{Swarm, SwarmRole};
+
+use super::swarm::{elsewhere, is_managed, own};
+use super::{part, text};
+use crate::view::frame::Section;
+use crate::view::nodes::{NodeFilter, NodesPage};
+use crate::visit::Visit;
+
+/// The nodes, or where to ask for them.
+pub async fn page(visit: Visit) -> HttpResponse {
+    match own(&visit).await {
+        Ok(Some(swarm)) if is_managed(&swarm) => visit.answer(show(&visit, &swarm).await).await,
+        Ok(other) => visit.answer(Ok(elsewhere(&visit, "Nodes", Section::Nodes, other.as_ref()))).await,
+        Err(failure) => visit.fail(&failure).await,
+    }
+}
+
+async fn show(visit: &Visit, swarm: &Swarm) -> Result<NodesPage, Error> {
+    let filter: NodeFilter = visit.query()?;
+    let command = ListNodes {
+        role: text(&filter.role).map(|word| role(&word)).transpose()?,
+        labels: text(&filter.label).map(|label| pair(&label)).into_iter().collect(),
+        page: part(&filter.page_token),
+        ..ListNodes::default()
+    };
+    let page = visit.control.list_nodes(visit.authorize(command)?).await?;
+    Ok(NodesPage::new(visit.frame("Nodes", Section::Nodes), filter, &page, swarm.status.node))
+}
+
+fn role(word: &str) -> Result<SwarmRole, Invalid> {
+    SwarmRole::ALL
+        .into_iter()
+        .find(|role| role.as_str() == word)
+        .ok_or_else(|| Invalid::new("?role", Code::Format, word, "no role of a node").hint("`manager` or `worker`"))
+}
+
+fn pair(label: &str) -> (String, Option<String>) {
+    match label.split_once('=') {
+        Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+        None => (label.to_owned(), None),
+    }
+}
