@@ -33,6 +33,7 @@ pub(super) fn first_addresses(host: &Host) {
     host.net.run("ip addr add 2001:db8:1::1/64 dev parent0 nodad");
     // Without one nobody is asked for on behalf of others.
     host.net.run("ip addr add fe80::1/64 dev parent0 nodad");
+    routed(host, "parent0");
     outside(&host.lan, "wire0", ONE, ["203.0.113.1", "2001:db8:1::1"]);
 }
 
@@ -45,6 +46,13 @@ pub(super) fn addresses_of_second(host: &Host) {
     host.net.run("ip addr add 198.51.100.1/24 dev parent1");
     host.net.run("ip addr add 2001:db8:2::1/64 dev parent1 nodad");
     host.net.run("ip addr add fe80::1/64 dev parent1 nodad");
+    routed(host, "parent1");
+}
+
+/// The kernel puts the routes to an IPv6 address of its own into its tables a little later.
+fn routed(host: &Host, link: &str) {
+    let there = || host.net.run(&format!("ip -6 route show table local dev {link}")).contains("fe80::1");
+    until("the address is routed to", SOON, || there().then_some(()));
 }
 
 /// Somebody outside, who takes this host for a router.
