@@ -14,9 +14,9 @@ pub(crate) mod view;
 
 use std::collections::BTreeMap;
 
-use netloom_model::NetworkId;
 use netloom_model::assignment::Key;
 use netloom_model::network::Network;
+use netloom_model::{NetworkId, NodeId};
 use netloom_store::{NetworkQuery, NetworkRow, Place, PoolRow, ReadTx, events, networks};
 
 use crate::command::{GetNetwork, ListNetworks, Page, Written};
@@ -143,6 +143,20 @@ pub(crate) fn reserved_of(
     // The spec was checked when it was stored.
     let read = pool::pools(&mut Problems::default(), &row.spec, &known);
     read.into_iter().map(|pool| (pool.key, pool.reserved)).collect()
+}
+
+/// Refuses to write to the copy of a network that is the manager's, on a worker of the swarm.
+///
+/// # Errors
+/// `not-manager`.
+pub(crate) fn not_copied(row: &NetworkRow, node: NodeId) -> Result<(), Error> {
+    if !row.is_replica(node) {
+        return Ok(());
+    }
+    let detail =
+        format!("network `{}` is the swarm's, and this host is a worker of it: its manager is to be asked", row.name);
+    Err(Error::conflict("not-manager", detail)
+        .hint("`GET /api/v1/swarm` says where the manager is; send the request to its API"))
 }
 
 /// A network that is on its way out takes no change.

@@ -308,11 +308,14 @@ pub async fn count_by_driver(tx: &mut ReadTx<'_>) -> Result<Vec<(Driver, u64)>, 
     tx.rows(statement, |c| Ok((c.driver()?, c.count()?))).await
 }
 
-/// Networks that nothing is on: not predefined, not being removed, without endpoints. By name.
+/// Networks of this node's own, and of the swarm's that it manages, that nothing is on: not predefined, not being removed, without endpoints here and
+/// attachments from elsewhere. By name.
 pub async fn unused(tx: &mut ReadTx<'_>) -> Result<Vec<NetworkRow>, Error> {
+    let own = tx.node().to_string();
     let statement = sql(select!(
-        "WHERE n.predefined = 0 AND n.deleting = 0
-         AND NOT EXISTS (SELECT 1 FROM endpoint AS e WHERE e.network_id = n.id) ORDER BY n.name"
+        "WHERE n.predefined = 0 AND n.deleting = 0 AND n.node = $1
+         AND NOT EXISTS (SELECT 1 FROM endpoint AS e WHERE e.network_id = n.id)
+         AND NOT EXISTS (SELECT 1 FROM attachment AS a WHERE a.network_id = n.id AND a.gone = 0) ORDER BY n.name"
     ));
-    tx.rows(statement, row).await
+    tx.rows(statement.bind(own), row).await
 }

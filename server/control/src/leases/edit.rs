@@ -17,7 +17,7 @@ use crate::control::Control;
 use crate::edit::{Edit, Whole};
 use crate::error::{Error, ErrorKind};
 use crate::journal::{Actor, lease_ref, with};
-use crate::networks::{self, not_deleting};
+use crate::networks::{self, not_copied, not_deleting};
 use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
@@ -112,6 +112,7 @@ impl Job for Write {
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
         let network = networks::find(tx, &self.network).await?;
         not_deleting(&network)?;
+        not_copied(&network, tx.node())?;
         match (find(tx, &network, &self.lease).await, &self.make) {
             (Ok(row), _) => Ok((self.change(tx, &network, row).await?, false)),
             (Err(error), Some(make)) if error.kind == ErrorKind::NotFound => {

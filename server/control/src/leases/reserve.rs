@@ -22,7 +22,7 @@ use crate::idempotency::Again;
 use crate::journal::{Actor, lease_ref, with};
 use crate::networks::fixed::Stamp;
 use crate::networks::host::Host;
-use crate::networks::{self, not_deleting};
+use crate::networks::{self, not_copied, not_deleting};
 use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
@@ -139,6 +139,7 @@ impl Job for Reserve {
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<LeaseRow, Error> {
         let network = networks::find(tx, &self.network).await?;
         not_deleting(&network)?;
+        not_copied(&network, tx.node())?;
         let key = &self.spec.key;
         if let Some(other) = leases::by_key(tx, network.id, key).await? {
             let detail = format!("network `{}` has a lease `{key}` already, of {}", network.name, other.address);
@@ -219,6 +220,7 @@ impl Job for Release {
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<LeaseRow, Error> {
         let network = networks::find(tx, &self.network).await?;
+        not_copied(&network, tx.node())?;
         let row = find(tx, &network, &self.lease).await?;
         if row.owner.kind != OwnerKind::Reservation && row.state != LeaseState::Quarantined {
             return Err(has_holder(&row));

@@ -11,8 +11,8 @@ use netloom_model::plan::Refusal;
 use netloom_model::{NetworkId, SandboxId};
 use netloom_store::{AttachmentRow, EndpointRow, NetworkRow, WriteTx, attachments, endpoints, networks, sandboxes};
 
-use super::one;
 use super::view::{self, NetworkParts};
+use super::{not_copied, one};
 use crate::audit::Difference;
 use crate::clock::now;
 use crate::command::{RemoveNetwork, WriteOptions, Written};
@@ -147,6 +147,7 @@ impl Job for Remove {
         let Some(mut row) = networks::by_id(tx, self.id).await? else {
             return Err(Error::not_found("network", &self.id.to_string()));
         };
+        not_copied(&row, tx.node())?;
         self.precondition.check("network", &row.name, Some(row.spec_revision))?;
         let mut keys = vec![Key::Network(self.id)];
         if !row.deleting {

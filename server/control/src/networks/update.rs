@@ -15,7 +15,7 @@ use netloom_store::{EndpointRow, NetworkRow, PoolRow, WriteTx, endpoints, networ
 use super::create::{Adding, add_pools};
 use super::fixed::{self, Stamp};
 use super::view::{self, NetworkParts};
-use super::{find, not_deleting, one};
+use super::{find, not_copied, not_deleting, one};
 use crate::allocation::held_by;
 use crate::assignments;
 use crate::audit::Difference;
@@ -207,6 +207,7 @@ impl Job for Update {
             return Err(Error::not_found("network", &self.id.to_string()));
         };
         not_deleting(&old)?;
+        not_copied(&old, tx.node())?;
         self.precondition.check("network", &old.name, Some(old.spec_revision))?;
         let spec = self.edit.of(&old.spec)?;
         if old.predefined && spec != old.spec {

@@ -41,6 +41,7 @@ pub(crate) async fn settle(
 ) -> Result<Settled, Error> {
     let settings = match (swarm::get(tx).await?, underlay::of_this_node(tx, node).await?) {
         (Some(swarm), Some(_)) => swarm.spec.settings(),
+        (None, Some(_)) => return Err(not_manager(&spec.name)),
         _ => return Err(no_swarm(&spec.name)),
     };
     let vni = vni(tx, spec).await?;
@@ -52,6 +53,13 @@ fn no_swarm(name: &str) -> Error {
     let detail = format!("network `{name}` would be the swarm's, and this host is in none");
     Error::new(ErrorKind::Conflict, "no-swarm", detail)
         .hint("make one first, with `netloom swarm init` or PUT /api/v1/swarm, or choose driver `bridge`")
+}
+
+fn not_manager(name: &str) -> Error {
+    let detail =
+        format!("network `{name}` would be the swarm's, and this host is a worker of it: its manager is to be asked");
+    Error::conflict("not-manager", detail)
+        .hint("`GET /api/v1/swarm` says where the manager is; send the request to its API")
 }
 
 async fn vni(tx: &mut ReadTx<'_>, spec: &NetworkSpec) -> Result<u32, Error> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use netloom_control::command::{JoinSwarm, LeaveSwarm, PutSwarm, SwarmPut, UpdateSwarm};
+use netloom_control::command::{JoinSwarm, LeaveSwarm, Prune, PutSwarm, SwarmPut, UpdateSwarm};
 use netloom_control::members::{Manager, Member};
 use netloom_control::{Control, Precondition};
 use netloom_model::network::Scope;
@@ -208,6 +208,26 @@ async fn the_data_paths_port_changes_while_nobody_is_on_an_overlay_network() {
     pair.worker.remove_sandbox("there").await.expect("removed");
     pair.heartbeat().await;
     patch(4790).await.expect("changed");
+}
+
+#[tokio::test]
+async fn what_is_the_managers_a_worker_does_not_change() {
+    let pair = Pair::new().await;
+    pair.manager.create_network(json!({"name": "far", "driver": "overlay"})).await.expect("a network");
+    pair.until(async |pair: &Pair| pair.worker.network("far").await.is_ok()).await;
+    let made = pair.worker.create_network(json!({"name": "other", "driver": "overlay"})).await;
+    let patched = pair.worker.patch_network("far", json!({"description": "mine"})).await;
+    let removed = pair.worker.remove_network("far", true).await;
+    for refused in [made, patched, removed] {
+        assert_eq!(refused.expect_err("the manager's").code, "not-manager");
+    }
+    let pruned = pair.worker.control.prune(pair.worker.may(Prune), Default::default()).await;
+    pruned.expect("nothing to prune");
+    assert!(pair.worker.network("far").await.is_ok());
+    // Nor is anything pruned at the manager that a worker is on.
+    pair.worker.on("there", "far").await.expect("a sandbox");
+    pair.manager.control.prune(pair.manager.may(Prune), Default::default()).await.expect("nothing to prune");
+    assert!(pair.manager.network("far").await.is_ok());
 }
 
 #[tokio::test]
