@@ -28,6 +28,8 @@ pub struct Lab {
     // After the machine: what runs there has ended when the directory goes.
     dir: TempDir,
     binary: PathBuf,
+    /// How often the nodes of a swarm report, where that is other than usual.
+    pub heartbeat: Option<Duration>,
 }
 
 /// A host of a lab.
@@ -55,7 +57,7 @@ impl Lab {
     /// Without root, or when the kernel refuses.
     pub fn machine(binary: &str) -> Self {
         let dir = TempDir::with_prefix("netloom-lab-").expect("a temporary directory can be made");
-        Self { machine: Namespace::new(), dir, binary: binary.into() }
+        Self { machine: Namespace::new(), dir, binary: binary.into(), heartbeat: None }
     }
 
     /// A lab whose hosts are ready.
@@ -83,6 +85,10 @@ impl Lab {
     pub fn command(&self, line: &str) -> Command {
         let mut command = self.machine.command(&self.binary.to_string_lossy());
         command.args(line.split_whitespace()).env("NETLOOM_LAB_DIR", self.dir()).env_remove("NETLOOM_FAULT");
+        if let Some(heartbeat) = self.heartbeat {
+            // The daemons have it from the command that starts them.
+            command.env("NETLOOM_SWARM_HEARTBEAT", heartbeat.as_millis().to_string());
+        }
         command
     }
 
@@ -183,6 +189,43 @@ impl LabHost<'_> {
         let answer = self.client().get(&format!("sandboxes/{sandbox}")).is(200);
         let netns = answer["status"]["netns"].as_str().unwrap_or_else(|| panic!("no namespace: {answer}"));
         self.lab.machine.try_run_in(netns, line)
+    }
+
+    /// As [`Self::try_in_sandbox`], with the output read as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[track_caller]
+    pub fn json_in_sandbox(&self, sandbox: &str, line: &str) -> Value {
+        let text = self.try_in_sandbox(sandbox, line).ok();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("`{line}` gave no JSON ({error}):\n{text}"))
+    }
+
+    /// Path of a sandbox's namespace, seen from the tests.
+    ///
+    /// # Panics
+    /// When it has none.
+    #[track_caller]
+    pub fn netns_of(&self, sandbox: &str) -> PathBuf {
+        let answer = self.client().get(&format!("sandboxes/{sandbox}")).is(200);
+        let netns = answer["status"]["netns"].as_str().unwrap_or_else(|| panic!("no namespace: {answer}"));
+        self.lab.machine.outside(netns)
+    }
+
+    /// Runs a line in the namespace that overlay networks are in on this host, whatever comes of it.
+    #[track_caller]
+    pub fn try_in_overlay(&self, line: &str) -> Said {
+        self.lab.machine.try_run_in(&format!("{}/netns/overlay", self.run_dir.display()), line)
+    }
+
+    /// What is mounted under its run directory, which the machine sees.
+    #[track_caller]
+    pub fn mounts(&self) -> Vec<String> {
+        let run = format!("{}/", self.run_dir.display());
+        let mounts = self.lab.machine.run("awk {print$5} /proc/self/mountinfo");
+        let mut own: Vec<String> = mounts.lines().filter(|mount| mount.starts_with(&run)).map(str::to_owned).collect();
+        own.sort_unstable();
+        own
     }
 
     /// Whether somebody answers a ping from the host.
@@ -301,6 +344,17 @@ impl LabHost<'_> {
         self.lab.machine.shell(&format!(
             "grep -o ' {run}/[^ ]*' /proc/self/mountinfo | sort -r | while read m; do umount -l \"$m\"; done
              rm -rf {run} && mkdir {run}"
+        ));
+    }
+
+    /// As [`Self::wipe_run_dir`], and the links and rules that Netloom made go, too: all that a reboot takes.
+    #[track_caller]
+    pub fn forget_kernel(&self) {
+        self.wipe_run_dir();
+        self.lab.machine.shell(&format!(
+            "nsenter --net={} sh -c 'nft flush ruleset
+             for l in $(ip -o link show group 28268 | cut -d: -f2 | cut -d@ -f1); do ip link del $l; done; true'",
+            self.netns
         ));
     }
 }

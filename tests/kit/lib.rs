@@ -11,6 +11,7 @@
 //! | [`mod@lab`] | several hosts, made by `netloom lab`, and what may befall them |
 //! | [`firewalls`] | firewalls of others: Docker itself, and what mimics the rest |
 //! | [`damage`] | what somebody may break, and how to see that it is whole again |
+//! | [`dice`] | chance that can be had again |
 //! | [`client`] | HTTP over the unix socket or TCP, with JSON at hand |
 //! | [`stream`] | server-sent events |
 //! | [`echo`] | small servers in namespaces, and questions to them |
@@ -25,6 +26,7 @@ pub mod announced;
 pub mod browser;
 pub mod client;
 pub mod damage;
+pub mod dice;
 pub mod echo;
 pub mod firewalls;
 pub mod host;

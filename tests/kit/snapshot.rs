@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::host::Host;
+use crate::lab::LabHost;
 use crate::namespace::Namespace;
+use crate::process::Said;
 
 /// What a host has: sections of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,16 +27,26 @@ impl Snapshot {
 
     /// The same of any network and mount namespace.
     pub fn of_machine(net: &Namespace) -> Self {
+        Self::look(|line| net.try_run(line), &net.run("awk {print$5} /proc/self/mountinfo"))
+    }
+
+    /// The same of a host of a lab; its mounts are those under its run directory.
+    pub fn of_lab_host(host: &LabHost<'_>) -> Self {
+        Self::look(|line| host.try_run(line), &host.mounts().join("\n"))
+    }
+
+    fn look(try_run: impl Fn(&str) -> Said, mounts: &str) -> Self {
+        let run = |line: &str| try_run(line).ok();
+        let json = |line: &str| -> Value { serde_json::from_str(&run(line)).expect("ip speaks JSON") };
         let mut sections = BTreeMap::new();
-        sections.insert("links", links(&net.json("ip -j -d link")));
-        sections.insert("addresses", addresses(&net.json("ip -j addr")));
-        sections.insert("routes", lines(&net.run("ip -o route show table all"), &[]));
-        sections.insert("routes6", lines(&net.run("ip -o -6 route show table all"), &[" expires "]));
-        sections.insert("rules", lines(&net.run("ip rule"), &[]));
-        sections.insert("nftables", lines(&net.run("nft list ruleset"), &[]));
-        sections.insert("settings", lines(&net.try_run("sysctl -a -r ^net[.]").stdout, RESTLESS));
-        let mounts = net.run("awk {print$5} /proc/self/mountinfo");
-        sections.insert("mounts", lines(&mounts, &[]));
+        sections.insert("links", links(&json("ip -j -d link")));
+        sections.insert("addresses", addresses(&json("ip -j addr")));
+        sections.insert("routes", lines(&run("ip -o route show table all"), &[]));
+        sections.insert("routes6", lines(&run("ip -o -6 route show table all"), &[" expires "]));
+        sections.insert("rules", lines(&run("ip rule"), &[]));
+        sections.insert("nftables", lines(&run("nft list ruleset"), &[]));
+        sections.insert("settings", lines(&try_run("sysctl -a -r ^net[.]").stdout, RESTLESS));
+        sections.insert("mounts", lines(mounts, &[]));
         Self { sections }
     }
 

@@ -264,7 +264,7 @@ pub(crate) struct Serve {
     #[arg(long, env = "NETLOOM_SWARM_LISTEN", value_name = "ADDRESS")]
     pub(crate) swarm_listen: Option<IpAddr>,
     /// Milliseconds between two heartbeats of the swarm, for tests: the same on all of its nodes
-    #[arg(long, hide = true, value_name = "MILLIS", value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    #[arg(long, env = "NETLOOM_SWARM_HEARTBEAT", hide = true, value_name = "MILLIS", value_parser = clap::value_parser!(u64).range(50..=60_000))]
     pub(crate) swarm_heartbeat: Option<u64>,
     /// The service manager's socket to report readiness to; set by systemd
     #[arg(long, env = "NOTIFY_SOCKET", hide = true)]

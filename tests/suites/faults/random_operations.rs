@@ -4,17 +4,15 @@
 //! `SEED` plays one run again, as far as chance decides it; a failure prints it, with what was done before.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
-use netloom_tests::{Client, Host, Snapshot, host, json, loops, number, until};
+use netloom_tests::dice::{Dice, seed};
+use netloom_tests::{Client, Host, Snapshot, host, json, loops, until};
 
 use crate::agreement::agree;
 
 #[path = "random_operations/damage.rs"]
 mod damage;
-#[path = "random_operations/dice.rs"]
-mod dice;
 #[path = "random_operations/model.rs"]
 mod model;
 #[path = "random_operations/names.rs"]
@@ -22,7 +20,6 @@ mod names;
 #[path = "random_operations/writes.rs"]
 mod writes;
 
-use dice::Dice;
 use model::{Model, Write};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -161,13 +158,6 @@ impl Run<'_> {
             self.client.delete(&format!("networks/{name}")).is(204);
         }
     }
-}
-
-/// From the environment, or another one each time.
-fn seed() -> u32 {
-    // What the standard library spreads hashes with, as it has no other source of chance.
-    let chance = RandomState::new().build_hasher().finish();
-    number("SEED", u32::try_from(chance >> 32).expect("half of it"))
 }
 
 #[test]

@@ -16,6 +16,7 @@ use netloom_model::{NetworkId, NodeId};
 use netloom_store::{AttachmentRow, NetworkRow, PoolRow, ReadTx, attachments, events, networks, nodes, pools, swarm};
 use tokio::sync::{Notify, watch};
 
+use super::underlay::Underlay;
 use crate::control::{Control, Inner};
 use crate::error::Error;
 use crate::swarm::denied;
@@ -35,7 +36,7 @@ pub(crate) struct Feeds {
 #[derive(Debug)]
 struct Listener {
     wake: Notify,
-    /// Whether its node is none any more.
+    /// Whether it is told nothing more.
     closed: AtomicBool,
     /// Whether networks themselves changed since it was told last.
     networks: AtomicBool,
@@ -108,10 +109,11 @@ impl Listener {
 }
 
 impl Feeds {
-    /// Ends what a node is told that is none any more.
+    /// Ends what a node is told that is none any more, or that is silent: from now on nobody waits for it.
     pub(crate) fn cut(&self, node: NodeId) {
-        if let Some(listener) = self.lock().get(&node) {
+        if let Some(listener) = self.lock().remove(&node) {
             listener.closed.store(true, Ordering::Relaxed);
+            listener.held.send_replace(u64::MAX);
             listener.wake.notify_one();
         }
     }
@@ -235,6 +237,8 @@ struct Told {
     revision: u64,
     networks: BTreeSet<NetworkId>,
     on: BTreeSet<NetworkId>,
+    /// Its own place on the underlay.
+    place: Option<Underlay>,
 }
 
 impl Feed {
@@ -244,16 +248,16 @@ impl Feed {
     /// The store's; the node is no member any more.
     async fn next(&mut self) -> Result<Option<SwarmUpdate>, Error> {
         // A wake that came before is kept.
-        if self.listener.closed.load(Ordering::Relaxed) {
-            return Err(denied::node_removed(self.node));
-        }
         let woken = tokio::time::timeout(LOOK_EVERY, self.listener.wake.notified()).await.is_ok();
         let of_networks = self.listener.networks.swap(false, Ordering::Relaxed) || !woken;
         let (node, told) = (self.node, self.told.take());
         let read =
             self.control.inner.store.read(move |tx| Box::pin(async move { update(tx, node, told, of_networks).await }));
         let (update, told) = read.await?;
-        *self.listener.on() = told.on.clone();
+        if std::mem::replace(&mut *self.listener.on(), told.on.clone()) != told.on {
+            // What changed on the new ones since this was read woke nobody: it looks once more.
+            self.listener.wake.notify_one();
+        }
         match &update {
             Some(update) => self.listener.tell(update.revision),
             None => self.listener.nothing_to_tell(told.revision),
@@ -267,7 +271,7 @@ impl Feed {
     /// All updates, until the node is no member any more.
     pub(crate) fn into_stream(self) -> impl Stream<Item = SwarmUpdate> + Send {
         stream::unfold(self, |mut feed| async move {
-            loop {
+            while !feed.listener.closed.load(Ordering::Relaxed) {
                 match feed.next().await {
                     Ok(Some(update)) => return Some((update, feed)),
                     Ok(None) => {}
@@ -277,6 +281,7 @@ impl Feed {
                     }
                 }
             }
+            None
         })
     }
 }
@@ -309,13 +314,14 @@ async fn update(
     let on: BTreeSet<NetworkId> = attachments::networks_of(tx, node).await?.into_iter().collect();
     let (attachments, gone_attachments) = attachments_since(tx, node, &was, &on).await?;
     let changed: Vec<NetworkRow> = rows.into_iter().filter(|network| full || network.revision > was.revision).collect();
+    let place = Underlay { vtep: row.address, data_path_port: swarm.spec.settings().data_path_port };
     let update = SwarmUpdate {
         store: tx.store(),
         manager: tx.node(),
         revision,
         full,
-        vtep: row.address,
-        data_path_port: swarm.spec.settings().data_path_port,
+        vtep: place.vtep,
+        data_path_port: place.data_path_port,
         networks: with_pools(tx, changed).await?,
         gone_networks: was.networks.difference(&there).copied().collect(),
         attachments,
@@ -323,12 +329,13 @@ async fn update(
         left: was.on.difference(&on).copied().collect(),
     };
     let news = full
+        || was.place != Some(place)
         || !update.networks.is_empty()
         || !update.gone_networks.is_empty()
         || !update.attachments.is_empty()
         || !update.gone_attachments.is_empty()
         || !update.left.is_empty();
-    Ok((news.then_some(update), Told { revision, networks: there, on }))
+    Ok((news.then_some(update), Told { revision, networks: there, on, place: Some(place) }))
 }
 
 /// Attachments of others that are new to a worker, or gone.

@@ -12,7 +12,7 @@ use netloom_model::lease::{LeaseState, Owner, OwnerKind};
 use netloom_model::member::{AttachRequest, AttachedLease, Attachment, HeldAttachment, Peer};
 use netloom_model::{EndpointId, MacAddr, NodeId, Timestamp};
 use netloom_store::networks::ToAttach;
-use netloom_store::{AttachmentRow, LeaseRow, NetworkRow, WriteTx, attachments, leases, networks, nodes};
+use netloom_store::{AttachmentRow, LeaseRow, NetworkRow, NodeRow, WriteTx, attachments, leases, networks, nodes};
 
 use super::network::check_attachable;
 use crate::allocation::{self, NewLease, Taken};
@@ -303,7 +303,7 @@ impl Job for Change {
             let state = if said.running { LeaseState::Bound } else { LeaseState::Held };
             let own = leases::of_endpoints(tx, &[row.id]).await?;
             leases::set_state(tx, &own, state, revision, now);
-            keys.extend([Key::Peer(row.id), Key::Network(row.network_id)]);
+            keys.extend(keys_of(&row));
             let (running, aliases) = (said.running, said.aliases.clone());
             attachments::put(tx, &AttachmentRow { running, aliases, revision, updated_at: now, ..row })?;
         }
@@ -315,10 +315,22 @@ fn sandbox_of(row: &AttachmentRow) -> ObjectRef {
     ObjectRef { kind: ObjectKind::Sandbox, id: row.sandbox_id.to_string(), name: row.sandbox_name.clone() }
 }
 
-/// Releases all attachments of a node that is none any more.
-pub(crate) async fn release_all(tx: &mut WriteTx<'_>, node: NodeId, reason: &str) -> Result<(), Error> {
+/// Releases all attachments of a node that is none any more. Answers what nodes must look at.
+pub(crate) async fn release_all(tx: &mut WriteTx<'_>, node: NodeId, reason: &str) -> Result<Vec<Key>, Error> {
     let endpoints = attachments::of_node(tx, node).await?.into_iter().map(|row| row.id).collect();
-    Release { node, endpoints, reason: Some(reason.to_owned()) }.run(tx).await.map(drop)
+    Release { node, endpoints, reason: Some(reason.to_owned()) }.run(tx).await
+}
+
+/// Notes a node's new address on the underlay with its attachments. Answers what nodes must look at.
+pub(crate) async fn follow_node(tx: &mut WriteTx<'_>, node: &NodeRow) -> Result<Vec<Key>, Error> {
+    let of_node = attachments::of_node(tx, node.id).await?;
+    attachments::move_node(tx, node.id, node.address, node.revision, node.updated_at);
+    Ok(of_node.iter().flat_map(keys_of).collect())
+}
+
+/// What a node must look at when an attachment of another one changed.
+const fn keys_of(row: &AttachmentRow) -> [Key; 2] {
+    [Key::Peer(row.id), Key::Network(row.network_id)]
 }
 
 /// Releases attachments of a node with their leases.
@@ -349,7 +361,7 @@ impl Job for Release {
             let own = leases::of_endpoints(tx, &[row.id]).await?;
             allocation::release(tx, &own, now).await?;
             attachments::end(tx, &[row.id], revision, now);
-            keys.extend([Key::Peer(row.id), Key::Network(row.network_id)]);
+            keys.extend(keys_of(&row));
         }
         Ok(keys)
     }

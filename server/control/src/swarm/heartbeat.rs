@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use netloom_model::NodeId;
+use netloom_model::assignment::Key;
 use netloom_model::facts::Facts;
 use netloom_model::member::{Heartbeat, HeartbeatAnswer, Hello, Peer};
-use netloom_store::{NodeRow, WriteTx, attachments, nodes};
+use netloom_store::{NodeRow, WriteTx, nodes};
 
 use super::standing::{self, Standing};
 use super::{certificates, denied, described};
@@ -46,7 +47,8 @@ impl Control {
         let said = Said { peer, hello: heartbeat.hello.clone(), address };
         let id = node.id;
         if changed || node.down_at.is_some() || said.differs(&node) {
-            self.inner.commit(false, said).await?;
+            let moved = self.inner.commit(false, said).await?;
+            self.inner.node.wake(moved);
         }
         self.hear_attachments(id, heartbeat.attachments.as_deref(), heartbeat.released.clone()).await?;
         self.inner.swarm.hear(id, Some(heartbeat), now);
@@ -75,7 +77,8 @@ impl Control {
     pub(super) async fn let_go(&self, peer: Peer) -> Result<(), Error> {
         self.as_manager()?;
         let node = peer.node;
-        self.inner.commit(false, Leaves(peer)).await?;
+        let released = self.inner.commit(false, Leaves(peer)).await?;
+        self.inner.node.wake(released);
         self.inner.swarm.forget(Some(node));
         self.inner.feeds.cut(node);
         Ok(())
@@ -97,19 +100,24 @@ impl Said {
 
 #[async_trait]
 impl Job for Said {
-    type Output = ();
+    /// What this node must look at.
+    type Output = Vec<Key>;
 
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
         let now = now();
+        let mut keys = Vec::new();
         let Standing { mut node, .. } = standing::of(tx, &self.peer, now).await?;
         if self.differs(&node) {
+            let moved = node.address != self.address;
             (node.hostname, node.version) = (self.hello.hostname.clone(), self.hello.version.clone());
             node.address = self.address;
             node.updated_at = now;
             let message = format!("`{}` is at {} and runs {}", node.hostname, node.address, node.version);
             let event = Actor::netloom().event("node.updated", node_ref(&node), message, now);
             node.revision = netloom_store::events::append(tx, &with(event, "address", node.address)).await?;
-            attachments::move_node(tx, node.id, node.address, node.revision, now);
+            if moved {
+                keys = remote::follow_node(tx, &node).await?;
+            }
         }
         if let Some(since) = node.down_at.take() {
             let message = format!("`{}` reports again; it was down since {since}", node.hostname);
@@ -117,7 +125,8 @@ impl Job for Said {
             netloom_store::events::append(tx, &event).await?;
             node.last_seen = Some(now);
         }
-        Ok(nodes::set(tx, &node).await?)
+        nodes::set(tx, &node).await?;
+        Ok(keys)
     }
 }
 
@@ -125,16 +134,17 @@ struct Leaves(Peer);
 
 #[async_trait]
 impl Job for Leaves {
-    type Output = ();
+    /// What this node must look at.
+    type Output = Vec<Key>;
 
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
         let now = now();
         let Standing { node, .. } = standing::of(tx, &self.0, now).await?;
         let actor = Actor::outside(format!("node:{}", node.id), node.address, "node.leave");
         let event = actor.event("node.left", node_ref(&node), format!("`{}` left the swarm", node.hostname), now);
         actor.append(tx, &event, Difference::removed(&node.spec)).await?;
-        remote::release_all(tx, node.id, "its node left the swarm").await?;
+        let released = remote::release_all(tx, node.id, "its node left the swarm").await?;
         nodes::remove(tx, node.id);
-        Ok(())
+        Ok(released)
     }
 }

@@ -3,6 +3,7 @@
 pub(super) mod view;
 
 use async_trait::async_trait;
+use netloom_model::assignment::Key;
 use netloom_model::swarm::{Node, NodeState, SwarmRole};
 use netloom_model::{NodeId, Timestamp};
 use netloom_store::{NodeQuery, NodeRow, Place, ReadTx, WriteTx, events, nodes};
@@ -90,7 +91,8 @@ impl Control {
         }
         let shown = view::node(&self.inner.swarm, row.clone());
         let remove = Remove { id: row.id, reference: node, precondition, actor: Actor::from(&context) };
-        self.inner.commit(false, remove).await?;
+        let released = self.inner.commit(false, remove).await?;
+        self.inner.node.wake(released);
         self.inner.swarm.forget(Some(row.id));
         self.inner.feeds.cut(row.id);
         Ok(shown)
@@ -162,9 +164,10 @@ struct Remove {
 
 #[async_trait]
 impl Job for Remove {
-    type Output = ();
+    /// What this node must look at.
+    type Output = Vec<Key>;
 
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
         let row = nodes::by_id(tx, self.id).await?.ok_or_else(|| Error::not_found("node", &self.reference))?;
         self.precondition.check("node", &self.reference, Some(row.spec_revision))?;
         if row.role == SwarmRole::Manager {
@@ -175,9 +178,9 @@ impl Job for Remove {
         let message = format!("node `{}` removed", row.hostname);
         let event = self.actor.event("node.removed", node_ref(&row), message, now());
         self.actor.append(tx, &event, Difference::removed(&row.spec)).await?;
-        remote::release_all(tx, row.id, "its node was removed").await?;
+        let released = remote::release_all(tx, row.id, "its node was removed").await?;
         nodes::remove(tx, row.id);
-        Ok(())
+        Ok(released)
     }
 }
 

@@ -28,7 +28,8 @@ impl Control {
         let silent: Vec<NodeId> = all.iter().filter(|node| is_down(node)).map(|node| node.id).collect();
         if !silent.is_empty() {
             let silence = self.inner.swarm.silence().as_millis();
-            self.inner.commit(false, Down { silent, silence }).await?;
+            self.inner.commit(false, Down { silent: silent.clone(), silence }).await?;
+            silent.into_iter().for_each(|node| self.inner.feeds.cut(node));
         }
         if let Some(node) = all.iter().find(|node| node.id == own.node) {
             self.follow_own(node).await?;

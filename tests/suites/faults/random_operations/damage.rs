@@ -4,7 +4,7 @@
 
 use netloom_tests::{Host, Value};
 
-use super::dice::Dice;
+use netloom_tests::dice::Dice;
 
 /// Breaks something on the host or inside a sandbox, if there is anything to break; says what.
 pub(super) fn of_links(host: &Host, dice: &mut Dice) -> Option<String> {

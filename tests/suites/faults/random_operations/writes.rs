@@ -4,8 +4,8 @@
 
 use netloom_tests::{Value, json};
 
-use super::dice::Dice;
 use super::model::{Model, Write};
+use netloom_tests::dice::Dice;
 
 /// Sandboxes there may be at a time; few names, so that a name comes back.
 const SANDBOXES: u64 = 12;

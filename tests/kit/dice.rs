@@ -1,11 +1,16 @@
 //! Chance that can be had again: a generator of numbers from a seed.
 
-/// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
+use crate::number;
+
+/// `SplitMix64` (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
 #[derive(Debug)]
-pub(super) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(seed: u32) -> Self {
+    /// With a seed.
+    pub fn new(seed: u32) -> Self {
         Self(u64::from(seed))
     }
 
@@ -18,18 +23,25 @@ impl Dice {
     }
 
     /// A number below `end`.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
     /// Yes, once in so many times.
-    pub(super) fn once_in(&mut self, times: u64) -> bool {
+    pub fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 
     /// One of several; nothing of none.
-    pub(super) fn one_of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
+    pub fn one_of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
         let count = all.len() as u64;
         (count > 0).then(|| self.below(count)).and_then(|at| all.get(usize::try_from(at).ok()?))
     }
+}
+
+/// From the environment, or another one each time.
+pub fn seed() -> u32 {
+    // What the standard library spreads hashes with, as it has no other source of chance.
+    let chance = RandomState::new().build_hasher().finish();
+    number("SEED", u32::try_from(chance >> 32).expect("half of it"))
 }

@@ -1,0 +1,152 @@
+//! Two hosts, a swarm and an overlay network, with the values that Docker's users know; strangers on the underlay; and nothing left at the end.
+
+use std::collections::BTreeMap;
+
+use netloom_tests::{LabHost, Snapshot, Value, json, until};
+
+use crate::agreement::agree;
+use crate::kit::{
+    NETWORK, SOON, address, ask_for, attach, hosts, is_running, listen, netloom, pings, place, remove, swarm,
+};
+
+/// Networks by name, with driver and scope.
+fn networks(host: &LabHost<'_>) -> BTreeMap<String, (String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let all = host.client().all("networks?limit=1000");
+    all.iter().map(|one| (text(&one["name"]), (text(&one["driver"]), text(&one["status"]["scope"])))).collect()
+}
+
+#[test]
+fn sandboxes_on_two_hosts_reach_each_other_as_if_on_one() {
+    let lab = hosts(2);
+    let hosts = swarm(&lab);
+    let [one, two] = hosts.as_slice() else { panic!("two hosts") };
+    let wanted = [
+        ("bridge", "bridge", "local"),
+        ("docker_gwbridge", "bridge", "local"),
+        ("host", "host", "local"),
+        ("ingress", "overlay", "swarm"),
+        ("none", "null", "local"),
+        (NETWORK, "overlay", "swarm"),
+    ];
+    for host in &hosts {
+        let mut listed = networks(host);
+        // Docker calls it null, and takes both.
+        if let Some(none) = listed.get_mut("none").filter(|none| none.0 == "none") {
+            "null".clone_into(&mut none.0);
+        }
+        let wanted = wanted.map(|(name, driver, scope)| (name.to_owned(), (driver.to_owned(), scope.to_owned())));
+        assert_eq!(listed, wanted.into_iter().collect(), "{}", host.name);
+        let id = host.client().get(&format!("networks/{NETWORK}")).is(200)["id"].as_str().unwrap().to_owned();
+        assert!(id.len() == 25 && id.chars().all(|c| c.is_ascii_digit() || c.is_ascii_lowercase()), "{id}");
+    }
+    let overlapping = json!({"name": "again", "driver": "overlay", "pools": {"v4": {"subnet": "172.45.3.0/24"}}});
+    one.client().post("networks", &overlapping).refused(409);
+    let underlay = json!({"name": "under", "driver": "overlay", "pools": {"v4": {"subnet": "192.168.122.0/24"}}});
+    one.client().post("networks", &underlay).refused(409);
+    let inside = json!({"name": "inside", "driver": "overlay", "internal": true});
+    one.client().post("networks", &inside).is(201);
+    let before: Vec<Snapshot> = hosts.iter().map(Snapshot::of_lab_host).collect();
+
+    let first = attach(one, "first");
+    assert_eq!((&first["address"], &first["mac"]), (&json!("172.45.0.2"), &json!("02:42:ac:2d:00:02")), "{first}");
+    assert_eq!((&first["prefix_length"], &first["address6"]), (&json!(16), &json!("fd45::2")), "{first}");
+    let second = attach(two, "second");
+    assert_eq!((&second["address"], &second["mac"]), (&json!("172.45.0.3"), &json!("02:42:ac:2d:00:03")), "{second}");
+    attach(one, "third");
+    for (from, name, to) in [(one, "first", &second), (two, "second", &first)] {
+        for field in ["address", "address6"] {
+            assert!(pings(from, name, to[field].as_str().unwrap()), "{name} to {}", to[field]);
+        }
+        // Whole packets get through, and no larger ones are tried.
+        let line = format!("ping -c 1 -W 2 -M do -s 1422 {}", to["address"].as_str().unwrap());
+        assert_eq!(from.try_in_sandbox(name, &line).code, 0, "{name}: 1450 bytes");
+        ways(from, name);
+    }
+    isolated(one);
+    assert_eq!(agree(&hosts, "three attachments"), 3);
+    strangers(&hosts, &lab);
+
+    for (host, name) in [(one, "hidden"), (two, "hidden2")] {
+        assert!(matches!(ask_for(host, name, "inside").status, 201 | 202));
+        until("it runs", SOON, || is_running(host, name).then_some(()));
+        assert_eq!(host.json_in_sandbox(name, "ip -j route show default"), json!([]), "no way out of {name}");
+        assert!(host.try_in_sandbox(name, "ip link show eth1").code != 0, "{name} is on its network alone");
+    }
+    let hidden = two.client().get("sandboxes/hidden2").is(200);
+    assert!(pings(one, "hidden", hidden["status"]["endpoints"]["inside"]["address"].as_str().unwrap()));
+
+    for (host, name) in [(one, "hidden"), (two, "hidden2"), (one, "first"), (two, "second"), (one, "third")] {
+        remove(host, name);
+    }
+    assert_eq!(agree(&hosts, "removal of all"), 0);
+    for (host, before) in hosts.iter().zip(&before) {
+        let different = || Snapshot::of_lab_host(host).differences(before);
+        until(&format!("{} is as before: {:?}", host.name, different()), SOON, || different().is_empty().then_some(()));
+    }
+    assert!(netloom(&lab, "host1", "swarm leave").failed().contains("--force"));
+    lab.netloom("lab down").ok();
+}
+
+/// A sandbox has the overlay's MTU, no default route by it, and one by the way out.
+fn ways(host: &LabHost<'_>, name: &str) {
+    let interface = place(host, name)["interface"].as_str().unwrap().to_owned();
+    assert_eq!(host.json_in_sandbox(name, &format!("ip -j link show {interface}"))[0]["mtu"], 1450);
+    let routes = host.json_in_sandbox(name, "ip -j route show default");
+    assert_eq!(routes.as_array().map(Vec::len), Some(1), "{routes}");
+    let sandbox = host.client().get(&format!("sandboxes/{name}")).is(200);
+    let out = &sandbox["status"]["endpoints"]["docker_gwbridge"];
+    assert_eq!(routes[0]["dev"], out["interface"], "{sandbox}");
+    assert_ne!(routes[0]["dev"].as_str().unwrap(), interface);
+    assert!(pings(host, name, "192.168.122.1"), "{name} reaches the outside");
+}
+
+/// On the way out nobody reaches anybody.
+fn isolated(host: &LabHost<'_>) {
+    let third = host.client().get("sandboxes/third").is(200);
+    let beside = third["status"]["endpoints"]["docker_gwbridge"]["address"].as_str().unwrap().to_owned();
+    assert!(!pings(host, "first", &beside), "no way to {beside}");
+    assert!(pings(host, "first", &address(host, "third")), "but over the overlay");
+}
+
+/// A whole VXLAN packet from an address on the underlay, for the sandbox `first`: UDP within UDP.
+fn inject(host: &LabHost<'_>, to: &LabHost<'_>, source: &str, port: u16) {
+    let code = format!(
+        "import socket as s,struct as t
+def sum(b):
+    n=0
+    for i in range(0,len(b),2): n+=(b[i]<<8)+b[i+1]
+    n=(n&65535)+(n>>16)
+    return ~((n&65535)+(n>>16))&65535
+data=b'injected'
+u=t.pack('!HHHH',4242,{port},8+len(data),0)+data
+h=lambda c:t.pack('!BBHHHBBH4s4s',69,0,20+len(u),1,0,64,17,c,s.inet_aton('172.45.0.3'),s.inet_aton('172.45.0.2'))
+f=bytes.fromhex('0242ac2d00020242ac2d00030800')+h(sum(h(0)))+u
+c=s.socket(s.AF_INET,s.SOCK_DGRAM)
+c.bind(('{source}',0))
+c.sendto(bytes([8,0,0,0])+(4097<<8).to_bytes(4,'big')+f,('{}',4789))",
+        to.address
+    );
+    let file = to.run_dir.with_file_name("inject.py");
+    std::fs::write(&file, code).unwrap();
+    host.run(&format!("python3 {}", file.display()));
+    std::fs::remove_file(&file).unwrap();
+}
+
+/// What somebody sends who is no node of the network gets nowhere, not even by the address of a host that is one but for its number.
+fn strangers(hosts: &[LabHost<'_>], lab: &netloom_tests::Lab) {
+    let [one, two] = hosts else { panic!("two hosts") };
+    let socket = listen(one, "first", 9999);
+    let mut heard = [0; 64];
+    let mut hears = || socket.recv_from(&mut heard).is_ok();
+    inject(two, one, &two.address, 9999);
+    assert!(hears(), "what the node itself could have sent comes through: the packet is a good one");
+    two.run("ip addr add 192.168.122.99/24 dev eth0");
+    inject(two, one, "192.168.122.99", 9999);
+    assert!(!hears(), "a stranger's does not");
+    two.run("ip addr del 192.168.122.99/24 dev eth0");
+    // From the underlay itself, as a router would send it.
+    assert!(lab.on_the_underlay("ip -j addr").contains("192.168.122.1"));
+    inject(two, one, &two.address, 9999);
+    assert!(hears(), "the node still is let in");
+}
