@@ -90,10 +90,13 @@ fn kernel(hosts: &[LabHost<'_>], number: usize, endpoints: &[Endpoint], differen
         }
         return;
     }
-    let Some(Links { tunnel, bridge, ports }) = links(host) else {
+    let Some(Links { tunnel, bridge, at, ports }) = links(host) else {
         differences.push(format!("{}: there is no VXLAN device {VNI} on a bridge", host.name));
         return;
     };
+    if at != host.address {
+        differences.push(format!("{}: the VXLAN device sends from {at:?} instead of {}", host.name, host.address));
+    }
     if ports != own {
         differences.push(format!("{}: {ports} ports for {own} endpoints", host.name));
     }
@@ -129,6 +132,8 @@ fn kernel(hosts: &[LabHost<'_>], number: usize, endpoints: &[Endpoint], differen
 struct Links {
     tunnel: String,
     bridge: String,
+    /// The address on the underlay that it sends from.
+    at: String,
     ports: usize,
 }
 
@@ -137,7 +142,8 @@ fn links(host: &LabHost<'_>) -> Option<Links> {
     let tunnel = links.iter().find(|link| link["linkinfo"]["info_data"]["id"] == VNI)?;
     let bridge = tunnel["master"].as_str()?;
     let ports = links.iter().filter(|link| link["master"] == bridge && link["linkinfo"]["info_kind"] == "veth").count();
-    Some(Links { tunnel: text(&tunnel["ifname"]), bridge: bridge.to_owned(), ports })
+    let at = text(&tunnel["linkinfo"]["info_data"]["local"]);
+    Some(Links { tunnel: text(&tunnel["ifname"]), bridge: bridge.to_owned(), at, ports })
 }
 
 /// Names of the VXLAN device and the bridge of the network on a host.

@@ -9,14 +9,14 @@ use crate::kit::{
     NETWORK, SOON, address, ask_for, attach, becomes, hosts, is_running, netloom, node_state, pings, remove, swarm,
 };
 
-/// A ping that goes on, five times a second.
+/// A ping that goes on, twenty times a second.
 struct Pings(Child);
 
 impl Pings {
     fn begin(host: &LabHost<'_>, sandbox: &str, to: &str) -> Self {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", host.netns_of(sandbox).display()));
-        command.args(["--", "ping", "-i", "0.2", "-W", "1", "-q", to]).stdout(Stdio::piped());
+        command.args(["--", "ping", "-i", "0.05", "-W", "1", "-q", to]).stdout(Stdio::piped());
         Self(command.spawn().expect("nsenter of util-linux is installed"))
     }
 
@@ -34,7 +34,7 @@ impl Pings {
     #[track_caller]
     fn lost_nothing(self, while_what: &str) {
         let (sent, heard) = self.end();
-        assert!(sent > 5 && heard + 1 >= sent, "while {while_what}: {heard} answers to {sent} pings");
+        assert!(sent > 10 && heard + 1 >= sent, "while {while_what}: {heard} answers to {sent} pings");
     }
 }
 

@@ -37,9 +37,9 @@ fn sandboxes_on_two_hosts_reach_each_other_as_if_on_one() {
         }
         let wanted = wanted.map(|(name, driver, scope)| (name.to_owned(), (driver.to_owned(), scope.to_owned())));
         assert_eq!(listed, wanted.into_iter().collect(), "{}", host.name);
-        let id = host.client().get(&format!("networks/{NETWORK}")).is(200)["id"].as_str().unwrap().to_owned();
-        assert!(id.len() == 25 && id.chars().all(|c| c.is_ascii_digit() || c.is_ascii_lowercase()), "{id}");
     }
+    let id = |host: &LabHost<'_>| host.client().get(&format!("networks/{NETWORK}")).is(200)["id"].clone();
+    assert_eq!(id(one), id(two), "one network");
     let overlapping = json!({"name": "again", "driver": "overlay", "pools": {"v4": {"subnet": "172.45.3.0/24"}}});
     one.client().post("networks", &overlapping).refused(409);
     let underlay = json!({"name": "under", "driver": "overlay", "pools": {"v4": {"subnet": "192.168.122.0/24"}}});
@@ -65,7 +65,8 @@ fn sandboxes_on_two_hosts_reach_each_other_as_if_on_one() {
     }
     isolated(one);
     assert_eq!(agree(&hosts, "three attachments"), 3);
-    strangers(&hosts, &lab);
+    strangers(&hosts);
+    one_holder(&hosts);
 
     for (host, name) in [(one, "hidden"), (two, "hidden2")] {
         assert!(matches!(ask_for(host, name, "inside").status, 201 | 202));
@@ -133,8 +134,8 @@ c.sendto(bytes([8,0,0,0])+(4097<<8).to_bytes(4,'big')+f,('{}',4789))",
     std::fs::remove_file(&file).unwrap();
 }
 
-/// What somebody sends who is no node of the network gets nowhere, not even by the address of a host that is one but for its number.
-fn strangers(hosts: &[LabHost<'_>], lab: &netloom_tests::Lab) {
+/// What somebody sends who is no node of the network gets nowhere, though it be a good packet.
+fn strangers(hosts: &[LabHost<'_>]) {
     let [one, two] = hosts else { panic!("two hosts") };
     let socket = listen(one, "first", 9999);
     let mut heard = [0; 64];
@@ -145,8 +146,41 @@ fn strangers(hosts: &[LabHost<'_>], lab: &netloom_tests::Lab) {
     inject(two, one, "192.168.122.99", 9999);
     assert!(!hears(), "a stranger's does not");
     two.run("ip addr del 192.168.122.99/24 dev eth0");
-    // From the underlay itself, as a router would send it.
-    assert!(lab.on_the_underlay("ip -j addr").contains("192.168.122.1"));
     inject(two, one, &two.address, 9999);
     assert!(hears(), "the node still is let in");
+}
+
+/// Whatever is asked for where: an address has one holder, and a network that somebody is on stays.
+fn one_holder(hosts: &[LabHost<'_>]) {
+    let [one, two] = hosts else { panic!("two hosts") };
+    let wanting = |name: &str, spec: Value| json!({"name": name, "networks": {NETWORK: spec}});
+    for (host, taken) in [(two, "172.45.0.2"), (one, "172.45.0.3")] {
+        let refused = host.client().post("sandboxes", &wanting("late", json!({"address4": taken})));
+        refused.problem(409, "address-taken");
+    }
+    two.client().post("sandboxes", &wanting("late", json!({"mac": "02:42:ac:2d:00:02"}))).problem(409, "mac-taken");
+    two.client().post("sandboxes", &wanting("late", json!({"address4": "172.45.0.1"}))).refused(409);
+    two.client().post("sandboxes", &wanting("late", json!({"address4": "10.9.9.9"}))).refused(422);
+    assert_eq!(two.client().get("sandboxes/late").status, 404);
+    // Both at once.
+    let asked: Vec<u16> = std::thread::scope(|scope| {
+        let ask = |host| {
+            let body = wanting("race", json!({"address4": "172.45.9.9"}));
+            scope.spawn(move || LabHost::client(host).post("sandboxes", &body).status)
+        };
+        let both = [ask(one), ask(two)];
+        both.map(|one| one.join().unwrap()).into()
+    });
+    let given: Vec<bool> = asked.iter().map(|status| matches!(status, 201 | 202)).collect();
+    assert!(given[0] != given[1] && asked.contains(&409), "{asked:?}");
+    let holder = if given[0] { one } else { two };
+    until("it runs", SOON, || is_running(holder, "race").then_some(()));
+    assert_eq!(agree(hosts, "two asked for one address"), 4);
+    remove(holder, "race");
+    for host in hosts {
+        let refused = host.client().delete(&format!("networks/{NETWORK}"));
+        assert_eq!(refused.status, 409, "{} {}", host.name, refused.json);
+    }
+    one.client().delete(&format!("networks/{NETWORK}?cascade=endpoints")).problem(409, "in-use");
+    assert_eq!(agree(hosts, "refusals"), 3);
 }

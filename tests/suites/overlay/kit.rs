@@ -41,12 +41,15 @@ pub(crate) fn swarm(lab: &Lab) -> Vec<LabHost<'_>> {
     let pools = json!({"v4": {"subnet": "172.45.0.0/16", "gateway": "172.45.0.1"}, "v6": {"subnet": "fd45::/64"}});
     let network = json!({"name": NETWORK, "driver": "overlay", "pools": pools});
     hosts[0].client().post("networks", &network).is(201);
-    for host in &hosts {
-        until("the network is known everywhere", SOON, || {
-            (host.client().get(&format!("networks/{NETWORK}")).status == 200).then_some(())
-        });
-    }
+    hosts.iter().for_each(knows);
     hosts
+}
+
+/// Waits until a host knows of [`NETWORK`].
+#[track_caller]
+pub(crate) fn knows(host: &LabHost<'_>) {
+    let known = || host.client().get(&format!("networks/{NETWORK}")).status == 200;
+    until(&format!("{} knows the network", host.name), SOON, || known().then_some(()));
 }
 
 /// Asks for a sandbox on a network.

@@ -3,7 +3,7 @@
 use netloom_tests::until;
 
 use crate::agreement::{agree, compare};
-use crate::kit::{NETWORK, SOON, address, attach, becomes, hosts, netloom, pings, remove, swarm};
+use crate::kit::{NETWORK, SOON, address, attach, becomes, hosts, knows, netloom, pings, remove, swarm};
 
 #[test]
 fn a_node_is_followed_to_its_new_address_and_forgotten_when_it_is_gone() {
@@ -75,6 +75,7 @@ fn a_node_that_leaves_with_others_on_the_network_is_forwarded_to_no_more() {
     let token = netloom(&lab, "host1", "swarm token create again --quiet").ok();
     netloom(&lab, "host3", &format!("swarm join --token {} {}", token.trim(), hosts[0].address)).ok();
     hosts.push(removed);
+    knows(&hosts[2]);
     attach(&hosts[2], "c");
     assert_eq!(agree(&hosts, "it joined again"), 2);
     assert!(pings(&hosts[2], "c", &address(&hosts[1], "b")));
