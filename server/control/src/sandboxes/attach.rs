@@ -17,7 +17,7 @@ use netloom_store::{
 
 use super::looks::Looks;
 use super::ports;
-use super::view::EndpointParts;
+use super::view::{EndpointParts, SandboxParts};
 use super::ways::Ways;
 use crate::allocation::{self, NewLease, Taken};
 use crate::dice::Dice;
@@ -165,6 +165,24 @@ pub(crate) async fn attach_way_out(
     }
     way_out::ensure(tx).await?;
     attach_all(tx, terms, sandbox, existing, &[way_out::attachment()]).await
+}
+
+/// Attaches a sandbox to the way out of overlay networks, or detaches it, as its other endpoints now need. Answers what was detached.
+///
+/// # Errors
+/// As [`attach_all`].
+pub(crate) async fn follow_way_out(
+    tx: &mut WriteTx<'_>,
+    terms: Terms<'_>,
+    parts: &mut SandboxParts,
+) -> Result<Vec<EndpointId>, Error> {
+    let rows: Vec<EndpointRow> = parts.endpoints.iter().map(|endpoint| endpoint.row.clone()).collect();
+    if way_out::has(&rows) && !way_out::is_needed(tx, &rows).await? {
+        return parts.detach(tx, |row| row.network_name == way_out::NAME).await;
+    }
+    let attached = attach_way_out(tx, terms, &parts.row, &rows).await?;
+    parts.endpoints.extend(attached.into_iter().map(|one| one.endpoint));
+    Ok(Vec::new())
 }
 
 /// Sees that a bridge network has a pool: the predefined one has none until it is first used.

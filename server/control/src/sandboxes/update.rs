@@ -353,26 +353,8 @@ impl Update {
         let attached = attach::attach_all(tx, terms, &parts.row, &rows, &new).await?;
         parts.endpoints.extend(attached.into_iter().map(|one| one.endpoint));
         moved.in_kernel |= !moved.detached.is_empty() || !new.is_empty();
-        self.change_way_out(tx, parts, terms, &mut moved).await?;
+        moved.detached.extend(attach::follow_way_out(tx, terms, parts).await?);
         Ok(moved)
-    }
-
-    /// Attaches it to the way out of overlay networks, or detaches it, as its other endpoints now need.
-    async fn change_way_out(
-        &self,
-        tx: &mut WriteTx<'_>,
-        parts: &mut SandboxParts,
-        terms: Terms<'_>,
-        moved: &mut Moved,
-    ) -> Result<(), Error> {
-        let rows: Vec<EndpointRow> = parts.endpoints.iter().map(|endpoint| endpoint.row.clone()).collect();
-        if way_out::has(&rows) && !way_out::is_needed(tx, &rows).await? {
-            moved.detached.extend(parts.detach(tx, |row| row.network_name == way_out::NAME).await?);
-            return Ok(());
-        }
-        let attached = attach::attach_way_out(tx, terms, &parts.row, &rows).await?;
-        parts.endpoints.extend(attached.into_iter().map(|one| one.endpoint));
-        Ok(())
     }
 
     /// Gives an endpoint that stays the ports that it is to have. Answers whether they are others than before.
