@@ -60,14 +60,28 @@ impl Lab {
         Self { machine: Namespace::new(), dir, binary: binary.into(), heartbeat: None }
     }
 
-    /// A lab whose hosts are ready.
+    /// A lab whose hosts are ready, each by itself.
     ///
     /// # Panics
     /// When it can't be made.
     #[track_caller]
     pub fn new(binary: &str, hosts: usize) -> Self {
+        Self::made(binary, &format!("lab --hosts {hosts} --no-join"))
+    }
+
+    /// A lab whose hosts are a swarm, of which the first is the manager.
+    ///
+    /// # Panics
+    /// When it can't be made.
+    #[track_caller]
+    pub fn joined(binary: &str, hosts: usize) -> Self {
+        Self::made(binary, &format!("lab --hosts {hosts}"))
+    }
+
+    #[track_caller]
+    fn made(binary: &str, line: &str) -> Self {
         let lab = Self::machine(binary);
-        lab.netloom(&format!("lab --hosts {hosts}")).ok();
+        lab.netloom(line).ok();
         lab
     }
 

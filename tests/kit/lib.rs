@@ -57,11 +57,15 @@ macro_rules! host {
     };
 }
 
-/// Makes a [`Lab`] of so many hosts, or, without a number, a machine on which one can be made, with the daemon of this build.
+/// Makes a [`Lab`] of so many hosts, each by itself or, `joined`, as a swarm; or, without a number, a machine on which one can be made; with the
+/// daemon of this build.
 #[macro_export]
 macro_rules! lab {
     () => {
         $crate::Lab::machine(env!("CARGO_BIN_EXE_netloom-under-test"))
+    };
+    (joined $hosts:expr) => {
+        $crate::Lab::joined(env!("CARGO_BIN_EXE_netloom-under-test"), $hosts)
     };
     ($hosts:expr) => {
         $crate::Lab::new(env!("CARGO_BIN_EXE_netloom-under-test"), $hosts)

@@ -3,10 +3,14 @@
 
 #[path = "lab/cut_off.rs"]
 mod cut_off;
+#[path = "lab/exercise.rs"]
+mod exercise;
 #[path = "lab/faults.rs"]
 mod faults;
 #[path = "lab/hosts.rs"]
 mod hosts;
+#[path = "lab/joined.rs"]
+mod joined;
 #[path = "lab/refusals.rs"]
 mod refusals;
 

@@ -15,7 +15,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 use netloom_model::document::nearest;
 
 pub(crate) use exec::Exec;
-pub(crate) use lab::{Down, LAB_DIR, Lab, LabCommand, LabExec, Make, Start, Status, Stop};
+pub(crate) use lab::{Down, Exercise, LAB_DIR, Lab, LabCommand, LabExec, Make, Start, Status, Stop};
 pub(crate) use node::{Node, NodeCommand, Update as NodeUpdate};
 pub(crate) use swarm::{Init, Join, JoinTokenCommand, Leave, Swarm, SwarmCommand};
 pub(crate) use token::{Token, TokenCommand};

@@ -7,8 +7,11 @@
 //! | `directory` | where everything of a lab is, its record, and its lock |
 //! | `make` | the steps from nothing to hosts that are ready |
 //! | `daemon` | a host's daemon: started, looked at, waited for |
+//! | `join` | the hosts become a swarm |
 //! | `down` | the steps back, from wherever the making, or an earlier removal, was cut off |
-//! | `status`, `exec`, `services` | the other commands |
+//! | `status`, `greeting` | what there is; what is said when it was made |
+//! | `exec`, `services` | a command in a host; its service stopped and started |
+//! | `exercise` | a swarm and an overlay network step by step, as a person would do it |
 //!
 //! What must not live here: system calls about networks and processes (kernel's `lab`), rules (control).
 
@@ -17,6 +20,9 @@ mod daemon;
 mod directory;
 mod down;
 mod exec;
+mod exercise;
+mod greeting;
+mod join;
 mod make;
 mod services;
 mod status;
@@ -39,6 +45,7 @@ pub(crate) fn run(options: &Lab) -> anyhow::Result<ExitCode> {
         Some(LabCommand::Exec(options)) => Ok(inside::exit_code(exec::run(options))),
         Some(LabCommand::Start(options)) => services::start(options),
         Some(LabCommand::Stop(options)) => services::stop(options),
+        Some(LabCommand::Exercise(options)) => exercise::run(options),
         Some(LabCommand::Down(options)) => down::run(options),
     }
 }

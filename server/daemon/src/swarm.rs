@@ -14,7 +14,7 @@ use crate::cli::{self, Init, Join, Leave, SwarmCommand};
 use crate::{explained, socket};
 
 /// What an answer lacks that is not of this version.
-const UNREADABLE: &str = "the service's answer can't be read";
+pub(crate) const UNREADABLE: &str = "the service's answer can't be read";
 
 /// Runs the command.
 ///

@@ -46,6 +46,8 @@ pub const POINTS: &[&str] = &[
     "lab.make.after_plug",
     "lab.make.after_start",
     "lab.make.after_ready",
+    "lab.make.after_swarm",
+    "lab.make.after_join",
     "lab.down.after_processes",
     "lab.down.after_purge",
     "lab.down.after_namespace",

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use netloom_tests::{json, lab, until};
+use netloom_tests::{Client, json, lab, until};
 
 use super::{Machine, down};
 
@@ -21,6 +21,8 @@ fn a_making_that_was_killed_anywhere_is_cleaned_up() {
         "after_start:kill",
         "after_start:kill:2",
         "after_ready:kill",
+        "after_swarm:kill",
+        "after_join:kill",
     ] {
         let said = lab.netloom_with("lab --hosts 2", &format!("lab.make.{point}"));
         assert!(said.code == 137 || said.code == -1, "{point}: {}{}", said.stdout, said.stderr);
@@ -28,7 +30,7 @@ fn a_making_that_was_killed_anywhere_is_cleaned_up() {
         assert!(refused.contains("not made to its end") && refused.contains("lab down"), "{point}: {refused}");
         down(&lab, &before);
     }
-    lab.netloom("lab --hosts 1").ok();
+    lab.netloom("lab --hosts 1 --no-join").ok();
     down(&lab, &before);
 }
 
@@ -39,7 +41,7 @@ fn a_removal_that_was_killed_anywhere_is_taken_up_again() {
     for point in
         ["after_processes", "after_purge", "after_purge:kill:2", "after_namespace", "after_files", "after_files:kill:2"]
     {
-        lab.netloom("lab --hosts 2").ok();
+        lab.netloom("lab --hosts 2 --no-join").ok();
         let client = lab.host(1).client();
         client.post("networks", &json!({"name": "web", "driver": "bridge"})).is(201);
         client.post("sandboxes", &json!({"name": "www", "networks": {"web": {}}})).is(201);
@@ -54,7 +56,7 @@ fn a_removal_that_was_killed_anywhere_is_taken_up_again() {
 fn a_step_that_fails_is_taken_back_at_once() {
     let lab = lab!();
     let before = Machine::look(&lab);
-    for point in ["after_record", "after_namespace:fail:2", "after_start", "after_ready"] {
+    for point in ["after_record", "after_namespace:fail:2", "after_start", "after_ready", "after_swarm", "after_join"] {
         let point = if point.contains(':') { point.to_owned() } else { format!("{point}:fail") };
         let said = lab.netloom_with("lab --hosts 2", &format!("lab.make.{point}")).failed();
         assert!(said.contains("taken back") && said.contains("fault injected"), "{point}: {said}");
@@ -67,15 +69,44 @@ fn a_step_that_fails_is_taken_back_at_once() {
 }
 
 #[test]
+fn a_host_that_cannot_join_is_told_and_all_is_taken_back() {
+    let lab = lab!();
+    let before = Machine::look(&lab);
+    let mut command = lab.command("lab --hosts 2");
+    command.env("NETLOOM_FAULT", "lab.make.after_swarm:stall").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let making = command.spawn().unwrap();
+    // It stalls when the swarm is made, and the second host's service dies before it is asked to join.
+    let socket = lab.dir().join("host1/run/netloom.sock");
+    let is_made = || {
+        let client = Client::unix(&socket);
+        let info = client.send("GET", "info", None).ok().filter(|info| info.json["swarm_state"] == "active");
+        info.map(drop)
+    };
+    until("a swarm", Duration::from_secs(30), is_made);
+    let data = lab.dir().join("host2/data").display().to_string();
+    lab.machine.shell(&format!(
+        "for p in /proc/[0-9]*; do
+             [ $p = /proc/$$ ] && continue
+             tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -q -e '--data-dir {data} ' && kill -9 ${{p#/proc/}}
+         done; true"
+    ));
+    let output = making.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("host2 could not join the swarm of host1"), "{said}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("what was made is taken back"));
+    Machine::look(&lab).same_as(&before);
+}
+
+#[test]
 fn ctrl_c_takes_back_what_was_made() {
     let lab = lab!();
     let before = Machine::look(&lab);
-    for point in ["after_plug", "after_ready"] {
+    for point in ["after_plug", "after_ready", "after_swarm"] {
         let mut command = lab.command("lab --hosts 2");
         command.env("NETLOOM_FAULT", format!("lab.make.{point}:stall")).stdout(Stdio::piped()).stderr(Stdio::piped());
         let making = command.spawn().unwrap();
         // At its first host, where it stalls.
-        let wanted = if point == "after_ready" { "host2/run/netloom.sock" } else { "host1/netns" };
+        let wanted = if point == "after_plug" { "host1/netns" } else { "host2/run/netloom.sock" };
         until("it is at it", Duration::from_secs(30), || lab.dir().join(wanted).exists().then_some(()));
         std::thread::sleep(Duration::from_millis(500));
         // `nsenter` has become the program: it is the same process.
@@ -92,7 +123,7 @@ fn ctrl_c_takes_back_what_was_made() {
 fn dead_daemons_wild_processes_and_lost_namespaces_leave_nothing() {
     let lab = lab!();
     let before = Machine::look(&lab);
-    lab.netloom("lab --hosts 3").ok();
+    lab.netloom("lab --hosts 3 --no-join").ok();
     for host in lab.hosts() {
         host.client().post("networks", &json!({"name": "web", "driver": "bridge"})).is(201);
         host.client().post("sandboxes", &json!({"name": "www", "networks": {"web": {}}})).is(201);
@@ -117,7 +148,7 @@ fn dead_daemons_wild_processes_and_lost_namespaces_leave_nothing() {
 fn a_daemon_out_of_reach_is_told_of_and_not_forgotten() {
     let lab = lab!();
     let before = Machine::look(&lab);
-    lab.netloom("lab --hosts 1").ok();
+    lab.netloom("lab --hosts 1 --no-join").ok();
     let (netns, pid) = (lab.host(1).netns, lab.host(1).pid().unwrap());
     lab.machine.run(&format!("umount {netns}"));
     let said = lab.netloom("lab down").failed();
@@ -132,7 +163,7 @@ fn a_daemon_out_of_reach_is_told_of_and_not_forgotten() {
 fn directories_that_a_start_of_the_machine_left_are_removed() {
     let lab = lab!();
     let before = Machine::look(&lab);
-    lab.netloom("lab --hosts 2").ok();
+    lab.netloom("lab --hosts 2 --no-join").ok();
     lab.host(1).client().post("networks", &json!({"name": "web", "driver": "bridge"})).is(201);
     lab.host(1).client().post("sandboxes", &json!({"name": "www", "networks": {"web": {}}})).is(201);
     // What a start of the machine does: no process, no namespace, no mount; the files stay.
@@ -151,7 +182,7 @@ fn directories_that_a_start_of_the_machine_left_are_removed() {
 fn a_lab_without_a_readable_record_is_removed_all_the_same() {
     let lab = lab!();
     let before = Machine::look(&lab);
-    lab.netloom("lab --hosts 2").ok();
+    lab.netloom("lab --hosts 2 --no-join").ok();
     std::fs::write(lab.dir().join("lab.json"), "{").unwrap();
     down(&lab, &before);
 }

@@ -10,7 +10,7 @@ use super::{Machine, down};
 fn three_hosts_come_up_are_apart_and_go_without_a_trace() {
     let lab = lab!();
     let before = Machine::look(&lab);
-    let said = lab.netloom("lab --hosts 3").ok();
+    let said = lab.netloom("lab --hosts 3 --no-join").ok();
     for word in ["host1", "192.168.122.185", "host3", "192.168.122.187", "/ui/login?link=", "lab down", "netloom.sock"]
     {
         assert!(said.contains(word), "{word} is missing:\n{said}");

@@ -9,8 +9,8 @@ use super::{Machine, down};
 fn a_second_lab_in_the_same_place_is_refused() {
     let lab = lab!();
     let before = Machine::look(&lab);
-    lab.netloom("lab --hosts 1").ok();
-    let said = lab.netloom("lab --hosts 3").failed();
+    lab.netloom("lab --hosts 1 --no-join").ok();
+    let said = lab.netloom("lab --hosts 3 --no-join").failed();
     assert!(said.contains("a lab of 1 host in") && said.contains("lab status") && said.contains("lab down"), "{said}");
     assert_eq!(lab.netloom("lab status").code, 0, "the first is as it was");
     assert!(lab.netloom("lab up").failed().contains("already"), "a spelling that people try");
@@ -30,7 +30,7 @@ fn a_directory_that_is_no_labs_is_left_alone() {
     }
     std::fs::remove_file(lab.dir().join("mine")).unwrap();
     // An empty one is taken, and stays.
-    lab.netloom("lab --hosts 1").ok();
+    lab.netloom("lab --hosts 1 --no-join").ok();
     lab.netloom("lab down").ok();
     assert_eq!(std::fs::read_dir(lab.dir()).unwrap().count(), 0);
 }
@@ -75,7 +75,7 @@ fn a_subnet_that_the_machine_has_a_route_to_is_passed_over_or_refused() {
     let before = Machine::look(&lab);
     let said = lab.netloom("lab --address 192.168.122.185/24").failed();
     assert!(said.contains("route to 192.168.122.0/24") && said.contains("--address"), "{said}");
-    assert!(lab.netloom("lab --hosts 1").ok().contains("192.168.123.185"));
+    assert!(lab.netloom("lab --hosts 1 --no-join").ok().contains("192.168.123.185"));
     down(&lab, &before);
     assert!(lab.netloom("lab --hosts 2 --address 10.77.0.11/16").ok().contains("10.77.0.12"));
     down(&lab, &before);

@@ -11,6 +11,7 @@ pub(crate) const LAB_DIR: &str = "/run/netloom-lab";
 const LAB_EXAMPLES: &str = "\
 Examples:
   netloom lab --hosts 3                  make hosts host1, host2 and host3
+  netloom lab exercise                   macvlan, swarm, overlay: step by step
   netloom lab exec host1                 a shell in host1
   netloom lab exec host1 -- ping host2   a command in host1
   netloom lab status                     what there is, and whether it runs
@@ -20,11 +21,12 @@ Examples:
 
 A lab is several hosts on this machine, to try Netloom out: each is a network
 namespace, with a `netloom serve` of its own and its own files below DIR, and
-they share a network that is theirs alone. Their services are reached from this
-machine at ports of 127.0.0.1, from 8081 on. The hosts' gateway answers, and
-leads nowhere: nothing in the lab reaches this machine's network, and no link,
-route or firewall rule of this machine is changed. It needs root. A service
-that this machine runs itself is not touched.";
+they share a network that is theirs alone. They are a swarm: host1 manages it,
+the others are workers, unless --no-join is said. Their services are reached
+from this machine at ports of 127.0.0.1, from 8081 on. The hosts' gateway
+answers, and leads nowhere: nothing in the lab reaches this machine's network,
+and no link, route or firewall rule of this machine is changed. It needs root.
+A service that this machine runs itself is not touched.";
 
 /// Arguments of `lab`.
 #[derive(Debug, Clone, Args)]
@@ -50,6 +52,8 @@ pub(crate) enum LabCommand {
     Start(Start),
     /// End the service of a host; what it made stays, as on any host
     Stop(Stop),
+    /// Do the exercise step by step: each command, its answer, and whether that is as it should be
+    Exercise(Exercise),
     /// Remove the lab: services, sandboxes, namespaces and files
     Down(Down),
 }
@@ -72,6 +76,9 @@ pub(crate) struct Make {
     /// [default: 192.168.122.185/24, or the like where this machine has a route to that]
     #[arg(long, value_name = "ADDRESS/LENGTH", value_parser = first_address)]
     pub(crate) address: Option<Ipv4Net>,
+    /// Leave the hosts as they are, each by itself, instead of joining them into a swarm with host1 as its manager
+    #[arg(long)]
+    pub(crate) no_join: bool,
     #[command(flatten)]
     pub(crate) lab: LabDirectory,
 }
@@ -155,4 +162,33 @@ not touched.";
 pub(crate) struct Down {
     #[command(flatten)]
     pub(crate) lab: LabDirectory,
+}
+
+const EXERCISE_EXAMPLES: &str = "\
+Runs on the lab that there is, on its first two hosts. Where there is none it
+makes one of two hosts, and removes it at the end. On hosts that are a swarm
+already, as `lab` makes them, they are shown as such; `lab --no-join` leaves
+making and joining the swarm to the exercise.
+
+Every command is printed as one types it, with its answer below and a line on
+whether that is as it should be. The network and the sandboxes that it makes it
+also removes; a swarm that it made stays. With --keep all stays to be looked
+at, and `netloom lab down` removes it; so it does after an exercise that was
+cut off.
+
+First come two sandboxes on a macvlan network of host1, then a swarm of host1
+and host2, and two sandboxes that reach each other over an overlay network.
+Where Docker's exercise makes a service of two tasks, a sandbox on each host
+stands for a task: Netloom has no services. It needs curl, jq, ip and ping.
+The exit code is 0 when everything was as it should be, else 1.";
+
+/// Flags of `lab exercise`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXERCISE_EXAMPLES)]
+pub(crate) struct Exercise {
+    #[command(flatten)]
+    pub(crate) lab: LabDirectory,
+    /// Leave what was made, to be looked at
+    #[arg(long)]
+    pub(crate) keep: bool,
 }

@@ -48,7 +48,7 @@ fn hosts_file(record: &Record) -> String {
 }
 
 /// Where programs are looked for: first where this one is, so that `netloom` is the same.
-fn path() -> OsString {
+pub(super) fn path() -> OsString {
     let usual = std::env::var_os("PATH").unwrap_or_else(|| "/usr/sbin:/usr/bin:/sbin:/bin".into());
     let own = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
     let all = own.into_iter().chain(std::env::split_paths(&usual));

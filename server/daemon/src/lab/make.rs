@@ -11,13 +11,13 @@ use anyhow::{Context as _, bail};
 use netloom_kernel::lab::{self, Plug};
 
 use super::directory::{Directory, Found, Host, Record};
-use super::{addresses, counted, daemon, down, require_root, say, status};
+use super::{addresses, counted, daemon, down, greeting, join, require_root, say};
 use crate::cli::Make;
 use crate::explained;
 use crate::shutdown::Signals;
 
 /// What a host's link to the others is called, in the host.
-const INTERFACE: &str = "eth0";
+pub(super) const INTERFACE: &str = "eth0";
 
 /// Makes the lab and says what there is. What was made is taken back when a step fails, or on Ctrl-C.
 ///
@@ -42,7 +42,10 @@ pub(crate) fn run(options: &Make) -> anyhow::Result<ExitCode> {
     // Somebody may have been faster, until the lock was taken.
     require_none(&directory)?;
     let mut record = Record { made_directory, whole: false, gateway: chosen.gateway, hosts };
-    let made = directory.write(&record).and_then(|()| steps(&directory, &record, listeners, &interrupted));
+    let made = directory.write(&record).and_then(|()| {
+        steps(&directory, &record, listeners, &interrupted)?;
+        if options.no_join { Ok(()) } else { join::all(&directory, &record, &interrupted) }
+    });
     if let Err(error) = made {
         say("It failed: what was made is taken back.");
         if let Err(left) = down::remove(&directory, Some(&record)) {
@@ -52,7 +55,7 @@ pub(crate) fn run(options: &Make) -> anyhow::Result<ExitCode> {
     }
     record.whole = true;
     directory.write(&record)?;
-    status::greet(&directory, &record);
+    greeting::greet(&directory, &record);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -70,7 +73,7 @@ fn require_none(directory: &Directory) -> anyhow::Result<()> {
     }
 }
 
-/// The steps, in order.
+/// The steps to hosts that are ready, in order.
 fn steps(
     directory: &Directory,
     record: &Record,
@@ -116,7 +119,10 @@ fn make_host(directory: &Directory, record: &Record, host: &Host) -> anyhow::Res
 }
 
 /// Between steps: whether to go on.
-fn go_on(interrupted: &AtomicBool) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When the caller was interrupted.
+pub(super) fn go_on(interrupted: &AtomicBool) -> anyhow::Result<()> {
     if interrupted.load(Ordering::Relaxed) {
         bail!("interrupted");
     }
