@@ -8,8 +8,10 @@ use tracing_subscriber::EnvFilter;
 /// What can be asked for.
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 /// The crates that say something, without `netloom_` before it.
-const CRATES: [&str; 12] =
-    ["agent", "api", "control", "daemon", "fault", "ipam", "kernel", "model", "names", "nftables", "plan", "store"];
+const CRATES: [&str; 14] = [
+    "agent", "api", "control", "daemon", "fault", "ipam", "kernel", "model", "names", "nftables", "pki", "plan",
+    "store", "swarm",
+];
 /// What libraries may say. The DNS library complains of every malformed message, and any program in a sandbox can send as many of
 /// those as it likes.
 const LIBRARIES: &str = "warn,hickory_proto=off";
