@@ -18,3 +18,5 @@ mod kit;
 mod nodes;
 #[path = "overlay/random.rs"]
 mod random;
+#[path = "overlay/underlay.rs"]
+mod underlay;

@@ -81,3 +81,35 @@ fn a_node_that_leaves_with_others_on_the_network_is_forwarded_to_no_more() {
     assert!(pings(&hosts[2], "c", &address(&hosts[1], "b")));
     lab.netloom("lab down").ok();
 }
+
+#[test]
+fn a_node_that_left_without_a_word_comes_in_again_with_nothing_of_before() {
+    let lab = hosts(2);
+    let hosts = swarm(&lab);
+    attach(&hosts[0], "a");
+    attach(&hosts[1], "b");
+    assert_eq!(agree(&hosts, "two attachments"), 2);
+    hosts[1].cut();
+    remove(&hosts[1], "b");
+    netloom(&lab, "host2", "swarm leave --force").ok();
+    hosts[1].heal();
+    becomes(&hosts[0], "host2", "down");
+    let of_it = || {
+        let leases = hosts[0].client().all(&format!("leases?network={NETWORK}&limit=1000"));
+        leases.iter().filter(|lease| lease["status"]["owner"]["name"] == "b").count()
+    };
+    assert_eq!(of_it(), 2, "a node that is down keeps its own: the manager was told nothing");
+    let token = netloom(&lab, "host1", "swarm token create again --quiet").ok();
+    let join = format!("swarm join --token {} {}", token.trim(), hosts[0].address);
+    let refused = netloom(&lab, "host2", &join).failed();
+    assert!(refused.contains("remove the node there first"), "{refused}");
+    netloom(&lab, "host1", "node rm host2").ok();
+    assert_eq!(of_it(), 0, "its addresses are free");
+    netloom(&lab, "host2", &join).ok();
+    knows(&hosts[1]);
+    assert_eq!(agree(&hosts, "it joined again"), 1);
+    attach(&hosts[1], "b");
+    assert_eq!(agree(&hosts, "an attachment there"), 2);
+    assert!(pings(&hosts[1], "b", &address(&hosts[0], "a")));
+    lab.netloom("lab down").ok();
+}
