@@ -18,5 +18,7 @@ mod kit;
 mod nodes;
 #[path = "overlay/random.rs"]
 mod random;
+#[path = "overlay/restored.rs"]
+mod restored;
 #[path = "overlay/underlay.rs"]
 mod underlay;

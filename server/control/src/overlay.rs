@@ -10,6 +10,7 @@
 //! | `follow` | on a worker: the copy of what its manager tells |
 //! | `ask` | what a use case asks the manager for, and waits for elsewhere |
 //! | `grants` | on a worker: places that the manager gives, and what is told of them |
+//! | `reassert` | on a worker: places that its manager does not know any more |
 //! | `underlay` | what a node is told of it: ports, addresses of nodes, peers |
 //! | `way_out` | `docker_gwbridge`, by which sandboxes on them reach what is beyond |
 //!
@@ -22,6 +23,7 @@ pub(crate) mod feed;
 pub(crate) mod follow;
 pub(crate) mod grants;
 pub(crate) mod network;
+mod reassert;
 pub(crate) mod remote;
 pub(crate) mod underlay;
 pub(crate) mod way_out;

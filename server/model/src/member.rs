@@ -145,6 +145,9 @@ pub struct HeartbeatAnswer {
     pub described: SwarmDescribed,
     /// Whether the node should renew its certificate now, whenever that ends.
     pub renew: bool,
+    /// Attachments that the node said it holds, and that the manager knows nothing of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<EndpointId>,
 }
 
 /// A node asks for a place of one of its sandboxes on a network of the swarm. Asked for twice under one endpoint's ID it is the same one; under

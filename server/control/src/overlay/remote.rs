@@ -42,7 +42,8 @@ impl Control {
     }
 
     /// Takes a member's word of its attachments. Those of which it says that nothing is left are released; those that are missing from two reports, one
-    /// after the other, too; the others are brought up to what it says. What is not its own is passed over.
+    /// after the other, too; the others are brought up to what it says. What is not its own is passed over. Answers what it says it holds and is not
+    /// known here.
     ///
     /// # Errors
     /// The store's.
@@ -51,18 +52,18 @@ impl Control {
         node: NodeId,
         held: Option<&[HeldAttachment]>,
         released: Vec<EndpointId>,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<EndpointId>, Error> {
         if !released.is_empty() {
             let ended = self.inner.commit(false, Release { node, endpoints: released, reason: None }).await?;
             self.inner.node.wake(ended);
         }
         match held {
             Some(held) => self.compare_attachments(node, held).await,
-            None => Ok(()),
+            None => Ok(Vec::new()),
         }
     }
 
-    async fn compare_attachments(&self, node: NodeId, held: &[HeldAttachment]) -> Result<(), Error> {
+    async fn compare_attachments(&self, node: NodeId, held: &[HeldAttachment]) -> Result<Vec<EndpointId>, Error> {
         let of_node = self.inner.store.ask(move |tx| Box::pin(async move { attachments::of_node(tx, node).await }));
         let known = of_node.await?;
         let by_id: BTreeMap<EndpointId, &HeldAttachment> = held.iter().map(|one| (one.endpoint, one)).collect();
@@ -75,15 +76,17 @@ impl Control {
             let changed = self.inner.commit(false, Change { node, said }).await?;
             self.inner.node.wake(changed);
         }
-        let missing = known.into_iter().map(|row| row.id).filter(|id| !by_id.contains_key(id)).collect();
+        let known: BTreeSet<EndpointId> = known.into_iter().map(|row| row.id).collect();
+        let unknown = by_id.keys().filter(|id| !known.contains(id)).copied().collect();
+        let missing = known.into_iter().filter(|id| !by_id.contains_key(id)).collect();
         let twice = self.inner.missing.again(node, missing);
         if twice.is_empty() {
-            return Ok(());
+            return Ok(unknown);
         }
         let reason = Some("its node said twice that it has no such sandbox there".to_owned());
         let ended = self.inner.commit(false, Release { node, endpoints: twice, reason }).await?;
         self.inner.node.wake(ended);
-        Ok(())
+        Ok(unknown)
     }
 }
 

@@ -50,10 +50,10 @@ impl Control {
             let moved = self.inner.commit(false, said).await?;
             self.inner.node.wake(moved);
         }
-        self.hear_attachments(id, heartbeat.attachments.as_deref(), heartbeat.released.clone()).await?;
+        let unknown = self.hear_attachments(id, heartbeat.attachments.as_deref(), heartbeat.released.clone()).await?;
         self.inner.swarm.hear(id, Some(heartbeat), now);
         let renew = certificates::is_due(node.issued_at, node.expires_at, now);
-        Ok(HeartbeatAnswer { described, renew })
+        Ok(HeartbeatAnswer { described, renew, unknown })
     }
 
     /// Checks that a certificate is that of a node in good standing.

@@ -59,6 +59,11 @@ impl Control {
         let memory = &self.inner.swarm;
         memory.answered(now());
         self.inner.held.heard();
+        if !answer.unknown.is_empty() {
+            let (this, unknown) = (self.clone(), answer.unknown);
+            // The next heartbeat does not wait for it.
+            self.inner.runtime.spawn(async move { this.reassert(unknown).await });
+        }
         let news = |own: &Membership| own.role == SwarmRole::Worker && own.described != answer.described;
         if !self.own_membership().as_ref().is_some_and(news) {
             return Ok(());
