@@ -19,7 +19,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) fn hosts(count: usize) -> Lab {
     let mut lab = lab!();
     lab.heartbeat = Some(HEARTBEAT);
-    lab.netloom(&format!("lab --hosts {count}")).ok();
+    lab.netloom(&format!("lab --hosts {count} --no-join")).ok();
     lab
 }
 
