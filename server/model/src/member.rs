@@ -166,6 +166,8 @@ pub struct AttachRequest {
     pub endpoint: EndpointId,
     /// What is asked for, as written.
     pub wanted: AttachmentSpec,
+    /// Whether it is only tried: what would be given is answered, and nothing is written.
+    pub dry_run: bool,
 }
 
 /// A place on a network of the swarm, given to a node's sandbox.

@@ -8,8 +8,46 @@ use netloom_names::{Directory, Entry};
 
 use super::Naming;
 
-/// What the directory has of peers, by endpoint.
-pub(super) type Peers = BTreeMap<EndpointId, (SandboxId, Entry)>;
+/// What the directory has of peers. What one costs does not grow with their number.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    /// Whose each endpoint is.
+    sandbox_of: BTreeMap<EndpointId, SandboxId>,
+    entries: BTreeMap<SandboxId, BTreeMap<EndpointId, Entry>>,
+}
+
+impl Peers {
+    /// Forgets an endpoint; answers whose it was.
+    fn remove(&mut self, id: EndpointId) -> Option<SandboxId> {
+        let sandbox = self.sandbox_of.remove(&id)?;
+        if let Some(own) = self.entries.get_mut(&sandbox) {
+            own.remove(&id);
+            if own.is_empty() {
+                self.entries.remove(&sandbox);
+            }
+        }
+        Some(sandbox)
+    }
+
+    /// Notes an endpoint; answers whether that is news.
+    fn put(&mut self, id: EndpointId, sandbox: SandboxId, entry: Entry) -> bool {
+        self.sandbox_of.insert(id, sandbox);
+        let own = self.entries.entry(sandbox).or_default();
+        let news = own.get(&id) != Some(&entry);
+        if news {
+            own.insert(id, entry);
+        }
+        news
+    }
+
+    /// Puts all that is known of a sandbox into the directory.
+    fn tell(&self, directory: &Directory, sandbox: SandboxId) {
+        match self.entries.get(&sandbox) {
+            Some(own) => directory.set(sandbox, own.values().cloned().collect()),
+            None => directory.remove(sandbox),
+        }
+    }
+}
 
 impl Naming {
     /// Before a pass works: peers that are assigned no more are answered no more. `keys` are those that the pass is for; none means everything.
@@ -18,11 +56,11 @@ impl Naming {
         let absent = |id: &EndpointId| !assignment.peers.contains_key(id);
         let leaving: Vec<EndpointId> = match keys {
             Some(keys) => keys.iter().filter_map(peer_of).filter(absent).collect(),
-            None => known.peers.keys().copied().filter(absent).collect(),
+            None => known.peers.sandbox_of.keys().copied().filter(absent).collect(),
         };
         for id in leaving {
-            if let Some((sandbox, _)) = known.peers.remove(&id) {
-                tell(&self.directory, &known.peers, sandbox);
+            if let Some(sandbox) = known.peers.remove(id) {
+                known.peers.tell(&self.directory, sandbox);
             }
         }
     }
@@ -31,21 +69,9 @@ impl Naming {
     pub(crate) fn reaches(&self, peer: &AssignedPeer) {
         let entry = Entry { network: peer.network, names: peer.names.clone(), addresses: peer.addresses.clone() };
         let mut known = self.known();
-        let now = (peer.sandbox, entry);
-        if known.peers.get(&peer.id) != Some(&now) {
-            known.peers.insert(peer.id, now);
-            tell(&self.directory, &known.peers, peer.sandbox);
+        if known.peers.put(peer.id, peer.sandbox, entry) {
+            known.peers.tell(&self.directory, peer.sandbox);
         }
-    }
-}
-
-/// Puts all that is known of a sandbox into the directory.
-fn tell(directory: &Directory, peers: &Peers, sandbox: SandboxId) {
-    let entries: Vec<Entry> = peers.values().filter(|(of, _)| *of == sandbox).map(|(_, entry)| entry.clone()).collect();
-    if entries.is_empty() {
-        directory.remove(sandbox);
-    } else {
-        directory.set(sandbox, entries);
     }
 }
 

@@ -21,8 +21,8 @@ fn peer(number: u32) -> AssignedPeer {
         mac: MacAddr([2, 0x42, 99, a, b, c]),
         addresses: vec![IpAddr::from([10, 90 + a, b, c]), IpAddr::from(six)],
         vtep: [192, 0, 2, 2].into(),
-        sandbox: netloom_model::SandboxId::from_random([9; 16]),
-        names: Vec::new(),
+        sandbox: netloom_model::SandboxId::from_random(id),
+        names: vec![format!("peer{number}")],
     }
 }
 

@@ -149,7 +149,7 @@ pub(crate) async fn attach(
         return Err(Error::conflict("busy", detail).hint("ask again in a moment").retryable(true));
     }
     let Some(given) = terms.looks.grants.given.get(&network.id) else {
-        return Err(ungranted(sandbox, network, endpoint));
+        return Err(ungranted(terms, sandbox, network, endpoint));
     };
     let row = EndpointRow { id: given.endpoint, mac: Some(given.mac), ..endpoint };
     endpoints::insert(tx, &row).await?;
@@ -185,7 +185,7 @@ pub(crate) async fn attach(
     Ok(EndpointParts { row, leases: own })
 }
 
-fn ungranted(sandbox: &SandboxRow, network: &NetworkRow, endpoint: EndpointRow) -> Error {
+fn ungranted(terms: Terms<'_>, sandbox: &SandboxRow, network: &NetworkRow, endpoint: EndpointRow) -> Error {
     let request = AttachRequest {
         sandbox: sandbox.id,
         sandbox_name: sandbox.name.clone(),
@@ -193,6 +193,7 @@ fn ungranted(sandbox: &SandboxRow, network: &NetworkRow, endpoint: EndpointRow) 
         network: network.id,
         endpoint: endpoint.id,
         wanted: endpoint.spec,
+        dry_run: terms.looks.dry_run,
     };
     let mut error = Error::new(ErrorKind::Internal, "internal", "a place on a network of the swarm was not asked for");
     error.source = Some(Box::new(Ungranted(request)));

@@ -77,5 +77,6 @@ fn request(sandbox: &SandboxRow, row: EndpointRow, leases: &[LeaseRow]) -> Attac
             mac: row.mac.map(|mac| mac.to_string()),
             ..row.spec
         },
+        dry_run: false,
     }
 }

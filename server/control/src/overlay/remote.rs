@@ -35,8 +35,11 @@ impl Control {
     /// Everything wrong with what is asked for; `address-taken`, `mac-taken`, `pool-exhausted`, `not-attachable`; no such network of the swarm.
     pub async fn attach_for(&self, peer: &Peer, request: AttachRequest) -> Result<Attachment, Error> {
         self.check_standing(peer).await?;
-        let job = Attach { node: peer.node, request };
-        let given = self.inner.commit(false, job).await?;
+        let dry_run = request.dry_run;
+        let given = self.inner.commit(dry_run, Attach { node: peer.node, request }).await?;
+        if dry_run {
+            return Ok(given);
+        }
         self.inner.node.wake(vec![Key::Network(given.network), Key::Peer(given.endpoint)]);
         Ok(given)
     }

@@ -76,7 +76,7 @@ impl Control {
             dry_run: run.dry_run,
             seed: run.seed,
             approach: Approach::Hopeful,
-            looks: Looks::default(),
+            looks: Looks::of(run.dry_run),
         };
         let mut change = loop {
             match self.inner.run(&run, job.clone()).await {

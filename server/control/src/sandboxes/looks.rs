@@ -20,6 +20,8 @@ const LOOKS_AT_PORTS: u32 = 32;
 /// What is known so far.
 #[derive(Clone, Default)]
 pub(crate) struct Looks {
+    /// Whether the use case is only tried: nobody is asked for more than what would be given.
+    pub(crate) dry_run: bool,
     /// What the pool of a network is cut with that has none yet.
     pub(crate) ground: Option<Arc<Ground>>,
     /// The host's ports.
@@ -27,6 +29,13 @@ pub(crate) struct Looks {
     /// Places on networks of the swarm that the manager gave.
     pub(crate) grants: Grants,
     at_ports: u32,
+}
+
+impl Looks {
+    /// Nothing yet, for a use case that is done or only tried.
+    pub(crate) fn of(dry_run: bool) -> Self {
+        Self { dry_run, ..Self::default() }
+    }
 }
 
 impl Inner {

@@ -80,7 +80,7 @@ impl Control {
             dry_run: run.dry_run,
             seed: run.seed,
             approach: Approach::Hopeful,
-            looks: Looks::default(),
+            looks: Looks::of(run.dry_run),
         };
         let keeping = (!run.dry_run && !deadline.at_commit()).then(|| self.inner.kept.keep(id));
         let Updated { mut change, former, concerns } = loop {

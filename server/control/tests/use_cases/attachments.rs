@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use netloom_control::command::{JoinSwarm, LeaveSwarm, Prune, PutSwarm, SwarmPut, UpdateSwarm};
+use netloom_control::command::{JoinSwarm, LeaveSwarm, Prune, PutSwarm, SwarmPut, UpdateSwarm, WriteOptions};
 use netloom_control::members::{Manager, Member};
 use netloom_control::{Control, Precondition};
 use netloom_model::network::Scope;
@@ -228,6 +228,24 @@ async fn what_is_the_managers_a_worker_does_not_change() {
     pair.worker.on("there", "far").await.expect("a sandbox");
     pair.manager.control.prune(pair.manager.may(Prune), Default::default()).await.expect("nothing to prune");
     assert!(pair.manager.network("far").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_the_address_and_takes_none() {
+    let pair = Pair::new().await;
+    let network = json!({"name": "far", "driver": "overlay", "internal": true});
+    pair.manager.create_network(network).await.expect("a network");
+    pair.until(async |pair: &Pair| pair.worker.network("far").await.is_ok()).await;
+    let (before, seq) = (pair.manager.lease_words().await, pair.manager.seq().await);
+    let options = WriteOptions { dry_run: true, ..WriteOptions::default() };
+    let spec = json!({"name": "there", "networks": {"far": {}}});
+    let tried = pair.worker.try_sandbox(spec, options).await.expect("it could be made");
+    let Written::Planned(planned, _) = tried else { panic!("it was made") };
+    let subnet = pair.manager.network("far").await.expect("there").status.pools["v4"].subnet.clone();
+    let address = planned.status.endpoints["far"].address.clone().expect("an address");
+    assert!(subnet.parse::<ipnet::IpNet>().unwrap().contains(&address.parse::<std::net::IpAddr>().unwrap()));
+    assert_eq!((pair.manager.lease_words().await, pair.manager.seq().await), (before, seq));
+    assert!(pair.worker.sandbox("there").await.is_err());
 }
 
 #[tokio::test]

@@ -82,6 +82,7 @@ fn asks(network: &netloom_model::network::Network, sandbox: u8, wanted: Value) -
         network: network.id,
         endpoint: EndpointId::from_random([sandbox; 16]),
         wanted: serde_json::from_value::<AttachmentSpec>(wanted).unwrap(),
+        dry_run: false,
     }
 }
 

@@ -51,6 +51,7 @@ fn request() -> AttachRequest {
         network: NetworkId::from_random([1; 16]),
         endpoint: EndpointId::from_random([1; 16]),
         wanted: AttachmentSpec::default(),
+        dry_run: false,
     }
 }
 
