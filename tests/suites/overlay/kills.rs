@@ -115,10 +115,9 @@ fn work(host: &LabHost<'_>, at: usize, round: u32) -> Vec<(usize, String, bool)>
             continue;
         }
         if count == 1 {
-            match send(host, "DELETE", &format!("sandboxes/{name}"), None) {
-                Some(204) => known.push((at, name, false)),
-                // Whether it heard of that is its secret.
-                _ => {}
+            // Where no answer came, whether it heard of that is its secret.
+            if send(host, "DELETE", &format!("sandboxes/{name}"), None) == Some(204) {
+                known.push((at, name, false));
             }
         } else {
             known.push((at, name, true));
