@@ -203,11 +203,8 @@ impl Manager for Fake {
 
     async fn heartbeat(&self, peer: Peer, heartbeat: Heartbeat, _: IpAddr) -> Result<HeartbeatAnswer, Denied> {
         self.heartbeats.lock().unwrap().push((peer, heartbeat));
-        self.answer(|| HeartbeatAnswer {
-            described: described(),
-            renew: self.renew.load(Ordering::SeqCst),
-            unknown: Vec::new(),
-        })
+        let unknown = Vec::new();
+        self.answer(|| HeartbeatAnswer { described: described(), renew: self.renew.load(Ordering::SeqCst), unknown })
     }
 
     async fn leaves(&self, peer: Peer) -> Result<(), Denied> {
