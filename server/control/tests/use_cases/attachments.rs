@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use netloom_control::command::{JoinSwarm, LeaveSwarm, Prune, PutSwarm, SwarmPut, UpdateSwarm, WriteOptions};
+use netloom_control::command::{JoinSwarm, LeaveSwarm, Prune, PutSwarm, SwarmPut, UpdateSwarm, WriteOptions, Written};
 use netloom_control::members::{Manager, Member};
 use netloom_control::{Control, Precondition};
 use netloom_model::network::Scope;
