@@ -66,8 +66,7 @@ pub(crate) async fn of_one(
     keys: &[Key],
     revision: u64,
 ) -> Result<Assignment, Error> {
-    let mut networks = networks::with_use(tx, &network_ids(std::slice::from_ref(parts))).await?;
-    underlay::fill(tx, &mut networks).await?;
+    let networks = networks::with_use(tx, &network_ids(std::slice::from_ref(parts))).await?;
     let peers = underlay::some_peers(tx, keys).await?;
     Ok(assemble(revision, networks, vec![parts.clone()], peers))
 }
@@ -99,7 +98,7 @@ pub(crate) async fn read(tx: &mut ReadTx<'_>, keys: Option<&[Key]>) -> Result<As
         None => BTreeMap::new(),
         Some(keys) => underlay::some_peers(tx, keys).await?,
     };
-    let mut networks = match keys {
+    let networks = match keys {
         None => networks::all_with_use(tx).await?,
         Some(keys) => {
             let mut ids = network_ids(&parts);
@@ -108,7 +107,6 @@ pub(crate) async fn read(tx: &mut ReadTx<'_>, keys: Option<&[Key]>) -> Result<As
             networks::with_use(tx, &ids).await?
         }
     };
-    underlay::fill(tx, &mut networks).await?;
     let peers = if keys.is_none() { underlay::all_peers(tx, &networks).await? } else { named };
     Ok(assemble(revision, networks, parts, peers))
 }

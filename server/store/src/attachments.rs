@@ -141,15 +141,6 @@ pub async fn changed(tx: &mut ReadTx<'_>, networks: &[NetworkId], after: u64) ->
     tx.rows(statement.bind(column::list(networks)).bind(column::integer(after)), row).await
 }
 
-/// Addresses on the underlay of other nodes that forward to each other on these networks, each once for a network.
-pub async fn vteps(tx: &mut ReadTx<'_>, networks: &[NetworkId]) -> Result<Vec<(NetworkId, IpAddr)>, Error> {
-    let node = tx.identity.node.to_string();
-    let statement =
-        sql("SELECT DISTINCT network_id, vtep FROM attachment WHERE network_id IN (SELECT value FROM json_each($1))
-        AND running = 1 AND gone = 0 AND node <> $2");
-    tx.rows(statement.bind(column::list(networks)).bind(node), |c| Ok((c.parsed()?, c.parsed()?))).await
-}
-
 /// How many attachments networks have from other nodes than this one. Networks without any are absent.
 pub async fn counts(tx: &mut ReadTx<'_>, networks: &[NetworkId]) -> Result<Vec<(NetworkId, u64)>, Error> {
     let node = tx.identity.node.to_string();

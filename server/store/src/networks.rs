@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use netloom_model::assignment::{AssignedOverlay, AssignedPool};
 use netloom_model::network::{Driver, Scope};
+use netloom_model::swarm::DATA_PATH_PORT;
 use netloom_model::{NetworkId, Timestamp};
 
 use crate::column::{self, Columns};
@@ -30,8 +31,8 @@ macro_rules! select {
     };
 }
 
-/// The same, whether an endpoint that stays, of a sandbox that runs and stays, is on it, and a pool: a row for each, or one
-/// without.
+/// The same, whether an endpoint that stays, of a sandbox that runs and stays, is on it, of an overlay network this node's place on the
+/// underlay and the others', and a pool: a row for each, or one without.
 macro_rules! select_with_use {
     ($rest:literal) => {
         concat!(
@@ -39,6 +40,12 @@ macro_rules! select_with_use {
             columns!(),
             ", EXISTS (SELECT 1 FROM endpoint AS e CROSS JOIN sandbox AS s WHERE e.network_id = n.id
             AND e.deleting = 0 AND s.id = e.sandbox_id AND s.running = 1 AND s.deleting = 0),
+            CASE WHEN n.vni IS NOT NULL THEN COALESCE((SELECT vtep FROM replica),
+                (SELECT address FROM node WHERE id = (SELECT node_id FROM meta))) END,
+            CASE WHEN n.vni IS NOT NULL THEN COALESCE((SELECT data_path_port FROM replica),
+                (SELECT json_extract(spec, '$.data_path_port') FROM swarm)) END,
+            CASE WHEN n.vni IS NOT NULL THEN (SELECT json_group_array(DISTINCT a.vtep) FROM attachment AS a
+                WHERE a.network_id = n.id AND a.running = 1 AND a.gone = 0 AND a.node <> (SELECT node_id FROM meta)) END,
             p.id IS NOT NULL, p.low, p.prefix_length, p.gateway FROM network AS n LEFT JOIN pool AS p ON p.network_id = n.id ",
             $rest,
             " ORDER BY n.name, p.position"
@@ -55,7 +62,7 @@ pub struct NetworkUse {
     pub in_use: bool,
     /// Its pools, in their order.
     pub pools: Vec<AssignedPool>,
-    /// What an overlay network needs besides; absent until it is filled in.
+    /// What an overlay network needs besides.
     pub overlay: Option<AssignedOverlay>,
 }
 
@@ -78,22 +85,31 @@ fn row(columns: &mut Columns<'_>) -> Result<NetworkRow, Error> {
     })
 }
 
-fn row_with_use(columns: &mut Columns<'_>) -> Result<(NetworkRow, bool, Option<AssignedPool>), Error> {
+/// A row of [`select_with_use`]: a network without its pools, and one of them.
+fn row_with_use(columns: &mut Columns<'_>) -> Result<(NetworkUse, Option<AssignedPool>), Error> {
     let (network, in_use) = (row(columns)?, columns.plain()?);
+    let (vtep, port) = (columns.parsed_option()?, columns.small_option()?);
+    let vteps = columns.json_option()?.unwrap_or_default();
+    let overlay = network.vni.zip(vtep).map(|(vni, vtep)| AssignedOverlay {
+        vni,
+        data_path_port: port.unwrap_or(DATA_PATH_PORT),
+        vtep,
+        vteps,
+    });
     let pool = match columns.plain()? {
         true => Some(AssignedPool { subnet: columns.subnet()?, gateway: columns.address_option()? }),
         false => None,
     };
-    Ok((network, in_use, pool))
+    Ok((NetworkUse { network, in_use, pools: Vec::new(), overlay }, pool))
 }
 
 /// Joins the rows of each network, which follow each other.
-fn with_pools(rows: Vec<(NetworkRow, bool, Option<AssignedPool>)>) -> Vec<NetworkUse> {
+fn with_pools(rows: Vec<(NetworkUse, Option<AssignedPool>)>) -> Vec<NetworkUse> {
     let mut found: Vec<NetworkUse> = Vec::new();
-    for (network, in_use, pool) in rows {
+    for (one, pool) in rows {
         match found.last_mut() {
-            Some(last) if last.network.id == network.id => last.pools.extend(pool),
-            _ => found.push(NetworkUse { network, in_use, pools: pool.into_iter().collect(), overlay: None }),
+            Some(last) if last.network.id == one.network.id => last.pools.extend(pool),
+            _ => found.push(NetworkUse { pools: pool.into_iter().collect(), ..one }),
         }
     }
     found
@@ -313,7 +329,7 @@ pub async fn count_by_driver(tx: &mut ReadTx<'_>) -> Result<Vec<(Driver, u64)>, 
 pub async fn unused(tx: &mut ReadTx<'_>) -> Result<Vec<NetworkRow>, Error> {
     let own = tx.node().to_string();
     let statement = sql(select!(
-        "WHERE n.predefined = 0 AND n.deleting = 0 AND n.node = $1
+        "WHERE n.predefined = 0 AND n.deleting = 0 AND (n.scope = 'local' OR n.node = $1)
          AND NOT EXISTS (SELECT 1 FROM endpoint AS e WHERE e.network_id = n.id)
          AND NOT EXISTS (SELECT 1 FROM attachment AS a WHERE a.network_id = n.id AND a.gone = 0) ORDER BY n.name"
     ));

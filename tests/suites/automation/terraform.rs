@@ -13,6 +13,7 @@ const TABLES: [(&str, &str, &str); 8] = [
     ("PoolWrite", "Network", "pools.*."),
     ("BridgeWrite", "Network", "bridge."),
     ("MacvlanWrite", "Network", "macvlan."),
+    ("OverlayWrite", "Network", "overlay."),
     ("SandboxWrite", "Sandbox", ""),
     ("AttachmentWrite", "Sandbox", "networks.*."),
     ("PortSpec", "Sandbox", "networks.*.ports.*."),

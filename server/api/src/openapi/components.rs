@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use crate::problem::catalogue;
 
 /// Names by role: `NetworkWrite` is what a user writes, `Network` what is answered, `NetworkPage` a list of it.
-const NAMES: [(&str, &str); 16] = [
+const NAMES: [(&str, &str); 17] = [
     ("NetworkSpec", "NetworkWrite"),
     ("PoolSpec", "PoolWrite"),
     ("BridgeSpec", "BridgeWrite"),
     ("MacvlanSpec", "MacvlanWrite"),
+    ("OverlaySpec", "OverlayWrite"),
     ("SandboxSpec", "SandboxWrite"),
     ("AttachmentSpec", "AttachmentWrite"),
     ("LeaseSpec", "LeaseWrite"),

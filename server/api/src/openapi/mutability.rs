@@ -4,11 +4,12 @@
 use serde_json::Value;
 
 /// Schemas of what a user writes of a resource, and of its parts.
-const WRITTEN: [&str; 8] = [
+const WRITTEN: [&str; 9] = [
     "NetworkWrite",
     "PoolWrite",
     "BridgeWrite",
     "MacvlanWrite",
+    "OverlayWrite",
     "SandboxWrite",
     "AttachmentWrite",
     "PortSpec",
@@ -51,8 +52,8 @@ pub(super) fn add(document: &mut Value) {
 
 fn of(schema: &str, property: &str) -> Mutability {
     match (schema, property) {
-        ("MacvlanWrite", _)
-        | ("NetworkWrite", "name" | "driver" | "internal" | "mtu" | "macvlan")
+        ("MacvlanWrite" | "OverlayWrite", _)
+        | ("NetworkWrite", "name" | "driver" | "internal" | "mtu" | "macvlan" | "overlay")
         | ("PoolWrite", "family" | "subnet" | "prefix_length" | "gateway")
         | ("BridgeWrite", "interface_name" | "managed" | "probe")
         | ("SandboxWrite", "name" | "netns" | "pid")

@@ -4,11 +4,12 @@
 use serde_json::{Value, json};
 
 /// Schemas that a patch can reach.
-const PATCHED: [&str; 11] = [
+const PATCHED: [&str; 12] = [
     "NetworkWrite",
     "PoolWrite",
     "BridgeWrite",
     "MacvlanWrite",
+    "OverlayWrite",
     "SandboxWrite",
     "AttachmentWrite",
     "PortSpec",

@@ -54,6 +54,10 @@ entries! {
     405 "method-not-allowed", "Method not allowed here": "The path exists, but not with this method."; "Use one of the methods in the `Allow` header.".
     408 "body-timeout", "Body too slow": "The head of the request announced a body that did not come to its end in time."; "Send the body at once with its head, and as long as `Content-Length` says.".
     409 "name-taken", "Name in use": "Another object of this kind has the name; names are unique."; "Choose another name, or change or remove the object that `blockers` lists.".
+    409 "swarm-needed", "Needs a swarm": "The network would be the swarm's, and this host is in none."; "Make a swarm with `PUT /api/v1/swarm` (`netloom swarm init`), or join one, or choose driver `bridge`.".
+    409 "vni-taken", "Number in use": "Another network has the VXLAN network identifier."; "Choose another number, or leave `overlay.vni` out to get a free one.".
+    409 "not-attachable", "For tasks only": "The overlay network is for tasks of services, not for sandboxes."; "Set its `attachable` to true, or use another network.".
+    409 "manager-refused", "The manager refused": "The manager of the swarm gave no place on its network, for a reason that this version does not know by its code."; "`detail` has the manager's words; bring both hosts to the same version.".
     409 "subnet-overlap", "Subnets overlap": "The subnet shares addresses with another pool, with a route of the host, or with a nameserver that the host would be cut off from."; "Take the free subnet that `hint` or `facts` names, or leave `subnet` out to get one chosen.".
     409 "address-taken", "Address in use": "The wanted address has a holder."; "`GET /api/v1/addresses/{ip}` says who. Leave the address out to get the next free one.".
     409 "mac-taken", "Ethernet address in use": "Another endpoint on the network has the Ethernet address."; "Leave `mac` out to get a unique one.".
@@ -111,6 +115,7 @@ entries! {
     422 "idempotency-key-reused", "Key used for another request": "The `Idempotency-Key` was used by the same principal, for the same method and path, with another body. `facts.object_id` is what that made."; "Use a key of its own for each body; keep a key only to send the same request again.".
     429 "too-many-logins", "Too many logins": "So many sessions of the dashboard were opened with one token that one more has to wait. `Retry-After` says how long, in seconds."; "Use a session that is open. A program needs none: it sends `Authorization: Bearer TOKEN` with each request.".
     500 "internal", "Internal failure": "A defect in the service. The log has the cause under the request's ID."; "Report it with the request's ID.".
+    503 "swarm-behind", "Not told yet": "What the manager says of its network has not come to this host yet."; "Ask again in a moment.".
     503 "not-ready", "Not ready": "The service has started but can't answer well yet, or no longer."; "Wait; `detail` says for what.".
     503 "store-full", "Disk is full": "The disk of the database is full, so nothing was stored. The networks that exist go on working."; "Make room; no restart is needed.".
     503 "store-read-only", "Database is read-only": "The database can't be written, so nothing was stored. The networks that exist go on working."; "Make the data directory writable again; no restart is needed.".

@@ -13,7 +13,7 @@ use netloom_store::{ReadTx, networks, swarm};
 
 use super::underlay;
 use crate::config::Config;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::journal::network_ref;
 use crate::validate::network::overlay::VNI;
 use crate::validate::pool::WantedPool;
@@ -31,7 +31,7 @@ pub(crate) struct Settled {
 /// Settles it.
 ///
 /// # Errors
-/// `no-swarm`; `vni-taken` with the network that has the number, or invalid where none is left.
+/// `swarm-needed`, `not-manager`; `vni-taken` with the network that has the number, or invalid where none is left.
 pub(crate) async fn settle(
     tx: &mut ReadTx<'_>,
     node: NodeId,
@@ -51,7 +51,7 @@ pub(crate) async fn settle(
 
 fn no_swarm(name: &str) -> Error {
     let detail = format!("network `{name}` would be the swarm's, and this host is in none");
-    Error::new(ErrorKind::Conflict, "no-swarm", detail)
+    Error::conflict("swarm-needed", detail)
         .hint("make one first, with `netloom swarm init` or PUT /api/v1/swarm, or choose driver `bridge`")
 }
 

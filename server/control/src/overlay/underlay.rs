@@ -1,12 +1,12 @@
 //! What a node is told of overlay networks beside their rows: its own place on the underlay, the others', and the peers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use netloom_model::assignment::{AssignedOverlay, AssignedPeer, Key};
+use netloom_model::assignment::{AssignedPeer, Key};
 use netloom_model::{EndpointId, NetworkId, NodeId};
 use netloom_store::networks::NetworkUse;
-use netloom_store::{AttachmentRow, ReadTx, ReplicaRow, attachments, nodes, replica, swarm};
+use netloom_store::{AttachmentRow, ReadTx, ReplicaRow, attachments, networks, nodes, replica, swarm};
 
 use crate::error::Error;
 
@@ -28,23 +28,17 @@ pub(crate) async fn of_this_node(tx: &mut ReadTx<'_>, node: NodeId) -> Result<Op
     Ok(Some(Underlay { vtep: row.address, data_path_port: swarm.spec.settings().data_path_port }))
 }
 
-/// Fills in what overlay networks among these need; costs nothing where there are none.
+/// Fills in what overlay networks need among those that a transaction put together itself.
 pub(crate) async fn fill(tx: &mut ReadTx<'_>, networks: &mut [NetworkUse]) -> Result<(), Error> {
     let overlays: Vec<NetworkId> =
         networks.iter().filter(|one| one.network.vni.is_some()).map(|one| one.network.id).collect();
     if overlays.is_empty() {
         return Ok(());
     }
-    let node = tx.node();
-    let Some(Underlay { vtep, data_path_port }) = of_this_node(tx, node).await? else { return Ok(()) };
-    let mut vteps: BTreeMap<NetworkId, BTreeSet<IpAddr>> = BTreeMap::new();
-    for (network, of_other) in attachments::vteps(tx, &overlays).await? {
-        vteps.entry(network).or_default().insert(of_other);
-    }
-    for one in networks {
-        let Some(vni) = one.network.vni else { continue };
-        let vteps = vteps.remove(&one.network.id).unwrap_or_default();
-        one.overlay = Some(AssignedOverlay { vni, data_path_port, vtep, vteps });
+    for known in networks::with_use(tx, &overlays).await? {
+        if let Some(one) = networks.iter_mut().find(|one| one.network.id == known.network.id) {
+            one.overlay = known.overlay;
+        }
     }
     Ok(())
 }

@@ -90,7 +90,7 @@ fn asks(network: &netloom_model::network::Network, sandbox: u8, wanted: Value) -
 async fn an_overlay_network_needs_a_swarm() {
     let kit = Kit::new().await;
     let error = kit.create_network(overlay("far", json!({}))).await.expect_err("no swarm");
-    assert_eq!((error.kind, error.code), (ErrorKind::Conflict, "no-swarm"));
+    assert_eq!((error.kind, error.code), (ErrorKind::Conflict, "swarm-needed"));
     assert!(error.hint.is_some_and(|hint| hint.contains("netloom swarm init")));
 }
 

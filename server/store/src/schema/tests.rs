@@ -128,8 +128,9 @@ async fn the_spec_of_what_is_there_is_taken_to_be_from_its_last_change() {
     let mut connection = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
     let network = netloom_model::NetworkId::from_random([7; 16]);
     let insert = "INSERT INTO network (id, name, driver, scope, node, predefined, deleting, spec, revision, created_at, updated_at)
-        VALUES ($1, 'blue', 'none', 'local', 'n', 0, 0, '{\"name\": \"blue\", \"driver\": \"none\"}', 41, 0, 0)";
-    sqlx::query(insert).bind(network.to_string()).execute(&mut connection).await.unwrap();
+        VALUES ($1, 'blue', 'none', 'local', $2, 0, 0, '{\"name\": \"blue\", \"driver\": \"none\"}', 41, 0, 0)";
+    let node = netloom_model::NodeId::from_random([7; 16]);
+    sqlx::query(insert).bind(network.to_string()).bind(node.to_string()).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     let store = Store::open(&path).await.unwrap();
     let read = store.read::<_, Error, _>(move |tx| Box::pin(async move { crate::networks::by_id(tx, network).await }));

@@ -69,6 +69,8 @@ pub(super) fn fixtures(host: &Host) {
         host.net.run(&format!("ip link add {bridge} type bridge"));
         host.net.run(&format!("ip link set {bridge} up"));
     }
+    // Overlay networks are a swarm's.
+    host.client().put("swarm", &json!({"advertise_address": "203.0.113.7"})).is(201);
     host.macvlan("lan", "10.80.0.0/24");
     let pools = json!({"v4": {"subnet": "10.81.0.0/24"}, "v6": {"subnet": "fd00:81::/64"}});
     host.client().post("networks", &json!({"name": "web", "driver": "bridge", "pools": pools})).is(201);
@@ -80,6 +82,7 @@ pub(super) fn all(pids: [u32; 2], paths: [&str; 2]) -> Vec<Case> {
     all.extend(pools());
     all.extend(bridges());
     all.extend(macvlans());
+    all.extend(overlays());
     all.extend(sandboxes(pids, paths));
     all.extend(attachments());
     all.extend(ports());
@@ -193,6 +196,18 @@ fn macvlans() -> Vec<Case> {
         of("MacvlanWrite.vlan_id", "/macvlan/vlan_id", [Value::Null, json!(7)]).is(Means::Never),
         of("MacvlanWrite.probe", "/macvlan/probe", [json!(false), json!(true)]),
         of("MacvlanWrite.host_access", "/macvlan/host_access", [json!(false), json!(true)]),
+    ]
+}
+
+fn overlays() -> Vec<Case> {
+    let spec = json!({"driver": "overlay", "pools": {"v4": {"subnet": "10.73.0.0/24"}}, "overlay": {"vni": 5000}});
+    let of = |property, at, values| case(property, "networks/n", &spec, at, values);
+    vec![
+        of("NetworkWrite.attachable", "/attachable", [json!(true), json!(false)]),
+        of("NetworkWrite.overlay", "/overlay", [json!({"vni": 5001}), json!({"vni": 5002})]),
+        of("OverlayWrite.vni", "/overlay/vni", [json!(5001), json!(5002)]),
+        // Nothing encrypts between nodes in this version.
+        of("OverlayWrite.encrypted", "/overlay/encrypted", [json!(false), json!(true)]).is(Means::Never),
     ]
 }
 
