@@ -140,12 +140,3 @@ pub async fn changed(tx: &mut ReadTx<'_>, networks: &[NetworkId], after: u64) ->
         sql(select!("WHERE a.network_id IN (SELECT value FROM json_each($1)) AND a.revision > $2 ORDER BY a.id"));
     tx.rows(statement.bind(column::list(networks)).bind(column::integer(after)), row).await
 }
-
-/// How many attachments networks have from other nodes than this one. Networks without any are absent.
-pub async fn counts(tx: &mut ReadTx<'_>, networks: &[NetworkId]) -> Result<Vec<(NetworkId, u64)>, Error> {
-    let node = tx.identity.node.to_string();
-    let statement =
-        sql("SELECT network_id, COUNT(*) FROM attachment WHERE network_id IN (SELECT value FROM json_each($1))
-        AND gone = 0 AND node <> $2 GROUP BY network_id");
-    tx.rows(statement.bind(column::list(networks)).bind(node), |c| Ok((c.parsed()?, c.count()?))).await
-}

@@ -310,11 +310,17 @@ pub async fn all(tx: &mut ReadTx<'_>) -> Result<Vec<NetworkRow>, Error> {
     tx.rows(sql(select!("ORDER BY n.name")), row).await
 }
 
-/// How many endpoints are on these networks, those on their way out included. Networks without any are absent.
+/// How many endpoints are on these networks, those on their way out and those of other nodes included. Networks without any are absent.
 pub async fn endpoint_counts(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<BTreeMap<NetworkId, u64>, Error> {
-    let statement = sql("SELECT network_id, COUNT(*) FROM endpoint
-        WHERE network_id IN (SELECT value FROM json_each($1)) GROUP BY network_id");
-    let counts = tx.rows(statement.bind_list(ids), |c| Ok((c.parsed()?, c.count()?))).await?;
+    let own = tx.node().to_string();
+    let statement = sql("SELECT network_id, SUM(here) FROM (
+            SELECT network_id, COUNT(*) AS here FROM endpoint
+                WHERE network_id IN (SELECT value FROM json_each($1)) GROUP BY network_id
+            UNION ALL
+            SELECT network_id, COUNT(*) FROM attachment
+                WHERE network_id IN (SELECT value FROM json_each($1)) AND gone = 0 AND node <> $2 GROUP BY network_id)
+        GROUP BY network_id");
+    let counts = tx.rows(statement.bind(column::list(ids)).bind(own), |c| Ok((c.parsed()?, c.count()?))).await?;
     Ok(counts.into_iter().collect())
 }
 

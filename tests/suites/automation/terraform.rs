@@ -8,7 +8,7 @@ use netloom_tests::provider::schema::Schema;
 use crate::example;
 
 /// Under which heading of the page a schema's properties stand, and what goes before their names there.
-const TABLES: [(&str, &str, &str); 8] = [
+const TABLES: [(&str, &str, &str); 9] = [
     ("NetworkWrite", "Network", ""),
     ("PoolWrite", "Network", "pools.*."),
     ("BridgeWrite", "Network", "bridge."),

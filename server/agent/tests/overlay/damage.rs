@@ -112,7 +112,8 @@ fn what_somebody_adds_goes() {
             until(&added, async || {
                 let entries =
                     one.in_overlay("bridge fdb show") + &one.in_overlay(&format!("ip neigh show dev {bridge}"));
-                !entries.contains("192.0.2.9") && !entries.contains("58:00:44")
+                let there = one.in_overlay("ip -br link").contains(&tunnel);
+                there && !entries.contains("192.0.2.9") && !entries.contains("58:00:44")
             })
             .await;
         }

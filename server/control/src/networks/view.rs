@@ -6,9 +6,9 @@ use netloom_ipam::capacity;
 use netloom_model::condition::Condition;
 use netloom_model::host_link;
 use netloom_model::net::{Family, usable};
-use netloom_model::network::{Network, NetworkState, NetworkStatus, PoolStatus, Scope};
+use netloom_model::network::{Network, NetworkState, NetworkStatus, PoolStatus};
 use netloom_model::report::LiveObject;
-use netloom_store::{FreeSummary, NetworkRow, PoolRow, ReadTx, attachments, networks, pools};
+use netloom_store::{FreeSummary, NetworkRow, PoolRow, ReadTx, networks, pools};
 
 use crate::conditions;
 use crate::error::Error;
@@ -30,12 +30,7 @@ pub(crate) async fn parts(tx: &mut ReadTx<'_>, rows: Vec<NetworkRow>) -> Result<
     let pool_rows = pools::of_networks_summed(tx, &ids).await?;
     let pool_ids: Vec<i64> = pool_rows.iter().map(|(pool, _)| pool.id).collect();
     let mut counts = pools::counts(tx, &pool_ids).await?;
-    let mut endpoints = networks::endpoint_counts(tx, &ids).await?;
-    if rows.iter().any(|row| row.scope == Scope::Swarm) {
-        for (network, elsewhere) in attachments::counts(tx, &ids).await? {
-            *endpoints.entry(network).or_default() += elsewhere;
-        }
-    }
+    let endpoints = networks::endpoint_counts(tx, &ids).await?;
     let mut by_network: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (pool, free) in pool_rows {
         let counted = counts.remove(&pool.id).unwrap_or_default();
