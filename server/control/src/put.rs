@@ -12,7 +12,7 @@ use crate::run::Run;
 use crate::settle::Deadline;
 
 /// How often an object is looked for that comes and goes under other writers' hands.
-const TRIES: usize = 8;
+const TRIES: usize = 32;
 
 /// What is put.
 pub(crate) struct Target<'a> {

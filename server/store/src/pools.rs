@@ -141,9 +141,11 @@ pub async fn all_spans(tx: &mut ReadTx<'_>) -> Result<Vec<Span>, Error> {
     tx.rows(sql("SELECT low, high FROM pool ORDER BY high"), |c| c.span()).await
 }
 
-/// The subnets of all pools, lowest first.
-pub async fn subnets(tx: &mut ReadTx<'_>) -> Result<Vec<IpNet>, Error> {
-    tx.rows(sql("SELECT low, prefix_length FROM pool ORDER BY high"), |c| c.subnet()).await
+/// The subnets of the pools of networks that are this host's alone, lowest first: those of a swarm's networks are not among them.
+pub async fn local_subnets(tx: &mut ReadTx<'_>) -> Result<Vec<IpNet>, Error> {
+    let statement = sql("SELECT pool.low, pool.prefix_length FROM pool JOIN network ON network.id = pool.network_id \
+                         WHERE network.vni IS NULL ORDER BY pool.high");
+    tx.rows(statement, |c| c.subnet()).await
 }
 
 /// Moves the ends of the range that dynamic addresses come from. Leases are counted only where it grew or shrank.

@@ -1,9 +1,9 @@
 //! Nodes that move, leave and are removed.
 
-use netloom_tests::until;
+use netloom_tests::{json, until};
 
 use crate::agreement::{agree, compare};
-use crate::kit::{NETWORK, SOON, address, attach, becomes, hosts, knows, netloom, pings, remove, swarm};
+use crate::kit::{HEARTBEAT, NETWORK, SOON, address, attach, becomes, hosts, knows, netloom, pings, remove, swarm};
 
 #[test]
 fn a_node_is_followed_to_its_new_address_and_forgotten_when_it_is_gone() {
@@ -111,5 +111,19 @@ fn a_node_that_left_without_a_word_comes_in_again_with_nothing_of_before() {
     attach(&hosts[1], "b");
     assert_eq!(agree(&hosts, "an attachment there"), 2);
     assert!(pings(&hosts[1], "b", &address(&hosts[0], "a")));
+    lab.netloom("lab down").ok();
+}
+
+#[test]
+fn a_removed_networks_subnet_is_free_at_once_though_workers_have_not_heard() {
+    let lab = hosts(2);
+    let hosts = swarm(&lab);
+    // Long enough for a report of the worker's that it made with the network in its copy.
+    std::thread::sleep(HEARTBEAT * 3);
+    let manager = hosts[0].client();
+    assert_eq!(manager.delete(&format!("networks/{NETWORK}")).status, 204);
+    let pools = json!({"v4": {"subnet": "172.45.0.0/16", "gateway": "172.45.0.1"}});
+    manager.post("networks", &json!({"name": NETWORK, "driver": "overlay", "pools": pools})).is(201);
+    knows(&hosts[1]);
     lab.netloom("lab down").ok();
 }

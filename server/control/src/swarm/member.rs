@@ -44,7 +44,7 @@ impl Control {
         let held = Arc::clone(&self.inner.held);
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
-                let subnets = pools::subnets(tx).await?;
+                let subnets = pools::local_subnets(tx).await?;
                 Ok::<_, Error>((subnets, grants::to_tell(tx, &held).await?))
             })
         });
