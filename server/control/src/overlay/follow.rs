@@ -28,7 +28,7 @@ const SUFFIX: &str = "@swarm";
 
 impl Control {
     /// Takes what the manager tells, and has this node's agent look at what changed. When this returns it is committed; the manager's number up to
-    /// which is then known of ([`Control::followed`]) is told when the kernel holds it.
+    /// which is then known of is told when the kernel holds it.
     ///
     /// # Errors
     /// The store's.

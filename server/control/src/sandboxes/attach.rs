@@ -278,7 +278,7 @@ async fn lease(
 }
 
 /// Marks endpoints of many sandboxes at once as on their way out, and their leases as `releasing`, with a statement each: a network goes with
-/// all that is on it. One sandbox's own changes are [`SandboxParts`](super::view::SandboxParts)'.
+/// all that is on it. One sandbox's own changes are [`SandboxParts`]'.
 pub(crate) async fn detach(
     tx: &mut WriteTx<'_>,
     going: &[EndpointRow],
