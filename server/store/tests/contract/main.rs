@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod access;
+mod attachments;
 mod audit;
 mod backup;
 mod commit;
@@ -18,6 +19,7 @@ mod networks;
 mod open;
 mod plans;
 mod pools;
+mod replica;
 mod sandboxes;
 mod swarm;
 mod writer;
