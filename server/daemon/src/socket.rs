@@ -18,6 +18,8 @@ const FAR_WAIT: Duration = Duration::from_secs(60);
 const FILE_WAIT: Duration = Duration::from_secs(600);
 /// Longest line of an answer's head, and longest head, in bytes.
 const HEAD_MAX: u64 = 64 << 10;
+/// How many of the objects in the way are named.
+const BLOCKERS_MAX: usize = 8;
 
 /// An answer.
 #[derive(Debug, PartialEq)]
@@ -33,7 +35,27 @@ impl Answer {
     pub(crate) fn problem(&self) -> String {
         let text = |key: &str| self.body.get(key).and_then(Value::as_str);
         let detail = text("detail").or_else(|| text("title")).unwrap_or("no further explanation");
-        format!("the service answered {}: {detail}", self.status)
+        format!("the service answered {}: {detail}{}", self.status, self.blockers())
+    }
+
+    /// What the problem says stands in the way: the first few by name, and how many more there are.
+    fn blockers(&self) -> String {
+        let blockers = self.body["blockers"].as_array().map_or(&[][..], Vec::as_slice);
+        let named = |blocker: &Value| {
+            let kind = blocker["kind"].as_str().unwrap_or("object").replace('_', " ");
+            let name = blocker["name"].as_str().or_else(|| blocker["id"].as_str()).unwrap_or("without a name");
+            format!("{kind} `{name}`")
+        };
+        match blockers {
+            [] => String::new(),
+            some if some.len() <= BLOCKERS_MAX => {
+                format!(": {}", some.iter().map(named).collect::<Vec<_>>().join(", "))
+            }
+            many => {
+                let first = many[..BLOCKERS_MAX].iter().map(named).collect::<Vec<_>>().join(", ");
+                format!(": {first} and {} more", many.len() - BLOCKERS_MAX)
+            }
+        }
     }
 
     /// The body, if the status is the wanted one.
@@ -259,6 +281,19 @@ mod tests {
         {
             assert!(parse(bytes).is_err());
         }
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_named_and_a_long_list_is_cut() {
+        let problem = |count: usize| {
+            let blockers: Vec<_> = (0..count)
+                .map(|n| serde_json::json!({"kind": "sandbox", "id": "x", "name": format!("s{n}")}))
+                .collect();
+            Answer { status: 409, body: serde_json::json!({"detail": "no", "blockers": blockers}) }.problem()
+        };
+        assert_eq!(problem(0), "the service answered 409: no");
+        assert_eq!(problem(2), "the service answered 409: no: sandbox `s0`, sandbox `s1`");
+        assert!(problem(BLOCKERS_MAX + 3).ends_with("sandbox `s7` and 3 more"), "{}", problem(BLOCKERS_MAX + 3));
     }
 
     #[test]
