@@ -10,9 +10,10 @@ use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::invalid::Code;
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
 use netloom_model::net::{Family, Span, to_number};
-use netloom_model::{Invalid, LeaseId, MacAddr, Timestamp};
+use netloom_model::{Invalid, LeaseId, MacAddr, SandboxId, Timestamp};
 use netloom_store::{
-    FreeSummary, LeaseRow, NetworkRow, PoolRow, ReadTx, WithFree, WriteTx, endpoints, free_ranges, leases, pools,
+    FreeSummary, LeaseRow, NetworkRow, PoolRow, ReadTx, WithFree, WriteTx, attachments, endpoints, free_ranges, leases,
+    pools,
 };
 
 use crate::clock::random;
@@ -181,31 +182,49 @@ impl NewLease<'_> {
     }
 }
 
-/// An Ethernet address that was asked for.
+/// Who has an Ethernet address: a sandbox of this host, and on a network of the swarm one of any node. Answers it with its network's name.
+async fn mac_holder(
+    tx: &mut ReadTx<'_>,
+    network: &NetworkRow,
+    mac: MacAddr,
+) -> Result<Option<(ObjectRef, String)>, Error> {
+    let sandbox = |id: SandboxId, name| ObjectRef { kind: ObjectKind::Sandbox, id: id.to_string(), name };
+    if let Some(here) = endpoints::mac_taken(tx, mac).await? {
+        return Ok(Some((sandbox(here.sandbox_id, here.sandbox_name), here.network_name)));
+    }
+    if network.vni.is_none() {
+        return Ok(None);
+    }
+    let there = attachments::with_mac(tx, network.id, mac).await?;
+    Ok(there.map(|there| (sandbox(there.sandbox_id, there.sandbox_name), network.name.clone())))
+}
+
+/// An Ethernet address on a network that was asked for.
 ///
 /// # Errors
 /// `mac-taken` with the holder, when somebody has it.
-pub(crate) async fn certain_mac(tx: &mut ReadTx<'_>, mac: MacAddr) -> Result<MacAddr, Error> {
-    let Some(holder) = endpoints::mac_taken(tx, mac).await? else { return Ok(mac) };
-    let detail = format!(
-        "{mac} is the Ethernet address of sandbox `{}` on network `{}`",
-        holder.sandbox_name, holder.network_name
-    );
-    let blocker = ObjectRef { kind: ObjectKind::Sandbox, id: holder.sandbox_id.to_string(), name: holder.sandbox_name };
-    Err(Error::conflict("mac-taken", detail).blockers(vec![blocker]).hint("leave `mac` out, and a free one is chosen"))
+pub(crate) async fn certain_mac(tx: &mut ReadTx<'_>, network: &NetworkRow, mac: MacAddr) -> Result<MacAddr, Error> {
+    let Some((holder, on)) = mac_holder(tx, network, mac).await? else { return Ok(mac) };
+    let detail = format!("{mac} is the Ethernet address of sandbox `{}` on network `{on}`", holder.name);
+    Err(Error::conflict("mac-taken", detail).blockers(vec![holder]).hint("leave `mac` out, and a free one is chosen"))
 }
 
-/// The Ethernet address that nobody asked for: the one derived from an IPv4 address if there is one and it is free, else a random one.
-pub(crate) async fn free_mac(tx: &mut ReadTx<'_>, address4: Option<Ipv4Addr>, dice: &Dice) -> Result<MacAddr, Error> {
+/// The Ethernet address on a network that nobody asked for: the one derived from an IPv4 address if there is one and it is free, else a random one.
+pub(crate) async fn free_mac(
+    tx: &mut ReadTx<'_>,
+    network: &NetworkRow,
+    address4: Option<Ipv4Addr>,
+    dice: &Dice,
+) -> Result<MacAddr, Error> {
     if let Some(address) = address4 {
         let mac = MacAddr::from_ipv4(address);
-        if endpoints::mac_taken(tx, mac).await?.is_none() {
+        if mac_holder(tx, network, mac).await?.is_none() {
             return Ok(mac);
         }
     }
     for _ in 0..MAC_TRIES {
         let mac = MacAddr::from_random(dice.draw()?);
-        if endpoints::mac_taken(tx, mac).await?.is_none() {
+        if mac_holder(tx, network, mac).await?.is_none() {
             return Ok(mac);
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use netloom_model::Timestamp;
 use netloom_model::lease::LeaseState;
-use netloom_store::{WriteTx, access, audit, events, idempotency_keys, leases, plans};
+use netloom_store::{WriteTx, access, attachments, audit, events, idempotency_keys, leases, plans};
 
 use crate::clock::now;
 use crate::commit::Job;
@@ -161,6 +161,9 @@ impl Job for MoveAuditHorizon {
     }
 }
 
+/// How long it is remembered of attachments that they are gone, in milliseconds: each node is told within a minute, or is told everything anew.
+const GONE_KEPT_MILLIS: i64 = 3_600_000;
+
 struct Tidy {
     keep: u64,
     before: Timestamp,
@@ -174,6 +177,7 @@ impl Job for Tidy {
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<bool, Error> {
         access::prune(tx, now()).await?;
         plans::prune(tx, now());
+        attachments::forget(tx, now().plus_millis(-GONE_KEPT_MILLIS));
         let keys = idempotency_keys::prune(tx, now()).await?;
         let entries = audit::prune(tx).await?;
         let events = events::prune(tx, self.keep).await?;

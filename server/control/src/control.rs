@@ -27,9 +27,9 @@ use crate::members::Wire;
 use crate::networks::host::Host;
 use crate::networks::predefined::{self, EnsurePredefined};
 use crate::node::Node;
-use crate::overlay::feed::Feeds;
 use crate::overlay::follow::Progress;
 use crate::overlay::grants::Held;
+use crate::overlay::listeners::Feeds;
 use crate::overlay::remote::Missing;
 use crate::queue::Queues;
 use crate::reports::conflict::Attempts;
@@ -123,6 +123,8 @@ pub(crate) struct Inner {
     pub(crate) feeds: Feeds,
     pub(crate) followed: Progress,
     pub(crate) held: Arc<Held>,
+    /// Held by who asks the manager again for places that it does not know.
+    pub(crate) reasserting: tokio::sync::Mutex<()>,
     pub(crate) recent: Recent,
     pub(crate) usage: Usage,
     pub(crate) refusals: Refusals,
@@ -167,6 +169,7 @@ impl Control {
             feeds: Feeds::default(),
             followed: Progress::default(),
             held: Arc::default(),
+            reasserting: tokio::sync::Mutex::default(),
         };
         let missing = inner.store.read(|tx| Box::pin(async move { predefined::missing(tx).await })).await?;
         if missing {

@@ -22,6 +22,7 @@ pub(crate) mod belonging;
 pub(crate) mod feed;
 pub(crate) mod follow;
 pub(crate) mod grants;
+pub(crate) mod listeners;
 pub(crate) mod network;
 mod reassert;
 pub(crate) mod remote;

@@ -78,7 +78,7 @@ mod tests {
                 false => Ok(Written::Done("t")),
             }
         };
-        let done = put(&target, &run, change, |run| make(run)).await;
+        let done = put(&target, &run, change, make).await;
         (done, made.into_inner())
     }
 

@@ -107,6 +107,8 @@ pub struct Peer {
     pub swarm: SwarmId,
     /// SHA-256 of the certificate, in hexadecimal digits: one node has one good certificate, and for a moment of renewal two.
     pub fingerprint: String,
+    /// When it begins to be good, which is some time before it was issued.
+    pub begins_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
 }

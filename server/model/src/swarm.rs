@@ -236,16 +236,16 @@ pub struct JoinTokenStatus {
     pub last_used_at: Option<Timestamp>,
 }
 
-/// Whether new work may come to a node (Docker's availability).
+/// Whether services may use a node (Docker's availability). It is noted: there are no services yet, and sandboxes stay where they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Availability {
-    /// It takes tasks.
+    /// They may.
     #[default]
     Active,
-    /// It takes no new tasks.
+    /// Nothing new.
     Pause,
-    /// Its tasks go elsewhere.
+    /// Nothing at all.
     Drain,
 }
 
@@ -267,7 +267,7 @@ impl Availability {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodeSpec {
-    /// Whether new work may come to it; `active` unless said.
+    /// Whether services may use it; `active` unless said.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub availability: Option<Availability>,
     /// Labels, for people and placement; at most 64.

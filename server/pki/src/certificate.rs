@@ -29,6 +29,7 @@ pub fn read_der(der: &[u8]) -> Result<Peer, Error> {
     let node = one("common name", subject.iter_common_name())?;
     let role = one("organisational unit", subject.iter_organizational_unit())?;
     let swarm = one("organisation", subject.iter_organization())?;
+    let (begins_at, expires_at) = times(&certificate);
     Ok(Peer {
         node: node.parse().map_err(|error| Error::Subject(format!("{error}")))?,
         role: [SwarmRole::Manager, SwarmRole::Worker]
@@ -37,7 +38,8 @@ pub fn read_der(der: &[u8]) -> Result<Peer, Error> {
             .ok_or_else(|| Error::Subject(format!("`{role}` is not a role")))?,
         swarm: swarm.parse().map_err(|error| Error::Subject(format!("{error}")))?,
         fingerprint: data_encoding::HEXLOWER.encode(&Sha256::digest(der)),
-        expires_at: times(&certificate).1,
+        begins_at,
+        expires_at,
     })
 }
 

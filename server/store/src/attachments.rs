@@ -38,7 +38,7 @@ fn row(columns: &mut Columns<'_>) -> Result<AttachmentRow, Error> {
     })
 }
 
-/// Writes an attachment, in the place of the one of this ID if there is one.
+/// Writes an attachment, in the place of the one of this ID if there is one of the same node, sandbox and network; one of others stays.
 ///
 /// # Errors
 /// [`Error::Duplicate`] with [`crate::constraint::ATTACHMENT`].
@@ -46,7 +46,8 @@ pub fn put(tx: &mut WriteTx<'_>, row: &AttachmentRow) -> Result<(), Error> {
     let statement = sql("INSERT INTO attachment (id, network_id, node, sandbox_id, sandbox_name, mac, addresses, aliases, running, gone, revision, created_at, updated_at, vtep)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         ON CONFLICT (id) DO UPDATE SET vtep = excluded.vtep, sandbox_name = excluded.sandbox_name, mac = excluded.mac, addresses = excluded.addresses, aliases = excluded.aliases,
-            running = excluded.running, gone = excluded.gone, revision = excluded.revision, updated_at = excluded.updated_at")
+            running = excluded.running, gone = excluded.gone, revision = excluded.revision, updated_at = excluded.updated_at
+        WHERE attachment.node = excluded.node AND attachment.sandbox_id = excluded.sandbox_id AND attachment.network_id = excluded.network_id")
     .bind(row.id.to_string())
     .bind(row.network_id.to_string())
     .bind(row.node.to_string())
@@ -99,6 +100,11 @@ pub async fn find(
 ) -> Result<Option<AttachmentRow>, Error> {
     let statement = sql(select!("WHERE a.node = $1 AND a.sandbox_id = $2 AND a.network_id = $3 AND a.gone = 0"));
     tx.row(statement.bind(node.to_string()).bind(sandbox.to_string()).bind(network.to_string()), row).await
+}
+
+/// The attachment of an ID, gone or not.
+pub async fn by_id(tx: &mut ReadTx<'_>, id: EndpointId) -> Result<Option<AttachmentRow>, Error> {
+    tx.row(sql(select!("WHERE a.id = $1")).bind(id.to_string()), row).await
 }
 
 /// The attachments of these IDs that are not gone.

@@ -46,11 +46,15 @@ async fn follow(member: &Arc<dyn Member>, own: &Membership, waits: &Waits) -> Re
     let mut updates = told::updates(body);
     // What was held before is of another connection.
     holds.mark_unchanged();
+    let mut said = None;
     loop {
         tokio::select! {
             next = timeout(waits.heartbeat * SILENCE, updates.next()) => match next {
                 Ok(Some(Ok(Some(update)))) => member.follows(update).await?,
-                Ok(Some(Ok(None))) => {}
+                // In quiet times it is said again: a connection on which nothing is asked is closed by the manager.
+                Ok(Some(Ok(None))) => if let Some(held) = &said {
+                    sayer.ask::<()>("held", held).await?;
+                },
                 Ok(Some(Err(reason))) => return Err(gone(reason)),
                 Ok(None) => return Err(gone("it ended what it told".to_owned())),
                 Err(_) => return Err(gone("nothing more was heard of it".to_owned())),
@@ -60,7 +64,7 @@ async fn follow(member: &Arc<dyn Member>, own: &Membership, waits: &Waits) -> Re
                     return Ok(());
                 }
                 let revision = *holds.borrow_and_update();
-                sayer.ask::<()>("held", &Held { revision }).await?;
+                sayer.ask::<()>("held", said.insert(Held { revision })).await?;
             }
         }
     }

@@ -95,13 +95,16 @@ fn line(update: &SwarmUpdate) -> Option<Bytes> {
 /// The updates in an answer that goes on; `None` for a line that only says that the manager is there.
 pub(crate) fn updates(body: hyper::body::Incoming) -> BoxStream<'static, Result<Option<SwarmUpdate>, String>> {
     let state = (body.into_data_stream(), Vec::new());
-    stream::unfold(state, |(mut pieces, mut unread)| async move {
+    stream::unfold(state, |(mut pieces, mut unread): (_, Vec<u8>)| async move {
+        // How far no end of a line was found: a first update is long, and comes in many pieces.
+        let mut searched = 0;
         loop {
-            if let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
-                let rest = unread.split_off(end + 1);
+            if let Some(end) = unread.iter().skip(searched).position(|byte| *byte == b'\n') {
+                let rest = unread.split_off(searched + end + 1);
                 let read = read(&unread);
                 return Some((read, (pieces, rest)));
             }
+            searched = unread.len();
             match pieces.next().await? {
                 Ok(piece) => unread.extend_from_slice(&piece),
                 Err(error) => return Some((Err(error.to_string()), (pieces, Vec::new()))),

@@ -150,7 +150,10 @@ impl Worker<'_> {
         };
         let readmission = jittered(self.options.waits.readmission);
         let wait = match (&error, code, self.taken_for) {
-            (AskError::Unreachable { .. }, ..) => self.backoff.wait(),
+            // Busy, or its disk is full: it is there.
+            (AskError::Unreachable { .. }, ..) | (_, Some(DeniedCode::Unavailable), Taken::Unknown | Taken::Good) => {
+                self.backoff.wait()
+            }
             // So it was while it was spoken with: from now on it is asked for another.
             (AskError::Expired, ..) | (_, Some(DeniedCode::ReadmissionPending), Taken::Unknown | Taken::Good) => {
                 let first = self.taken_for == Taken::Unknown;

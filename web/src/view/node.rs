@@ -28,9 +28,9 @@ pub struct AvailabilityChoice {
 impl AvailabilityChoice {
     fn new(availability: Availability, chosen: Availability) -> Self {
         let meaning = match availability {
-            Availability::Active => "it takes tasks",
-            Availability::Pause => "it takes no new tasks",
-            Availability::Drain => "its tasks go elsewhere",
+            Availability::Active => "services may use it, once there are any",
+            Availability::Pause => "nothing new of services, once there are any",
+            Availability::Drain => "nothing of services, once there are any; sandboxes stay",
         };
         Self { word: availability.as_str(), meaning, chosen: availability == chosen }
     }

@@ -16,7 +16,7 @@ use crate::swarm::denied;
 const ANSWER: Duration = Duration::from_secs(5);
 
 impl Inner {
-    /// Asks the manager for a place on a network of the swarm, and waits until what it told of before that is copied here.
+    /// Asks the manager for a place on a network of the swarm. What it told of before may come here later: whoever writes the place finds out.
     ///
     /// # Errors
     /// The manager's own, as `address-taken`; that it can't be asked.

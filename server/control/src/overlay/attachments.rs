@@ -29,12 +29,22 @@ pub(crate) async fn follow(tx: &mut WriteTx<'_>, parts: &SandboxParts) -> Result
         return Ok(());
     }
     let Some(underlay) = underlay::of_this_node(tx, node).await? else { return Ok(()) };
-    for endpoint in parts.endpoints.iter().filter(|one| is_attachment(&one.row)) {
-        if let Some(row) = row((node, underlay.vtep), parts, endpoint) {
+    let on = parts.endpoints.iter().filter(|one| is_attachment(&one.row));
+    let rows: Vec<AttachmentRow> = on.filter_map(|one| row((node, underlay.vtep), parts, one)).collect();
+    let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+    let known = attachments::by_ids(tx, &ids).await?;
+    for row in rows {
+        if !known.iter().any(|was| is_same(was, &row)) {
             attachments::put(tx, &row)?;
         }
     }
     Ok(())
+}
+
+/// Whether two rows say the same of an attachment.
+pub(super) fn is_same(was: &AttachmentRow, row: &AttachmentRow) -> bool {
+    let AttachmentRow { revision, created_at, updated_at, .. } = *was;
+    AttachmentRow { revision, created_at, updated_at, ..row.clone() } == *was
 }
 
 fn row((node, vtep): (NodeId, IpAddr), parts: &SandboxParts, endpoint: &EndpointParts) -> Option<AttachmentRow> {

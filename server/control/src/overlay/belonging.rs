@@ -1,6 +1,7 @@
 //! What a host gets of networks when it becomes a node of a swarm, and gives up when it is none any more.
 
 use ipnet::IpNet;
+use netloom_model::assignment::Key;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::facts::Facts;
 use netloom_model::net::{Family, Span};
@@ -96,20 +97,24 @@ async fn free_name(tx: &mut ReadTx<'_>) -> Result<String, Error> {
 
 /// A host is a node no more: the networks of the swarm go from its store, and the way out of them.
 ///
+/// Answers what the agent must look at.
+///
 /// # Errors
 /// `in-use`, with the sandboxes of this host that are on one.
-pub(crate) async fn leave(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn leave(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<Vec<Key>, Error> {
     is_free(tx).await?;
     replica::clear(tx);
-    for row in &networks::of_scope(tx, Scope::Swarm).await? {
+    let mut going = networks::of_scope(tx, Scope::Swarm).await?;
+    if let Some(row) = networks::by_name(tx, way_out::NAME).await?
+        && row.predefined
+        && endpoints::of_network(tx, row.id, 1).await?.is_empty()
+    {
+        going.push(row);
+    }
+    for row in &going {
         purge_rows(tx, row.id, now).await?;
     }
-    match networks::by_name(tx, way_out::NAME).await? {
-        Some(row) if row.predefined && endpoints::of_network(tx, row.id, 1).await?.is_empty() => {
-            purge_rows(tx, row.id, now).await
-        }
-        _ => Ok(()),
-    }
+    Ok(going.into_iter().map(|row| Key::Network(row.id)).collect())
 }
 
 /// Whether no sandbox of this host is on a network of the swarm.

@@ -3,9 +3,9 @@
 //! A worker's feed is woken when a network changed, or an attachment on a network that the worker is on, and reads then what is new since it looked
 //! last: a wake never says what to do, and several make one update. The cost of a change is that of the workers it concerns.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::stream::{self, Stream};
@@ -14,8 +14,8 @@ use netloom_model::network::Scope;
 use netloom_model::replica::{SwarmAttachment, SwarmNetwork, SwarmPool, SwarmUpdate};
 use netloom_model::{NetworkId, NodeId};
 use netloom_store::{AttachmentRow, NetworkRow, PoolRow, ReadTx, attachments, events, networks, nodes, pools, swarm};
-use tokio::sync::{Notify, watch};
 
+use super::listeners::Listener;
 use super::underlay::Underlay;
 use crate::control::{Control, Inner};
 use crate::error::Error;
@@ -24,123 +24,13 @@ use crate::swarm::denied;
 /// After so long a feed looks by itself, whatever woke it or did not.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// The workers that listen.
-#[derive(Debug, Default)]
-pub(crate) struct Feeds {
-    listeners: Mutex<HashMap<NodeId, Arc<Listener>>>,
-    /// Whether commits are watched for them.
-    watched: AtomicBool,
-}
-
-/// A worker that listens.
-#[derive(Debug)]
-struct Listener {
-    wake: Notify,
-    /// Whether it is told nothing more.
-    closed: AtomicBool,
-    /// Whether networks themselves changed since it was told last.
-    networks: AtomicBool,
-    /// The networks that it was told of last as those it is on.
-    on: Mutex<BTreeSet<NetworkId>>,
-    /// The number up to which it holds what is so.
-    held: watch::Sender<u64>,
-    /// Of the last update for it, and of the last look that found nothing after that.
-    told: Mutex<(u64, u64)>,
-}
-
-impl Feeds {
-    fn lock(&self) -> MutexGuard<'_, HashMap<NodeId, Arc<Listener>>> {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether watching commits ends, because nobody listens.
-    fn stop_if_nobody_listens(&self) -> bool {
-        let listeners = self.lock();
-        let nobody = listeners.is_empty();
-        if nobody {
-            self.watched.store(false, Ordering::Relaxed);
-        }
-        nobody
-    }
-
-    /// Adds a listener; answers whether watching commits begins with it.
-    fn add(&self, node: NodeId, listener: Arc<Listener>) -> bool {
-        let mut listeners = self.lock();
-        listeners.insert(node, listener);
-        !self.watched.swap(true, Ordering::Relaxed)
-    }
-
-    /// The listeners on any of these networks.
-    fn on(&self, networks: &[NetworkId]) -> Vec<Arc<Listener>> {
-        let listeners = self.lock();
-        listeners.values().filter(|one| networks.iter().any(|id| one.on().contains(id))).cloned().collect()
-    }
-}
-
-impl Listener {
-    fn told(&self) -> MutexGuard<'_, (u64, u64)> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Something was told, as of a number.
-    fn tell(&self, revision: u64) {
-        self.told().0 = revision;
-    }
-
-    /// There was nothing to tell up to a number.
-    fn nothing_to_tell(&self, revision: u64) {
-        let mut told = self.told();
-        told.1 = revision;
-        if *self.held.borrow() >= told.0 {
-            self.held.send_replace(revision);
-        }
-    }
-
-    /// It holds what it was told up to a number.
-    fn holds(&self, revision: u64) {
-        let told = self.told();
-        let (last, looked) = *told;
-        self.held.send_replace(if revision >= last { revision.max(looked) } else { revision });
-    }
-
-    fn on(&self) -> MutexGuard<'_, BTreeSet<NetworkId>> {
-        self.on.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Feeds {
-    /// Ends what a node is told that is none any more, or that is silent: from now on nobody waits for it.
-    pub(crate) fn cut(&self, node: NodeId) {
-        if let Some(listener) = self.lock().remove(&node) {
-            listener.closed.store(true, Ordering::Relaxed);
-            listener.held.send_replace(u64::MAX);
-            listener.wake.notify_one();
-        }
-    }
-
-    /// Something of networks of the swarm themselves changed: that concerns all workers.
-    fn wake_all(&self) {
-        for listener in self.lock().values() {
-            listener.networks.store(true, Ordering::Relaxed);
-            listener.wake.notify_one();
-        }
-    }
-
-    /// Attachments changed: that concerns the workers on their networks, and those whose they are.
-    fn wake_for(&self, changed: &[(NetworkId, NodeId)]) {
-        let networks: Vec<NetworkId> = changed.iter().map(|(network, _)| *network).collect();
-        self.on(&networks).iter().for_each(|listener| listener.wake.notify_one());
-        let listeners = self.lock();
-        let own = changed.iter().filter_map(|(_, node)| listeners.get(node));
-        own.for_each(|listener| listener.wake.notify_one());
-    }
-}
-
 /// Wakes those whom a commit concerns, as long as somebody listens.
 async fn watch_commits(inner: Weak<Inner>) {
     let Some(strong) = inner.upgrade() else { return };
     let mut committed = strong.store.committed();
     let mut seen = Seen { revision: *committed.borrow_and_update(), ..Seen::default() };
+    // What was committed between the first listener's first look and this woke nobody.
+    strong.feeds.wake_all();
     drop(strong);
     while committed.changed().await.is_ok() {
         let Some(inner) = inner.upgrade() else { return };
@@ -200,14 +90,7 @@ impl Control {
     }
 
     fn feed(&self, peer: &Peer) -> Feed {
-        let listener = Arc::new(Listener {
-            wake: Notify::new(),
-            closed: AtomicBool::new(false),
-            networks: AtomicBool::new(true),
-            on: Mutex::default(),
-            held: watch::Sender::new(0),
-            told: Mutex::default(),
-        });
+        let listener = Arc::new(Listener::default());
         listener.wake.notify_one();
         if self.inner.feeds.add(peer.node, Arc::clone(&listener)) {
             self.inner.runtime.spawn(watch_commits(Arc::downgrade(&self.inner)));

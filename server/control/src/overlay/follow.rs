@@ -1,6 +1,7 @@
 //! A worker's copy of its manager's networks: written from what the manager sends, and by nothing else.
 //!
-//! A network whose name a local one has is here under its name with `@swarm`, until that is free.
+//! A network whose name a local one has is here under its name with `@swarm`. It gets its own name when that is free, nothing here is on it, and the
+//! manager tells of it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,18 +11,22 @@ use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::network::Scope;
 use netloom_model::replica::{SwarmAttachment, SwarmNetwork, SwarmPool, SwarmUpdate};
+use netloom_model::swarm::SwarmRole;
 use netloom_model::{EndpointId, NetworkId};
 use netloom_store::{
     AttachmentRow, NetworkRow, PoolRow, ReplicaRow, WriteTx, attachments, endpoints, events, networks, pools, replica,
+    swarm,
 };
 
 use tokio::sync::watch;
 
+use super::attachments::is_same;
 use crate::clock::now;
 use crate::commit::Job;
 use crate::control::Control;
 use crate::error::Error;
 use crate::settle::Deadline;
+use crate::swarm::no_swarm;
 
 /// What follows the name of a network of the swarm where a local network has it.
 const SUFFIX: &str = "@swarm";
@@ -31,7 +36,7 @@ impl Control {
     /// which is then known of is told when the kernel holds it.
     ///
     /// # Errors
-    /// The store's.
+    /// `no-swarm`, where this host is no worker any more; the store's.
     pub async fn follow(&self, update: SwarmUpdate) -> Result<(), Error> {
         let revision = update.revision;
         let Followed { keys, local } = self.inner.commit(false, Follow { update }).await?;
@@ -66,18 +71,31 @@ impl Job for Follow {
     type Output = Followed;
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Followed, Error> {
+        // What was under way when this host left is nothing to it.
+        if swarm::membership(tx).await?.is_none_or(|own| own.role != SwarmRole::Worker) {
+            return Err(no_swarm());
+        }
         let local = events::advance(tx);
         let mut keys = BTreeSet::new();
-        for network in &self.update.networks {
-            if self.network(tx, network, local).await? {
-                keys.insert(Key::Network(network.id));
-            }
-        }
+        // First: a new network may have the number or the name of one that is gone.
         for id in self.gone_networks(tx).await? {
             remove_network(tx, id, local).await?;
             keys.insert(Key::Network(id));
         }
-        self.attachments(tx, local, &mut keys).await?;
+        let mut left_out = BTreeSet::new();
+        for network in &self.update.networks {
+            if let Some(other) = holder_of_number(tx, network).await? {
+                tracing::warn!(
+                    network = network.spec.name,
+                    other = other.name,
+                    "a network of the swarm has the number of one that is gone and that sandboxes here are still on: detach them"
+                );
+                left_out.insert(network.id);
+            } else if self.network(tx, network, local).await? {
+                keys.insert(Key::Network(network.id));
+            }
+        }
+        self.attachments(tx, local, &left_out, &mut keys).await?;
         let SwarmUpdate { store, revision, vtep, data_path_port, .. } = &self.update;
         let moved =
             replica::get(tx).await?.is_some_and(|was| was.vtep != *vtep || was.data_path_port != *data_path_port);
@@ -95,9 +113,10 @@ impl Job for Follow {
 impl Follow {
     /// Answers whether it is another than before.
     async fn network(&self, tx: &mut WriteTx<'_>, told: &SwarmNetwork, local: u64) -> Result<bool, Error> {
+        let was = networks::by_id(tx, told.id).await?;
         let row = NetworkRow {
             id: told.id,
-            name: free_name(tx, told).await?,
+            name: self::name(tx, told, was.as_ref()).await?,
             driver: told.spec.driver,
             scope: Scope::Swarm,
             node: self.update.manager,
@@ -111,7 +130,6 @@ impl Follow {
             created_at: told.created_at,
             updated_at: told.updated_at,
         };
-        let was = networks::by_id(tx, told.id).await?;
         let same = was.is_some_and(|was| NetworkRow { revision: local, spec_revision: local, ..was } == row);
         if !same {
             replica::put_network(tx, &row).await?;
@@ -142,7 +160,13 @@ impl Follow {
         Ok(replica::networks(tx).await?.into_iter().filter(|id| !told.contains(id)).collect())
     }
 
-    async fn attachments(&self, tx: &mut WriteTx<'_>, local: u64, keys: &mut BTreeSet<Key>) -> Result<(), Error> {
+    async fn attachments(
+        &self,
+        tx: &mut WriteTx<'_>,
+        local: u64,
+        left_out: &BTreeSet<NetworkId>,
+        keys: &mut BTreeSet<Key>,
+    ) -> Result<(), Error> {
         let own = tx.node();
         let followed = if self.update.full { replica::networks(tx).await? } else { self.update.left.clone() };
         let known: BTreeMap<EndpointId, AttachmentRow> = match followed.is_empty() {
@@ -158,7 +182,8 @@ impl Follow {
             keys.insert(Key::Peer(one.id));
         }
         replica::remove_attachments(tx, &gone);
-        for told in self.update.attachments.iter().filter(|one| one.node != own) {
+        let others = self.update.attachments.iter().filter(|one| one.node != own && !left_out.contains(&one.network));
+        for told in others {
             let row = attachment_row(told, local);
             if known.get(&told.id).is_some_and(|was| is_same(was, &row)) {
                 continue;
@@ -173,15 +198,30 @@ impl Follow {
     }
 }
 
-/// The name under which a network of the swarm is known here.
-async fn free_name(tx: &mut WriteTx<'_>, told: &SwarmNetwork) -> Result<String, Error> {
+/// The network that still has here the number of one that is told of.
+async fn holder_of_number(tx: &mut WriteTx<'_>, told: &SwarmNetwork) -> Result<Option<NetworkRow>, Error> {
+    let Some(vni) = told.vni else { return Ok(None) };
+    Ok(networks::by_vni(tx, vni).await?.filter(|holder| holder.id != told.id))
+}
+
+/// The name under which a network of the swarm is known here. While something is on it that is the name by which its spec says so.
+async fn name(tx: &mut WriteTx<'_>, told: &SwarmNetwork, was: Option<&NetworkRow>) -> Result<String, Error> {
     let name = &told.spec.name;
+    if let Some(was) = was
+        && !endpoints::of_network(tx, told.id, 1).await?.is_empty()
+    {
+        return Ok(was.name.clone());
+    }
     let taken = networks::by_name(tx, name).await?.is_some_and(|other| other.id != told.id);
     Ok(if taken { format!("{name}{SUFFIX}") } else { name.clone() })
 }
 
 /// Removes the copy of a network. One that this node still has endpoints on is on its way out until they are gone.
 async fn remove_network(tx: &mut WriteTx<'_>, id: NetworkId, local: u64) -> Result<(), Error> {
+    // It may have gone when the agent had taken it out of the kernel.
+    if networks::by_id(tx, id).await?.is_none() {
+        return Ok(());
+    }
     if endpoints::of_network(tx, id, 1).await?.is_empty() {
         let gone: Vec<EndpointId> = attachments::changed(tx, &[id], 0).await?.into_iter().map(|one| one.id).collect();
         replica::remove_attachments(tx, &gone);
@@ -223,12 +263,6 @@ fn attachment_row(told: &SwarmAttachment, local: u64) -> AttachmentRow {
     }
 }
 
-/// Whether two rows say the same of an attachment.
-fn is_same(was: &AttachmentRow, row: &AttachmentRow) -> bool {
-    let AttachmentRow { revision, created_at, updated_at, .. } = *was;
-    AttachmentRow { revision, created_at, updated_at, ..row.clone() } == *was
-}
-
 /// How far this node has copied its manager's store, and how far its kernel holds what that says.
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -239,8 +273,8 @@ pub(crate) struct Progress {
 #[derive(Debug, Default)]
 struct UnderWay {
     copied: u64,
-    /// Numbers that were copied and that the kernel does not hold yet.
-    pending: BTreeSet<u64>,
+    /// Numbers that were copied and that the kernel does not hold yet, and how many updates are of each.
+    pending: BTreeMap<u64, u32>,
 }
 
 impl Default for Progress {
@@ -257,15 +291,22 @@ impl Progress {
     /// Everything up to a number is copied.
     fn copied(&self, revision: u64) {
         let mut under_way = self.lock();
-        under_way.pending.insert(revision);
+        if revision < under_way.copied {
+            // The manager's store was restored: what was under way is of numbers that come again.
+            under_way.pending.clear();
+        }
+        *under_way.pending.entry(revision).or_default() += 1;
         under_way.copied = revision;
     }
 
     /// The kernel holds what came with a number; what came before may still be under way.
     fn done(&self, revision: u64) {
         let mut under_way = self.lock();
-        under_way.pending.remove(&revision);
-        let held = under_way.pending.first().map_or(under_way.copied, |first| first.saturating_sub(1));
+        if let Some(count) = under_way.pending.get_mut(&revision) {
+            *count = count.saturating_sub(1);
+        }
+        under_way.pending.retain(|_, count| *count > 0);
+        let held = under_way.pending.first_key_value().map_or(under_way.copied, |(first, _)| first.saturating_sub(1));
         self.held.send_replace(held);
     }
 

@@ -89,10 +89,19 @@ impl Held {
     }
 
     /// What is to be told besides what the store knows: places asked for, and places let go.
-    fn to_tell(&self) -> (Vec<HeldAttachment>, Vec<EndpointId>) {
+    /// To be asked before the store is read: what is asked for is noted before it is written and after, so that read last it could be in neither.
+    pub(crate) fn to_tell(&self) -> ToTell {
         let mut unwritten = self.lock();
         unwritten.said = unwritten.released.clone();
-        (unwritten.asked.values().cloned().collect(), unwritten.released.iter().copied().collect())
+        ToTell {
+            asked: unwritten.asked.values().cloned().collect(),
+            released: unwritten.released.iter().copied().collect(),
+        }
+    }
+
+    /// What was to be told was not.
+    pub(crate) fn unsaid(&self) {
+        self.lock().said.clear();
     }
 
     /// The manager heard what was said last.
@@ -109,10 +118,19 @@ impl Drop for Asked {
     }
 }
 
+/// What is to be told of places besides what the store knows.
+#[derive(Debug)]
+pub(crate) struct ToTell {
+    asked: Vec<HeldAttachment>,
+    released: Vec<EndpointId>,
+}
+
 /// All places that this node holds on networks of the swarm, and those that it let go of.
-pub(crate) async fn to_tell(tx: &mut ReadTx<'_>, held: &Held) -> Result<(Vec<HeldAttachment>, Vec<EndpointId>), Error> {
-    // What is asked for is noted before it is written and after: read last, something could be in neither.
-    let (mut all, released) = held.to_tell();
+pub(crate) async fn to_tell(
+    tx: &mut ReadTx<'_>,
+    unwritten: ToTell,
+) -> Result<(Vec<HeldAttachment>, Vec<EndpointId>), Error> {
+    let ToTell { asked: mut all, released } = unwritten;
     let rows = endpoints::on_replicas(tx).await?;
     let ids: BTreeSet<_> = rows.iter().map(|row| row.sandbox_id).collect();
     let ids: Vec<_> = ids.into_iter().collect();
@@ -151,6 +169,14 @@ pub(crate) async fn attach(
     let Some(given) = terms.looks.grants.given.get(&network.id) else {
         return Err(ungranted(terms, sandbox, network, endpoint));
     };
+    // The manager does not know of this host's other networks.
+    if let Some(holder) = endpoints::mac_taken(tx, given.mac).await? {
+        let detail = format!(
+            "{} is the Ethernet address of sandbox `{}` on network `{}`",
+            given.mac, holder.sandbox_name, holder.network_name
+        );
+        return Err(Error::conflict("mac-taken", detail).hint("ask for another with `mac`"));
+    }
     let row = EndpointRow { id: given.endpoint, mac: Some(given.mac), ..endpoint };
     endpoints::insert(tx, &row).await?;
     let mut own = Vec::with_capacity(given.leases.len());
@@ -203,5 +229,5 @@ fn ungranted(terms: Terms<'_>, sandbox: &SandboxRow, network: &NetworkRow, endpo
 /// The manager gave an address of a pool that was not copied yet, or one that this node still has.
 fn not_copied(network: &NetworkRow) -> Error {
     let detail = format!("what the manager says of network `{}` has not come here yet", network.name);
-    Error::new(ErrorKind::Unavailable, "swarm-behind", detail).hint("ask again in a moment")
+    Error::new(ErrorKind::Unavailable, "swarm-behind", detail).hint("ask again in a moment").retryable(true)
 }

@@ -13,8 +13,15 @@ use crate::control::Control;
 use crate::error::Error;
 
 impl Control {
+    /// Asks for places again as [`Self::reassert`], unless that is under way: the manager says with each answer what it does not know.
+    pub(crate) async fn reassert_once(&self, unknown: Vec<EndpointId>) {
+        if let Ok(_turn) = self.inner.reasserting.try_lock() {
+            self.reassert(unknown).await;
+        }
+    }
+
     /// Asks for places again that the manager says it does not know; those that this node has not written, or is giving up, are passed over.
-    pub(crate) async fn reassert(&self, unknown: Vec<EndpointId>) {
+    async fn reassert(&self, unknown: Vec<EndpointId>) {
         let read = self.inner.store.read(move |tx| Box::pin(async move { requests(tx, &unknown).await }));
         let requests = match read.await {
             Ok(requests) => requests,

@@ -22,6 +22,7 @@ use crate::control::Control;
 use crate::error::{Error, ErrorKind};
 use crate::journal::{Actor, with};
 use crate::networks::not_deleting;
+use crate::swarm::denied;
 use crate::validate::sandbox as validate;
 use crate::validate::sandbox::WantedAttachment;
 
@@ -73,8 +74,15 @@ impl Control {
         let differs = |row: &&AttachmentRow| {
             by_id.get(&row.id).is_some_and(|one| one.running != row.running || one.aliases != row.aliases)
         };
-        let said: Vec<HeldAttachment> =
-            known.iter().filter(differs).filter_map(|row| by_id.get(&row.id)).map(|one| (*one).clone()).collect();
+        // A node's word is checked like anybody's.
+        let is_good = |one: &&HeldAttachment| validate::aliases_are_good(&one.aliases);
+        let said: Vec<HeldAttachment> = known
+            .iter()
+            .filter(differs)
+            .filter_map(|row| by_id.get(&row.id).copied())
+            .filter(is_good)
+            .cloned()
+            .collect();
         if !said.is_empty() {
             let changed = self.inner.commit(false, Change { node, said }).await?;
             self.inner.node.wake(changed);
@@ -105,6 +113,11 @@ impl Missing {
         before.insert(node, missing);
         twice
     }
+
+    /// Forgets a node that is none any more.
+    pub(crate) fn forget(&self, node: NodeId) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&node);
+    }
 }
 
 struct Attach {
@@ -117,7 +130,15 @@ impl Job for Attach {
     type Output = Attachment;
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Attachment, Error> {
-        let AttachRequest { sandbox, network, .. } = &self.request;
+        let AttachRequest { sandbox, network, endpoint, .. } = &self.request;
+        // The node chose the ID: it must be nobody else's.
+        let of_this = (self.node, *sandbox, *network);
+        if attachments::by_id(tx, *endpoint)
+            .await?
+            .is_some_and(|row| (row.node, row.sandbox_id, row.network_id) != of_this)
+        {
+            return Err(denied::request_invalid(format!("endpoint {endpoint} is another attachment's")));
+        }
         if let Some(row) = attachments::find(tx, self.node, *sandbox, *network).await? {
             if row.id == self.request.endpoint {
                 return self.again(tx, row).await;
@@ -131,7 +152,7 @@ impl Job for Attach {
         };
         not_deleting(&row)?;
         check_attachable(&row.spec)?;
-        let wanted = validate::attachment_of_node(&row.name, &self.request.wanted)?;
+        let wanted = validate::attachment_of_node(&self.request.sandbox_name, &row.name, &self.request.wanted)?;
         let Some(ToAttach { network, pools, .. }) = networks::to_attach(tx, &row.name).await? else {
             return Err(Error::not_found("network of the swarm", &row.name));
         };

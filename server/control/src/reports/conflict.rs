@@ -106,7 +106,7 @@ impl Job for Conflict {
         let event = with(with(event, "address", self.address), "mac", self.stranger);
         let event = with(with(event, "sandbox", &endpoint.sandbox_name), "next", taken.address);
         let revision = events::append(tx, &event).await?;
-        let mac = self.change_mac(tx, &endpoint, taken.address).await?;
+        let mac = self.change_mac(tx, &network, &endpoint, taken.address).await?;
         self.quarantine(tx, &network, &old, revision, now).await?;
         let mut new = NewLease {
             network: &network,
@@ -149,6 +149,7 @@ impl Conflict {
     async fn change_mac(
         &self,
         tx: &mut WriteTx<'_>,
+        network: &NetworkRow,
         endpoint: &EndpointRow,
         next: IpAddr,
     ) -> Result<Option<MacAddr>, Error> {
@@ -160,7 +161,7 @@ impl Conflict {
             return Ok(endpoint.mac);
         }
         let next = if let IpAddr::V4(address) = next { Some(address) } else { None };
-        let mac = Some(allocation::free_mac(tx, next, &Seed::default().dice(DICE)).await?);
+        let mac = Some(allocation::free_mac(tx, network, next, &Seed::default().dice(DICE)).await?);
         endpoints::update(tx, &EndpointRow { mac, ..endpoint.clone() }).await?;
         for lease in leases::of_endpoints(tx, &[endpoint.id]).await? {
             leases::change(tx, &lease, &LeaseRow { mac, ..lease.clone() }).await?;

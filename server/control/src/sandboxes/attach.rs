@@ -224,20 +224,22 @@ async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointR
     endpoint.ports = ports::choose(tx, &place.terms.looks.ports, &endpoint, &ways, &place.wanted.ports).await?;
     let address4 =
         taken.iter().find_map(|one| if let IpAddr::V4(address) = one.address { Some(address) } else { None });
+    // On a network of the swarm other nodes' sandboxes have theirs, which no index of endpoints knows of.
+    let is_alone = place.network.vni.is_none();
     match (place.wanted.mac, address4) {
-        (None, Some(address)) if place.terms.approach == Approach::Hopeful => {
+        (None, Some(address)) if is_alone && place.terms.approach == Approach::Hopeful => {
             endpoint.mac = Some(MacAddr::from_ipv4(address));
             endpoints::insert(tx, &endpoint).await?;
         }
-        (None, Some(address)) => {
+        (None, Some(address)) if is_alone => {
             endpoint.mac = Some(MacAddr::from_ipv4(address));
             let second = MacAddr::from_random(place.terms.dice.draw()?);
             endpoint.mac = Some(endpoints::insert_with_either(tx, &endpoint, second).await?);
         }
         (asked, _) => {
             endpoint.mac = Some(match asked {
-                Some(mac) => allocation::certain_mac(tx, mac).await?,
-                None => allocation::free_mac(tx, None, place.terms.dice).await?,
+                Some(mac) => allocation::certain_mac(tx, place.network, mac).await?,
+                None => allocation::free_mac(tx, place.network, address4, place.terms.dice).await?,
             });
             endpoints::insert(tx, &endpoint).await?;
         }

@@ -278,7 +278,7 @@ impl Job for Update {
         }
         let concerns = if in_kernel || old.running != running { Concerns::Kernel } else { Concerns::People };
         attachments::follow(tx, &parts).await?;
-        if in_kernel {
+        if concerns == Concerns::Kernel {
             keys.extend(attachments::peers_of(tx, &parts).await?);
         }
         let revision = parts.row.revision;

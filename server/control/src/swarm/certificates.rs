@@ -50,6 +50,11 @@ pub(super) fn issue(
     Ok(Issued { certificate, fingerprint: read.fingerprint, valid, at: now })
 }
 
+/// When a certificate was issued, to the second, by when it begins.
+pub(super) const fn issued_at(begins_at: Timestamp) -> Timestamp {
+    begins_at.plus_millis(SKEW_MILLIS)
+}
+
 /// Whether a certificate is to be renewed: two thirds of its time are over.
 pub(super) const fn is_due(issued_at: Timestamp, expires_at: Timestamp, now: Timestamp) -> bool {
     let whole = expires_at.millis().saturating_sub(issued_at.millis());

@@ -18,7 +18,7 @@ const CODES: [(DeniedCode, &str); 8] = [
 ];
 
 /// What a node asked for can't be read, or is not its own to ask.
-pub(super) fn request_invalid(detail: impl Into<String>) -> Error {
+pub(crate) fn request_invalid(detail: impl Into<String>) -> Error {
     Error::conflict("request-invalid", detail)
 }
 

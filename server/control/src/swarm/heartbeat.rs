@@ -44,6 +44,8 @@ impl Control {
             })
         });
         let (Standing { node, changed, .. }, described) = read.await?;
+        // It is there, whatever a full disk makes of the rest.
+        self.inner.swarm.hear(node.id, Some(heartbeat.clone()), now);
         let said = Said { peer, hello: heartbeat.hello.clone(), address };
         let id = node.id;
         if changed || node.down_at.is_some() || said.differs(&node) {
@@ -51,7 +53,6 @@ impl Control {
             self.inner.node.wake(moved);
         }
         let unknown = self.hear_attachments(id, heartbeat.attachments.as_deref(), heartbeat.released.clone()).await?;
-        self.inner.swarm.hear(id, Some(heartbeat), now);
         let renew = certificates::is_due(node.issued_at, node.expires_at, now);
         Ok(HeartbeatAnswer { described, renew, unknown })
     }
@@ -73,14 +74,20 @@ impl Control {
         self.inner.swarm.hosts()
     }
 
+    /// Forgets what is in memory of a node that is none any more.
+    pub(super) fn forget_node(&self, node: NodeId) {
+        self.inner.swarm.forget(Some(node));
+        self.inner.feeds.cut(node);
+        self.inner.missing.forget(node);
+    }
+
     /// Takes a member's word that it leaves: it is none of the swarm from then on.
     pub(super) async fn let_go(&self, peer: Peer) -> Result<(), Error> {
         self.as_manager()?;
         let node = peer.node;
         let released = self.inner.commit(false, Leaves(peer)).await?;
         self.inner.node.wake(released);
-        self.inner.swarm.forget(Some(node));
-        self.inner.feeds.cut(node);
+        self.forget_node(node);
         Ok(())
     }
 }

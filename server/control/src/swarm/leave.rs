@@ -1,6 +1,7 @@
 //! This host becomes a node of no swarm: a worker tells its manager first, and a manager ends the swarm.
 
 use async_trait::async_trait;
+use netloom_model::assignment::Key;
 use netloom_model::member::DeniedCode;
 use netloom_model::swarm::SwarmRole;
 use netloom_store::{WriteTx, nodes, swarm};
@@ -30,14 +31,15 @@ impl Control {
             let _turn = memory.turn.lock().await;
             let own = control.own_membership().ok_or_else(no_swarm)?;
             let actor = Actor::from(&context);
-            match own.role {
+            let left = match own.role {
                 SwarmRole::Manager => control.inner.commit(false, End { force, actor }).await?,
                 SwarmRole::Worker => {
                     control.inner.store.read(|tx| Box::pin(async move { belonging::is_free(tx).await })).await?;
                     control.tell(&own, force).await?;
-                    control.inner.commit(false, Forget { own, actor }).await?;
+                    control.inner.commit(false, Forget { own, actor }).await?
                 }
-            }
+            };
+            control.inner.node.wake(left);
             memory.membership.send_replace(None);
             memory.forget(None);
             memory.forget_contact();
@@ -73,9 +75,10 @@ struct Forget {
 
 #[async_trait]
 impl Job for Forget {
-    type Output = ();
+    /// What the agent must look at.
+    type Output = Vec<Key>;
 
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
         let event = self.actor.event("swarm.left", own_swarm(&self.own), "this host left the swarm", now());
         self.actor.append(tx, &event, Difference::default()).await?;
         swarm::remove_membership(tx);
@@ -91,9 +94,10 @@ struct End {
 
 #[async_trait]
 impl Job for End {
-    type Output = ();
+    /// What the agent must look at.
+    type Output = Vec<Key>;
 
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
         let row = managed(tx).await?;
         let others: Vec<_> = nodes::all(tx).await?.into_iter().filter(|node| node.role == SwarmRole::Worker).collect();
         if !self.force {

@@ -41,16 +41,16 @@ impl Control {
     pub(super) async fn own_heartbeat(&self) -> Result<Heartbeat, Error> {
         let address = self.own_membership().and_then(|own| own.address);
         let hello = self.hello(address).await?;
-        let held = Arc::clone(&self.inner.held);
+        let facts = Some(self.known_facts().await?.as_ref().clone());
+        let unwritten = self.inner.held.to_tell();
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
                 let subnets = pools::local_subnets(tx).await?;
-                Ok::<_, Error>((subnets, grants::to_tell(tx, &held).await?))
+                Ok::<_, Error>((subnets, grants::to_tell(tx, unwritten).await?))
             })
         });
         let (subnets, (attachments, released)) = read.await?;
         let subnets = subnets.iter().map(ToString::to_string).collect();
-        let facts = Some(self.known_facts().await?.as_ref().clone());
         Ok(Heartbeat { hello, facts, subnets: Some(subnets), attachments: Some(attachments), released })
     }
 
@@ -62,7 +62,7 @@ impl Control {
         if !answer.unknown.is_empty() {
             let (this, unknown) = (self.clone(), answer.unknown);
             // The next heartbeat does not wait for it.
-            self.inner.runtime.spawn(async move { this.reassert(unknown).await });
+            self.inner.runtime.spawn(async move { this.reassert_once(unknown).await });
         }
         let news = |own: &Membership| own.role == SwarmRole::Worker && own.described != answer.described;
         if !self.own_membership().as_ref().is_some_and(news) {
@@ -102,6 +102,8 @@ impl Control {
     /// Writes what this host is in its swarm. The caller has the turn.
     async fn keep_membership(&self, own: Membership) -> Result<(), Error> {
         self.inner.commit(false, Keep(own.clone())).await?;
+        // Once the manager has seen a certificate in use, the one before is not good any more.
+        self.durable().await?;
         self.inner.swarm.membership.send_replace(Some(own));
         Ok(())
     }

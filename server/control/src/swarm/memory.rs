@@ -1,6 +1,6 @@
 //! What is known of a swarm without the store: what this host is in it, and who was heard of when.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -126,6 +126,12 @@ impl Memory {
     pub(crate) fn forget(&self, node: Option<NodeId>) {
         let mut all = self.all_heard();
         all.retain(|id, _| node.is_some_and(|gone| *id != gone));
+    }
+
+    /// Forgets nodes that are none of these, unless they spoke lately: then they may have been admitted since these were read.
+    pub(crate) fn keep(&self, nodes: &BTreeSet<NodeId>) {
+        let silence = self.silence;
+        self.all_heard().retain(|id, heard| nodes.contains(id) || heard.at.elapsed() <= silence);
     }
 
     /// What each node said last of its host, and the subnets of its local networks.

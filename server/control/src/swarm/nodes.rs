@@ -75,6 +75,10 @@ impl Control {
     /// # Errors
     /// `node-ready` without force; `node-is-manager`; `precondition-failed`; as [`Self::get_node`].
     pub async fn remove_node(&self, c: Authorized<RemoveNode>, precondition: Precondition) -> Result<Node, Error> {
+        self.detached(|control| async move { control.remove(c, precondition).await }).await
+    }
+
+    async fn remove(&self, c: Authorized<RemoveNode>, precondition: Precondition) -> Result<Node, Error> {
         let (RemoveNode { node, force }, context) = c.into_parts();
         self.as_manager()?;
         let read = {
@@ -93,8 +97,7 @@ impl Control {
         let remove = Remove { id: row.id, reference: node, precondition, actor: Actor::from(&context) };
         let released = self.inner.commit(false, remove).await?;
         self.inner.node.wake(released);
-        self.inner.swarm.forget(Some(row.id));
-        self.inner.feeds.cut(row.id);
+        self.forget_node(row.id);
         Ok(shown)
     }
 

@@ -86,6 +86,7 @@ impl Member for Control {
         match self.own_heartbeat().await {
             Ok(heartbeat) => heartbeat,
             Err(error) => {
+                self.inner.held.unsaid();
                 tracing::warn!(%error, "what this host has can't be told to the manager");
                 let hello = Hello {
                     node: self.node_id(),

@@ -7,7 +7,7 @@ use netloom_model::Timestamp;
 use netloom_model::member::{Hello, PROTOCOL, Peer};
 use netloom_store::{NodeRow, ReadTx, SwarmRow, nodes};
 
-use super::{denied, managed};
+use super::{certificates, denied, managed};
 use crate::error::Error;
 
 /// Longest host name that Linux has.
@@ -49,7 +49,8 @@ pub(super) fn known(swarm: &SwarmRow, row: Option<&NodeRow>, peer: &Peer) -> Res
         Ok(Known::Present)
     } else if row.former_fingerprint.as_ref() == Some(&peer.fingerprint) {
         Ok(Known::Former)
-    } else if peer.expires_at > row.expires_at {
+    } else if certificates::issued_at(peer.begins_at) > row.issued_at {
+        // When it ends says nothing of that: the validity may have been shortened since.
         Ok(Known::Newer)
     } else {
         Err(denied::request_invalid("this certificate was replaced by a newer one").hint(
@@ -82,7 +83,7 @@ pub(super) async fn of(tx: &mut ReadTx<'_>, peer: &Peer, now: Timestamp) -> Resu
     }
     if known == Known::Newer {
         node.fingerprint.clone_from(&peer.fingerprint);
-        (node.issued_at, node.expires_at) = (now, peer.expires_at);
+        (node.issued_at, node.expires_at) = (certificates::issued_at(peer.begins_at), peer.expires_at);
     }
     let changed = node != was;
     Ok(Standing { swarm, node, changed })

@@ -1,5 +1,7 @@
 //! What happens by itself on a manager: a node that is silent is down, and its own certificate is renewed; when nodes reported last is written.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use netloom_model::member::Hello;
 use netloom_model::swarm::{NodeState, SwarmRole};
@@ -23,6 +25,8 @@ impl Control {
     pub async fn watch_swarm(&self) -> Result<(), Error> {
         let Ok(own) = self.as_manager() else { return Ok(()) };
         let all = self.inner.store.ask(|tx| Box::pin(async move { Ok::<_, Error>(nodes::all(tx).await?) })).await?;
+        let ids: BTreeSet<NodeId> = all.iter().map(|node| node.id).collect();
+        self.inner.swarm.keep(&ids);
         let is_down =
             |node: &NodeRow| node.down_at.is_none() && view::state(&self.inner.swarm, node).0 == NodeState::Down;
         let silent: Vec<NodeId> = all.iter().filter(|node| is_down(node)).map(|node| node.id).collect();

@@ -68,14 +68,26 @@ pub(crate) fn create(spec: &SandboxSpec) -> Result<Vec<WantedAttachment>, Error>
     problems.finish(wanted)
 }
 
-/// Checks an attachment to a network of the swarm that another node asks for.
+/// Checks an attachment of a sandbox to a network of the swarm that another node asks for.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(crate) fn attachment_of_node(network: &str, spec: &AttachmentSpec) -> Result<WantedAttachment, Error> {
+pub(crate) fn attachment_of_node(
+    sandbox: &str,
+    network: &str,
+    spec: &AttachmentSpec,
+) -> Result<WantedAttachment, Error> {
     let mut problems = Problems::default();
+    problems.check(check_name("/name", sandbox));
     let wanted = attachment(&mut problems, network, spec);
     problems.finish(wanted)
+}
+
+/// Whether another node's sandbox may have these aliases.
+pub(crate) fn aliases_are_good(given: &[String]) -> bool {
+    let mut problems = Problems::default();
+    aliases(&mut problems, "", given);
+    problems.finish(()).is_ok()
 }
 
 /// Checks a sandbox that exists as it is to be.

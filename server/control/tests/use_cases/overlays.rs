@@ -70,6 +70,7 @@ fn peer(kit: &Kit) -> Peer {
         role: SwarmRole::Worker,
         swarm: kit.control.membership().borrow().as_ref().expect("a swarm").swarm,
         fingerprint: OTHER.to_string(),
+        begins_at: Timestamp::from_millis(1_000),
         expires_at: NEVER,
     }
 }

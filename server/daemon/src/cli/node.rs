@@ -65,7 +65,7 @@ pub(crate) struct One {
 pub(crate) struct Update {
     #[command(flatten)]
     pub(crate) run: RunDirectory,
-    /// Whether work may come to it: active; pause: nothing new; drain: what it has goes elsewhere
+    /// Noted for services, of which there are none yet: active, pause (nothing new), drain (nothing at all). Sandboxes stay
     #[arg(long, value_name = "AVAILABILITY", value_parser = PossibleValuesParser::new(["active", "pause", "drain"]))]
     pub(crate) availability: Option<String>,
     /// Add a label, or give it another value; may be repeated

@@ -103,7 +103,7 @@ pub(crate) struct Join {
     /// Address at which the other nodes reach this host; the one that the manager sees it come from unless said
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) advertise_addr: Option<String>,
-    /// Whether work may come to this host from the start
+    /// Noted for services, of which there are none yet: active, pause (nothing new), drain (nothing at all)
     #[arg(long, value_name = "AVAILABILITY", value_parser = PossibleValuesParser::new(["active", "pause", "drain"]))]
     pub(crate) availability: Option<String>,
     /// The manager's address, and its port unless that is 2377

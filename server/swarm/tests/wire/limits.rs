@@ -59,7 +59,9 @@ async fn a_slow_client_is_let_go() {
     assert_eq!(mute.read(&mut [0; 16]).await.unwrap(), 0);
     // No head.
     let mut stream = connect(there.at, None).await.unwrap();
+    let headless = Instant::now();
     assert_eq!(exchange(&mut stream, b"GET /swarm/v1/ca HTT").await.unwrap_or_default().split(' ').nth(1), None);
+    assert!(headless.elapsed() < Duration::from_secs(3), "it was let go, and not given up here");
     // No body.
     let mut stream = connect(there.at, None).await.unwrap();
     let head = b"POST /swarm/v1/join HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{";

@@ -14,11 +14,12 @@ async fn a_stranger_may_ask_for_three_things_only() {
     let (status, answer) = request(there.at, None, "GET", "/swarm/v1/ca", "").await;
     assert_eq!(status, 200);
     assert!(answer.contains("BEGIN CERTIFICATE") && !answer.contains("PRIVATE"));
-    for route in ["renew", "heartbeat", "leave"] {
+    for route in ["renew", "heartbeat", "leave", "attach", "spread", "held"] {
         let (status, answer) = request(there.at, None, "POST", &format!("/swarm/v1/{route}"), "{}").await;
         assert_eq!(status, 401, "{answer}");
         assert!(answer.contains("application/problem+json") && answer.contains("certificate"), "{answer}");
     }
+    assert_eq!(request(there.at, None, "GET", "/swarm/v1/assignment", "").await.0, 401);
     for (method, path, wanted) in [
         ("GET", "/", 404),
         ("GET", "/api/v1/networks", 404),

@@ -36,8 +36,10 @@ async fn the_certificate_before_is_good_until_the_new_one_is_used() {
     assert_eq!(denied(says(&stolen).await), Some(DeniedCode::NodeRemoved));
     let another = Peer { node: manager.control.node_id(), ..peer(&own(&worker)) };
     assert_eq!(denied(reports_as(&manager, &worker, another).await), Some(DeniedCode::RequestInvalid));
-    let newer =
-        Peer { fingerprint: "f".repeat(64), expires_at: before.expires_at.plus_millis(10_000), ..before.clone() };
+    // One of the time when certificates were good for longer was replaced all the same.
+    let longer = Peer { expires_at: before.expires_at.plus_millis(10_000_000), ..before.clone() };
+    assert_eq!(denied(says(&longer).await), Some(DeniedCode::RequestInvalid), "another took its place");
+    let newer = Peer { fingerprint: "f".repeat(64), begins_at: before.begins_at.plus_millis(10_000), ..before.clone() };
     says(&newer).await.expect("issued after the backup from which the manager was restored");
     assert_eq!(denied(reports(&manager, &worker).await), Some(DeniedCode::RequestInvalid));
 }
