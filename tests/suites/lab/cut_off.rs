@@ -64,7 +64,7 @@ fn a_step_that_fails_is_taken_back_at_once() {
     }
     // A daemon that dies while it starts: its last words are shown.
     let said = lab.netloom_with("lab --hosts 1", "agent.pass.before_observe:kill").failed();
-    assert!(said.contains("last words") || said.contains("ended"), "{said}");
+    assert!(said.contains("ended with") && said.contains("last words"), "{said}");
     Machine::look(&lab).same_as(&before);
 }
 

@@ -102,7 +102,7 @@ fn cut_off_it_leaves_what_the_labs_end_takes() {
     going.kill().unwrap();
     going.wait().unwrap();
     until("what it ran last has ended", Duration::from_secs(20), || {
-        lab.machine.try_run(&format!("pgrep -f curl.*{}/", lab.dir().display())).code.ne(&0).then_some(())
+        lab.machine.try_run(&format!("pgrep -f curl.*{}/", lab.dir().display())).code.eq(&1).then_some(())
     });
     down(&lab, &before);
 }

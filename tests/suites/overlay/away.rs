@@ -16,7 +16,7 @@ impl Pings {
     fn begin(host: &LabHost<'_>, sandbox: &str, to: &str) -> Self {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", host.netns_of(sandbox).display()));
-        command.args(["--", "ping", "-i", "0.05", "-W", "1", "-q", to]).stdout(Stdio::piped());
+        command.args(["--", "ping", "-w", "300", "-i", "0.05", "-W", "1", "-q", to]).stdout(Stdio::piped());
         Self(command.spawn().expect("nsenter of util-linux is installed"))
     }
 

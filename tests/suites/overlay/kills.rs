@@ -71,6 +71,7 @@ fn daemons_killed_at_random_leave_nothing_that_differs() {
     }
     let seed = seed();
     let mut dice = Dice::new(seed);
+    let mut acknowledged = 0;
     for round in 0..loops(5) {
         // The manager, a worker, or both.
         let victims: &[usize] = [&[1][..], &[0], &[0, 1]][usize::try_from(dice.below(3)).unwrap()];
@@ -89,6 +90,7 @@ fn daemons_killed_at_random_leave_nothing_that_differs() {
         });
         victims.iter().for_each(|at| hosts[*at].start());
         agree(&hosts, &what);
+        acknowledged += made.len();
         for (at, name, is_there) in &made {
             let status = hosts[*at].client().get(&format!("sandboxes/{name}")).status;
             assert_eq!(status == 200, *is_there, "{what}: {name} on {}, as it was acknowledged", hosts[*at].name);
@@ -102,6 +104,7 @@ fn daemons_killed_at_random_leave_nothing_that_differs() {
             }
         }
     }
+    assert!(acknowledged > 0, "nothing was acknowledged in any round (SEED={seed})");
     assert_eq!(agree(&hosts, &format!("all rounds (SEED={seed})")), 3);
     lab.netloom("lab down").ok();
 }

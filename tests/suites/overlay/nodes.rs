@@ -24,7 +24,7 @@ fn a_node_is_followed_to_its_new_address_and_forgotten_when_it_is_gone() {
 
     // One with sandboxes on a network of the swarm does not leave, and says which they are.
     let refused = netloom(&lab, "host2", "swarm leave").failed();
-    assert!(refused.contains('b') && refused.contains("network"), "{refused}");
+    assert!(refused.contains("`b`") && refused.contains("network"), "{refused}");
     let problem = hosts[1].client().delete("swarm/membership").problem(409, "in-use");
     assert_eq!(problem["blockers"][0]["name"], "b", "{problem}");
     let freed = address(&hosts[1], "b");
@@ -123,7 +123,9 @@ fn a_removed_networks_subnet_is_free_at_once_though_workers_have_not_heard() {
     let manager = hosts[0].client();
     assert_eq!(manager.delete(&format!("networks/{NETWORK}")).status, 204);
     let pools = json!({"v4": {"subnet": "172.45.0.0/16", "gateway": "172.45.0.1"}});
-    manager.post("networks", &json!({"name": NETWORK, "driver": "overlay", "pools": pools})).is(201);
-    knows(&hosts[1]);
+    let network = json!({"name": NETWORK, "driver": "overlay", "pools": pools});
+    let made = manager.post("networks", &network).is(201)["id"].clone();
+    let known = || hosts[1].client().get(&format!("networks/{NETWORK}")).json["id"] == made;
+    until("the worker knows the new one", SOON, || known().then_some(()));
     lab.netloom("lab down").ok();
 }
