@@ -23,7 +23,7 @@ impl Traced {
     fn start(host: &Host, what: &[&str]) -> Self {
         let log = host.dir().join("strace");
         let mut command = Command::new("strace");
-        command.args(["-f", "-y", "-s", "40", "-o"]).arg(&log).args(what).args(["-p", &host.pid().to_string()]);
+        command.args(["-f", "-y", "-s", "4000", "-o"]).arg(&log).args(what).args(["-p", &host.pid().to_string()]);
         let strace = command.stderr(Stdio::null()).spawn().expect("strace can be started; is it installed?");
         let tasks = format!("/proc/{}/task", host.pid());
         until("strace follows every thread", Duration::from_secs(10), || {
@@ -65,8 +65,10 @@ enum Step {
     /// The thread begins to have the log synced; or has it.
     Syncing,
     Synced,
-    /// Something leaves.
+    /// An answer leaves.
     Said,
+    /// That many events leave.
+    Told(usize),
 }
 
 /// Reads a line of strace's: the thread, then the call, which may be cut in two by others.
@@ -79,7 +81,8 @@ fn step(line: &str) -> Option<(&str, Step)> {
         _ if call.starts_with("<... fdatasync resumed>") && call.ends_with("= 0") => Step::Synced,
         _ if call.starts_with("fdatasync(") && of_log && call.ends_with("= 0") => Step::Synced,
         _ if call.starts_with("fdatasync(") && of_log => Step::Syncing,
-        _ if call.contains("\"HTTP/1.1 2") || call.contains("id: sto_") => Step::Said,
+        _ if call.contains("\"HTTP/1.1 2") => Step::Said,
+        _ if call.contains("id: sto_") => Step::Told(call.matches("id: sto_").count()),
         _ => return None,
     };
     Some((thread, step))
@@ -106,21 +109,30 @@ fn nothing_is_said_before_the_disk_has_it() {
     let calls = traced.calls();
     // Lines of the log by which what was written last is on the disk, and where each thread began to sync.
     let (mut logged, mut synced, mut said) = (0, 0, 0);
+    // The next write may have begun when an event leaves, so events are counted: each has a commit of its own.
+    let (mut commits, mut told) = (0, 0);
     let mut syncing = std::collections::HashMap::new();
     for (number, line) in calls.iter().enumerate() {
         match step(line) {
             Some((_, Step::Logged)) => logged = number,
             Some((thread, Step::Syncing)) => drop(syncing.insert(thread, number)),
-            Some((thread, Step::Synced)) => synced = synced.max(syncing.remove(thread).unwrap_or(number)),
+            Some((thread, Step::Synced)) => {
+                commits += 1;
+                synced = synced.max(syncing.remove(thread).unwrap_or(number));
+            }
             Some((_, Step::Said)) => {
                 said += 1;
                 let since = calls[logged.saturating_sub(1)..=number].join("\n");
                 assert!(synced >= logged, "the disk did not have yet what was said:\n{since}");
             }
+            Some((_, Step::Told(events))) => {
+                told += events;
+                assert!(told <= commits, "{told} events left when the disk had {commits} commits:\n{line}");
+            }
             None => {}
         }
     }
-    assert!(logged > 0 && said >= 30, "{said} answers and events in {} calls", calls.len());
+    assert!(logged > 0 && said >= 30 && told >= 25, "{said} answers and {told} events in {} calls", calls.len());
     agree(&host, "the daemon was traced");
 }
 
