@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use netloom_control::Node;
-use netloom_control::members::{AskError, Failure, Membership, Wire};
+use netloom_control::members::{AskError, Failure, Forwarded, ForwardedAnswer, Membership, Wire};
 use netloom_control::node::NamespaceReference;
 use netloom_model::assignment::{Adoption, Assignment, Key};
 use netloom_model::drift::Drift;
@@ -111,6 +111,10 @@ impl Wire for Nowhere {
     }
 
     async fn spread(&self, membership: &Membership, _: &[NetworkId], _: u64, _: Duration) -> Result<bool, AskError> {
+        Err(nobody(membership.manager))
+    }
+
+    async fn forward(&self, membership: &Membership, _: Forwarded) -> Result<ForwardedAnswer, AskError> {
         Err(nobody(membership.manager))
     }
 }

@@ -9,9 +9,10 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, WWW_AUTHENTICATE};
 use actix_web::middleware::Next;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
 use netloom_control::{Context, Control, Request, Source, shown};
 
+use crate::forward::{self, FromNodes};
 use crate::guard::{RequestId, origin};
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -44,11 +45,12 @@ enum Credential {
 
 /// Middleware that lets nobody through unknown, and has the audit note what failed.
 pub(crate) async fn require(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, actix_web::Error> {
-    let (control, context) = match identify(&request).await {
-        Ok(identified) => identified,
+    let (control, context) = match identify(&mut request).await {
+        Ok(Asked::Here(control, context)) => (control, context),
+        Ok(Asked::Elsewhere(answer)) => return Ok(request.into_response(answer)),
         Err(problem) => return Ok(request.error_response(problem)),
     };
     request.extensions_mut().insert(Caller(context.clone()));
@@ -69,15 +71,24 @@ fn failure(answered: &ServiceResponse) -> Option<String> {
 /// A request, as the audit tells of it.
 fn asked(request: &ServiceRequest, peer: Option<PeerUid>) -> Request {
     let id = request.extensions().get::<RequestId>().map_or_else(String::new, |id| id.0.clone());
-    let source = match peer {
-        Some(PeerUid(uid)) => Some(Source::Socket(uid)),
-        None => request.peer_addr().map(|address| Source::Remote(address.ip())),
+    let source = match (peer, forward::node_of(request)) {
+        (Some(PeerUid(uid)), _) => Some(Source::Socket(uid)),
+        (None, Some(node)) => Some(Source::Node(node)),
+        (None, None) => request.peer_addr().map(|address| Source::Remote(address.ip())),
     };
     Request::new(&id, source, request.method().as_str(), request.path())
 }
 
+/// Whom a request asks.
+enum Asked {
+    /// This host, and who does.
+    Here(Control, Context),
+    /// Another host, which answered.
+    Elsewhere(HttpResponse),
+}
+
 /// Who asks, and whom they ask.
-async fn identify(request: &ServiceRequest) -> Result<(Control, Context), Problem> {
+async fn identify(request: &mut ServiceRequest) -> Result<Asked, Problem> {
     let peer = request.conn_data::<PeerUid>().copied();
     let credential = credential(request.headers(), peer)?.ok_or_else(nobody)?;
     if matches!(credential, Credential::Session(_)) {
@@ -89,11 +100,22 @@ async fn identify(request: &ServiceRequest) -> Result<(Control, Context), Proble
     let control = control.ok_or_else(|| Problem::new("internal", "the service is not configured"))?;
     let asked = asked(request, peer);
     let context = match credential {
-        Credential::Token(token) => control.authenticate_token(&token, asked).await?,
+        Credential::Token(token) => match control.authenticate_token(&token, asked).await {
+            Ok(context) => context,
+            // It may be one of the manager's.
+            Err(unknown) if unknown.code == "unauthenticated" => {
+                let answer = forward::to_manager(&control, request).await?;
+                return answer.map(Asked::Elsewhere).ok_or_else(|| unknown.into());
+            }
+            Err(error) => return Err(error.into()),
+        },
         Credential::Session(secret) => control.authenticate_session(&secret, asked).await?,
         Credential::Socket(uid) => control.authenticate_socket(uid, asked)?,
     };
-    Ok((control, context))
+    if request.conn_data::<FromNodes>().is_some() {
+        forward::admit(&control, request).await?;
+    }
+    Ok(Asked::Here(control, context))
 }
 
 /// The strongest statement in a request: a token goes before a cookie, and both before the socket's peer.

@@ -182,7 +182,8 @@ fn has_none(request: &HttpRequest) -> bool {
         && !request.headers().contains_key(TRANSFER_ENCODING)
 }
 
-async fn collect(mut payload: Payload) -> Result<web::BytesMut, Problem> {
+/// Reads a body, up to [`BODY_MAX`].
+pub(crate) async fn collect(mut payload: Payload) -> Result<web::BytesMut, Problem> {
     let mut bytes = web::BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk =

@@ -23,6 +23,7 @@ use netloom_control::Control;
 
 use crate::auth::PeerUid;
 use crate::body::BODY_MAX;
+use crate::forward::FromNodes;
 use crate::guard::reading::Reading;
 use crate::problem::Problem;
 use crate::state::{ApiState, Settings};
@@ -158,9 +159,9 @@ fn sane(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
-/// The checks before anything else. The local socket has no browser at its other end.
+/// The checks before anything else. The local socket has no browser at its other end, nor has a node.
 fn admit(request: &ServiceRequest) -> Result<(), Problem> {
-    if request.conn_data::<PeerUid>().is_none() {
+    if request.conn_data::<PeerUid>().is_none() && request.conn_data::<FromNodes>().is_none() {
         let settings = request.app_data::<web::Data<Settings>>();
         let settings = settings.ok_or_else(|| Problem::new("internal", "the service is not configured"))?;
         host::check(request.uri(), request.headers(), settings)?;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`guard`](mod@guard) | what every request passes: names, sites, bounds, request IDs, security headers |
 //! | [`auth`] | who asks |
+//! | [`forward`] | what a worker hands to its manager |
 //! | `query`, `length`, `body`, `answer`, `problem` | HTTP in and out, alike for every resource |
 //! | `v1` | the resources, one file each |
 //! | `service`, `docs` | health, metrics, the document and its viewer |
@@ -15,6 +16,7 @@
 //! ```
 
 pub mod auth;
+pub mod forward;
 pub mod guard;
 pub mod openapi;
 

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use netloom_model::lease::{Lease, LeaseKind, LeaseSpec, LeaseState};
 use netloom_model::net::Family;
-use netloom_model::network::{Driver, NetworkSpec};
+use netloom_model::network::{Driver, NetworkSpec, Scope};
 use netloom_model::order::{LeaseOrder, NamedOrder, PoolOrder};
 use netloom_model::probe::ProbeSpec;
 use netloom_model::sandbox::SandboxSpec;
@@ -56,6 +56,8 @@ pub struct Page<T> {
 pub struct ListNetworks {
     /// Only this driver.
     pub driver: Option<Driver>,
+    /// Only this scope.
+    pub scope: Option<Scope>,
     /// Only with these labels; a key alone asks for any value.
     pub labels: Vec<(String, Option<String>)>,
     /// Only with a pool that contains this address.

@@ -39,6 +39,9 @@ pub trait Manager: Send + Sync {
     /// Takes a member's word that it leaves.
     async fn leaves(&self, peer: Peer) -> Result<(), Denied>;
 
+    /// Whether a certificate is that of a member in good standing: for what is not looked at otherwise.
+    async fn stands(&self, peer: &Peer) -> Result<(), Denied>;
+
     /// Gives a member's sandbox a place on a network of the swarm.
     async fn attach(&self, peer: Peer, request: AttachRequest) -> Result<Attachment, Failure>;
 
@@ -105,6 +108,30 @@ pub enum AskError {
     Expired,
 }
 
+/// Somebody's request to the API of a worker that is the manager's to answer, as HTTP has it. Secret: a token is in it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Its method.
+    pub method: String,
+    /// Its path and query.
+    pub target: String,
+    /// Its headers, in lower case; `authorization` among them.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+/// What the manager's API answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardedAnswer {
+    /// Its status.
+    pub status: u16,
+    /// Its headers, in lower case.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
 /// What a node asks of a manager.
 #[async_trait]
 pub trait Wire: Send + Sync {
@@ -129,6 +156,9 @@ pub trait Wire: Send + Sync {
         revision: u64,
         within: Duration,
     ) -> Result<bool, AskError>;
+
+    /// Hands a request to the manager's API. It is sent once: whether it was carried out is not known after an error.
+    async fn forward(&self, membership: &Membership, request: Forwarded) -> Result<ForwardedAnswer, AskError>;
 }
 
 /// What the wire asks and tells this node's own use cases, while it is a worker.

@@ -36,10 +36,12 @@ impl Control {
     /// A bad page request; an unreadable store.
     pub async fn list_networks(&self, c: Authorized<ListNetworks>) -> Result<Page<Network>, Error> {
         let (c, _) = c.into_parts();
-        let filters = format!("networks {:?} {:?} {:?} {:?} {:?}", c.driver, c.labels, c.contains_ip, c.q, c.order);
+        let filters =
+            format!("networks {:?} {:?} {:?} {:?} {:?} {:?}", c.driver, c.scope, c.labels, c.contains_ip, c.q, c.order);
         let part = Part::new(&c.page, &filters)?;
         let query = NetworkQuery {
             driver: c.driver,
+            scope: c.scope,
             labels: c.labels,
             contains: c.contains_ip,
             text: c.q,

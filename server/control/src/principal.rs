@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use netloom_model::audit::AuditObject;
 use netloom_model::event::ObjectKind;
-use netloom_model::{Timestamp, TokenId};
+use netloom_model::{NodeId, Timestamp, TokenId};
 
 pub use netloom_model::token::Role;
 
@@ -73,6 +73,8 @@ pub enum Source {
     Socket(u32),
     /// This address.
     Remote(IpAddr),
+    /// This node of the swarm, on whose API it came.
+    Node(NodeId),
 }
 
 impl fmt::Display for Source {
@@ -80,6 +82,7 @@ impl fmt::Display for Source {
         match self {
             Self::Socket(uid) => write!(f, "uid:{uid}"),
             Self::Remote(address) => write!(f, "{}", address.to_canonical()),
+            Self::Node(node) => write!(f, "node:{node}"),
         }
     }
 }

@@ -17,6 +17,7 @@
 //! | `member` | what a worker says to its manager, and what it hears |
 //! | `watch` | what happens by itself: who is down, the manager's own certificate |
 //! | `ports` | all that behind the ports to the wire |
+//! | `forward` | requests on a worker's API that are the manager's to answer |
 //! | `attention` | what of the swarm the front page tells of |
 //! | `denied` | refusals between nodes, and what they are to a caller |
 
@@ -25,6 +26,7 @@ mod advertise;
 mod attention;
 mod certificates;
 pub(crate) mod denied;
+mod forward;
 mod heartbeat;
 mod join;
 mod leave;
@@ -62,7 +64,7 @@ fn not_manager(membership: &Membership) -> Error {
         "not-manager",
         format!("this host is a worker of the swarm; the manager at {manager} is to be asked"),
     )
-    .hint(format!("send the request to the API of the host that has the address {}", manager.ip()))
+    .hint(format!("send it with a token of the manager's, and this host hands it on; or send it to the API of the host that has the address {}", manager.ip()))
     .fact("manager", manager)
 }
 

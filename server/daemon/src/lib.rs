@@ -26,6 +26,7 @@ mod backup;
 mod cli;
 mod doctor;
 mod exec;
+mod forwarded;
 mod greeting;
 mod inside;
 mod lab;

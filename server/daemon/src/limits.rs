@@ -16,10 +16,10 @@ pub(crate) fn raise_open_files() -> u64 {
     if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft }
 }
 
-/// How many connections each worker of one listener takes, so that the listener as a whole has at most a quarter of the
-/// files: TCP one, the unix socket one, and a half is left for everything else.
+/// How many connections each worker of one listener takes, so that the listener as a whole has at most a sixth of the
+/// files: TCP one, the unix socket one, what nodes hand on one, and a half is left for everything else.
 pub(crate) fn connections_per_worker(open_files: u64, workers: usize) -> usize {
-    let share = usize::try_from((open_files / 4).min(MOST)).unwrap_or(usize::MAX);
+    let share = usize::try_from((open_files / 6).min(MOST)).unwrap_or(usize::MAX);
     (share / workers.max(1)).max(1)
 }
 
@@ -28,10 +28,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_listeners_together_leave_half_of_the_files() {
+    fn all_listeners_together_leave_half_of_the_files() {
         for files in [64, 256, 1024, 4096, 524_288, u64::MAX] {
-            let taken = 2 * 2 * connections_per_worker(files, 2) as u64;
-            assert!(taken <= files / 2 && taken <= 2 * MOST, "{taken} of {files}");
+            let taken = 3 * 2 * connections_per_worker(files, 2) as u64;
+            assert!(taken <= files / 2 && taken <= 3 * MOST, "{taken} of {files}");
         }
         assert_eq!(connections_per_worker(1, 2), 1, "nobody is locked out altogether");
     }

@@ -23,7 +23,7 @@ use crate::background::Background;
 use crate::cli::{Directories, Serve};
 use crate::node::{LocalNode, LocalSink, LocalSource};
 use crate::shutdown::{self, Signals};
-use crate::{doctor, explained, greeting, limits, listen, lock, notify, telemetry, token, wire};
+use crate::{doctor, explained, forwarded, greeting, limits, listen, lock, notify, telemetry, token, wire};
 
 /// Threads of the runtime that carries the agent and the store's callers. The work is the kernel's and the disk's.
 const RUNTIME_THREADS: usize = 2;
@@ -63,6 +63,7 @@ async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
         false => listen::tcp(options.listen, options.allow_remote)?,
     };
     let unix = listen::unix(&options.directories.socket())?;
+    let (of_nodes, api) = forwarded::listen()?;
     let address = tcp.local_addr().context("cannot read the listener's address")?;
 
     let store = open(&options.directories).await?;
@@ -78,8 +79,8 @@ async fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     let state = ApiState::new(control, settings);
     let background = Background::start(&state, &agent).await;
     // After the first look at the host: what it found is in the first heartbeat.
-    let cluster = wire::start(&state.control, options);
-    let listeners = (tcp, unix);
+    let cluster = wire::start(&state.control, api, options);
+    let listeners = (tcp, unix, of_nodes);
     let servers = servers(&state, &options.directories, listeners, open_files)?;
     let handles = servers.each_ref().map(Server::handle);
     let mut serving = tokio::spawn(try_join_all(servers));
@@ -128,9 +129,9 @@ async fn start(store: &Store, options: &Serve) -> anyhow::Result<(Control, Agent
 fn servers(
     state: &ApiState,
     directories: &Directories,
-    (tcp, unix): (TcpListener, UnixListener),
+    (tcp, unix, of_nodes): (TcpListener, UnixListener, UnixListener),
     open_files: u64,
-) -> anyhow::Result<[Server; 2]> {
+) -> anyhow::Result<[Server; 3]> {
     let state = state.clone();
     // Commands on pages name them, and are typed elsewhere.
     let run_dir = std::path::absolute(&directories.run_dir).context("cannot read where the run directory is")?;
@@ -155,7 +156,9 @@ fn servers(
     let tcp = server().listen(tcp).context("cannot serve the TCP socket")?;
     // `bind_uds` would never call `on_connect`; a listener handed over does.
     let unix = server().on_connect(remember_peer).listen_uds(unix).context("cannot serve the unix socket")?;
-    Ok([tcp.run(), unix.run()])
+    let of_nodes =
+        server().on_connect(forwarded::remember_own).listen_uds(of_nodes).context("cannot serve what nodes hand on")?;
+    Ok([tcp.run(), unix.run(), of_nodes.run()])
 }
 
 /// Keeps who is at the other end of the unix socket with the connection. The kernel says so; a client can't.

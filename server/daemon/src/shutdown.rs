@@ -48,7 +48,7 @@ impl Signals {
 
 /// Stops everything, in order.
 pub(crate) async fn stop(
-    servers: [ServerHandle; 2],
+    servers: [ServerHandle; 3],
     cluster: Cluster,
     background: Background,
     agent: Agent,

@@ -8,6 +8,7 @@ use netloom_model::swarm::HEARTBEAT_SECONDS;
 use netloom_swarm::{Client, Cluster, Options, Waits};
 
 use crate::cli::Serve;
+use crate::forwarded::OwnApi;
 
 /// How often a node reports.
 pub(crate) fn heartbeat(options: &Serve) -> Duration {
@@ -24,8 +25,8 @@ pub(crate) fn client(options: &Serve) -> Client {
 }
 
 /// Begins to follow control's membership.
-pub(crate) fn start(control: &Control, options: &Serve) -> Cluster {
+pub(crate) fn start(control: &Control, api: OwnApi, options: &Serve) -> Cluster {
     let (manager, member) = (Arc::new(control.clone()), Arc::new(control.clone()));
     let options = Options { listen: options.swarm_listen, waits: waits(options), ..Options::default() };
-    Cluster::start(manager, member, control.membership(), options)
+    Cluster::start(manager, member, Arc::new(api), control.membership(), options)
 }

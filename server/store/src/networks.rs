@@ -222,6 +222,9 @@ pub async fn list(tx: &mut ReadTx<'_>, query: &NetworkQuery) -> Result<Vec<Netwo
     if let Some(driver) = query.driver {
         select.with(" AND n.driver = ", driver.as_str());
     }
+    if let Some(scope) = query.scope {
+        select.with(" AND n.scope = ", scope.as_str());
+    }
     labels::NETWORK.select(&mut select, &query.labels);
     if let Some(address) = query.contains {
         let address = column::address(address);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use netloom_model::audit::Decision;
 use netloom_model::lease::{LeaseKind, LeaseState};
 use netloom_model::net::{Family, Span};
-use netloom_model::network::Driver;
+use netloom_model::network::{Driver, Scope};
 use netloom_model::order::{LeaseOrder, NamedOrder, NodeOrder, PoolOrder};
 use netloom_model::swarm::SwarmRole;
 use netloom_model::token::Role;
@@ -19,6 +19,8 @@ use crate::row::PoolRow;
 pub struct NetworkQuery {
     /// Only this driver.
     pub driver: Option<Driver>,
+    /// Only this scope.
+    pub scope: Option<Scope>,
     /// Only with all these labels; a key alone asks for any value.
     pub labels: Vec<(String, Option<String>)>,
     /// Only with a pool that contains this address.

@@ -5,11 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use netloom_control::members::{AskError, Failure, Membership, Wire};
+use netloom_control::members::{AskError, Failure, Forwarded, ForwardedAnswer, Membership, Wire};
 use netloom_model::NetworkId;
 use netloom_model::member::{Admission, AttachRequest, Attachment, JoinRequest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 
 use crate::link::Link;
 use crate::options::Waits;
@@ -17,20 +18,31 @@ use crate::tls::{self, Unusable};
 use crate::told::{Given, SpreadRequest};
 
 /// The port [`Wire`] over the network.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Client {
     waits: Waits,
     /// Connections to the manager that nobody uses just now, with the certificate that was shown on them.
     kept: Mutex<Vec<(String, Link)>>,
+    /// Places for what is handed on: the manager counts a node's connections.
+    handing: Semaphore,
 }
+
+/// Most requests that are handed on at once; others wait for their turn.
+const HANDING_MAX: usize = 8;
 
 /// Most connections that are kept.
 const KEPT_MAX: usize = 2;
 
+impl Default for Client {
+    fn default() -> Self {
+        Self::new(Waits::default())
+    }
+}
+
 impl Client {
     /// With these times.
     pub const fn new(waits: Waits) -> Self {
-        Self { waits, kept: Mutex::new(Vec::new()) }
+        Self { waits, kept: Mutex::new(Vec::new()), handing: Semaphore::const_new(HANDING_MAX) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(String, Link)>> {
@@ -117,6 +129,15 @@ impl Wire for Client {
                 return Ok(known);
             }
         }
+    }
+
+    async fn forward(&self, membership: &Membership, request: Forwarded) -> Result<ForwardedAnswer, AskError> {
+        let closed = |_| AskError::Unreachable { manager: membership.manager, reason: "this host stops".to_owned() };
+        let _place = self.handing.acquire().await.map_err(closed)?;
+        let config = tls::member(membership).map_err(|error| unusable(membership.manager, &error))?;
+        // A connection of its own: on one that was kept, whether the request was carried out would be in doubt when it has ended.
+        let link = Link::open(membership.manager, config, &self.waits).await?;
+        link.forward(request, self.waits.forwarded).await
     }
 }
 

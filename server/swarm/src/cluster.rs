@@ -8,6 +8,7 @@ use netloom_model::swarm::SwarmRole;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::forwarded::Api;
 use crate::options::Options;
 use crate::{follower, listener, worker};
 
@@ -20,10 +21,11 @@ impl Cluster {
     pub fn start(
         manager: Arc<dyn Manager>,
         member: Arc<dyn Member>,
+        api: Arc<dyn Api>,
         memberships: watch::Receiver<Option<Membership>>,
         options: Options,
     ) -> Self {
-        Self(tokio::spawn(follow(manager, member, memberships, options)))
+        Self(tokio::spawn(follow((manager, api), member, memberships, options)))
     }
 
     /// Ends it: connections are cut. What control does for a node at that moment goes on.
@@ -35,7 +37,7 @@ impl Cluster {
 }
 
 async fn follow(
-    manager: Arc<dyn Manager>,
+    manager: (Arc<dyn Manager>, Arc<dyn Api>),
     member: Arc<dyn Member>,
     mut memberships: watch::Receiver<Option<Membership>>,
     options: Options,

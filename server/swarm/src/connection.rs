@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -56,8 +58,8 @@ pub(crate) async fn serve(stream: TcpStream, from: IpAddr, config: Arc<ServerCon
 async fn requests(tls: TlsStream<TcpStream>, caller: Caller, shared: Arc<Shared>) {
     let from = caller.from;
     let idle = shared.options.waits.request;
-    let longest = routes::longest(&shared.options);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let longest = routes::longest(&shared.options, request.uri().path());
         let (caller, shared) = (caller.clone(), shared.clone());
         async move {
             let answered = timeout(longest, routes::answer(&shared, caller, request)).await;

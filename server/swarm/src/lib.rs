@@ -10,6 +10,7 @@
 //! | `routes`, `problem` | what can be asked, and how it is denied |
 //! | `worker`, `readmission`, `renewal` | a worker's loop: being there, a new certificate in time and out of time |
 //! | `told`, `follower` | the swarm's networks: what passes, and a worker that follows it |
+//! | [`forwarded`] | requests to a worker's API that are the manager's to answer |
 //! | [`Client`], `link` | what a node asks of a manager, over one connection |
 //! | `tls`, `trust` | the two ends of TLS, and whom a node takes for its manager |
 //! | [`Options`] | times and limits |
@@ -20,6 +21,7 @@ mod cluster;
 mod connection;
 mod doors;
 mod follower;
+pub mod forwarded;
 mod identity;
 mod link;
 mod listener;
@@ -35,4 +37,5 @@ mod worker;
 
 pub use client::Client;
 pub use cluster::Cluster;
+pub use forwarded::Api;
 pub use options::{Limits, Options, Waits};

@@ -10,7 +10,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use netloom_control::members::AskError;
+use netloom_control::members::{AskError, Forwarded, ForwardedAnswer};
 use netloom_model::member::{Denied, DeniedCode};
 use rustls::{AlertDescription, CertificateError, ClientConfig};
 use serde::Serialize;
@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::options::Waits;
-use crate::{problem, tls};
+use crate::{forwarded, problem, tls};
 
 /// Longest answer, in bytes.
 const ANSWER_MAX: usize = 1 << 20;
@@ -125,6 +125,30 @@ impl Link {
         let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
         let body = body.map_err(|error| unreachable(manager, format!("its answer broke off: {error}")))?;
         Err(problem::read(status, &body.to_bytes()).into())
+    }
+
+    /// Hands a request on, for its caller.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub(crate) async fn forward(mut self, request: Forwarded, within: Duration) -> Result<ForwardedAnswer, AskError> {
+        let manager = self.manager;
+        let request = forwarded::request(forwarded::BELOW, netloom_pki::SERVER_NAME, request)
+            .map_err(|error| unreachable(manager, error.to_string()))?;
+        let answered = async {
+            if let Err(error) = self.sender.ready().await {
+                return Err(self.why(&error).await);
+            }
+            match self.sender.send_request(request).await {
+                Ok(response) => match forwarded::read_handed_on(response).await {
+                    Ok(answer) => answer.map_err(AskError::from),
+                    Err(reason) => Err(unreachable(manager, reason)),
+                },
+                Err(error) => Err(self.why(&error).await),
+            }
+        };
+        let late = |_| unreachable(manager, format!("it did not answer in {} s", within.as_secs_f32()));
+        timeout(within, answered).await.map_err(late)?
     }
 
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), AskError> {

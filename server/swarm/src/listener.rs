@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use crate::connection;
 use crate::doors::Doors;
+use crate::forwarded::Api;
 use crate::identity::{changed, same};
 use crate::options::Options;
 use crate::routes::Shared;
@@ -24,13 +25,14 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
 /// Listens until this host is not the manager of that swarm any more. Then every connection is cut.
 pub(crate) async fn run(
-    manager: &Arc<dyn Manager>,
+    (manager, api): &(Arc<dyn Manager>, Arc<dyn Api>),
     memberships: &mut watch::Receiver<Option<Membership>>,
     own: Membership,
     options: &Options,
 ) {
     let shared = Arc::new(Shared {
         manager: manager.clone(),
+        api: api.clone(),
         doors: Doors::new(&options.limits),
         options: options.clone(),
         ca: own.ca.clone(),

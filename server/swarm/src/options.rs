@@ -29,6 +29,8 @@ pub struct Waits {
     pub connect: Duration,
     /// Until an answer has come. Letting a node in waits for the manager's disk.
     pub answer: Duration,
+    /// Until the manager's API has answered what a worker handed on: longer than a caller may have it wait.
+    pub forwarded: Duration,
     /// Until the head of the next request has come on a connection, or, after the head, its body.
     pub request: Duration,
     /// How long a connection without a certificate may last.
@@ -45,6 +47,7 @@ impl Default for Waits {
             renewal: Duration::from_secs(60),
             connect: Duration::from_secs(5),
             answer: Duration::from_secs(15),
+            forwarded: Duration::from_secs(330),
             request: Duration::from_secs(20),
             stranger: Duration::from_secs(30),
             listen: Duration::from_secs(2),

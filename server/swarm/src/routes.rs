@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /swarm/v1/ca`, `POST /swarm/v1/join`, `POST /swarm/v1/readmit` | anybody |
 //! | `POST /swarm/v1/renew`, `POST /swarm/v1/heartbeat`, `POST /swarm/v1/leave` | a node with a certificate that is good now |
+//! | any method, `/swarm/v1/forwarded/api/v1/...` | likewise; for a caller whose token the manager's API looks at (`forwarded`) |
 //! | `POST /swarm/v1/attach`, `POST /swarm/v1/spread`, `POST /swarm/v1/held`, `GET /swarm/v1/assignment` | likewise; of networks (`told`) |
 
 use std::convert::Infallible;
@@ -22,11 +23,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::doors::{Doors, Source};
+use crate::forwarded::{self, Api};
 use crate::options::Options;
 use crate::problem;
 use crate::told::{self, Held, SpreadRequest};
 
-type Answer = Response<Full<Bytes>>;
+pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// Any answer, one that goes on included.
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -48,6 +50,7 @@ pub(crate) struct RenewRequest {
 /// What all connections share.
 pub(crate) struct Shared {
     pub(crate) manager: Arc<dyn Manager>,
+    pub(crate) api: Arc<dyn Api>,
     pub(crate) doors: Doors,
     pub(crate) options: Options,
     /// The authority's certificate, PEM.
@@ -70,6 +73,13 @@ pub(crate) async fn answer(shared: &Arc<Shared>, caller: Caller, request: Reques
             Some(peer) => told::assignment(shared, peer).await.unwrap_or_else(|denied| whole(problem::denied(denied))),
             None => whole(problem::refused(StatusCode::UNAUTHORIZED, NO_CERTIFICATE)),
         };
+    }
+    if request.uri().path().starts_with(forwarded::BELOW) {
+        let answer = match caller.peer {
+            Some(peer) => forwarded::answer(shared, &peer, request).await.unwrap_or_else(|refused| refused),
+            None => problem::refused(StatusCode::UNAUTHORIZED, NO_CERTIFICATE),
+        };
+        return whole(answer);
     }
     whole(at_once(shared, caller, request).await)
 }
@@ -144,10 +154,12 @@ async fn member(shared: &Shared, peer: Peer, from: IpAddr, request: Request<Inco
         "/swarm/v1/spread" => {
             let SpreadRequest { networks, revision, millis } = body(shared, request, most).await?;
             let within = Duration::from_millis(millis).min(shared.options.waits.answer);
+            shared.manager.stands(&peer).await.map_err(problem::denied)?;
             Ok(json(&shared.manager.spread(peer, networks, revision, within).await))
         }
         "/swarm/v1/held" => {
             let Held { revision } = body(shared, request, most).await?;
+            shared.manager.stands(&peer).await.map_err(problem::denied)?;
             shared.manager.held(&peer, revision);
             Ok(nothing())
         }
@@ -252,9 +264,10 @@ fn nothing() -> Answer {
     answer
 }
 
-/// How long one request may take in all before its connection is given up: its body, the manager's disk, the answer.
-pub(crate) const fn longest(options: &Options) -> Duration {
-    options.waits.request.saturating_add(options.waits.answer)
+/// How long a request may take in all before its connection is given up: its body, the manager's disk, the answer.
+pub(crate) fn longest(options: &Options, path: &str) -> Duration {
+    let waits = &options.waits;
+    waits.request.saturating_add(if path.starts_with(forwarded::BELOW) { waits.forwarded } else { waits.answer })
 }
 
 /// The answer where that is over.

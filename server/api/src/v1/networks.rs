@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put, web};
 use netloom_control::command::{
     CreateNetwork, GetNetwork, ListNetworks, PutNetwork, RemoveNetwork, UpdateNetwork, WriteOptions,
 };
-use netloom_model::network::{Driver, Network, NetworkSpec};
+use netloom_model::network::{Driver, Network, NetworkSpec, Scope};
 use netloom_model::order::NamedOrder;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,9 @@ pub(crate) struct NetworkFilter {
     /// Only this driver.
     #[param(inline)]
     driver: Option<Driver>,
+    /// Only this scope.
+    #[param(inline)]
+    scope: Option<Scope>,
     /// Only with this label: `key=value`, or `key` for any value. May be repeated; all must hold.
     #[serde(default)]
     #[param(value_type = Vec<String>, required = false, max_items = 16)]
@@ -89,9 +92,9 @@ pub(crate) async fn network_list(
     Caller(caller): Caller,
     Filter(filter): Filter<NetworkFilter>,
 ) -> Result<HttpResponse, Problem> {
-    let NetworkFilter { driver, label, contains_ip, q, sort, limit, page_token } = filter;
+    let NetworkFilter { driver, scope, label, contains_ip, q, sort, limit, page_token } = filter;
     let (labels, order, page) = (label.into_labels(), sort.unwrap_or_default(), page(limit, page_token));
-    let command = ListNetworks { driver, labels, contains_ip, q, order, page };
+    let command = ListNetworks { driver, scope, labels, contains_ip, q, order, page };
     let found = state.control.list_networks(caller.authorize(command)?).await?;
     Ok(answer::listed(&request, found))
 }

@@ -60,6 +60,10 @@ impl Manager for Control {
         self.for_node(|control| async move { control.let_go(peer).await }).await
     }
 
+    async fn stands(&self, peer: &Peer) -> Result<(), Denied> {
+        self.check_standing(peer).await.map_err(to_node)
+    }
+
     async fn attach(&self, peer: Peer, request: AttachRequest) -> Result<Attachment, Failure> {
         let given = self.detached(|control| async move { control.attach_for(&peer, request).await }).await?;
         self.durable().await?;

@@ -1,5 +1,7 @@
 //! A swarm for tests: an authority, a manager that answers as it is told, a worker that notes what it hears.
 
+mod worker;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,9 +10,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
-use netloom_control::members::{AskError, Failure, Manager, Member, Membership};
+use netloom_control::members::{Failure, Manager, Membership};
 use netloom_control::now;
-use netloom_model::facts::Facts;
 use netloom_model::member::{
     Admission, AttachRequest, Attachment, Denied, DeniedCode, Heartbeat, HeartbeatAnswer, Hello, JoinRequest, PROTOCOL,
     Peer, ReadmitRequest, SwarmDescribed,
@@ -21,6 +22,8 @@ use netloom_model::{NetworkId, NodeId, SwarmId, Timestamp};
 use netloom_pki::{Authority, Subject};
 use netloom_swarm::{Cluster, Limits, Options, Waits};
 use tokio::sync::{mpsc, watch};
+
+pub use worker::{Silent, Worker};
 
 pub const HOUR: i64 = 3_600_000;
 pub const SECRET: &str = "8vxv8rssmk743ojnwacrr2e7c";
@@ -183,6 +186,10 @@ pub fn node_of_manager() -> NodeId {
 
 #[async_trait]
 impl Manager for Fake {
+    async fn stands(&self, _: &Peer) -> Result<(), Denied> {
+        self.answer(|| ())
+    }
+
     async fn admit(&self, request: JoinRequest, from: IpAddr) -> Result<Admission, Denied> {
         let answer = self.answer(|| self.admission(&request.csr, request.hello.node));
         self.joins.lock().unwrap().push((request, from));
@@ -266,7 +273,7 @@ pub async fn listening(options: Options) -> Listening {
 pub async fn listening_as(fake: Arc<Fake>, own: Membership, options: Options) -> Listening {
     let at = own.manager;
     let memberships = watch::Sender::new(Some(own));
-    let cluster = Cluster::start(fake.clone(), Silent::new(), memberships.subscribe(), options);
+    let cluster = crate::forwarded::start(fake.clone(), Silent::new(), memberships.subscribe(), options);
     listens(at).await;
     Listening { fake, at, memberships, cluster }
 }
@@ -276,124 +283,5 @@ pub async fn listens(at: SocketAddr) {
     while tokio::net::TcpStream::connect(at).await.is_err() {
         assert!(begun.elapsed() < Duration::from_secs(10), "nobody listens");
         tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// A worker's use cases.
-pub struct Worker {
-    pub memberships: watch::Sender<Option<Membership>>,
-    pub news: watch::Sender<u64>,
-    pub facts: Mutex<Facts>,
-    pub heard: Mutex<Vec<HeartbeatAnswer>>,
-    pub lost: Mutex<Vec<AskError>>,
-    /// What it was told of the swarm's networks.
-    pub told: Mutex<Vec<SwarmUpdate>>,
-    pub holds: watch::Sender<u64>,
-}
-
-impl Worker {
-    pub fn new(own: Membership) -> Arc<Self> {
-        Arc::new(Self {
-            memberships: watch::Sender::new(Some(own)),
-            news: watch::Sender::new(0),
-            facts: Mutex::default(),
-            heard: Mutex::default(),
-            lost: Mutex::default(),
-            told: Mutex::default(),
-            holds: watch::Sender::new(0),
-        })
-    }
-
-    pub fn start(self: &Arc<Self>, options: Options) -> Cluster {
-        Cluster::start(Fake::new(authority()), self.clone(), self.memberships.subscribe(), options)
-    }
-
-    pub fn own(&self) -> Membership {
-        self.memberships.borrow().clone().unwrap()
-    }
-
-    pub fn heard(&self) -> usize {
-        self.heard.lock().unwrap().len()
-    }
-
-    pub fn lost(&self) -> Vec<AskError> {
-        self.lost.lock().unwrap().clone()
-    }
-}
-
-#[async_trait]
-impl Member for Worker {
-    async fn says(&self) -> Heartbeat {
-        let facts = self.facts.lock().unwrap().clone();
-        let node = self.own().node;
-        Heartbeat {
-            hello: hello(node),
-            facts: Some(facts),
-            subnets: Some(vec!["172.30.0.0/24".to_owned()]),
-            attachments: Some(Vec::new()),
-            released: Vec::new(),
-        }
-    }
-
-    fn news(&self) -> watch::Receiver<u64> {
-        self.news.subscribe()
-    }
-
-    async fn heard(&self, answer: HeartbeatAnswer) {
-        self.heard.lock().unwrap().push(answer);
-    }
-
-    async fn lost(&self, error: AskError) {
-        self.lost.lock().unwrap().push(error);
-    }
-
-    async fn follows(&self, update: SwarmUpdate) -> Result<(), Denied> {
-        let revision = update.revision;
-        self.told.lock().unwrap().push(update);
-        self.holds.send_replace(revision);
-        Ok(())
-    }
-
-    fn holds(&self) -> watch::Receiver<u64> {
-        self.holds.subscribe()
-    }
-
-    async fn renewed(&self, admission: Admission, key: String) -> Result<(), Denied> {
-        self.memberships.send_modify(|own| {
-            let own = own.as_mut().unwrap();
-            own.valid = netloom_pki::validity(&admission.certificate).unwrap();
-            (own.key, own.certificate) = (key, admission.certificate);
-        });
-        Ok(())
-    }
-}
-
-/// The use cases of a host that is no worker: nothing is asked of them.
-struct Silent;
-
-impl Silent {
-    fn new() -> Arc<Self> {
-        Arc::new(Self)
-    }
-}
-
-#[async_trait]
-impl Member for Silent {
-    async fn says(&self) -> Heartbeat {
-        panic!("a manager says nothing to itself")
-    }
-    async fn heard(&self, _: HeartbeatAnswer) {}
-    async fn lost(&self, _: AskError) {}
-    fn news(&self) -> watch::Receiver<u64> {
-        watch::channel(0).1
-    }
-    async fn follows(&self, _: SwarmUpdate) -> Result<(), Denied> {
-        panic!("a manager follows nobody")
-    }
-    fn holds(&self) -> watch::Receiver<u64> {
-        watch::channel(0).1
-    }
-    async fn renewed(&self, _: Admission, _: String) -> Result<(), Denied> {
-        panic!("control renews a manager's certificate")
     }
 }

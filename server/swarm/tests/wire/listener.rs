@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use netloom_control::members::Wire as _;
 use netloom_model::swarm::SwarmRole;
-use netloom_swarm::{Client, Cluster};
+use netloom_swarm::Client;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use crate::forwarded::start;
 use crate::kit::{
     Fake, HOUR, Worker, authority, free_port, listening, listens, membership, node, node_of_manager, options, until,
 };
@@ -43,7 +44,7 @@ async fn the_listener_comes_moves_and_goes_with_the_membership() {
     let memberships = watch::Sender::new(None);
     let worker = Worker::new(membership(&authority, node(2), SwarmRole::Worker, one, HOUR));
     let fake = Fake::new(authority.clone());
-    let cluster = Cluster::start(fake.clone(), worker.clone(), memberships.subscribe(), options());
+    let cluster = start(fake.clone(), worker.clone(), memberships.subscribe(), options());
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(TcpStream::connect(one).await.is_err(), "nothing listens before");
     memberships.send_replace(manager(one));
@@ -75,7 +76,7 @@ async fn a_port_that_is_taken_is_waited_for() {
     options.waits.listen = Duration::from_millis(50);
     let worker = Worker::new(membership(&authority, node(2), SwarmRole::Worker, at, HOUR));
     let fake = Fake::new(authority.clone());
-    let _cluster = Cluster::start(fake.clone(), worker.clone(), memberships.subscribe(), options);
+    let _cluster = start(fake.clone(), worker.clone(), memberships.subscribe(), options);
     tokio::time::sleep(Duration::from_millis(200)).await;
     drop(taken);
     listens(at).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use netloom_control::Control;
-use netloom_control::members::{AskError, Failure, Manager, Membership, Wire};
+use netloom_control::members::{AskError, Failure, Forwarded, ForwardedAnswer, Manager, Membership, Wire};
 use netloom_model::NetworkId;
 use netloom_model::member::{Admission, AttachRequest, Attachment, JoinRequest, Peer};
 
@@ -76,5 +76,10 @@ impl Wire for FakeWire {
     ) -> Result<bool, AskError> {
         let manager = self.reached(membership.manager)?;
         Ok(Manager::spread(&manager, peer(membership), networks.to_vec(), revision, within).await)
+    }
+
+    /// There is no HTTP here.
+    async fn forward(&self, membership: &Membership, _: Forwarded) -> Result<ForwardedAnswer, AskError> {
+        Err(AskError::Unreachable { manager: membership.manager, reason: "it has no API".into() })
     }
 }

@@ -1,0 +1,44 @@
+//! Requests on a worker's API that are the manager's to answer: whether there is somebody to hand them to, and handing them over. Which
+//! requests they are is the API's to say, and who may what the manager's: its tokens count there, and this host's don't.
+
+use netloom_model::network::Scope;
+use netloom_store::networks;
+
+use super::{denied, no_swarm};
+use crate::control::Control;
+use crate::error::Error;
+use crate::members::{Forwarded, ForwardedAnswer};
+
+impl Control {
+    /// Whether this host is a worker of a swarm, which hands to its manager what is the manager's.
+    pub fn hands_on(&self) -> bool {
+        self.inner.is_worker()
+    }
+
+    /// Hands a request to the manager's API.
+    ///
+    /// # Errors
+    /// `no-swarm`, where the host has left meanwhile; `manager-unreachable` and its like: whether the request was carried out is not known then.
+    pub async fn forward(&self, request: Forwarded) -> Result<ForwardedAnswer, Error> {
+        let own = self.own_membership().ok_or_else(no_swarm)?;
+        self.inner.wire.forward(&own, request).await.map_err(denied::to_caller)
+    }
+
+    /// The scope of a network that this host's store knows by its ID or name.
+    ///
+    /// # Errors
+    /// An unreadable store.
+    pub async fn scope_of(&self, reference: &str) -> Result<Option<Scope>, Error> {
+        let reference = reference.to_owned();
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let row = match reference.parse() {
+                    Ok(id) => networks::by_id(tx, id).await?,
+                    Err(_) => networks::by_name(tx, &reference).await?,
+                };
+                Ok::<_, Error>(row.map(|row| row.scope))
+            })
+        });
+        read.await
+    }
+}
