@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use netloom_model::NetworkId;
 use netloom_model::member::{AttachRequest, Attachment};
-
+use netloom_model::report::Outcome;
 use netloom_model::swarm::SwarmRole;
 
+use super::attachments::{self, is_attachment};
+use super::reassert;
 use crate::control::Inner;
 use crate::error::Error;
+use crate::sandboxes::view::SandboxParts;
 use crate::settle::{Deadline, Settled};
 use crate::swarm::denied;
 
@@ -45,6 +48,35 @@ impl Inner {
         self.swarm.membership.borrow().as_ref().is_some_and(|own| own.role == SwarmRole::Worker)
     }
 
+    /// Waits until this node's own kernel forwards as others' attachments are that this store has had from a number on. Whether it does.
+    pub(crate) async fn spread_here(&self, networks: &[NetworkId], revision: u64, within: Duration) -> bool {
+        let networks = networks.to_vec();
+        let read = self.store.read(move |tx| {
+            Box::pin(async move { attachments::peers_since(tx, &networks, revision.saturating_sub(1)).await })
+        });
+        let Ok(keys) = read.await else { return false };
+        let outcomes = self.node.converge(keys, revision, within).await;
+        outcomes.values().all(|outcome| matches!(outcome, Outcome::Converged { .. }))
+    }
+
+    /// Says of a sandbox on networks of the swarm that was started what is so now, and not with the next heartbeat only: by the manager's answers others can
+    /// be waited for. A manager that can't be asked hears of it later.
+    pub(crate) async fn tell_started(&self, parts: &SandboxParts) -> Option<(Vec<NetworkId>, u64)> {
+        let mut told: Option<(Vec<NetworkId>, u64)> = None;
+        for one in parts.endpoints.iter().filter(|one| is_attachment(&one.row) && !one.row.deleting) {
+            let request = reassert::request(&parts.row, one.row.clone(), &one.leases);
+            match self.ask_for_place(request).await {
+                Ok(given) => {
+                    let (networks, revision) = told.get_or_insert_default();
+                    networks.push(given.network);
+                    *revision = given.revision.max(*revision);
+                }
+                Err(error) => tracing::debug!(%error, "the manager can't be told at once that a sandbox was started"),
+            }
+        }
+        told
+    }
+
     /// Waits until all who are on these networks, and can be reached, know what the manager's store says up to a number. Where they don't in time,
     /// what was settled is pending.
     pub(crate) async fn settle_elsewhere(
@@ -66,7 +98,7 @@ impl Inner {
                     }
                 }
             }
-            _ => tokio::time::timeout(left, self.spread(&networks, revision)).await.is_ok(),
+            _ => tokio::time::timeout(left, self.spread(&networks, revision, None)).await.is_ok(),
         };
         if known { settled } else { Settled::Pending }
     }

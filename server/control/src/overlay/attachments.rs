@@ -84,6 +84,12 @@ pub(crate) fn spread(node: NodeId, parts: &SandboxParts) -> Option<(Vec<NetworkI
     (!networks.is_empty()).then_some((networks, parts.row.revision))
 }
 
+/// The keys of what others' attachments on networks became after a number.
+pub(super) async fn peers_since(tx: &mut ReadTx<'_>, networks: &[NetworkId], after: u64) -> Result<Vec<Key>, Error> {
+    let (rows, node) = (attachments::changed(tx, networks, after).await?, tx.node());
+    Ok(rows.into_iter().filter(|row| row.node != node).map(|row| Key::Peer(row.id)).collect())
+}
+
 /// The keys of everybody else on the networks that a sandbox has its endpoints on: a node that had none there before knows none of them.
 pub(crate) async fn peers_of(tx: &mut ReadTx<'_>, parts: &SandboxParts) -> Result<Vec<Key>, Error> {
     let on = parts.endpoints.iter().filter(|one| is_attachment(&one.row) && !one.row.deleting);

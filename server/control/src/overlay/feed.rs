@@ -69,9 +69,10 @@ async fn concerned(tx: &mut ReadTx<'_>, after: u64) -> Result<(Seen, Vec<(Networ
 }
 
 impl Inner {
-    /// Waits until the workers on these networks that listen hold what this store said up to a number.
-    pub(crate) async fn spread(&self, networks: &[NetworkId], revision: u64) {
-        for listener in self.feeds.on(networks) {
+    /// Waits until the workers on these networks that listen hold what this store said up to a number; and the one that asks, which may not have
+    /// been told yet that it is on them.
+    pub(crate) async fn spread(&self, networks: &[NetworkId], revision: u64, asks: Option<NodeId>) {
+        for listener in self.feeds.on(networks, asks) {
             let mut held = listener.held.subscribe();
             // Whoever hangs up is down, and is not waited for.
             let _ = held.wait_for(|known| *known >= revision).await;

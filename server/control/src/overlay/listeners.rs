@@ -57,10 +57,15 @@ impl Feeds {
         !self.watched.swap(true, Ordering::Relaxed)
     }
 
-    /// The listeners on any of these networks.
-    pub(super) fn on(&self, networks: &[NetworkId]) -> Vec<Arc<Listener>> {
+    /// The listeners on any of these networks, and that of a node besides.
+    pub(super) fn on(&self, networks: &[NetworkId], besides: Option<NodeId>) -> Vec<Arc<Listener>> {
         let listeners = self.lock();
-        listeners.values().filter(|one| networks.iter().any(|id| one.on().contains(id))).cloned().collect()
+        let is_on = |one: &Listener| {
+            let on = one.on();
+            networks.iter().any(|id| on.contains(id))
+        };
+        let wanted = listeners.iter().filter(|(node, one)| Some(**node) == besides || is_on(one));
+        wanted.map(|(_, one)| Arc::clone(one)).collect()
     }
 }
 
@@ -134,7 +139,7 @@ impl Feeds {
     /// Attachments changed: that concerns the workers on their networks, and those whose they are.
     pub(super) fn wake_for(&self, changed: &[(NetworkId, NodeId)]) {
         let networks: Vec<NetworkId> = changed.iter().map(|(network, _)| *network).collect();
-        self.on(&networks).iter().for_each(|listener| listener.wake.notify_one());
+        self.on(&networks, None).iter().for_each(|listener| listener.wake.notify_one());
         let listeners = self.lock();
         let own = changed.iter().filter_map(|(_, node)| listeners.get(node));
         own.for_each(|listener| listener.wake.notify_one());

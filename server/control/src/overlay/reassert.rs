@@ -68,7 +68,7 @@ async fn requests(tx: &mut ReadTx<'_>, unknown: &[EndpointId]) -> Result<Vec<Att
 }
 
 /// What the endpoint is, as if each of it had been asked for.
-fn request(sandbox: &SandboxRow, row: EndpointRow, leases: &[LeaseRow]) -> AttachRequest {
+pub(super) fn request(sandbox: &SandboxRow, row: EndpointRow, leases: &[LeaseRow]) -> AttachRequest {
     let address = |is_wanted: fn(&IpAddr) -> bool| {
         leases.iter().map(|lease| lease.address).find(is_wanted).map(|address| address.to_string())
     };

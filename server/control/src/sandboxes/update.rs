@@ -83,7 +83,7 @@ impl Control {
             looks: Looks::of(run.dry_run),
         };
         let keeping = (!run.dry_run && !deadline.at_commit()).then(|| self.inner.kept.keep(id));
-        let Updated { mut change, former, concerns } = loop {
+        let Updated { mut change, former, concerns, started } = loop {
             match self.inner.run(&run, job.clone()).await {
                 Ok(updated) => break updated,
                 Err(error) if job.approach.was_wrong(&error) => job.approach = Approach::Careful,
@@ -102,9 +102,12 @@ impl Control {
                 self.inner.acknowledge(Key::Sandbox(id), former.revision, change.revision, &deadline).await
             }
             Concerns::Kernel => {
-                let spread = self.inner.spread_of(&job.looks, &change.parts);
                 let settled = self.inner.settle(&change.keys, change.revision, &deadline).await;
                 self.inner.swarm.tell();
+                let spread = match started {
+                    true if self.inner.is_worker() => self.inner.tell_started(&change.parts).await,
+                    _ => self.inner.spread_of(&job.looks, &change.parts),
+                };
                 self.inner.settle_elsewhere(settled, spread, &deadline).await
             }
         };
@@ -226,6 +229,7 @@ struct Updated {
     change: Change<SandboxParts>,
     former: Former,
     concerns: Concerns,
+    started: bool,
 }
 
 impl Decided for Updated {
@@ -261,7 +265,7 @@ impl Job for Update {
             let (revision, assignment) = (old.revision, tried(tx, self.dry_run, &keys).await?);
             let former = Former { spec, revision, detached: Vec::new(), ports: BTreeMap::new() };
             let change = Change { parts, keys, revision, assignment };
-            return Ok(Updated { change, former, concerns: Concerns::Nobody });
+            return Ok(Updated { change, former, concerns: Concerns::Nobody, started: false });
         }
         let running = spec.desired_state.unwrap_or_default() == DesiredState::Running;
         parts.row = SandboxRow { spec, running, updated_at: now(), ..parts.row };
@@ -287,8 +291,9 @@ impl Job for Update {
             // What only people read is written whatever the node is in trouble with.
             Concerns::People | Concerns::Nobody => None,
         };
+        let started = running && !old.running;
         let former = Former { spec: old.spec, revision: old.revision, detached, ports };
-        Ok(Updated { change: Change { parts, keys, revision, assignment }, former, concerns })
+        Ok(Updated { change: Change { parts, keys, revision, assignment }, former, concerns, started })
     }
 }
 

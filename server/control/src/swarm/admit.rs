@@ -75,13 +75,10 @@ impl Admit {
         })
     }
 
-    /// The node of the request's ID, if it is in the list and may be let in once more.
-    async fn former(&self, tx: &mut ReadTx<'_>) -> Result<Option<NodeRow>, Error> {
+    /// Refuses a node that is in the list, unless it never used what it got: its answer may have been lost.
+    fn check_former(&self, former: Option<&NodeRow>) -> Result<(), Error> {
         let node = self.request.hello.node;
-        let Some(row) = nodes::by_id(tx, node).await? else { return Ok(None) };
-        if node != self.manager && !row.used {
-            return Ok(Some(row));
-        }
+        let Some(row) = former.filter(|row| node == self.manager || row.used) else { return Ok(()) };
         let error =
             Error::conflict("already-member", format!("node {node} is in the swarm already, as `{}`", row.hostname));
         Err(error.blockers(vec![node_ref(&row)]).hint(format!(
@@ -117,8 +114,11 @@ impl Job for Admit {
         let (swarm, mut token, hello) = (managed(tx).await?, self.token(tx).await?, &self.request.hello);
         standing::check_hello(hello, true)?;
         self.check_role(&token)?;
-        let former = self.former(tx).await?;
-        check(&token, former.is_some())?;
+        let former = nodes::by_id(tx, hello.node).await?;
+        // By the same token it is one join.
+        let is_again = former.as_ref().is_some_and(|row| !row.used && row.joined_by == Some(token.id));
+        check(&token, is_again)?;
+        self.check_former(former.as_ref())?;
         let (address, now) = (standing::address(hello, self.from)?, now());
         let role = token.spec.role;
         let issued = certificates::issue(&swarm, hello.node, role, &self.request.csr, now)?;
@@ -142,6 +142,7 @@ impl Job for Admit {
             spec_revision: 0,
             created_at: former.as_ref().map_or(now, |former| former.created_at),
             updated_at: now,
+            joined_by: Some(token.id),
         };
         let actor = Actor::outside(actor_of(&token), self.from, ACTION);
         let message = format!("`{}` joined as {} at {address}", node.hostname, role.as_str());
@@ -149,7 +150,7 @@ impl Job for Admit {
         node.revision = actor.append(tx, &event, Difference::made(&node.spec)).await?;
         node.spec_revision = node.revision;
         nodes::set(tx, &node).await?;
-        if former.is_none() {
+        if !is_again {
             token.uses += 1;
         }
         token.last_used_at = Some(now);

@@ -70,8 +70,14 @@ impl Manager for Control {
         Ok(given)
     }
 
-    async fn spread(&self, _: Peer, networks: Vec<NetworkId>, revision: u64, within: Duration) -> bool {
-        tokio::time::timeout(within, self.inner.spread(&networks, revision)).await.is_ok()
+    async fn spread(&self, peer: Peer, networks: Vec<NetworkId>, revision: u64, within: Duration) -> bool {
+        let everybody = async {
+            tokio::join!(
+                self.inner.spread(&networks, revision, Some(peer.node)),
+                self.inner.spread_here(&networks, revision, within)
+            )
+        };
+        tokio::time::timeout(within, everybody).await.is_ok_and(|((), here)| here)
     }
 
     async fn feed(&self, peer: Peer) -> Result<BoxStream<'static, SwarmUpdate>, Denied> {

@@ -153,6 +153,7 @@ impl New {
             spec_revision: 0,
             created_at: now,
             updated_at: now,
+            joined_by: None,
         };
         let membership = Membership {
             swarm: id,

@@ -1,6 +1,7 @@
 //! A store in a directory of its own, and short ways to ask.
 
 pub mod node;
+pub mod pair;
 pub mod wire;
 
 use std::sync::Arc;

@@ -17,6 +17,7 @@ mod lists;
 mod members;
 mod networks;
 mod overlays;
+mod places;
 mod plans;
 mod ports;
 mod preconditions;

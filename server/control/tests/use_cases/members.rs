@@ -222,6 +222,11 @@ async fn a_host_whose_admission_got_lost_joins_again() {
     assert_eq!(code(join(&worker, &secret).await), "manager-unreachable");
     let first = node(&manager, worker.control.node_id()).await.expect("admitted, and never heard of it");
     *worker.wire.loses_answers.lock().unwrap() = false;
+    // Another token that is used up does not let it in, though the node is known: whoever has that one could take its place.
+    let other = join_token(&manager, token("other", json!({"max_uses": 1}))).await;
+    admit(&manager, 77, &other).await.expect("another node");
+    let taken = request(worker.control.node_id(), &other);
+    assert_eq!(denied(manager.control.admit(taken, FROM).await), Some(DeniedCode::JoinTokenInvalid));
     join(&worker, &secret).await.expect("the same node, though the token is used up");
     assert_eq!(node(&manager, worker.control.node_id()).await.expect("a node").created_at, first.created_at);
     let used = manager.control.get_join_token(manager.may(GetJoinToken("once".into()))).await.unwrap();

@@ -49,6 +49,7 @@ fn node(id: NodeId, role: SwarmRole, address: &str) -> NodeRow {
         spec_revision: 1,
         created_at: at,
         updated_at: at,
+        joined_by: None,
     }
 }
 

@@ -110,6 +110,8 @@ pub struct NodeRow {
     pub created_at: Timestamp,
     /// When it changed last.
     pub updated_at: Timestamp,
+    /// The join token that let it in; none let in the manager.
+    pub joined_by: Option<JoinTokenId>,
 }
 
 /// A join token; of its secret only the hash is kept.
