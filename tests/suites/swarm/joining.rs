@@ -59,6 +59,13 @@ fn two_hosts_become_a_swarm_and_part_again() {
     assert!(list.lines().any(|line| line.starts_with(&format!("{own} *")) && line.contains("Leader")), "{list}");
     let id = node["id"].as_str().unwrap();
     assert!(list.lines().any(|line| line.starts_with(id) && line.contains("Ready") && line.contains(WORKER)), "{list}");
+    // Both hosts have one name: it names neither, and their IDs do.
+    let name = node["status"]["hostname"].as_str().unwrap();
+    assert_eq!(info(manager)["hostname"], name);
+    let ambiguous = manager.client().get(&format!("nodes/{name}")).problem(409, "ambiguous-name");
+    let blockers = ambiguous["blockers"].as_array().unwrap();
+    assert!(blockers.len() == 2 && blockers.iter().any(|blocker| blocker["id"] == id), "{ambiguous}");
+    manager.client().delete(&format!("nodes/{name}?force=true")).problem(409, "ambiguous-name");
     let refused = netloom(worker, "node ls").failed();
     assert!(refused.contains(MANAGER), "a worker says who is to be asked: {refused}");
     netloom(manager, &format!("node update --availability drain --label-add rack=7 {id}")).ok();

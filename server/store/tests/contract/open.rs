@@ -41,8 +41,10 @@ async fn a_newer_schema_is_refused_by_name() {
     .await
     .unwrap();
     raw.close().await.unwrap();
+    let migrations = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/sqlite");
+    let newest = i64::try_from(std::fs::read_dir(migrations).unwrap().count()).unwrap();
     let refused = Store::open(&path).await.unwrap_err();
-    assert!(matches!(refused, Error::Newer { found: 9999, known: 12 }), "{refused}");
+    assert!(matches!(refused, Error::Newer { found: 9999, known } if known == newest), "{refused}");
 }
 
 #[tokio::test]
