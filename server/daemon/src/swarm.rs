@@ -6,6 +6,7 @@ mod tokens;
 
 use std::io::{BufRead as _, stdin};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use serde_json::{Map, Value, json};
@@ -15,6 +16,10 @@ use crate::{explained, socket};
 
 /// What an answer lacks that is not of this version.
 pub(crate) const UNREADABLE: &str = "the service's answer can't be read";
+
+/// How long a node that joined waits for the swarm's networks, and how often it looks.
+const NETWORKS_WAIT: Duration = Duration::from_secs(5);
+const NETWORKS_LOOK: Duration = Duration::from_millis(20);
 
 /// Runs the command.
 ///
@@ -84,7 +89,27 @@ fn join(options: &Join) -> anyhow::Result<ExitCode> {
         Some(role) => println!("This node joined a swarm as a {role}."),
         None => bail!(UNREADABLE),
     }
+    if !has_networks(&options.run.socket())? {
+        eprintln!(
+            "netloom: the manager has not told of the swarm's networks yet; `netloom swarm info` says whether it is reached"
+        );
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for the swarm's networks, so that whoever goes on with one finds it: there is always `ingress`. Whether they came.
+fn has_networks(socket: &std::path::Path) -> anyhow::Result<bool> {
+    let end = Instant::now() + NETWORKS_WAIT;
+    loop {
+        let networks = socket::request(socket, "GET", "/api/v1/networks?scope=swarm&limit=1")?.expected(200)?;
+        if networks["items"].as_array().is_some_and(|items| !items.is_empty()) {
+            return Ok(true);
+        }
+        if Instant::now() >= end {
+            return Ok(false);
+        }
+        std::thread::sleep(NETWORKS_LOOK);
+    }
 }
 
 fn leave(options: &Leave) -> anyhow::Result<ExitCode> {

@@ -10,6 +10,11 @@ fn two_hosts_become_a_swarm_and_part_again() {
     let (manager, worker) = (&pair.manager, &pair.worker);
     assert_eq!(info(manager)["swarm_state"], "inactive");
     assert!(netloom(manager, "swarm info").ok().contains("Swarm: inactive"));
+    let listener = manager.net.inside(|| std::net::TcpListener::bind("0.0.0.0:2377").expect("a free port"));
+    let taken = netloom(manager, "swarm init").failed();
+    assert!(taken.contains(&format!("{MANAGER}:2377")) && taken.contains("--advertise-addr"), "{taken}");
+    assert_eq!(info(manager)["swarm_state"], "inactive");
+    drop(listener);
     manager.net.shell("! ss -Hltn sport = :2377 | grep -q .");
 
     let said = netloom(manager, "swarm init").ok();
@@ -26,6 +31,8 @@ fn two_hosts_become_a_swarm_and_part_again() {
 
     let said = netloom(worker, &line["netloom ".len()..]).ok();
     assert_eq!(said, "This node joined a swarm as a worker.\n");
+    let told = worker.client().get("networks?scope=swarm").is(200);
+    assert_eq!(told["items"][0]["name"], "ingress", "it knows the swarm's networks when the command ends: {told}");
     let node = pair.becomes("ready");
     assert_eq!((node["status"]["role"].as_str(), node["status"]["address"].as_str()), (Some("worker"), Some(WORKER)));
     let again = netloom(worker, &line["netloom ".len()..]).failed();

@@ -68,7 +68,7 @@ entries! {
     409 "changed-meanwhile", "Changed meanwhile": "The object changed while the request was carried out, and nothing was stored."; "Read it again, then repeat the request.".
     409 "pool-exhausted", "Pool is full": "No address is left. `facts` counts who uses what."; "Prune stopped sandboxes, release reservations, widen the range, or add a pool to the network.".
     409 "bridge-full", "Bridge is full": "A bridge has 1,023 ports in the kernel, and each of them has an endpoint, running or stopped."; "Make a second bridge network for further sandboxes, or remove sandboxes that are no longer needed.".
-    409 "port-taken", "Port in use": "A port of the host is published by another sandbox, or a program of the host listens on it; or no free one is left. The detail says which."; "Choose another port or host address, or leave `published` out to get a free one.".
+    409 "port-taken", "Port in use": "A port of the host is published by another sandbox, or a program of the host listens on it, which may be the port that nodes of a swarm are to be listened for at; or no free one is left. The detail says which."; "Choose another port or host address, or leave `published` out to get a free one.".
     409 "in-use", "In use": "Other objects need this one. `blockers` lists them."; "Detach or remove those first; for a network, `?cascade=endpoints` detaches its endpoints.".
     409 "predefined", "Predefined": "The object has existed from the start and can't be changed or removed."; "Make one of your own.".
     409 "deletion-protection", "Protected from removal": "`deletion_protection` is true."; "Set it to false by PATCH first.".

@@ -1,10 +1,12 @@
 //! Making a swarm, of which this host is the manager then, and changing its settings.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use netloom_model::facts::Facts;
 use netloom_model::member::SwarmDescribed;
+use netloom_model::port::{HostPort, PortTrouble, Protocol};
 use netloom_model::swarm::{JoinTokenSpec, NodeSpec, Swarm, SwarmRole, SwarmSpec};
 use netloom_model::{JoinTokenId, SwarmId, Timestamp};
 use netloom_pki::Authority;
@@ -26,10 +28,14 @@ use crate::members::Membership;
 use crate::overlay::belonging;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
+use crate::settle::answered;
 use crate::validate::immutable;
 
 /// Name of the token for workers that a swarm begins with.
 const FIRST_TOKEN: &str = "worker";
+
+/// How long the listener of a swarm that this host has just left may still be there.
+const FORMER_LISTENER: Duration = Duration::from_secs(1);
 
 impl Control {
     /// Makes the swarm, or gives it another spec.
@@ -73,6 +79,7 @@ impl Control {
         settings::check(&spec)?;
         let facts = self.inner.host_facts().await?;
         let manager = advertise::choose(spec.advertise_address.as_deref(), &facts)?;
+        self.check_port(manager).await?;
         let ground = Ground { facts, config: self.inner.config.clone() };
         let new = New { spec, manager, ground, made_by: Actor::from(context), now: now() };
         let (make, minted) = new.make(self.node_id(), &context.principal.name)?;
@@ -81,6 +88,23 @@ impl Control {
         self.inner.swarm.membership.send_replace(Some(membership.clone()));
         let swarm = self.swarm_as(&membership, membership.described.clone())?;
         Ok((swarm, minted.shown(token, membership.manager)))
+    }
+
+    /// Refuses an address that a program of the host listens on already. An address that others reach and the host has not is somebody else's
+    /// to translate.
+    async fn check_port(&self, manager: SocketAddr) -> Result<(), Error> {
+        let port = HostPort { protocol: Protocol::Tcp, address: manager.ip(), port: manager.port() };
+        let end = Instant::now() + FORMER_LISTENER;
+        let program = loop {
+            let mut troubles = answered("its ports", self.inner.node.ports(vec![port])).await?;
+            let Some(PortTrouble::InUse(program)) = troubles.remove(&port) else { return Ok(()) };
+            if Instant::now() >= end {
+                break program.unwrap_or_else(|| "a program of the host".to_owned());
+            }
+            tokio::time::sleep(FORMER_LISTENER / 20).await;
+        };
+        Err(Error::conflict("port-taken", format!("nodes are to be listened for at {port}, and {program} listens there"))
+            .hint(format!("stop that program, or choose another port: `\"advertise_address\": \"{}\"` (`netloom swarm init --advertise-addr`)", SocketAddr::new(manager.ip(), manager.port().wrapping_add(1000).max(1024)))))
     }
 
     async fn change_swarm(
