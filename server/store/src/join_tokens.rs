@@ -58,10 +58,8 @@ pub fn insert(tx: &mut WriteTx<'_>, row: &JoinTokenRow) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes what can change of a join token that was read in this transaction: its secret's hash, how often and when it was used, revision.
-///
-/// # Errors
-/// [`Error::Constraint`] where it would have been used more often than it may.
+/// Writes what can change of a join token that was read in this transaction: its secret's hash, how often and when it was used, revision. The
+/// transaction fails where it would have been used more often than it may.
 pub fn update(tx: &mut WriteTx<'_>, row: &JoinTokenRow) {
     let statement = sql("UPDATE join_token SET hash = $2, uses = $3, last_used_at = $4, revision = $5 WHERE id = $1")
         .bind(row.id.to_string())

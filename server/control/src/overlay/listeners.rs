@@ -128,8 +128,8 @@ impl Feeds {
         }
     }
 
-    /// Something of networks of the swarm themselves changed: that concerns all workers.
-    pub(super) fn wake_all(&self) {
+    /// Something of networks of the swarm themselves changed, or of the ways between nodes: that concerns all workers.
+    pub(crate) fn wake_all(&self) {
         for listener in self.lock().values() {
             listener.networks.store(true, Ordering::Relaxed);
             listener.wake.notify_one();

@@ -119,6 +119,8 @@ impl Control {
         }
         let change = Change { own, edit, precondition, actor: Actor::from(context) };
         let own = self.inner.commit(false, change).await?;
+        // The data path's port is told with them.
+        self.inner.feeds.wake_all();
         self.inner.swarm.membership.send_replace(Some(own.clone()));
         self.swarm_as(&own, own.described.clone())
     }

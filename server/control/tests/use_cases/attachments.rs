@@ -144,6 +144,13 @@ async fn the_data_paths_port_changes_while_nobody_is_on_an_overlay_network() {
     pair.worker.remove_sandbox("there").await.expect("removed");
     pair.heartbeat().await;
     patch(4790).await.expect("changed");
+    // All nodes hear of it at once.
+    let port = async |pair: &Pair| -> u16 {
+        let network = pair.worker.network("far").await.expect("there").id;
+        let assignment = pair.worker.control.assignment(None).await.expect("an assignment");
+        assignment.networks[&network].overlay.as_ref().expect("settings").data_path_port
+    };
+    pair.until(async |pair: &Pair| port(pair).await == 4790).await;
 }
 
 #[tokio::test]
