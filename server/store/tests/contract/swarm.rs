@@ -67,6 +67,7 @@ fn a_node(hostname: &str, role: SwarmRole, joined: i64) -> NodeRow {
         spec_revision: 2,
         created_at: at(joined),
         updated_at: at(joined),
+        segment_fence: 60,
     }
 }
 
