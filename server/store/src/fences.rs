@@ -1,7 +1,7 @@
 //! Tables `fence` and `renewal`: on a manager, nodes that were removed without a word and whose addresses on segments wait; on a worker, when its
 //! place there was renewed last.
 
-use netloom_model::{NodeId, Timestamp};
+use netloom_model::NodeId;
 
 use crate::column;
 use crate::error::Error;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
+use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::lease::{LeaseState, Owner, OwnerKind};
 use netloom_model::member::{AttachRequest, AttachedLease, Attachment, HeldAttachment, Peer};
 use netloom_model::network::Scope;
@@ -123,11 +124,11 @@ impl Control {
 
 /// How what a node says of its attachments stands to what is known of them here.
 #[derive(Debug, Default)]
-pub(crate) struct Compared {
+pub struct Compared {
     /// Those that nothing is known of.
-    pub(crate) unknown: Vec<EndpointId>,
+    pub unknown: Vec<EndpointId>,
     /// Those that have other addresses.
-    pub(crate) moved: Vec<EndpointId>,
+    pub moved: Vec<EndpointId>,
 }
 
 fn is_same_set(a: &[IpAddr], b: &[IpAddr]) -> bool {

@@ -37,7 +37,7 @@ pub(crate) struct Attempts {
 
 impl Attempts {
     /// Counts one more address tried, and answers how many those are.
-    fn count(&self, endpoint: EndpointId) -> u32 {
+    pub(crate) fn count(&self, endpoint: EndpointId) -> u32 {
         let mut all = self.by_endpoint.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, (_, last)| last.elapsed() < FORGET);
         let (count, last) = all.entry(endpoint).or_insert((0, Instant::now()));

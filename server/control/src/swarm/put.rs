@@ -1,6 +1,7 @@
 //! Making a swarm, of which this host is the manager then, and changing its settings.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use netloom_model::facts::Facts;

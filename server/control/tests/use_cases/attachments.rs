@@ -14,14 +14,14 @@ use crate::kit::Kit;
 use crate::kit::wire::{FROM, peer};
 
 /// A manager and a worker, between which everything is told as by the wire.
-struct Pair {
-    manager: Kit,
-    worker: Kit,
+pub(crate) struct Pair {
+    pub(crate) manager: Kit,
+    pub(crate) worker: Kit,
     feed: tokio::task::JoinHandle<()>,
 }
 
 impl Pair {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let (manager, worker) = (Kit::new().await, Kit::new().await);
         let made = manager.control.put_swarm(manager.may(PutSwarm(SwarmSpec::default())), Precondition::None).await;
         let SwarmPut::Made(_, token) = made.expect("a swarm") else { panic!("there was one already") };
@@ -36,14 +36,14 @@ impl Pair {
     }
 
     /// What the worker says to the manager every few seconds.
-    async fn heartbeat(&self) {
+    pub(crate) async fn heartbeat(&self) {
         let own = self.worker.control.membership().borrow().clone().expect("a member");
         let said = self.worker.control.says().await;
         let answer = self.manager.control.heartbeat(peer(&own), said, FROM).await.expect("heard");
         self.worker.control.heard(answer).await;
     }
 
-    async fn until(&self, is_so: impl AsyncFn(&Self) -> bool) {
+    pub(crate) async fn until(&self, is_so: impl AsyncFn(&Self) -> bool) {
         for _ in 0..200 {
             if is_so(self).await {
                 return;

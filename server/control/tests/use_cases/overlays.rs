@@ -49,6 +49,7 @@ fn node(id: NodeId, role: SwarmRole, address: &str) -> NodeRow {
         spec_revision: 1,
         created_at: at,
         updated_at: at,
+        segment_fence: 60,
     }
 }
 
@@ -84,6 +85,7 @@ fn asks(network: &netloom_model::network::Network, sandbox: u8, wanted: Value) -
         endpoint: EndpointId::from_random([sandbox; 16]),
         wanted: serde_json::from_value::<AttachmentSpec>(wanted).unwrap(),
         dry_run: false,
+        instead_of: None,
     }
 }
 

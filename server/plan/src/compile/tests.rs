@@ -56,6 +56,7 @@ fn network() -> AssignedNetwork {
             host_access: false,
         }),
         overlay: None,
+        segment: false,
         in_use: true,
         deleting: false,
     }
@@ -82,6 +83,7 @@ fn sandbox() -> AssignedSandbox {
                 requested: false,
             }],
             default_route: true,
+            fenced: false,
             deleting: false,
         }],
     }

@@ -204,7 +204,7 @@ impl Manager for Fake {
     async fn heartbeat(&self, peer: Peer, heartbeat: Heartbeat, _: IpAddr) -> Result<HeartbeatAnswer, Denied> {
         self.heartbeats.lock().unwrap().push((peer, heartbeat));
         let unknown = Vec::new();
-        self.answer(|| HeartbeatAnswer { described: described(), renew: self.renew.load(Ordering::SeqCst), unknown })
+        self.answer(|| HeartbeatAnswer { described: described(), renew: self.renew.load(Ordering::SeqCst), unknown, moved: Vec::new() })
     }
 
     async fn leaves(&self, peer: Peer) -> Result<(), Denied> {
@@ -332,6 +332,7 @@ impl Member for Worker {
             subnets: Some(vec!["172.30.0.0/24".to_owned()]),
             attachments: Some(Vec::new()),
             released: Vec::new(),
+            segment_fence_seconds: 60,
         }
     }
 
