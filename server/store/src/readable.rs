@@ -8,8 +8,8 @@ use crate::order::Place;
 use crate::query::{AuditQuery, LeaseQuery, PoolQuery};
 use crate::tx::ReadTx;
 use crate::{
-    access, attachments, audit, endpoints, events, fences, idempotency_keys, join_tokens, leases, networks, nodes, plans,
-    pools, replica, sandboxes, swarm,
+    access, attachments, audit, endpoints, events, fences, idempotency_keys, join_tokens, leases, networks, nodes,
+    plans, pools, replica, sandboxes, swarm,
 };
 
 /// Rows read at once.

@@ -25,7 +25,7 @@ fn hosts_on_one_wire_never_hand_out_the_same_address() {
     }
     // The other hosts' own addresses are leases, whoever is asked.
     let of_host = |at: &str| lease(one, at).is_some_and(|lease| lease["status"]["kind"] == "host");
-    assert!(of_host("10.77.0.2") && of_host("10.77.0.3"));
+    until("they have told what is theirs", SOON, || (of_host("10.77.0.2") && of_host("10.77.0.3")).then_some(()));
     let given = [attach(one, "a"), attach(two, "b"), attach(three, "c")];
     assert_eq!(given, ["10.77.0.1", "10.77.0.4", "10.77.0.5"]);
     for (host, from, to) in [(one, "a", 1), (two, "b", 2), (three, "c", 0)] {
@@ -39,7 +39,12 @@ fn hosts_on_one_wire_never_hand_out_the_same_address() {
     // Two ask for one address at once.
     let asked = json!({NETWORK: {"address4": "10.77.0.50"}});
     let both: Vec<_> = std::thread::scope(|scope| {
-        let ask = |host, name| scope.spawn({ let asked = &asked; move || ask_for(host, name, asked) });
+        let ask = |host, name| {
+            scope.spawn({
+                let asked = &asked;
+                move || ask_for(host, name, asked)
+            })
+        };
         let all = [ask(two, "race"), ask(three, "race")];
         all.into_iter().map(|one| one.join().unwrap()).collect()
     });
@@ -71,7 +76,12 @@ fn hosts_on_one_wire_never_hand_out_the_same_address() {
     assert!(refused["detail"].as_str().unwrap().contains(NETWORK), "{refused}");
     // By which link a node is on it can change while nothing of that node is.
     let refused = manager.patch(&format!("networks/{NETWORK}"), &json!({"parents": {"host3": "seg0"}}));
-    assert_eq!((refused.status, &refused.json["errors"][0]["pointer"]), (422, &json!("/parents/host3")), "{}", refused.json);
+    assert_eq!(
+        (refused.status, &refused.json["errors"][0]["pointer"]),
+        (422, &json!("/parents/host3")),
+        "{}",
+        refused.json
+    );
     manager.patch(&format!("networks/{NETWORK}"), &json!({"parents": {"later": "eth9"}})).is(200);
     lab.netloom("lab down").ok();
 }
@@ -121,7 +131,10 @@ fn a_node_without_the_link_is_refused_by_name_and_the_others_are_not() {
     let wrong = [
         (json!({"name": "x", "driver": "bridge", "scope": "swarm"}), "/scope"),
         (json!({"name": "x", "driver": "overlay", "scope": "local"}), "/scope"),
-        (json!({"name": "x", "driver": "macvlan", "macvlan": {"parent": "seg0"}, "parents": {"host2": "lan7"}}), "/parents"),
+        (
+            json!({"name": "x", "driver": "macvlan", "macvlan": {"parent": "seg0"}, "parents": {"host2": "lan7"}}),
+            "/parents",
+        ),
         (json!({"name": "x", "driver": "ipvlan", "scope": "swarm"}), "/driver"),
     ];
     for (spec, pointer) in wrong {

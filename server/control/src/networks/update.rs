@@ -289,7 +289,8 @@ impl Update {
             return Ok(());
         }
         mtu_for_added(row, &added)?;
-        let adding = Adding { node: self.node, network: row, surroundings: &self.surroundings, config: &self.config, stamp };
+        let adding =
+            Adding { node: self.node, network: row, surroundings: &self.surroundings, config: &self.config, stamp };
         let first = existing.iter().map(|pool| pool.position + 1).max().unwrap_or(0);
         let added: Vec<WantedPool> = added.into_iter().cloned().collect();
         add_pools(tx, &adding, &added, first).await

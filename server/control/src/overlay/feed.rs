@@ -13,7 +13,9 @@ use netloom_model::member::Peer;
 use netloom_model::network::Scope;
 use netloom_model::replica::{SwarmAttachment, SwarmNetwork, SwarmPool, SwarmUpdate};
 use netloom_model::{NetworkId, NodeId};
-use netloom_store::{AttachmentRow, NetworkRow, NodeRow, PoolRow, ReadTx, attachments, events, networks, nodes, pools, swarm};
+use netloom_store::{
+    AttachmentRow, NetworkRow, NodeRow, PoolRow, ReadTx, attachments, events, networks, nodes, pools, swarm,
+};
 
 use super::listeners::Listener;
 use super::underlay::Underlay;
@@ -200,7 +202,8 @@ async fn update(
         if of_networks { rows.iter().map(|network| network.id).collect() } else { was.networks.clone() };
     let on: BTreeSet<NetworkId> = attachments::networks_of(tx, node).await?.into_iter().collect();
     let (attachments, gone_attachments) = attachments_since(tx, node, &was, &on).await?;
-    let changed: Vec<NetworkRow> = rows.into_iter().filter(|network| full || is_renamed || network.revision > was.revision).collect();
+    let changed: Vec<NetworkRow> =
+        rows.into_iter().filter(|network| full || is_renamed || network.revision > was.revision).collect();
     let place = Underlay { vtep: row.address, data_path_port: swarm.spec.settings().data_path_port };
     let update = SwarmUpdate {
         store: tx.store(),
@@ -260,11 +263,7 @@ fn attachment(row: AttachmentRow) -> SwarmAttachment {
     }
 }
 
-async fn with_pools(
-    tx: &mut ReadTx<'_>,
-    node: &NodeRow,
-    rows: Vec<NetworkRow>,
-) -> Result<Vec<SwarmNetwork>, Error> {
+async fn with_pools(tx: &mut ReadTx<'_>, node: &NodeRow, rows: Vec<NetworkRow>) -> Result<Vec<SwarmNetwork>, Error> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }

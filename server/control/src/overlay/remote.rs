@@ -104,7 +104,9 @@ impl Control {
             self.inner.node.wake(changed);
         }
         let has_moved = |row: &&AttachmentRow| {
-            by_id.get(&row.id).is_some_and(|one| !one.addresses.is_empty() && !is_same_set(&one.addresses, &row.addresses))
+            by_id
+                .get(&row.id)
+                .is_some_and(|one| !one.addresses.is_empty() && !is_same_set(&one.addresses, &row.addresses))
         };
         let moved = known.iter().filter(has_moved).map(|row| row.id).collect();
         let known: BTreeSet<EndpointId> = known.into_iter().map(|row| row.id).collect();

@@ -49,8 +49,11 @@ pub(crate) async fn all_peers(
     tx: &mut ReadTx<'_>,
     networks: &[NetworkUse],
 ) -> Result<BTreeMap<EndpointId, AssignedPeer>, Error> {
-    let used: Vec<NetworkId> =
-        networks.iter().filter(|one| one.in_use && one.network.scope == Scope::Swarm).map(|one| one.network.id).collect();
+    let used: Vec<NetworkId> = networks
+        .iter()
+        .filter(|one| one.in_use && one.network.scope == Scope::Swarm)
+        .map(|one| one.network.id)
+        .collect();
     if used.is_empty() {
         return Ok(BTreeMap::new());
     }

@@ -79,9 +79,10 @@ impl Control {
         if !self.inner.is_worker() {
             return Ok(false);
         }
-        let read = self.inner.store.ask(move |tx| {
-            Box::pin(async move { Ok::<_, Error>(endpoints::by_id(tx, endpoint).await?) })
-        });
+        let read = self
+            .inner
+            .store
+            .ask(move |tx| Box::pin(async move { Ok::<_, Error>(endpoints::by_id(tx, endpoint).await?) }));
         Ok(read.await?.is_some_and(|row| row.scope == Scope::Swarm))
     }
 }

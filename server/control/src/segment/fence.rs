@@ -144,7 +144,8 @@ impl Control {
         if self.inner.fence.lock().seen.as_ref() == Some(&now) {
             return Ok(());
         }
-        let read = self.inner.store.ask(|tx| Box::pin(async move { Ok::<_, Error>(endpoints::on_replicas(tx).await?) }));
+        let read =
+            self.inner.store.ask(|tx| Box::pin(async move { Ok::<_, Error>(endpoints::on_replicas(tx).await?) }));
         let sandboxes: BTreeSet<SandboxId> =
             read.await?.iter().filter(|row| is_on_segment(row)).map(|row| row.sandbox_id).collect();
         if now.0 && !sandboxes.is_empty() {

@@ -58,7 +58,7 @@ impl Waits {
 pub(crate) struct Left {
     /// What this node must look at.
     pub(crate) keys: Vec<Key>,
-    /// How much longer its addresses on segments wait.
+    /// How long its addresses on segments wait in all, since it was heard of last.
     pub(crate) waits: Option<Duration>,
 }
 
@@ -68,12 +68,16 @@ impl Control {
         self.inner.swarm.silence_of(node)
     }
 
-    /// A node was removed, and left this.
-    pub(crate) fn wait_for(&self, node: NodeId, left: Left) {
-        if let Some(waits) = left.waits {
-            self.inner.waits.begin(node, waits);
-        }
+    /// A node was removed, and left this. What waited for long enough by then is free when this returns.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn wait_for(&self, node: NodeId, left: Left) -> Result<(), Error> {
         self.inner.node.wake(left.keys);
+        let Some(waits) = left.waits else { return Ok(()) };
+        // Asked now: whoever was answered before the removal was committed is noted, and nobody is answered after it.
+        self.inner.waits.begin(node, waits.saturating_sub(self.silence_of(node)));
+        self.end_waits().await
     }
 
     /// Gives free what waited for long enough. The clockwork calls it on a manager, every heartbeat.
@@ -92,25 +96,26 @@ impl Control {
     }
 }
 
-/// Releases what a removed node has; what is on segments waits, where the node may still be there.
+/// Releases what a removed node has. What is on segments waits, unless the node itself said that it has nothing there; `silent` is how long it has been so.
 pub(crate) async fn leave(
     tx: &mut WriteTx<'_>,
     node: &NodeRow,
-    silent: Duration,
+    silent: Option<Duration>,
     reason: &str,
     host: &Arc<Host>,
 ) -> Result<Left, Error> {
     let all = attachments::of_node(tx, node.id).await?;
     let seconds = node.segment_fence.saturating_mul(TIMES);
-    let left = Duration::from_secs(seconds.into()).saturating_sub(silent);
-    let (waiting, going) = if left.is_zero() { (Vec::new(), all) } else { on_segments(tx, all).await? };
+    let silent = silent.filter(|_| seconds > 0);
+    let (waiting, going) = if silent.is_some() { on_segments(tx, all).await? } else { (Vec::new(), all) };
     let endpoints = going.into_iter().map(|row| row.id).collect();
     let release = Release { node: node.id, endpoints, reason: Some(reason.to_owned()), host: Arc::clone(host) };
     let mut keys = release.run(tx).await?;
     if waiting.is_empty() {
         return Ok(Left { keys, waits: None });
     }
-    let now = now();
+    let (now, whole) = (now(), Duration::from_secs(seconds.into()));
+    let left = whole.saturating_sub(silent.unwrap_or_default());
     let until = now.plus_millis(i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
     let message = format!(
         "addresses of {} sandboxes of node `{}` on segments are given to nobody before {until}: by then it has taken their links down, if it runs",
@@ -127,7 +132,7 @@ pub(crate) async fn leave(
         keys.push(Key::Peer(row.id));
         attachments::put(tx, &AttachmentRow { running: false, revision, updated_at: now, ..row })?;
     }
-    Ok(Left { keys, waits: Some(left) })
+    Ok(Left { keys, waits: Some(whole) })
 }
 
 /// Those on segments, and the others.
@@ -154,7 +159,8 @@ impl Job for End {
         let node = self.row.node;
         let all: Vec<EndpointId> = attachments::of_node(tx, node).await?.into_iter().map(|row| row.id).collect();
         // The node may have come back, with others by now.
-        let waiting = leases::of_endpoints(tx, &all).await?.into_iter().filter(|row| row.state == LeaseState::Releasing);
+        let waiting =
+            leases::of_endpoints(tx, &all).await?.into_iter().filter(|row| row.state == LeaseState::Releasing);
         let mut endpoints: Vec<EndpointId> = waiting.filter_map(|row| row.endpoint_id).collect();
         endpoints.dedup();
         fences::remove(tx, node);

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use netloom_model::NodeId;
@@ -68,6 +67,11 @@ impl Control {
         }
         let Compared { unknown, moved } =
             self.hear_attachments(id, heartbeat.attachments.as_deref(), heartbeat.released.clone()).await?;
+        // What is answered renews its place on segments: whoever removes the node meanwhile knows that it was heard.
+        let read = self.inner.store.ask(move |tx| Box::pin(async move { Ok::<_, Error>(nodes::by_id(tx, id).await?) }));
+        if read.await?.is_none() {
+            return Err(denied::node_removed(id));
+        }
         let renew = certificates::is_due(node.issued_at, node.expires_at, now);
         Ok(HeartbeatAnswer { described, renew, unknown, moved })
     }
@@ -103,7 +107,7 @@ impl Control {
         let node = peer.node;
         let host = Arc::clone(&self.inner.host);
         let left = self.inner.commit(false, Leaves { peer, host }).await?;
-        self.wait_for(node, left);
+        self.wait_for(node, left).await?;
         self.forget_node(node);
         Ok(())
     }
@@ -181,8 +185,8 @@ impl Job for Leaves {
         let actor = Actor::outside(format!("node:{}", node.id), node.address, "node.leave");
         let event = actor.event("node.left", node_ref(&node), format!("`{}` left the swarm", node.hostname), now);
         actor.append(tx, &event, Difference::removed(&node.spec)).await?;
-        // It has none on its networks when it says so.
-        let left = waits::leave(tx, &node, Duration::MAX, "its node left the swarm", &self.host).await?;
+        // It has nothing on its networks when it says so.
+        let left = waits::leave(tx, &node, None, "its node left the swarm", &self.host).await?;
         nodes::remove(tx, node.id);
         Ok(left)
     }

@@ -100,7 +100,7 @@ impl Control {
         let (silent, host) = (self.silence_of(row.id), Arc::clone(&self.inner.host));
         let remove = Remove { id: row.id, reference: node, precondition, actor: Actor::from(&context), silent, host };
         let left = self.inner.commit(false, remove).await?;
-        self.wait_for(row.id, left);
+        self.wait_for(row.id, left).await?;
         self.forget_node(row.id);
         Ok(shown)
     }
@@ -187,7 +187,7 @@ impl Job for Remove {
         let message = format!("node `{}` removed", row.hostname);
         let event = self.actor.event("node.removed", node_ref(&row), message, now());
         self.actor.append(tx, &event, Difference::removed(&row.spec)).await?;
-        let left = waits::leave(tx, &row, self.silent, "its node was removed", &self.host).await?;
+        let left = waits::leave(tx, &row, Some(self.silent), "its node was removed", &self.host).await?;
         nodes::remove(tx, row.id);
         Ok(left)
     }

@@ -151,7 +151,9 @@ mod tests {
         let with = |change: &dyn Fn(&mut SwarmSpec)| {
             let mut spec = SwarmSpec::default();
             change(&mut spec);
-            check(&spec, Duration::from_secs(5)).err().map(|error| error.errors.into_iter().map(|wrong| wrong.pointer).collect::<Vec<_>>())
+            check(&spec, Duration::from_secs(5))
+                .err()
+                .map(|error| error.errors.into_iter().map(|wrong| wrong.pointer).collect::<Vec<_>>())
         };
         let pools = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
         assert_eq!(with(&|_| ()), None);

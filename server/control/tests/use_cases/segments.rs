@@ -20,6 +20,7 @@ fn segment(parents: Value) -> Value {
 }
 
 async fn with_segment(pair: &Pair, parents: Value) -> Network {
+    pair.manager.control.report(Report::HostChanged(Box::new(host()))).await.expect("taken");
     pair.heartbeat().await;
     let made = pair.manager.create_network(segment(parents)).await.expect("a network");
     pair.until(async |pair: &Pair| pair.worker.network("lan").await.is_ok()).await;

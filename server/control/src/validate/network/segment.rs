@@ -42,7 +42,8 @@ fn parents(problems: &mut Problems, spec: &NetworkSpec) {
     let Some(parents) = &spec.parents else { return };
     let carried = matches!(spec.driver, Driver::Macvlan | Driver::Ipvlan) || spec.unmanaged_bridge().is_some();
     if !(carried && spec.scope() == Scope::Swarm) {
-        let message = "links by node are for networks of scope `swarm` with driver macvlan, or on bridges that are not managed";
+        let message =
+            "links by node are for networks of scope `swarm` with driver macvlan, or on bridges that are not managed";
         let invalid = Invalid { value: None, ..Invalid::new(POINTER, Code::NotAllowedHere, "", message) };
         problems.add(invalid.hint("leave it out, or say \"scope\": \"swarm\""));
         return;
