@@ -156,9 +156,20 @@ fn is_on_link(route: &HostRoute, parent: Option<&str>) -> bool {
     parent.is_some() && route.interface.as_deref() == parent && route.gateway.is_none()
 }
 
-/// What of a host's counts on networks that it is on: its addresses by link, its routers, its nameservers.
-fn of_segments(facts: &Facts) -> (&str, Vec<(&str, &[IpNet])>, Vec<&HostRoute>, &[IpAddr]) {
-    let links = facts.links.iter().map(|link| (link.name.as_str(), link.addresses.as_slice()));
-    let routers = facts.routes.iter().filter(|route| route.is_default());
-    (&facts.hostname, links.collect(), routers.collect(), &facts.nameservers)
+/// What of a host's counts on networks that it is on.
+#[derive(PartialEq, Eq)]
+struct OnSegments<'a> {
+    hostname: &'a str,
+    addresses: Vec<(&'a str, &'a [IpNet])>,
+    routers: Vec<&'a HostRoute>,
+    nameservers: &'a [IpAddr],
+}
+
+fn of_segments(facts: &Facts) -> OnSegments<'_> {
+    OnSegments {
+        hostname: &facts.hostname,
+        addresses: facts.links.iter().map(|link| (link.name.as_str(), link.addresses.as_slice())).collect(),
+        routers: facts.routes.iter().filter(|route| route.is_default()).collect(),
+        nameservers: &facts.nameservers,
+    }
 }
