@@ -108,6 +108,7 @@ fn row(pool: &PoolRow, address: IpAddr, serial: u32) -> LeaseRow {
         prefix_length: 0,
         gateway: None,
         orphaned: None,
+        fence: None,
     }
 }
 

@@ -10,6 +10,7 @@ use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::invalid::Code;
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
 use netloom_model::net::{Family, Span, to_number};
+use netloom_model::network::Scope;
 use netloom_model::{Invalid, LeaseId, MacAddr, SandboxId, Timestamp};
 use netloom_store::{
     FreeSummary, LeaseRow, NetworkRow, PoolRow, ReadTx, WithFree, WriteTx, attachments, endpoints, free_ranges, leases,
@@ -178,6 +179,7 @@ impl NewLease<'_> {
             prefix_length: self.pool.subnet.prefix_len(),
             gateway: self.pool.gateway,
             orphaned: None,
+            fence: None,
         }
     }
 }
@@ -192,7 +194,7 @@ async fn mac_holder(
     if let Some(here) = endpoints::mac_taken(tx, mac).await? {
         return Ok(Some((sandbox(here.sandbox_id, here.sandbox_name), here.network_name)));
     }
-    if network.vni.is_none() {
+    if network.scope == Scope::Local {
         return Ok(None);
     }
     let there = attachments::with_mac(tx, network.id, mac).await?;

@@ -26,11 +26,16 @@ impl Control {
     /// # Errors
     /// An unreadable store.
     pub async fn assignment(&self, keys: Option<&[Key]>) -> Result<Assignment, Error> {
-        if let Some(recent) = keys.and_then(|keys| self.inner.recent.of(keys, *self.inner.store.committed().borrow())) {
-            return Ok(recent);
-        }
-        let keys = keys.map(<[Key]>::to_vec);
-        self.inner.store.read(move |tx| Box::pin(async move { read(tx, keys.as_deref()).await })).await
+        let recent = keys.and_then(|keys| self.inner.recent.of(keys, *self.inner.store.committed().borrow()));
+        let mut assignment = match recent {
+            Some(recent) => recent,
+            None => {
+                let keys = keys.map(<[Key]>::to_vec);
+                self.inner.store.read(move |tx| Box::pin(async move { read(tx, keys.as_deref()).await })).await?
+            }
+        };
+        self.inner.mark_fenced(&mut assignment);
+        Ok(assignment)
     }
 }
 
@@ -148,9 +153,14 @@ fn network(used: NetworkUse) -> AssignedNetwork {
         mtu: row.spec.mtu,
         pools,
         internal: row.spec.internal.unwrap_or(false),
-        bridge: (row.driver == Driver::Bridge).then(|| bridge(&row.spec)),
+        segment: row.spec.is_segment(),
+        bridge: (row.driver == Driver::Bridge).then(|| {
+            let bridge = bridge(&row.spec);
+            // Of one that is not managed: the one of this host.
+            AssignedBridge { interface_name: row.parent.clone().or(bridge.interface_name), ..bridge }
+        }),
         macvlan: row.spec.macvlan.as_ref().map(|macvlan| AssignedMacvlan {
-            parent: macvlan.parent.clone(),
+            parent: row.parent.clone().unwrap_or_else(|| macvlan.parent.clone()),
             mode: macvlan.mode.unwrap_or_default(),
             vlan_id: macvlan.vlan_id,
             probe: macvlan.probe.unwrap_or(true),
@@ -226,6 +236,7 @@ fn endpoints(mut parts: Vec<EndpointParts>) -> Vec<AssignedEndpoint> {
             aliases: row.spec.aliases.unwrap_or_default(),
             ports: row.ports.into_values().collect(),
             default_route: false,
+            fenced: false,
             deleting: row.deleting,
         });
     }

@@ -20,6 +20,8 @@ use crate::networks::host::Host;
 
 /// How often quarantines are looked at.
 const QUARANTINES: Duration = Duration::from_secs(5);
+/// How often it is looked at on a worker whether its place on segments is still renewed.
+const FENCE: Duration = Duration::from_secs(1);
 /// How often graces of orphans are looked at, in rounds of the above. Not in the first: the node says after a start which namespaces
 /// are there again.
 const GRACES_EVERY: u32 = 12;
@@ -37,6 +39,8 @@ impl Control {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heartbeats = tokio::time::interval(self.inner.config.heartbeat);
         heartbeats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut seconds = tokio::time::interval(FENCE.min(self.inner.config.heartbeat));
+        seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut round = 0u32;
         loop {
             tokio::select! {
@@ -44,6 +48,12 @@ impl Control {
                 _ = heartbeats.tick() => {
                     if let Err(error) = self.watch_swarm().await {
                         tracing::warn!(%error, "which nodes of the swarm are down could not be noted");
+                    }
+                    continue;
+                }
+                _ = seconds.tick() => {
+                    if let Err(error) = self.watch_fence().await {
+                        tracing::warn!(%error, "which links on segments must be down could not be looked at");
                     }
                     continue;
                 }

@@ -13,6 +13,18 @@ pub fn now() -> Timestamp {
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// Milliseconds since this host's boot, time that it slept included, which no setting of its clock moves; none where the kernel does not tell.
+pub(crate) fn since_boot() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/uptime").ok()?;
+    let (seconds, hundredths) = text.split_whitespace().next()?.split_once('.')?;
+    Some(seconds.parse::<u64>().ok()? * 1000 + hundredths.parse::<u64>().ok()? * 10)
+}
+
+/// This boot of the host.
+pub(crate) fn boot() -> Option<String> {
+    Some(std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned())
+}
+
 /// Random bytes from the kernel: for IDs, Ethernet addresses and secrets.
 ///
 /// # Errors

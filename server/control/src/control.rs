@@ -37,6 +37,8 @@ use crate::reports::findings::Findings;
 use crate::reports::kept::Kept;
 use crate::reports::proven::Proven;
 use crate::reports::standing::Standing;
+use crate::segment::fence::Fence;
+use crate::segment::waits::Waits;
 use crate::swarm::memory::Memory;
 
 /// Events as they come. Ends with an error only when the reader fell behind the retention.
@@ -123,6 +125,8 @@ pub(crate) struct Inner {
     pub(crate) feeds: Feeds,
     pub(crate) followed: Progress,
     pub(crate) held: Arc<Held>,
+    pub(crate) fence: Fence,
+    pub(crate) waits: Waits,
     /// Held by who asks the manager again for places that it does not know.
     pub(crate) reasserting: tokio::sync::Mutex<()>,
     pub(crate) recent: Recent,
@@ -146,6 +150,7 @@ impl Control {
     pub async fn new(store: Store, node: Arc<dyn Node>, wire: Arc<dyn Wire>, config: Config) -> Result<Self, Error> {
         let inner = Inner {
             swarm: Memory::read(&store, config.heartbeat).await?,
+            fence: Fence::read(&store).await?,
             store,
             runtime: tokio::runtime::Handle::current(),
             node,
@@ -169,6 +174,7 @@ impl Control {
             feeds: Feeds::default(),
             followed: Progress::default(),
             held: Arc::default(),
+            waits: Waits::default(),
             reasserting: tokio::sync::Mutex::default(),
         };
         let missing = inner.store.read(|tx| Box::pin(async move { predefined::missing(tx).await })).await?;

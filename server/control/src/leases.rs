@@ -115,6 +115,7 @@ fn in_reserved_map<'n>(network: &'n NetworkRow, name: &str) -> Option<(&'n str, 
 /// A lease as answered; `grace` is how long an orphaned one is kept.
 pub(crate) fn answered(row: LeaseRow, grace: Duration) -> Lease {
     let (reason, since) = row.orphaned.map(|orphaned| (orphaned.reason, orphaned.since)).unzip();
+    let (fence, until) = row.fence.map(|fence| (waits_for(&fence.hostname), fence.until)).unzip();
     let millis = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
     Lease {
         spec: row.spec,
@@ -135,9 +136,16 @@ pub(crate) fn answered(row: LeaseRow, grace: Duration) -> Lease {
             owner: row.owner,
             endpoint_id: row.endpoint_id,
             scope: row.scope,
-            reason,
+            reason: reason.or(fence),
             since,
-            until: row.until.or(since.map(|since| since.plus_millis(millis))),
+            until: row.until.or(until).or(since.map(|since| since.plus_millis(millis))),
         },
     }
+}
+
+/// Why an address of a node that was removed is given to nobody yet.
+fn waits_for(hostname: &str) -> String {
+    format!(
+        "node `{hostname}` was removed, and may still answer for the address on the segment: until then it must have taken its link down"
+    )
 }

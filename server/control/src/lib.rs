@@ -66,6 +66,7 @@ mod reclaim;
 mod reports;
 mod run;
 mod sandboxes;
+mod segment;
 mod settle;
 pub mod shown;
 mod store_error;

@@ -26,6 +26,7 @@ use crate::journal::network_ref;
 use crate::page::Part;
 use crate::principal::Authorized;
 use crate::run::Run;
+use crate::segment;
 use crate::validate::{Problems, pool};
 use view::NetworkParts;
 
@@ -91,7 +92,12 @@ impl Control {
     fn compose_network(&self, parts: NetworkParts, live: &netloom_model::report::Live) -> Network {
         let id = parts.row.id;
         let found = self.inner.findings.of_network(id);
-        view::compose(parts, live.objects.get(&Key::Network(id)), found)
+        let own = !parts.row.is_replica(self.node_id()) && parts.row.spec.is_segment();
+        let hosts = if own { self.inner.host.hosts(self.node_id()) } else { None };
+        let nodes = hosts.map_or_else(Vec::new, |hosts| segment::parents::shown(&parts.row, &hosts));
+        let mut network = view::compose(parts, live.objects.get(&Key::Network(id)), found);
+        network.status.nodes = nodes;
+        network
     }
 
     /// A network as it is now in the store; as given, when it is gone.

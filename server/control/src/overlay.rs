@@ -5,7 +5,8 @@
 //! | `belonging` | what a host gets and gives up when it becomes a node, or is none any more |
 //! | `network` | making one: whose it is, its number, where its subnets are cut from |
 //! | `attachments` | who is on one, from which node: the table that all nodes forward by |
-//! | `remote` | attachments of other nodes' sandboxes: given and released |
+//! | `remote` | attachments of other nodes' sandboxes: given and changed |
+//! | `release` | their end |
 //! | `feed` | what workers are told of all that |
 //! | `follow` | on a worker: the copy of what its manager tells |
 //! | `ask` | what a use case asks the manager for, and waits for elsewhere |
@@ -25,6 +26,7 @@ pub(crate) mod grants;
 pub(crate) mod listeners;
 pub(crate) mod network;
 mod reassert;
+pub(crate) mod release;
 pub(crate) mod remote;
 pub(crate) mod underlay;
 pub(crate) mod way_out;

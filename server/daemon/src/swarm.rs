@@ -50,6 +50,7 @@ fn init(options: &Init) -> anyhow::Result<ExitCode> {
     set("data_path_port", options.data_path_port.map(Value::from));
     set("task_history_limit", options.task_history_limit.map(Value::from));
     set("certificate_validity_hours", options.cert_expiry.map(Value::from));
+    set("segment_fence_seconds", options.segment_fence.map(Value::from));
     let answer = socket::put_new(&options.run.socket(), "/api/v1/swarm", &Value::Object(spec))?;
     if answer.status == 412 {
         return Err(explained(

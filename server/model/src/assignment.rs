@@ -61,6 +61,9 @@ pub struct AssignedNetwork {
     /// What driver overlay needs.
     #[serde(default)]
     pub overlay: Option<AssignedOverlay>,
+    /// Whether it is the swarm's, on a segment that is not Netloom's: other nodes are on it by links of their own.
+    #[serde(default)]
+    pub segment: bool,
     /// Whether an endpoint of a running sandbox is on it here: what belongs to the network as a whole is made only then.
     pub in_use: bool,
     /// Whether everything of it must go.
@@ -265,6 +268,9 @@ pub struct AssignedEndpoint {
     pub ports: Vec<PublishedPort>,
     /// Whether the default routes of the sandbox go through this endpoint's gateways.
     pub default_route: bool,
+    /// Whether its link must be down, because the manager may have given its addresses to somebody else.
+    #[serde(default)]
+    pub fenced: bool,
     /// Whether it must go, while the sandbox stays.
     pub deleting: bool,
 }

@@ -22,6 +22,10 @@ pub const SUBNET_OVERLAP: &str = "SubnetOverlap";
 pub const HOST_ACCESS_WITHOUT_ADDRESS: &str = "HostAccessWithoutAddress";
 /// Kind: a setting keeps the host from answering a network's sandboxes.
 pub const HOST_ACCESS_BLOCKED: &str = "HostAccessBlocked";
+/// Kind: links of a sandbox on segments are down, because its node's place there was not renewed.
+pub const FENCED: &str = "Fenced";
+/// Kind: the host's link that a network is to be on is not there, or can't carry it.
+pub const PARENT_MISSING: &str = "ParentMissing";
 /// Kind: a node asked for a new certificate in the place of one that is out of date, and an operator has not said yes.
 pub const READMISSION_PENDING: &str = "ReadmissionPending";
 

@@ -69,7 +69,7 @@ pub struct ObjectRef {
 }
 
 /// Every kind of event there is.
-pub const KINDS: [&str; 48] = [
+pub const KINDS: [&str; 50] = [
     "apply.failed",
     "attachment.changed",
     "attachment.released",
@@ -92,6 +92,7 @@ pub const KINDS: [&str; 48] = [
     "network.update_failed",
     "network.updated",
     "node.down",
+    "node.fenced",
     "node.joined",
     "node.left",
     "node.readmission_allowed",
@@ -107,6 +108,7 @@ pub const KINDS: [&str; 48] = [
     "sandbox.deleting",
     "sandbox.detached",
     "sandbox.found",
+    "sandbox.moved",
     "sandbox.orphaned",
     "sandbox.reclaimed",
     "sandbox.update_failed",

@@ -187,13 +187,13 @@ pub struct LeaseStatus {
     pub endpoint_id: Option<EndpointId>,
     /// Where the lease lives.
     pub scope: Scope,
-    /// Why its holder is gone, in a sentence; on an orphaned lease only.
+    /// Why its holder is gone, in a sentence, on an orphaned lease; on one in state `releasing` whose node was removed, what is waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Since when its holder is gone; on an orphaned lease only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// When a quarantine ends, or the grace of an orphaned lease: from then on the address is released by itself.
+    /// When a quarantine ends, the grace of an orphaned lease, or the wait for a removed node: from then on the address is released by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }

@@ -127,6 +127,9 @@ pub struct Heartbeat {
     pub attachments: Option<Vec<HeldAttachment>>,
     /// Attachments of which nothing is left in its kernel or its store.
     pub released: Vec<EndpointId>,
+    /// After how many seconds without an answer it takes its links on segments down; 0 is never.
+    #[serde(default)]
+    pub segment_fence_seconds: u32,
 }
 
 /// An attachment, as the node that holds it says.
@@ -138,6 +141,9 @@ pub struct HeldAttachment {
     pub running: bool,
     /// Names it has on the network beside its sandbox's.
     pub aliases: Vec<String>,
+    /// The addresses that it has; none where that is not known yet.
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
 }
 
 /// The manager has heard it.
@@ -150,6 +156,9 @@ pub struct HeartbeatAnswer {
     /// Attachments that the node said it holds, and that the manager knows nothing of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<EndpointId>,
+    /// Attachments that have other addresses than the node said: it is to ask for them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<EndpointId>,
 }
 
 /// A node asks for a place of one of its sandboxes on a network of the swarm. Asked for twice under one endpoint's ID it is the same one; under
@@ -170,6 +179,18 @@ pub struct AttachRequest {
     pub wanted: AttachmentSpec,
     /// Whether it is only tried: what would be given is answered, and nothing is written.
     pub dry_run: bool,
+    /// An address of the endpoint's for which a stranger answered on the wire: another is to take its place.
+    #[serde(default)]
+    pub instead_of: Option<Answered>,
+}
+
+/// Somebody answered for an address on the wire who is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// The address.
+    pub address: IpAddr,
+    /// The stranger.
+    pub mac: MacAddr,
 }
 
 /// A place on a network of the swarm, given to a node's sandbox.

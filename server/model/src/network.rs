@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::NodeId;
 use crate::name::Labels;
 use crate::net::Family;
 pub use overlay::{OverlaySpec, VNI_MAX, VNI_MIN};
-pub use status::{Capacity, Network, NetworkState, NetworkStatus, PoolStatus};
+pub use status::{Capacity, Network, NetworkNode, NetworkState, NetworkStatus, ParentState, PoolStatus};
 
 /// Most endpoints of one network of driver bridge: the kernel numbers a bridge's ports with 10 bits, and 0 is none of them
 /// (`BR_MAX_PORTS` in net/bridge/br_private.h).
@@ -81,6 +82,16 @@ pub struct NetworkSpec {
     pub name: String,
     /// How the network is realised. Immutable.
     pub driver: Driver,
+    /// Where the network lives: `swarm` is for the drivers `overlay` and `macvlan`, and for a bridge that is not managed; its addresses are then given
+    /// out by the swarm's manager, for all nodes. `swarm` with driver `overlay`, else `local`, unless said. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// With scope `swarm`: by node (its ID, or its host's name), the link that carries the network there, in the place of `macvlan.parent` or
+    /// `bridge.interface_name`. At most 1024; nodes that are not in the swarm yet may be named. An entry can change while no sandbox of its node is
+    /// on the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!({"machine2": "eth2"}))]
+    pub parents: Option<BTreeMap<String, String>>,
     /// Free text, at most 1024 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 1024)]
@@ -216,6 +227,23 @@ impl NetworkSpec {
             Some(macvlan) => Some(&macvlan.parent),
             None => self.unmanaged_bridge()?.interface_name.as_deref(),
         }
+    }
+
+    /// Where the network lives, the default filled in.
+    pub fn scope(&self) -> Scope {
+        self.scope.unwrap_or(if self.driver == Driver::Overlay { Scope::Swarm } else { Scope::Local })
+    }
+
+    /// Whether it is the swarm's, on a segment that is not Netloom's.
+    pub fn is_segment(&self) -> bool {
+        self.scope() == Scope::Swarm && self.parent().is_some()
+    }
+
+    /// The link that carries the network on a node, by the node's ID before its host's name.
+    pub fn parent_on(&self, node: NodeId, hostname: &str) -> Option<&str> {
+        let parents = self.parents.as_ref().filter(|_| self.is_segment());
+        let named = parents.and_then(|parents| parents.get(&node.to_string()).or_else(|| parents.get(hostname)));
+        named.map(String::as_str).or_else(|| self.parent())
     }
 
     /// The settings of a bridge that is not Netloom's.

@@ -47,6 +47,9 @@ pub struct SwarmNetwork {
     pub spec: NetworkSpec,
     /// Its number in VXLAN packets.
     pub vni: Option<u32>,
+    /// The link of the worker's host that carries it, where that is not Netloom's.
+    #[serde(default)]
+    pub parent: Option<String>,
     /// Whether it has existed from the swarm's start and can't be removed.
     pub predefined: bool,
     /// Whether it is being removed.

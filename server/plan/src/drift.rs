@@ -257,6 +257,7 @@ mod tests {
             bridge: Some(AssignedBridge::default()),
             macvlan: None,
             overlay: None,
+            segment: false,
             in_use: true,
             deleting: false,
         };

@@ -123,6 +123,7 @@ mod tests {
             aliases: Vec::new(),
             ports: Vec::new(),
             default_route: false,
+            fenced: false,
             deleting: true,
         };
         for (observed, there) in [(published(own), true), (published(other), false), (Observed::default(), false)] {

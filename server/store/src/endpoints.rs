@@ -15,7 +15,7 @@ macro_rules! select {
             "SELECT e.id, e.sandbox_id, e.network_id, e.position, e.interface, e.mac, e.spec, e.deleting, ",
             "(SELECT json_group_object(p.name, json_object('protocol', p.protocol, 'host_address', p.host_address, ",
             "'published', p.published, 'target', p.target, 'count', p.count, 'direct', json(CASE WHEN p.direct THEN 'true' ELSE 'false' END))) FROM port AS p WHERE p.endpoint_id = e.id), ",
-            "n.name, n.driver, s.name FROM endpoint AS e CROSS JOIN network AS n CROSS JOIN sandbox AS s ",
+            "n.name, n.driver, n.scope, s.name FROM endpoint AS e CROSS JOIN network AS n CROSS JOIN sandbox AS s ",
             "WHERE n.id = e.network_id AND s.id = e.sandbox_id AND ",
             $rest
         )
@@ -35,6 +35,7 @@ pub(crate) fn row(columns: &mut Columns<'_>) -> Result<EndpointRow, Error> {
         ports: columns.json()?,
         network_name: columns.plain()?,
         driver: columns.driver()?,
+        scope: columns.scope()?,
         sandbox_name: columns.plain()?,
     })
 }

@@ -13,7 +13,7 @@ use netloom_model::{EndpointId, LeaseId, NetworkId, SandboxId, Timestamp};
 
 use crate::column::{self, Columns};
 use crate::error::Error;
-use crate::row::LeaseRow;
+use crate::row::{FenceRow, LeaseRow};
 use crate::tx::{ReadTx, Statement, WriteTx, sql};
 
 pub(crate) use history::holdings;
@@ -29,7 +29,8 @@ macro_rules! select {
             "l.owner_name, l.node, l.endpoint_id, l.key, l.spec, l.until, l.revision, l.spec_revision, l.created_at, l.updated_at, ",
             "n.name, p.key, p.prefix_length, p.gateway, ",
             "CASE l.state WHEN 'orphaned' THEN (SELECT s.orphaned FROM sandbox AS s WHERE s.id = l.owner_id) END, ",
-            "CASE l.state WHEN 'orphaned' THEN (SELECT s.orphaned_at FROM sandbox AS s WHERE s.id = l.owner_id) END ",
+            "CASE l.state WHEN 'orphaned' THEN (SELECT s.orphaned_at FROM sandbox AS s WHERE s.id = l.owner_id) END, ",
+            "CASE l.state WHEN 'releasing' THEN (SELECT json_array(f.hostname, f.seconds, f.until) FROM fence AS f WHERE f.node = l.node) END ",
             "FROM lease AS l CROSS JOIN network AS n CROSS JOIN pool AS p ",
             "WHERE n.id = l.network_id AND p.id = l.pool_id",
             $rest
@@ -66,7 +67,7 @@ macro_rules! count {
 }
 
 pub(crate) fn row(columns: &mut Columns<'_>) -> Result<LeaseRow, Error> {
-    Ok(LeaseRow {
+    let mut row = LeaseRow {
         id: columns.parsed()?,
         network_id: columns.parsed()?,
         pool_id: columns.plain()?,
@@ -89,7 +90,17 @@ pub(crate) fn row(columns: &mut Columns<'_>) -> Result<LeaseRow, Error> {
         prefix_length: columns.small()?,
         gateway: columns.address_option()?,
         orphaned: columns.orphaned()?,
-    })
+        fence: None,
+    };
+    let fence = columns.json_option::<(String, u32, i64)>()?;
+    let node = row.owner.node;
+    row.fence = fence.map(|(hostname, seconds, until)| FenceRow {
+        node,
+        hostname,
+        seconds,
+        until: Timestamp::from_millis(until),
+    });
+    Ok(row)
 }
 
 fn owner(columns: &mut Columns<'_>) -> Result<Owner, Error> {

@@ -28,6 +28,7 @@ pub mod draft;
 pub mod endpoints;
 pub mod error;
 pub mod events;
+pub mod fences;
 pub mod free_ranges;
 pub mod idempotency_keys;
 pub mod integrity;
@@ -67,9 +68,9 @@ pub use query::{
 };
 pub use replica::ReplicaRow;
 pub use row::{
-    AttachmentRow, EndpointRow, IdempotencyKeyRow, JoinTokenRow, KeyScope, LeaseRow, MembershipRow, NetworkRow,
-    NewAudit, NewEvent, NewSession, NodeRow, Orphaned, PlanRow, PoolRow, SandboxRow, SessionRow, SwarmRow, TokenRow,
-    WithFree,
+    AttachmentRow, EndpointRow, FenceRow, IdempotencyKeyRow, JoinTokenRow, KeyScope, LeaseRow, MembershipRow,
+    NetworkRow, NewAudit, NewEvent, NewSession, NodeRow, Orphaned, PlanRow, PoolRow, SandboxRow, SessionRow, SwarmRow,
+    TokenRow, WithFree,
 };
 pub use store::Store;
 pub use tx::{ReadTx, WriteTx, statements_made};

@@ -143,18 +143,20 @@ pub async fn insert(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error>
     Ok(())
 }
 
-/// Writes what can change of a network: spec with its labels, its revision and the spec's, time.
+/// Writes what can change of a network: spec with its labels, the link that it is on here, its revision and the spec's, time.
 ///
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn update(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error> {
-    let statement =
-        sql("UPDATE network SET spec = $2, revision = $3, spec_revision = $5, updated_at = $4 WHERE id = $1")
-            .bind(row.id.to_string())
-            .bind(column::json(&row.spec)?)
-            .bind(column::integer(row.revision))
-            .bind(row.updated_at.millis())
-            .bind(column::integer(row.spec_revision));
+    let statement = sql(
+        "UPDATE network SET spec = $2, revision = $3, spec_revision = $5, updated_at = $4, parent = $6 WHERE id = $1",
+    )
+    .bind(row.id.to_string())
+    .bind(column::json(&row.spec)?)
+    .bind(column::integer(row.revision))
+    .bind(row.updated_at.millis())
+    .bind(column::integer(row.spec_revision))
+    .bind(row.parent.clone());
     tx.change_one(statement).await?;
     labels::NETWORK.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await
 }
@@ -306,6 +308,11 @@ pub async fn of_scope(tx: &mut ReadTx<'_>, scope: Scope) -> Result<Vec<NetworkRo
 pub async fn extent(tx: &mut ReadTx<'_>, scope: Scope) -> Result<(u64, u64), Error> {
     let statement = sql("SELECT COUNT(*), COALESCE(MAX(revision), 0) FROM network WHERE scope = $1");
     tx.only(statement.bind(scope.as_str()), |c| Ok((c.count()?, c.count()?))).await
+}
+
+/// Whether the swarm has a network on a segment that is not Netloom's.
+pub async fn has_segments(tx: &mut ReadTx<'_>) -> Result<bool, Error> {
+    tx.only(sql("SELECT EXISTS (SELECT 1 FROM network WHERE scope = 'swarm' AND vni IS NULL)"), |c| c.plain()).await
 }
 
 /// Every network, by name.

@@ -15,7 +15,7 @@ macro_rules! select {
         concat!(
             "SELECT n.id, n.role, n.spec, n.hostname, n.address, n.version, n.fingerprint, n.former_fingerprint, n.used, ",
             "n.certificate_issued_at, n.certificate_expires_at, n.readmission_asked_at, n.readmission_until, n.last_seen, ",
-            "n.down_at, n.revision, n.spec_revision, n.created_at, n.updated_at, n.joined_by FROM node AS n ",
+            "n.down_at, n.revision, n.spec_revision, n.created_at, n.updated_at, n.joined_by, n.segment_fence FROM node AS n ",
             $rest
         )
     };
@@ -43,6 +43,7 @@ fn row(columns: &mut Columns<'_>) -> Result<NodeRow, Error> {
         created_at: columns.time()?,
         updated_at: columns.time()?,
         joined_by: columns.parsed_option()?,
+        segment_fence: columns.small()?,
     })
 }
 
@@ -50,12 +51,12 @@ fn row(columns: &mut Columns<'_>) -> Result<NodeRow, Error> {
 pub async fn set(tx: &mut WriteTx<'_>, row: &NodeRow) -> Result<(), Error> {
     let statement = sql("INSERT INTO node (id, role, spec, hostname, address, version, fingerprint, former_fingerprint, used,
         certificate_issued_at, certificate_expires_at, readmission_asked_at, readmission_until, last_seen, down_at, revision,
-        spec_revision, created_at, updated_at, joined_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+        spec_revision, created_at, updated_at, joined_by, segment_fence)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
         ON CONFLICT (id) DO UPDATE SET role = $2, spec = $3, hostname = $4, address = $5, version = $6, fingerprint = $7,
         former_fingerprint = $8, used = $9, certificate_issued_at = $10, certificate_expires_at = $11, readmission_asked_at = $12,
         readmission_until = $13, last_seen = $14, down_at = $15, revision = $16, spec_revision = $17, created_at = $18,
-        updated_at = $19, joined_by = $20")
+        updated_at = $19, joined_by = $20, segment_fence = $21")
     .bind(row.id.to_string())
     .bind(row.role.as_str())
     .bind(column::json(&row.spec)?)
@@ -75,7 +76,8 @@ pub async fn set(tx: &mut WriteTx<'_>, row: &NodeRow) -> Result<(), Error> {
     .bind(column::integer(row.spec_revision))
     .bind(row.created_at.millis())
     .bind(row.updated_at.millis())
-    .bind(row.joined_by.map(|token| token.to_string()));
+    .bind(row.joined_by.map(|token| token.to_string()))
+    .bind(i64::from(row.segment_fence));
     tx.write(statement);
     labels::NODE.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await
 }

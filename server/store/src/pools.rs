@@ -144,7 +144,7 @@ pub async fn all_spans(tx: &mut ReadTx<'_>) -> Result<Vec<Span>, Error> {
 /// The subnets of the pools of networks that are this host's alone, lowest first: those of a swarm's networks are not among them.
 pub async fn local_subnets(tx: &mut ReadTx<'_>) -> Result<Vec<IpNet>, Error> {
     let statement = sql("SELECT pool.low, pool.prefix_length FROM pool JOIN network ON network.id = pool.network_id \
-                         WHERE network.vni IS NULL ORDER BY pool.high");
+                         WHERE network.scope = 'local' ORDER BY pool.high");
     tx.rows(statement, |c| c.subnet()).await
 }
 

@@ -8,8 +8,8 @@ use crate::order::Place;
 use crate::query::{AuditQuery, LeaseQuery, PoolQuery};
 use crate::tx::ReadTx;
 use crate::{
-    access, attachments, audit, endpoints, events, idempotency_keys, join_tokens, leases, networks, nodes, plans,
-    pools, replica, sandboxes, swarm,
+    access, attachments, audit, endpoints, events, fences, idempotency_keys, join_tokens, leases, networks, nodes,
+    plans, pools, replica, sandboxes, swarm,
 };
 
 /// Rows read at once.
@@ -34,6 +34,8 @@ pub(crate) async fn check(tx: &mut ReadTx<'_>) -> Result<(), Error> {
     table("join_token", join_tokens::all(tx)).await?;
     table("attachment", attachments::all(tx)).await?;
     table("replica", replica::get(tx)).await?;
+    table("fence", fences::all(tx)).await?;
+    table("renewal", fences::renewal(tx)).await?;
     let mut query = LeaseQuery { limit: PAGE, ..LeaseQuery::default() };
     while let Some(last) = table("lease", leases::list(tx, &query)).await?.pop() {
         query.after = Some(Place::of_lease(query.order, &last));

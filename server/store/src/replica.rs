@@ -46,7 +46,7 @@ pub fn set(tx: &mut WriteTx<'_>, row: ReplicaRow) {
 
 /// Forgets that anything was copied; the rows are the caller's to remove.
 pub fn clear(tx: &mut WriteTx<'_>) {
-    tx.write(sql("DELETE FROM replica; DELETE FROM attachment"));
+    tx.write(sql("DELETE FROM replica; DELETE FROM attachment; DELETE FROM renewal"));
 }
 
 /// Writes a network of the manager's, in the place of the one of this ID if there is one. Its name may be another here.
@@ -56,7 +56,7 @@ pub fn clear(tx: &mut WriteTx<'_>) {
 pub async fn put_network(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), Error> {
     let statement = sql("INSERT INTO network (id, name, driver, scope, node, predefined, deleting, parent, spec, revision, spec_revision, created_at, updated_at, vni)
         VALUES ($1, $2, $3, 'swarm', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-        ON CONFLICT (id) DO UPDATE SET name = $2, node = $4, deleting = $6, spec = $8, revision = $9, spec_revision = $10, updated_at = $12")
+        ON CONFLICT (id) DO UPDATE SET name = $2, node = $4, deleting = $6, parent = $7, spec = $8, revision = $9, spec_revision = $10, updated_at = $12")
     .bind(row.id.to_string())
     .bind(row.name.clone())
     .bind(row.driver.as_str())

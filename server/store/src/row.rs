@@ -19,7 +19,7 @@ use netloom_model::token::Role;
 use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, NodeId, PlanId, SandboxId, Timestamp, TokenId};
 use serde_json::{Map, Value};
 
-pub use swarm::{JoinTokenRow, MembershipRow, NodeRow, SwarmRow};
+pub use swarm::{FenceRow, JoinTokenRow, MembershipRow, NodeRow, SwarmRow};
 
 /// A network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct NetworkRow {
     pub predefined: bool,
     /// Whether it is being removed.
     pub deleting: bool,
-    /// The host's link that a macvlan network is on.
+    /// The host's link that the network is on here and that is not Netloom's: a macvlan's parent, a bridge that is not managed.
     pub parent: Option<String>,
     /// What the user wrote.
     pub spec: NetworkSpec,
@@ -132,6 +132,8 @@ pub struct LeaseRow {
     pub gateway: Option<IpAddr>,
     /// Why and since when its holder is gone, on a lease in state `orphaned` (joined).
     pub orphaned: Option<Orphaned>,
+    /// The node that was removed while it had the address, on a lease in state `releasing` that waits for that node (joined).
+    pub fence: Option<FenceRow>,
 }
 
 /// A sandbox's place on a network of the swarm, whichever node it is on.
@@ -203,7 +205,7 @@ pub struct SandboxRow {
     pub updated_at: Timestamp,
 }
 
-/// An endpoint. `network_name`, `driver` and `sandbox_name` are joined when it is read and ignored when it is written.
+/// An endpoint. `network_name`, `driver`, `scope` and `sandbox_name` are joined when it is read and ignored when it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointRow {
     /// ID.
@@ -228,6 +230,8 @@ pub struct EndpointRow {
     pub network_name: String,
     /// The network's driver (joined).
     pub driver: Driver,
+    /// Whose the network is (joined).
+    pub scope: Scope,
     /// The sandbox's name (joined).
     pub sandbox_name: String,
 }

@@ -175,13 +175,14 @@ impl Worker<'_> {
 
 impl Session {
     async fn report(&mut self, said: Heartbeat) -> Result<HeartbeatAnswer, AskError> {
-        let Heartbeat { hello, facts, subnets, attachments, released } = said;
+        let Heartbeat { hello, facts, subnets, attachments, released, segment_fence_seconds } = said;
         let report = Heartbeat {
             hello,
             facts: facts.clone().filter(|_| facts != self.facts),
             subnets: subnets.clone().filter(|_| subnets != self.subnets),
             attachments,
             released,
+            segment_fence_seconds,
         };
         let answer = self.link.ask("heartbeat", &report).await?;
         (self.facts, self.subnets) = (facts, subnets);

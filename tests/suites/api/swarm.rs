@@ -64,7 +64,7 @@ fn a_swarm_is_made_once_and_shows_its_token_once() {
     );
     let settings = json!({
         "name": "lab", "default_address_pools": ["10.0.0.0/8"], "subnet_size": 24, "data_path_port": 4789,
-        "task_history_limit": 5, "certificate_validity_hours": 2160,
+        "task_history_limit": 5, "certificate_validity_hours": 2160, "segment_fence_seconds": 60,
     });
     assert_eq!(shown["status"]["settings"], settings, "Docker's");
     let info = client.get("info").is(200);
@@ -101,6 +101,7 @@ fn settings_change_under_a_tag() {
         (json!({"default_address_pools": ["10.0.0.1/8"]}), "/default_address_pools/0"),
         (json!({"default_address_pools": "10.0.0.0/8"}), "/default_address_pools"),
         (json!({"certificate_validity_hours": 0}), "/certificate_validity_hours"),
+        (json!({"segment_fence_seconds": 14}), "/segment_fence_seconds"),
         (json!({"name": "a b"}), "/name"),
         (json!({"pools": []}), "/pools"),
     ] {

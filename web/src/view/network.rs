@@ -4,7 +4,7 @@ use askama::Template;
 use netloom_control::command::Page;
 use netloom_model::lease::Lease;
 use netloom_model::net::{Family, parse_span};
-use netloom_model::network::{Driver, GatewayMode, Network, PoolStatus};
+use netloom_model::network::{Driver, GatewayMode, Network, NetworkNode, ParentState, PoolStatus};
 use netloom_model::sandbox::Sandbox;
 
 use super::chip::Chip;
@@ -142,6 +142,11 @@ fn facts(network: &Network) -> Vec<(&'static str, String)> {
     if spec.driver == Driver::Bridge {
         facts.extend(bridge_facts(network));
     }
+    facts.extend(network.status.nodes.iter().map(on_node));
+    if network.status.nodes.is_empty() {
+        let parents = spec.parents.iter().flatten();
+        facts.extend(parents.map(|(node, link)| ("On another link", format!("{link} on {node}"))));
+    }
     facts.extend(spec.mtu.map(|mtu| ("MTU", format!("{mtu} bytes"))));
     facts.push(("Internal", if spec.internal == Some(true) { "yes, no way out" } else { "no" }.to_owned()));
     facts.push(("Deletion protection", on(spec.deletion_protection == Some(true))));
@@ -149,6 +154,15 @@ fn facts(network: &Network) -> Vec<(&'static str, String)> {
     facts.push(("Endpoints", format::count(network.status.endpoints)));
     facts.push(("Revision", format::count(network.revision)));
     facts
+}
+
+/// By which link a node is on the network.
+fn on_node(node: &NetworkNode) -> (&'static str, String) {
+    let trouble = match node.state {
+        ParentState::Up => String::new(),
+        state => format!(", which is {}", state.as_str()),
+    };
+    ("On a node by", format!("{}: {}{trouble}", node.hostname, node.parent))
 }
 
 /// What is set of a bridge network.

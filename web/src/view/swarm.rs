@@ -93,6 +93,14 @@ impl Member {
     }
 }
 
+/// When links on segments are taken down.
+fn fence(seconds: u32) -> String {
+    match seconds {
+        0 => "never".to_owned(),
+        seconds => format!("{} without the manager", format::counted(seconds.into(), "second", "seconds")),
+    }
+}
+
 fn settings(swarm: &Swarm) -> Vec<(&'static str, String)> {
     let settings = &swarm.status.settings;
     let hours = settings.certificate_validity_hours;
@@ -105,6 +113,7 @@ fn settings(swarm: &Swarm) -> Vec<(&'static str, String)> {
         ("Data path port", format!("UDP {}", settings.data_path_port)),
         ("Task history", format!("{} of each replica", format::count(settings.task_history_limit.into()))),
         ("Certificates hold", validity),
+        ("Fence on segments", fence(settings.segment_fence_seconds)),
     ]
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn network(n: u8, in_use: bool) -> AssignedNetwork {
         bridge: Some(AssignedBridge::default()),
         macvlan: None,
         overlay: None,
+        segment: false,
         in_use,
         deleting: false,
     }
@@ -43,6 +44,7 @@ fn publisher(n: u8, host_address: IpAddr) -> AssignedSandbox {
         aliases: Vec::new(),
         ports: vec![port],
         default_route: true,
+        fenced: false,
         deleting: false,
     };
     AssignedSandbox {

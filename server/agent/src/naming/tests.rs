@@ -15,6 +15,7 @@ fn network(number: u8, subnet: &str) -> AssignedNetwork {
         bridge: Some(AssignedBridge::default()),
         macvlan: None,
         overlay: None,
+        segment: false,
         in_use: false,
         deleting: false,
     }

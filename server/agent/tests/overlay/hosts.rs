@@ -292,6 +292,7 @@ pub(crate) fn network(number: u8, host: u8, underlay: &str) -> AssignedNetwork {
             vtep: vtep(host),
             vteps: [vtep(3 - host)].into(),
         }),
+        segment: false,
         in_use: true,
         deleting: false,
     }
@@ -324,6 +325,7 @@ pub(crate) fn sandbox(number: u8, on: u8) -> AssignedSandbox {
             aliases: Vec::new(),
             ports: Vec::new(),
             default_route: true,
+            fenced: false,
             deleting: false,
         }],
     }

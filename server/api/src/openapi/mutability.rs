@@ -53,14 +53,14 @@ pub(super) fn add(document: &mut Value) {
 fn of(schema: &str, property: &str) -> Mutability {
     match (schema, property) {
         ("MacvlanWrite" | "OverlayWrite", _)
-        | ("NetworkWrite", "name" | "driver" | "internal" | "mtu" | "macvlan" | "overlay")
+        | ("NetworkWrite", "name" | "driver" | "scope" | "internal" | "mtu" | "macvlan" | "overlay")
         | ("PoolWrite", "family" | "subnet" | "prefix_length" | "gateway")
         | ("BridgeWrite", "interface_name" | "managed" | "probe")
         | ("SandboxWrite", "name" | "netns" | "pid")
         | ("AttachmentWrite", "address4" | "address6" | "mac" | "interface")
         | ("LeaseWrite", "key" | "address" | "pool") => Mutability::Immutable,
         ("NetworkWrite", "pools") => Mutability::AddOnly,
-        ("NetworkWrite", "bridge")
+        ("NetworkWrite", "bridge" | "parents")
         | ("PoolWrite", "range")
         | ("BridgeWrite", "gateway_mode4" | "gateway_mode6")
         | ("SandboxWrite", "networks") => Mutability::Restricted,

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use netloom_model::facts::Facts;
 use netloom_model::invalid::Code;
 use netloom_model::network::{BRIDGE_PORTS_MAX, NetworkSpec};
 use netloom_model::{Invalid, NodeId};
@@ -17,6 +16,7 @@ use crate::config::Config;
 use crate::control::Inner;
 use crate::error::{Error, ErrorKind};
 use crate::journal::network_ref;
+use crate::segment::hosts::{Hosts, Surroundings};
 use crate::validate::network::bridge::INTERFACE_NAME;
 use crate::validate::pool;
 use crate::validate::sandbox::entry;
@@ -66,14 +66,17 @@ pub(crate) fn check_room(network: &NetworkRow, endpoints: u64) -> Result<(), Err
 /// What a subnet is cut with: the host as it is now, and where subnets are cut from.
 #[derive(Debug)]
 pub(crate) struct Ground {
-    facts: Facts,
+    surroundings: Surroundings,
     config: Config,
 }
 
 impl Inner {
     /// What a subnet is cut with, by a fresh look at the host.
     pub(crate) async fn ground(&self) -> Result<Arc<Ground>, Error> {
-        Ok(Arc::new(Ground { facts: self.host_facts().await?, config: self.config.clone() }))
+        let facts = self.host_facts().await?;
+        let hosts = Hosts::alone(self.store.node_id(), facts.clone());
+        let surroundings = Surroundings { all: facts.clone(), beside: facts, hosts };
+        Ok(Arc::new(Ground { surroundings, config: self.config.clone() }))
     }
 }
 
@@ -99,12 +102,12 @@ pub(crate) async fn first_pool(
     ground: Option<&Ground>,
     stamp: Stamp,
 ) -> Result<Vec<WithFree>, Error> {
-    let Some(Ground { facts, config }) = ground else {
+    let Some(Ground { surroundings, config }) = ground else {
         let mut error = Error::new(ErrorKind::Internal, "internal", "a pool was to be made without a look at the host");
         error.source = Some(Box::new(NoGround));
         return Err(error);
     };
-    let adding = Adding { node, network, facts, config, stamp };
+    let adding = Adding { node, network, surroundings, config, stamp };
     match add_pools(tx, &adding, &pool::first(), 0).await {
         Ok(()) => Ok(pools::with_lowest_free(tx, network.id).await?),
         // The field that it names is none of a sandbox's.

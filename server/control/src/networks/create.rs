@@ -24,6 +24,7 @@ use crate::overlay::network as overlay;
 use crate::plans::command::PlannedCommand;
 use crate::principal::{Authorized, Context};
 use crate::run::Run;
+use crate::segment::hosts::Surroundings;
 use crate::settle::{Deadline, Settled};
 use crate::validate::network as validate;
 use crate::validate::pool::WantedPool;
@@ -64,7 +65,7 @@ impl Control {
             _ => Facts::default(),
         };
         let pools = validate::create(&spec, Some(&facts))?;
-        let facts = if spec.driver == Driver::Overlay { overlay::everywhere(facts, self.hosts()) } else { facts };
+        let surroundings = self.surroundings(&spec, facts);
         let id = NetworkId::from_random(run.dice().draw()?);
         let _turn = self.inner.queues.turn(Key::Network(id), &deadline).await?;
         let job = Create {
@@ -72,7 +73,7 @@ impl Control {
             node: self.inner.store.node_id(),
             spec,
             pools,
-            facts,
+            surroundings,
             config: self.inner.config.clone(),
             actor: Actor::from(&context),
             dry_run: run.dry_run,
@@ -115,7 +116,7 @@ struct Create {
     node: NodeId,
     spec: NetworkSpec,
     pools: Vec<WantedPool>,
-    facts: Facts,
+    surroundings: Surroundings,
     config: Config,
     actor: Actor,
     dry_run: bool,
@@ -133,6 +134,10 @@ impl Job for Create {
         bridge::check_name(tx, &self.spec).await?;
         let overlay = match self.spec.driver {
             Driver::Overlay => Some(overlay::settle(tx, self.node, &self.spec, &self.pools, &self.config).await?),
+            _ if self.spec.scope() == Scope::Swarm => {
+                overlay::check_manager(tx, self.node, &self.spec).await?;
+                None
+            }
             _ => None,
         };
         let now = now();
@@ -140,12 +145,12 @@ impl Job for Create {
             id: self.id,
             name: self.spec.name.clone(),
             driver: self.spec.driver,
-            scope: if overlay.is_some() { Scope::Swarm } else { Scope::Local },
+            scope: self.spec.scope(),
             node: self.node,
             vni: overlay.as_ref().map(|settled| settled.vni),
             predefined: false,
             deleting: false,
-            parent: self.spec.parent().map(str::to_owned),
+            parent: self.spec.parent_on(self.node, &self.surroundings.hosts.own.hostname).map(str::to_owned),
             spec: self.spec.clone(),
             revision: 0,
             spec_revision: 0,
@@ -164,7 +169,7 @@ impl Job for Create {
         let adding = Adding {
             node: self.node,
             network: &row,
-            facts: &self.facts,
+            surroundings: &self.surroundings,
             config,
             stamp: Stamp { revision: row.revision, now },
         };
@@ -182,7 +187,7 @@ impl Job for Create {
 pub(crate) struct Adding<'a> {
     pub(crate) node: NodeId,
     pub(crate) network: &'a NetworkRow,
-    pub(crate) facts: &'a Facts,
+    pub(crate) surroundings: &'a Surroundings,
     pub(crate) config: &'a Config,
     pub(crate) stamp: Stamp,
 }
@@ -195,15 +200,16 @@ pub(crate) async fn add_pools(
     wanted: &[WantedPool],
     first_position: u32,
 ) -> Result<(), Error> {
+    let Surroundings { all, beside, hosts } = to.surroundings;
     // Given subnets first: an automatic one must keep clear of them, wherever its key sorts.
     let given: Vec<IpNet> = wanted.iter().filter_map(|pool| pool.subnet).collect();
     for (position, pool) in (first_position..).zip(wanted) {
         let subnet = match pool.subnet {
             Some(subnet) => {
-                overlap::check(tx, subnet, to.facts, to.network.parent.as_deref()).await?;
+                overlap::check(tx, subnet, beside, to.network.parent.as_deref()).await?;
                 subnet
             }
-            None => overlap::cut(tx, to.config, pool, to.facts, &given).await?,
+            None => overlap::cut(tx, to.config, pool, all, &given).await?,
         };
         let mut row = PoolRow {
             id: 0,
@@ -216,7 +222,7 @@ pub(crate) async fn add_pools(
             automatic: pool.subnet.is_none(),
         };
         row.id = pools::insert(tx, &row).await?;
-        let own = fixed::wanted(to.node, to.network, &row, &pool.reserved, to.facts);
+        let own = fixed::wanted(to.node, to.network, &row, &pool.reserved, hosts);
         fixed::apply(tx, to.network, &row, &[], &own, to.stamp).await?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use netloom_ipam::spans;
-use netloom_model::facts::Facts;
+use netloom_model::facts::HostRoute;
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
 use netloom_model::net::{Span, from_number, to_number, usable};
 use netloom_model::{NodeId, Timestamp};
@@ -13,6 +13,7 @@ use netloom_store::{LeaseQuery, LeaseRow, NetworkRow, Place, PoolRow, ReadTx, Wr
 
 use crate::allocation::{self, NewLease};
 use crate::error::Error;
+use crate::segment::hosts::Hosts;
 
 /// The leases a pool should have of its own, by address.
 pub(crate) type Fixed = BTreeMap<IpAddr, (LeaseKind, Owner)>;
@@ -24,9 +25,9 @@ pub(crate) fn wanted(
     network: &NetworkRow,
     pool: &PoolRow,
     reserved: &[(String, Span)],
-    facts: &Facts,
+    hosts: &Hosts,
 ) -> Fixed {
-    let mut fixed = of_host(node, network, pool, facts);
+    let mut fixed = of_host(network, pool, hosts);
     let own =
         |name: &str| Owner { kind: OwnerKind::Network, id: Some(network.id.to_string()), name: name.to_owned(), node };
     for (name, span) in reserved {
@@ -41,27 +42,32 @@ pub(crate) fn wanted(
     fixed
 }
 
-/// What the host has inside a pool of a network on one of its links: addresses there, the router behind it, nameservers.
-pub(crate) fn of_host(node: NodeId, network: &NetworkRow, pool: &PoolRow, facts: &Facts) -> Fixed {
-    let Some(parent) = &network.parent else { return Fixed::new() };
+/// What the hosts have inside a pool of a network on one of their links: addresses there, the router behind it, nameservers. What one host has
+/// wins over what another calls its router, and that over its nameserver.
+pub(crate) fn of_host(network: &NetworkRow, pool: &PoolRow, hosts: &Hosts) -> Fixed {
+    let on = hosts.of(network);
+    if on.is_empty() {
+        return Fixed::new();
+    }
     let usable = usable(pool.subnet);
     let mut fixed = Fixed::new();
-    let mut add = |address: IpAddr, name: &str| {
+    let mut add = |address: IpAddr, name: &str, node: NodeId| {
         if usable.contains(address) {
             let owner = Owner { kind: OwnerKind::Host, id: None, name: name.to_owned(), node };
             fixed.insert(address, (LeaseKind::Host, owner));
         }
     };
-    for address in &facts.nameservers {
-        add(*address, "nameserver");
+    for host in &on {
+        host.facts.nameservers.iter().for_each(|address| add(*address, "nameserver", host.node));
     }
-    for route in facts.routes.iter().filter(|r| r.is_default() && r.interface.as_ref() == Some(parent)) {
-        if let Some(router) = route.gateway {
-            add(router, "router");
-        }
+    for host in &on {
+        let through = |route: &&HostRoute| route.is_default() && route.interface.as_deref() == Some(host.parent);
+        let routers = host.facts.routes.iter().filter(through).filter_map(|route| route.gateway);
+        routers.for_each(|router| add(router, "router", host.node));
     }
-    for address in facts.link(parent).into_iter().flat_map(|link| &link.addresses) {
-        add(address.addr(), parent);
+    for host in &on {
+        let addresses = host.facts.link(host.parent).into_iter().flat_map(|link| &link.addresses);
+        addresses.for_each(|address| add(address.addr(), host.parent, host.node));
     }
     fixed
 }
@@ -176,7 +182,7 @@ async fn take(tx: &mut WriteTx<'_>, pool_id: i64, span: Span) -> Result<Vec<Leas
 mod tests {
     use super::*;
     use netloom_model::NetworkId;
-    use netloom_model::facts::{HostLink, HostRoute};
+    use netloom_model::facts::{Facts, HostLink, HostRoute};
     use netloom_model::network::{Driver, Scope};
 
     fn network() -> NetworkRow {
@@ -247,7 +253,8 @@ mod tests {
             automatic: false,
         };
         let reserved = [("low".to_owned(), span("192.168.122.0/30")), ("dns".to_owned(), span("192.168.122.53"))];
-        let fixed = wanted(NodeId::from_random([0; 16]), &network(), &pool, &reserved, &facts());
+        let node = NodeId::from_random([0; 16]);
+        let fixed = wanted(node, &network(), &pool, &reserved, &Hosts::alone(node, facts()));
         let words: Vec<String> =
             fixed.iter().map(|(a, (kind, owner))| format!("{a} {} {}", kind.as_str(), owner.name)).collect();
         assert_eq!(

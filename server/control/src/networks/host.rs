@@ -3,22 +3,27 @@
 //!
 //! What must not live here: which of the host's addresses count (`fixed`), and looking at the host (the node).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use netloom_model::NodeId;
 use netloom_model::facts::Facts;
 use netloom_model::lease::LeaseState;
-use netloom_store::{LeaseRow, WriteTx, free_ranges, leases, networks, pools};
+use netloom_store::{LeaseRow, NetworkRow, WriteTx, free_ranges, leases, networks, pools};
 
 use super::fixed::{self, Stamp};
 use crate::allocation::{self, NewLease};
 use crate::error::Error;
+use crate::segment::hosts::Hosts;
 
 /// What is known of the host. Transactions read it when they run, so that none of them goes by an older look than the
 /// refresh that was committed before it.
 #[derive(Default)]
 pub(crate) struct Host {
     facts: Mutex<Option<Arc<Facts>>>,
+    /// What other nodes said that their hosts have, on a manager.
+    others: Mutex<BTreeMap<NodeId, Arc<Facts>>>,
     /// One refresh at a time, until its findings are taken in.
     pub(crate) turn: tokio::sync::Mutex<()>,
 }
@@ -39,6 +44,32 @@ impl Host {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn others(&self) -> MutexGuard<'_, BTreeMap<NodeId, Arc<Facts>>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What another node's host has now; answers what it had.
+    pub(crate) fn set_other(&self, node: NodeId, facts: Facts) -> Option<Arc<Facts>> {
+        self.others().insert(node, Arc::new(facts))
+    }
+
+    /// Forgets another node's host; answers what it had.
+    pub(crate) fn forget_other(&self, node: NodeId) -> Option<Arc<Facts>> {
+        self.others().remove(&node)
+    }
+
+    /// Forgets all other hosts: the swarm ended.
+    pub(crate) fn forget_others(&self) {
+        self.others().clear();
+    }
+
+    /// All that is known of hosts, from this node's; none before the first look.
+    pub(crate) fn hosts(&self, node: NodeId) -> Option<Hosts> {
+        let own = self.facts()?;
+        let others = self.others().iter().map(|(node, facts)| (*node, Arc::clone(facts))).collect();
+        Some(Hosts { node, own, others })
+    }
+
     /// Ends leases. Answers which of the addresses the host has: where it does in that network, it has the lease from now on.
     pub(crate) async fn let_go(
         &self,
@@ -48,31 +79,25 @@ impl Host {
     ) -> Result<Vec<IpAddr>, Error> {
         allocation::release(tx, leases, stamp.now).await?;
         let mut of_host = Vec::new();
-        let Some(facts) = self.facts() else { return Ok(of_host) };
-        for lease in leases.iter().filter(|lease| has(&facts, lease.address)) {
-            take(tx, lease, &facts, stamp).await?;
+        let Some(hosts) = self.hosts(tx.node()) else { return Ok(of_host) };
+        for lease in leases.iter().filter(|lease| hosts.may_have(lease.address)) {
+            take(tx, lease, &hosts, stamp).await?;
             of_host.push(lease.address);
         }
         Ok(of_host)
     }
 }
 
-/// Whether the address is anything of the host's: a cheap question, for what is nearly always not so.
-fn has(facts: &Facts, address: IpAddr) -> bool {
-    facts.nameservers.contains(&address)
-        || facts.routes.iter().any(|route| route.gateway == Some(address))
-        || facts.has_address(address)
-}
-
-/// Gives the host the address that was just let go, if it has it where this network is.
-async fn take(tx: &mut WriteTx<'_>, former: &LeaseRow, facts: &Facts, stamp: Stamp) -> Result<(), Error> {
-    let Some(network) = networks::by_id(tx, former.network_id).await?.filter(|row| !row.deleting) else {
+/// Gives a host the address that was just let go, if it has it where this network is. Of a copied network that is the manager's to say.
+async fn take(tx: &mut WriteTx<'_>, former: &LeaseRow, hosts: &Hosts, stamp: Stamp) -> Result<(), Error> {
+    let stays = |row: &NetworkRow| !row.deleting && !row.is_replica(hosts.node);
+    let Some(network) = networks::by_id(tx, former.network_id).await?.filter(stays) else {
         return Ok(());
     };
     let all = pools::of_networks(tx, &[network.id]).await?;
     let Some(pool) = all.iter().find(|pool| pool.id == former.pool_id) else { return Ok(()) };
     let address = former.address;
-    let Some((kind, owner)) = fixed::of_host(former.owner.node, &network, pool, facts).remove(&address) else {
+    let Some((kind, owner)) = fixed::of_host(&network, pool, hosts).remove(&address) else {
         return Ok(());
     };
     let Some(free) = free_ranges::containing(tx, pool.id, address).await? else { return Ok(()) };

@@ -100,6 +100,8 @@ async fn describe(tx: &mut WriteTx<'_>, row: NetworkRow, description: &str, now:
 /// A spec with nothing but a description.
 pub(crate) fn spec(name: &str, driver: Driver, description: &str) -> NetworkSpec {
     NetworkSpec {
+        scope: None,
+        parents: None,
         name: name.to_owned(),
         driver,
         description: Some(description.to_owned()),

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
-use netloom_model::facts::Facts;
 use netloom_model::invalid::Code;
 use netloom_model::net::{Family, to_number};
 use netloom_model::network::{BRIDGE_PORTS_MAX, Driver, Network, NetworkSpec};
@@ -32,6 +31,8 @@ use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
 use crate::run::Run;
+use crate::segment::hosts::Surroundings;
+use crate::segment::parents;
 use crate::settle::{Deadline, Settled};
 use crate::validate::network as validate;
 use crate::validate::pool::{POOLS_MAX, WantedPool, at};
@@ -72,14 +73,16 @@ impl Control {
         let deadline = Deadline::new(run.wait);
         let id = self.network_id(&reference).await?;
         let _turn = self.inner.queues.turn(Key::Network(id), &deadline).await?;
-        let facts =
-            if self.touches_pools(id, &edit).await? { self.inner.host_facts().await? } else { Facts::default() };
+        let surroundings = match self.touches_pools(id, &edit).await? {
+            Some(spec) => self.surroundings(&spec, self.inner.host_facts().await?),
+            None => Surroundings::unknown(self.node_id()),
+        };
         let job = Update {
             id,
             node: self.inner.store.node_id(),
             edit,
             precondition: run.precondition.clone(),
-            facts,
+            surroundings,
             config: self.inner.config.clone(),
             actor: Actor::from(&context),
             dry_run: run.dry_run,
@@ -90,6 +93,9 @@ impl Control {
             return self.network_planned(&run, change).await;
         }
         fault("control.update.after_commit")?;
+        if former.spec.parents != change.parts.row.spec.parents {
+            self.refresh_hosts(self.node_id(), self.hello(None).await?.hostname).await?;
+        }
         let settled = match concerns {
             _ if change.parts.row.predefined => Settled::Done,
             Concerns::Nobody => self.inner.settle_unchanged(Key::Network(id), change.revision, &deadline).await,
@@ -113,16 +119,17 @@ impl Control {
         }
     }
 
-    /// Whether an edit may change the pools, for which the host is looked at. Nobody else changes the spec: it is this write's turn.
-    async fn touches_pools(&self, id: NetworkId, edit: &Edit<NetworkSpec>) -> Result<bool, Error> {
+    /// The spec as it is where an edit may change the pools, for which the host is looked at. Nobody else changes it: it is this write's turn.
+    async fn touches_pools(&self, id: NetworkId, edit: &Edit<NetworkSpec>) -> Result<Option<NetworkSpec>, Error> {
         let pools = match edit {
-            Edit::Patch(patch) => return Ok(patch.get("pools").is_some()),
-            Edit::Whole(whole) => whole.spec.pools.clone(),
+            Edit::Patch(patch) if patch.get("pools").is_none() => return Ok(None),
+            Edit::Patch(_) => None,
+            Edit::Whole(whole) => Some(whole.spec.pools.clone()),
         };
         let read = self.inner.store.ask(move |tx| {
             Box::pin(async move {
                 let row = networks::by_id(tx, id).await?;
-                Ok::<_, Error>(row.is_none_or(|row| row.spec.pools != pools))
+                Ok::<_, Error>(row.map(|row| row.spec).filter(|spec| pools.is_none_or(|pools| spec.pools != pools)))
             })
         });
         read.await
@@ -180,7 +187,7 @@ struct Update {
     node: NodeId,
     edit: Edit<NetworkSpec>,
     precondition: Precondition,
-    facts: Facts,
+    surroundings: Surroundings,
     config: Config,
     actor: Actor,
     dry_run: bool,
@@ -224,8 +231,10 @@ impl Job for Update {
             let change = Change { parts, keys, revision, assignment };
             return Ok(Updated { change, former: old, concerns: Concerns::Nobody });
         }
+        parents::check_change(tx, &old, &spec).await?;
         let now = now();
         let mut row = NetworkRow { spec, updated_at: now, ..old.clone() };
+        parents::resolve(tx, &mut row).await?;
         let message = format!("network `{}` updated", row.name);
         let event = self.actor.event("network.updated", network_ref(&row), message, now);
         row.revision = self.actor.append(tx, &event, Difference::changed(&old.spec, &row.spec)).await?;
@@ -280,7 +289,8 @@ impl Update {
             return Ok(());
         }
         mtu_for_added(row, &added)?;
-        let adding = Adding { node: self.node, network: row, facts: &self.facts, config: &self.config, stamp };
+        let adding =
+            Adding { node: self.node, network: row, surroundings: &self.surroundings, config: &self.config, stamp };
         let first = existing.iter().map(|pool| pool.position + 1).max().unwrap_or(0);
         let added: Vec<WantedPool> = added.into_iter().cloned().collect();
         add_pools(tx, &adding, &added, first).await
@@ -309,7 +319,7 @@ impl Update {
             pools::set_range(tx, before.id, range).await?;
         }
         let after = PoolRow { range, ..before.clone() };
-        let fixed = fixed::wanted(self.node, row, &after, &wanted.reserved, &self.facts);
+        let fixed = fixed::wanted(self.node, row, &after, &wanted.reserved, &self.surroundings.hosts);
         let current: Vec<_> = own.iter().filter(|lease| lease.pool_id == before.id).cloned().collect();
         let applied = fixed::apply(tx, row, &after, &current, &fixed, stamp).await?;
         // Only the reserved map is the writer's; a host address that somebody holds is a finding of its own.

@@ -68,10 +68,11 @@ pub(crate) fn compose(parts: NetworkParts, live: Option<&LiveObject>, found: Vec
             scope: row.scope,
             node: row.node,
             vni: row.vni,
-            interface: host_link::carrier(row.id, &row.spec),
+            interface: row.parent.clone().or_else(|| host_link::carrier(row.id, &row.spec)),
             predefined: row.predefined,
             pools: pools.collect(),
             endpoints: parts.endpoints,
+            nodes: Vec::new(),
         },
         spec: row.spec,
     }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use netloom_model::assignment::Key;
-use netloom_model::network::Driver;
+use netloom_model::network::Scope;
 use netloom_model::{NetworkId, NodeId, Timestamp};
 use netloom_store::{AttachmentRow, EndpointRow, ReadTx, WriteTx, attachments, replica};
 
@@ -14,7 +14,7 @@ use crate::sandboxes::view::{EndpointParts, SandboxParts};
 
 /// Whether an endpoint is on a network of the swarm.
 pub(crate) const fn is_attachment(endpoint: &EndpointRow) -> bool {
-    matches!(endpoint.driver, Driver::Overlay)
+    matches!(endpoint.scope, Scope::Swarm)
 }
 
 /// Writes the attachments of a sandbox of this node's as its endpoints now are. Those on their way out are forwarded to no more; they are over

@@ -19,6 +19,7 @@ use crate::networks::create::{Adding, add_pools};
 use crate::networks::fixed::Stamp;
 use crate::networks::{overlap, predefined};
 use crate::reports::gone::purge_rows;
+use crate::segment::hosts::{Hosts, Surroundings};
 use crate::validate::pool;
 
 /// Name of the network for published ports of services.
@@ -71,7 +72,9 @@ pub(crate) async fn make_ingress(
     }
     let config = network::cut_from(config, settings);
     let stamp = Stamp { revision: row.revision, now };
-    let adding = Adding { node, network: &row, facts, config: &config, stamp };
+    let hosts = Hosts::alone(node, facts.clone());
+    let surroundings = Surroundings { all: facts.clone(), beside: facts.clone(), hosts };
+    let adding = Adding { node, network: &row, surroundings: &surroundings, config: &config, stamp };
     add_pools(tx, &adding, &wanted, 0).await
 }
 

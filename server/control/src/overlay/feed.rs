@@ -13,7 +13,9 @@ use netloom_model::member::Peer;
 use netloom_model::network::Scope;
 use netloom_model::replica::{SwarmAttachment, SwarmNetwork, SwarmPool, SwarmUpdate};
 use netloom_model::{NetworkId, NodeId};
-use netloom_store::{AttachmentRow, NetworkRow, PoolRow, ReadTx, attachments, events, networks, nodes, pools, swarm};
+use netloom_store::{
+    AttachmentRow, NetworkRow, NodeRow, PoolRow, ReadTx, attachments, events, networks, nodes, pools, swarm,
+};
 
 use super::listeners::Listener;
 use super::underlay::Underlay;
@@ -123,6 +125,8 @@ struct Told {
     on: BTreeSet<NetworkId>,
     /// Its own place on the underlay.
     place: Option<Underlay>,
+    /// Its host's name, which links of networks may be told by.
+    hostname: String,
 }
 
 impl Feed {
@@ -191,13 +195,16 @@ async fn update(
         return Err(denied::node_removed(node));
     };
     let (full, was) = (told.is_none(), told.unwrap_or_default());
+    let is_renamed = !full && was.hostname != row.hostname;
+    let of_networks = of_networks || is_renamed;
     let revision = events::number(tx).await?;
     let rows = if of_networks { networks::of_scope(tx, Scope::Swarm).await? } else { Vec::new() };
     let there: BTreeSet<NetworkId> =
         if of_networks { rows.iter().map(|network| network.id).collect() } else { was.networks.clone() };
     let on: BTreeSet<NetworkId> = attachments::networks_of(tx, node).await?.into_iter().collect();
     let (attachments, gone_attachments) = attachments_since(tx, node, &was, &on).await?;
-    let changed: Vec<NetworkRow> = rows.into_iter().filter(|network| full || network.revision > was.revision).collect();
+    let changed: Vec<NetworkRow> =
+        rows.into_iter().filter(|network| full || is_renamed || network.revision > was.revision).collect();
     let place = Underlay { vtep: row.address, data_path_port: swarm.spec.settings().data_path_port };
     let update = SwarmUpdate {
         store: tx.store(),
@@ -206,7 +213,7 @@ async fn update(
         full,
         vtep: place.vtep,
         data_path_port: place.data_path_port,
-        networks: with_pools(tx, changed).await?,
+        networks: with_pools(tx, &row, changed).await?,
         gone_networks: was.networks.difference(&there).copied().collect(),
         attachments,
         gone_attachments,
@@ -219,7 +226,7 @@ async fn update(
         || !update.attachments.is_empty()
         || !update.gone_attachments.is_empty()
         || !update.left.is_empty();
-    Ok((news.then_some(update), Told { revision, networks: there, on, place: Some(place) }))
+    Ok((news.then_some(update), Told { revision, networks: there, on, place: Some(place), hostname: row.hostname }))
 }
 
 /// Attachments of others that are new to a worker, or gone.
@@ -257,7 +264,7 @@ fn attachment(row: AttachmentRow) -> SwarmAttachment {
     }
 }
 
-async fn with_pools(tx: &mut ReadTx<'_>, rows: Vec<NetworkRow>) -> Result<Vec<SwarmNetwork>, Error> {
+async fn with_pools(tx: &mut ReadTx<'_>, node: &NodeRow, rows: Vec<NetworkRow>) -> Result<Vec<SwarmNetwork>, Error> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
@@ -268,6 +275,7 @@ async fn with_pools(tx: &mut ReadTx<'_>, rows: Vec<NetworkRow>) -> Result<Vec<Sw
     }
     let network = |row: NetworkRow| SwarmNetwork {
         pools: of.remove(&row.id).unwrap_or_default(),
+        parent: row.spec.parent_on(node.id, &node.hostname).map(str::to_owned),
         id: row.id,
         spec: row.spec,
         vni: row.vni,

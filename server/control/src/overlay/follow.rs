@@ -123,7 +123,7 @@ impl Follow {
             vni: told.vni,
             predefined: told.predefined,
             deleting: told.deleting,
-            parent: None,
+            parent: told.parent.clone(),
             spec: told.spec.clone(),
             revision: local,
             spec_revision: local,

@@ -5,11 +5,12 @@
 //! manager and runs it again ([`crate::sandboxes::looks`]).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use netloom_model::lease::{LeaseState, Owner, OwnerKind};
-use netloom_model::member::{AttachRequest, Attachment, HeldAttachment};
-use netloom_model::{EndpointId, NetworkId};
+use netloom_model::member::{AttachRequest, AttachedLease, Attachment, HeldAttachment};
+use netloom_model::{EndpointId, NetworkId, Timestamp};
 use netloom_store::{
     EndpointRow, LeaseRow, NetworkRow, ReadTx, SandboxRow, WithFree, WriteTx, endpoints, free_ranges, leases, sandboxes,
 };
@@ -18,6 +19,7 @@ use crate::allocation::{self, NewLease};
 use crate::error::{Error, ErrorKind};
 use crate::sandboxes::attach::Terms;
 use crate::sandboxes::view::EndpointParts;
+use crate::segment::fence::is_on_segment;
 
 /// Places that the manager gave for one use case.
 #[derive(Debug, Clone, Default)]
@@ -78,7 +80,8 @@ impl Held {
     /// Notes that a place is about to be asked for.
     pub(crate) fn ask(self: &Arc<Self>, request: &AttachRequest) -> Asked {
         let aliases = request.wanted.aliases.clone().unwrap_or_default();
-        let held = HeldAttachment { endpoint: request.endpoint, running: request.running, aliases };
+        let addresses = Vec::new();
+        let held = HeldAttachment { endpoint: request.endpoint, running: request.running, aliases, addresses };
         self.lock().asked.insert(request.endpoint, held);
         Asked { of: Arc::clone(self), endpoint: request.endpoint }
     }
@@ -125,11 +128,19 @@ pub(crate) struct ToTell {
     released: Vec<EndpointId>,
 }
 
-/// All places that this node holds on networks of the swarm, and those that it let go of.
-pub(crate) async fn to_tell(
-    tx: &mut ReadTx<'_>,
-    unwritten: ToTell,
-) -> Result<(Vec<HeldAttachment>, Vec<EndpointId>), Error> {
+/// What is told of places.
+#[derive(Debug)]
+pub(crate) struct ToldOf {
+    /// All that this node holds on networks of the swarm.
+    pub(crate) attachments: Vec<HeldAttachment>,
+    /// Those that it let go of.
+    pub(crate) released: Vec<EndpointId>,
+    /// Those on segments that it has written.
+    pub(crate) segments: BTreeSet<EndpointId>,
+}
+
+/// What there is to tell of places.
+pub(crate) async fn to_tell(tx: &mut ReadTx<'_>, unwritten: ToTell) -> Result<ToldOf, Error> {
     let ToTell { asked: mut all, released } = unwritten;
     let rows = endpoints::on_replicas(tx).await?;
     let ids: BTreeSet<_> = rows.iter().map(|row| row.sandbox_id).collect();
@@ -141,13 +152,23 @@ pub(crate) async fn to_tell(
         .map(|sandbox| sandbox.id)
         .collect();
     let written: BTreeSet<EndpointId> = rows.iter().map(|row| row.id).collect();
+    let segments = rows.iter().filter(|row| is_on_segment(row)).map(|row| row.id).collect();
+    let mut addresses: BTreeMap<EndpointId, Vec<IpAddr>> = BTreeMap::new();
+    let endpoints: Vec<EndpointId> = written.iter().copied().collect();
+    for lease in leases::of_endpoints(tx, &endpoints).await? {
+        if let Some(id) = lease.endpoint_id {
+            addresses.entry(id).or_default().push(lease.address);
+        }
+    }
     all.retain(|one| !written.contains(&one.endpoint));
     all.extend(rows.into_iter().map(|row| HeldAttachment {
         endpoint: row.id,
         running: running.contains(&row.sandbox_id) && !row.deleting,
         aliases: row.spec.aliases.unwrap_or_default(),
+        addresses: addresses.remove(&row.id).unwrap_or_default(),
     }));
-    Ok((all, released.into_iter().filter(|id| !written.contains(id)).collect()))
+    let released = released.into_iter().filter(|id| !written.contains(id)).collect();
+    Ok(ToldOf { attachments: all, released, segments })
 }
 
 /// Writes an endpoint on a copied network as the manager gave it.
@@ -179,36 +200,69 @@ pub(crate) async fn attach(
     }
     let row = EndpointRow { id: given.endpoint, mac: Some(given.mac), ..endpoint };
     endpoints::insert(tx, &row).await?;
+    let copying = Copying {
+        network,
+        pools,
+        owner: Owner {
+            kind: OwnerKind::Sandbox,
+            id: Some(sandbox.id.to_string()),
+            name: sandbox.name.clone(),
+            node: terms.node,
+        },
+        state: if sandbox.running { LeaseState::Bound } else { LeaseState::Held },
+        revision: sandbox.revision,
+        now: terms.now,
+    };
     let mut own = Vec::with_capacity(given.leases.len());
     for lease in &given.leases {
-        let pool = pools.iter().map(|(pool, _)| pool).find(|pool| pool.key == lease.pool);
+        own.push(copying.lease(tx, given, lease).await?);
+    }
+    own.sort_by(allocation::by_address);
+    Ok(EndpointParts { row, leases: own })
+}
+
+/// Writes leases that the manager gave, as it gave them.
+pub(crate) struct Copying<'a> {
+    pub(crate) network: &'a NetworkRow,
+    pub(crate) pools: &'a [WithFree],
+    pub(crate) owner: Owner,
+    pub(crate) state: LeaseState,
+    pub(crate) revision: u64,
+    pub(crate) now: Timestamp,
+}
+
+impl Copying<'_> {
+    /// One of an attachment's.
+    ///
+    /// # Errors
+    /// `swarm-behind`, where its pool was not copied yet, or this node still has the address.
+    pub(crate) async fn lease(
+        &self,
+        tx: &mut WriteTx<'_>,
+        given: &Attachment,
+        lease: &AttachedLease,
+    ) -> Result<LeaseRow, Error> {
+        let pool = self.pools.iter().map(|(pool, _)| pool).find(|pool| pool.key == lease.pool);
         let free = match pool {
             Some(pool) => free_ranges::containing(tx, pool.id, lease.address).await?.map(|free| (pool, free)),
             None => None,
         };
-        let Some((pool, free)) = free else { return Err(not_copied(network)) };
+        let Some((pool, free)) = free else { return Err(not_copied(self.network)) };
         allocation::take_from(tx, pool.id, free, netloom_ipam::spans::single(lease.address))?;
         let new = NewLease {
-            network,
+            network: self.network,
             pool,
             address: lease.address,
             kind: lease.kind,
-            state: if sandbox.running { LeaseState::Bound } else { LeaseState::Held },
-            owner: Owner {
-                kind: OwnerKind::Sandbox,
-                id: Some(sandbox.id.to_string()),
-                name: sandbox.name.clone(),
-                node: terms.node,
-            },
-            revision: sandbox.revision,
-            now: terms.now,
+            state: self.state,
+            owner: self.owner.clone(),
+            revision: self.revision,
+            now: self.now,
         };
         let row = LeaseRow { mac: Some(given.mac), endpoint_id: Some(given.endpoint), ..new.row_of(lease.id) };
         leases::insert(tx, &row).await?;
-        own.push(row);
+        Ok(row)
     }
-    own.sort_by(allocation::by_address);
-    Ok(EndpointParts { row, leases: own })
 }
 
 fn ungranted(terms: Terms<'_>, sandbox: &SandboxRow, network: &NetworkRow, endpoint: EndpointRow) -> Error {
@@ -220,6 +274,7 @@ fn ungranted(terms: Terms<'_>, sandbox: &SandboxRow, network: &NetworkRow, endpo
         endpoint: endpoint.id,
         wanted: endpoint.spec,
         dry_run: terms.looks.dry_run,
+        instead_of: None,
     };
     let mut error = Error::new(ErrorKind::Internal, "internal", "a place on a network of the swarm was not asked for");
     error.source = Some(Box::new(Ungranted(request)));

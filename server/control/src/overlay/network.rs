@@ -39,20 +39,33 @@ pub(crate) async fn settle(
     pools: &[WantedPool],
     config: &Config,
 ) -> Result<Settled, Error> {
-    let settings = match (swarm::get(tx).await?, underlay::of_this_node(tx, node).await?) {
-        (Some(swarm), Some(_)) => swarm.spec.settings(),
-        (None, Some(_)) => return Err(not_manager(&spec.name)),
-        _ => return Err(no_swarm(&spec.name)),
-    };
+    let settings = check_manager(tx, node, spec).await?;
     let vni = vni(tx, spec).await?;
     let pools = pools.iter().map(|pool| sized(pool, spec, &settings)).collect();
     Ok(Settled { vni, config: cut_from(config, &settings), pools })
 }
 
-fn no_swarm(name: &str) -> Error {
-    let detail = format!("network `{name}` would be the swarm's, and this host is in none");
+/// Whether this host may make a network of the swarm; answers the swarm's settings.
+///
+/// # Errors
+/// `swarm-needed`, `not-manager`.
+pub(crate) async fn check_manager(
+    tx: &mut ReadTx<'_>,
+    node: NodeId,
+    spec: &NetworkSpec,
+) -> Result<SwarmSettings, Error> {
+    match (swarm::get(tx).await?, underlay::of_this_node(tx, node).await?) {
+        (Some(swarm), Some(_)) => Ok(swarm.spec.settings()),
+        (None, Some(_)) => Err(not_manager(&spec.name)),
+        _ => Err(no_swarm(spec)),
+    }
+}
+
+fn no_swarm(spec: &NetworkSpec) -> Error {
+    let detail = format!("network `{}` would be the swarm's, and this host is in none", spec.name);
+    let instead = if spec.driver == Driver::Overlay { "choose driver `bridge`" } else { "leave out `scope`" };
     Error::conflict("swarm-needed", detail)
-        .hint("make one first, with `netloom swarm init` or PUT /api/v1/swarm, or choose driver `bridge`")
+        .hint(format!("make one first, with `netloom swarm init` or PUT /api/v1/swarm, or {instead}"))
 }
 
 fn not_manager(name: &str) -> Error {

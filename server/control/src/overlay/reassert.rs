@@ -13,16 +13,19 @@ use crate::control::Control;
 use crate::error::Error;
 
 impl Control {
-    /// Asks for places again as [`Self::reassert`], unless that is under way: the manager says with each answer what it does not know.
-    pub(crate) async fn reassert_once(&self, unknown: Vec<EndpointId>) {
+    /// Asks for places again as [`Self::reassert`], unless that is under way: the manager says with each answer what it does not know, and which of
+    /// them have other addresses than this node says.
+    pub(crate) async fn reassert_once(&self, unknown: Vec<EndpointId>, moved: Vec<EndpointId>) {
         if let Ok(_turn) = self.inner.reasserting.try_lock() {
-            self.reassert(unknown).await;
+            self.reassert(unknown, &moved).await;
         }
     }
 
-    /// Asks for places again that the manager says it does not know; those that this node has not written, or is giving up, are passed over.
-    async fn reassert(&self, unknown: Vec<EndpointId>) {
-        let read = self.inner.store.read(move |tx| Box::pin(async move { requests(tx, &unknown).await }));
+    /// Asks for places again that the manager says it does not know, or knows otherwise; those that this node has not written, or is giving up, are passed
+    /// over.
+    async fn reassert(&self, mut asked: Vec<EndpointId>, moved: &[EndpointId]) {
+        asked.extend(moved);
+        let read = self.inner.store.read(move |tx| Box::pin(async move { requests(tx, &asked).await }));
         let requests = match read.await {
             Ok(requests) => requests,
             Err(error) => {
@@ -31,9 +34,18 @@ impl Control {
             }
         };
         for request in requests {
-            let sandbox = request.sandbox_name.clone();
+            let (sandbox, endpoint) = (request.sandbox_name.clone(), request.endpoint);
             match self.inner.ask_for_place(request).await {
+                Ok(given) if moved.contains(&endpoint) => {
+                    if let Err(error) = self.moved(given).await {
+                        tracing::warn!(sandbox, %error, "the addresses that the manager gave anew can't be written; tried again");
+                    }
+                }
                 Ok(given) => {
+                    self.inner.fence.known(endpoint);
+                    if let Err(error) = self.watch_fence().await {
+                        tracing::warn!(sandbox, %error, "its links can't be brought up yet");
+                    }
                     tracing::info!(sandbox, network = %given.network, "the manager knows of an attachment again");
                 }
                 Err(error) => tracing::warn!(
@@ -85,5 +97,6 @@ pub(super) fn request(sandbox: &SandboxRow, row: EndpointRow, leases: &[LeaseRow
             ..row.spec
         },
         dry_run: false,
+        instead_of: None,
     }
 }

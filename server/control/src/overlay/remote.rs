@@ -3,25 +3,31 @@
 //! What must not live here: what a node is told of others' (`underlay`), the wire (`members`).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Mutex;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::lease::{LeaseState, Owner, OwnerKind};
 use netloom_model::member::{AttachRequest, AttachedLease, Attachment, HeldAttachment, Peer};
+use netloom_model::network::Scope;
 use netloom_model::{EndpointId, MacAddr, NodeId, Timestamp};
 use netloom_store::networks::ToAttach;
-use netloom_store::{AttachmentRow, LeaseRow, NetworkRow, NodeRow, WriteTx, attachments, leases, networks, nodes};
+use netloom_store::{AttachmentRow, LeaseRow, NetworkRow, WriteTx, attachments, leases, networks, nodes};
 
 use super::network::check_attachable;
+use super::release::{Release, keys_of, sandbox_of};
 use crate::allocation::{self, NewLease, Taken};
 use crate::clock::{now, random};
 use crate::commit::Job;
 use crate::control::Control;
 use crate::error::{Error, ErrorKind};
 use crate::journal::{Actor, with};
+use crate::networks::host::Host;
 use crate::networks::not_deleting;
+use crate::reports::conflict::{Stranger, millis};
+use crate::segment::moves;
 use crate::swarm::denied;
 use crate::validate::sandbox as validate;
 use crate::validate::sandbox::WantedAttachment;
@@ -37,7 +43,16 @@ impl Control {
     pub async fn attach_for(&self, peer: &Peer, request: AttachRequest) -> Result<Attachment, Error> {
         self.check_standing(peer).await?;
         let dry_run = request.dry_run;
-        let given = self.inner.commit(dry_run, Attach { node: peer.node, request }).await?;
+        let instead = request.instead_of.map(|answered| Stranger {
+            node: peer.node,
+            address: answered.address,
+            mac: answered.mac,
+            tried: self.inner.attempts.count(request.endpoint),
+            candidates: self.inner.config.conflict_candidates,
+            quarantine_millis: millis(self.inner.config.quarantine),
+        });
+        let attach = Attach { node: peer.node, request, host: Arc::clone(&self.inner.host), instead };
+        let given = self.inner.commit(dry_run, attach).await?;
         if dry_run {
             return Ok(given);
         }
@@ -56,18 +71,19 @@ impl Control {
         node: NodeId,
         held: Option<&[HeldAttachment]>,
         released: Vec<EndpointId>,
-    ) -> Result<Vec<EndpointId>, Error> {
+    ) -> Result<Compared, Error> {
         if !released.is_empty() {
-            let ended = self.inner.commit(false, Release { node, endpoints: released, reason: None }).await?;
+            let host = Arc::clone(&self.inner.host);
+            let ended = self.inner.commit(false, Release { node, endpoints: released, reason: None, host }).await?;
             self.inner.node.wake(ended);
         }
         match held {
             Some(held) => self.compare_attachments(node, held).await,
-            None => Ok(Vec::new()),
+            None => Ok(Compared::default()),
         }
     }
 
-    async fn compare_attachments(&self, node: NodeId, held: &[HeldAttachment]) -> Result<Vec<EndpointId>, Error> {
+    async fn compare_attachments(&self, node: NodeId, held: &[HeldAttachment]) -> Result<Compared, Error> {
         let of_node = self.inner.store.ask(move |tx| Box::pin(async move { attachments::of_node(tx, node).await }));
         let known = of_node.await?;
         let by_id: BTreeMap<EndpointId, &HeldAttachment> = held.iter().map(|one| (one.endpoint, one)).collect();
@@ -87,18 +103,38 @@ impl Control {
             let changed = self.inner.commit(false, Change { node, said }).await?;
             self.inner.node.wake(changed);
         }
+        let has_moved = |row: &&AttachmentRow| {
+            by_id
+                .get(&row.id)
+                .is_some_and(|one| !one.addresses.is_empty() && !is_same_set(&one.addresses, &row.addresses))
+        };
+        let moved = known.iter().filter(has_moved).map(|row| row.id).collect();
         let known: BTreeSet<EndpointId> = known.into_iter().map(|row| row.id).collect();
         let unknown = by_id.keys().filter(|id| !known.contains(id)).copied().collect();
         let missing = known.into_iter().filter(|id| !by_id.contains_key(id)).collect();
         let twice = self.inner.missing.again(node, missing);
         if twice.is_empty() {
-            return Ok(unknown);
+            return Ok(Compared { unknown, moved });
         }
         let reason = Some("its node said twice that it has no such sandbox there".to_owned());
-        let ended = self.inner.commit(false, Release { node, endpoints: twice, reason }).await?;
+        let host = Arc::clone(&self.inner.host);
+        let ended = self.inner.commit(false, Release { node, endpoints: twice, reason, host }).await?;
         self.inner.node.wake(ended);
-        Ok(unknown)
+        Ok(Compared { unknown, moved })
     }
+}
+
+/// How what a node says of its attachments stands to what is known of them here.
+#[derive(Debug, Default)]
+pub struct Compared {
+    /// Those that nothing is known of.
+    pub unknown: Vec<EndpointId>,
+    /// Those that have other addresses.
+    pub moved: Vec<EndpointId>,
+}
+
+fn is_same_set(a: &[IpAddr], b: &[IpAddr]) -> bool {
+    a.len() == b.len() && a.iter().all(|address| b.contains(address))
 }
 
 /// Attachments that were missing from the last report of their node. In memory: after a restart two reports are waited for anew.
@@ -123,6 +159,9 @@ impl Missing {
 struct Attach {
     node: NodeId,
     request: AttachRequest,
+    host: Arc<Host>,
+    /// Somebody who answered for an address that it has.
+    instead: Option<Stranger>,
 }
 
 #[async_trait]
@@ -145,9 +184,10 @@ impl Job for Attach {
             }
             // A node that asks anew has written nothing of the former, or nothing is left of it.
             let reason = Some("its node asked anew".to_owned());
-            Release { node: self.node, endpoints: vec![row.id], reason }.run(tx).await?;
+            let host = Arc::clone(&self.host);
+            Release { node: self.node, endpoints: vec![row.id], reason, host }.run(tx).await?;
         }
-        let Some(row) = networks::by_id(tx, *network).await?.filter(|row| row.vni.is_some()) else {
+        let Some(row) = networks::by_id(tx, *network).await?.filter(|row| row.scope == Scope::Swarm) else {
             return Err(Error::not_found("network of the swarm", &network.to_string()));
         };
         not_deleting(&row)?;
@@ -176,6 +216,9 @@ impl Attach {
         let Some(network) = networks::by_id(tx, row.network_id).await? else {
             return Err(Error::not_found("network of the swarm", &row.network_id.to_string()));
         };
+        if let Some(stranger) = &self.instead {
+            row = moves::of_attachment(tx, stranger, &network, row, self.request.wanted.mac.is_some()).await?;
+        }
         let mut own = leases::of_endpoints(tx, &[row.id]).await?;
         own.sort_by(allocation::by_address);
         let aliases = self.request.wanted.aliases.clone().unwrap_or_default();
@@ -227,8 +270,8 @@ impl Attach {
             };
         }
         let derived = taken.iter().find_map(|one| match one.address {
-            std::net::IpAddr::V4(address) => Some(MacAddr::from_ipv4(address)),
-            std::net::IpAddr::V6(_) => None,
+            IpAddr::V4(address) => Some(MacAddr::from_ipv4(address)),
+            IpAddr::V6(_) => None,
         });
         let mut candidate = derived.map_or_else(|| random().map(MacAddr::from_random), Ok)?;
         for _ in 0..MAC_TRIES {
@@ -333,62 +376,6 @@ impl Job for Change {
             keys.extend(keys_of(&row));
             let (running, aliases) = (said.running, said.aliases.clone());
             attachments::put(tx, &AttachmentRow { running, aliases, revision, updated_at: now, ..row })?;
-        }
-        Ok(keys)
-    }
-}
-
-fn sandbox_of(row: &AttachmentRow) -> ObjectRef {
-    ObjectRef { kind: ObjectKind::Sandbox, id: row.sandbox_id.to_string(), name: row.sandbox_name.clone() }
-}
-
-/// Releases all attachments of a node that is none any more. Answers what nodes must look at.
-pub(crate) async fn release_all(tx: &mut WriteTx<'_>, node: NodeId, reason: &str) -> Result<Vec<Key>, Error> {
-    let endpoints = attachments::of_node(tx, node).await?.into_iter().map(|row| row.id).collect();
-    Release { node, endpoints, reason: Some(reason.to_owned()) }.run(tx).await
-}
-
-/// Notes a node's new address on the underlay with its attachments. Answers what nodes must look at.
-pub(crate) async fn follow_node(tx: &mut WriteTx<'_>, node: &NodeRow) -> Result<Vec<Key>, Error> {
-    let of_node = attachments::of_node(tx, node.id).await?;
-    attachments::move_node(tx, node.id, node.address, node.revision, node.updated_at);
-    Ok(of_node.iter().flat_map(keys_of).collect())
-}
-
-/// What a node must look at when an attachment of another one changed.
-const fn keys_of(row: &AttachmentRow) -> [Key; 2] {
-    [Key::Peer(row.id), Key::Network(row.network_id)]
-}
-
-/// Releases attachments of a node with their leases.
-pub(crate) struct Release {
-    pub(crate) node: NodeId,
-    pub(crate) endpoints: Vec<EndpointId>,
-    /// Why, where the node did not ask for it.
-    pub(crate) reason: Option<String>,
-}
-
-#[async_trait]
-impl Job for Release {
-    /// What nodes must look at.
-    type Output = Vec<Key>;
-
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
-        let mut rows = attachments::by_ids(tx, &self.endpoints).await?;
-        rows.retain(|row| row.node == self.node);
-        let mut keys = Vec::with_capacity(rows.len());
-        for row in rows {
-            let now = now();
-            let object = sandbox_of(&row);
-            let why = self.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
-            let message =
-                format!("sandbox `{}` of node {} is off its network of the swarm{why}", object.name, self.node);
-            let event = with(Actor::agent().event("attachment.released", object, message, now), "node", self.node);
-            let revision = netloom_store::events::append(tx, &event).await?;
-            let own = leases::of_endpoints(tx, &[row.id]).await?;
-            allocation::release(tx, &own, now).await?;
-            attachments::end(tx, &[row.id], revision, now);
-            keys.extend(keys_of(&row));
         }
         Ok(keys)
     }

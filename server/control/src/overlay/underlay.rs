@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use netloom_model::assignment::{AssignedPeer, Key};
+use netloom_model::network::Scope;
 use netloom_model::{EndpointId, NetworkId, NodeId};
 use netloom_store::networks::NetworkUse;
 use netloom_store::{AttachmentRow, ReadTx, ReplicaRow, attachments, networks, nodes, replica, swarm};
@@ -43,13 +44,16 @@ pub(crate) async fn fill(tx: &mut ReadTx<'_>, networks: &mut [NetworkUse]) -> Re
     Ok(())
 }
 
-/// The peers on networks that are in use here.
+/// The peers on networks of the swarm that are in use here.
 pub(crate) async fn all_peers(
     tx: &mut ReadTx<'_>,
     networks: &[NetworkUse],
 ) -> Result<BTreeMap<EndpointId, AssignedPeer>, Error> {
-    let used: Vec<NetworkId> =
-        networks.iter().filter(|one| one.in_use && one.overlay.is_some()).map(|one| one.network.id).collect();
+    let used: Vec<NetworkId> = networks
+        .iter()
+        .filter(|one| one.in_use && one.network.scope == Scope::Swarm)
+        .map(|one| one.network.id)
+        .collect();
     if used.is_empty() {
         return Ok(BTreeMap::new());
     }

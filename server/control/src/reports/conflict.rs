@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
+use netloom_model::member::Answered;
 use netloom_model::net::Family;
+use netloom_model::network::Scope;
 use netloom_model::{EndpointId, MacAddr, NodeId, Timestamp};
 use netloom_store::{EndpointRow, LeaseRow, NetworkRow, WriteTx, endpoints, events, leases, networks, pools};
 use tokio::time::Instant;
@@ -20,7 +22,9 @@ use crate::control::Control;
 use crate::dice::Seed;
 use crate::error::Error;
 use crate::journal::{Actor, lease_ref, with};
+use crate::overlay::attachments;
 use crate::sandboxes::attach::DICE;
+use crate::sandboxes::view;
 
 /// After this long without a conflict an endpoint's count of tried addresses begins anew.
 const FORGET: Duration = Duration::from_secs(60);
@@ -33,7 +37,7 @@ pub(crate) struct Attempts {
 
 impl Attempts {
     /// Counts one more address tried, and answers how many those are.
-    fn count(&self, endpoint: EndpointId) -> u32 {
+    pub(crate) fn count(&self, endpoint: EndpointId) -> u32 {
         let mut all = self.by_endpoint.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, (_, last)| last.elapsed() < FORGET);
         let (count, last) = all.entry(endpoint).or_insert((0, Instant::now()));
@@ -51,31 +55,59 @@ impl Control {
         address: IpAddr,
         stranger: MacAddr,
     ) -> Result<(), Error> {
-        let tried = self.inner.attempts.count(endpoint);
-        let config = &self.inner.config;
-        let job = Conflict {
-            node: self.inner.store.node_id(),
-            endpoint,
-            address,
-            stranger,
-            tried,
-            candidates: config.conflict_candidates,
-            quarantine_millis: i64::try_from(config.quarantine.as_millis()).unwrap_or(i64::MAX),
-        };
-        self.inner.commit(false, job).await?;
+        if self.is_on_copy(endpoint).await? {
+            let answered = Answered { address, mac: stranger };
+            self.move_by_manager(endpoint, answered).await?;
+        } else {
+            let config = &self.inner.config;
+            let stranger = Stranger {
+                node: self.node_id(),
+                address,
+                mac: stranger,
+                tried: self.inner.attempts.count(endpoint),
+                candidates: config.conflict_candidates,
+                quarantine_millis: millis(config.quarantine),
+            };
+            self.inner.commit(false, Conflict { endpoint, stranger }).await?;
+        }
         self.forget_findings(&[address]).await;
         Ok(())
     }
+
+    /// Whether an endpoint is on a network whose addresses the manager gives.
+    async fn is_on_copy(&self, endpoint: EndpointId) -> Result<bool, Error> {
+        if !self.inner.is_worker() {
+            return Ok(false);
+        }
+        let read = self
+            .inner
+            .store
+            .ask(move |tx| Box::pin(async move { Ok::<_, Error>(endpoints::by_id(tx, endpoint).await?) }));
+        Ok(read.await?.is_some_and(|row| row.scope == Scope::Swarm))
+    }
+}
+
+/// A time as the store has it.
+pub(crate) fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Somebody on the wire who has an address of Netloom's.
+pub(crate) struct Stranger {
+    /// The node that heard it.
+    pub(crate) node: NodeId,
+    pub(crate) address: IpAddr,
+    pub(crate) mac: MacAddr,
+    /// How many addresses the endpoint has tried lately.
+    pub(crate) tried: u32,
+    /// How many it may.
+    pub(crate) candidates: u32,
+    pub(crate) quarantine_millis: i64,
 }
 
 struct Conflict {
-    node: NodeId,
     endpoint: EndpointId,
-    address: IpAddr,
-    stranger: MacAddr,
-    tried: u32,
-    candidates: u32,
-    quarantine_millis: i64,
+    stranger: Stranger,
 }
 
 #[async_trait]
@@ -88,9 +120,34 @@ impl Job for Conflict {
         };
         let own = leases::of_endpoints(tx, &[self.endpoint]).await?;
         // Another address took its place already: the node looks again and sees it.
-        let Some(old) = own.into_iter().find(|lease| lease.address == self.address) else { return Ok(()) };
-        self.may_move(&old)?;
+        let Some(old) = own.into_iter().find(|lease| lease.address == self.stranger.address) else { return Ok(()) };
         let Some(network) = networks::by_id(tx, old.network_id).await? else { return Ok(()) };
+        let next = self.stranger.move_lease(tx, &network, &old).await?;
+        let mac = self.change_mac(tx, &network, &endpoint, next.address).await?;
+        leases::change(tx, &next, &LeaseRow { mac, ..next.clone() }).await?;
+        if network.scope == Scope::Swarm
+            && let Some(parts) = view::parts_of(tx, endpoint.sandbox_id).await?
+        {
+            let mut parts = parts;
+            parts.row.revision = next.revision;
+            attachments::follow(tx, &parts).await?;
+        }
+        fault("control.conflict.before_commit")
+    }
+}
+
+impl Stranger {
+    /// Puts the address of a lease into quarantine, and gives its holder the next one, without Ethernet address yet.
+    ///
+    /// # Errors
+    /// `address-conflict`, where no other may take its place, or none is left.
+    pub(crate) async fn move_lease(
+        &self,
+        tx: &mut WriteTx<'_>,
+        network: &NetworkRow,
+        old: &LeaseRow,
+    ) -> Result<LeaseRow, Error> {
+        self.may_move(old)?;
         let family = Family::of(self.address);
         let pools = pools::with_lowest_free(tx, network.id).await?;
         let of: Vec<_> = pools.iter().filter(|(pool, _)| Family::of(pool.subnet.network()) == family).collect();
@@ -100,16 +157,15 @@ impl Job for Conflict {
         let now = now();
         let message = format!(
             "{} answered for {}, which sandbox `{}` was about to take on network `{}`; it gets {}",
-            self.stranger, self.address, endpoint.sandbox_name, network.name, taken.address
+            self.mac, self.address, old.owner.name, network.name, taken.address
         );
-        let event = Actor::agent().event("lease.quarantined", lease_ref(&old), message, now);
-        let event = with(with(event, "address", self.address), "mac", self.stranger);
-        let event = with(with(event, "sandbox", &endpoint.sandbox_name), "next", taken.address);
+        let event = Actor::agent().event("lease.quarantined", lease_ref(old), message, now);
+        let event = with(with(event, "address", self.address), "mac", self.mac);
+        let event = with(with(event, "sandbox", &old.owner.name), "next", taken.address);
         let revision = events::append(tx, &event).await?;
-        let mac = self.change_mac(tx, &network, &endpoint, taken.address).await?;
-        self.quarantine(tx, &network, &old, revision, now).await?;
+        self.quarantine(tx, network, old, revision, now).await?;
         let mut new = NewLease {
-            network: &network,
+            network,
             pool: taken.pool,
             address: taken.address,
             kind: LeaseKind::Dynamic,
@@ -120,19 +176,16 @@ impl Job for Conflict {
         }
         .row()?;
         new.endpoint_id = old.endpoint_id;
-        new.mac = mac;
         leases::insert(tx, &new).await?;
-        fault("control.conflict.before_commit")
+        Ok(new)
     }
-}
 
-impl Conflict {
     fn refused(&self, why: String) -> Error {
-        let detail = format!("{} answers for {} on the wire, and {why}", self.stranger, self.address);
+        let detail = format!("{} answers for {} on the wire, and {why}", self.mac, self.address);
         Error::conflict("address-conflict", detail)
             .hint("find the station with this Ethernet address, reserve its address, or ask for another one")
             .fact("address", self.address)
-            .fact("mac", self.stranger)
+            .fact("mac", self.mac)
     }
 
     fn may_move(&self, old: &LeaseRow) -> Result<(), Error> {
@@ -145,6 +198,30 @@ impl Conflict {
         Ok(())
     }
 
+    /// The address belongs to the stranger, as far as Netloom can tell, until the quarantine ends.
+    async fn quarantine(
+        &self,
+        tx: &mut WriteTx<'_>,
+        network: &NetworkRow,
+        old: &LeaseRow,
+        revision: u64,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        leases::remove(tx, std::slice::from_ref(old), now);
+        let pool = pools::of_networks(tx, &[network.id]).await?.into_iter().find(|pool| pool.id == old.pool_id);
+        let Some(pool) = pool else { return Ok(()) };
+        let owner = Owner { kind: OwnerKind::Stranger, id: None, name: self.mac.to_string(), node: self.node };
+        let (kind, state) = (LeaseKind::Dynamic, LeaseState::Quarantined);
+        let new = NewLease { network, pool: &pool, address: self.address, kind, state, owner, revision, now };
+        let mut row = new.row()?;
+        row.mac = Some(self.mac);
+        row.until = Some(now.plus_millis(self.quarantine_millis));
+        leases::insert(tx, &row).await?;
+        Ok(())
+    }
+}
+
+impl Conflict {
     /// Derives the Ethernet address again, if it was derived from the old address. Answers the endpoint's.
     async fn change_mac(
         &self,
@@ -153,7 +230,7 @@ impl Conflict {
         endpoint: &EndpointRow,
         next: IpAddr,
     ) -> Result<Option<MacAddr>, Error> {
-        let derived = match self.address {
+        let derived = match self.stranger.address {
             IpAddr::V4(address) => Some(MacAddr::from_ipv4(address)),
             IpAddr::V6(_) => None,
         };
@@ -167,30 +244,5 @@ impl Conflict {
             leases::change(tx, &lease, &LeaseRow { mac, ..lease.clone() }).await?;
         }
         Ok(mac)
-    }
-
-    /// The address belongs to the stranger, as far as Netloom can tell, until the quarantine ends.
-    async fn quarantine(
-        &self,
-        tx: &mut WriteTx<'_>,
-        network: &NetworkRow,
-        old: &LeaseRow,
-        revision: u64,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        // As it is now: its Ethernet address may have changed a moment ago.
-        let Some(old) = leases::by_id(tx, old.id).await? else { return Ok(()) };
-        leases::remove(tx, std::slice::from_ref(&old), now);
-        let pool = pools::of_networks(tx, &[network.id]).await?.into_iter().find(|pool| pool.id == old.pool_id);
-        let Some(pool) = pool else { return Ok(()) };
-        let name = self.stranger.to_string();
-        let owner = Owner { kind: OwnerKind::Stranger, id: None, name, node: self.node };
-        let (kind, state) = (LeaseKind::Dynamic, LeaseState::Quarantined);
-        let new = NewLease { network, pool: &pool, address: self.address, kind, state, owner, revision, now };
-        let mut row = new.row()?;
-        row.mac = Some(self.stranger);
-        row.until = Some(now.plus_millis(self.quarantine_millis));
-        leases::insert(tx, &row).await?;
-        Ok(())
     }
 }

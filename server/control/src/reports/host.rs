@@ -1,6 +1,6 @@
 //! The host changed: its addresses, routers and nameservers inside macvlan networks are taken up as leases, or let go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use async_trait::async_trait;
@@ -8,7 +8,7 @@ use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::facts::Facts;
 use netloom_model::lease::{LeaseKind, OwnerKind};
 use netloom_model::{NetworkId, NodeId};
-use netloom_store::{LeaseRow, NetworkRow, WriteTx, events, networks, pools};
+use netloom_store::{LeaseRow, NetworkRow, WriteTx, events, networks, nodes, pools};
 
 use super::findings::Finding;
 use crate::clock::now;
@@ -18,16 +18,22 @@ use crate::error::Error;
 use crate::journal::{Actor, with};
 use crate::networks::fixed::{self, Fixed, Stamp};
 use crate::networks::reserved_of;
+use crate::segment::hosts::Hosts;
 
 impl Control {
     /// Takes up what the host has now.
     pub(crate) async fn host_changed(&self, facts: Facts) -> Result<(), Error> {
-        let node = self.inner.store.node_id();
-        let _turn = self.inner.host.turn.lock().await;
         // Known before the commit: whatever is let go after it goes by this look.
         self.inner.host.set(facts.clone());
         self.inner.swarm.tell();
-        let in_the_way = self.inner.commit(false, Refresh { node, facts }).await?;
+        self.refresh_hosts(self.node_id(), facts.hostname).await
+    }
+
+    /// Takes up what the hosts have that networks are on, one of them having changed.
+    pub(crate) async fn refresh_hosts(&self, changed: NodeId, hostname: String) -> Result<(), Error> {
+        let _turn = self.inner.host.turn.lock().await;
+        let Some(hosts) = self.inner.host.hosts(self.node_id()) else { return Ok(()) };
+        let in_the_way = self.inner.commit(false, Refresh { hosts, changed, hostname }).await?;
         let mut by_network: BTreeMap<NetworkId, Vec<Finding>> = BTreeMap::new();
         for (lease, host) in in_the_way {
             by_network.entry(lease.network_id).or_default().push(finding(&lease, host));
@@ -59,8 +65,10 @@ fn finding(lease: &LeaseRow, host: String) -> Finding {
 }
 
 struct Refresh {
-    node: NodeId,
-    facts: Facts,
+    hosts: Hosts,
+    /// The node whose host changed.
+    changed: NodeId,
+    hostname: String,
 }
 
 #[async_trait]
@@ -69,8 +77,10 @@ impl Job for Refresh {
     type Output = Vec<(LeaseRow, String)>;
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
-        let rows: Vec<NetworkRow> =
-            networks::all(tx).await?.into_iter().filter(|row| row.parent.is_some() && !row.deleting).collect();
+        let node = self.hosts.node;
+        let own = |row: &NetworkRow| row.parent.is_some() && !row.deleting && !row.is_replica(node);
+        let rows: Vec<NetworkRow> = networks::all(tx).await?.into_iter().filter(own).collect();
+        let silent = self.silent(tx, &rows).await?;
         let ids: Vec<NetworkId> = rows.iter().map(|row| row.id).collect();
         let all_pools = pools::of_networks(tx, &ids).await?;
         let now = now();
@@ -82,9 +92,12 @@ impl Job for Refresh {
             let current = fixed::current(tx, row).await?;
             for pool in &own {
                 let empty = Vec::new();
-                let wanted =
-                    fixed::wanted(self.node, row, pool, reserved.get(&pool.key).unwrap_or(&empty), &self.facts);
+                let reserved = reserved.get(&pool.key).unwrap_or(&empty);
+                let mut wanted = fixed::wanted(node, row, pool, reserved, &self.hosts);
                 let current: Vec<LeaseRow> = current.iter().filter(|lease| lease.pool_id == pool.id).cloned().collect();
+                for lease in current.iter().filter(|lease| silent.contains(&lease.owner.node)) {
+                    wanted.entry(lease.address).or_insert_with(|| (lease.kind, lease.owner.clone()));
+                }
                 let in_the_way = fixed::held_by_others(tx, &current, &wanted).await?;
                 let mut possible = wanted.clone();
                 possible.retain(|address, _| in_the_way.iter().all(|lease| lease.address != *address));
@@ -117,9 +130,19 @@ fn conflict(lease: LeaseRow, wanted: &Fixed) -> Option<(LeaseRow, String)> {
 }
 
 impl Refresh {
+    /// Nodes of the swarm that have not said since this manager's start what their hosts have: what was known of them stands.
+    async fn silent(&self, tx: &mut WriteTx<'_>, rows: &[NetworkRow]) -> Result<BTreeSet<NodeId>, Error> {
+        if !rows.iter().any(|row| row.spec.is_segment()) {
+            return Ok(BTreeSet::new());
+        }
+        let known = self.hosts.known();
+        let members = nodes::all(tx).await?.into_iter().map(|node| node.id);
+        Ok(members.filter(|node| !known.contains(node)).collect())
+    }
+
     async fn event(&self, tx: &mut WriteTx<'_>, now: netloom_model::Timestamp) -> Result<u64, Error> {
-        let id = self.node.to_string();
-        let object = ObjectRef { kind: ObjectKind::Node, name: self.facts.hostname.clone(), id };
+        let id = self.changed.to_string();
+        let object = ObjectRef { kind: ObjectKind::Node, name: self.hostname.clone(), id };
         let message = "the host's addresses, routers or nameservers changed inside a network";
         Ok(events::append(tx, &Actor::agent().event("host.changed", object, message, now)).await?)
     }

@@ -8,7 +8,7 @@ use netloom_model::assignment::AssignedPool;
 use netloom_model::document::nearest;
 use netloom_model::invalid::Code;
 use netloom_model::lease::{LeaseState, Owner, OwnerKind};
-use netloom_model::network::Driver;
+use netloom_model::network::{Driver, Scope};
 use netloom_model::{EndpointId, Invalid, MacAddr, NodeId, Timestamp};
 use netloom_store::networks::{NetworkUse, ToAttach};
 use netloom_store::{
@@ -119,6 +119,7 @@ pub(crate) async fn attach_all(
             ports: BTreeMap::new(),
             network_name: network.name.clone(),
             driver: network.driver,
+            scope: network.scope,
             sandbox_name: sandbox.name.clone(),
         };
         let endpoint = match network.driver {
@@ -225,7 +226,7 @@ async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointR
     let address4 =
         taken.iter().find_map(|one| if let IpAddr::V4(address) = one.address { Some(address) } else { None });
     // On a network of the swarm other nodes' sandboxes have theirs, which no index of endpoints knows of.
-    let is_alone = place.network.vni.is_none();
+    let is_alone = place.network.scope == Scope::Local;
     match (place.wanted.mac, address4) {
         (None, Some(address)) if is_alone && place.terms.approach == Approach::Hopeful => {
             endpoint.mac = Some(MacAddr::from_ipv4(address));

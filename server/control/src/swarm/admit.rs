@@ -143,6 +143,7 @@ impl Job for Admit {
             created_at: former.as_ref().map_or(now, |former| former.created_at),
             updated_at: now,
             joined_by: Some(token.id),
+            segment_fence: swarm.spec.settings().segment_fence_seconds,
         };
         let actor = Actor::outside(actor_of(&token), self.from, ACTION);
         let message = format!("`{}` joined as {} at {address}", node.hostname, role.as_str());

@@ -8,6 +8,7 @@ use netloom_model::NodeId;
 use netloom_model::assignment::Key;
 use netloom_model::facts::Facts;
 use netloom_model::member::{Heartbeat, HeartbeatAnswer, Hello, Peer};
+use netloom_model::swarm::SwarmSpec;
 use netloom_store::{NodeRow, WriteTx, nodes};
 
 use super::standing::{self, Standing};
@@ -18,7 +19,10 @@ use crate::commit::Job;
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, node_ref, with};
-use crate::overlay::remote;
+use crate::networks::host::Host;
+use crate::overlay::release;
+use crate::overlay::remote::Compared;
+use crate::segment::waits::{self, Left};
 
 impl Control {
     /// Takes a member's word that it is there.
@@ -46,15 +50,30 @@ impl Control {
         let (Standing { node, changed, .. }, described) = read.await?;
         // It is there, whatever a full disk makes of the rest.
         self.inner.swarm.hear(node.id, Some(heartbeat.clone()), now);
-        let said = Said { peer, hello: heartbeat.hello.clone(), address };
+        if let Some(facts) = &heartbeat.facts {
+            self.host_of_node_changed(node.id, facts).await?;
+        }
+        let fence = longest_fence(&described.spec, heartbeat.segment_fence_seconds);
+        let said = Said { peer, hello: heartbeat.hello.clone(), address, fence };
         let id = node.id;
+        let tells_longer = fence > node.segment_fence;
         if changed || node.down_at.is_some() || said.differs(&node) {
             let moved = self.inner.commit(false, said).await?;
             self.inner.node.wake(moved);
         }
-        let unknown = self.hear_attachments(id, heartbeat.attachments.as_deref(), heartbeat.released.clone()).await?;
+        if tells_longer {
+            // The node goes by it from the answer on.
+            self.durable().await?;
+        }
+        let Compared { unknown, moved } =
+            self.hear_attachments(id, heartbeat.attachments.as_deref(), heartbeat.released.clone()).await?;
+        // What is answered renews its place on segments: whoever removes the node meanwhile knows that it was heard.
+        let read = self.inner.store.ask(move |tx| Box::pin(async move { Ok::<_, Error>(nodes::by_id(tx, id).await?) }));
+        if read.await?.is_none() {
+            return Err(denied::node_removed(id));
+        }
         let renew = certificates::is_due(node.issued_at, node.expires_at, now);
-        Ok(HeartbeatAnswer { described, renew, unknown })
+        Ok(HeartbeatAnswer { described, renew, unknown, moved })
     }
 
     /// Checks that a certificate is that of a node in good standing.
@@ -79,17 +98,24 @@ impl Control {
         self.inner.swarm.forget(Some(node));
         self.inner.feeds.cut(node);
         self.inner.missing.forget(node);
+        self.forget_host(node);
     }
 
     /// Takes a member's word that it leaves: it is none of the swarm from then on.
     pub(super) async fn let_go(&self, peer: Peer) -> Result<(), Error> {
         self.as_manager()?;
         let node = peer.node;
-        let released = self.inner.commit(false, Leaves(peer)).await?;
-        self.inner.node.wake(released);
+        let host = Arc::clone(&self.inner.host);
+        let left = self.inner.commit(false, Leaves { peer, host }).await?;
+        self.wait_for(node, left).await?;
         self.forget_node(node);
         Ok(())
     }
+}
+
+/// The longest time of a fence that a node may go by: what the settings say now, and what it said it knows.
+fn longest_fence(spec: &SwarmSpec, said: u32) -> u32 {
+    spec.settings().segment_fence_seconds.max(said)
 }
 
 /// What a node said that the store does not have.
@@ -97,10 +123,16 @@ struct Said {
     peer: Peer,
     hello: Hello,
     address: IpAddr,
+    /// The longest time of a fence that it may go by.
+    fence: u32,
 }
 
 impl Said {
     fn differs(&self, node: &NodeRow) -> bool {
+        self.is_elsewhere(node) || node.segment_fence != self.fence
+    }
+
+    fn is_elsewhere(&self, node: &NodeRow) -> bool {
         node.hostname != self.hello.hostname || node.version != self.hello.version || node.address != self.address
     }
 }
@@ -114,7 +146,8 @@ impl Job for Said {
         let now = now();
         let mut keys = Vec::new();
         let Standing { mut node, .. } = standing::of(tx, &self.peer, now).await?;
-        if self.differs(&node) {
+        node.segment_fence = self.fence;
+        if self.is_elsewhere(&node) {
             let moved = node.address != self.address;
             (node.hostname, node.version) = (self.hello.hostname.clone(), self.hello.version.clone());
             node.address = self.address;
@@ -123,7 +156,7 @@ impl Job for Said {
             let event = Actor::netloom().event("node.updated", node_ref(&node), message, now);
             node.revision = netloom_store::events::append(tx, &with(event, "address", node.address)).await?;
             if moved {
-                keys = remote::follow_node(tx, &node).await?;
+                keys = release::follow_node(tx, &node).await?;
             }
         }
         if let Some(since) = node.down_at.take() {
@@ -137,21 +170,24 @@ impl Job for Said {
     }
 }
 
-struct Leaves(Peer);
+struct Leaves {
+    peer: Peer,
+    host: Arc<Host>,
+}
 
 #[async_trait]
 impl Job for Leaves {
-    /// What this node must look at.
-    type Output = Vec<Key>;
+    type Output = Left;
 
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Left, Error> {
         let now = now();
-        let Standing { node, .. } = standing::of(tx, &self.0, now).await?;
+        let Standing { node, .. } = standing::of(tx, &self.peer, now).await?;
         let actor = Actor::outside(format!("node:{}", node.id), node.address, "node.leave");
         let event = actor.event("node.left", node_ref(&node), format!("`{}` left the swarm", node.hostname), now);
         actor.append(tx, &event, Difference::removed(&node.spec)).await?;
-        let released = remote::release_all(tx, node.id, "its node left the swarm").await?;
+        // It has nothing on its networks when it says so.
+        let left = waits::leave(tx, &node, None, "its node left the swarm", &self.host).await?;
         nodes::remove(tx, node.id);
-        Ok(released)
+        Ok(left)
     }
 }

@@ -43,6 +43,8 @@ impl Control {
             memory.membership.send_replace(None);
             memory.forget(None);
             memory.forget_contact();
+            control.inner.host.forget_others();
+            control.inner.fence.forget();
             Ok(())
         })
         .await

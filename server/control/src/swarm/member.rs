@@ -14,7 +14,7 @@ use crate::commit::Job;
 use crate::control::Control;
 use crate::error::Error;
 use crate::members::{AskError, Membership};
-use crate::overlay::grants;
+use crate::overlay::grants::{self, ToldOf};
 
 impl Control {
     /// What this host has, as it was last looked at.
@@ -26,7 +26,7 @@ impl Control {
     }
 
     /// Who this host is, to others.
-    pub(super) async fn hello(&self, address: Option<std::net::IpAddr>) -> Result<Hello, Error> {
+    pub(crate) async fn hello(&self, address: Option<std::net::IpAddr>) -> Result<Hello, Error> {
         let facts = self.known_facts().await?;
         Ok(Hello {
             node: self.node_id(),
@@ -42,6 +42,8 @@ impl Control {
         let address = self.own_membership().and_then(|own| own.address);
         let hello = self.hello(address).await?;
         let facts = Some(self.known_facts().await?.as_ref().clone());
+        // From before anything is read: whoever hears it counts from later.
+        self.inner.fence.says();
         let unwritten = self.inner.held.to_tell();
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
@@ -49,9 +51,18 @@ impl Control {
                 Ok::<_, Error>((subnets, grants::to_tell(tx, unwritten).await?))
             })
         });
-        let (subnets, (attachments, released)) = read.await?;
+        let (subnets, ToldOf { attachments, released, segments }) = read.await?;
+        let holds = attachments.iter().filter(|one| segments.contains(&one.endpoint)).map(|one| one.endpoint).collect();
+        self.inner.fence.holds(holds);
         let subnets = subnets.iter().map(ToString::to_string).collect();
-        Ok(Heartbeat { hello, facts, subnets: Some(subnets), attachments: Some(attachments), released })
+        Ok(Heartbeat {
+            hello,
+            facts,
+            subnets: Some(subnets),
+            attachments: Some(attachments),
+            released,
+            segment_fence_seconds: self.inner.segment_fence().unwrap_or(0),
+        })
     }
 
     /// The manager answered.
@@ -59,10 +70,11 @@ impl Control {
         let memory = &self.inner.swarm;
         memory.answered(now());
         self.inner.held.heard();
-        if !answer.unknown.is_empty() {
-            let (this, unknown) = (self.clone(), answer.unknown);
+        self.renew_fence(&answer.unknown).await?;
+        if !answer.unknown.is_empty() || !answer.moved.is_empty() {
+            let (this, unknown, moved) = (self.clone(), answer.unknown, answer.moved);
             // The next heartbeat does not wait for it.
-            self.inner.runtime.spawn(async move { this.reassert_once(unknown).await });
+            self.inner.runtime.spawn(async move { this.reassert_once(unknown, moved).await });
         }
         let news = |own: &Membership| own.role == SwarmRole::Worker && own.described != answer.described;
         if !self.own_membership().as_ref().is_some_and(news) {

@@ -150,6 +150,13 @@ impl Memory {
         }
     }
 
+    /// How long a node has been silent at least: one that spoke lately may be speaking now; of one that was not heard of, since the start.
+    pub(crate) fn silence_of(&self, node: NodeId) -> Duration {
+        let heard = self.all_heard().get(&node).map(|heard| heard.at);
+        let silent = heard.unwrap_or(self.started).elapsed();
+        if silent <= self.silence { Duration::ZERO } else { silent }
+    }
+
     /// When nodes were heard of that the store does not have yet.
     pub(crate) fn unwritten(&self) -> Vec<(NodeId, Timestamp)> {
         self.all_heard().iter().filter(|(_, heard)| !heard.written).map(|(id, heard)| (*id, heard.time)).collect()

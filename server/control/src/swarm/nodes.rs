@@ -2,8 +2,10 @@
 
 pub(super) mod view;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
-use netloom_model::assignment::Key;
 use netloom_model::swarm::{Node, NodeState, SwarmRole};
 use netloom_model::{NodeId, Timestamp};
 use netloom_store::{NodeQuery, NodeRow, Place, ReadTx, WriteTx, events, nodes};
@@ -18,10 +20,11 @@ use crate::control::Control;
 use crate::edit::merged;
 use crate::error::Error;
 use crate::journal::{Actor, node_ref};
-use crate::overlay::remote;
+use crate::networks::host::Host;
 use crate::page::Part;
 use crate::precondition::Precondition;
 use crate::principal::Authorized;
+use crate::segment::waits::{self, Left};
 
 /// How long a node may be let back in after an operator said so.
 const READMISSION_MILLIS: i64 = 24 * 3_600_000;
@@ -94,9 +97,10 @@ impl Control {
             ));
         }
         let shown = view::node(&self.inner.swarm, row.clone());
-        let remove = Remove { id: row.id, reference: node, precondition, actor: Actor::from(&context) };
-        let released = self.inner.commit(false, remove).await?;
-        self.inner.node.wake(released);
+        let (silent, host) = (self.silence_of(row.id), Arc::clone(&self.inner.host));
+        let remove = Remove { id: row.id, reference: node, precondition, actor: Actor::from(&context), silent, host };
+        let left = self.inner.commit(false, remove).await?;
+        self.wait_for(row.id, left).await?;
         self.forget_node(row.id);
         Ok(shown)
     }
@@ -163,14 +167,16 @@ struct Remove {
     reference: String,
     precondition: Precondition,
     actor: Actor,
+    /// How long it has been silent at least.
+    silent: Duration,
+    host: Arc<Host>,
 }
 
 #[async_trait]
 impl Job for Remove {
-    /// What this node must look at.
-    type Output = Vec<Key>;
+    type Output = Left;
 
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Left, Error> {
         let row = nodes::by_id(tx, self.id).await?.ok_or_else(|| Error::not_found("node", &self.reference))?;
         self.precondition.check("node", &self.reference, Some(row.spec_revision))?;
         if row.role == SwarmRole::Manager {
@@ -181,9 +187,9 @@ impl Job for Remove {
         let message = format!("node `{}` removed", row.hostname);
         let event = self.actor.event("node.removed", node_ref(&row), message, now());
         self.actor.append(tx, &event, Difference::removed(&row.spec)).await?;
-        let released = remote::release_all(tx, row.id, "its node was removed").await?;
+        let left = waits::leave(tx, &row, Some(self.silent), "its node was removed", &self.host).await?;
         nodes::remove(tx, row.id);
-        Ok(released)
+        Ok(left)
     }
 }
 

@@ -105,7 +105,9 @@ impl Member for Control {
                     protocol: PROTOCOL,
                     address: self.own_membership().and_then(|own| own.address),
                 };
-                Heartbeat { hello, facts: None, subnets: None, attachments: None, released: Vec::new() }
+                let segment_fence_seconds = self.inner.segment_fence().unwrap_or(0);
+                let (facts, subnets, attachments) = (None, None, None);
+                Heartbeat { hello, facts, subnets, attachments, released: Vec::new(), segment_fence_seconds }
             }
         }
     }

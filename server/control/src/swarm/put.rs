@@ -76,7 +76,7 @@ impl Control {
     }
 
     async fn make_swarm(&self, spec: SwarmSpec, context: &Context) -> Result<(Swarm, NewJoinToken), Error> {
-        settings::check(&spec)?;
+        settings::check(&spec, self.inner.config.heartbeat)?;
         let facts = self.inner.host_facts().await?;
         let manager = advertise::choose(spec.advertise_address.as_deref(), &facts)?;
         self.check_port(manager).await?;
@@ -117,7 +117,8 @@ impl Control {
         if own.role == SwarmRole::Worker {
             return Err(not_manager(&own));
         }
-        let change = Change { own, edit, precondition, actor: Actor::from(context) };
+        let heartbeat = self.inner.config.heartbeat;
+        let change = Change { own, edit, precondition, actor: Actor::from(context), heartbeat };
         let own = self.inner.commit(false, change).await?;
         // The data path's port is told with them.
         self.inner.feeds.wake_all();
@@ -158,6 +159,7 @@ impl New {
         };
         let own = netloom_pki::request().map_err(certificates::internal)?;
         let issued = certificates::issue(&row, node, SwarmRole::Manager, &own.csr, now)?;
+        let spec_fence = spec.settings().segment_fence_seconds;
         let described = SwarmDescribed { spec, revision: 0, created_at: now, updated_at: now, managers: 1, nodes: 1 };
         let node_row = NodeRow {
             id: node,
@@ -180,6 +182,7 @@ impl New {
             created_at: now,
             updated_at: now,
             joined_by: None,
+            segment_fence: spec_fence,
         };
         let membership = Membership {
             swarm: id,
@@ -251,6 +254,8 @@ struct Change {
     edit: Edit,
     precondition: Precondition,
     actor: Actor,
+    /// How often nodes report.
+    heartbeat: Duration,
 }
 
 impl Change {
@@ -260,7 +265,7 @@ impl Change {
             Edit::Patch(patch) => merged(old, patch)?,
             Edit::Whole(spec) => spec.clone(),
         };
-        settings::check(&spec)?;
+        settings::check(&spec, self.heartbeat)?;
         // Left out it stays what was chosen.
         if let Some(text) = &spec.advertise_address
             && advertise::parse(advertise::POINTER, text)? != self.own.manager

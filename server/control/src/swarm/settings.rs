@@ -1,10 +1,12 @@
 //! What may be written of a swarm, of join tokens and of nodes.
 
+use std::time::Duration;
+
 use ipnet::IpNet;
 use netloom_model::invalid::Code;
 use netloom_model::name::{check_labels, check_name};
 use netloom_model::net::Span;
-use netloom_model::swarm::{DATA_PATH_PORTS, JoinTokenSpec, NodeSpec, SwarmRole, SwarmSpec};
+use netloom_model::swarm::{DATA_PATH_PORTS, HEARTBEATS_MISSED, JoinTokenSpec, NodeSpec, SwarmRole, SwarmSpec};
 use netloom_model::{Invalid, Timestamp};
 
 use crate::error::Error;
@@ -23,11 +25,14 @@ const VALIDITY_HOURS: std::ops::RangeInclusive<u32> = 1..=87_600;
 /// Most uses of a join token, where they are counted.
 const USES: std::ops::RangeInclusive<u32> = 1..=100_000;
 
+/// Longest time of the fence on segments, in seconds.
+const FENCE_MAX: u32 = 3600;
+
 /// Checks the settings of a swarm, but for where it listens.
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub(super) fn check(spec: &SwarmSpec) -> Result<(), Error> {
+pub(super) fn check(spec: &SwarmSpec, heartbeat: Duration) -> Result<(), Error> {
     let mut problems = Problems::default();
     if let Some(name) = &spec.name {
         problems.check(check_name("/name", name));
@@ -42,6 +47,15 @@ pub(super) fn check(spec: &SwarmSpec) -> Result<(), Error> {
         spec.certificate_validity_hours,
         VALIDITY_HOURS,
         "a number of hours",
+    );
+    // Zero is never; a node that misses three heartbeats is down, and not before shall its links be.
+    let least = u32::try_from((heartbeat * HEARTBEATS_MISSED).as_secs()).unwrap_or(u32::MAX).max(1);
+    within(
+        &mut problems,
+        "/segment_fence_seconds",
+        spec.segment_fence_seconds.filter(|seconds| *seconds > 0),
+        least..=FENCE_MAX,
+        "a number of seconds, 0 for never, or",
     );
     if let Some(pools) = &spec.default_address_pools {
         check_pools(&mut problems, pools, size);
@@ -137,7 +151,9 @@ mod tests {
         let with = |change: &dyn Fn(&mut SwarmSpec)| {
             let mut spec = SwarmSpec::default();
             change(&mut spec);
-            check(&spec).err().map(|error| error.errors.into_iter().map(|wrong| wrong.pointer).collect::<Vec<_>>())
+            check(&spec, Duration::from_secs(5))
+                .err()
+                .map(|error| error.errors.into_iter().map(|wrong| wrong.pointer).collect::<Vec<_>>())
         };
         let pools = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
         assert_eq!(with(&|_| ()), None);
@@ -155,6 +171,8 @@ mod tests {
         assert_eq!(with(&|spec| spec.subnet_size = Some(30)), Some(vec!["/subnet_size".to_owned()]));
         assert_eq!(with(&|spec| spec.data_path_port = Some(1023)), Some(vec!["/data_path_port".to_owned()]));
         assert_eq!(with(&|spec| spec.certificate_validity_hours = Some(0)).map(|wrong| wrong.len()), Some(1));
+        let fence = |seconds| with(&|spec| spec.segment_fence_seconds = Some(seconds)).map(|wrong| wrong.len());
+        assert_eq!([0, 14, 15, 3600, 3601].map(fence), [None, Some(1), None, None, Some(1)]);
         assert_eq!(with(&|spec| spec.name = Some("a b".to_owned())), Some(vec!["/name".to_owned()]));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use netloom_model::assignment::Key;
 use netloom_model::member::Hello;
 use netloom_model::swarm::{NodeState, SwarmRole};
 use netloom_model::{NodeId, Timestamp};
@@ -15,6 +16,7 @@ use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, node_ref};
 use crate::members::Membership;
+use crate::segment::parents;
 
 impl Control {
     /// Looks who is silent, what the manager's own host is called and runs, and whether the manager's own certificate is due. The clockwork calls it every heartbeat; nothing is done where this host
@@ -35,6 +37,7 @@ impl Control {
             self.inner.commit(false, Down { silent: silent.clone(), silence }).await?;
             silent.into_iter().for_each(|node| self.inner.feeds.cut(node));
         }
+        self.end_waits().await?;
         if let Some(node) = all.iter().find(|node| node.id == own.node) {
             self.follow_own(node).await?;
         }
@@ -51,7 +54,9 @@ impl Control {
         if (row.hostname.as_str(), row.version.as_str()) == (hello.hostname.as_str(), hello.version.as_str()) {
             return Ok(());
         }
-        self.inner.commit(false, FollowOwn(hello)).await
+        let moved = self.inner.commit(false, FollowOwn(hello)).await?;
+        self.inner.node.wake(moved);
+        Ok(())
     }
 
     /// Gives the manager's own node a new certificate.
@@ -127,16 +132,18 @@ struct FollowOwn(Hello);
 
 #[async_trait]
 impl Job for FollowOwn {
-    type Output = ();
+    /// What this node must look at.
+    type Output = Vec<Key>;
 
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
-        let Some(mut node) = nodes::by_id(tx, self.0.node).await? else { return Ok(()) };
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
+        let Some(mut node) = nodes::by_id(tx, self.0.node).await? else { return Ok(Vec::new()) };
         (node.hostname, node.version) = (self.0.hostname.clone(), self.0.version.clone());
         node.updated_at = now();
         let message = format!("`{}` is at {} and runs {}", node.hostname, node.address, node.version);
         let event = Actor::netloom().event("node.updated", node_ref(&node), message, node.updated_at);
         node.revision = netloom_store::events::append(tx, &event).await?;
-        Ok(nodes::set(tx, &node).await?)
+        nodes::set(tx, &node).await?;
+        parents::follow_name(tx, node.revision).await
     }
 }
 

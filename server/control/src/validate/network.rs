@@ -2,6 +2,7 @@
 
 pub(crate) mod bridge;
 pub(crate) mod overlay;
+mod segment;
 
 use std::collections::BTreeMap;
 
@@ -29,8 +30,11 @@ pub(crate) fn create(spec: &NetworkSpec, facts: Option<&Facts>) -> Result<Vec<Wa
     problems.check(check_name("/name", &spec.name));
     general(&mut problems, spec);
     driver(&mut problems, spec);
+    // By which link this host is on a network of the swarm, and whether it is at all, is no condition of its making.
+    let facts = facts.filter(|_| !spec.is_segment());
     let bridge = bridge::check(&mut problems, spec, facts);
     overlay::check(&mut problems, spec);
+    segment::check(&mut problems, spec);
     let parent = macvlan(&mut problems, spec, facts).or(bridge);
     let pools = pool::pools(&mut problems, spec, &BTreeMap::new());
     mtu(&mut problems, spec, parent, &pools);
@@ -51,6 +55,8 @@ pub(crate) fn update(
     fixed_macvlan(&mut problems, old.macvlan.as_ref(), new.macvlan.as_ref());
     bridge::fixed(&mut problems, old, new);
     overlay::fixed(&mut problems, old, new);
+    segment::fixed(&mut problems, old, new);
+    segment::check(&mut problems, new);
     fixed_pools(&mut problems, old, new, known);
     general(&mut problems, new);
     let pools = pool::pools(&mut problems, new, known);

@@ -132,6 +132,7 @@ async fn fill(kit: &Kit, network: &str, count: u64) {
                         deleting: false,
                         network_name: network.name.clone(),
                         driver: network.driver,
+                        scope: network.scope,
                         sandbox_name: row.name.clone(),
                     };
                     endpoints::insert(tx, &endpoint).await?;

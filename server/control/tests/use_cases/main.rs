@@ -24,6 +24,7 @@ mod preconditions;
 mod puts;
 mod reports;
 mod sandboxes;
+mod segments;
 mod swarm;
 mod tokens;
 mod undo;

@@ -50,6 +50,7 @@ fn node(id: NodeId, role: SwarmRole, address: &str) -> NodeRow {
         created_at: at,
         updated_at: at,
         joined_by: None,
+        segment_fence: 60,
     }
 }
 
@@ -85,6 +86,7 @@ fn asks(network: &netloom_model::network::Network, sandbox: u8, wanted: Value) -
         endpoint: EndpointId::from_random([sandbox; 16]),
         wanted: serde_json::from_value::<AttachmentSpec>(wanted).unwrap(),
         dry_run: false,
+        instead_of: None,
     }
 }
 

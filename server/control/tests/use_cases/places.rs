@@ -23,7 +23,16 @@ async fn an_endpoint_of_one_node_is_not_anothers_to_name() {
             ..AttachmentSpec::default()
         };
         let (sandbox, sandbox_name) = (SandboxId::from_random([9; 16]), sandbox_name.to_owned());
-        let request = AttachRequest { sandbox, sandbox_name, running: true, network, endpoint, wanted, dry_run: false };
+        let request = AttachRequest {
+            sandbox,
+            sandbox_name,
+            running: true,
+            network,
+            endpoint,
+            wanted,
+            instead_of: None,
+            dry_run: false,
+        };
         Manager::attach(&pair.manager.control, peer(&own), request).await
     };
     let words = pair.manager.lease_words().await;

@@ -75,6 +75,9 @@ pub(crate) struct Init {
     /// How long a node's certificate is good for, in hours; 2160 (90 days) unless said. It is renewed by itself
     #[arg(long, value_name = "HOURS", value_parser = hours)]
     pub(crate) cert_expiry: Option<u32>,
+    /// After how many seconds without the manager's answer links on macvlan and bridge networks of the swarm are taken down; 60 unless said, 0 for never
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) segment_fence: Option<u32>,
 }
 
 /// A number of hours, as Docker writes it (`2160h`) or without the unit.

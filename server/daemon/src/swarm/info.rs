@@ -52,6 +52,10 @@ fn lines(info: &Info) -> String {
     line(1, "Default Address Pool", &settings.default_address_pools.join(", "));
     line(1, "SubnetSize", &settings.subnet_size);
     line(1, "Data Path Port", &settings.data_path_port);
+    match settings.segment_fence_seconds {
+        0 => line(1, "Segment Fence", &"never"),
+        seconds => line(1, "Segment Fence", &format_args!("{seconds} seconds")),
+    }
     line(1, "Orchestration", &"");
     line(2, "Task History Retention Limit", &settings.task_history_limit);
     line(1, "CA Configuration", &"");

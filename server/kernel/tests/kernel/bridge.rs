@@ -29,6 +29,7 @@ pub(crate) fn network(number: u8) -> AssignedNetwork {
         bridge: Some(AssignedBridge::default()),
         macvlan: None,
         overlay: None,
+        segment: false,
         in_use: true,
         deleting: false,
     }
@@ -62,6 +63,7 @@ pub(crate) fn sandbox(number: u8, on: &AssignedNetwork) -> AssignedSandbox {
             addresses: on.pools.iter().map(address).collect(),
             aliases: Vec::new(),
             default_route: true,
+            fenced: false,
             deleting: false,
         }],
     }

@@ -70,6 +70,47 @@ pub struct NetworkStatus {
     pub pools: BTreeMap<String, PoolStatus>,
     /// How many endpoints it has, stopped ones included.
     pub endpoints: u64,
+    /// Of a network of the swarm on the hosts' own links, at the manager: by which link each node is on it, as far as the nodes said. By host name.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub nodes: Vec<NetworkNode>,
+}
+
+/// How a node is on a network of the swarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct NetworkNode {
+    /// The node.
+    pub node: NodeId,
+    /// Its host's name.
+    #[schema(max_length = 64, example = "machine2")]
+    pub hostname: String,
+    /// The link of its host's that carries the network there.
+    #[schema(max_length = 15, example = "eth2")]
+    pub parent: String,
+    /// Whether that can carry it now.
+    pub state: ParentState,
+}
+
+/// Whether a host's link can carry a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ParentState {
+    /// It is up.
+    Up,
+    /// It is down: sandboxes can't be attached there.
+    Down,
+    /// The host has none of that name: sandboxes can't be attached there.
+    Missing,
+}
+
+impl ParentState {
+    /// The word used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Missing => "missing",
+        }
+    }
 }
 
 /// A pool in canonical form, with its use.

@@ -39,8 +39,10 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
     let owner = AssignedKey::Network(network.id);
     if !settings.managed {
         compiled.marks.insert(network.id.to_string(), owner);
-        if let (false, Err(stand)) = (network.deleting, parent::find(&bridge, Some(KIND), facts)) {
-            compiled.refuse(owner, stand.refusal(format!("network {}", network.name), &bridge, facts));
+        let is_needed = !network.deleting && (!network.segment || network.in_use);
+        if let (true, Err(stand)) = (is_needed, parent::find(&bridge, Some(KIND), facts)) {
+            let refusal = stand.refusal(format!("network {}", network.name), &bridge, facts);
+            compiled.refuse(owner, parent::of_node(refusal, network, facts));
         }
         return;
     }
@@ -172,7 +174,7 @@ pub(super) fn endpoint(
         Ok(found) => found.mtu,
         Err(stand) => {
             let object = format!("link {} in sandbox {}", endpoint.interface, sandbox.name);
-            compiled.refuse(owner, stand.refusal(object, &bridge, facts));
+            compiled.refuse(owner, parent::of_node(stand.refusal(object, &bridge, facts), network, facts));
             endpoint::tolerate(compiled, sandbox, endpoint, gates);
             let withheld = Object::Link(link(sandbox, endpoint, settings, &bridge, None));
             compiled.withheld.insert(withheld.key(), withheld);
@@ -181,6 +183,10 @@ pub(super) fn endpoint(
     };
     compiled.want(owner, Object::Link(link(sandbox, endpoint, settings, &bridge, Some(mtu))));
     endpoint::settings(compiled, sandbox, endpoint, gates.without_ipv6 || mtu < MTU_MIN_IPV6);
+    if endpoint.fenced {
+        compiled.condition(owner, parent::fenced(&endpoint.interface, network));
+        return endpoint::tolerate_addresses(compiled, sandbox, endpoint);
+    }
     // On a bridge of Netloom's own nobody else has an address.
     let gates = (!settings.managed && settings.probe).then_some(gates);
     for address in &endpoint.addresses {
@@ -211,7 +217,7 @@ fn link(
         },
         mac: Some(endpoint.mac),
         mtu,
-        up: true,
+        up: !endpoint.fenced,
         owner: endpoint.id.to_string(),
         marks: Marks::Whole,
     }

@@ -86,11 +86,16 @@ pub(super) fn tolerate(compiled: &mut Compiled, sandbox: &AssignedSandbox, endpo
     for setting in sysctl::adopted_link(place, &endpoint.interface, gates.without_ipv6) {
         compiled.tolerate(owner, setting.key(), "");
     }
-    for address in &endpoint.addresses {
-        for object in of_address(sandbox, endpoint, address) {
-            compiled.tolerate(owner, object.key(), "");
-            compiled.withheld.insert(object.key(), object);
-        }
+    tolerate_addresses(compiled, sandbox, endpoint);
+    let objects = endpoint.addresses.iter().flat_map(|address| of_address(sandbox, endpoint, address));
+    compiled.withheld.extend(objects.map(|object| (object.key(), object)));
+}
+
+/// Leaves what stands of an endpoint's addresses as it is.
+pub(super) fn tolerate_addresses(compiled: &mut Compiled, sandbox: &AssignedSandbox, endpoint: &AssignedEndpoint) {
+    let owner = AssignedKey::Sandbox(sandbox.id);
+    for object in endpoint.addresses.iter().flat_map(|address| of_address(sandbox, endpoint, address)) {
+        compiled.tolerate(owner, object.key(), "");
     }
 }
 

@@ -36,7 +36,11 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
     let parent = match parent(macvlan, facts) {
         Ok(parent) => parent,
         Err(stand) => {
-            compiled.refuse(owner, stand.refusal(format!("network {}", network.name), &macvlan.parent, facts));
+            // A node may be on a network of the swarm by no link, as long as no sandbox of its is to be.
+            if !network.segment || network.in_use {
+                let refusal = stand.refusal(format!("network {}", network.name), &macvlan.parent, facts);
+                compiled.refuse(owner, parent::of_node(refusal, network, facts));
+            }
             compiled.tolerate(owner, Key::Link(Place::Host, shim), &network.id.to_string());
             return;
         }
@@ -76,7 +80,8 @@ pub(super) fn endpoint(
         Ok(parent) => parent,
         Err(stand) => {
             let object = format!("link {} in sandbox {}", endpoint.interface, sandbox.name);
-            compiled.refuse(owner, stand.refusal(object, &macvlan.parent, facts));
+            let refusal = stand.refusal(object, &macvlan.parent, facts);
+            compiled.refuse(owner, parent::of_node(refusal, network, facts));
             tolerate(compiled, sandbox, endpoint, network, gates);
             let withheld = Object::Link(link(sandbox, endpoint, network, macvlan, None));
             compiled.withheld.insert(withheld.key(), withheld);
@@ -86,6 +91,11 @@ pub(super) fn endpoint(
     let link = link(sandbox, endpoint, network, macvlan, Some(parent.mtu));
     compiled.want(owner, Object::Link(link));
     endpoint::settings(compiled, sandbox, endpoint, gates.without_ipv6);
+    if endpoint.fenced {
+        compiled.condition(owner, parent::fenced(&endpoint.interface, network));
+        tolerate_addresses(compiled, sandbox, endpoint, network);
+        return;
+    }
     for address in &endpoint.addresses {
         let mut objects = endpoint::of_address(sandbox, endpoint, address);
         if has_shim(network) && network.in_use && address.address.is_ipv4() {
@@ -114,7 +124,7 @@ fn link(
         kind: LinkKind::Macvlan { parent: macvlan.parent.clone(), mode: macvlan.mode },
         mac: Some(endpoint.mac),
         mtu: network.mtu.or(parent_mtu),
-        up: true,
+        up: !endpoint.fenced,
         owner: endpoint.id.to_string(),
         marks: Marks::Whole,
     }
@@ -129,6 +139,26 @@ fn tolerate(
     gates: &Gates,
 ) {
     endpoint::tolerate(compiled, sandbox, endpoint, gates);
+    tolerate_host_routes(compiled, sandbox, endpoint, network);
+}
+
+/// Leaves what stands of an endpoint's addresses as it is while its link is down: the kernel takes some of it away by itself.
+fn tolerate_addresses(
+    compiled: &mut Compiled,
+    sandbox: &AssignedSandbox,
+    endpoint: &AssignedEndpoint,
+    network: &AssignedNetwork,
+) {
+    endpoint::tolerate_addresses(compiled, sandbox, endpoint);
+    tolerate_host_routes(compiled, sandbox, endpoint, network);
+}
+
+fn tolerate_host_routes(
+    compiled: &mut Compiled,
+    sandbox: &AssignedSandbox,
+    endpoint: &AssignedEndpoint,
+    network: &AssignedNetwork,
+) {
     for address in endpoint.addresses.iter().filter(|a| has_shim(network) && a.address.is_ipv4()) {
         let owner = AssignedKey::Sandbox(sandbox.id);
         compiled.tolerate(owner, Key::Route(Place::Host, address.address.into()), "");

@@ -1,5 +1,7 @@
 //! The link of the host's that a network is on and that is not Netloom's: a macvlan's parent, a bridge that is not managed.
 
+use netloom_model::assignment::AssignedNetwork;
+use netloom_model::condition::{self, Condition};
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::plan::Refusal;
 
@@ -59,6 +61,32 @@ impl Stand {
             hint: Some(hint),
         }
     }
+}
+
+/// The same where the network is the swarm's: which node it is, and how another link of it is named.
+pub(super) fn of_node(mut refusal: Refusal, network: &AssignedNetwork, facts: &Facts) -> Refusal {
+    if network.segment {
+        let (host, name) = (&facts.hostname, &network.name);
+        refusal.message = format!("on node `{host}`: {}", refusal.message);
+        let other = format!(
+            "to have network `{name}` on another link here: PATCH /api/v1/networks/{name} at the manager, with {{\"parents\": {{\"{host}\": LINK}}}}"
+        );
+        refusal.hint = Some(refusal.hint.map_or_else(|| other.clone(), |hint| format!("{hint}; {other}")));
+    }
+    refusal
+}
+
+/// What is said of an endpoint whose link is down because its addresses may be somebody else's by now.
+pub(super) fn fenced(interface: &str, network: &AssignedNetwork) -> Condition {
+    Condition::new(
+        condition::FENCED,
+        "NotRenewed",
+        format!(
+            "{interface} is down: network `{}` is the swarm's, its manager has not confirmed for too long that the addresses there are still this \
+             sandbox's, and could have given them to others; it comes up by itself when the manager answers",
+            network.name
+        ),
+    )
 }
 
 /// Links that could be a parent, in words; where only one kind will do, of that kind.

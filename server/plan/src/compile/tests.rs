@@ -56,6 +56,7 @@ fn network() -> AssignedNetwork {
             host_access: false,
         }),
         overlay: None,
+        segment: false,
         in_use: true,
         deleting: false,
     }
@@ -82,6 +83,7 @@ fn sandbox() -> AssignedSandbox {
                 requested: false,
             }],
             default_route: true,
+            fenced: false,
             deleting: false,
         }],
     }
@@ -262,5 +264,39 @@ fn the_hosts_arp_ignore_blocks_host_access() {
         observed.ours.insert(setting.key(), setting);
         let conditions = compiled.observed_conditions(&observed);
         assert_eq!(conditions.iter().any(|(_, c)| c.kind == "HostAccessBlocked"), blocked, "arp_ignore {value}");
+    }
+}
+
+#[test]
+fn a_fenced_endpoints_link_is_down_and_what_stands_of_its_addresses_may_stay() {
+    let mut sandbox = sandbox();
+    sandbox.endpoints[0].fenced = true;
+    let place = Place::Sandbox(sandbox.id);
+    let network = AssignedNetwork { segment: true, ..network() };
+    let compiled = compile(&assignment(network, sandbox.clone()), &facts(), &Gates::default());
+    let Some(Object::Link(link)) = compiled.desired.get(&Key::Link(place, "eth0".to_owned())) else {
+        panic!("no link")
+    };
+    assert!(!link.up);
+    let address = Key::Address(place, "eth0".to_owned(), [192, 168, 122, 2].into());
+    assert!(compiled.tolerated.contains_key(&address) && !compiled.desired.contains_key(&address));
+    assert!(compiled.withheld.is_empty() && compiled.probes.is_empty() && compiled.refusals.is_empty());
+    let conditions = &compiled.conditions[&AssignedKey::Sandbox(sandbox.id)];
+    assert_eq!(conditions[0].kind, netloom_model::condition::FENCED);
+}
+
+#[test]
+fn a_node_is_on_a_network_of_the_swarm_by_no_link_while_nothing_of_it_is_on_it() {
+    let without = Facts { links: Vec::new(), hostname: "machine3".to_owned(), ..facts() };
+    for (segment, in_use, refused) in [(false, false, true), (true, false, false), (true, true, true)] {
+        let network = AssignedNetwork { segment, in_use, ..network() };
+        let id = network.id;
+        let only = Assignment { networks: [(id, network)].into(), ..Assignment::default() };
+        let compiled = compile(&only, &without, &Gates::default());
+        let refusal = compiled.refusals.get(&AssignedKey::Network(id));
+        assert_eq!(refusal.is_some(), refused, "{segment} {in_use}");
+        let Some(refusal) = refusal.filter(|_| segment) else { continue };
+        assert!(refusal.message.contains("machine3") && refusal.message.contains("parent0"), "{}", refusal.message);
+        assert!(refusal.hint.as_ref().is_some_and(|hint| hint.contains("parents")), "{:?}", refusal.hint);
     }
 }

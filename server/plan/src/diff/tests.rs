@@ -81,6 +81,7 @@ prop_compose! {
                 vtep: [10, 0, 0, 250].into(),
                 vteps: [[192, 0, 2, other_node].into(), [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, other_node].into()].into(),
             }),
+            segment: false,
             in_use,
             deleting,
         }
@@ -116,6 +117,7 @@ prop_compose! {
                 requested: false,
             }],
             default_route: default_route && position == 0,
+            fenced: false,
             deleting,
         }
     }

@@ -25,6 +25,7 @@ fn sandbox(number: u8, network: NetworkId, ports: Vec<PublishedPort>) -> Assigne
         aliases: Vec::new(),
         ports,
         default_route: true,
+        fenced: false,
         deleting: false,
     };
     AssignedSandbox {
@@ -49,6 +50,7 @@ fn assignment(settings: AssignedBridge) -> Assignment {
         bridge: Some(settings),
         macvlan: None,
         overlay: None,
+        segment: false,
         in_use: true,
         deleting: false,
     };

@@ -112,6 +112,21 @@ pub struct NodeRow {
     pub updated_at: Timestamp,
     /// The join token that let it in; none let in the manager.
     pub joined_by: Option<JoinTokenId>,
+    /// After how many seconds of silence it takes its links on segments down, the longest that it may know of; 0 is never.
+    pub segment_fence: u32,
+}
+
+/// A node that was removed without a word, and whose addresses on segments wait until it must have let go of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FenceRow {
+    /// The node.
+    pub node: NodeId,
+    /// Its host's name.
+    pub hostname: String,
+    /// How long they wait in all since it was heard of last, in seconds.
+    pub seconds: u32,
+    /// Until when that is, by the clock at its removal: for people.
+    pub until: Timestamp,
 }
 
 /// A join token; of its secret only the hash is kept.

@@ -135,6 +135,7 @@ pub(crate) fn lease(pool: &PoolRow, address: IpAddr, owner: &str) -> LeaseRow {
         prefix_length: 0,
         gateway: None,
         orphaned: None,
+        fence: None,
     }
 }
 
@@ -167,6 +168,7 @@ pub(crate) fn endpoint(sandbox: &SandboxRow, network: &NetworkRow, position: u32
         deleting: false,
         network_name: network.name.clone(),
         driver: network.driver,
+        scope: network.scope,
         sandbox_name: sandbox.name.clone(),
     }
 }

@@ -68,6 +68,7 @@ fn a_node(hostname: &str, role: SwarmRole, joined: i64) -> NodeRow {
         created_at: at(joined),
         updated_at: at(joined),
         joined_by: None,
+        segment_fence: 60,
     }
 }
 

@@ -210,8 +210,8 @@ impl Manager for Fake {
 
     async fn heartbeat(&self, peer: Peer, heartbeat: Heartbeat, _: IpAddr) -> Result<HeartbeatAnswer, Denied> {
         self.heartbeats.lock().unwrap().push((peer, heartbeat));
-        let unknown = Vec::new();
-        self.answer(|| HeartbeatAnswer { described: described(), renew: self.renew.load(Ordering::SeqCst), unknown })
+        let (renew, unknown, moved) = (self.renew.load(Ordering::SeqCst), Vec::new(), Vec::new());
+        self.answer(|| HeartbeatAnswer { described: described(), renew, unknown, moved })
     }
 
     async fn leaves(&self, peer: Peer) -> Result<(), Denied> {

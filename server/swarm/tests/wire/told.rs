@@ -52,6 +52,7 @@ fn request() -> AttachRequest {
         endpoint: EndpointId::from_random([1; 16]),
         wanted: AttachmentSpec::default(),
         dry_run: false,
+        instead_of: None,
     }
 }
 

@@ -83,6 +83,7 @@ pub(super) fn all(pids: [u32; 2], paths: [&str; 2]) -> Vec<Case> {
     all.extend(bridges());
     all.extend(macvlans());
     all.extend(overlays());
+    all.extend(segments());
     all.extend(sandboxes(pids, paths));
     all.extend(attachments());
     all.extend(ports());
@@ -208,6 +209,16 @@ fn overlays() -> Vec<Case> {
         of("OverlayWrite.vni", "/overlay/vni", [json!(5001), json!(5002)]),
         // Nothing encrypts between nodes in this version.
         of("OverlayWrite.encrypted", "/overlay/encrypted", [json!(false), json!(true)]).is(Means::Never),
+    ]
+}
+
+fn segments() -> Vec<Case> {
+    let pools = json!({"v4": {"subnet": "10.74.0.0/24"}});
+    let spec = json!({"driver": "macvlan", "scope": "swarm", "macvlan": {"parent": "parent0"}, "pools": pools});
+    let of = |property, at, values| case(property, "networks/n", &spec, at, values);
+    vec![
+        of("NetworkWrite.scope", "/scope", [json!("swarm"), Value::Null]),
+        of("NetworkWrite.parents", "/parents", [json!({"machine2": "eth2"}), json!({"machine2": "eth3"})]),
     ]
 }
 

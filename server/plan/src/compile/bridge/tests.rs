@@ -26,6 +26,7 @@ fn network() -> AssignedNetwork {
         bridge: Some(AssignedBridge::default()),
         macvlan: None,
         overlay: None,
+        segment: false,
         in_use: true,
         deleting: false,
     }

@@ -30,6 +30,7 @@ pub(in crate::compile) fn network(number: u8, in_use: bool) -> AssignedNetwork {
         bridge: Some(AssignedBridge { interface_name: Some(format!("br{number}")), ..AssignedBridge::default() }),
         macvlan: None,
         overlay: None,
+        segment: false,
         in_use,
         deleting: false,
     }

@@ -52,6 +52,7 @@ fn network() -> AssignedNetwork {
             vtep: VTEP.into(),
             vteps: [[192, 0, 2, 2].into()].into(),
         }),
+        segment: false,
         in_use: true,
         deleting: false,
     }
@@ -79,6 +80,7 @@ fn sandbox() -> AssignedSandbox {
             aliases: Vec::new(),
             ports: Vec::new(),
             default_route: true,
+            fenced: false,
             deleting: false,
         }],
     }

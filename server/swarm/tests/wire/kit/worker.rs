@@ -65,6 +65,7 @@ impl Member for Worker {
             subnets: Some(vec!["172.30.0.0/24".to_owned()]),
             attachments: Some(Vec::new()),
             released: Vec::new(),
+            segment_fence_seconds: 60,
         }
     }
 

@@ -1,0 +1,77 @@
+//! A worker that its manager does not answer takes its links on the wire down, also when it was killed meanwhile; and an address of a node that was removed is
+//! given to nobody before that must have happened.
+
+use std::time::Instant;
+
+use netloom_tests::{LabHost, json, until};
+
+use crate::kit::{FENCE, NETWORK, SOON, address, ask_for, attach, is_up, lease, netloom, pings, swarm, wired};
+
+/// Whether a sandbox says that its links are down because its place is not renewed.
+fn is_fenced(host: &LabHost<'_>, sandbox: &str) -> bool {
+    let answer = host.client().get(&format!("sandboxes/{sandbox}")).is(200);
+    answer["status"]["conditions"].as_array().unwrap().iter().any(|one| one["type"] == "Fenced")
+}
+
+#[test]
+fn a_worker_that_is_cut_off_is_silent_on_the_wire_before_its_address_is_anybody_elses() {
+    let lab = wired();
+    let hosts = swarm(&lab);
+    let [one, two, three] = hosts.as_slice() else { panic!("three hosts") };
+    one.client().post("networks", &json!({"name": "far", "driver": "overlay"})).is(201);
+    crate::kit::knows(two, "far");
+    let a = attach(one, "a");
+    ask_for(two, "b", &json!({NETWORK: {"interface": "wire0"}, "far": {"interface": "far0"}})).is(201);
+    let b = address(two, "b");
+    attach(three, "c");
+    assert!(pings(three, "c", &b) && is_up(two, "b", "wire0"));
+
+    // Cut off, killed, started: its link goes down and stays down; an overlay's does not.
+    two.cut();
+    until("its link is down", SOON, || (!is_up(two, "b", "wire0")).then_some(()));
+    assert!(!pings(three, "c", &b), "it is silent on the wire");
+    assert!(is_up(two, "b", "far0") && is_fenced(two, "b"));
+    two.kill();
+    two.start();
+    until("it serves again", SOON, || is_fenced(two, "b").then_some(()));
+    assert!(!is_up(two, "b", "wire0"), "a restart is no renewal");
+    // Nothing but time has passed at the manager: the address is still its own, and it comes back.
+    assert_eq!(lease(one, &b).expect("a lease")["status"]["state"], "bound");
+    two.heal();
+    until("its link is up", SOON, || is_up(two, "b", "wire0").then_some(()));
+    until("it is reached", SOON, || pings(three, "c", &b).then_some(()));
+    until("it says nothing more of it", SOON, || (!is_fenced(two, "b")).then_some(()));
+    let kinds = two.client().all("events?limit=1000");
+    let told = |kind: &str| kinds.iter().any(|event| event["kind"] == kind && event["data"]["type"] == "Fenced");
+    assert!(told("condition.raised") && told("condition.cleared"));
+
+    // Removed while nobody knows what it does.
+    two.cut();
+    let cut = Instant::now();
+    netloom(&lab, "host1", "node rm --force host2").ok();
+    let waits = lease(one, &b).expect("it is not free");
+    assert_eq!(waits["status"]["state"], "releasing", "{waits}");
+    assert!(waits["status"]["reason"].as_str().unwrap().contains("host2"), "{waits}");
+    let asked = json!({NETWORK: {"address4": b}});
+    let refused = ask_for(three, "d", &asked).problem(409, "address-taken");
+    assert_eq!(refused["retryable"], true, "{refused}");
+    let far = one.client().all("leases?network=far&limit=1000");
+    assert!(far.iter().all(|lease| lease["status"]["owner"]["name"] != "b"), "an overlay's address is free: {far:?}");
+    one.client().delete(&format!("networks/{NETWORK}?cascade=endpoints")).problem(409, "in-use");
+    // A manager that starts anew waits again, rather than too short.
+    one.kill();
+    one.start();
+    until("the address is free", SOON * 2, || lease(one, &b).is_none().then_some(()));
+    assert!(cut.elapsed() >= FENCE * 2, "{:?} after the cut", cut.elapsed());
+    assert!(!is_up(two, "b", "wire0"), "who had it is silent");
+    until("it is given to another", SOON, || (ask_for(three, "d", &asked).status == 201).then_some(()));
+    assert!(pings(one, "a", &b) && pings(three, "d", &a));
+    // It comes back to hear that it is none any more, and stays silent.
+    two.heal();
+    until("it knows", SOON, || {
+        let info = two.client().get("info").is(200);
+        info["swarm"]["status"]["trouble"].as_str().is_some_and(|why| why.contains("removed")).then_some(())
+    });
+    assert!(!is_up(two, "b", "wire0") && is_fenced(two, "b"));
+    lab.netloom("lab down").ok();
+}
