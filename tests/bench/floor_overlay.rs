@@ -14,7 +14,7 @@ use netloom_tests::Namespace;
 use crate::floor::{acknowledged, open, send};
 
 /// Messages of one send: what its acknowledgements take fits into a socket's buffer.
-const BATCH: usize = 300;
+const BATCH: usize = 150;
 
 /// Makes all entries of so many peers in a namespace of its own; how long that takes, without the devices.
 pub(crate) fn entries(peers: usize) -> anyhow::Result<Duration> {

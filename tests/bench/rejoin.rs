@@ -93,7 +93,7 @@ fn others(
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let joins = (0..u32::try_from(NODES)?).map(|number| Worker::join(manager, token, number));
-        let workers: Vec<Worker> = stream::iter(joins).buffered(NODES).try_collect().await?;
+        let workers: Vec<Worker> = stream::iter(joins).buffered(NODES / 2).try_collect().await?;
         let each = u32::try_from(peers / NODES)?;
         let all = workers.iter().map(|worker| async move {
             for number in 0..each {
@@ -132,6 +132,8 @@ fn reboot(node: &LabHost<'_>, peers: usize) -> anyhow::Result<Duration> {
 /// Until it is ready again, which is after its first look at everything.
 fn restart(node: &LabHost<'_>, peers: usize) -> anyhow::Result<Duration> {
     node.stop();
+    // Its process lets go of the machine's port a moment after its lock.
+    std::thread::sleep(Duration::from_millis(200));
     let begin = Instant::now();
     node.start();
     let took = begin.elapsed();

@@ -21,8 +21,8 @@ use crate::members::Worker;
 const ENDPOINTS: usize = 500;
 /// Nodes of each network, but the first three.
 const NODES: usize = 10;
-/// How many workers join, attach or connect at once: a manager takes 16 connections of one address that have shown no certificate yet.
-const AT_ONCE: usize = 12;
+/// How many workers join, attach or connect at once: a manager takes 10 attempts to join of one address, and 16 connections that have shown no certificate yet.
+const AT_ONCE: usize = 8;
 /// How long the quiet is listened to.
 const QUIET: Duration = Duration::from_secs(20);
 
@@ -59,7 +59,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
 
 /// The manager, and its workers.
 struct Swarm {
-    connection: Connection,
+    socket: PathBuf,
     process: Process,
     address: std::net::SocketAddr,
     token: JoinTokenText,
@@ -72,7 +72,8 @@ struct Swarm {
 impl Swarm {
     /// A manager with networks that nobody is on.
     fn make(manager: &LabHost<'_>, plan: &Plan) -> anyhow::Result<Self> {
-        let mut connection = Connection::open(&manager.run_dir.join("netloom.sock"));
+        let socket = manager.run_dir.join("netloom.sock");
+        let mut connection = Connection::open(&socket);
         let body = json!({"advertise_address": manager.address}).to_string();
         let made = connection.must("PUT", "swarm", &body, 201);
         let token = made["join_token"]["secret"].as_str().context("a join token")?.parse()?;
@@ -83,7 +84,7 @@ impl Swarm {
         }
         let process = Process(manager.pid().context("the manager runs")?);
         let address = format!("{}:2377", manager.address).parse()?;
-        Ok(Self { connection, process, address, token, networks, workers: Vec::new(), at_rest: 0.0 })
+        Ok(Self { socket, process, address, token, networks, workers: Vec::new(), at_rest: 0.0 })
     }
 
     /// The workers join, and attach what they have.
@@ -192,9 +193,10 @@ impl Swarm {
 
     /// A network more, which concerns every node.
     async fn another_network(&mut self) -> anyhow::Result<()> {
+        let mut connection = Connection::open(&self.socket);
         let (used, before) = (self.process.cpu()?, self.told());
         let begin = Instant::now();
-        network(&mut self.connection, self.networks.len())?;
+        network(&mut connection, self.networks.len())?;
         let answered = begin.elapsed();
         while self.workers.iter().any(|worker| worker.seen.told().at.is_none_or(|at| at < begin)) {
             ensure!(begin.elapsed() < Duration::from_secs(120), "not all nodes are told of a network in two minutes");
