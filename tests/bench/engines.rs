@@ -43,7 +43,7 @@ pub(crate) struct Engines<'h> {
 struct Engine<'h> {
     host: &'h Host,
     client: Client,
-    connection: Connection,
+    socket: PathBuf,
     docker: Docker<'h>,
 }
 
@@ -76,18 +76,23 @@ impl<'h> Engines<'h> {
         format!("/proc/{}/ns/net", user["State"]["Pid"]).into()
     }
 
-    /// Attaches the other container.
-    pub(crate) fn attach(&mut self, engine: usize, address: Ipv4Addr) {
-        let config = json!({"IPAMConfig": {"IPv4Address": address.to_string()}});
-        let body = json!({"Container": "keeper", "EndpointConfig": config}).to_string();
-        self.each[engine].connection.must("POST", &format!("/networks/{NETWORK}/connect"), &body, 200);
+    /// A connection to one of them.
+    pub(crate) fn connect(&self, engine: usize) -> Connection {
+        Connection::open(&self.each[engine].socket)
     }
+}
 
-    /// Detaches it.
-    pub(crate) fn detach(&mut self, engine: usize) {
-        let body = json!({"Container": "keeper"}).to_string();
-        self.each[engine].connection.must("POST", &format!("/networks/{NETWORK}/disconnect"), &body, 200);
-    }
+/// Attaches the container `keeper`.
+pub(crate) fn attach(connection: &mut Connection, address: Ipv4Addr) {
+    let config = json!({"IPAMConfig": {"IPv4Address": address.to_string()}});
+    let body = json!({"Container": "keeper", "EndpointConfig": config}).to_string();
+    connection.must("POST", &format!("/networks/{NETWORK}/connect"), &body, 200);
+}
+
+/// Detaches it.
+pub(crate) fn detach(connection: &mut Connection) {
+    let body = json!({"Container": "keeper"}).to_string();
+    connection.must("POST", &format!("/networks/{NETWORK}/disconnect"), &body, 200);
 }
 
 impl<'h> Engine<'h> {
@@ -98,7 +103,7 @@ impl<'h> Engine<'h> {
         let tar = Some(("application/x-tar", image(host.dir())));
         let answer = client.send("POST", "/images/create?fromSrc=-&repo=bench&tag=1", tar).expect("the engine answers");
         answer.is(200);
-        Self { host, client, connection: Connection::open(&socket), docker }
+        Self { host, client, socket, docker }
     }
 
     fn begin(&self, name: &str, network: &str) {

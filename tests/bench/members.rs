@@ -11,7 +11,7 @@ use futures_util::stream::BoxStream;
 use netloom_control::members::{AskError, Failure, Manager, Member, Membership, Wire};
 use netloom_model::facts::{Facts, HostRoute};
 use netloom_model::member::{
-    Admission, AttachRequest, Attachment, Denied, DeniedCode, HeldAttachment, Heartbeat, HeartbeatAnswer, Hello,
+    Admission, AttachRequest, Attachment, Denied, DeniedCode, Heartbeat, HeartbeatAnswer, HeldAttachment, Hello,
     JoinRequest, PROTOCOL, Peer, ReadmitRequest,
 };
 use netloom_model::replica::SwarmUpdate;

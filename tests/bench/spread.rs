@@ -178,8 +178,7 @@ impl Swarm {
             let rest = self.at_rest * begin.elapsed().as_secs_f64();
             let cpu = each(self.process.cpu()? - used - rest) * 1000.0;
             #[expect(clippy::cast_precision_loss, reason = "a mean")]
-            let (told, length) =
-                (each((everybody() - updates) as f64), each((bytes(&others) - before) as f64));
+            let (told, length) = (each((everybody() - updates) as f64), each((bytes(&others) - before) as f64));
             let name = |what: &str| format!("network of {} nodes: {what}", others.len() + 1);
             table.times(&name("the place is given"), &answered, "", "");
             table.times(&name("the last other node is told"), &known, "", "");
@@ -226,7 +225,12 @@ impl Swarm {
 
 fn row(table: &mut Table, what: &str, count: usize, took: Duration) {
     let rate = f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / took.as_secs_f64();
-    table.figure(&format!("{count} {what}"), &format!("{:.1} s", took.as_secs_f64()), &format!("{rate:.0} a second"), "");
+    table.figure(
+        &format!("{count} {what}"),
+        &format!("{:.1} s", took.as_secs_f64()),
+        &format!("{rate:.0} a second"),
+        "",
+    );
 }
 
 /// The workers on a network: the first three have few, some and many.

@@ -2,6 +2,7 @@
 //! engines in a swarm. The address is asked every millisecond from the moment at which the attach is sent.
 
 use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use netloom_tests::{Lab, LabHost, json, until};
@@ -41,21 +42,23 @@ pub(crate) fn run(plan: &Plan) {
     let netloom = plan.netloom.to_string_lossy();
     let lab = Lab::joined(&netloom, 2);
     let hosts = lab.hosts();
-    let mut ours = Nodes::new(&hosts);
+    let ours = Nodes::new(&hosts);
     let elsewhere = engines::are_installed().then(|| engines::hosts(&netloom));
-    let mut theirs = elsewhere.as_ref().map(|hosts| Engines::start(hosts, SUBNET));
+    let theirs = elsewhere.as_ref().map(|hosts| Engines::start(hosts, SUBNET));
     let their_probers: Vec<Prober> = theirs.iter().flat_map(|both| (0..2).map(|one| prober(&both.user(one)))).collect();
     let mut figures: [[Steps; 2]; 2] = Default::default();
     for round in 0..rounds {
         for turn in [round % 2, (round + 1) % 2] {
             for at in 0..2 {
                 let (steps, to) = (&mut figures[turn][at], address(round, at));
-                match &mut theirs {
+                match &theirs {
                     _ if turn == 0 => ours.once(at, to, steps),
                     Some(engines) => {
-                        let took = their_probers[1 - at].first_reply(to, || engines.attach(at, to));
+                        let mut connection = engines.connect(at);
+                        let attach = || engines::attach(&mut connection, to);
+                        let took = their_probers[1 - at].first_reply(to, attach);
                         steps.add(&took.expect("Docker's container answers"));
-                        steps.detach.time(|| engines.detach(at));
+                        steps.detach.time(|| engines::detach(&mut connection));
                     }
                     None => {}
                 }
@@ -74,13 +77,13 @@ fn address(round: usize, at: usize) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 239, 0, 0)) + number)
 }
 
-fn prober(namespace: &std::path::Path) -> Prober {
+fn prober(namespace: &Path) -> Prober {
     Prober::new(namespace).expect("a socket can be had in the namespace")
 }
 
 /// Two nodes of ours, the first the manager. On each, `keeper` is on a bridge network, and `user` on the overlay network.
 struct Nodes {
-    connections: Vec<Connection>,
+    sockets: Vec<PathBuf>,
     probers: Vec<Prober>,
 }
 
@@ -99,18 +102,18 @@ impl Nodes {
             }
         }
         Self {
-            connections: hosts.iter().map(|host| Connection::open(&host.run_dir.join("netloom.sock"))).collect(),
+            sockets: hosts.iter().map(|host| host.run_dir.join("netloom.sock")).collect(),
             probers: hosts.iter().map(|host| prober(&host.netns_of("user"))).collect(),
         }
     }
 
-    fn once(&mut self, at: usize, to: Ipv4Addr, steps: &mut Steps) {
+    fn once(&self, at: usize, to: Ipv4Addr, steps: &mut Steps) {
         let on = json!({"networks": {"bench": {"address4": to.to_string()}}}).to_string();
         let off = json!({"networks": {"bench": null}}).to_string();
-        let connection = &mut self.connections[at];
+        // One that was idle while the others had their turn is closed.
+        let mut connection = Connection::open(&self.sockets[at]);
         let attach = || drop(connection.must("PATCH", "sandboxes/keeper", &on, 200));
         steps.add(&self.probers[1 - at].first_reply(to, attach).expect("the sandbox answers"));
-        let connection = &mut self.connections[at];
         steps.detach.time(|| connection.must("PATCH", "sandboxes/keeper", &off, 200));
     }
 }

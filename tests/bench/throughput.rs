@@ -95,7 +95,13 @@ struct Server(Child);
 impl Server {
     fn start(way: &Way) -> anyhow::Result<Self> {
         let mut command = within(&way.to, "iperf3");
-        let mut server = Self(command.args(["--server", "--port", &PORT.to_string()]).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+        let mut server = Self(
+            command
+                .args(["--server", "--port", &PORT.to_string()])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()?,
+        );
         until("iperf3 to listen", Duration::from_secs(10), || {
             assert!(matches!(server.0.try_wait(), Ok(None)), "iperf3 ended");
             let listed = said(within(&way.to, "ss").args(["-Hltn"])).ok();
