@@ -17,12 +17,12 @@ use crate::figures::{Table, Times, verdict};
 use crate::http::Connection;
 
 /// The engine (Debian package docker.io), and what its containers run.
-const ENGINE: &str = "/usr/sbin/dockerd";
-const PROGRAM: &str = "/bin/cat";
+pub(crate) const ENGINE: &str = "/usr/sbin/dockerd";
+pub(crate) const PROGRAM: &str = "/bin/cat";
 /// How much faster Netloom is to be.
 const GOAL: f64 = 10.0;
 /// The control group of the container.
-const GROUP: &str = "netloom-bench";
+pub(crate) const GROUP: &str = "netloom-bench";
 
 /// What is measured, of either.
 #[derive(Default)]
@@ -245,7 +245,7 @@ impl Drop for Engine<'_> {
 }
 
 /// A container of the program, on a network.
-fn container(network: &str) -> Value {
+pub(crate) fn container(network: &str) -> Value {
     json!({
         "Image": "bench:1", "Cmd": [PROGRAM], "OpenStdin": true,
         "HostConfig": {"NetworkMode": network, "CgroupParent": GROUP},
@@ -253,7 +253,7 @@ fn container(network: &str) -> Value {
 }
 
 /// A file system of one program and the libraries that it names, as an archive: nothing is fetched from anywhere.
-fn image(dir: &Path) -> Vec<u8> {
+pub(crate) fn image(dir: &Path) -> Vec<u8> {
     let root = dir.join("image");
     let libraries = Command::new("ldd").arg(PROGRAM).output().expect("libc-bin is installed").stdout;
     let libraries = String::from_utf8_lossy(&libraries).into_owned();

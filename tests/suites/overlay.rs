@@ -16,6 +16,8 @@ mod kills;
 mod kit;
 #[path = "overlay/nodes.rs"]
 mod nodes;
+#[path = "overlay/quiet.rs"]
+mod quiet;
 #[path = "overlay/random.rs"]
 mod random;
 #[path = "overlay/restored.rs"]

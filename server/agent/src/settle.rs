@@ -122,6 +122,7 @@ fn verdicts(inner: &Inner, asked: &BTreeSet<Key>, work: &Work) -> BTreeMap<Key, 
     let shims = shims
         .filter(|key| matches!(key, Key::Network(id) if work.assignment.networks.get(id).is_some_and(|n| !n.deleting)));
     let keys: BTreeSet<Key> = asked.iter().copied().chain(shims).chain(untracked(inner, work)).collect();
+    let peers_left = remains::of_peers(&work.wanted, &work.observed);
     let verdict = |key: Key| {
         let refusal = work.wanted.refusals.get(&key).or_else(|| conflicts.get(&key)).or_else(|| work.refused.get(&key));
         let open = || match refusal {
@@ -138,7 +139,7 @@ fn verdicts(inner: &Inner, asked: &BTreeSet<Key>, work: &Work) -> BTreeMap<Key, 
             },
             Key::Peer(id) => match work.assignment.peers.get(&id) {
                 Some(_) => None,
-                None if !remains::of_peer(id, &work.wanted, &work.observed) => Some(Verdict::Absent),
+                None if !peers_left.contains(&id) => Some(Verdict::Absent),
                 None => Some(open()),
             },
             Key::Sandbox(id) => match work.assignment.sandboxes.get(&id) {

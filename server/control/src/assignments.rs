@@ -112,7 +112,10 @@ pub(crate) async fn read(tx: &mut ReadTx<'_>, keys: Option<&[Key]>) -> Result<As
             networks::with_use(tx, &ids).await?
         }
     };
-    let peers = if keys.is_none() { underlay::all_peers(tx, &networks).await? } else { named };
+    let peers = match keys {
+        None => underlay::all_peers(tx, &networks).await?,
+        Some(_) => underlay::in_use(named, &networks),
+    };
     Ok(assemble(revision, networks, parts, peers))
 }
 

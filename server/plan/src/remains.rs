@@ -1,5 +1,6 @@
 //! What is still in the kernel of something that must go. Nothing left is what a `Gone` report rests on.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use netloom_model::assignment::{AssignedEndpoint, NamespaceSource};
@@ -67,12 +68,13 @@ pub fn of_network(network: NetworkId, observed: &Observed) -> bool {
         })
 }
 
-/// Whether anything that leads to an endpoint on another node is there, of what was looked at for it.
-pub fn of_peer(peer: EndpointId, wanted: &Compiled, observed: &Observed) -> bool {
-    let Some(overlay) = &wanted.scope.overlay else { return false };
-    let is_left =
-        |key: &&Key| wanted.owners.get(*key) == Some(&AssignedKey::Peer(peer)) && !wanted.desired.contains_key(*key);
-    overlay.entries.iter().filter(is_left).any(|key| observed.ours.contains_key(key))
+/// The endpoints on other nodes of which anything that leads there is left, among what was looked at for them. All at once: a pass may be about all
+/// that there are.
+pub fn of_peers(wanted: &Compiled, observed: &Observed) -> BTreeSet<EndpointId> {
+    let entries = wanted.scope.overlay.iter().flat_map(|overlay| &overlay.entries);
+    let left = entries.filter(|key| observed.ours.contains_key(*key) && !wanted.desired.contains_key(*key));
+    let owners = left.filter_map(|key| wanted.owners.get(key));
+    owners.filter_map(|owner| if let AssignedKey::Peer(id) = owner { Some(*id) } else { None }).collect()
 }
 
 /// ID of the endpoint whose packets a rule sends on: as long as it stands, whoever gets the address gets those packets.

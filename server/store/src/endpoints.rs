@@ -1,5 +1,7 @@
 //! Table `endpoint`.
 
+use std::collections::BTreeSet;
+
 use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId};
 
 use crate::column::{self, Columns};
@@ -130,6 +132,19 @@ pub(crate) fn select_of_sandbox(id: SandboxId) -> Statement {
 pub async fn of_network(tx: &mut ReadTx<'_>, id: NetworkId, limit: u32) -> Result<Vec<EndpointRow>, Error> {
     let statement = sql(select!("e.network_id = $1 ORDER BY s.name, e.position LIMIT $2"));
     tx.rows(statement.bind(id.to_string()).bind(column::limit(limit)), row).await
+}
+
+/// Which of these networks an endpoint that stays is on, of a sandbox that runs and stays and is not this one.
+pub async fn networks_in_use(
+    tx: &mut ReadTx<'_>,
+    networks: &[NetworkId],
+    but: SandboxId,
+) -> Result<BTreeSet<NetworkId>, Error> {
+    let statement = sql("SELECT n.value FROM json_each($1) AS n WHERE EXISTS (
+        SELECT 1 FROM endpoint AS e CROSS JOIN sandbox AS s WHERE e.network_id = n.value AND e.deleting = 0
+        AND s.id = e.sandbox_id AND s.running = 1 AND s.deleting = 0 AND s.id <> $2)");
+    let statement = statement.bind(column::list(networks)).bind(but.to_string());
+    Ok(tx.rows(statement, |c| c.parsed()).await?.into_iter().collect())
 }
 
 /// The endpoints on networks that are copies of the manager's, by ID.

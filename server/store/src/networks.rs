@@ -1,6 +1,6 @@
 //! Table `network`, with its labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_model::assignment::{AssignedOverlay, AssignedPool};
 use netloom_model::network::{Driver, Scope};
@@ -302,6 +302,18 @@ pub async fn all_with_use(tx: &mut ReadTx<'_>) -> Result<Vec<NetworkUse>, Error>
 /// The networks of a scope, by name.
 pub async fn of_scope(tx: &mut ReadTx<'_>, scope: Scope) -> Result<Vec<NetworkRow>, Error> {
     tx.rows(sql(select!("WHERE n.scope = $1 ORDER BY n.name")).bind(scope.as_str()), row).await
+}
+
+/// Those of a scope that changed after a revision, by name.
+pub async fn changed(tx: &mut ReadTx<'_>, scope: Scope, after: u64) -> Result<Vec<NetworkRow>, Error> {
+    let statement = sql(select!("WHERE n.scope = $1 AND n.revision > $2 ORDER BY n.name"));
+    tx.rows(statement.bind(scope.as_str()).bind(column::integer(after)), row).await
+}
+
+/// The IDs of a scope's networks.
+pub async fn ids_of_scope(tx: &mut ReadTx<'_>, scope: Scope) -> Result<BTreeSet<NetworkId>, Error> {
+    let statement = sql("SELECT id FROM network WHERE scope = $1");
+    Ok(tx.rows(statement.bind(scope.as_str()), |c| c.parsed()).await?.into_iter().collect())
 }
 
 /// How many networks a scope has, and the number of the event that last changed one that is there.

@@ -1,12 +1,13 @@
 //! Who is on the swarm's networks, from which node. The manager's own sandboxes are in it like those of other nodes, kept in step with their
 //! endpoints here, in the transaction that changes them.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use netloom_model::assignment::Key;
 use netloom_model::network::Scope;
 use netloom_model::{NetworkId, NodeId, Timestamp};
-use netloom_store::{AttachmentRow, EndpointRow, ReadTx, WriteTx, attachments, replica};
+use netloom_store::{AttachmentRow, EndpointRow, ReadTx, WriteTx, attachments, endpoints, replica};
 
 use super::underlay;
 use crate::error::Error;
@@ -90,10 +91,25 @@ pub(super) async fn peers_since(tx: &mut ReadTx<'_>, networks: &[NetworkId], aft
     Ok(rows.into_iter().filter(|row| row.node != node).map(|row| Key::Peer(row.id)).collect())
 }
 
-/// The keys of everybody else on the networks that a sandbox has its endpoints on: a node that had none there before knows none of them.
-pub(crate) async fn peers_of(tx: &mut ReadTx<'_>, parts: &SandboxParts) -> Result<Vec<Key>, Error> {
-    let on = parts.endpoints.iter().filter(|one| is_attachment(&one.row) && !one.row.deleting);
-    let networks: Vec<_> = on.map(|one| one.row.network_id).collect();
+/// The networks of the swarm that a sandbox has endpoints on.
+pub(crate) fn networks_of(endpoints: &[EndpointParts]) -> BTreeSet<NetworkId> {
+    let on = endpoints.iter().filter(|one| is_attachment(&one.row) && !one.row.deleting);
+    on.map(|one| one.row.network_id).collect()
+}
+
+/// The keys of everybody else on the networks that come into use here by a sandbox: this node knows none of them. Where another sandbox that runs is on
+/// one, or this one was (`before`), its peers were made known with that.
+pub(crate) async fn peers_of(
+    tx: &mut ReadTx<'_>,
+    parts: &SandboxParts,
+    before: &BTreeSet<NetworkId>,
+) -> Result<Vec<Key>, Error> {
+    let mut networks: Vec<NetworkId> = networks_of(&parts.endpoints).difference(before).copied().collect();
+    if networks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let used = endpoints::networks_in_use(tx, &networks, parts.row.id).await?;
+    networks.retain(|id| !used.contains(id));
     if networks.is_empty() {
         return Ok(Vec::new());
     }

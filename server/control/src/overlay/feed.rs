@@ -64,7 +64,7 @@ struct Seen {
     latest: u64,
 }
 
-async fn concerned(tx: &mut ReadTx<'_>, after: u64) -> Result<(Seen, Vec<(NetworkId, NodeId)>), Error> {
+async fn concerned(tx: &mut ReadTx<'_>, after: u64) -> Result<(Seen, BTreeSet<(NetworkId, NodeId)>), Error> {
     let revision = events::number(tx).await?;
     let (networks, latest) = networks::extent(tx, Scope::Swarm).await?;
     Ok((Seen { revision, networks, latest }, attachments::concerned(tx, after).await?))
@@ -198,13 +198,19 @@ async fn update(
     let is_renamed = !full && was.hostname != row.hostname;
     let of_networks = of_networks || is_renamed;
     let revision = events::number(tx).await?;
-    let rows = if of_networks { networks::of_scope(tx, Scope::Swarm).await? } else { Vec::new() };
-    let there: BTreeSet<NetworkId> =
-        if of_networks { rows.iter().map(|network| network.id).collect() } else { was.networks.clone() };
+    // All workers are woken for a network: each reads which there are, and of those that it knows only what is new.
+    let (there, changed) = match of_networks {
+        true if full || is_renamed => {
+            (networks::ids_of_scope(tx, Scope::Swarm).await?, networks::of_scope(tx, Scope::Swarm).await?)
+        }
+        true => {
+            let there = networks::ids_of_scope(tx, Scope::Swarm).await?;
+            (there, networks::changed(tx, Scope::Swarm, was.revision).await?)
+        }
+        false => (was.networks.clone(), Vec::new()),
+    };
     let on: BTreeSet<NetworkId> = attachments::networks_of(tx, node).await?.into_iter().collect();
     let (attachments, gone_attachments) = attachments_since(tx, node, &was, &on).await?;
-    let changed: Vec<NetworkRow> =
-        rows.into_iter().filter(|network| full || is_renamed || network.revision > was.revision).collect();
     let place = Underlay { vtep: row.address, data_path_port: swarm.spec.settings().data_path_port };
     let update = SwarmUpdate {
         store: tx.store(),

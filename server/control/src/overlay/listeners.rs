@@ -137,7 +137,7 @@ impl Feeds {
     }
 
     /// Attachments changed: that concerns the workers on their networks, and those whose they are.
-    pub(super) fn wake_for(&self, changed: &[(NetworkId, NodeId)]) {
+    pub(super) fn wake_for(&self, changed: &BTreeSet<(NetworkId, NodeId)>) {
         let networks: Vec<NetworkId> = changed.iter().map(|(network, _)| *network).collect();
         self.on(&networks, None).iter().for_each(|listener| listener.wake.notify_one());
         let listeners = self.lock();

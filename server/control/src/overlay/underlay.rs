@@ -1,6 +1,6 @@
 //! What a node is told of overlay networks beside their rows: its own place on the underlay, the others', and the peers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use netloom_model::assignment::{AssignedPeer, Key};
@@ -49,16 +49,26 @@ pub(crate) async fn all_peers(
     tx: &mut ReadTx<'_>,
     networks: &[NetworkUse],
 ) -> Result<BTreeMap<EndpointId, AssignedPeer>, Error> {
-    let used: Vec<NetworkId> = networks
-        .iter()
-        .filter(|one| one.in_use && one.network.scope == Scope::Swarm)
-        .map(|one| one.network.id)
-        .collect();
+    let used: Vec<NetworkId> = used(networks).collect();
     if used.is_empty() {
         return Ok(BTreeMap::new());
     }
     let node = tx.node();
     Ok(peers(node, attachments::changed(tx, &used, 0).await?))
+}
+
+/// Those of some peers that are on networks that are in use here: of others this node needs nothing, as when it asks for everything.
+pub(crate) fn in_use(
+    mut peers: BTreeMap<EndpointId, AssignedPeer>,
+    networks: &[NetworkUse],
+) -> BTreeMap<EndpointId, AssignedPeer> {
+    let used: BTreeSet<NetworkId> = used(networks).collect();
+    peers.retain(|_, peer| used.contains(&peer.network));
+    peers
+}
+
+fn used(networks: &[NetworkUse]) -> impl Iterator<Item = NetworkId> {
+    networks.iter().filter(|one| one.in_use && one.network.scope == Scope::Swarm).map(|one| one.network.id)
 }
 
 /// The peers that keys name.

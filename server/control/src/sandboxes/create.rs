@@ -1,5 +1,7 @@
 //! Making a sandbox with its endpoints: all of it or nothing.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use netloom_model::assignment::{Adoption, Key, NamespaceSource};
 use netloom_model::invalid::Code;
@@ -195,7 +197,7 @@ impl Create {
         let parts = SandboxParts { row, endpoints };
         attachments::follow(tx, &parts).await?;
         let mut keys = vec![Key::Sandbox(self.id)];
-        keys.extend(attachments::peers_of(tx, &parts).await?);
+        keys.extend(attachments::peers_of(tx, &parts, &BTreeSet::new()).await?);
         // All that it says was just written: reading it back would be a handful of queries for nothing.
         let assignment = match parts.row.running {
             true => {

@@ -273,6 +273,7 @@ impl Job for Update {
         parts.row.revision = self.actor.append(tx, &self.event(&old, &parts.row), change).await?;
         parts.row.spec_revision = parts.row.revision;
         sandboxes::update(tx, &parts.row).await?;
+        let before = if old.running { attachments::networks_of(&parts.endpoints) } else { BTreeSet::new() };
         let Moved { in_kernel, detached, ports } = self.change_endpoints(tx, &mut parts, wanted).await?;
         if old.running != running {
             let state = if running { LeaseState::Bound } else { LeaseState::Held };
@@ -283,7 +284,7 @@ impl Job for Update {
         let concerns = if in_kernel || old.running != running { Concerns::Kernel } else { Concerns::People };
         attachments::follow(tx, &parts).await?;
         if concerns == Concerns::Kernel {
-            keys.extend(attachments::peers_of(tx, &parts).await?);
+            keys.extend(attachments::peers_of(tx, &parts, &before).await?);
         }
         let revision = parts.row.revision;
         let assignment = match concerns {

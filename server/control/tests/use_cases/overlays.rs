@@ -215,6 +215,8 @@ async fn another_nodes_sandbox_is_attached_once_and_is_a_peer_here() {
     let words = kit.lease_words().await;
     assert!(words.contains(&format!("{} dynamic bound far1", given.leases[0].address)), "{words:?}");
     kit.remove_sandbox("here").await.expect("removed");
+    let one = kit.control.assignment(Some(&[Key::Peer(given.endpoint)])).await.expect("an assignment");
+    assert!(one.peers.is_empty(), "nothing here is on its network any more");
     assert_eq!(kit.network("out").await.expect("there").status.endpoints, 1, "another node's counts");
     for cascade in [false, true] {
         let error = kit.remove_network("out", cascade).await.expect_err("in use");
@@ -243,5 +245,31 @@ async fn a_node_asks_for_what_is_its_own_and_what_is_free() {
     assert_eq!(error.kind, ErrorKind::NotFound);
     kit.control.hear_attachments(OTHER, None, vec![own.endpoint_id]).await.expect("passed over");
     assert_eq!(kit.sandbox("here").await.expect("there").status.endpoints["out"].address, own.address);
+    kit.check_store().await;
+}
+
+#[tokio::test]
+async fn peers_are_made_known_when_their_network_comes_into_use_and_not_again() {
+    let kit = manager(json!({})).await;
+    let mut far = Vec::new();
+    for (sandbox, name) in [(1, "one"), (2, "two")] {
+        let network = kit.create_network(overlay(name, json!({"internal": true}))).await.expect("a network");
+        far.push(kit.control.attach_for(&peer(&kit), asks(&network, sandbox, json!({}))).await.expect("attached"));
+    }
+    let asked = |kit: &Kit| {
+        let keys = kit.node.asked.lock().unwrap().clone();
+        keys.into_iter().filter(|key| matches!(key, Key::Peer(_))).collect::<Vec<_>>()
+    };
+    let [one, two] = [0, 1].map(|at: usize| vec![Key::Peer(far[at].endpoint)]);
+    kit.on("a", "one").await.expect("a sandbox");
+    assert_eq!(asked(&kit), one);
+    kit.on("b", "one").await.expect("a second one");
+    assert_eq!(asked(&kit), [], "the network is in use");
+    kit.patch_sandbox("a", json!({"networks": {"two": {}}})).await.expect("attached");
+    assert_eq!(asked(&kit), two, "of the new one only");
+    kit.remove_sandbox("b").await.expect("removed");
+    kit.patch_sandbox("a", json!({"desired_state": "stopped"})).await.expect("stopped");
+    kit.patch_sandbox("a", json!({"desired_state": "running"})).await.expect("started");
+    assert_eq!(asked(&kit).len(), 2, "both were out of use");
     kit.check_store().await;
 }

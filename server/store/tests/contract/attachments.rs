@@ -88,7 +88,7 @@ async fn a_reader_of_changes_is_told_of_what_went_until_that_is_forgotten() {
     write!(store, (), tx => { attachments::move_node(tx, node, ip("192.168.122.190"), 9, at(4_000)); Ok(()) }).unwrap();
     let moved = AttachmentRow { vtep: ip("192.168.122.190"), revision: 9, updated_at: at(4_000), ..two };
     assert_eq!(changed(&store, &blue, 8).await, std::slice::from_ref(&moved));
-    assert_eq!(read!(store, (), tx => attachments::concerned(tx, 8).await).unwrap(), [(blue.id, node)]);
+    assert_eq!(read!(store, (), tx => attachments::concerned(tx, 8).await).unwrap(), [(blue.id, node)].into());
 
     write!(store, (), tx => { attachments::forget(tx, at(2_000)); Ok(()) }).unwrap();
     assert_eq!(changed(&store, &blue, 0).await.len(), 2, "not yet");
@@ -112,4 +112,22 @@ async fn a_number_is_one_networks_and_the_lowest_free_one_is_found() {
     assert!(matches!(refused, Error::Duplicate { constraint } if constraint == constraint::NETWORK_VNI));
     let has = read!(store, (), tx => networks::by_vni(tx, 4098).await).unwrap();
     assert_eq!(has.map(|network| network.name), Some("b".into()));
+}
+
+#[tokio::test]
+async fn networks_that_changed_are_told_apart_from_those_that_there_are() {
+    let (_directory, store) = open().await;
+    let (blue, red) = (overlay("blue", 4097), NetworkRow { revision: 9, ..overlay("red", 4098) });
+    write!(store, (blue), tx => networks::insert(tx, &blue).await).unwrap();
+    write!(store, (red), tx => networks::insert(tx, &red).await).unwrap();
+    let changed = async |after| {
+        let rows = read!(store, (), tx => networks::changed(tx, Scope::Swarm, after).await).unwrap();
+        rows.into_iter().map(|row| row.name).collect::<Vec<_>>()
+    };
+    assert_eq!(changed(blue.revision - 1).await, ["blue", "red"]);
+    assert_eq!(changed(blue.revision).await, ["red"]);
+    assert_eq!(changed(9).await, Vec::<String>::new());
+    let ids = read!(store, (), tx => networks::ids_of_scope(tx, Scope::Swarm).await).unwrap();
+    assert_eq!(ids, [blue.id, red.id].into());
+    assert!(read!(store, (), tx => networks::ids_of_scope(tx, Scope::Local).await).unwrap().is_empty());
 }

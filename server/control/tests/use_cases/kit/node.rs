@@ -42,6 +42,8 @@ pub struct FakeNode {
     pub conditions: Mutex<BTreeMap<Key, Vec<Condition>>>,
     /// Ports of the host that can't be published.
     pub ports_taken: Mutex<BTreeMap<HostPort, PortTrouble>>,
+    /// What it was asked for last, by somebody who waited.
+    pub asked: Mutex<Vec<Key>>,
     /// How long it takes to converge.
     pub delay: Mutex<Duration>,
     /// Whether it holds other things than those that it made.
@@ -137,6 +139,7 @@ impl Node for FakeNode {
     }
 
     async fn converge(&self, keys: Vec<Key>, revision: u64, within: Duration) -> BTreeMap<Key, Outcome> {
+        self.asked.lock().unwrap().clone_from(&keys);
         let delay = *self.delay.lock().unwrap();
         tokio::time::sleep(delay).await;
         let act = self.script.lock().unwrap().pop_front();
