@@ -22,6 +22,10 @@ pub const SUBNET_OVERLAP: &str = "SubnetOverlap";
 pub const HOST_ACCESS_WITHOUT_ADDRESS: &str = "HostAccessWithoutAddress";
 /// Kind: a setting keeps the host from answering a network's sandboxes.
 pub const HOST_ACCESS_BLOCKED: &str = "HostAccessBlocked";
+/// Kind: packets of an overlay network don't pass to some of its nodes.
+pub const NODES_UNREACHABLE: &str = "NodesUnreachable";
+/// Kind: an overlay network's MTU is more than the way to some of its nodes takes.
+pub const PATH_MTU_SMALL: &str = "PathMtuSmall";
 /// Kind: a node asked for a new certificate in the place of one that is out of date, and an operator has not said yes.
 pub const READMISSION_PENDING: &str = "ReadmissionPending";
 

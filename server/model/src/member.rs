@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
+use crate::health::Way;
 use crate::id::{EndpointId, LeaseId, NetworkId, NodeId, SandboxId, SwarmId};
 use crate::lease::LeaseKind;
 use crate::mac::MacAddr;
@@ -127,6 +128,9 @@ pub struct Heartbeat {
     pub attachments: Option<Vec<HeldAttachment>>,
     /// Attachments of which nothing is left in its kernel or its store.
     pub released: Vec<EndpointId>,
+    /// What it finds of the ways to other nodes, where that differs likewise: at most [`crate::health::WAYS_TOLD`].
+    #[serde(default)]
+    pub ways: Option<Vec<Way>>,
 }
 
 /// An attachment, as the node that holds it says.

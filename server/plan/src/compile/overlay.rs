@@ -22,11 +22,12 @@ pub(super) fn of(network: &AssignedNetwork) -> Option<&AssignedOverlay> {
 }
 
 /// The MTU of an overlay network here: its own, or what the underlay leaves for it on every node, which may be less than on this one. Until the manager
-/// hears of an underlay here that leaves less, that holds. Unknown where this node has no link with its address there.
+/// hears of an underlay here that leaves less, that holds. Of probes, what it leaves here. Unknown where this node has no link with its address there.
 pub fn overlay_mtu(network: &AssignedNetwork, facts: &Facts) -> Option<u32> {
     let overlay = of(network)?;
     let here = || facts.overlay_mtu(overlay.vtep);
-    network.mtu.or_else(|| here().map(|here| overlay.mtu.map_or(here, |everywhere| everywhere.min(here))))
+    let everywhere = overlay.mtu.filter(|_| network.id != PROBES);
+    network.mtu.or_else(|| here().map(|here| everywhere.map_or(here, |everywhere| everywhere.min(here))))
 }
 
 /// What belongs to the network as a whole: the rules that keep strangers out, its bridge and its VXLAN device, while an endpoint is running on it.
