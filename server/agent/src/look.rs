@@ -18,8 +18,8 @@ use netloom_model::sandbox::InterfaceStatus;
 use netloom_plan::{Object, Operation, Place, compile, describe, diff, drift as plan_drift, interruptions};
 
 use crate::agent::Inner;
-use crate::{beside, compiled, host};
 use crate::state::{Assigned, Tracked};
+use crate::{beside, compiled, host};
 
 /// How old what a verification saw may be to count as looked at afresh, once.
 const JUST_NOW: Duration = Duration::from_millis(10);

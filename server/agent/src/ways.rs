@@ -241,11 +241,14 @@ async fn silent(inner: &Inner, target: &Target, one: &Asked) -> Trouble {
     match inner.kernel.objection(*here, to, *port).await {
         Ok(Some((true, why))) => Trouble {
             code: TroubleCode::NoRoute,
-            message: format!("this host has no way to {to}: {why}; `ip route get {to} from {here}` shows where it looks"),
+            message: format!(
+                "this host has no way to {to}: {why}; `ip route get {to} from {here}` shows where it looks"
+            ),
         },
-        Ok(Some((false, why))) => {
-            Trouble { code: TroubleCode::Refused, message: format!("the kernel refuses to send from {here} to {to}: {why}") }
-        }
+        Ok(Some((false, why))) => Trouble {
+            code: TroubleCode::Refused,
+            message: format!("the kernel refuses to send from {here} to {to}: {why}"),
+        },
         Ok(None) | Err(_) => Trouble {
             code: TroubleCode::NoAnswer,
             message: format!(

@@ -11,6 +11,8 @@ use crate::timestamp::Timestamp;
 
 /// Most ways that a node tells its manager of, those with trouble first.
 pub const WAYS_TOLD: usize = 1024;
+/// Most characters of a sentence about one.
+const WORDS_MOST: usize = 512;
 /// Most pairs that one answer has, those with trouble first.
 pub const PAIRS_SHOWN: usize = 10_000;
 
@@ -46,6 +48,18 @@ impl Way {
         let failed_at = last.trouble.as_ref().map(|_| now).or_else(|| former?.failed_at);
         Self { last, proven_at, failed_at }
     }
+}
+
+/// As much of what a node says of ways as is taken: those with trouble first, and no sentence longer than is said of one.
+pub fn bounded(mut ways: Vec<Way>) -> Vec<Way> {
+    ways.sort_by_key(|way| way.last.trouble.is_none());
+    ways.truncate(WAYS_TOLD);
+    for trouble in ways.iter_mut().filter_map(|way| way.last.trouble.as_mut()) {
+        if let Some((end, _)) = trouble.message.char_indices().nth(WORDS_MOST) {
+            trouble.message.truncate(end);
+        }
+    }
+    ways
 }
 
 /// What is wrong with a way.

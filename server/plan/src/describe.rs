@@ -231,7 +231,8 @@ fn link_value(link: &Link) -> String {
             let learning = if tunnel.learning { ", learning" } else { "" };
             let whole = if tunnel.whole { ", in whole packets" } else { "" };
             let (vni, udp, local) = (tunnel.vni, tunnel.port, tunnel.local);
-            let said = format!("VXLAN, VNI {vni} on UDP port {udp} from {local}{learning}{whole}, on {at}{}", loudness(*port));
+            let said =
+                format!("VXLAN, VNI {vni} on UDP port {udp} from {local}{learning}{whole}, on {at}{}", loudness(*port));
             vec![said]
         }
         LinkKind::Other(kind) => vec![kind.clone()],

@@ -46,6 +46,7 @@ macro_rules! select_with_use {
                 (SELECT json_extract(spec, '$.data_path_port') FROM swarm)) END,
             CASE WHEN n.vni IS NOT NULL THEN (SELECT json_group_array(DISTINCT a.vtep) FROM attachment AS a
                 WHERE a.network_id = n.id AND a.running = 1 AND a.gone = 0 AND a.node <> (SELECT node_id FROM meta)) END,
+            CASE WHEN n.vni IS NOT NULL THEN COALESCE((SELECT overlay_mtu FROM replica), (SELECT MIN(overlay_mtu) FROM node)) END,
             p.id IS NOT NULL, p.low, p.prefix_length, p.gateway FROM network AS n LEFT JOIN pool AS p ON p.network_id = n.id ",
             $rest,
             " ORDER BY n.name, p.position"
@@ -90,11 +91,13 @@ fn row_with_use(columns: &mut Columns<'_>) -> Result<(NetworkUse, Option<Assigne
     let (network, in_use) = (row(columns)?, columns.plain()?);
     let (vtep, port) = (columns.parsed_option()?, columns.small_option()?);
     let vteps = columns.json_option()?.unwrap_or_default();
+    let mtu = columns.small_option()?;
     let overlay = network.vni.zip(vtep).map(|(vni, vtep)| AssignedOverlay {
         vni,
         data_path_port: port.unwrap_or(DATA_PATH_PORT),
         vtep,
         vteps,
+        mtu,
     });
     let pool = match columns.plain()? {
         true => Some(AssignedPool { subnet: columns.subnet()?, gateway: columns.address_option()? }),
@@ -113,6 +116,12 @@ fn with_pools(rows: Vec<(NetworkUse, Option<AssignedPool>)>) -> Vec<NetworkUse> 
         }
     }
     found
+}
+
+/// What the underlay leaves for overlay networks on every node of the swarm, in bytes, as far as it is known.
+pub async fn overlay_mtu(tx: &mut ReadTx<'_>) -> Result<Option<u32>, Error> {
+    let statement = sql("SELECT COALESCE((SELECT overlay_mtu FROM replica), (SELECT MIN(overlay_mtu) FROM node))");
+    tx.only(statement, |c| c.small_option()).await
 }
 
 /// Adds a network of this node's, or of the swarm's that this node is the manager of.

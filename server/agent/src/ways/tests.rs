@@ -18,7 +18,8 @@ fn sounding(last: u8, usable_mtu: Option<u32>) -> health::Sounding {
 fn facts() -> Facts {
     let addresses = vec!["192.0.2.100/24".parse().expect("a prefix")];
     let (name, index, mtu) = ("eth0".to_owned(), 2, 1500);
-    let link = HostLink { name, index, kind: None, mac: None, mtu, up: true, loopback: false, controller: None, addresses };
+    let link =
+        HostLink { name, index, kind: None, mac: None, mtu, up: true, loopback: false, controller: None, addresses };
     Facts { links: vec![link], ..Facts::default() }
 }
 

@@ -16,7 +16,7 @@ use netloom_model::{NetworkId, NodeId};
 use netloom_store::{AttachmentRow, NetworkRow, PoolRow, ReadTx, attachments, events, networks, nodes, pools, swarm};
 
 use super::listeners::Listener;
-use super::underlay::Underlay;
+use super::underlay::{self, Underlay};
 use crate::control::{Control, Inner};
 use crate::error::Error;
 use crate::swarm::denied;
@@ -197,7 +197,7 @@ async fn update(
     let on: BTreeSet<NetworkId> = attachments::networks_of(tx, node).await?.into_iter().collect();
     let (attachments, gone_attachments) = attachments_since(tx, node, &was, &on).await?;
     let changed: Vec<NetworkRow> = rows.into_iter().filter(|network| full || network.revision > was.revision).collect();
-    let place = Underlay { vtep: row.address, data_path_port: swarm.spec.settings().data_path_port };
+    let place = underlay::of_node(tx, &swarm, &row).await?;
     let update = SwarmUpdate {
         store: tx.store(),
         manager: tx.node(),
@@ -205,6 +205,7 @@ async fn update(
         full,
         vtep: place.vtep,
         data_path_port: place.data_path_port,
+        overlay_mtu: place.overlay_mtu,
         networks: with_pools(tx, changed).await?,
         gone_networks: was.networks.difference(&there).copied().collect(),
         attachments,

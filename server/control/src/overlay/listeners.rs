@@ -124,7 +124,7 @@ impl Feeds {
     }
 
     /// Something of networks of the swarm themselves changed: that concerns all workers.
-    pub(super) fn wake_all(&self) {
+    pub(crate) fn wake_all(&self) {
         for listener in self.lock().values() {
             listener.networks.store(true, Ordering::Relaxed);
             listener.wake.notify_one();

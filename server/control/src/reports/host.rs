@@ -27,6 +27,7 @@ impl Control {
         // Known before the commit: whatever is let go after it goes by this look.
         self.inner.host.set(facts.clone());
         self.inner.swarm.tell();
+        self.follow_own_overlay_mtu().await?;
         let in_the_way = self.inner.commit(false, Refresh { node, facts }).await?;
         let mut by_network: BTreeMap<NetworkId, Vec<Finding>> = BTreeMap::new();
         for (lease, host) in in_the_way {

@@ -138,6 +138,7 @@ impl Job for Admit {
             readmission_until: None,
             last_seen: Some(now),
             down_at: None,
+            overlay_mtu: None,
             revision: 0,
             spec_revision: 0,
             created_at: former.as_ref().map_or(now, |former| former.created_at),

@@ -46,12 +46,14 @@ impl Control {
         let (Standing { node, changed, .. }, described) = read.await?;
         // It is there, whatever a full disk makes of the rest.
         self.inner.swarm.hear(node.id, Some(heartbeat.clone()), now);
+        let overlay_mtu = self.inner.swarm.facts_of(node.id).and_then(|facts| facts.overlay_mtu(address));
         let said = Said { peer, hello: heartbeat.hello.clone(), address };
         let id = node.id;
         if changed || node.down_at.is_some() || said.differs(&node) {
             let moved = self.inner.commit(false, said).await?;
             self.inner.node.wake(moved);
         }
+        self.hear_overlay_mtu(&node, overlay_mtu).await?;
         let unknown = self.hear_attachments(id, heartbeat.attachments.as_deref(), heartbeat.released.clone()).await?;
         let renew = certificates::is_due(node.issued_at, node.expires_at, now);
         Ok(HeartbeatAnswer { described, renew, unknown })

@@ -95,7 +95,7 @@ impl Member for Control {
                     protocol: PROTOCOL,
                     address: self.own_membership().and_then(|own| own.address),
                 };
-                Heartbeat { hello, facts: None, subnets: None, attachments: None, released: Vec::new() }
+                Heartbeat { hello, facts: None, subnets: None, attachments: None, released: Vec::new(), ways: None }
             }
         }
     }

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use netlink_packet_core::{Emitable, NLM_F_CREATE, NLM_F_EXCL, Nla};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{InfoBridge, InfoBridgePort, InfoKind, InfoVxlan, LinkAttribute, LinkProtoInfoBridge, VxlanDf};
+use netlink_packet_route::link::{
+    InfoBridge, InfoBridgePort, InfoKind, InfoVxlan, LinkAttribute, LinkProtoInfoBridge, VxlanDf,
+};
 use netloom_plan::object::{LINK_GROUP, Link};
 use netloom_plan::overlay::{Tunnel, TunnelPort};
 use rtnetlink::{LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, LinkVxlan};

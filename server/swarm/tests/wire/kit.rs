@@ -332,6 +332,7 @@ impl Member for Worker {
             subnets: Some(vec!["172.30.0.0/24".to_owned()]),
             attachments: Some(Vec::new()),
             released: Vec::new(),
+            ways: None,
         }
     }
 

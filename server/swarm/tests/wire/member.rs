@@ -38,7 +38,14 @@ async fn a_stranger_may_ask_for_three_things_only() {
 async fn a_member_is_whom_its_certificate_names() {
     let there = listening(options()).await;
     let own = membership(&there.fake.authority, node(2), SwarmRole::Worker, there.at, HOUR);
-    let said = Heartbeat { hello: hello(node(3)), facts: None, subnets: None, attachments: None, released: Vec::new() };
+    let said = Heartbeat {
+        hello: hello(node(3)),
+        facts: None,
+        subnets: None,
+        attachments: None,
+        released: Vec::new(),
+        ways: None,
+    };
     let body = serde_json::to_string(&said).unwrap();
     assert_eq!(request(there.at, Some(&own), "POST", "/swarm/v1/heartbeat", &body).await.0, 200);
     assert_eq!(there.fake.heartbeats.lock().unwrap()[0].0.node, node(2), "not whom the body says");

@@ -17,11 +17,8 @@ fn entries(overlay: &AssignedOverlay) -> impl Iterator<Item = Object> {
     let (here, link) = (overlay.vtep, host_link::tunnel(PROBES));
     overlay.vteps.iter().flat_map(move |there| {
         let (out, back) = (probe_mac(here, *there), probe_mac(*there, here));
-        let ways = [
-            (out, Way::Node(Some(*there))),
-            (back, Way::Node(Some(*there))),
-            (back, Way::Tunnel { sticky: true }),
-        ];
+        let ways =
+            [(out, Way::Node(Some(*there))), (back, Way::Node(Some(*there))), (back, Way::Tunnel { sticky: true })];
         ways.map(|(mac, way)| Object::Forwarding(Forwarding { link: link.clone(), mac, way }))
     })
 }
