@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::agent::Inner;
 use crate::blame::{blame, trace};
 use crate::conditions::{self, News};
-use crate::{gateways, peers};
+use crate::{gateways, peers, ways};
 use failures::{Failures, cause_of};
 
 mod failures;
@@ -305,6 +305,7 @@ fn record(
         prune_gates(state, key, assigned.as_ref());
         gateways::follow(state, key, assigned.as_ref(), &work.assignment);
         peers::follow(state, key, assigned.as_ref());
+        ways::follow_mtu(state, key, assigned.as_ref());
         news.note(state.tracked.entry(key).or_default(), key, found.remove(&key), assigned.as_ref());
         state.assign(key, assigned);
         let tracked = state.tracked.entry(key).or_default();

@@ -334,6 +334,21 @@ fn names<'a>(nodes: impl ExactSizeIterator<Item = &'a IpAddr>) -> String {
     if more > 0 { format!("{} and {more} more nodes", named.join(", ")) } else { format!("node {}", named.join(", ")) }
 }
 
+/// A network is assigned with another MTU than before: the links of sandboxes on it follow. To be called before what is assigned now is written down.
+pub(crate) fn follow_mtu(state: &mut State, key: Key, assigned: Option<&Assigned>) {
+    let Key::Network(id) = key else { return };
+    let mtu = |assigned: Option<&Assigned>| match assigned {
+        Some(Assigned::Network(network)) => overlay_mtu(network, &state.facts),
+        _ => None,
+    };
+    let before = mtu(state.tracked.get(&key).and_then(|tracked| tracked.assigned.as_ref()));
+    let now = mtu(assigned);
+    if before.is_some() && now.is_some() && before != now {
+        let at = tokio::time::Instant::now();
+        state.hear_those_on(id, at, at);
+    }
+}
+
 /// Wakes networks of which something else is remarkable now.
 fn wake_concerned(state: &mut State) {
     let is_ours = |condition: &&Condition| [NODES_UNREACHABLE, PATH_MTU_SMALL].contains(&condition.kind.as_str());

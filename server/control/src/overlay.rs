@@ -26,7 +26,7 @@ pub(crate) mod follow;
 pub(crate) mod grants;
 mod health;
 pub(crate) mod listeners;
-mod mtu;
+pub(crate) mod mtu;
 pub(crate) mod network;
 mod reassert;
 pub(crate) mod remote;

@@ -34,13 +34,6 @@ impl Control {
         let mtu = facts.overlay_mtu(row.address);
         self.hear_overlay_mtu(&row, mtu).await
     }
-
-    /// A node is none any more: others may have more now.
-    pub(crate) fn forget_overlay_mtu(&self, node: &NodeRow) {
-        if node.overlay_mtu.is_some() {
-            self.inner.feeds.wake_all();
-        }
-    }
 }
 
 struct Leaves {
@@ -77,9 +70,20 @@ impl Job for Leaves {
         let event = with(Actor::netloom().event("node.overlay_mtu", node_ref(&node), message, now), "mtu", mtu);
         node.revision = events::append(tx, &with(event, "underlay", self.mtu)).await?;
         nodes::set(tx, &node).await?;
-        let rows = networks::of_scope(tx, Scope::Swarm).await?;
-        Ok(rows.into_iter().filter(|row| row.vni.is_some()).map(|row| Key::Network(row.id)).collect())
+        overlays(tx).await
     }
+}
+
+/// Removes a node from the list. Answers what this node must look at, where others have more room than it had.
+pub(crate) async fn remove_node(tx: &mut WriteTx<'_>, node: &NodeRow) -> Result<Vec<Key>, Error> {
+    let before = least(tx).await?;
+    nodes::remove(tx, node.id);
+    if least(tx).await? == before { Ok(Vec::new()) } else { overlays(tx).await }
+}
+
+async fn overlays(tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
+    let rows = networks::of_scope(tx, Scope::Swarm).await?;
+    Ok(rows.into_iter().filter(|row| row.vni.is_some()).map(|row| Key::Network(row.id)).collect())
 }
 
 async fn least(tx: &mut WriteTx<'_>) -> Result<Option<u32>, Error> {

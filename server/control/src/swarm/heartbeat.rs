@@ -18,7 +18,7 @@ use crate::commit::Job;
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, node_ref, with};
-use crate::overlay::remote;
+use crate::overlay::{mtu, remote};
 
 impl Control {
     /// Takes a member's word that it is there.
@@ -80,6 +80,8 @@ impl Control {
     pub(super) fn forget_node(&self, node: NodeId) {
         self.inner.swarm.forget(Some(node));
         self.inner.feeds.cut(node);
+        // Where its underlay left the least, networks have more from now on.
+        self.inner.feeds.wake_all();
         self.inner.missing.forget(node);
     }
 
@@ -152,8 +154,8 @@ impl Job for Leaves {
         let actor = Actor::outside(format!("node:{}", node.id), node.address, "node.leave");
         let event = actor.event("node.left", node_ref(&node), format!("`{}` left the swarm", node.hostname), now);
         actor.append(tx, &event, Difference::removed(&node.spec)).await?;
-        let released = remote::release_all(tx, node.id, "its node left the swarm").await?;
-        nodes::remove(tx, node.id);
-        Ok(released)
+        let mut keys = remote::release_all(tx, node.id, "its node left the swarm").await?;
+        keys.extend(mtu::remove_node(tx, &node).await?);
+        Ok(keys)
     }
 }

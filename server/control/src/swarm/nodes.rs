@@ -18,7 +18,7 @@ use crate::control::Control;
 use crate::edit::merged;
 use crate::error::Error;
 use crate::journal::{Actor, node_ref};
-use crate::overlay::remote;
+use crate::overlay::{mtu, remote};
 use crate::page::Part;
 use crate::precondition::Precondition;
 use crate::principal::Authorized;
@@ -181,9 +181,9 @@ impl Job for Remove {
         let message = format!("node `{}` removed", row.hostname);
         let event = self.actor.event("node.removed", node_ref(&row), message, now());
         self.actor.append(tx, &event, Difference::removed(&row.spec)).await?;
-        let released = remote::release_all(tx, row.id, "its node was removed").await?;
-        nodes::remove(tx, row.id);
-        Ok(released)
+        let mut keys = remote::release_all(tx, row.id, "its node was removed").await?;
+        keys.extend(mtu::remove_node(tx, &row).await?);
+        Ok(keys)
     }
 }
 
