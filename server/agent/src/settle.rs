@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netloom_model::assignment::{AssignedEndpoint, AssignedSandbox, Key, NamespaceSource, PROBES};
+use netloom_model::assignment::{AssignedEndpoint, AssignedSandbox, Key, NamespaceSource};
 use netloom_model::condition::Condition;
 use netloom_model::network::Driver;
 use netloom_model::plan::Refusal;
@@ -70,10 +70,7 @@ pub(crate) async fn settle(inner: &Arc<Inner>, asked: &BTreeSet<Key>, mut work: 
     let lasting = verdicts.iter().filter(|(_, verdict)| !matches!(verdict, Verdict::Gone | Verdict::Absent));
     let found = conditions::found(inner, lasting.map(|(key, _)| *key), &work);
     let failures = record(inner, &work, verdicts, found, &left, told);
-    if work.assignment.networks.contains_key(&PROBES) {
-        // Another node came, or what leads to one was made anew.
-        inner.sound.notify_one();
-    }
+    ways::look_again(inner, &work.assignment);
     // What is left to tell is in nobody's way on the host.
     drop(work);
     for sandbox in failures.forgotten {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use netloom_kernel::{Echo, Echoed};
-use netloom_model::assignment::{AssignedNetwork, Key, PROBES};
+use netloom_model::assignment::{AssignedNetwork, Assignment, Key, PROBES};
 use netloom_model::condition::{Condition, NODES_UNREACHABLE, PATH_MTU_SMALL};
 use netloom_model::facts::Facts;
 use netloom_model::health::{self, Trouble, TroubleCode};
@@ -80,6 +80,13 @@ pub(crate) async fn run(inner: Weak<Inner>, sound: Arc<Notify>) {
             return;
         }
         wait = round(&inner).await;
+    }
+}
+
+/// After a pass that held the network of probes: another node came, or what leads to one was made anew.
+pub(crate) fn look_again(inner: &Inner, assignment: &Assignment) {
+    if assignment.networks.contains_key(&PROBES) {
+        inner.sound.notify_one();
     }
 }
 

@@ -92,7 +92,7 @@ fn ways_between_nodes_are_proven_and_networks_fit_them() {
 
     // A firewall on one host: neither way, with why; and it heals by itself.
     two.run("nft add table ip strict");
-    two.run("nft add chain ip strict in '{ type filter hook input priority -300; }'");
+    two.run("nft add chain ip strict in { type filter hook prerouting priority raw ; }");
     two.run("nft add rule ip strict in udp dport 4789 drop");
     for (from, to) in [(one, two), (two, one)] {
         let blocked = becomes("VXLAN is dropped", one, (from, to), |pair| pair["reachable"] == "no");
@@ -136,7 +136,7 @@ fn ways_between_nodes_are_proven_and_networks_fit_them() {
 
     // A host in the middle that takes less, which no node's own link tells.
     two.run("nft add table ip narrow");
-    two.run("nft add chain ip narrow in '{ type filter hook prerouting priority -500; }'");
+    two.run("nft add chain ip narrow in { type filter hook prerouting priority raw ; }");
     two.run("nft add rule ip narrow in udp dport 4789 ip length gt 1200 drop");
     let narrow = becomes("large packets get lost", one, (one, two), |pair| pair["trouble"]["code"] == "only-small");
     assert_eq!((&narrow["reachable"], &narrow["usable_mtu"]), (&json!("yes"), &json!(1150)), "{narrow}");
