@@ -69,7 +69,7 @@ pub struct ObjectRef {
 }
 
 /// Every kind of event there is.
-pub const KINDS: [&str; 48] = [
+pub const KINDS: [&str; 49] = [
     "apply.failed",
     "attachment.changed",
     "attachment.released",
@@ -94,6 +94,7 @@ pub const KINDS: [&str; 48] = [
     "node.down",
     "node.joined",
     "node.left",
+    "node.overlay_mtu",
     "node.readmission_allowed",
     "node.readmission_asked",
     "node.readmitted",
