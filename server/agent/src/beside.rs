@@ -174,7 +174,8 @@ mod tests {
     #[test]
     fn each_node_is_probed_once_while_any_network_here_has_it() {
         let mut state = State::default();
-        let steps: [(&[AssignedNetwork], &[u8], Option<Vec<u8>>); 9] = [
+        type Step<'a> = (&'a [AssignedNetwork], &'a [u8], Option<Vec<u8>>);
+        let steps: [Step<'_>; 9] = [
             (&[network(1, false, &[1])], &[], None),
             (&[network(1, true, &[])], &[], Some(vec![])),
             (&[network(1, true, &[1, 2])], &[], Some(vec![1, 2])),

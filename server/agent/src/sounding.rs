@@ -130,7 +130,7 @@ mod tests {
             (1450, None, false, 68, Some(68), 6),
             (1450, None, false, 67, None, 3),
             (1450, None, false, 0, None, 3),
-            (8950, None, false, 1450, Some(1450), 6),
+            (8950, None, false, 1450, Some(1450), 7),
             (69, None, false, 68, Some(68), 1),
             (40, None, false, 100, Some(40), 1),
         ];

@@ -63,7 +63,8 @@ fn one_that_never_answered_is_told_of_after_three_rounds() {
 #[test]
 fn conditions_name_the_nodes_of_the_network_that_they_are_about() {
     let mut ways = Ways::default();
-    let cases: [(&[(u8, Option<u32>)], Option<u32>, &[&str]); 6] = [
+    type Case<'a> = (&'a [(u8, Option<u32>)], Option<u32>, &'a [&'a str]);
+    let cases: [Case<'_>; 6] = [
         (&[(1, Some(1450)), (2, Some(1450))], None, &[]),
         (&[(1, Some(1450)), (2, Some(1449))], None, &[PATH_MTU_SMALL]),
         (&[(1, Some(1450)), (2, Some(1449))], Some(1400), &[]),
