@@ -32,19 +32,20 @@ pub(crate) async fn parts(tx: &mut ReadTx<'_>, rows: Vec<NetworkRow>) -> Result<
     let pool_rows = pools::of_networks_summed(tx, &ids).await?;
     let pool_ids: Vec<i64> = pool_rows.iter().map(|(pool, _)| pool.id).collect();
     let mut counts = pools::counts(tx, &pool_ids).await?;
-    let endpoints = networks::endpoint_counts(tx, &ids).await?;
-    let has_overlays = rows.iter().any(|row| row.vni.is_some());
-    let overlay_mtu = if has_overlays { networks::overlay_mtu(tx).await? } else { None };
+    let extents = networks::extents(tx, &ids).await?;
     let mut by_network: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (pool, free) in pool_rows {
         let counted = counts.remove(&pool.id).unwrap_or_default();
         by_network.entry(pool.network_id).or_default().push((pool, counted, free));
     }
-    let part = |row: NetworkRow| NetworkParts {
-        pools: by_network.remove(&row.id).unwrap_or_default(),
-        endpoints: endpoints.get(&row.id).copied().unwrap_or(0),
-        overlay_mtu,
-        row,
+    let part = |row: NetworkRow| {
+        let extent = extents.get(&row.id).copied().unwrap_or_default();
+        NetworkParts {
+            pools: by_network.remove(&row.id).unwrap_or_default(),
+            endpoints: extent.endpoints,
+            overlay_mtu: extent.overlay_mtu,
+            row,
+        }
     };
     Ok(rows.into_iter().map(part).collect())
 }
