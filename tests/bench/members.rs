@@ -181,6 +181,7 @@ impl Seen {
             attachments: Some(attachments),
             released: Vec::new(),
             segment_fence_seconds: 0,
+            ways: None,
         }
     }
 }

@@ -45,6 +45,8 @@ impl Node for Nowhere {
         Err(nothing())
     }
 
+    async fn sound(&self, _: Duration) {}
+
     async fn facts(&self) -> Result<Facts, Refusal> {
         let parent = HostLink {
             name: "parent0".to_owned(),

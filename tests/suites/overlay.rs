@@ -10,6 +10,8 @@ mod away;
 mod damage;
 #[path = "overlay/exercise.rs"]
 mod exercise;
+#[path = "overlay/health.rs"]
+mod health;
 #[path = "overlay/kills.rs"]
 mod kills;
 #[path = "overlay/kit.rs"]

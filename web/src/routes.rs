@@ -34,6 +34,7 @@ fn routes(config: &mut ServiceConfig) {
             .service(page("/networks/{network}", pages::network::summary))
             .service(page("/networks/{network}/leases", pages::network::leases))
             .service(page("/networks/{network}/endpoints", pages::network::endpoints))
+            .service(page("/networks/{network}/health", pages::network::health))
             .service(page("/networks/{network}/json", pages::network::json))
             .service(page("/sandboxes", pages::sandboxes::page))
             .service(page("/sandboxes/{sandbox}", pages::sandbox::summary))

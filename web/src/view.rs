@@ -11,6 +11,7 @@ pub mod events;
 pub mod failure;
 pub mod format;
 pub mod frame;
+pub mod health;
 pub mod ipam;
 pub mod join;
 pub mod json;

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::naming::Naming;
 use crate::source::{AssignmentSource, ReportSink};
 use crate::state::{Assigned, State, Waiter};
-use crate::{host, look, naming, notify, outbox, schedule};
+use crate::{host, look, naming, notify, outbox, schedule, ways};
 
 /// What can be set.
 #[derive(Debug, Clone)]
@@ -55,6 +55,10 @@ pub(crate) struct Inner {
     state: Mutex<State>,
     /// Something is due earlier than it was.
     pub(crate) changed: Notify,
+    /// The ways to other nodes are to be probed now.
+    pub(crate) sound: Arc<Notify>,
+    /// Goes up with each time they were.
+    pub(crate) sounded: watch::Sender<u64>,
     /// Passes over keys read; those over everything write.
     pub(crate) exclusion: RwLock<()>,
     /// Held by a pass over keys that works on the host's own stack (those that only look there share it), until what it did is recorded: its
@@ -93,12 +97,15 @@ impl Agent {
             naming: Naming::default(),
             state: Mutex::new(state),
             changed: Notify::new(),
+            sound: Arc::default(),
+            sounded: watch::Sender::new(0),
             exclusion: RwLock::new(()),
             host: Arc::default(),
             facts: tokio::sync::Mutex::new(host::Told::default()),
             stopped: watch::Sender::new(false),
         });
         let agent = Self { inner: inner.clone() };
+        tokio::spawn(ways::run(Arc::downgrade(&inner), inner.sound.clone()));
         tokio::spawn(notify::listen(inner.kernel.subscribe(), Arc::downgrade(&inner)));
         tokio::spawn(async move {
             schedule::run(&inner).await;
@@ -163,6 +170,11 @@ impl Agent {
             self.inner.kernel.introduce(sandbox, &known.namespace, &known.name);
         }
         self.inner.kernel.probe(sandbox, &spec, to).await
+    }
+
+    /// Probes the ways to all other nodes on overlay networks in use here now; returns when what was found is reported, or the time is over.
+    pub async fn sound(&self, within: Duration) {
+        ways::sound(&self.inner, within).await;
     }
 
     /// The host's own links, routes and nameservers, read now.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use netloom_model::assignment::{Assignment, Key};
+use netloom_model::assignment::{Assignment, Key, PROBES};
 use netloom_plan::{Compiled, compile, host_addresses};
 
 use crate::agent::Inner;
+use crate::state::{Assigned, State};
 use crate::{gateways, peers};
 
 /// Compiles an assignment against the host as it is known, for these keys or for everything; with the state of the host that it is for.
@@ -19,6 +20,7 @@ pub(crate) fn compiled(inner: &Inner, assignment: &Assignment, keys: Option<&BTr
         (state.facts.clone(), gates, state.host_generation)
     };
     let mut wanted = compile(assignment, &facts, &gates);
+    look_for_former_probes(&inner.state(), assignment, &mut wanted);
     let Some(keys) = keys else {
         // Adopted namespaces that nobody wants any more are under nobody's directory: only memory leads there.
         let mut state = inner.state();
@@ -67,4 +69,15 @@ pub(crate) fn compiled(inner: &Inner, assignment: &Assignment, keys: Option<&BTr
     });
     wanted.look_from_outside(sandboxes, assignment);
     (wanted, host_generation)
+}
+
+/// Has what led to other nodes by the network of probes looked at, where that is another now.
+pub(crate) fn look_for_former_probes(state: &State, assignment: &Assignment, wanted: &mut Compiled) {
+    if !assignment.networks.contains_key(&PROBES) {
+        return;
+    }
+    let former = state.tracked.get(&Key::Network(PROBES)).and_then(|tracked| tracked.assigned.as_ref());
+    if let Some(Assigned::Network(former)) = former {
+        wanted.look_for_probes(former);
+    }
 }

@@ -18,7 +18,18 @@ use crate::state::{Assigned, Tracked};
 pub(crate) fn found(inner: &Inner, keys: impl Iterator<Item = Key>, work: &Work) -> BTreeMap<Key, Vec<Condition>> {
     let observed = work.wanted.observed_conditions(&work.observed);
     let state = inner.state();
-    keys.map(|key| (key, of(inner, key, work, &observed, state.tracked.get(&key)))).collect()
+    let on_the_way = |key: Key| match key {
+        Key::Network(id) => {
+            work.assignment.networks.get(&id).map(|network| state.ways.conditions(network, &state.facts))
+        }
+        Key::Sandbox(_) | Key::Peer(_) => None,
+    };
+    let all = |key: Key| {
+        let mut conditions = of(inner, key, work, &observed, state.tracked.get(&key));
+        conditions.extend(on_the_way(key).unwrap_or_default());
+        (key, conditions)
+    };
+    keys.map(all).collect()
 }
 
 fn of(inner: &Inner, key: Key, work: &Work, observed: &[(Key, Condition)], before: Option<&Tracked>) -> Vec<Condition> {

@@ -23,21 +23,21 @@ pub(crate) struct Told {
     known: Option<Relevant>,
 }
 
-/// What of the facts concerns leases: addresses, routes, nameservers.
+/// What of the facts concerns leases, and other nodes: addresses, routes, nameservers; and MTUs, of which one may be that of the underlay.
 #[derive(Debug, PartialEq, Eq)]
 struct Relevant {
-    addresses: Vec<(String, Vec<IpNet>)>,
+    links: Vec<(String, u32, Vec<IpNet>)>,
     routes: Vec<HostRoute>,
     nameservers: Vec<IpAddr>,
 }
 
 impl Relevant {
     fn of(facts: &Facts) -> Self {
-        let mut addresses: Vec<_> = facts.links.iter().map(|l| (l.name.clone(), l.addresses.clone())).collect();
-        addresses.sort();
+        let mut links: Vec<_> = facts.links.iter().map(|l| (l.name.clone(), l.mtu, l.addresses.clone())).collect();
+        links.sort();
         let mut routes = facts.routes.clone();
         routes.sort_by_cached_key(|route| format!("{route:?}"));
-        Self { addresses, routes, nameservers: facts.nameservers.clone() }
+        Self { links, routes, nameservers: facts.nameservers.clone() }
     }
 }
 

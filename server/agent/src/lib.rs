@@ -18,11 +18,14 @@
 //! | `probing` | addresses that are asked for on the wire before they are set |
 //! | `host` | the host's facts, and what follows from their change |
 //! | `peers` | endpoints on other nodes: who is behind what is heard of the overlay namespace |
+//! | `beside` | which other nodes are on overlay networks that are in use here, and the network of probes that follows from that |
+//! | `ways`, `sounding` | probes of the ways to those, and what sizes are tried |
 //! | `naming` | names of sandboxes: in the directory once verified, out of it before anything goes |
 //! | `notify` | kernel notifications to wakes |
 
 mod agent;
 mod backoff;
+mod beside;
 mod blame;
 mod compiled;
 mod conditions;
@@ -38,10 +41,12 @@ mod probing;
 mod repair;
 mod schedule;
 mod settle;
+mod sounding;
 mod source;
 mod stack;
 mod state;
 mod verified;
+mod ways;
 
 pub use agent::{Agent, Options};
 pub use source::{AssignmentSource, ReportSink, SinkError, SourceError};

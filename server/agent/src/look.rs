@@ -18,8 +18,8 @@ use netloom_model::sandbox::InterfaceStatus;
 use netloom_plan::{Object, Operation, Place, compile, describe, diff, drift as plan_drift, interruptions};
 
 use crate::agent::Inner;
-use crate::host;
 use crate::state::{Assigned, Tracked};
+use crate::{beside, compiled, host};
 
 /// How old what a verification saw may be to count as looked at afresh, once.
 const JUST_NOW: Duration = Duration::from_millis(10);
@@ -30,8 +30,10 @@ const LOOK: Duration = Duration::from_secs(2);
 /// What would be done for these objects. An address that would be probed first counts as free.
 pub(crate) async fn plan(inner: &Arc<Inner>, assignment: &Assignment) -> Result<NodePlan, Refusal> {
     let facts = host::refresh(inner).await.map_err(|error| refusal_of(&error, "the host's links and routes"))?;
+    let assignment = &beside::completed(&inner.state(), assignment);
     let gates = inner.state().gates(assignment.sandboxes.keys());
     let mut wanted = compile(assignment, &facts, &gates);
+    compiled::look_for_former_probes(&inner.state(), assignment, &mut wanted);
     for id in assignment.sandboxes.keys() {
         inner.state().addresses_of(*id).into_iter().for_each(|address| wanted.claim(*id, address));
     }
@@ -88,7 +90,7 @@ fn requested(assignment: &Assignment) -> BTreeSet<(Place, IpAddr)> {
 /// Where the kernel differs from what is assigned.
 pub(crate) async fn drift(inner: &Arc<Inner>) -> Result<Vec<Drift>, Refusal> {
     let _alone = inner.exclusion.write().await;
-    let assignment = inner.source.full().await.map_err(|error| Refusal {
+    let mut assignment = inner.source.full().await.map_err(|error| Refusal {
         code: "assignment-unavailable".to_owned(),
         object: "the assignment".to_owned(),
         operation: "read".to_owned(),
@@ -96,6 +98,7 @@ pub(crate) async fn drift(inner: &Arc<Inner>) -> Result<Vec<Drift>, Refusal> {
         message: format!("the assignment can't be read: {error}"),
         hint: None,
     })?;
+    beside::complete(&inner.state(), &mut assignment, None);
     let facts = host::refresh(inner).await.map_err(|error| refusal_of(&error, "the host's links and routes"))?;
     let gates = inner.state().gates(assignment.sandboxes.keys());
     let mut wanted = compile(&assignment, &facts, &gates);

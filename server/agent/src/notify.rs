@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use netloom_kernel::{Heard, Notification};
-use netloom_model::assignment::Key;
+use netloom_model::assignment::{Key, PROBES};
 use netloom_plan::Place;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
@@ -109,6 +109,10 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
             if let Some(key) = state.owner_of(owner.as_deref()) {
                 state.hear_unrefused(key, at, due);
             }
+            false
+        }
+        Notification::EntryChanged { owner, .. } if *owner == PROBES.to_string() => {
+            state.hear_unrefused(Key::Network(PROBES), at, due);
             false
         }
         Notification::EntryChanged { owner, entry, node, is_new } => {

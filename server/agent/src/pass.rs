@@ -22,7 +22,7 @@ use crate::repair::Repairs;
 use crate::source::SourceError;
 use crate::stack::{HostStack, changes_host, leaves_host, on_host, touches_host};
 use crate::state::Gate;
-use crate::{host, probing, settle};
+use crate::{beside, host, probing, settle};
 
 /// Times that what still differs is applied again within a pass, when nothing was refused: somebody else changes things too.
 const ROUNDS: usize = 3;
@@ -243,6 +243,8 @@ async fn fetch(inner: &Inner, keys: Option<&BTreeSet<Key>>) -> Result<Assignment
     if read.revision < awaited {
         return Err(PassError::Stale { read: read.revision, awaited });
     }
+    let mut read = read;
+    beside::complete(&inner.state(), &mut read, keys);
     Ok(read)
 }
 

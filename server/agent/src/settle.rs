@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::agent::Inner;
 use crate::blame::{blame, trace};
 use crate::conditions::{self, News};
-use crate::{gateways, peers};
+use crate::{gateways, peers, ways};
 use failures::{Failures, cause_of};
 
 mod failures;
@@ -70,6 +70,7 @@ pub(crate) async fn settle(inner: &Arc<Inner>, asked: &BTreeSet<Key>, mut work: 
     let lasting = verdicts.iter().filter(|(_, verdict)| !matches!(verdict, Verdict::Gone | Verdict::Absent));
     let found = conditions::found(inner, lasting.map(|(key, _)| *key), &work);
     let failures = record(inner, &work, verdicts, found, &left, told);
+    ways::look_again(inner, &work.assignment);
     // What is left to tell is in nobody's way on the host.
     drop(work);
     for sandbox in failures.forgotten {
@@ -302,6 +303,7 @@ fn record(
         prune_gates(state, key, assigned.as_ref());
         gateways::follow(state, key, assigned.as_ref(), &work.assignment);
         peers::follow(state, key, assigned.as_ref());
+        ways::follow_mtu(state, key, assigned.as_ref());
         news.note(state.tracked.entry(key).or_default(), key, found.remove(&key), assigned.as_ref());
         state.assign(key, assigned);
         let tracked = state.tracked.entry(key).or_default();

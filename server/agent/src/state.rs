@@ -18,8 +18,10 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
+use crate::beside::Beside;
 use crate::peers::Peers;
 pub(crate) use crate::verified::{Assigned, VerifiedAs};
+use crate::ways::Ways;
 
 /// Most keys that one pass takes.
 const BATCH: usize = 256;
@@ -99,6 +101,10 @@ pub(crate) struct State {
     pub(crate) holders: HashMap<(NetworkId, IpAddr), SandboxId>,
     /// Which endpoint on another node is behind what is in the overlay namespace.
     pub(crate) peers: Peers,
+    /// Which other nodes are on networks that are in use here.
+    pub(crate) beside: Beside,
+    /// What is known of the ways to them.
+    pub(crate) ways: Ways,
     /// Due keys.
     pub(crate) wakes: BTreeMap<Key, Wake>,
     /// Keys that a running pass holds.
@@ -327,6 +333,12 @@ impl State {
         }
         if let Some(Assigned::Peer(peer)) = &before {
             self.peers.forget(peer);
+        }
+        if let Some(Assigned::Network(network)) = &before {
+            self.beside.forget(network);
+        }
+        if let Some(Assigned::Network(network)) = &tracked.assigned {
+            self.beside.learn(network);
         }
         if let Some(Assigned::Peer(peer)) = &tracked.assigned {
             self.peers.learn(peer);

@@ -59,6 +59,7 @@ pub(crate) fn routes<R: Register>(config: &mut R) {
         .service(networks::network_list)
         .service(networks::network_create)
         .service(networks::network_get)
+        .service(networks::network_health_get)
         .service(networks::network_put)
         .service(networks::network_patch)
         .service(networks::network_delete)

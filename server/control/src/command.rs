@@ -51,6 +51,15 @@ pub struct Page<T> {
     pub seq: u64,
 }
 
+/// Shows how the nodes on an overlay network reach each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetNetworkHealth {
+    /// The network.
+    pub network: Reference,
+    /// Whether this node probes the others first.
+    pub fresh: bool,
+}
+
 /// Lists networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListNetworks {

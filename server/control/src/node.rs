@@ -45,6 +45,9 @@ pub trait Node: Send + Sync {
     /// Sends a probe from a sandbox that is running. `spec.to` has been checked; `Err` only when it could not be tried.
     async fn probe(&self, sandbox: SandboxId, spec: ProbeSpec) -> Result<ProbeReport, Refusal>;
 
+    /// Probes the ways to all other nodes on overlay networks in use here; what it finds reaches the reports before this returns, unless the time is over.
+    async fn sound(&self, within: Duration);
+
     /// The host's own links, routes and nameservers.
     async fn facts(&self) -> Result<Facts, Refusal>;
 

@@ -13,6 +13,8 @@
 //! | `grants` | on a worker: places that the manager gives, and what is told of them |
 //! | `reassert` | on a worker: places that its manager does not know any more |
 //! | `underlay` | what a node is told of it: ports, addresses of nodes, peers |
+//! | `mtu` | what the underlay leaves on every node |
+//! | `health` | how the nodes on one reach each other |
 //! | `way_out` | `docker_gwbridge`, by which sandboxes on them reach what is beyond |
 //!
 //! What must not live here: membership (`swarm`), allocation, rules that need no rows (`validate`).
@@ -23,7 +25,9 @@ pub(crate) mod belonging;
 pub(crate) mod feed;
 pub(crate) mod follow;
 pub(crate) mod grants;
+mod health;
 pub(crate) mod listeners;
+pub(crate) mod mtu;
 pub(crate) mod network;
 mod reassert;
 pub(crate) mod release;

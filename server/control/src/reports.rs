@@ -51,6 +51,12 @@ impl Control {
                 self.conditions_changed(everything, conditions, &idle).await
             }
             Report::HostChanged(facts) => self.host_changed(*facts).await,
+            Report::Sounded(found) => {
+                if self.inner.swarm.sounded(found, now()) {
+                    self.inner.swarm.tell();
+                }
+                Ok(())
+            }
         }
     }
 }

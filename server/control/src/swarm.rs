@@ -78,7 +78,7 @@ impl Control {
     ///
     /// # Errors
     /// `no-swarm`; `not-manager`, with the manager's address.
-    fn as_manager(&self) -> Result<Membership, Error> {
+    pub(crate) fn as_manager(&self) -> Result<Membership, Error> {
         match self.own_membership() {
             None => Err(no_swarm()),
             Some(membership) if membership.role == SwarmRole::Manager => Ok(membership),

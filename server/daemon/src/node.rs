@@ -77,6 +77,12 @@ impl Node for LocalNode {
         self.agent("probe")?.probe(sandbox, spec).await
     }
 
+    async fn sound(&self, within: Duration) {
+        if let Some(agent) = self.0.get() {
+            agent.sound(within).await;
+        }
+    }
+
     async fn facts(&self) -> Result<Facts, Refusal> {
         self.agent("look at")?.facts().await
     }

@@ -25,6 +25,7 @@ use crate::listen::{self, Listener};
 use crate::netns::{self, Pins};
 use crate::nft::EventSocket;
 use crate::observe::Visited;
+use crate::probe::echo::{Echo, Echoed};
 use crate::registry::Registry;
 use crate::spare::Spares;
 use crate::worker::{Pool, Worker};
@@ -283,6 +284,17 @@ impl Kernel {
     /// Sends a probe from inside a sandbox. That nothing came is no error: the report says why.
     pub async fn probe(&self, sandbox: SandboxId, spec: &ProbeSpec, to: IpAddr) -> Result<ProbeReport, Refusal> {
         probe::probe(&self.inner, sandbox, spec, to).await
+    }
+
+    /// Sends frames on a link of the overlay namespace that others send back, and answers of each in their order what came of it. `within` is what
+    /// is waited for each 64 of them.
+    pub async fn echo(&self, link: String, frames: &[Echo], within: Duration) -> Result<Vec<Echoed>, Error> {
+        probe::echo::echo(&self.inner, link, frames, within).await
+    }
+
+    /// Why the host would send nothing from one of its addresses to a UDP port of another: whether it has no route, and the kernel's words.
+    pub async fn objection(&self, from: IpAddr, to: IpAddr, port: u16) -> Result<Option<(bool, String)>, Error> {
+        probe::echo::objection(&self.inner, from, to, port).await
     }
 
     /// Tells where a sandbox's namespace comes from; for one that shares the host's stack, which is never observed.

@@ -57,3 +57,4 @@ pub mod purge;
 
 pub use error::Error;
 pub use handle::{Config, Heard, Kernel, Look, Notification, OverlayEntry, Sockets};
+pub use probe::echo::{Echo, Echoed};

@@ -5,6 +5,7 @@
 
 mod arp;
 pub(crate) mod conflict;
+pub(crate) mod echo;
 mod icmp;
 mod ndp;
 mod neighbour;

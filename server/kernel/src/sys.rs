@@ -82,6 +82,25 @@ pub(crate) fn packet_address(index: u32, ether_type: u16) -> SockAddr {
     address
 }
 
+/// PACKET_IGNORE_OUTGOING of if_packet.h (Linux 4.20).
+const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
+
+/// Makes a packet socket not receive what leaves by its link.
+pub(crate) fn packet_ignores_outgoing(socket: impl AsFd) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the pointer and size describe `on`, which is alive for the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_PACKET,
+            PACKET_IGNORE_OUTGOING,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Makes a packet socket receive frames to a multicast Ethernet address on a link.
 pub(crate) fn packet_multicast(socket: impl AsFd, index: u32, mac: [u8; 6]) -> io::Result<()> {
     let mut address = [0; 8];

@@ -24,6 +24,10 @@ pub enum Key {
     Peer(EndpointId),
 }
 
+/// The network of probes: it is in nobody's store. A node's agent makes it of what it is told of overlay networks, while other nodes are on one that is
+/// in use here: what a node sends to another by it comes back, if packets of overlay networks pass both ways.
+pub const PROBES: NetworkId = NetworkId::from_random(*b"netloom's probes");
+
 /// A set of assigned objects. A full set holds everything; a change holds what some keys name now, absent ones being gone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
@@ -186,6 +190,10 @@ pub struct AssignedOverlay {
     pub vtep: IpAddr,
     /// The other nodes that have endpoints on this network: nobody else's packets for it are let in.
     pub vteps: BTreeSet<IpAddr>,
+    /// The MTU that the underlay leaves for overlay networks on every node of the swarm, in bytes: the manager's word. Where it is absent this node's own
+    /// underlay decides.
+    #[serde(default)]
+    pub mtu: Option<u32>,
 }
 
 /// An endpoint of an overlay network on another node.

@@ -26,6 +26,10 @@ pub const HOST_ACCESS_BLOCKED: &str = "HostAccessBlocked";
 pub const FENCED: &str = "Fenced";
 /// Kind: the host's link that a network is to be on is not there, or can't carry it.
 pub const PARENT_MISSING: &str = "ParentMissing";
+/// Kind: packets of an overlay network don't pass to some of its nodes.
+pub const NODES_UNREACHABLE: &str = "NodesUnreachable";
+/// Kind: an overlay network's MTU is more than the way to some of its nodes takes.
+pub const PATH_MTU_SMALL: &str = "PathMtuSmall";
 /// Kind: a node asked for a new certificate in the place of one that is out of date, and an operator has not said yes.
 pub const READMISSION_PENDING: &str = "ReadmissionPending";
 

@@ -69,7 +69,7 @@ pub struct ObjectRef {
 }
 
 /// Every kind of event there is.
-pub const KINDS: [&str; 50] = [
+pub const KINDS: [&str; 51] = [
     "apply.failed",
     "attachment.changed",
     "attachment.released",
@@ -95,6 +95,7 @@ pub const KINDS: [&str; 50] = [
     "node.fenced",
     "node.joined",
     "node.left",
+    "node.overlay_mtu",
     "node.readmission_allowed",
     "node.readmission_asked",
     "node.readmitted",

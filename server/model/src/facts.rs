@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::mac::MacAddr;
 
+/// What VXLAN adds to a frame that is sent over IPv4, in bytes: the inner Ethernet header, VXLAN, UDP, IP.
+const VXLAN_OVER_IPV4: u32 = 14 + 8 + 8 + 20;
+/// The same over IPv6.
+const VXLAN_OVER_IPV6: u32 = 14 + 8 + 8 + 40;
+
 /// What a host offers and has of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
@@ -33,6 +38,12 @@ impl Facts {
     /// The link that has an address.
     pub fn link_with(&self, address: IpAddr) -> Option<&HostLink> {
         self.links.iter().find(|link| link.addresses.iter().any(|own| own.addr() == address))
+    }
+
+    /// What the link with this node's address on the underlay leaves of its MTU for overlay networks, in bytes. Unknown where there is no such link.
+    pub fn overlay_mtu(&self, vtep: IpAddr) -> Option<u32> {
+        let overhead = if vtep.is_ipv4() { VXLAN_OVER_IPV4 } else { VXLAN_OVER_IPV6 };
+        self.link_with(vtep).map(|link| link.mtu.saturating_sub(overhead))
     }
 
     /// Whether a link of the host's has an address.

@@ -12,6 +12,7 @@
 //! | [`ipam`] | the pools of all networks, with their use |
 //! | [`token`], [`audit`] | who may ask, and who asked for what |
 //! | [`swarm`], [`member`], [`replica`] | hosts that agreed to share: the swarm, its nodes, and what they say to one another |
+//! | [`health`] | how its nodes reach each other |
 //! | [`assignment`], [`report`], [`facts`] | what passes between control and a node |
 //! | [`plan`], [`drift`], [`event`], [`condition`] | what happens, what would, what differs |
 //! | [`document`], [`invalid`] | JSON in, with the field named when it is wrong |
@@ -23,6 +24,7 @@ pub mod document;
 pub mod drift;
 pub mod event;
 pub mod facts;
+pub mod health;
 pub mod host_link;
 pub mod id;
 pub mod invalid;

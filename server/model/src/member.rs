@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
+use crate::health::Way;
 use crate::id::{EndpointId, LeaseId, NetworkId, NodeId, SandboxId, SwarmId};
 use crate::lease::LeaseKind;
 use crate::mac::MacAddr;
@@ -130,6 +131,9 @@ pub struct Heartbeat {
     /// After how many seconds without an answer it takes its links on segments down; 0 is never.
     #[serde(default)]
     pub segment_fence_seconds: u32,
+    /// What it finds of the ways to other nodes, where that differs likewise: at most [`crate::health::WAYS_TOLD`].
+    #[serde(default)]
+    pub ways: Option<Vec<Way>>,
 }
 
 /// An attachment, as the node that holds it says.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::NodeId;
 use crate::name::Labels;
 use crate::net::Family;
-pub use overlay::{OverlaySpec, VNI_MAX, VNI_MIN};
+pub use overlay::{OverlaySpec, VNI_MAX, VNI_MIN, VNI_PROBES};
 pub use status::{Capacity, Network, NetworkNode, NetworkState, NetworkStatus, ParentState, PoolStatus};
 
 /// Most endpoints of one network of driver bridge: the kernel numbers a bridge's ports with 10 bits, and 0 is none of them

@@ -26,6 +26,9 @@ pub struct SwarmUpdate {
     pub vtep: IpAddr,
     /// UDP port of overlays' packets.
     pub data_path_port: u16,
+    /// What the underlay leaves for overlay networks on every node, in bytes; absent while no node said so.
+    #[serde(default)]
+    pub overlay_mtu: Option<u32>,
     /// Networks of the swarm that changed.
     pub networks: Vec<SwarmNetwork>,
     /// Networks of the swarm that are gone.

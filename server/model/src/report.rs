@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::assignment::Key;
 use crate::condition::Condition;
 use crate::facts::Facts;
+use crate::health::Sounding;
 use crate::id::{EndpointId, NetworkId, SandboxId};
 use crate::mac::MacAddr;
 use crate::plan::{PlannedOperation, Refusal};
@@ -90,6 +91,9 @@ pub enum Report {
     },
     /// The host's links, routes or nameservers changed.
     HostChanged(Box<Facts>),
+    /// The ways to all other nodes on overlay networks that are in use here were probed. One that never answered and was just begun with is not
+    /// among them.
+    Sounded(Vec<Sounding>),
 }
 
 /// What a node knows of its objects now.

@@ -229,8 +229,11 @@ fn link_value(link: &Link) -> String {
         LinkKind::Vxlan { tunnel, bridge, port } => {
             let at = if bridge.is_empty() { "no bridge".to_owned() } else { format!("bridge {bridge}") };
             let learning = if tunnel.learning { ", learning" } else { "" };
+            let whole = if tunnel.whole { ", in whole packets" } else { "" };
             let (vni, udp, local) = (tunnel.vni, tunnel.port, tunnel.local);
-            vec![format!("VXLAN, VNI {vni} on UDP port {udp} from {local}{learning}, on {at}{}", loudness(*port))]
+            let said =
+                format!("VXLAN, VNI {vni} on UDP port {udp} from {local}{learning}{whole}, on {at}{}", loudness(*port));
+            vec![said]
         }
         LinkKind::Other(kind) => vec![kind.clone()],
     };
@@ -262,15 +265,16 @@ fn way(way: Way) -> String {
     }
 }
 
-/// What a bridge does with its VXLAN device that it should not.
+/// What a bridge does with its VXLAN device that it does with none of a user's network.
 fn loudness(port: TunnelPort) -> String {
-    let TunnelPort { learning, flood, multicast, broadcast, suppress } = port;
+    let TunnelPort { learning, flood, multicast, broadcast, suppress, hairpin } = port;
     let said = [
         (learning, ", learning from frames"),
         (flood, ", flooding"),
         (multicast, ", flooding multicasts"),
         (broadcast, ", flooding broadcasts"),
         (!suppress, ", answering for nobody"),
+        (hairpin, ", sending back"),
     ];
     said.iter().filter(|(is_so, _)| *is_so).map(|(_, words)| *words).collect()
 }

@@ -40,4 +40,5 @@ pub use compile::{
 };
 pub use diff::{Comparison, diff};
 pub use interruption::interruptions;
+pub use mac::probe_mac;
 pub use object::{Address, Key, Link, LinkKind, Namespace, Object, Operation, Place, Route, Sysctl};

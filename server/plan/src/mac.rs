@@ -1,5 +1,7 @@
 //! Ethernet addresses of the links that no endpoint gives one: made from IDs, and so the same on every start.
 
+use std::net::IpAddr;
+
 use netloom_model::{MacAddr, NetworkId};
 
 /// Ethernet address of a network's link on the host: the same on every start, so that neighbours need not learn it again.
@@ -11,6 +13,12 @@ pub fn network_mac(network: NetworkId) -> MacAddr {
 /// Ethernet address of an overlay network's VXLAN device. Frames never carry it.
 pub fn tunnel_mac(network: NetworkId) -> MacAddr {
     MacAddr::from_random(hashed(&format!("{network} tunnel")))
+}
+
+/// Ethernet address that probes of one node to another carry as their destination, by their addresses on the underlay. That of the way back is another:
+/// what was sent back is not sent back again.
+pub fn probe_mac(from: IpAddr, to: IpAddr) -> MacAddr {
+    MacAddr::from_random(hashed(&format!("{from} to {to}")))
 }
 
 /// Ethernet address of the host's end of an endpoint's pair. A bridge to which nobody gave an address has the lowest of its ports': this

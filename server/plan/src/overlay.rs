@@ -22,6 +22,8 @@ pub struct Tunnel {
     pub local: IpAddr,
     /// Whether it learns from packets who is where.
     pub learning: bool,
+    /// Whether no router may take its packets apart (the don't-fragment bit): what does not fit is lost.
+    pub whole: bool,
 }
 
 /// How an overlay network's bridge treats its VXLAN device.
@@ -37,11 +39,16 @@ pub struct TunnelPort {
     pub broadcast: bool,
     /// Whether the bridge itself answers for the neighbours that it knows.
     pub suppress: bool,
+    /// Whether a frame may leave by it that came in by it.
+    pub hairpin: bool,
 }
 
 impl TunnelPort {
     /// What it should be: nothing leaves but what was told where to go.
-    pub const QUIET: Self = Self { learning: false, flood: false, multicast: false, broadcast: false, suppress: true };
+    pub const QUIET: Self =
+        Self { learning: false, flood: false, multicast: false, broadcast: false, suppress: true, hairpin: false };
+    /// That of the network of probes: what other nodes send there goes back to them.
+    pub const REFLECTING: Self = Self { hairpin: true, ..Self::QUIET };
 }
 
 /// Which table an entry is in. The order is the order of making.

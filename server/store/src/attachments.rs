@@ -143,6 +143,14 @@ pub async fn networks_of(tx: &mut ReadTx<'_>, node: NodeId) -> Result<Vec<Networ
     tx.rows(statement.bind(node.to_string()), |c| c.parsed()).await
 }
 
+/// The nodes that have running sandboxes on a network, as far as it is known of them here, with their addresses on the underlay.
+pub async fn nodes_on(tx: &mut ReadTx<'_>, network: NetworkId) -> Result<Vec<(NodeId, IpAddr)>, Error> {
+    let statement = sql(
+        "SELECT DISTINCT node, vtep FROM attachment WHERE network_id = $1 AND gone = 0 AND running = 1 ORDER BY node",
+    );
+    tx.rows(statement.bind(network.to_string()), |c| Ok((c.parsed()?, c.parsed()?))).await
+}
+
 /// The attachments of networks that changed after a revision, those that are gone included.
 pub async fn changed(tx: &mut ReadTx<'_>, networks: &[NetworkId], after: u64) -> Result<Vec<AttachmentRow>, Error> {
     let statement =

@@ -46,6 +46,7 @@ macro_rules! select_with_use {
                 (SELECT json_extract(spec, '$.data_path_port') FROM swarm)) END,
             CASE WHEN n.vni IS NOT NULL THEN (SELECT json_group_array(DISTINCT a.vtep) FROM attachment AS a
                 WHERE a.network_id = n.id AND a.running = 1 AND a.gone = 0 AND a.node <> (SELECT node_id FROM meta)) END,
+            CASE WHEN n.vni IS NOT NULL THEN COALESCE((SELECT overlay_mtu FROM replica), (SELECT MIN(overlay_mtu) FROM node)) END,
             p.id IS NOT NULL, p.low, p.prefix_length, p.gateway FROM network AS n LEFT JOIN pool AS p ON p.network_id = n.id ",
             $rest,
             " ORDER BY n.name, p.position"
@@ -90,11 +91,13 @@ fn row_with_use(columns: &mut Columns<'_>) -> Result<(NetworkUse, Option<Assigne
     let (network, in_use) = (row(columns)?, columns.plain()?);
     let (vtep, port) = (columns.parsed_option()?, columns.small_option()?);
     let vteps = columns.json_option()?.unwrap_or_default();
+    let mtu = columns.small_option()?;
     let overlay = network.vni.zip(vtep).map(|(vni, vtep)| AssignedOverlay {
         vni,
         data_path_port: port.unwrap_or(DATA_PATH_PORT),
         vtep,
         vteps,
+        mtu,
     });
     let pool = match columns.plain()? {
         true => Some(AssignedPool { subnet: columns.subnet()?, gateway: columns.address_option()? }),
@@ -332,18 +335,25 @@ pub async fn all(tx: &mut ReadTx<'_>) -> Result<Vec<NetworkRow>, Error> {
     tx.rows(sql(select!("ORDER BY n.name")), row).await
 }
 
-/// How many endpoints are on these networks, those on their way out and those of other nodes included. Networks without any are absent.
-pub async fn endpoint_counts(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<BTreeMap<NetworkId, u64>, Error> {
+/// What is on these networks, and what the underlay leaves for them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// How many endpoints, those on their way out and those of other nodes included.
+    pub endpoints: u64,
+    /// Of an overlay network: what the underlay leaves for it on every node, in bytes, as far as it is known.
+    pub overlay_mtu: Option<u32>,
+}
+
+/// What is on these networks; those that are not there are absent.
+pub async fn extents(tx: &mut ReadTx<'_>, ids: &[NetworkId]) -> Result<BTreeMap<NetworkId, Extent>, Error> {
     let own = tx.node().to_string();
-    let statement = sql("SELECT network_id, SUM(here) FROM (
-            SELECT network_id, COUNT(*) AS here FROM endpoint
-                WHERE network_id IN (SELECT value FROM json_each($1)) GROUP BY network_id
-            UNION ALL
-            SELECT network_id, COUNT(*) FROM attachment
-                WHERE network_id IN (SELECT value FROM json_each($1)) AND gone = 0 AND node <> $2 GROUP BY network_id)
-        GROUP BY network_id");
-    let counts = tx.rows(statement.bind(column::list(ids)).bind(own), |c| Ok((c.parsed()?, c.count()?))).await?;
-    Ok(counts.into_iter().collect())
+    let statement = sql("SELECT n.id, (SELECT COUNT(*) FROM endpoint AS e WHERE e.network_id = n.id)
+            + (SELECT COUNT(*) FROM attachment AS a WHERE a.network_id = n.id AND a.gone = 0 AND a.node <> $2),
+        CASE WHEN n.vni IS NOT NULL THEN COALESCE((SELECT overlay_mtu FROM replica), (SELECT MIN(overlay_mtu) FROM node)) END
+        FROM network AS n WHERE n.id IN (SELECT value FROM json_each($1))");
+    let extent =
+        |c: &mut Columns<'_>| Ok((c.parsed()?, Extent { endpoints: c.count()?, overlay_mtu: c.small_option()? }));
+    Ok(tx.rows(statement.bind(column::list(ids)).bind(own), extent).await?.into_iter().collect())
 }
 
 /// How many networks there are of each driver that has any.

@@ -15,7 +15,7 @@ macro_rules! select {
         concat!(
             "SELECT n.id, n.role, n.spec, n.hostname, n.address, n.version, n.fingerprint, n.former_fingerprint, n.used, ",
             "n.certificate_issued_at, n.certificate_expires_at, n.readmission_asked_at, n.readmission_until, n.last_seen, ",
-            "n.down_at, n.revision, n.spec_revision, n.created_at, n.updated_at, n.joined_by, n.segment_fence FROM node AS n ",
+            "n.down_at, n.overlay_mtu, n.revision, n.spec_revision, n.created_at, n.updated_at, n.joined_by, n.segment_fence FROM node AS n ",
             $rest
         )
     };
@@ -38,6 +38,7 @@ fn row(columns: &mut Columns<'_>) -> Result<NodeRow, Error> {
         readmission_until: columns.time_option()?,
         last_seen: columns.time_option()?,
         down_at: columns.time_option()?,
+        overlay_mtu: columns.small_option()?,
         revision: columns.count()?,
         spec_revision: columns.count()?,
         created_at: columns.time()?,
@@ -51,12 +52,12 @@ fn row(columns: &mut Columns<'_>) -> Result<NodeRow, Error> {
 pub async fn set(tx: &mut WriteTx<'_>, row: &NodeRow) -> Result<(), Error> {
     let statement = sql("INSERT INTO node (id, role, spec, hostname, address, version, fingerprint, former_fingerprint, used,
         certificate_issued_at, certificate_expires_at, readmission_asked_at, readmission_until, last_seen, down_at, revision,
-        spec_revision, created_at, updated_at, joined_by, segment_fence)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+        spec_revision, created_at, updated_at, joined_by, segment_fence, overlay_mtu)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
         ON CONFLICT (id) DO UPDATE SET role = $2, spec = $3, hostname = $4, address = $5, version = $6, fingerprint = $7,
         former_fingerprint = $8, used = $9, certificate_issued_at = $10, certificate_expires_at = $11, readmission_asked_at = $12,
         readmission_until = $13, last_seen = $14, down_at = $15, revision = $16, spec_revision = $17, created_at = $18,
-        updated_at = $19, joined_by = $20, segment_fence = $21")
+        updated_at = $19, joined_by = $20, segment_fence = $21, overlay_mtu = $22")
     .bind(row.id.to_string())
     .bind(row.role.as_str())
     .bind(column::json(&row.spec)?)
@@ -77,7 +78,8 @@ pub async fn set(tx: &mut WriteTx<'_>, row: &NodeRow) -> Result<(), Error> {
     .bind(row.created_at.millis())
     .bind(row.updated_at.millis())
     .bind(row.joined_by.map(|token| token.to_string()))
-    .bind(i64::from(row.segment_fence));
+    .bind(i64::from(row.segment_fence))
+    .bind(row.overlay_mtu.map(i64::from));
     tx.write(statement);
     labels::NODE.replace(tx, row.id.to_string(), row.spec.labels.as_ref()).await
 }
@@ -111,6 +113,13 @@ pub async fn list(tx: &mut ReadTx<'_>, query: &NodeQuery) -> Result<Vec<NodeRow>
 /// Every node, oldest first.
 pub async fn all(tx: &mut ReadTx<'_>) -> Result<Vec<NodeRow>, Error> {
     tx.rows(sql(select!("ORDER BY n.created_at, n.id")), row).await
+}
+
+/// The least of what the underlay leaves for overlay networks on the nodes that said so, in bytes, and the host of the first node that has no more.
+pub async fn least_overlay_mtu(tx: &mut ReadTx<'_>) -> Result<Option<(u32, String)>, Error> {
+    let statement = sql("SELECT n.overlay_mtu, n.hostname FROM node AS n WHERE n.overlay_mtu IS NOT NULL
+        ORDER BY n.overlay_mtu, n.created_at, n.id LIMIT 1");
+    tx.row(statement, |c| Ok((c.small()?, c.plain()?))).await
 }
 
 /// Notes when nodes reported last; those that are gone are passed over.

@@ -21,13 +21,16 @@ pub struct ReplicaRow {
     pub vtep: IpAddr,
     /// UDP port of overlays' packets.
     pub data_path_port: u16,
+    /// What the underlay leaves for overlay networks on every node, in bytes.
+    pub overlay_mtu: Option<u32>,
 }
 
 /// How far it was copied; nothing on a node that follows no manager.
 pub async fn get(tx: &mut ReadTx<'_>) -> Result<Option<ReplicaRow>, Error> {
-    let statement = sql("SELECT store_id, revision, vtep, data_path_port FROM replica");
+    let statement = sql("SELECT store_id, revision, vtep, data_path_port, overlay_mtu FROM replica");
     let row = |c: &mut column::Columns<'_>| {
-        Ok(ReplicaRow { store: c.parsed()?, revision: c.count()?, vtep: c.parsed()?, data_path_port: c.small()? })
+        let (store, revision, vtep) = (c.parsed()?, c.count()?, c.parsed()?);
+        Ok(ReplicaRow { store, revision, vtep, data_path_port: c.small()?, overlay_mtu: c.small_option()? })
     };
     tx.row(statement, row).await
 }
@@ -35,12 +38,13 @@ pub async fn get(tx: &mut ReadTx<'_>) -> Result<Option<ReplicaRow>, Error> {
 /// Notes how far it was copied.
 pub fn set(tx: &mut WriteTx<'_>, row: ReplicaRow) {
     let statement =
-        sql("INSERT INTO replica (one, store_id, revision, vtep, data_path_port) VALUES (1, $1, $2, $3, $4)
-        ON CONFLICT (one) DO UPDATE SET store_id = $1, revision = $2, vtep = $3, data_path_port = $4")
+        sql("INSERT INTO replica (one, store_id, revision, vtep, data_path_port, overlay_mtu) VALUES (1, $1, $2, $3, $4, $5)
+        ON CONFLICT (one) DO UPDATE SET store_id = $1, revision = $2, vtep = $3, data_path_port = $4, overlay_mtu = $5")
         .bind(row.store.to_string())
         .bind(column::integer(row.revision))
         .bind(row.vtep.to_string())
-        .bind(i64::from(row.data_path_port));
+        .bind(i64::from(row.data_path_port))
+        .bind(row.overlay_mtu.map(i64::from));
     tx.write(statement);
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use netloom_control::members::{AskError, Member, Membership};
 use netloom_control::now;
 use netloom_model::facts::Facts;
+use netloom_model::health::Way;
 use netloom_model::member::{DeniedCode, Heartbeat, HeartbeatAnswer};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -96,6 +97,7 @@ struct Session {
     link: Link,
     facts: Option<Facts>,
     subnets: Option<Vec<String>>,
+    ways: Option<Vec<Way>>,
 }
 
 impl Worker<'_> {
@@ -122,7 +124,7 @@ impl Worker<'_> {
                 // On a network that swallows packets a new connection is better than a long wait on the old one.
                 let answer = (waits.heartbeat * 2).max(ANSWER_LEAST).min(waits.answer);
                 let link = Link::open(own.manager, config, &Waits { answer, ..waits.clone() }).await?;
-                Session { link, facts: None, subnets: None }
+                Session { link, facts: None, subnets: None, ways: None }
             }
         };
         let session = self.session.insert(session);
@@ -175,7 +177,7 @@ impl Worker<'_> {
 
 impl Session {
     async fn report(&mut self, said: Heartbeat) -> Result<HeartbeatAnswer, AskError> {
-        let Heartbeat { hello, facts, subnets, attachments, released, segment_fence_seconds } = said;
+        let Heartbeat { hello, facts, subnets, attachments, released, segment_fence_seconds, ways } = said;
         let report = Heartbeat {
             hello,
             facts: facts.clone().filter(|_| facts != self.facts),
@@ -183,9 +185,10 @@ impl Session {
             attachments,
             released,
             segment_fence_seconds,
+            ways: ways.clone().filter(|_| ways != self.ways),
         };
         let answer = self.link.ask("heartbeat", &report).await?;
-        (self.facts, self.subnets) = (facts, subnets);
+        (self.facts, self.subnets, self.ways) = (facts, subnets, ways);
         Ok(answer)
     }
 }

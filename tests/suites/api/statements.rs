@@ -36,6 +36,7 @@ fn paths(client: &Client) -> Vec<String> {
     let filled = |path: &str| {
         let path = match path {
             "/api/v1/networks/{id}" | "/api/v1/networks/{id}/leases" => path.replace("{id}", "n0"),
+            "/api/v1/networks/{id}/health" => path.replace("{id}", "ingress"),
             "/api/v1/networks/{id}/leases/{key}" => path.replace("{id}", "n0").replace("{key}", "kept"),
             "/api/v1/sandboxes/{id}" | "/api/v1/sandboxes/{id}/resolv.conf" => path.replace("{id}", "s0"),
             "/api/v1/leases/{id}" => path.replace("{id}", lease),

@@ -2,11 +2,12 @@
 
 use actix_web::HttpResponse;
 use netloom_control::Error;
-use netloom_control::command::{GetNetwork, ListLeases, ListSandboxes, PageRequest};
+use netloom_control::command::{GetNetwork, GetNetworkHealth, ListLeases, ListSandboxes, PageRequest};
 use netloom_model::network::Network;
 
 use super::{Paging, part};
 use crate::view::frame::{Frame, Section};
+use crate::view::health::NetworkHealthPage;
 use crate::view::network::{NetworkEndpointsPage, NetworkJsonPage, NetworkLeasesPage, NetworkPage};
 use crate::visit::Visit;
 
@@ -23,6 +24,11 @@ pub async fn leases(visit: Visit) -> HttpResponse {
 /// Its endpoints.
 pub async fn endpoints(visit: Visit) -> HttpResponse {
     visit.answer(show_endpoints(&visit).await).await
+}
+
+/// How the nodes on it reach each other; of an overlay network.
+pub async fn health(visit: Visit) -> HttpResponse {
+    visit.answer(show_health(&visit).await).await
 }
 
 /// Its JSON.
@@ -54,6 +60,13 @@ async fn show_endpoints(visit: &Visit) -> Result<NetworkEndpointsPage, Error> {
     let command = ListSandboxes { network: Some(network.id.to_string()), page, ..ListSandboxes::default() };
     let sandboxes = visit.control.list_sandboxes(visit.authorize(command)?).await?;
     Ok(NetworkEndpointsPage::new(frame(visit, &network), &network, &sandboxes, &paging.page_token))
+}
+
+async fn show_health(visit: &Visit) -> Result<NetworkHealthPage, Error> {
+    let network = get(visit).await?;
+    let command = GetNetworkHealth { network: network.id.to_string(), fresh: false };
+    let health = visit.control.network_health(visit.authorize(command)?).await?;
+    Ok(NetworkHealthPage::new(frame(visit, &network), &network, &health))
 }
 
 async fn show_json(visit: &Visit) -> Result<NetworkJsonPage, Error> {

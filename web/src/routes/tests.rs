@@ -47,6 +47,7 @@ async fn every_page_asks_for_a_login_and_comes_back() {
         "/ui/networks/macvlan-net1",
         "/ui/networks/macvlan-net1/leases",
         "/ui/networks/macvlan-net1/endpoints",
+        "/ui/networks/macvlan-net1/health",
         "/ui/networks/macvlan-net1/json",
         "/ui/sandboxes",
         "/ui/sandboxes/macvlan1",

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use netloom_model::drift::Difference;
+use netloom_model::health::Reachable;
 use netloom_model::lease::{AddressState, LeaseState};
 use netloom_model::network::NetworkState;
 use netloom_model::sandbox::{EndpointState, SandboxState};
@@ -60,6 +61,16 @@ impl From<NetworkState> for Chip {
             NetworkState::Degraded => Self::new(Tone::Warn, "degraded"),
             NetworkState::Failed => Self::new(Tone::Bad, "failed"),
             NetworkState::Deleting => Self::new(Tone::Busy, "deleting"),
+        }
+    }
+}
+
+impl From<Reachable> for Chip {
+    fn from(reachable: Reachable) -> Self {
+        match reachable {
+            Reachable::Yes => Self::new(Tone::Good, "reached"),
+            Reachable::Unknown => Self::new(Tone::Quiet, "unknown"),
+            Reachable::No => Self::new(Tone::Bad, "not reached"),
         }
     }
 }

@@ -31,10 +31,12 @@ pub struct Head {
     pub(crate) href: String,
     pub(crate) tab: &'static str,
     pub(crate) endpoints: String,
+    /// Whether other nodes are on it, too.
+    pub(crate) over_nodes: bool,
 }
 
 impl Head {
-    fn new(network: &Network, tab: &'static str) -> Self {
+    pub(super) fn new(network: &Network, tab: &'static str) -> Self {
         Self {
             state: Chip::from(network.status.state),
             reconciling: network.status.reconciling,
@@ -44,6 +46,7 @@ impl Head {
             href: link::network(&network.spec.name),
             tab,
             endpoints: format::count(network.status.endpoints),
+            over_nodes: network.spec.driver == Driver::Overlay,
         }
     }
 
@@ -147,7 +150,7 @@ fn facts(network: &Network) -> Vec<(&'static str, String)> {
         let parents = spec.parents.iter().flatten();
         facts.extend(parents.map(|(node, link)| ("On another link", format!("{link} on {node}"))));
     }
-    facts.extend(spec.mtu.map(|mtu| ("MTU", format!("{mtu} bytes"))));
+    facts.extend(spec.mtu.or(network.status.mtu).map(|mtu| ("MTU", format!("{mtu} bytes"))));
     facts.push(("Internal", if spec.internal == Some(true) { "yes, no way out" } else { "no" }.to_owned()));
     facts.push(("Deletion protection", on(spec.deletion_protection == Some(true))));
     facts.extend(spec.managed_by.clone().map(|who| ("Managed by", who)));

@@ -9,12 +9,13 @@ use crate::html::{Piece, pieces};
 const VOID: [&str; 7] = ["meta", "link", "input", "br", "rect", "circle", "path"];
 
 /// Every address that a page may lead to.
-const ROUTES: [&str; 34] = [
+const ROUTES: [&str; 36] = [
     "/ui",
     "/ui/networks",
     "/ui/networks/*",
     "/ui/networks/*/leases",
     "/ui/networks/*/endpoints",
+    "/ui/networks/*/health",
     "/ui/networks/*/json",
     "/ui/sandboxes",
     "/ui/sandboxes/*",
@@ -41,6 +42,7 @@ const ROUTES: [&str; 34] = [
     "/api/v1/*",
     "/api/v1/*/*",
     "/api/v1/*/*/leases",
+    "/api/v1/*/*/health",
     "/api/v1/swarm/join-tokens/*",
     "#main",
     "#attention",

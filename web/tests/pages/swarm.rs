@@ -160,3 +160,14 @@ fn the_front_page_of_a_manager_has_its_nodes_those_in_trouble_first() {
     assert!(worker.contains("worker of a swarm") && !worker.contains("f-nodes"), "{worker}");
     assert!(!page("overview").contains("of a swarm</a>"));
 }
+
+#[test]
+fn ways_between_nodes_say_what_is_wrong_and_what_is_too_small() {
+    let page = self::page("network-health");
+    for said in
+        ["not reached", "less than the network", "1.3 ms", "192.168.122.187", "1 way is not reached", "/ui/networks/"]
+    {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    assert!(self::page("network-health-alone").contains("fewer than two nodes"));
+}

@@ -291,6 +291,7 @@ pub(crate) fn network(number: u8, host: u8, underlay: &str) -> AssignedNetwork {
             data_path_port: 4789,
             vtep: vtep(host),
             vteps: [vtep(3 - host)].into(),
+            mtu: None,
         }),
         segment: false,
         in_use: true,

@@ -178,7 +178,10 @@ fn failures(path: &str, method: &str, id: &str) -> Vec<(&'static str, &'static s
     if path.contains("{id}") || id == "probe_create" || of_swarm {
         all.push(("404", "NotFound"));
     }
-    if method != "get" || id == "sandbox_resolv_conf_get" || (of_swarm && id != "swarm_get") {
+    if method != "get"
+        || ["sandbox_resolv_conf_get", "network_health_get"].contains(&id)
+        || (of_swarm && id != "swarm_get")
+    {
         all.push(("409", "Conflict"));
     }
     if ["post", "put", "patch"].contains(&method) {

@@ -56,6 +56,7 @@ entries! {
     409 "name-taken", "Name in use": "Another object of this kind has the name; names are unique."; "Choose another name, or change or remove the object that `blockers` lists.".
     409 "swarm-needed", "Needs a swarm": "The network would be the swarm's, and this host is in none."; "Make a swarm with `PUT /api/v1/swarm` (`netloom swarm init`), or join one, or choose driver `bridge`.".
     409 "vni-taken", "Number in use": "Another network has the VXLAN network identifier."; "Choose another number, or leave `overlay.vni` out to get a free one.".
+    409 "not-overlay", "Not an overlay network": "Nodes reach each other by networks of driver overlay only; this network is on one node."; "Ask for the health of an overlay network: `GET /api/v1/networks?driver=overlay` lists them.".
     409 "not-attachable", "For tasks only": "The overlay network is for tasks of services, not for sandboxes."; "Set its `attachable` to true, or use another network.".
     409 "manager-refused", "The manager refused": "The manager of the swarm gave no place on its network, for a reason that this version does not know by its code."; "`detail` has the manager's words; bring both hosts to the same version.".
     409 "subnet-overlap", "Subnets overlap": "The subnet shares addresses with another pool, with a route of the host, or with a nameserver that the host would be cut off from."; "Take the free subnet that `hint` or `facts` names, or leave `subnet` out to get one chosen.".

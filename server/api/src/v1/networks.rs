@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put, web};
 use netloom_control::command::{
-    CreateNetwork, GetNetwork, ListNetworks, PutNetwork, RemoveNetwork, UpdateNetwork, WriteOptions,
+    CreateNetwork, GetNetwork, GetNetworkHealth, ListNetworks, PutNetwork, RemoveNetwork, UpdateNetwork, WriteOptions,
 };
+use netloom_model::health::NetworkHealth;
 use netloom_model::network::{Driver, Network, NetworkSpec, Scope};
 use netloom_model::order::NamedOrder;
 use serde::{Deserialize, Serialize};
@@ -135,6 +136,34 @@ pub(crate) async fn network_get(
 ) -> Result<HttpResponse, Problem> {
     let network = state.control.get_network(caller.authorize(GetNetwork(id.into_inner()))?).await?;
     Ok(answer::shown(&network, &known))
+}
+
+/// How health is looked at.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HealthQuery {
+    /// Whether this node probes the others first, which may take some seconds. What they find is what they said last.
+    #[serde(default, deserialize_with = "one")]
+    fresh: Option<bool>,
+}
+
+/// Shows how nodes reach each other.
+///
+/// For networks of driver overlay: whether VXLAN packets pass between the nodes that have running sandboxes on one, there and back, and how large they may be. Nodes probe each
+/// other every 15 seconds, with a VXLAN number of its own. The manager tells what all nodes find, a worker what it finds itself.
+#[utoipa::path(tag = "networks", params(("id" = String, Path, description = "The network's ID or name."), HealthQuery),
+    responses((status = 200, description = "What is known.", body = NetworkHealth)))]
+#[get("/networks/{id}/health")]
+pub(crate) async fn network_health_get(
+    state: State,
+    Caller(caller): Caller,
+    id: web::Path<String>,
+    Filter(query): Filter<HealthQuery>,
+) -> Result<HttpResponse, Problem> {
+    let command = GetNetworkHealth { network: id.into_inner(), fresh: query.fresh.unwrap_or_default() };
+    let health = state.control.network_health(caller.authorize(command)?).await?;
+    Ok(answer::found(&health))
 }
 
 /// Puts a network.

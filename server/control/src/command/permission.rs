@@ -41,6 +41,7 @@ macro_rules! commands {
 commands! {
     ListNetworks => Read "network.list";
     GetNetwork => Read "network.get", Network |c| &c.0;
+    GetNetworkHealth => Read "network.health", Network |c| &c.network;
     CreateNetwork => Write "network.create", Network |c| &c.0.name;
     UpdateNetwork => Write "network.update", Network |c| &c.network;
     PutNetwork => Write "network.put", Network |c| &c.network;

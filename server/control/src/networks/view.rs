@@ -22,6 +22,8 @@ pub(crate) struct NetworkParts {
     pub(crate) row: NetworkRow,
     pub(crate) pools: Vec<(PoolRow, Counts, FreeSummary)>,
     pub(crate) endpoints: u64,
+    /// What the underlay leaves for overlay networks on every node.
+    pub(crate) overlay_mtu: Option<u32>,
 }
 
 /// Reads what belongs to these networks, in a constant number of queries.
@@ -30,16 +32,20 @@ pub(crate) async fn parts(tx: &mut ReadTx<'_>, rows: Vec<NetworkRow>) -> Result<
     let pool_rows = pools::of_networks_summed(tx, &ids).await?;
     let pool_ids: Vec<i64> = pool_rows.iter().map(|(pool, _)| pool.id).collect();
     let mut counts = pools::counts(tx, &pool_ids).await?;
-    let endpoints = networks::endpoint_counts(tx, &ids).await?;
+    let extents = networks::extents(tx, &ids).await?;
     let mut by_network: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (pool, free) in pool_rows {
         let counted = counts.remove(&pool.id).unwrap_or_default();
         by_network.entry(pool.network_id).or_default().push((pool, counted, free));
     }
-    let part = |row: NetworkRow| NetworkParts {
-        pools: by_network.remove(&row.id).unwrap_or_default(),
-        endpoints: endpoints.get(&row.id).copied().unwrap_or(0),
-        row,
+    let part = |row: NetworkRow| {
+        let extent = extents.get(&row.id).copied().unwrap_or_default();
+        NetworkParts {
+            pools: by_network.remove(&row.id).unwrap_or_default(),
+            endpoints: extent.endpoints,
+            overlay_mtu: extent.overlay_mtu,
+            row,
+        }
     };
     Ok(rows.into_iter().map(part).collect())
 }
@@ -68,6 +74,7 @@ pub(crate) fn compose(parts: NetworkParts, live: Option<&LiveObject>, found: Vec
             scope: row.scope,
             node: row.node,
             vni: row.vni,
+            mtu: row.vni.and(row.spec.mtu.or(parts.overlay_mtu)),
             interface: row.parent.clone().or_else(|| host_link::carrier(row.id, &row.spec)),
             predefined: row.predefined,
             pools: pools.collect(),

@@ -18,7 +18,7 @@ use netloom_store::{
 };
 
 use super::listeners::Listener;
-use super::underlay::Underlay;
+use super::underlay::{self, Underlay};
 use crate::control::{Control, Inner};
 use crate::error::Error;
 use crate::swarm::denied;
@@ -211,7 +211,7 @@ async fn update(
     };
     let on: BTreeSet<NetworkId> = attachments::networks_of(tx, node).await?.into_iter().collect();
     let (attachments, gone_attachments) = attachments_since(tx, node, &was, &on).await?;
-    let place = Underlay { vtep: row.address, data_path_port: swarm.spec.settings().data_path_port };
+    let place = underlay::of_node(tx, &swarm, &row).await?;
     let update = SwarmUpdate {
         store: tx.store(),
         manager: tx.node(),
@@ -219,6 +219,7 @@ async fn update(
         full,
         vtep: place.vtep,
         data_path_port: place.data_path_port,
+        overlay_mtu: place.overlay_mtu,
         networks: with_pools(tx, &row, changed).await?,
         gone_networks: was.networks.difference(&there).copied().collect(),
         attachments,

@@ -96,16 +96,14 @@ impl Job for Follow {
             }
         }
         self.attachments(tx, local, &left_out, &mut keys).await?;
-        let SwarmUpdate { store, revision, vtep, data_path_port, .. } = &self.update;
-        let moved =
-            replica::get(tx).await?.is_some_and(|was| was.vtep != *vtep || was.data_path_port != *data_path_port);
-        if moved {
+        let SwarmUpdate { store, revision, vtep, data_path_port, overlay_mtu, .. } = &self.update;
+        let (vtep, data_path_port, overlay_mtu) = (*vtep, *data_path_port, *overlay_mtu);
+        let place = (vtep, data_path_port, overlay_mtu);
+        let was = replica::get(tx).await?;
+        if was.is_some_and(|was| (was.vtep, was.data_path_port, was.overlay_mtu) != place) {
             keys.extend(replica::networks(tx).await?.into_iter().map(Key::Network));
         }
-        replica::set(
-            tx,
-            ReplicaRow { store: *store, revision: *revision, vtep: *vtep, data_path_port: *data_path_port },
-        );
+        replica::set(tx, ReplicaRow { store: *store, revision: *revision, vtep, data_path_port, overlay_mtu });
         Ok(Followed { keys: keys.into_iter().collect(), local })
     }
 }

@@ -9,7 +9,7 @@ use netloom_model::net::Family;
 use netloom_model::network::{Driver, NetworkSpec, VNI_MAX, VNI_MIN};
 use netloom_model::swarm::SwarmSettings;
 use netloom_model::{Invalid, NodeId};
-use netloom_store::{ReadTx, networks, swarm};
+use netloom_store::{ReadTx, networks, nodes, swarm};
 
 use super::underlay;
 use crate::config::Config;
@@ -40,6 +40,7 @@ pub(crate) async fn settle(
     config: &Config,
 ) -> Result<Settled, Error> {
     let settings = check_manager(tx, node, spec).await?;
+    fits(tx, spec).await?;
     let vni = vni(tx, spec).await?;
     let pools = pools.iter().map(|pool| sized(pool, spec, &settings)).collect();
     Ok(Settled { vni, config: cut_from(config, &settings), pools })
@@ -73,6 +74,17 @@ fn not_manager(name: &str) -> Error {
         format!("network `{name}` would be the swarm's, and this host is a worker of it: its manager is to be asked");
     Error::conflict("not-manager", detail)
         .hint("`GET /api/v1/swarm` says where the manager is; send the request to its API")
+}
+
+/// Refuses an MTU that the underlay of some node has no room for, as a macvlan's is refused that is more than its parent's.
+async fn fits(tx: &mut ReadTx<'_>, spec: &NetworkSpec) -> Result<(), Error> {
+    let (Some(mtu), Some((most, host))) = (spec.mtu, nodes::least_overlay_mtu(tx).await?) else { return Ok(()) };
+    if mtu <= most {
+        return Ok(());
+    }
+    let message =
+        format!("the MTU is at most {most}: that is what the underlay of node `{host}` leaves for overlay networks");
+    Err(Invalid::new("/mtu", Code::OutOfRange, &mtu.to_string(), message).into())
 }
 
 async fn vni(tx: &mut ReadTx<'_>, spec: &NetworkSpec) -> Result<u32, Error> {

@@ -7,7 +7,9 @@ use netloom_model::assignment::{AssignedPeer, Key};
 use netloom_model::network::Scope;
 use netloom_model::{EndpointId, NetworkId, NodeId};
 use netloom_store::networks::NetworkUse;
-use netloom_store::{AttachmentRow, ReadTx, ReplicaRow, attachments, networks, nodes, replica, swarm};
+use netloom_store::{
+    AttachmentRow, NodeRow, ReadTx, ReplicaRow, SwarmRow, attachments, networks, nodes, replica, swarm,
+};
 
 use crate::error::Error;
 
@@ -18,15 +20,23 @@ pub(crate) struct Underlay {
     pub(crate) vtep: IpAddr,
     /// UDP port of the packets.
     pub(crate) data_path_port: u16,
+    /// What the underlay leaves for overlay networks on every node.
+    pub(crate) overlay_mtu: Option<u32>,
 }
 
 /// This node's place; none where it is in no swarm.
 pub(crate) async fn of_this_node(tx: &mut ReadTx<'_>, node: NodeId) -> Result<Option<Underlay>, Error> {
-    if let Some(ReplicaRow { vtep, data_path_port, .. }) = replica::get(tx).await? {
-        return Ok(Some(Underlay { vtep, data_path_port }));
+    if let Some(ReplicaRow { vtep, data_path_port, overlay_mtu, .. }) = replica::get(tx).await? {
+        return Ok(Some(Underlay { vtep, data_path_port, overlay_mtu }));
     }
     let (Some(swarm), Some(row)) = (swarm::get(tx).await?, nodes::by_id(tx, node).await?) else { return Ok(None) };
-    Ok(Some(Underlay { vtep: row.address, data_path_port: swarm.spec.settings().data_path_port }))
+    Ok(Some(of_node(tx, &swarm, &row).await?))
+}
+
+/// The place of a node of the swarm that this host manages.
+pub(crate) async fn of_node(tx: &mut ReadTx<'_>, swarm: &SwarmRow, node: &NodeRow) -> Result<Underlay, Error> {
+    let overlay_mtu = nodes::least_overlay_mtu(tx).await?.map(|(least, _)| least);
+    Ok(Underlay { vtep: node.address, data_path_port: swarm.spec.settings().data_path_port, overlay_mtu })
 }
 
 /// Fills in what overlay networks need among those that a transaction put together itself.

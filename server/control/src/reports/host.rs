@@ -26,6 +26,7 @@ impl Control {
         // Known before the commit: whatever is let go after it goes by this look.
         self.inner.host.set(facts.clone());
         self.inner.swarm.tell();
+        self.follow_own_overlay_mtu().await?;
         self.refresh_hosts(self.node_id(), facts.hostname).await
     }
 

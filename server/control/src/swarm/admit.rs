@@ -81,7 +81,7 @@ impl Admit {
         let Some(row) = former.filter(|row| node == self.manager || row.used) else { return Ok(()) };
         let error =
             Error::conflict("already-member", format!("node {node} is in the swarm already, as `{}`", row.hostname));
-        Err(error.blockers(vec![node_ref(&row)]).hint(format!(
+        Err(error.blockers(vec![node_ref(row)]).hint(format!(
             "where that host left without the manager being told, remove the node there first: `DELETE /api/v1/nodes/{node}?force=true`"
         )))
     }
@@ -138,6 +138,7 @@ impl Job for Admit {
             readmission_until: None,
             last_seen: Some(now),
             down_at: None,
+            overlay_mtu: None,
             revision: 0,
             spec_revision: 0,
             created_at: former.as_ref().map_or(now, |former| former.created_at),

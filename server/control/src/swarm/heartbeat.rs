@@ -20,6 +20,7 @@ use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, node_ref, with};
 use crate::networks::host::Host;
+use crate::overlay::mtu;
 use crate::overlay::release;
 use crate::overlay::remote::Compared;
 use crate::segment::waits::{self, Left};
@@ -50,6 +51,7 @@ impl Control {
         let (Standing { node, changed, .. }, described) = read.await?;
         // It is there, whatever a full disk makes of the rest.
         self.inner.swarm.hear(node.id, Some(heartbeat.clone()), now);
+        let overlay_mtu = self.inner.swarm.facts_of(node.id).and_then(|facts| facts.overlay_mtu(address));
         if let Some(facts) = &heartbeat.facts {
             self.host_of_node_changed(node.id, facts).await?;
         }
@@ -61,6 +63,7 @@ impl Control {
             let moved = self.inner.commit(false, said).await?;
             self.inner.node.wake(moved);
         }
+        self.hear_overlay_mtu(&node, overlay_mtu).await?;
         if tells_longer {
             // The node goes by it from the answer on.
             self.durable().await?;
@@ -97,6 +100,8 @@ impl Control {
     pub(super) fn forget_node(&self, node: NodeId) {
         self.inner.swarm.forget(Some(node));
         self.inner.feeds.cut(node);
+        // Where its underlay left the least, networks have more from now on.
+        self.inner.feeds.wake_all();
         self.inner.missing.forget(node);
         self.forget_host(node);
     }
@@ -186,8 +191,8 @@ impl Job for Leaves {
         let event = actor.event("node.left", node_ref(&node), format!("`{}` left the swarm", node.hostname), now);
         actor.append(tx, &event, Difference::removed(&node.spec)).await?;
         // It has nothing on its networks when it says so.
-        let left = waits::leave(tx, &node, None, "its node left the swarm", &self.host).await?;
-        nodes::remove(tx, node.id);
+        let mut left = waits::leave(tx, &node, None, "its node left the swarm", &self.host).await?;
+        left.keys.extend(mtu::remove_node(tx, &node).await?);
         Ok(left)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use netloom_model::facts::Facts;
+use netloom_model::health;
 use netloom_model::member::{Admission, DeniedCode, Heartbeat, HeartbeatAnswer, Hello, PROTOCOL};
 use netloom_model::swarm::SwarmRole;
 use netloom_store::{WriteTx, pools, swarm};
@@ -18,7 +19,7 @@ use crate::overlay::grants::{self, ToldOf};
 
 impl Control {
     /// What this host has, as it was last looked at.
-    pub(super) async fn known_facts(&self) -> Result<Arc<Facts>, Error> {
+    pub(crate) async fn known_facts(&self) -> Result<Arc<Facts>, Error> {
         match self.inner.host.facts() {
             Some(facts) => Ok(facts),
             None => Ok(Arc::new(self.inner.host_facts().await?)),
@@ -62,6 +63,7 @@ impl Control {
             attachments: Some(attachments),
             released,
             segment_fence_seconds: self.inner.segment_fence().unwrap_or(0),
+            ways: Some(health::bounded(self.inner.swarm.own_ways().to_vec())),
         })
     }
 

@@ -1,10 +1,12 @@
 //! What is known of a swarm without the store: what this host is in it, and who was heard of when.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use netloom_model::facts::Facts;
+use netloom_model::health::{self, Sounding, Way};
 use netloom_model::member::Heartbeat;
 use netloom_model::swarm::HEARTBEATS_MISSED;
 use netloom_model::{NodeId, Timestamp};
@@ -26,6 +28,8 @@ pub(crate) struct Memory {
     started: Instant,
     heard: Mutex<HashMap<NodeId, Heard>>,
     contact: Mutex<Contact>,
+    /// What this node knows of the ways to others.
+    ways: Mutex<Arc<Vec<Way>>>,
 }
 
 /// What a node said last.
@@ -38,6 +42,8 @@ pub(crate) struct Heard {
     pub(crate) facts: Option<Arc<Facts>>,
     /// Subnets of the local networks in its store.
     pub(crate) subnets: Vec<String>,
+    /// What it finds of the ways to other nodes.
+    pub(crate) ways: Arc<Vec<Way>>,
 }
 
 /// What became of a worker's talk with its manager.
@@ -85,6 +91,7 @@ impl Memory {
             started: Instant::now(),
             heard: Mutex::default(),
             contact: Mutex::default(),
+            ways: Mutex::default(),
         })
     }
 
@@ -108,16 +115,20 @@ impl Memory {
 
     /// Notes that a node spoke; what it said of its host stays until it says other things.
     pub(crate) fn hear(&self, node: NodeId, said: Option<Heartbeat>, time: Timestamp) {
-        let (facts, subnets) = said.map_or((None, None), |said| (said.facts.map(Arc::new), said.subnets));
+        let (facts, subnets, ways) = said.map_or((None, None, None), |said| {
+            (said.facts.map(Arc::new), said.subnets, said.ways.map(health::bounded).map(Arc::new))
+        });
         let mut all = self.all_heard();
         let former = all.remove(&node);
-        let (former_facts, former_subnets) = former.map_or((None, Vec::new()), |former| (former.facts, former.subnets));
+        let (former_facts, former_subnets, former_ways) =
+            former.map_or_else(Default::default, |former| (former.facts, former.subnets, former.ways));
         let heard = Heard {
             at: Instant::now(),
             time,
             written: false,
             facts: facts.or(former_facts),
             subnets: subnets.unwrap_or(former_subnets),
+            ways: ways.unwrap_or(former_ways),
         };
         all.insert(node, heard);
     }
@@ -137,6 +148,39 @@ impl Memory {
     /// What each node said last of its host, and the subnets of its local networks.
     pub(crate) fn hosts(&self) -> Vec<(NodeId, Option<Arc<Facts>>, Vec<String>)> {
         self.all_heard().iter().map(|(id, heard)| (*id, heard.facts.clone(), heard.subnets.clone())).collect()
+    }
+
+    /// What a node said last of its host.
+    pub(crate) fn facts_of(&self, node: NodeId) -> Option<Arc<Facts>> {
+        self.all_heard().get(&node)?.facts.clone()
+    }
+
+    /// What a node said last of the ways to others.
+    pub(crate) fn ways_of(&self, node: NodeId) -> Arc<Vec<Way>> {
+        self.all_heard().get(&node).map(|heard| heard.ways.clone()).unwrap_or_default()
+    }
+
+    /// What this node knows of the ways to others.
+    pub(crate) fn own_ways(&self) -> Arc<Vec<Way>> {
+        self.ways.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes what came of probing them just now; answers whether any stands otherwise than before.
+    pub(crate) fn sounded(&self, found: Vec<Sounding>, now: Timestamp) -> bool {
+        let mut ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        let former: HashMap<IpAddr, &Way> = ways.iter().map(|way| (way.last.to, way)).collect();
+        let stands = |way: &Way| (way.last.usable_mtu, way.last.trouble.as_ref().map(|trouble| trouble.code));
+        let differs = |last: &Sounding| {
+            let after = Way::after(last.clone(), None, now);
+            former.get(&last.to).is_none_or(|before| stands(before) != stands(&after))
+        };
+        let news = former.len() != found.len() || found.iter().any(differs);
+        let known = found.into_iter().map(|last| {
+            let before = former.get(&last.to).copied();
+            Way::after(last, before, now)
+        });
+        *ways = Arc::new(known.collect());
+        news
     }
 
     /// How long ago a node was heard of, and when that was.

@@ -21,6 +21,7 @@ use crate::edit::merged;
 use crate::error::Error;
 use crate::journal::{Actor, node_ref};
 use crate::networks::host::Host;
+use crate::overlay::mtu;
 use crate::page::Part;
 use crate::precondition::Precondition;
 use crate::principal::Authorized;
@@ -187,8 +188,8 @@ impl Job for Remove {
         let message = format!("node `{}` removed", row.hostname);
         let event = self.actor.event("node.removed", node_ref(&row), message, now());
         self.actor.append(tx, &event, Difference::removed(&row.spec)).await?;
-        let left = waits::leave(tx, &row, Some(self.silent), "its node was removed", &self.host).await?;
-        nodes::remove(tx, row.id);
+        let mut left = waits::leave(tx, &row, Some(self.silent), "its node was removed", &self.host).await?;
+        left.keys.extend(mtu::remove_node(tx, &row).await?);
         Ok(left)
     }
 }

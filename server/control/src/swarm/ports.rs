@@ -106,8 +106,8 @@ impl Member for Control {
                     address: self.own_membership().and_then(|own| own.address),
                 };
                 let segment_fence_seconds = self.inner.segment_fence().unwrap_or(0);
-                let (facts, subnets, attachments) = (None, None, None);
-                Heartbeat { hello, facts, subnets, attachments, released: Vec::new(), segment_fence_seconds }
+                let (facts, subnets, attachments, ways) = (None, None, None, None);
+                Heartbeat { hello, facts, subnets, attachments, released: Vec::new(), segment_fence_seconds, ways }
             }
         }
     }

@@ -177,6 +177,7 @@ impl New {
             readmission_until: None,
             last_seen: None,
             down_at: None,
+            overlay_mtu: ground.facts.overlay_mtu(manager.ip()),
             revision: 0,
             spec_revision: 0,
             created_at: now,

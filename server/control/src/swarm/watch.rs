@@ -40,6 +40,7 @@ impl Control {
         self.end_waits().await?;
         if let Some(node) = all.iter().find(|node| node.id == own.node) {
             self.follow_own(node).await?;
+            self.follow_own_overlay_mtu().await?;
         }
         let due = |node: &NodeRow| node.id == own.node && certificates::is_due(node.issued_at, node.expires_at, now());
         if all.iter().any(due) {

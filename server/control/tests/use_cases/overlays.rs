@@ -45,6 +45,7 @@ fn node(id: NodeId, role: SwarmRole, address: &str) -> NodeRow {
         readmission_until: None,
         last_seen: None,
         down_at: None,
+        overlay_mtu: None,
         revision: 1,
         spec_revision: 1,
         created_at: at,

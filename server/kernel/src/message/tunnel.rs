@@ -4,14 +4,17 @@ use std::net::IpAddr;
 
 use netlink_packet_core::{Emitable, NLM_F_CREATE, NLM_F_EXCL, Nla};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{InfoBridge, InfoBridgePort, InfoKind, InfoVxlan, LinkAttribute, LinkProtoInfoBridge};
+use netlink_packet_route::link::{
+    InfoBridge, InfoBridgePort, InfoKind, InfoVxlan, LinkAttribute, LinkProtoInfoBridge, VxlanDf,
+};
 use netloom_plan::object::{LINK_GROUP, Link};
 use netloom_plan::overlay::{Tunnel, TunnelPort};
 use rtnetlink::{LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, LinkVxlan};
 
 use crate::rtnl::Request;
 
-/// IFLA_BRPORT_LEARNING, _UNICAST_FLOOD, _MCAST_FLOOD, _BCAST_FLOOD and _NEIGH_SUPPRESS of if_link.h.
+/// IFLA_BRPORT_MODE, _LEARNING, _UNICAST_FLOOD, _MCAST_FLOOD, _BCAST_FLOOD and _NEIGH_SUPPRESS of if_link.h.
+const PORT_HAIRPIN: u16 = 4;
 const PORT_LEARNING: u16 = 8;
 const PORT_FLOOD: u16 = 9;
 const PORT_MULTICAST: u16 = 27;
@@ -26,6 +29,7 @@ pub(crate) fn create(index: u32, link: &Link, tunnel: Tunnel, host: Option<i32>)
         IpAddr::V4(local) => builder.local(local),
         IpAddr::V6(local) => builder.local6(local),
     };
+    let builder = if tunnel.whole { builder.df(VxlanDf::Set) } else { builder };
     let builder = match host {
         Some(nsid) => builder.append_extra_attribute(LinkAttribute::LinkNetNsId(nsid)),
         None => builder,
@@ -71,13 +75,15 @@ pub(crate) fn treat(index: u32, port: TunnelPort) -> Request {
         .mcast_flood(port.multicast)
         .bcast_flood(port.broadcast)
         .neigh_suppress(port.suppress)
+        .hairpin(port.hairpin)
         .build();
     Request { message: RouteNetlinkMessage::NewLink(message), flags: 0 }
 }
 
 /// What a device was made with, of what a dump says of it.
 pub(crate) fn read(data: &[InfoVxlan]) -> Tunnel {
-    let mut tunnel = Tunnel { vni: 0, port: 0, local: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), learning: false };
+    let local = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+    let mut tunnel = Tunnel { vni: 0, port: 0, local, learning: false, whole: false };
     for attribute in data {
         match attribute {
             InfoVxlan::Id(vni) => tunnel.vni = *vni,
@@ -85,6 +91,7 @@ pub(crate) fn read(data: &[InfoVxlan]) -> Tunnel {
             InfoVxlan::Local(local) => tunnel.local = IpAddr::V4(*local),
             InfoVxlan::Local6(local) => tunnel.local = IpAddr::V6(*local),
             InfoVxlan::Learning(learning) => tunnel.learning = *learning,
+            InfoVxlan::Df(df) => tunnel.whole = *df == VxlanDf::Set,
             _ => {}
         }
     }
@@ -101,6 +108,7 @@ pub(crate) fn read_port(data: &[InfoBridgePort]) -> TunnelPort {
             InfoBridgePort::MulticastFlood(is_so) => port.multicast = *is_so,
             InfoBridgePort::BroadcastFlood(is_so) => port.broadcast = *is_so,
             InfoBridgePort::NeighSupress(is_so) => port.suppress = *is_so,
+            InfoBridgePort::HairpinMode(is_so) => port.hairpin = *is_so,
             _ => {}
         }
     }
@@ -125,5 +133,6 @@ pub(crate) fn read_told_port(settings: &[LinkProtoInfoBridge]) -> TunnelPort {
         multicast: flag(PORT_MULTICAST),
         broadcast: flag(PORT_BROADCAST),
         suppress: flag(PORT_SUPPRESS),
+        hairpin: flag(PORT_HAIRPIN),
     }
 }

@@ -45,7 +45,12 @@ impl Wire {
 
     /// The next frame.
     pub(super) async fn receive(&self) -> io::Result<Vec<u8>> {
-        let mut buffer = vec![0; FRAME];
+        self.receive_up_to(FRAME).await
+    }
+
+    /// The next frame; of a longer one so many bytes, and one more.
+    pub(super) async fn receive_up_to(&self, longest: usize) -> io::Result<Vec<u8>> {
+        let mut buffer = vec![0; longest + 1];
         let read = |socket: &Socket| {
             let mut socket = socket;
             socket.read(&mut buffer)

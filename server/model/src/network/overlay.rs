@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Least VXLAN network identifier that an overlay gets (Docker's).
 pub const VNI_MIN: u32 = 4097;
+/// That of probes between nodes, below any of a network's (Docker's ingress has the one between).
+pub const VNI_PROBES: u32 = 4095;
 /// Greatest: the field has 24 bits (RFC 7348, section 5).
 pub const VNI_MAX: u32 = 0x00ff_ffff;
 

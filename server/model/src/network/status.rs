@@ -61,6 +61,9 @@ pub struct NetworkStatus {
     /// VXLAN network identifier of an overlay network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vni: Option<u32>,
+    /// MTU of an overlay network, in bytes: its own, or what the underlay leaves on every node. Absent while no node said what its underlay leaves.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mtu: Option<u32>,
     /// Name of the host's link that carries it: its bridge, named also before it is there, or a macvlan network's parent. Absent with drivers `host`, `none` and `overlay`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,

@@ -4,7 +4,7 @@
 //! which node, which is the assignment's.
 
 use netloom_model::assignment::{
-    AssignedAddress, AssignedEndpoint, AssignedNetwork, AssignedOverlay, AssignedPeer, AssignedSandbox,
+    AssignedAddress, AssignedEndpoint, AssignedNetwork, AssignedOverlay, AssignedPeer, AssignedSandbox, PROBES,
 };
 use netloom_model::facts::Facts;
 use netloom_model::network::{Driver, MTU_MIN_IPV6};
@@ -16,22 +16,18 @@ use crate::marks::Marks;
 use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings, Route, network_mac, tunnel_mac};
 use crate::overlay::{Forwarding, Neighbour, OverlayScope, Tunnel, TunnelPort, Way};
 
-/// What VXLAN adds to a frame that is sent over IPv4, in bytes: the inner Ethernet header, VXLAN, UDP, IP.
-const OVERHEAD_IPV4: u32 = 14 + 8 + 8 + 20;
-/// The same over IPv6.
-const OVERHEAD_IPV6: u32 = 14 + 8 + 8 + 40;
-
 /// What this node was told of an overlay network.
 pub(super) fn of(network: &AssignedNetwork) -> Option<&AssignedOverlay> {
     network.overlay.as_ref().filter(|_| network.driver == Driver::Overlay)
 }
 
-/// The MTU of an overlay network here: its own, or what the link with this node's address on the underlay leaves for it. Unknown where there
-/// is no such link.
+/// The MTU of an overlay network here: its own, or what the underlay leaves for it on every node, which may be less than on this one. Until the manager
+/// hears of an underlay here that leaves less, that holds. Of probes, what it leaves here. Unknown where this node has no link with its address there.
 pub fn overlay_mtu(network: &AssignedNetwork, facts: &Facts) -> Option<u32> {
     let overlay = of(network)?;
-    let overhead = if overlay.vtep.is_ipv4() { OVERHEAD_IPV4 } else { OVERHEAD_IPV6 };
-    network.mtu.or_else(|| facts.link_with(overlay.vtep).map(|link| link.mtu.saturating_sub(overhead)))
+    let here = || facts.overlay_mtu(overlay.vtep);
+    let everywhere = overlay.mtu.filter(|_| network.id != PROBES);
+    network.mtu.or_else(|| here().map(|here| everywhere.map_or(here, |everywhere| everywhere.min(here))))
 }
 
 /// What belongs to the network as a whole: the rules that keep strangers out, its bridge and its VXLAN device, while an endpoint is running on it.
@@ -83,10 +79,16 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
             marks: Marks::Whole,
         })
     };
-    let device = Tunnel { vni: overlay.vni, port: overlay.data_path_port, local: overlay.vtep, learning: false };
+    let (vni, port, local) = (overlay.vni, overlay.data_path_port, overlay.vtep);
+    let is_of_probes = network.id == PROBES;
+    let device = Tunnel { vni, port, local, learning: false, whole: is_of_probes };
     compiled.want(owner, link(&bridge, LinkKind::OverlayBridge { snooping: false }, network_mac(network.id)));
-    let kind = LinkKind::Vxlan { tunnel: device, bridge: bridge.clone(), port: TunnelPort::QUIET };
+    let port = if is_of_probes { TunnelPort::REFLECTING } else { TunnelPort::QUIET };
+    let kind = LinkKind::Vxlan { tunnel: device, bridge: bridge.clone(), port };
     compiled.want(owner, link(&tunnel, kind, tunnel_mac(network.id)));
+    if is_of_probes {
+        probes::wanted(compiled, overlay);
+    }
 }
 
 /// The way to an endpoint on another node, while its network is in use here.
@@ -281,6 +283,8 @@ impl Compiled {
         scope.all_links = true;
     }
 }
+
+mod probes;
 
 #[cfg(test)]
 mod tests;

@@ -80,6 +80,7 @@ prop_compose! {
                 data_path_port: 4789,
                 vtep: [10, 0, 0, 250].into(),
                 vteps: [[192, 0, 2, other_node].into(), [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, other_node].into()].into(),
+                mtu: None,
             }),
             segment: false,
             in_use,

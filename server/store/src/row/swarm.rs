@@ -102,6 +102,8 @@ pub struct NodeRow {
     pub last_seen: Option<Timestamp>,
     /// Since when it is known to be down.
     pub down_at: Option<Timestamp>,
+    /// What its link on the underlay leaves of its MTU for overlay networks, in bytes, as it said last.
+    pub overlay_mtu: Option<u32>,
     /// Number of the event that last changed it.
     pub revision: u64,
     /// Number of the event that last changed what the user wrote.

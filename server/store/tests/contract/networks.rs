@@ -111,7 +111,7 @@ async fn a_network_goes_with_its_pools_but_not_from_under_leases_and_endpoints()
     })
     .unwrap();
     let id = network.id;
-    assert_eq!(read!(store, (), tx => networks::endpoint_counts(tx, &[id]).await).unwrap()[&id], 1);
+    assert_eq!(read!(store, (), tx => networks::extents(tx, &[id]).await).unwrap()[&id].endpoints, 1);
     assert_eq!(read!(store, (), tx => networks::unused(tx).await).unwrap(), []);
 
     let refused = write!(store, (), tx => networks::purge(tx, id).await).unwrap_err();

@@ -16,6 +16,7 @@ async fn how_far_it_was_copied_is_one_row() {
             revision,
             vtep: ip("192.168.122.186"),
             data_path_port: 4789,
+            overlay_mtu: (revision > 7).then_some(1450),
         };
         write!(store, (), tx => { replica::set(tx, row); Ok(()) }).unwrap();
         assert_eq!(read!(store, (), tx => replica::get(tx).await).unwrap(), Some(row));

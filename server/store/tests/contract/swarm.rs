@@ -63,6 +63,7 @@ fn a_node(hostname: &str, role: SwarmRole, joined: i64) -> NodeRow {
         readmission_until: None,
         last_seen: None,
         down_at: None,
+        overlay_mtu: None,
         revision: 2,
         spec_revision: 2,
         created_at: at(joined),

@@ -45,6 +45,7 @@ async fn a_member_is_whom_its_certificate_names() {
         attachments: None,
         released: Vec::new(),
         segment_fence_seconds: 60,
+        ways: None,
     };
     let body = serde_json::to_string(&said).unwrap();
     assert_eq!(request(there.at, Some(&own), "POST", "/swarm/v1/heartbeat", &body).await.0, 200);

@@ -35,6 +35,7 @@ fn update(revision: u64, attachments: usize) -> SwarmUpdate {
         full: true,
         vtep: "192.0.2.2".parse().unwrap(),
         data_path_port: 4789,
+        overlay_mtu: Some(1450),
         networks: Vec::new(),
         gone_networks: Vec::new(),
         attachments: (0..attachments).map(one).collect(),

@@ -207,6 +207,8 @@ impl Node for FakeNode {
         })
     }
 
+    async fn sound(&self, _: Duration) {}
+
     async fn facts(&self) -> Result<Facts, Refusal> {
         Ok(self.facts.lock().unwrap().clone())
     }

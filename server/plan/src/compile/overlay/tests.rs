@@ -51,6 +51,7 @@ fn network() -> AssignedNetwork {
             data_path_port: 4789,
             vtep: VTEP.into(),
             vteps: [[192, 0, 2, 2].into()].into(),
+            mtu: None,
         }),
         segment: false,
         in_use: true,

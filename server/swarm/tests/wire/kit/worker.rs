@@ -66,6 +66,7 @@ impl Member for Worker {
             attachments: Some(Vec::new()),
             released: Vec::new(),
             segment_fence_seconds: 60,
+            ways: None,
         }
     }
 

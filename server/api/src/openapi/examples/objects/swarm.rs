@@ -90,3 +90,16 @@ pub(crate) fn info() -> Value {
         "swarm_state": "active", "swarm": swarm("manager"),
     })
 }
+
+/// How two nodes reach each other on an overlay network.
+pub(crate) fn health() -> Value {
+    let node =
+        |name: &str, last: u8| json!({"id": id("nod"), "hostname": name, "address": format!("192.168.122.{last}")});
+    json!({
+        "network": id("net"), "mtu": 1450, "nodes": [node("machine1", 185), node("machine2", 186)],
+        "pairs": [{
+            "from": id("nod"), "to": id("nod"), "reachable": "yes", "usable_mtu": 1450, "rtt_us": 310, "proven_at": TIME,
+        }],
+        "pairs_left_out": 0,
+    })
+}

@@ -1,0 +1,91 @@
+//! The MTU of overlay networks that have none of their own: what the underlay leaves on every node of the swarm. Each node says what its own does, in what
+//! it tells of its host; the least is every node's.
+
+use async_trait::async_trait;
+use netloom_model::NodeId;
+use netloom_model::assignment::Key;
+use netloom_model::network::Scope;
+use netloom_store::{NodeRow, WriteTx, events, networks, nodes};
+
+use crate::clock::now;
+use crate::commit::Job;
+use crate::control::Control;
+use crate::error::Error;
+use crate::journal::{Actor, node_ref, with};
+
+impl Control {
+    /// Takes what a node's underlay leaves, where that is another than the store has. What is not known now stays as it was: it may be down, or has lost
+    /// its address for a while.
+    pub(crate) async fn hear_overlay_mtu(&self, node: &NodeRow, said: Option<u32>) -> Result<(), Error> {
+        let Some(mtu) = said.filter(|_| node.overlay_mtu != said) else { return Ok(()) };
+        let keys = self.inner.commit(false, Leaves { node: node.id, mtu }).await?;
+        if !keys.is_empty() {
+            self.inner.node.wake(keys);
+            self.inner.feeds.wake_all();
+        }
+        Ok(())
+    }
+
+    /// The same of the manager's own; nothing where this host manages no swarm.
+    pub(crate) async fn follow_own_overlay_mtu(&self) -> Result<(), Error> {
+        let (Ok(own), Some(facts)) = (self.as_manager(), self.inner.host.facts()) else { return Ok(()) };
+        let read = self.inner.store.ask(move |tx| Box::pin(async move { nodes::by_id(tx, own.node).await }));
+        let Some(row) = read.await? else { return Ok(()) };
+        let mtu = facts.overlay_mtu(row.address);
+        self.hear_overlay_mtu(&row, mtu).await
+    }
+}
+
+struct Leaves {
+    node: NodeId,
+    mtu: u32,
+}
+
+#[async_trait]
+impl Job for Leaves {
+    /// What this node must look at: every overlay network, where they have another MTU now.
+    type Output = Vec<Key>;
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
+        let Some(mut node) = nodes::by_id(tx, self.node).await? else { return Ok(Vec::new()) };
+        let before = least(tx).await?;
+        node.overlay_mtu = Some(self.mtu);
+        nodes::set(tx, &node).await?;
+        let after = least(tx).await?;
+        if before == after {
+            return Ok(Vec::new());
+        }
+        let (now, mtu) = (now(), after.unwrap_or(self.mtu));
+        let message = match before {
+            Some(before) => format!(
+                "overlay networks without an MTU of their own have {mtu} now, and not {before}: the underlay of `{}` leaves {}",
+                node.hostname, self.mtu
+            ),
+            None => format!(
+                "overlay networks without an MTU of their own have {mtu}: the underlay of `{}` leaves that",
+                node.hostname
+            ),
+        };
+        node.updated_at = now;
+        let event = with(Actor::netloom().event("node.overlay_mtu", node_ref(&node), message, now), "mtu", mtu);
+        node.revision = events::append(tx, &with(event, "underlay", self.mtu)).await?;
+        nodes::set(tx, &node).await?;
+        overlays(tx).await
+    }
+}
+
+/// Removes a node from the list. Answers what this node must look at, where others have more room than it had.
+pub(crate) async fn remove_node(tx: &mut WriteTx<'_>, node: &NodeRow) -> Result<Vec<Key>, Error> {
+    let before = least(tx).await?;
+    nodes::remove(tx, node.id);
+    if least(tx).await? == before { Ok(Vec::new()) } else { overlays(tx).await }
+}
+
+async fn overlays(tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
+    let rows = networks::of_scope(tx, Scope::Swarm).await?;
+    Ok(rows.into_iter().filter(|row| row.vni.is_some()).map(|row| Key::Network(row.id)).collect())
+}
+
+async fn least(tx: &mut WriteTx<'_>) -> Result<Option<u32>, Error> {
+    Ok(nodes::least_overlay_mtu(tx).await?.map(|(least, _)| least))
+}

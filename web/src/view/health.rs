@@ -1,0 +1,121 @@
+//! `/ui/networks/{network}/health`: how the nodes on an overlay network reach each other, those with trouble first.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use netloom_model::NodeId;
+use netloom_model::health::{HealthNode, HealthPair, NetworkHealth, Reachable};
+use netloom_model::network::Network;
+
+use super::chip::Chip;
+use super::format;
+use super::frame::Frame;
+use super::link;
+use super::network::Head;
+use super::prose::Prose;
+use super::when::When;
+
+/// Most pairs on the page; all are in the API's answer.
+const SHOWN: usize = 500;
+
+/// A node of a pair.
+#[derive(Debug, Clone)]
+pub struct End {
+    pub(crate) name: String,
+    pub(crate) address: String,
+}
+
+/// A pair as a row.
+#[derive(Debug, Clone)]
+pub struct PairRow {
+    pub(crate) from: End,
+    pub(crate) to: End,
+    pub(crate) state: Chip,
+    pub(crate) trouble: Option<Prose>,
+    pub(crate) usable_mtu: Option<String>,
+    pub(crate) too_small: bool,
+    pub(crate) round_trip: Option<String>,
+    pub(crate) proven: Option<When>,
+    pub(crate) failed: Option<When>,
+}
+
+/// The page.
+#[derive(Debug, Template)]
+#[template(path = "network_health.html")]
+pub struct NetworkHealthPage {
+    frame: Frame,
+    head: Head,
+    summary: String,
+    rows: Vec<PairRow>,
+    more: Option<String>,
+}
+
+impl NetworkHealthPage {
+    /// The page of a network's health.
+    pub fn new(frame: Frame, network: &Network, health: &NetworkHealth) -> Self {
+        let path = format!("/api/v1/networks/{}/health", link::encode(&network.spec.name));
+        let frame = frame.crumb("Networks", "/ui/networks").api(path);
+        let ends: HashMap<NodeId, End> = health.nodes.iter().map(|node| (node.id, end(node))).collect();
+        let row = |pair: &HealthPair| PairRow {
+            from: of(&ends, pair.from),
+            to: of(&ends, pair.to),
+            state: Chip::from(pair.reachable),
+            trouble: pair.trouble.as_ref().map(|trouble| Prose::new(&trouble.message)),
+            usable_mtu: pair.usable_mtu.map(|mtu| format::count(mtu.into())),
+            too_small: health.mtu.zip(pair.usable_mtu).is_some_and(|(mtu, usable)| usable < mtu),
+            round_trip: pair.rtt_us.map(round_trip),
+            proven: pair.proven_at.map(|at| frame.when(at)),
+            failed: pair.failed_at.map(|at| frame.when(at)),
+        };
+        let left_out = health.pairs.len().saturating_sub(SHOWN) as u64 + health.pairs_left_out;
+        Self {
+            head: Head::new(network, "health"),
+            summary: summary(health),
+            rows: health.pairs.iter().take(SHOWN).map(row).collect(),
+            more: (left_out > 0).then(|| {
+                format!(
+                    "{} not shown here; those with trouble come first.",
+                    format::counted(left_out, "more pair", "more pairs")
+                )
+            }),
+            frame,
+        }
+    }
+}
+
+fn end(node: &HealthNode) -> End {
+    End { name: node.hostname.clone().unwrap_or_else(|| node.id.to_string()), address: node.address.clone() }
+}
+
+fn of(ends: &HashMap<NodeId, End>, node: NodeId) -> End {
+    ends.get(&node).cloned().unwrap_or_else(|| End { name: node.to_string(), address: String::new() })
+}
+
+/// Microseconds, for people.
+fn round_trip(us: u64) -> String {
+    if us < 1000 { format!("{us} µs") } else { format!("{}.{} ms", us / 1000, us % 1000 / 100) }
+}
+
+fn summary(health: &NetworkHealth) -> String {
+    let count = |reachable| health.pairs.iter().filter(|pair| pair.reachable == reachable).count();
+    let nodes = format::counted(health.nodes.len() as u64, "node", "nodes");
+    let mtu =
+        health.mtu.map_or_else(|| "an MTU that is not known yet".to_owned(), |mtu| format!("an MTU of {mtu} bytes"));
+    let silent = match count(Reachable::No) {
+        0 => String::new(),
+        number => format!(" {} not reached.", format::counted(number as u64, "way is", "ways are")),
+    };
+    format!("{nodes}, {mtu}. Nodes probe each other every 15 seconds, as VXLAN packets go, there and back.{silent}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trips_are_told_in_the_unit_that_fits() {
+        for (us, text) in [(0, "0 µs"), (999, "999 µs"), (1000, "1.0 ms"), (12_345, "12.3 ms")] {
+            assert_eq!(round_trip(us), text);
+        }
+    }
+}
