@@ -40,7 +40,8 @@ impl Beside {
 /// The other nodes on an overlay network, while that is in use here.
 fn nodes_on(network: &AssignedNetwork) -> impl Iterator<Item = &IpAddr> {
     let overlay = used(network).filter(|_| network.id != PROBES);
-    overlay.into_iter().flat_map(|overlay| &overlay.vteps)
+    // One that says it has this node's own address is no other place.
+    overlay.into_iter().flat_map(|overlay| overlay.vteps.iter().filter(|there| **there != overlay.vtep))
 }
 
 fn used(network: &AssignedNetwork) -> Option<&AssignedOverlay> {

@@ -327,8 +327,8 @@ fn unreachable(nodes: &[IpAddr]) -> Condition {
 
 fn too_small(nodes: &[(IpAddr, u32)], least: u32, mtu: u32) -> Condition {
     let message = format!(
-        "the network's MTU is {mtu}, and packets of more than {least} bytes get lost on the way to {}: give the links between the nodes a greater MTU, or make \
-         the network anew with `\"mtu\": {least}`",
+        "the network's MTU is {mtu}, and packets of more than {least} bytes get lost on the way to {}: give the way between the nodes a greater MTU, or the \
+         nodes' links that of the way (`ip link set`), which networks without `mtu` follow",
         names(nodes.iter().map(|(node, _)| node))
     );
     Condition::new(PATH_MTU_SMALL, "LargeProbesUnanswered", message)

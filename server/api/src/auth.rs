@@ -91,6 +91,9 @@ enum Asked {
 async fn identify(request: &mut ServiceRequest) -> Result<Asked, Problem> {
     let peer = request.conn_data::<PeerUid>().copied();
     let credential = credential(request.headers(), peer)?.ok_or_else(nobody)?;
+    if request.conn_data::<FromNodes>().is_some() && !matches!(credential, Credential::Token(_)) {
+        return Err(nobody());
+    }
     if matches!(credential, Credential::Session(_)) {
         // A browser sends the cookie by itself, so a write needs positive proof that our own page asked for it.
         origin::prove(request.method(), request.headers())?;
@@ -105,7 +108,7 @@ async fn identify(request: &mut ServiceRequest) -> Result<Asked, Problem> {
             // It may be one of the manager's.
             Err(unknown) if unknown.code == "unauthenticated" => {
                 let answer = forward::to_manager(&control, request).await?;
-                return answer.map(Asked::Elsewhere).ok_or_else(|| unknown.into());
+                return answer.map(Asked::Elsewhere).ok_or_else(|| forward::not_handed_on(&control, unknown.into()));
             }
             Err(error) => return Err(error.into()),
         },

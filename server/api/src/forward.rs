@@ -11,9 +11,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpResponse, HttpResponseBuilder};
-use netloom_control::Control;
 use netloom_control::error::Error;
 use netloom_control::members::{Forwarded, ForwardedAnswer};
+use netloom_control::{Control, shown};
 use netloom_model::NodeId;
 
 use crate::body;
@@ -38,6 +38,11 @@ const GOES: [HeaderName; 6] = [
     header::IF_NONE_MATCH,
     HeaderName::from_static("idempotency-key"),
 ];
+
+/// Whether a header of a request goes along; the manager takes no other of a node, whatever it sends.
+pub fn goes(name: &str) -> bool {
+    name == REQUEST_ID.as_str() || GOES.iter().any(|one| one.as_str() == name)
+}
 
 /// The headers of an answer that are one connection's (RFC 9110, 7.6.1), or made by who sends the body.
 const STAYS: [HeaderName; 7] = [
@@ -65,7 +70,7 @@ pub(crate) async fn to_manager(
     control: &Control,
     request: &mut ServiceRequest,
 ) -> Result<Option<HttpResponse>, Problem> {
-    if !control.hands_on() {
+    if !control.hands_on() || !shown_token(request).is_some_and(Control::is_token) {
         return Ok(None);
     }
     let concern = Concern::of(request.method(), request.path(), request.query_string());
@@ -82,11 +87,32 @@ pub(crate) async fn to_manager(
     Ok(Some(answered(answer)))
 }
 
+/// The token that a request shows.
+fn shown_token(request: &ServiceRequest) -> Option<&str> {
+    request.headers().get(header::AUTHORIZATION)?.to_str().ok().and_then(shown::bearer)
+}
+
+/// Says on a worker, of a token that is none of its own, what such a token would be good for.
+pub(crate) fn not_handed_on(control: &Control, unknown: Problem) -> Problem {
+    if !control.hands_on() {
+        return unknown;
+    }
+    unknown.hint(
+        "this host is a worker: one of its own tokens is needed here (DATA_DIR/admin.token, `netloom token create`); a token of the manager's is good on it for what is the swarm's alone, as /nodes, /networks?scope=swarm and the swarm's networks by name",
+    )
+}
+
 /// What goes along, and the request's ID: the answer, and the logs of both hosts, have the same one.
 fn headers(request: &ServiceRequest) -> Vec<(String, Vec<u8>)> {
-    let given = |name: &HeaderName| request.headers().get(name).map(|value| value.as_bytes().to_vec());
+    let given = |name: &HeaderName| {
+        let name = name.clone();
+        let values = request.headers().get_all(&name);
+        // Of several tokens it was the first that this host does not know.
+        let most = if name == header::AUTHORIZATION { 1 } else { usize::MAX };
+        values.take(most).map(|value| (name.to_string(), value.as_bytes().to_vec())).collect::<Vec<_>>()
+    };
     let id = request.extensions().get::<RequestId>().map(|id| (REQUEST_ID.to_string(), id.0.clone().into_bytes()));
-    GOES.iter().filter_map(|name| Some((name.to_string(), given(name)?))).chain(id).collect()
+    GOES.iter().flat_map(given).chain(id).collect()
 }
 
 fn answered(answer: ForwardedAnswer) -> HttpResponse {

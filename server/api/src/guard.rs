@@ -161,7 +161,11 @@ fn sane(text: &str) -> bool {
 
 /// The checks before anything else. The local socket has no browser at its other end, nor has a node.
 fn admit(request: &ServiceRequest) -> Result<(), Problem> {
-    if request.conn_data::<PeerUid>().is_none() && request.conn_data::<FromNodes>().is_none() {
+    let of_nodes = request.conn_data::<FromNodes>().is_some();
+    if of_nodes && !request.path().starts_with("/api/v1/") {
+        return Err(Problem::new("route-not-found", "nodes hand on requests to the API alone"));
+    }
+    if request.conn_data::<PeerUid>().is_none() && !of_nodes {
         let settings = request.app_data::<web::Data<Settings>>();
         let settings = settings.ok_or_else(|| Problem::new("internal", "the service is not configured"))?;
         host::check(request.uri(), request.headers(), settings)?;

@@ -20,11 +20,17 @@ use crate::principal::Authorized;
 /// How many holdings an answer has.
 const HISTORY: u32 = 100;
 
+/// Why this host does not know who has an address.
+const ELSEWHERE: &str =
+    "nothing on this host has it; who has it on other nodes the manager knows, which answers the same request";
+
 /// What the store holds of one address.
 struct Known {
     lease: Option<LeaseRow>,
     /// The pool that contains it, with its network; absent when that came later than the time asked for.
     pool: Option<(PoolRow, String)>,
+    /// Whether that network is the copy of one of the manager's.
+    of_manager: bool,
     held_at: Option<Holding>,
     history: Vec<Holding>,
 }
@@ -56,16 +62,18 @@ impl Control {
 async fn read(tx: &mut ReadTx<'_>, address: IpAddr, at: Option<Timestamp>) -> Result<Known, Error> {
     let mut pool = pools::containing(tx, address).await?;
     let mut history = leases::history(tx, address, HISTORY).await?;
+    let network = match &pool {
+        Some((row, _)) => networks::by_id(tx, row.network_id).await?,
+        None => None,
+    };
+    let of_manager = network.as_ref().is_some_and(|network| network.is_replica(tx.node()));
     let Some(at) = at else {
         let lease = leases::by_address(tx, address).await?;
-        return Ok(Known { lease, pool, held_at: None, history });
+        return Ok(Known { lease, pool, of_manager, held_at: None, history });
     };
-    if let Some((row, _)) = &pool {
-        let network = networks::by_id(tx, row.network_id).await?;
-        pool = pool.filter(|_| network.is_some_and(|network| network.created_at <= at));
-    }
+    pool = pool.filter(|_| network.is_some_and(|network| network.created_at <= at));
     history.retain(|holding| holding.from <= at);
-    Ok(Known { lease: None, pool, held_at: leases::held_at(tx, address, at).await?, history })
+    Ok(Known { lease: None, pool, of_manager, held_at: leases::held_at(tx, address, at).await?, history })
 }
 
 /// What an address is of the host's, if no pool contains it.
@@ -75,11 +83,12 @@ fn of_host(address: IpAddr, facts: &Facts) -> Option<String> {
 }
 
 fn report(address: IpAddr, known: Known, node: NodeId, grace: Duration) -> AddressReport {
-    let Known { lease, pool, held_at, history } = known;
+    let Known { lease, pool, of_manager, held_at, history } = known;
     let unusable = pool.as_ref().and_then(|(pool, _)| request::check(pool.subnet, address).err());
     let state = match (lease.is_some() || held_at.is_some(), &pool, unusable) {
         (true, ..) => AddressState::Leased,
         (false, Some(_), Some(_)) => AddressState::Unusable,
+        (false, Some(_), None) if of_manager => AddressState::Unknown,
         (false, Some(_), None) => AddressState::Free,
         (false, None, _) => AddressState::Unmanaged,
     };
@@ -93,7 +102,11 @@ fn report(address: IpAddr, known: Known, node: NodeId, grace: Duration) -> Addre
     AddressReport {
         address: address.to_string(),
         state,
-        reason: unusable.map(|reason| reason.to_string()).filter(|_| state == AddressState::Unusable),
+        reason: match state {
+            AddressState::Unusable => unusable.map(|reason| reason.to_string()),
+            AddressState::Unknown => Some(ELSEWHERE.to_owned()),
+            _ => None,
+        },
         node,
         network: place.as_ref().map(|(network, ..)| network.clone()),
         network_id: place.as_ref().map(|(_, id, _)| *id),

@@ -74,6 +74,11 @@ impl Control {
         Ok(Context::with(holder(&token), request, Credential::Token(Some(token.id))))
     }
 
+    /// Whether a text has the form of a token, whoever knows it.
+    pub fn is_token(text: &str) -> bool {
+        Bearer::parse(text).is_ok()
+    }
+
     /// The token with this secret.
     async fn token(&self, bearer: &str) -> Result<TokenRow, Error> {
         let bearer = Bearer::parse(bearer).map_err(damaged)?;

@@ -27,6 +27,7 @@ use crate::page::Part;
 use crate::principal::Authorized;
 use crate::run::Run;
 use crate::segment;
+use crate::swarm::NOT_MANAGER;
 use crate::validate::{Problems, pool};
 use view::NetworkParts;
 
@@ -163,8 +164,7 @@ pub(crate) fn not_copied(row: &NetworkRow, node: NodeId) -> Result<(), Error> {
     }
     let detail =
         format!("network `{}` is the swarm's, and this host is a worker of it: its manager is to be asked", row.name);
-    Err(Error::conflict("not-manager", detail)
-        .hint("`GET /api/v1/swarm` says where the manager is; send the request to its API"))
+    Err(Error::conflict("not-manager", detail).hint(NOT_MANAGER))
 }
 
 /// A network that is on its way out takes no change.

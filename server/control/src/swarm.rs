@@ -57,6 +57,9 @@ pub(crate) fn no_swarm() -> Error {
         .hint("make one with `PUT /api/v1/swarm` (`netloom swarm init`), or join one with `PUT /api/v1/swarm/membership` (`netloom swarm join`)")
 }
 
+/// What helps whoever asked a worker for what is its manager's.
+pub(crate) const NOT_MANAGER: &str = "do it on the host that has the manager's address (`netloom swarm info`, `GET /api/v1/swarm`); or send the request here with a token of the manager's, and it is handed on";
+
 /// This host is no manager: another is to be asked.
 fn not_manager(membership: &Membership) -> Error {
     let manager = membership.manager;
@@ -64,7 +67,7 @@ fn not_manager(membership: &Membership) -> Error {
         "not-manager",
         format!("this host is a worker of the swarm; the manager at {manager} is to be asked"),
     )
-    .hint(format!("send it with a token of the manager's, and this host hands it on; or send it to the API of the host that has the address {}", manager.ip()))
+    .hint(NOT_MANAGER)
     .fact("manager", manager)
 }
 

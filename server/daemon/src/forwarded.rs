@@ -7,7 +7,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use actix_web::dev::Extensions;
 use anyhow::Context as _;
 use async_trait::async_trait;
-use netloom_api::forward::{FromNodes, NODE};
+use netloom_api::forward::{FromNodes, NODE, goes};
 use netloom_control::members::{Forwarded, ForwardedAnswer};
 use netloom_model::NodeId;
 use netloom_swarm::{Api, forwarded};
@@ -44,7 +44,7 @@ pub(crate) fn remember_own(io: &dyn Any, data: &mut Extensions) {
 #[async_trait]
 impl Api for OwnApi {
     async fn answer(&self, node: NodeId, mut request: Forwarded) -> Result<ForwardedAnswer, String> {
-        request.headers.retain(|(name, _)| name != NODE.as_str());
+        request.headers.retain(|(name, _)| goes(name));
         request.headers.push((NODE.to_string(), node.to_string().into_bytes()));
         let stream = UnixStream::connect(format!("\0{}", self.name)).await.map_err(|error| error.to_string())?;
         forwarded::ask(stream, request).await

@@ -35,18 +35,21 @@ impl Answer {
     pub(crate) fn problem(&self) -> String {
         let text = |key: &str| self.body.get(key).and_then(Value::as_str);
         let detail = text("detail").or_else(|| text("title")).unwrap_or("no further explanation");
-        format!("the service answered {}: {detail}{}", self.status, self.blockers())
+        format!("the service answered {}: {detail}{}", self.status, self.blockers(detail))
     }
 
-    /// What the problem says stands in the way: the first few by name, and how many more there are.
-    fn blockers(&self) -> String {
-        let blockers = self.body["blockers"].as_array().map_or(&[][..], Vec::as_slice);
-        let named = |blocker: &Value| {
+    /// What the problem says stands in the way, and its detail does not name: the first few, and how many more there are.
+    fn blockers(&self, detail: &str) -> String {
+        let is_named =
+            |blocker: &&Value| blocker["name"].as_str().is_some_and(|name| detail.contains(&format!("`{name}`")));
+        let all = self.body["blockers"].as_array().map_or(&[][..], Vec::as_slice);
+        let blockers: Vec<&Value> = all.iter().filter(|blocker| !is_named(blocker)).collect();
+        let named = |blocker: &&Value| {
             let kind = blocker["kind"].as_str().unwrap_or("object").replace('_', " ");
             let name = blocker["name"].as_str().or_else(|| blocker["id"].as_str()).unwrap_or("without a name");
             format!("{kind} `{name}`")
         };
-        match blockers {
+        match blockers.as_slice() {
             [] => String::new(),
             some if some.len() <= BLOCKERS_MAX => {
                 format!(": {}", some.iter().map(named).collect::<Vec<_>>().join(", "))
@@ -293,6 +296,8 @@ mod tests {
         };
         assert_eq!(problem(0), "the service answered 409: no");
         assert_eq!(problem(2), "the service answered 409: no: sandbox `s0`, sandbox `s1`");
+        let named = serde_json::json!({"detail": "`s0` is in the way", "blockers": [{"kind": "node", "name": "s0"}]});
+        assert_eq!(Answer { status: 409, body: named }.problem(), "the service answered 409: `s0` is in the way");
         assert!(problem(BLOCKERS_MAX + 3).ends_with("sandbox `s7` and 3 more"), "{}", problem(BLOCKERS_MAX + 3));
     }
 

@@ -55,7 +55,7 @@ fn init(options: &Init) -> anyhow::Result<ExitCode> {
     if answer.status == 412 {
         return Err(explained(
             "this host is in a swarm already",
-            "`netloom swarm info` shows it, `netloom swarm leave` leaves it",
+            "`netloom swarm info` shows it; `netloom swarm leave` leaves it, which with `--force` on the manager ends the swarm",
         ));
     }
     let made = answer.expected(201)?;

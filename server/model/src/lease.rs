@@ -271,4 +271,6 @@ pub enum AddressState {
     Unusable,
     /// No pool contains it.
     Unmanaged,
+    /// A pool of the swarm's contains it, nothing on this host has it, and this host is a worker: who has it elsewhere is the manager's to say.
+    Unknown,
 }

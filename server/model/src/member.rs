@@ -123,7 +123,8 @@ pub struct Heartbeat {
     pub facts: Option<Facts>,
     /// Subnets of the local networks in its store, where they differ likewise.
     pub subnets: Option<Vec<String>>,
-    /// Its attachments to networks of the swarm, all of them: those in its store, and those that it has asked for and not written yet.
+    /// Its attachments to networks of the swarm, all of them: those in its store, and those that it has asked for and not written yet. Absent
+    /// from most reports of a connection on which they did not change.
     /// Absent where the node can't read them.
     pub attachments: Option<Vec<HeldAttachment>>,
     /// Attachments of which nothing is left in its kernel or its store.

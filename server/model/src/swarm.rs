@@ -11,8 +11,8 @@ use crate::id::{JoinTokenId, NodeId, SwarmId};
 use crate::name::Labels;
 use crate::timestamp::Timestamp;
 pub use settings::{
-    CERTIFICATE_VALIDITY_HOURS, DEFAULT_ADDRESS_POOL, SEGMENT_FENCE_SECONDS, SUBNET_SIZE, SwarmSettings, SwarmSpec,
-    TASK_HISTORY_LIMIT,
+    CERTIFICATE_VALIDITY_HOURS, DEFAULT_ADDRESS_POOL, SEGMENT_FENCE_MAX, SEGMENT_FENCE_SECONDS, SUBNET_SIZE,
+    SwarmSettings, SwarmSpec, TASK_HISTORY_LIMIT,
 };
 
 /// Port of the manager that nodes join and stay in touch with: TCP, Docker's.

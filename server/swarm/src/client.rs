@@ -132,8 +132,12 @@ impl Wire for Client {
     }
 
     async fn forward(&self, membership: &Membership, request: Forwarded) -> Result<ForwardedAnswer, AskError> {
-        let closed = |_| AskError::Unreachable { manager: membership.manager, reason: "this host stops".to_owned() };
-        let _place = self.handing.acquire().await.map_err(closed)?;
+        let unreachable =
+            |reason: &str| AskError::Unreachable { manager: membership.manager, reason: reason.to_owned() };
+        let _place = match tokio::time::timeout(self.waits.connect, self.handing.acquire()).await {
+            Ok(place) => place.map_err(|_| unreachable("this host stops"))?,
+            Err(_) => return Err(unreachable("as many requests as may be are being handed on already")),
+        };
         let config = tls::member(membership).map_err(|error| unusable(membership.manager, &error))?;
         // A connection of its own: on one that was kept, whether the request was carried out would be in doubt when it has ended.
         let link = Link::open(membership.manager, config, &self.waits).await?;

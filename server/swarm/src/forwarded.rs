@@ -21,6 +21,11 @@ use crate::routes::{Answer, Shared};
 /// What stands before the path of a request that is handed on.
 pub(crate) const BELOW: &str = "/swarm/v1/forwarded";
 
+/// Whether a path is that of a request that is handed on.
+pub(crate) fn is_one(path: &str) -> bool {
+    path.strip_prefix(BELOW).is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// Says that an answer is the API's: without it, it is the wire's own, which denied.
 const OF_API: HeaderName = HeaderName::from_static("netloom-forwarded");
 

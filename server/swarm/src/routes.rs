@@ -74,7 +74,7 @@ pub(crate) async fn answer(shared: &Arc<Shared>, caller: Caller, request: Reques
             None => whole(problem::refused(StatusCode::UNAUTHORIZED, NO_CERTIFICATE)),
         };
     }
-    if request.uri().path().starts_with(forwarded::BELOW) {
+    if forwarded::is_one(request.uri().path()) {
         let answer = match caller.peer {
             Some(peer) => forwarded::answer(shared, &peer, request).await.unwrap_or_else(|refused| refused),
             None => problem::refused(StatusCode::UNAUTHORIZED, NO_CERTIFICATE),
@@ -267,7 +267,7 @@ fn nothing() -> Answer {
 /// How long a request may take in all before its connection is given up: its body, the manager's disk, the answer.
 pub(crate) fn longest(options: &Options, path: &str) -> Duration {
     let waits = &options.waits;
-    waits.request.saturating_add(if path.starts_with(forwarded::BELOW) { waits.forwarded } else { waits.answer })
+    waits.request.saturating_add(if forwarded::is_one(path) { waits.forwarded } else { waits.answer })
 }
 
 /// The answer where that is over.

@@ -8,7 +8,7 @@ use netloom_control::members::{AskError, Member, Membership};
 use netloom_control::now;
 use netloom_model::facts::Facts;
 use netloom_model::health::Way;
-use netloom_model::member::{DeniedCode, Heartbeat, HeartbeatAnswer};
+use netloom_model::member::{DeniedCode, Heartbeat, HeartbeatAnswer, HeldAttachment};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -21,6 +21,12 @@ use crate::{readmission, renewal, tls};
 
 /// Shortest time that a manager has to answer a heartbeat.
 const ANSWER_LEAST: Duration = Duration::from_secs(2);
+
+/// Of so many reports one has all attachments, though nothing about them changed: what the manager knows more of is found by it.
+const ALL_OF: u32 = 6;
+
+/// So many reports in a row have them once they changed: what is missing from two is let go.
+const IN_A_ROW: u32 = 2;
 
 /// Speaks for a worker until this host is not that node any more.
 pub(crate) async fn run(
@@ -98,6 +104,9 @@ struct Session {
     facts: Option<Facts>,
     subnets: Option<Vec<String>>,
     ways: Option<Vec<Way>>,
+    attachments: Option<Vec<HeldAttachment>>,
+    /// Reports since attachments changed.
+    since_changed: u32,
 }
 
 impl Worker<'_> {
@@ -124,7 +133,7 @@ impl Worker<'_> {
                 // On a network that swallows packets a new connection is better than a long wait on the old one.
                 let answer = (waits.heartbeat * 2).max(ANSWER_LEAST).min(waits.answer);
                 let link = Link::open(own.manager, config, &Waits { answer, ..waits.clone() }).await?;
-                Session { link, facts: None, subnets: None, ways: None }
+                Session::over(link)
             }
         };
         let session = self.session.insert(session);
@@ -176,19 +185,29 @@ impl Worker<'_> {
 }
 
 impl Session {
+    const fn over(link: Link) -> Self {
+        Self { link, facts: None, subnets: None, ways: None, attachments: None, since_changed: 0 }
+    }
+
     async fn report(&mut self, said: Heartbeat) -> Result<HeartbeatAnswer, AskError> {
         let Heartbeat { hello, facts, subnets, attachments, released, segment_fence_seconds, ways } = said;
+        if attachments != self.attachments {
+            self.since_changed = 0;
+        }
+        // A manager compares them with what it knows: of nodes at rest that is most of what it would do.
+        let tells = self.since_changed < IN_A_ROW || self.since_changed.is_multiple_of(ALL_OF);
         let report = Heartbeat {
             hello,
             facts: facts.clone().filter(|_| facts != self.facts),
             subnets: subnets.clone().filter(|_| subnets != self.subnets),
-            attachments,
+            attachments: attachments.clone().filter(|_| tells),
             released,
             segment_fence_seconds,
             ways: ways.clone().filter(|_| ways != self.ways),
         };
         let answer = self.link.ask("heartbeat", &report).await?;
-        (self.facts, self.subnets, self.ways) = (facts, subnets, ways);
+        (self.facts, self.subnets, self.ways, self.attachments) = (facts, subnets, ways, attachments);
+        self.since_changed = self.since_changed.saturating_add(1);
         Ok(answer)
     }
 }

@@ -46,8 +46,11 @@ fn a_worker_hands_on_what_is_the_swarms_with_a_token_of_the_managers() {
         .patch("networks/ov", &json!({"description": "x"}))
         .problem(412, "precondition-failed");
     assert_eq!(via.header("if-match", &tag).patch("networks/ov", &json!({"description": "x"})).status, 200);
+    // A plan may be of anything that host has: it is done there.
     let plan = via.patch("networks/ov?dry_run=true", &json!({"description": "y"})).is(200);
-    via.post(&format!("plans/{}/apply", plan["plan"]["id"].as_str().unwrap()), &json!({})).is(200);
+    let apply = format!("plans/{}/apply", plan["plan"]["id"].as_str().unwrap());
+    via.post(&apply, &json!({})).problem(401, "unauthenticated");
+    manager.client().post(&apply, &json!({})).is(200);
     assert_eq!(manager.client().get("networks/ov").is(200)["description"], "y");
     let listed = via.get("networks?scope=swarm").is(200);
     assert!(
@@ -79,6 +82,11 @@ fn a_worker_hands_on_what_is_the_swarms_with_a_token_of_the_managers() {
     ] {
         assert_eq!(via.send(method, path, None).unwrap().status, 401, "{method} {path}");
     }
+    // What decodes to its name only when it is decoded again, is none.
+    for name in ["%%36danagers", "%256danagers", "x%2F..%2Fmanagers"] {
+        let answer = via.delete(&format!("networks/{name}"));
+        assert_eq!(answer.status, 401, "{name}: {}", answer.text);
+    }
     via.post("networks", &bridge("new")).problem(401, "unauthenticated");
     for (host, name) in [(manager, "managers"), (worker, "workers")] {
         host.client().get(&format!("networks/{name}")).is(200);
@@ -97,7 +105,10 @@ fn a_worker_hands_on_what_is_the_swarms_with_a_token_of_the_managers() {
 
     // A token that is nobody's is refused by the manager, as it is by a host.
     let nobody = format!("{}a", &token(manager, "gone", "viewer"));
-    with(worker, &nobody).get("nodes").problem(401, "unauthenticated");
+    let refused = with(worker, &nobody).get("nodes").problem(401, "unauthenticated");
+    assert!(refused["hint"].as_str().unwrap().contains("worker"), "{refused}");
+    let twice = via.header("idempotency-key", "k2").header("idempotency-key", "k3").post("networks", &spec);
+    assert_eq!(twice.status, 400, "as it is said there: {}", twice.text);
     let gone = token(manager, "revoked", "admin");
     manager.client().delete("tokens/revoked").is(204);
     let refused = with(worker, &gone).get("nodes");

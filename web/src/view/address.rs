@@ -77,6 +77,7 @@ fn holdings(frame: &Frame, report: &AddressReport, existing: &BTreeSet<String>) 
 fn no_history(state: AddressState, then: bool) -> &'static str {
     match (state, then) {
         (AddressState::Unusable, _) => "Nobody can have it.",
+        (AddressState::Unknown, _) => "Nothing on this host is remembered to have had it.",
         (AddressState::Unmanaged, _) => "Nobody is remembered to have had it from Netloom.",
         (_, false) => "Nobody is remembered to have had it.",
         (_, true) => "Nobody is remembered to have had it by then.",
@@ -93,6 +94,8 @@ pub struct AddressPart {
     pub(crate) host: Option<Prose>,
     /// What it is instead of an address that somebody can have.
     pub(crate) unusable: Option<String>,
+    /// Who knows who has it, where this host does not.
+    pub(crate) elsewhere: Option<String>,
     pub(crate) node: String,
     pub(crate) network: Option<(String, String)>,
     pub(crate) pool: Option<String>,
@@ -125,7 +128,8 @@ impl AddressPart {
             free,
             unmanaged,
             host,
-            unusable: report.reason.clone(),
+            unusable: report.reason.clone().filter(|_| report.state == AddressState::Unusable),
+            elsewhere: report.reason.clone().filter(|_| report.state == AddressState::Unknown),
             node: report.node.to_string(),
             network: report.network.clone().map(|name| (link::network(&name), name)),
             pool: report.pool.clone(),

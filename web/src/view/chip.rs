@@ -120,6 +120,7 @@ impl From<AddressState> for Chip {
             AddressState::Unusable => Self::new(Tone::Quiet, "unusable"),
             AddressState::Free => Self::new(Tone::Quiet, "free"),
             AddressState::Unmanaged => Self::new(Tone::Quiet, "in no pool"),
+            AddressState::Unknown => Self::new(Tone::Quiet, "not known here"),
         }
     }
 }

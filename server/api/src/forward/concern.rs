@@ -28,10 +28,14 @@ impl Concern {
     pub(super) fn of(method: &Method, path: &str, query: &str) -> Self {
         let Some(path) = path.strip_prefix("/api/v1/") else { return Self::Host };
         let segments: Vec<_> = path.split('/').map(|part| percent_decode_str(part).decode_utf8_lossy()).collect();
-        let segments: Vec<_> = segments.iter().map(AsRef::as_ref).collect();
+        let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+        // What would read otherwise when it is decoded once more, or as another path, is nothing that has a name here.
+        if segments.iter().any(|part| part.contains(['%', '/', '\\', '\u{fffd}'])) {
+            return Self::Host;
+        }
         match segments.as_slice() {
             ["swarm", "membership", ..] => Self::Host,
-            ["swarm" | "nodes", ..] | ["addresses" | "plans", _, ..] => Self::Swarm,
+            ["swarm" | "nodes", ..] | ["addresses", _, ..] => Self::Swarm,
             ["networks"] if method == Method::POST => Self::NewNetwork(None),
             ["networks"] if query.split('&').any(|pair| pair == "scope=swarm") => Self::Swarm,
             ["networks", name] if method == Method::PUT => Self::NewNetwork(Some((*name).to_owned())),
@@ -80,7 +84,10 @@ mod tests {
             ("POST", "/api/v1/nodes/n/readmit", "", Concern::Swarm),
             ("GET", "/api/v1/addresses/10.0.0.1", "at=x", Concern::Swarm),
             ("GET", "/api/v1/plans", "", Concern::Host),
-            ("POST", "/api/v1/plans/p/apply", "", Concern::Swarm),
+            ("POST", "/api/v1/plans/p/apply", "", Concern::Host),
+            ("DELETE", "/api/v1/networks/%%36dine", "", Concern::Host),
+            ("GET", "/api/v1/networks/a%252Fb", "", Concern::Host),
+            ("GET", "/api/v1/networks/a%2F..%2Fb", "", Concern::Host),
             ("GET", "/api/v1/networks", "", Concern::Host),
             ("GET", "/api/v1/networks", "limit=3&scope=swarm", Concern::Swarm),
             ("GET", "/api/v1/networks", "q=scope=swarm", Concern::Host),

@@ -75,6 +75,7 @@ fn drivers() -> Vec<DriverCapability> {
         driver(Driver::Host, false, true),
         DriverCapability { modes, ..driver(Driver::Macvlan, true, true) },
         driver(Driver::None, false, true),
+        driver(Driver::Overlay, true, true),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Removing a network: marked, let go by the node, then purged with the node's report.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,8 +8,10 @@ use netloom_model::assignment::Key;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::network::{Driver, Network, Scope};
 use netloom_model::plan::Refusal;
-use netloom_model::{NetworkId, SandboxId};
-use netloom_store::{AttachmentRow, EndpointRow, NetworkRow, WriteTx, attachments, endpoints, networks, sandboxes};
+use netloom_model::{NetworkId, NodeId, SandboxId};
+use netloom_store::{
+    AttachmentRow, EndpointRow, NetworkRow, WriteTx, attachments, endpoints, networks, nodes, sandboxes,
+};
 
 use super::view::{self, NetworkParts};
 use super::{not_copied, one};
@@ -33,6 +35,9 @@ use crate::settle::{Deadline, Settled, UNDO};
 pub(crate) const ENDPOINTS_MAX: u32 = 10_000;
 /// Most blockers that a problem names.
 const BLOCKERS_MAX: usize = 50;
+
+/// How many sandboxes of other nodes are named with their hosts.
+const NAMED_MAX: usize = 5;
 
 impl Control {
     /// Removes a network. `Done` holds it as it was; `Pending` as it is while it goes.
@@ -212,7 +217,15 @@ async fn elsewhere_unused(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), 
         return Ok(());
     }
     let count = elsewhere.len();
-    let detail = format!("network `{}` is in use by {count} sandboxes of other nodes", row.name);
+    let hosts: BTreeMap<NodeId, String> =
+        nodes::all(tx).await?.into_iter().map(|node| (node.id, node.hostname)).collect();
+    let named = |one: &AttachmentRow| {
+        let host = hosts.get(&one.node).cloned().unwrap_or_else(|| one.node.to_string());
+        format!("`{}` on {host}", one.sandbox_name)
+    };
+    let first: Vec<String> = elsewhere.iter().take(NAMED_MAX).map(named).collect();
+    let more = if count > NAMED_MAX { format!(" and {} more", count - NAMED_MAX) } else { String::new() };
+    let detail = format!("network `{}` is in use by sandboxes of other nodes: {}{more}", row.name, first.join(", "));
     let blocker = |one: AttachmentRow| ObjectRef {
         kind: ObjectKind::Sandbox,
         id: one.sandbox_id.to_string(),
@@ -221,7 +234,7 @@ async fn elsewhere_unused(tx: &mut WriteTx<'_>, row: &NetworkRow) -> Result<(), 
     Err(Error::conflict("in-use", detail)
         .blockers(elsewhere.into_iter().take(BLOCKERS_MAX).map(blocker).collect())
         .fact("sandboxes", count)
-        .hint("detach them on their nodes first"))
+        .hint("detach them on their nodes first: `cascade` does not reach other nodes"))
 }
 
 fn in_use(row: &NetworkRow, users: &[EndpointRow]) -> Error {

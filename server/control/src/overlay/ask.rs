@@ -29,6 +29,10 @@ impl Inner {
             let detail = format!("network {} is the swarm's, and this host is in none any more", request.network);
             return Err(Error::conflict("no-swarm", detail).hint("let the host join again: `netloom swarm join`"));
         };
+        if self.held.is_leaving() {
+            let detail = format!("this host is leaving the swarm that network {} is of", request.network);
+            return Err(Error::conflict("busy", detail).hint("ask again when it has left, or has not").retryable(true));
+        }
         let asked = tokio::time::timeout(ANSWER, self.wire.attach(&own, &request)).await;
         let given = match asked {
             Ok(Ok(given)) => given.map_err(Error::from)?,

@@ -61,6 +61,7 @@ pub(crate) struct Held(Mutex<Unwritten>);
 struct Unwritten {
     asked: BTreeMap<EndpointId, HeldAttachment>,
     released: BTreeSet<EndpointId>,
+    leaving: bool,
     /// Those of them that were said last, and are heard with the next answer.
     said: BTreeSet<EndpointId>,
 }
@@ -84,6 +85,21 @@ impl Held {
         let held = HeldAttachment { endpoint: request.endpoint, running: request.running, aliases, addresses };
         self.lock().asked.insert(request.endpoint, held);
         Asked { of: Arc::clone(self), endpoint: request.endpoint }
+    }
+
+    /// From now until what is answered is dropped, this host asks for no place, because it leaves; none where places are being asked for, or written, now.
+    pub(crate) fn leave(self: &Arc<Self>) -> Option<Leaving> {
+        let mut unwritten = self.lock();
+        if !unwritten.asked.is_empty() {
+            return None;
+        }
+        unwritten.leaving = true;
+        Some(Leaving(Arc::clone(self)))
+    }
+
+    /// Whether this host leaves its swarm at this moment. Asked after the place was noted: who leaves sees the one or is seen.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.lock().leaving
     }
 
     /// Notes places of which nothing is left here.
@@ -112,6 +128,16 @@ impl Held {
         let mut unwritten = self.lock();
         let said = std::mem::take(&mut unwritten.said);
         unwritten.released.retain(|id| !said.contains(id));
+    }
+}
+
+/// This host leaves its swarm, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Leaving(Arc<Held>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.lock().leaving = false;
     }
 }
 

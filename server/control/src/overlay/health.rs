@@ -71,7 +71,11 @@ async fn read(
 ) -> Result<Read, Error> {
     let row = find(tx, reference).await?;
     if row.driver != Driver::Overlay {
-        let detail = format!("network `{}` is of driver {}, which no other node is on", row.name, row.driver.as_str());
+        let detail = format!(
+            "network `{}` is of driver {}: what nodes find of the ways between them is of overlay networks alone",
+            row.name,
+            row.driver.as_str()
+        );
         return Err(Error::conflict("not-overlay", detail).hint("ask for a network of driver `overlay`"));
     }
     let used = networks::with_use(tx, &[row.id]).await?.pop();

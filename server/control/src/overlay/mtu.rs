@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use netloom_model::NodeId;
 use netloom_model::assignment::Key;
-use netloom_model::network::Scope;
+use netloom_model::network::{MTU_MIN_IPV6, Scope};
 use netloom_store::{NodeRow, WriteTx, events, networks, nodes};
 
 use crate::clock::now;
@@ -17,6 +17,8 @@ impl Control {
     /// Takes what a node's underlay leaves, where that is another than the store has. What is not known now stays as it was: it may be down, or has lost
     /// its address for a while.
     pub(crate) async fn hear_overlay_mtu(&self, node: &NodeRow, said: Option<u32>) -> Result<(), Error> {
+        // One node's word changes links on all: below what IPv6 needs (RFC 8200, 5) it counts for that node alone, which uses the smaller value itself.
+        let said = said.filter(|mtu| *mtu >= MTU_MIN_IPV6);
         let Some(mtu) = said.filter(|_| node.overlay_mtu != said) else { return Ok(()) };
         let keys = self.inner.commit(false, Leaves { node: node.id, mtu }).await?;
         if !keys.is_empty() {

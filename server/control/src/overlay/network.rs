@@ -15,6 +15,7 @@ use super::underlay;
 use crate::config::Config;
 use crate::error::Error;
 use crate::journal::network_ref;
+use crate::swarm::NOT_MANAGER;
 use crate::validate::network::overlay::VNI;
 use crate::validate::pool::WantedPool;
 
@@ -72,8 +73,7 @@ fn no_swarm(spec: &NetworkSpec) -> Error {
 fn not_manager(name: &str) -> Error {
     let detail =
         format!("network `{name}` would be the swarm's, and this host is a worker of it: its manager is to be asked");
-    Error::conflict("not-manager", detail)
-        .hint("`GET /api/v1/swarm` says where the manager is; send the request to its API")
+    Error::conflict("not-manager", detail).hint(NOT_MANAGER)
 }
 
 /// Refuses an MTU that the underlay of some node has no room for, as a macvlan's is refused that is more than its parent's.

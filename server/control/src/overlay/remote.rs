@@ -60,7 +60,7 @@ impl Control {
         Ok(given)
     }
 
-    /// Takes a member's word of its attachments. Those of which it says that nothing is left are released; those that are missing from two reports, one
+    /// Takes a member's word of its attachments. Those of which it says that nothing is left are released; those that are missing from two reports that have them, one
     /// after the other, too; the others are brought up to what it says. What is not its own is passed over. Answers what it says it holds and is not
     /// known here.
     ///
@@ -178,21 +178,21 @@ impl Job for Attach {
         {
             return Err(denied::request_invalid(format!("endpoint {endpoint} is another attachment's")));
         }
-        if let Some(row) = attachments::find(tx, self.node, *sandbox, *network).await? {
-            if row.id == self.request.endpoint {
-                return self.again(tx, row).await;
+        let Some(row) = networks::by_id(tx, *network).await?.filter(|row| row.scope == Scope::Swarm) else {
+            return Err(Error::not_found("network of the swarm", &network.to_string()));
+        };
+        let wanted = validate::attachment_of_node(&self.request.sandbox_name, &row.name, &self.request.wanted)?;
+        if let Some(former) = attachments::find(tx, self.node, *sandbox, *network).await? {
+            if former.id == self.request.endpoint {
+                return self.again(tx, former).await;
             }
             // A node that asks anew has written nothing of the former, or nothing is left of it.
             let reason = Some("its node asked anew".to_owned());
             let host = Arc::clone(&self.host);
-            Release { node: self.node, endpoints: vec![row.id], reason, host }.run(tx).await?;
+            Release { node: self.node, endpoints: vec![former.id], reason, host }.run(tx).await?;
         }
-        let Some(row) = networks::by_id(tx, *network).await?.filter(|row| row.scope == Scope::Swarm) else {
-            return Err(Error::not_found("network of the swarm", &network.to_string()));
-        };
         not_deleting(&row)?;
         check_attachable(&row.spec)?;
-        let wanted = validate::attachment_of_node(&self.request.sandbox_name, &row.name, &self.request.wanted)?;
         let Some(ToAttach { network, pools, .. }) = networks::to_attach(tx, &row.name).await? else {
             return Err(Error::not_found("network of the swarm", &row.name));
         };

@@ -16,6 +16,9 @@ use crate::error::Error;
 use crate::identity::hash;
 use crate::journal::{Actor, node_ref, with};
 
+/// How long after it was let in a node that never used what it got may come again by a token that is used up.
+const AGAIN_WITHIN_MILLIS: i64 = 15 * 60 * 1000;
+
 /// What it is called in the audit.
 const ACTION: &str = "node.join";
 
@@ -89,7 +92,7 @@ impl Admit {
 
 fn invalid(detail: impl Into<String>) -> Error {
     Error::conflict("join-token-invalid", detail)
-        .hint("ask an administrator of the swarm for a join token: `netloom swarm token`")
+        .hint("ask an administrator of the swarm for a join token: `netloom swarm token create NAME` on the manager")
 }
 
 /// Refuses a token that lets nobody in; one that is used up lets in again whom it let in.
@@ -116,7 +119,11 @@ impl Job for Admit {
         self.check_role(&token)?;
         let former = nodes::by_id(tx, hello.node).await?;
         // By the same token it is one join.
-        let is_again = former.as_ref().is_some_and(|row| !row.used && row.joined_by == Some(token.id));
+        let is_again = former.as_ref().is_some_and(|row| {
+            !row.used
+                && row.joined_by == Some(token.id)
+                && now().millis() - row.issued_at.millis() < AGAIN_WITHIN_MILLIS
+        });
         check(&token, is_again)?;
         self.check_former(former.as_ref())?;
         let (address, now) = (standing::address(hello, self.from)?, now());

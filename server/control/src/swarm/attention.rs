@@ -46,7 +46,14 @@ impl Control {
         let swarm = self.shown_swarm(own).await?;
         let name = swarm.status.settings.name;
         let object = ObjectRef { kind: ObjectKind::Swarm, id: swarm.id.to_string(), name };
-        let told = |trouble: String| (object, format!("the manager is not reached: {trouble}; what runs here goes on"));
+        let told = |trouble: String| {
+            (
+                object,
+                format!(
+                    "the manager is not reached: {trouble}; what runs here goes on, but for links on segments that are fenced"
+                ),
+            )
+        };
         Ok(swarm.status.trouble.map(told).into_iter().collect())
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn request_invalid(detail: impl Into<String>) -> Error {
 /// The node is none of the swarm.
 pub(crate) fn node_removed(node: impl std::fmt::Display) -> Error {
     Error::conflict("node-removed", format!("{node} is no node of the swarm: it was removed, or never joined"))
-        .hint("let the host leave (`netloom swarm leave --force`) and join again")
+        .hint("remove its sandboxes from the swarm's networks, let the host leave (`netloom swarm leave --force`) and join again")
 }
 
 /// Of the manager's failures as nodes are told of them. Those that are none of theirs are for the log.

@@ -21,7 +21,14 @@ impl Control {
     /// `no-swarm`, where the host has left meanwhile; `manager-unreachable` and its like: whether the request was carried out is not known then.
     pub async fn forward(&self, request: Forwarded) -> Result<ForwardedAnswer, Error> {
         let own = self.own_membership().ok_or_else(no_swarm)?;
-        self.inner.wire.forward(&own, request).await.map_err(denied::to_caller)
+        // Where no answer came, it may have been carried out: only what may be sent twice is said to be worth another attempt.
+        let is_safe_again =
+            request.method != "POST" || request.headers.iter().any(|(name, _)| name == "idempotency-key");
+        self.inner.wire.forward(&own, request).await.map_err(|error| {
+            let error = denied::to_caller(error);
+            let retryable = error.retryable && is_safe_again;
+            error.retryable(retryable)
+        })
     }
 
     /// The scope of a network that this host's store knows by its ID or name.

@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use netloom_model::NodeId;
 use netloom_model::assignment::Key;
 use netloom_model::facts::Facts;
 use netloom_model::member::{Heartbeat, HeartbeatAnswer, Hello, Peer};
-use netloom_model::swarm::SwarmSpec;
+use netloom_model::swarm::{SEGMENT_FENCE_MAX, SwarmSpec};
 use netloom_store::{NodeRow, WriteTx, nodes};
 
 use super::standing::{self, Standing};
@@ -120,7 +121,9 @@ impl Control {
 
 /// The longest time of a fence that a node may go by: what the settings say now, and what it said it knows.
 fn longest_fence(spec: &SwarmSpec, said: u32) -> u32 {
-    spec.settings().segment_fence_seconds.max(said)
+    let (set, said) = (spec.settings().segment_fence_seconds, said.min(SEGMENT_FENCE_MAX));
+    // A node that says never may not have heard of what is set now: that is waited for as long as can be set.
+    if said == 0 && set > 0 { SEGMENT_FENCE_MAX } else { set.max(said) }
 }
 
 /// What a node said that the store does not have.
@@ -190,8 +193,8 @@ impl Job for Leaves {
         let actor = Actor::outside(format!("node:{}", node.id), node.address, "node.leave");
         let event = actor.event("node.left", node_ref(&node), format!("`{}` left the swarm", node.hostname), now);
         actor.append(tx, &event, Difference::removed(&node.spec)).await?;
-        // It has nothing on its networks when it says so.
-        let mut left = waits::leave(tx, &node, None, "its node left the swarm", &self.host).await?;
+        // It has nothing on its networks when it says so; what it has all the same is up until its fence.
+        let mut left = waits::leave(tx, &node, Some(Duration::ZERO), "its node left the swarm", &self.host).await?;
         left.keys.extend(mtu::remove_node(tx, &node).await?);
         Ok(left)
     }

@@ -34,6 +34,7 @@ impl Control {
             let left = match own.role {
                 SwarmRole::Manager => control.inner.commit(false, End { force, actor }).await?,
                 SwarmRole::Worker => {
+                    let _leaving = control.inner.held.leave().ok_or_else(attaching)?;
                     control.inner.store.read(|tx| Box::pin(async move { belonging::is_free(tx).await })).await?;
                     control.tell(&own, force).await?;
                     control.inner.commit(false, Forget { own, actor }).await?
@@ -68,6 +69,13 @@ impl Control {
             None => error.hint(hint),
         })
     }
+}
+
+/// A place is being asked for that the manager would give to a node that is none any more.
+fn attaching() -> Error {
+    Error::conflict("busy", "a sandbox is being attached to a network of the swarm just now")
+        .hint("leave again in a moment; sandboxes on networks of the swarm are to be detached first")
+        .retryable(true)
 }
 
 struct Forget {

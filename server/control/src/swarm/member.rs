@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use netloom_model::facts::Facts;
 use netloom_model::health;
-use netloom_model::member::{Admission, DeniedCode, Heartbeat, HeartbeatAnswer, Hello, PROTOCOL};
+use netloom_model::member::{Admission, DeniedCode, Heartbeat, HeartbeatAnswer, Hello, PROTOCOL, SwarmDescribed};
 use netloom_model::swarm::SwarmRole;
 use netloom_store::{WriteTx, pools, swarm};
 
@@ -84,7 +84,12 @@ impl Control {
         }
         let _turn = memory.turn.lock().await;
         let Some(mut own) = self.own_membership().filter(news) else { return Ok(()) };
+        let counts_alone = is_but_for_counts(&own.described, &answer.described);
         own.described = answer.described;
+        if counts_alone {
+            memory.membership.send_replace(Some(own));
+            return Ok(());
+        }
         self.keep_membership(own).await
     }
 
@@ -121,6 +126,11 @@ impl Control {
         self.inner.swarm.membership.send_replace(Some(own));
         Ok(())
     }
+}
+
+/// Whether two say the same of a swarm but for how many nodes it has: each node that joins changes that for all, and none writes it for that.
+fn is_but_for_counts(was: &SwarmDescribed, now: &SwarmDescribed) -> bool {
+    SwarmDescribed { managers: was.managers, nodes: was.nodes, ..now.clone() } == *was
 }
 
 /// What a host is by an admission; all that this does not say is as it was, or was asked for.

@@ -94,7 +94,7 @@ impl Control {
         if row.role == SwarmRole::Worker && ready && !force {
             let detail = format!("node `{}` is ready: it would be cut off from the swarm", row.hostname);
             return Err(Error::conflict("node-ready", detail).blockers(vec![node_ref(&row)]).hint(
-                "let it leave by itself (`netloom swarm leave` there), or remove it all the same with `?force=true`",
+                "let it leave by itself (`netloom swarm leave` there), or remove it all the same with `?force=true` (`netloom node rm --force`)",
             ));
         }
         let shown = view::node(&self.inner.swarm, row.clone());

@@ -98,9 +98,12 @@ impl Member for Control {
             Err(error) => {
                 self.inner.held.unsaid();
                 tracing::warn!(%error, "what this host has can't be told to the manager");
+                // The host was looked at before the wire began.
+                let hostname =
+                    self.inner.host.facts().map_or_else(|| "unknown".to_owned(), |facts| facts.hostname.clone());
                 let hello = Hello {
                     node: self.node_id(),
-                    hostname: "unknown".to_owned(),
+                    hostname,
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     protocol: PROTOCOL,
                     address: self.own_membership().and_then(|own| own.address),

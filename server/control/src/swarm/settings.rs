@@ -6,7 +6,9 @@ use ipnet::IpNet;
 use netloom_model::invalid::Code;
 use netloom_model::name::{check_labels, check_name};
 use netloom_model::net::Span;
-use netloom_model::swarm::{DATA_PATH_PORTS, HEARTBEATS_MISSED, JoinTokenSpec, NodeSpec, SwarmRole, SwarmSpec};
+use netloom_model::swarm::{
+    DATA_PATH_PORTS, HEARTBEATS_MISSED, JoinTokenSpec, NodeSpec, SEGMENT_FENCE_MAX, SwarmRole, SwarmSpec,
+};
 use netloom_model::{Invalid, Timestamp};
 
 use crate::error::Error;
@@ -24,9 +26,6 @@ const TASK_HISTORY_MAX: u32 = 1000;
 const VALIDITY_HOURS: std::ops::RangeInclusive<u32> = 1..=87_600;
 /// Most uses of a join token, where they are counted.
 const USES: std::ops::RangeInclusive<u32> = 1..=100_000;
-
-/// Longest time of the fence on segments, in seconds.
-const FENCE_MAX: u32 = 3600;
 
 /// Checks the settings of a swarm, but for where it listens.
 ///
@@ -54,7 +53,7 @@ pub(super) fn check(spec: &SwarmSpec, heartbeat: Duration) -> Result<(), Error> 
         &mut problems,
         "/segment_fence_seconds",
         spec.segment_fence_seconds.filter(|seconds| *seconds > 0),
-        least..=FENCE_MAX,
+        least..=SEGMENT_FENCE_MAX,
         "a number of seconds, 0 for never, or",
     );
     if let Some(pools) = &spec.default_address_pools {

@@ -57,6 +57,14 @@ impl State {
     }
 }
 
+/// Whether a process still runs; one that ended and that nobody has asked after yet does not.
+pub(crate) fn is_alive(pid: i32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    // The name before it, in parentheses, may have any characters (proc_pid_stat(5)).
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    !matches!(state, None | Some('Z' | 'X'))
+}
+
 /// How a host is now, and the process of its daemon.
 pub(crate) fn look(place: &Place) -> (State, Option<i32>) {
     match netloom_kernel::lab::inside(&place.namespace(), lock::pid_of_running) {

@@ -92,7 +92,8 @@ pub(crate) fn stop(options: &Stop) -> anyhow::Result<ExitCode> {
     };
     kill(Pid::from_raw(pid), Signal::SIGTERM)?;
     let begin = Instant::now();
-    while daemon::look(&place).1 == Some(pid) {
+    // The lock goes before the sockets: another start needs both.
+    while daemon::look(&place).1 == Some(pid) || daemon::is_alive(pid) {
         if begin.elapsed() > ENDS_WITHIN {
             bail!("the service of {} (process {pid}) did not end in {} s", host.name, ENDS_WITHIN.as_secs());
         }

@@ -12,6 +12,8 @@ pub const SUBNET_SIZE: u8 = 24;
 pub const TASK_HISTORY_LIMIT: u32 = 5;
 /// Default of [`SwarmSpec::certificate_validity_hours`]: 90 days (Docker's).
 pub const CERTIFICATE_VALIDITY_HOURS: u32 = 2160;
+/// Most that [`SwarmSpec::segment_fence_seconds`] may be.
+pub const SEGMENT_FENCE_MAX: u32 = 3600;
 /// Default of [`SwarmSpec::segment_fence_seconds`].
 pub const SEGMENT_FENCE_SECONDS: u32 = 60;
 

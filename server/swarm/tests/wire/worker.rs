@@ -20,7 +20,7 @@ async fn a_worker_reports_every_heartbeat_and_says_once_what_does_not_change() {
     let worker = Worker::new(membership(&there.fake.authority, node(2), SwarmRole::Worker, there.at, HOUR));
     let begun = Instant::now();
     let cluster = worker.start(options());
-    until("five answers", || worker.heard() >= 5).await;
+    until("seven answers", || worker.heard() >= 7).await;
     assert!(begun.elapsed() >= Duration::from_millis(800), "no faster than the heartbeat: {:?}", begun.elapsed());
     cluster.stop().await;
     let reports = there.fake.heartbeats.lock().unwrap();
@@ -28,6 +28,9 @@ async fn a_worker_reports_every_heartbeat_and_says_once_what_does_not_change() {
         reports.iter().map(|(_, report)| (report.facts.is_some(), report.subnets.is_some())).unzip();
     assert!(facts[0] && subnets[0]);
     assert!(!facts[1..].contains(&true) && !subnets[1..].contains(&true), "{facts:?} {subnets:?}");
+    // All attachments twice, as what is missing from two reports is let go, and again after a while.
+    let all: Vec<bool> = reports.iter().take(7).map(|(_, report)| report.attachments.is_some()).collect();
+    assert_eq!(all, [true, true, false, false, false, false, true]);
     assert!(worker.lost().is_empty(), "{:?}", worker.lost());
 }
 

@@ -4,8 +4,10 @@
 //! the frame came in by, and that device's table that it is at the node that sent it: so it goes back, by kernels alone, whole or not at all. Here nobody has
 //! that address, so that it goes no further. What must not live here: what is sent, and when (agent).
 
+use std::collections::BTreeSet;
+
 use netloom_model::assignment::{AssignedNetwork, AssignedOverlay, PROBES};
-use netloom_model::host_link;
+use netloom_model::{MacAddr, host_link};
 
 use super::of;
 use crate::compile::Compiled;
@@ -15,11 +17,18 @@ use crate::overlay::{Forwarding, Way};
 /// What leads to the other nodes, and back to them.
 fn entries(overlay: &AssignedOverlay) -> impl Iterator<Item = Object> {
     let (here, link) = (overlay.vtep, host_link::tunnel(PROBES));
-    overlay.vteps.iter().flat_map(move |there| {
-        let (out, back) = (probe_mac(here, *there), probe_mac(*there, here));
-        let ways =
-            [(out, Way::Node(Some(*there))), (back, Way::Node(Some(*there))), (back, Way::Tunnel { sticky: true })];
-        ways.map(|(mac, way)| Object::Forwarding(Forwarding { link: link.clone(), mac, way }))
+    // Another node that says it has this one's address is no other place: a frame to there would come back by itself, and go round for ever. So would
+    // one whose way back has the address of a way out.
+    let others = || overlay.vteps.iter().copied().filter(move |there| *there != here);
+    let outs: BTreeSet<MacAddr> = others().map(|there| probe_mac(here, there)).collect();
+    others().flat_map(move |there| {
+        let (out, back) = (probe_mac(here, there), probe_mac(there, here));
+        let node = Way::Node(Some(there));
+        let ways = [(out, node), (back, node), (back, Way::Tunnel { sticky: true })];
+        let returns = !outs.contains(&back);
+        let wanted = ways.into_iter().filter(move |(mac, _)| *mac == out || returns);
+        let link = link.clone();
+        wanted.map(move |(mac, way)| Object::Forwarding(Forwarding { link: link.clone(), mac, way }))
     })
 }
 
