@@ -253,9 +253,9 @@ mod tests {
         assert_eq!(problem.body().errors[0].message, "a whole number from 1 to 20 is needed");
         let network = Document(json!({"name": "n", "driver": "weird"}));
         let problem = network.whole::<NetworkSpec>().expect_err("no such driver");
-        assert_eq!(problem.body().errors[0].message, "one of `bridge`, `macvlan` is needed");
+        assert_eq!(problem.body().errors[0].message, "one of `bridge`, `macvlan`, `overlay` is needed");
         let problem = Document(json!({"name": "n"})).whole::<NetworkSpec>().expect_err("no driver");
-        assert_eq!(problem.body().errors[0].message, "one of `bridge`, `macvlan` is needed");
+        assert_eq!(problem.body().errors[0].message, "one of `bridge`, `macvlan`, `overlay` is needed");
         assert_eq!(read(b"[]").expect_err("a list").body().detail, "the body must be a JSON object");
     }
 

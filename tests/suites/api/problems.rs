@@ -189,7 +189,10 @@ fn refusals_speak_of_the_api_and_not_of_its_source() {
         assert!(error["message"].as_str().unwrap().contains("1 to 20"), "{error}");
     }
     let error = first(client.post("networks", &json!({"name": "x", "driver": "weird"})));
-    assert_eq!((&error["value"], &error["message"]), (&json!("weird"), &json!("one of `bridge`, `macvlan` is needed")));
+    assert_eq!(
+        (&error["value"], &error["message"]),
+        (&json!("weird"), &json!("one of `bridge`, `macvlan`, `overlay` is needed"))
+    );
     let error = first(client.post("networks", &json!({"name": "x", "driver": "macvlan", "foo": 1})));
     assert!(!error["hint"].as_str().unwrap().contains("did you mean"), "foo is no slip of anything: {error}");
     let problem = raw(&client, "PATCH", "networks/n", "application/json", b"[]").refused(422);

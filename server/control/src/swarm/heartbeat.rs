@@ -199,3 +199,28 @@ impl Job for Leaves {
         Ok(left)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_fence_is_no_longer_than_can_be_set() {
+        let longest = |set, said| {
+            let spec = SwarmSpec { segment_fence_seconds: Some(set), ..SwarmSpec::default() };
+            longest_fence(&spec, said)
+        };
+        for (set, said, wanted) in [
+            (60, 60, 60),
+            (60, 300, 300),
+            (300, 60, 300),
+            (60, u32::MAX, SEGMENT_FENCE_MAX),
+            // It has not heard yet that there is one: it goes by none.
+            (60, 0, SEGMENT_FENCE_MAX),
+            (0, 60, 60),
+            (0, 0, 0),
+        ] {
+            assert_eq!(longest(set, said), wanted, "{set} is set, {said} is said");
+        }
+    }
+}

@@ -47,6 +47,9 @@ async fn an_endpoint_of_one_node_is_not_anothers_to_name() {
     }
     assert_eq!(pair.manager.lease_words().await, words, "nothing was given");
     assert!(ask(free, "there", &["alias"]).await.is_ok());
+    // Asked again for what it has, a node is believed no more.
+    let Err(refused) = ask(free, "there", &["no alias!"]).await else { panic!("it was taken") };
+    assert_eq!(refused.code, "invalid-value");
     pair.manager.check_store().await;
 }
 

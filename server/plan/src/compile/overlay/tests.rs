@@ -1,6 +1,7 @@
 //! What overlay networks compile to, beside what the comparison's properties cover.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use netloom_model::assignment::{AssignedPool, Assignment, NamespaceSource};
@@ -255,4 +256,23 @@ fn nodes_are_let_in_by_the_networks_they_are_on() {
         })
         .collect();
     assert_eq!(names, ["guard of VNI 4097 on UDP port 4789", "node 192.0.2.2 of VNI 4097"]);
+}
+
+#[test]
+fn probes_lead_to_other_nodes_and_never_back_to_this_one() {
+    let others = |vteps: &[[u8; 4]]| {
+        let mut network = network();
+        network.id = PROBES;
+        let overlay = network.overlay.as_mut().expect("settings");
+        overlay.vteps = vteps.iter().map(|vtep| (*vtep).into()).collect();
+        let compiled = compiled(network, &facts(1500));
+        let ways = compiled.desired.values().filter_map(|object| match object {
+            Object::Forwarding(Forwarding { way: Way::Node(node), .. }) => *node,
+            _ => None,
+        });
+        ways.collect::<BTreeSet<IpAddr>>()
+    };
+    // Somebody else says that this node's address is its own: what went there would come back, and go round for ever.
+    assert_eq!(others(&[VTEP, [192, 0, 2, 2]]), [[192, 0, 2, 2].into()].into());
+    assert_eq!(others(&[VTEP]), [].into());
 }
