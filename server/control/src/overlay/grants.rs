@@ -312,3 +312,34 @@ fn not_copied(network: &NetworkRow) -> Error {
     let detail = format!("what the manager says of network `{}` has not come here yet", network.name);
     Error::new(ErrorKind::Unavailable, "swarm-behind", detail).hint("ask again in a moment").retryable(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use netloom_model::SandboxId;
+    use netloom_model::sandbox::AttachmentSpec;
+
+    use super::*;
+
+    #[test]
+    fn who_leaves_and_who_asks_for_a_place_see_one_another() {
+        let held = Arc::new(Held::default());
+        let request = AttachRequest {
+            sandbox: SandboxId::from_random([1; 16]),
+            sandbox_name: "s".to_owned(),
+            running: true,
+            network: NetworkId::from_random([1; 16]),
+            endpoint: EndpointId::from_random([1; 16]),
+            wanted: AttachmentSpec::default(),
+            instead_of: None,
+            dry_run: false,
+        };
+        let asked = held.ask(&request);
+        assert!(held.leave().is_none(), "a place is being asked for");
+        drop(asked);
+        let leaving = held.leave().expect("nobody asks");
+        let _asked = held.ask(&request);
+        assert!(held.is_leaving(), "whoever notes that they ask finds out");
+        drop(leaving);
+        assert!(!held.is_leaving());
+    }
+}

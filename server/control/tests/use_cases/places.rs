@@ -3,10 +3,12 @@
 use netloom_control::command::{UpdateSandbox, WriteOptions};
 use netloom_control::members::Manager;
 use netloom_model::member::AttachRequest;
+use netloom_model::report::Report;
 use netloom_model::sandbox::AttachmentSpec;
 use netloom_model::{EndpointId, SandboxId};
 use serde_json::json;
 
+use crate::kit::host;
 use crate::kit::pair::{Pair, follow};
 use crate::kit::wire::peer;
 
@@ -110,4 +112,26 @@ async fn a_number_that_comes_again_is_another_network() {
     pair.until(async |pair: &Pair| pair.worker.network("far").await.is_ok_and(|seen| seen.id == again.id)).await;
     pair.worker.on("there", "far").await.expect("a sandbox");
     feed.abort();
+}
+
+#[tokio::test]
+async fn the_mtu_is_the_least_that_any_node_has_room_for_and_no_word_makes_it_useless() {
+    let pair = Pair::new().await;
+    let network = json!({"name": "far", "driver": "overlay", "internal": true});
+    pair.manager.create_network(network).await.expect("a network");
+    let says = async |mtu: u32| {
+        let mut facts = host();
+        (facts.links[0].mtu, facts.links[0].addresses) = (mtu, vec!["192.168.122.186/24".parse().unwrap()]);
+        pair.worker.node.set_facts(facts.clone());
+        pair.worker.control.report(Report::HostChanged(Box::new(facts))).await.expect("taken");
+        pair.heartbeat().await;
+        pair.manager.network("far").await.expect("there").status.mtu
+    };
+    assert_eq!(says(1400).await, Some(1350));
+    // Links of all nodes would follow.
+    for useless in [100, 60, 0, 1329] {
+        assert_eq!(says(useless).await, Some(1350), "{useless}");
+    }
+    assert_eq!(says(1330).await, Some(1280));
+    assert_eq!(says(1500).await, Some(1450));
 }
