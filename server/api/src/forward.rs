@@ -81,7 +81,9 @@ pub(crate) async fn to_manager(
     if !concern.is_swarms(control, &body).await? {
         return Ok(None);
     }
-    let (method, target) = (request.method().to_string(), request.uri().to_string());
+    // A client may name the host in the target, too (RFC 9112, 3.2.2): that is this one.
+    let target = request.uri().path_and_query().map_or_else(|| request.path().to_owned(), ToString::to_string);
+    let method = request.method().to_string();
     let headers = headers(request);
     let answer = control.forward(Forwarded { method, target, headers, body: body.to_vec() }).await?;
     Ok(Some(answered(answer)))

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use netloom_control::members::{AskError, Forwarded, ForwardedAnswer};
 use netloom_model::member::{Denied, DeniedCode};
@@ -136,29 +136,29 @@ impl Link {
         let request = forwarded::request(forwarded::BELOW, netloom_pki::SERVER_NAME, request)
             .map_err(|error| unreachable(manager, error.to_string()))?;
         let answered = async {
-            if let Err(error) = self.sender.ready().await {
-                return Err(self.why(&error).await);
-            }
-            match self.sender.send_request(request).await {
-                Ok(response) => match forwarded::read_handed_on(response).await {
-                    Ok(answer) => answer.map_err(AskError::from),
-                    Err(reason) => Err(unreachable(manager, reason)),
-                },
-                Err(error) => Err(self.why(&error).await),
-            }
+            let response = self.send(request).await?;
+            forwarded::read_handed_on(response)
+                .await
+                .map_err(|reason| unreachable(manager, reason))?
+                .map_err(AskError::from)
         };
         let late = |_| unreachable(manager, format!("it did not answer in {} s", within.as_secs_f32()));
         timeout(within, answered).await.map_err(late)?
     }
 
-    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), AskError> {
+    /// Sends a request; the head of the answer.
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, AskError> {
         if let Err(error) = self.sender.ready().await {
             return Err(self.why(&error).await);
         }
-        let response = match self.sender.send_request(request).await {
-            Ok(response) => response,
-            Err(error) => return Err(self.why(&error).await),
-        };
+        match self.sender.send_request(request).await {
+            Ok(response) => Ok(response),
+            Err(error) => Err(self.why(&error).await),
+        }
+    }
+
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), AskError> {
+        let response = self.send(request).await?;
         let status = response.status();
         let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
         let body = body.map_err(|error| unreachable(self.manager, format!("its answer broke off: {error}")))?;

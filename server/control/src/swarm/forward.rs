@@ -2,12 +2,12 @@
 //! requests they are is the API's to say, and who may what the manager's: its tokens count there, and this host's don't.
 
 use netloom_model::network::Scope;
-use netloom_store::networks;
 
 use super::{denied, no_swarm};
 use crate::control::Control;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::members::{Forwarded, ForwardedAnswer};
+use crate::networks;
 
 impl Control {
     /// Whether this host is a worker of a swarm, which hands to its manager what is the manager's.
@@ -39,11 +39,11 @@ impl Control {
         let reference = reference.to_owned();
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
-                let row = match reference.parse() {
-                    Ok(id) => networks::by_id(tx, id).await?,
-                    Err(_) => networks::by_name(tx, &reference).await?,
-                };
-                Ok::<_, Error>(row.map(|row| row.scope))
+                match networks::find(tx, &reference).await {
+                    Ok(row) => Ok(Some(row.scope)),
+                    Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(error),
+                }
             })
         });
         read.await
