@@ -205,9 +205,11 @@ impl Session {
             segment_fence_seconds,
             ways: ways.clone().filter(|_| ways != self.ways),
         };
-        let answer = self.link.ask("heartbeat", &report).await?;
+        let answer: HeartbeatAnswer = self.link.ask("heartbeat", &report).await?;
         (self.facts, self.subnets, self.ways, self.attachments) = (facts, subnets, ways, attachments);
-        self.since_changed = self.since_changed.saturating_add(1);
+        // What the manager does not know stays fenced until an answer to all of them says otherwise: one to fewer says nothing of it.
+        let is_settled = answer.unknown.is_empty() && answer.moved.is_empty();
+        self.since_changed = if is_settled { self.since_changed.saturating_add(1) } else { 0 };
         Ok(answer)
     }
 }
