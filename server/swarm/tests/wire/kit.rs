@@ -18,7 +18,7 @@ use netloom_model::member::{
 };
 use netloom_model::replica::SwarmUpdate;
 use netloom_model::swarm::{SwarmRole, SwarmSpec};
-use netloom_model::{NetworkId, NodeId, SwarmId, Timestamp};
+use netloom_model::{EndpointId, NetworkId, NodeId, SwarmId, Timestamp};
 use netloom_pki::{Authority, Subject};
 use netloom_swarm::{Cluster, Limits, Options, Waits};
 use tokio::sync::{mpsc, watch};
@@ -121,6 +121,8 @@ pub struct Fake {
     pub readmissions: Mutex<Vec<Peer>>,
     pub renewals: Mutex<Vec<Peer>>,
     pub heartbeats: Mutex<Vec<(Peer, Heartbeat)>>,
+    /// What it says that it does not know of a member's attachments.
+    pub unknown: Mutex<Vec<EndpointId>>,
     pub leaves: Mutex<Vec<Peer>>,
     /// What members are told, for each that listens.
     pub feeds: Mutex<Vec<mpsc::UnboundedSender<SwarmUpdate>>>,
@@ -140,6 +142,7 @@ impl Fake {
             readmissions: Mutex::default(),
             renewals: Mutex::default(),
             heartbeats: Mutex::default(),
+            unknown: Mutex::default(),
             leaves: Mutex::default(),
             feeds: Mutex::default(),
             held: Mutex::default(),
@@ -210,7 +213,8 @@ impl Manager for Fake {
 
     async fn heartbeat(&self, peer: Peer, heartbeat: Heartbeat, _: IpAddr) -> Result<HeartbeatAnswer, Denied> {
         self.heartbeats.lock().unwrap().push((peer, heartbeat));
-        let (renew, unknown, moved) = (self.renew.load(Ordering::SeqCst), Vec::new(), Vec::new());
+        let (renew, unknown, moved) =
+            (self.renew.load(Ordering::SeqCst), self.unknown.lock().unwrap().clone(), Vec::new());
         self.answer(|| HeartbeatAnswer { described: described(), renew, unknown, moved })
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use netloom_control::members::AskError;
 use netloom_control::now;
+use netloom_model::EndpointId;
 use netloom_model::member::DeniedCode;
 use netloom_model::swarm::SwarmRole;
 use netloom_swarm::{Options, Waits};
@@ -32,6 +33,21 @@ async fn a_worker_reports_every_heartbeat_and_says_once_what_does_not_change() {
     let all: Vec<bool> = reports.iter().take(7).map(|(_, report)| report.attachments.is_some()).collect();
     assert_eq!(all, [true, true, false, false, false, false, true]);
     assert!(worker.lost().is_empty(), "{:?}", worker.lost());
+}
+
+#[tokio::test]
+async fn all_attachments_are_told_as_long_as_the_manager_does_not_know_some() {
+    let there = listening(options()).await;
+    *there.fake.unknown.lock().unwrap() = vec![EndpointId::from_random([1; 16])];
+    let worker = Worker::new(membership(&there.fake.authority, node(2), SwarmRole::Worker, there.at, HOUR));
+    let cluster = worker.start(options());
+    until("five answers", || worker.heard() >= 5).await;
+    cluster.stop().await;
+    let reports = there.fake.heartbeats.lock().unwrap();
+    assert!(
+        reports.iter().all(|(_, report)| report.attachments.is_some()),
+        "an answer to fewer would say nothing of it"
+    );
 }
 
 #[tokio::test]
