@@ -29,7 +29,7 @@ async fn show(visit: &Visit) -> Result<AuditPage, Error> {
     };
     let page = visit.control.list_audit(visit.authorize(command)?).await?;
     let existing = existing(visit, objects_of(&page.items)).await?;
-    Ok(AuditPage::new(visit.frame("Audit", Section::Audit), filter, &page, &existing))
+    Ok(AuditPage::new(visit.frame("Audit", Section::Activity), filter, &page, &existing))
 }
 
 fn objects_of(entries: &[AuditEntry]) -> impl Iterator<Item = String> {

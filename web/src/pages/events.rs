@@ -63,5 +63,5 @@ async fn latest(visit: &Visit, filter: EventFilter) -> Result<EventsPage, Error>
 
 async fn draw(visit: &Visit, filter: EventFilter, events: &[Event], more: Option<&str>) -> Result<EventsPage, Error> {
     let existing = existing(visit, objects_of(events)).await?;
-    Ok(EventsPage::new(visit.frame("Events", Section::Events), filter, events, &existing, more))
+    Ok(EventsPage::new(visit.frame("Events", Section::Activity), filter, events, &existing, more))
 }

@@ -29,7 +29,7 @@ async fn show(visit: &Visit) -> Result<IpamPage, Error> {
     let pools = visit.control.list_pools(visit.authorize(command)?).await?;
     let command = ListLeases { state: Some(LeaseState::Orphaned), page: part(""), ..ListLeases::default() };
     let orphans = visit.control.list_leases(visit.authorize(command)?).await?;
-    Ok(IpamPage::new(visit.frame("Address pools", Section::Pools), filter, &pools, &orphans))
+    Ok(IpamPage::new(visit.frame("Address pools", Section::Ipam), filter, &pools, &orphans))
 }
 
 fn family(word: &str) -> Result<Option<Family>, Invalid> {
