@@ -5,8 +5,12 @@
 #[allow(dead_code)]
 #[path = "swarm/kit.rs"]
 mod kit;
+#[path = "dashboard/accessible.rs"]
+mod accessible;
 #[path = "dashboard/layout.rs"]
 mod layout;
+#[path = "dashboard/live.rs"]
+mod live;
 #[path = "dashboard/swarm.rs"]
 mod swarm;
 
