@@ -6,12 +6,7 @@ use fantoccini::Locator;
 use netloom_tests::browser::{Complaints, Page, browse};
 use netloom_tests::{Host, host, json};
 
-use super::{furnished, link, log_in};
-
-/// Asks the API while the browser runs: its client blocks.
-fn aside<T: Send>(call: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| scope.spawn(call).join().expect("the call ends"))
-}
+use super::{aside, furnished, link, log_in};
 
 async fn text(page: &Page, selector: &str) -> String {
     page.window.find(Locator::Css(selector)).await.expect("it is there").text().await.expect("it has text")
@@ -126,7 +121,8 @@ fn a_hundred_events_a_second_end_in_what_is_true() {
             asked = number;
         }
         says(&page, "main", &format!("state {asked} of it")).await;
-        let loads = "return performance.getEntriesByType('resource').filter((one) => one.initiatorType === 'fetch').length";
+        let loads =
+            "return performance.getEntriesByType('resource').filter((one) => one.initiatorType === 'fetch').length";
         let loads = page.window.execute(loads, Vec::new()).await.unwrap().as_u64().unwrap();
         assert!(loads > 0 && loads < u64::try_from(events).unwrap() / 4, "{loads} requests for {events} events");
         same_load(&page).await;
