@@ -9,6 +9,8 @@ use serde_json::Value;
 /// A kept connection.
 pub(crate) struct Connection {
     stream: BufReader<UnixStream>,
+    /// A header line with a token, for pages: the socket alone is known to the API.
+    token: String,
 }
 
 impl Connection {
@@ -17,7 +19,13 @@ impl Connection {
     /// # Panics
     /// When nobody listens.
     pub(crate) fn open(socket: &Path) -> Self {
-        Self { stream: BufReader::new(UnixStream::connect(socket).expect("the daemon listens")) }
+        let stream = UnixStream::connect(socket).expect("the daemon listens");
+        Self { stream: BufReader::new(stream), token: String::new() }
+    }
+
+    /// Shows a token with each request.
+    pub(crate) fn known_as(self, token: &str) -> Self {
+        Self { token: format!("Authorization: Bearer {token}\r\n"), ..self }
     }
 
     /// Sends a request and reads the whole answer. A path without a leading slash is taken under `/api/v1/`.
@@ -27,7 +35,8 @@ impl Connection {
     pub(crate) fn send(&mut self, method: &str, path: &str, body: &str) -> (u16, Vec<u8>) {
         let base = if path.starts_with('/') { "" } else { "/api/v1/" };
         let request = format!(
-            "{method} {base}{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "{method} {base}{path} HTTP/1.1\r\nHost: localhost\r\n{}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.token,
             body.len()
         );
         self.stream.get_mut().write_all(request.as_bytes()).expect("the connection holds");

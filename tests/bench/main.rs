@@ -27,6 +27,7 @@ mod members;
 mod million;
 mod names;
 mod node;
+mod pages;
 mod peers;
 mod ports;
 mod prober;
@@ -74,6 +75,7 @@ const PARTS: &[(&str, &str, Part)] = &[
     ("reconcile", "a cold start with many endpoints", reconcile::run),
     ("names", "names answered in a sandbox", names::run),
     ("reading", "lists and objects over HTTP", reading::run),
+    ("pages", "the dashboard of a manager with much to show", pages::run),
     ("leases", "leases, beside the store without HTTP", leases::run),
     ("swarm", "attach on one node to first reply from another, beside Docker's swarm", |plan| always(swarm::run, plan)),
     ("throughput", "TCP over an overlay network, beside a VXLAN device made by hand", throughput::run),
