@@ -7,11 +7,13 @@ mod backups;
 mod capabilities;
 mod drift;
 pub(crate) mod events;
+mod history;
 mod host;
 mod ipam;
 mod join_tokens;
 mod leases;
 mod login_links;
+mod maps;
 mod networks;
 mod nodes;
 mod plans;
@@ -20,6 +22,7 @@ mod prune;
 mod sandboxes;
 mod swarm;
 mod tokens;
+mod topology;
 mod version;
 mod whoami;
 
@@ -60,6 +63,7 @@ pub(crate) fn routes<R: Register>(config: &mut R) {
         .service(networks::network_create)
         .service(networks::network_get)
         .service(networks::network_health_get)
+        .service(maps::network_map_get)
         .service(networks::network_put)
         .service(networks::network_patch)
         .service(networks::network_delete)
@@ -69,10 +73,15 @@ pub(crate) fn routes<R: Register>(config: &mut R) {
         .service(leases::network_lease_put)
         .service(leases::network_lease_patch)
         .service(leases::network_lease_delete)
+        .service(topology::topology_get)
         .service(sandboxes::sandbox_list)
         .service(sandboxes::sandbox_create)
         .service(sandboxes::sandbox_get)
         .service(sandboxes::sandbox_resolv_conf_get)
+        .service(history::network_history_list)
+        .service(history::sandbox_history_list)
+        .service(history::lease_history_list)
+        .service(history::node_history_list)
         .service(sandboxes::sandbox_put)
         .service(sandboxes::sandbox_patch)
         .service(sandboxes::sandbox_delete)

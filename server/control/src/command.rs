@@ -60,6 +60,17 @@ pub struct GetNetworkHealth {
     pub fresh: bool,
 }
 
+/// Shows a block of a network's pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetPoolMap {
+    /// The network.
+    pub network: Reference,
+    /// The pool's key: the one that contains the block unless said, or the network's first.
+    pub pool: Option<String>,
+    /// A block in the pool's subnet, which it is itself unless said.
+    pub block: Option<ipnet::IpNet>,
+}
+
 /// Lists networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListNetworks {
@@ -112,6 +123,21 @@ pub struct RemoveNetwork {
     pub network: Reference,
     /// Whether to detach its endpoints first.
     pub cascade: bool,
+}
+
+/// Shows who is on which network: a page of this host's sandboxes, or what is around one object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GetTopology {
+    /// Around this: an ID, or `network:NAME`, `sandbox:NAME`, `node:NAME`. The others mean nothing then.
+    pub of: Option<String>,
+    /// Only sandboxes on this network.
+    pub network: Option<Reference>,
+    /// Only with these labels.
+    pub labels: Vec<(String, Option<String>)>,
+    /// Only with this text in the name or the description.
+    pub q: Option<String>,
+    /// Which part.
+    pub page: PageRequest,
 }
 
 /// Lists sandboxes.
@@ -308,6 +334,17 @@ pub struct ListEvents {
     pub limit: Option<u32>,
     /// The latest ones, latest first: a page of its own, from which there is no going on. `since` then means nothing.
     pub latest: bool,
+}
+
+/// Lists what happened to one object, the latest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListHistory {
+    /// What it is.
+    pub kind: netloom_model::event::ObjectKind,
+    /// Its ID, or the name of one that is there.
+    pub object: Reference,
+    /// Which part.
+    pub page: PageRequest,
 }
 
 /// Follows events as they come.

@@ -102,6 +102,13 @@ pub async fn latest(
     tx.rows(select.statement(), row).await
 }
 
+/// The latest events of the object with this ID before a number, latest first.
+pub async fn of_object(tx: &mut ReadTx<'_>, id: &str, before: u64, limit: u32) -> Result<Vec<Event>, Error> {
+    let statement = sql(select!("WHERE e.object_id = $1 AND e.seq < $2 ORDER BY e.seq DESC LIMIT $3"));
+    let statement = statement.bind(id.to_owned()).bind(column::integer(before)).bind(column::limit(limit));
+    tx.rows(statement, row).await
+}
+
 /// Events after a number, of these kinds and of this object.
 fn chosen(seq: u64, kinds: &[String], object: Option<&str>) -> Select {
     let mut select = Select::new(select!("WHERE e.seq > "));

@@ -67,3 +67,13 @@ pub async fn of_pool(tx: &mut ReadTx<'_>, pool_id: i64, limit: u32) -> Result<Ve
     let statement = sql("SELECT low, high FROM free_range WHERE pool_id = $1 ORDER BY high LIMIT $2");
     tx.rows(statement.bind(pool_id).bind(column::limit(limit)), row).await
 }
+
+/// The runs of a pool that have an address in a span, whole, lowest first; at most `limit`.
+pub async fn within(tx: &mut ReadTx<'_>, pool_id: i64, span: Span, limit: u32) -> Result<Vec<Span>, Error> {
+    // Runs are in one order by both ends: the last that can reach into the span is the first that ends at or above its end.
+    let statement = sql("SELECT low, high FROM free_range WHERE pool_id = $1 AND high >= $2 AND low <= $3
+        AND high <= COALESCE((SELECT MIN(r.high) FROM free_range AS r WHERE r.pool_id = $1 AND r.high >= $3), $3)
+        ORDER BY high LIMIT $4");
+    let (low, high) = (column::address(span.low), column::address(span.high));
+    tx.rows(statement.bind(pool_id).bind(low).bind(high).bind(column::limit(limit)), row).await
+}

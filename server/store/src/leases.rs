@@ -4,6 +4,7 @@
 //! caller's to change, in the same job ([`crate::free_ranges`]).
 
 mod history;
+mod map;
 mod search;
 
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ use crate::tx::{ReadTx, Statement, WriteTx, sql};
 
 pub(crate) use history::holdings;
 pub use history::{HISTORY_PRUNED_AT_ONCE, held_at, history, prune_history};
+pub use map::{counted, ends};
 pub use search::list;
 
 // CROSS JOIN keeps the order of the loops: from the lease to its network and pool, never the other way. Its owner is looked up

@@ -54,6 +54,7 @@ mod select;
 mod statement;
 pub mod store;
 pub mod swarm;
+pub mod topology;
 pub mod tx;
 mod writer;
 

@@ -85,6 +85,19 @@ impl Place {
         Self::new(By::Number(column::integer(entry.seq)), "")
     }
 
+    /// Of a history: before which event and which entry of the audit it goes on.
+    pub fn of_history(event: u64, entry: u64) -> Self {
+        Self::new(By::Number(column::integer(event)), entry)
+    }
+
+    /// What [`Place::of_history`] was made of.
+    pub fn history(&self) -> Option<(u64, u64)> {
+        match self.by {
+            By::Number(event) => Some((u64::try_from(event).ok()?, self.id.parse().ok()?)),
+            By::Text(_) | By::Address(_) => None,
+        }
+    }
+
     /// A plan's.
     pub fn of_plan(head: &PlanHead) -> Self {
         Self::new(By::Number(head.created_at.millis()), head.id.map(|id| id.to_string()).unwrap_or_default())

@@ -79,7 +79,12 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
     }
     Some(match (id, kind) {
         ("network_health_get", _) => objects::health(),
+        ("topology_get", _) => objects::topology(),
+        ("network_map_get", _) => objects::pool_map(),
         ("sandbox_resolv_conf_get", _) => json!("nameserver 127.0.0.11\noptions ndots:0\n"),
+        ("network_history_list" | "sandbox_history_list" | "lease_history_list" | "node_history_list", _) => {
+            page(objects::history_entry())
+        }
         ("network_list", _) => json!({"items": [network(), objects::bridge_network()], "seq": 43}),
         ("sandbox_list", _) => page(sandbox()),
         ("lease_list", _) => page(lease()),

@@ -42,10 +42,12 @@ commands! {
     ListNetworks => Read "network.list";
     GetNetwork => Read "network.get", Network |c| &c.0;
     GetNetworkHealth => Read "network.health", Network |c| &c.network;
+    GetPoolMap => Read "network.map", Network |c| &c.network;
     CreateNetwork => Write "network.create", Network |c| &c.0.name;
     UpdateNetwork => Write "network.update", Network |c| &c.network;
     PutNetwork => Write "network.put", Network |c| &c.network;
     RemoveNetwork => Write "network.remove", Network |c| &c.network;
+    GetTopology => Read "topology.get";
     ListSandboxes => Read "sandbox.list";
     GetSandbox => Read "sandbox.get", Sandbox |c| &c.0;
     UpdateSandbox => Write "sandbox.update", Sandbox |c| &c.sandbox;
@@ -64,6 +66,7 @@ commands! {
     GetDrift => Read "drift.list";
     GetFacts => Read "host.get";
     ListEvents => Read "event.list";
+    ListHistory => Read "history.list";
     WatchEvents => Read "event.watch";
     GetOverview => Read "overview.get";
     CreateLoginLink => Administer "login_link.create";
