@@ -7,6 +7,8 @@
 mod kit;
 #[path = "dashboard/layout.rs"]
 mod layout;
+#[path = "dashboard/networks.rs"]
+mod networks;
 #[path = "dashboard/swarm.rs"]
 mod swarm;
 

@@ -10,6 +10,7 @@ pub mod leases;
 pub mod login;
 pub mod missing;
 pub mod network;
+pub mod network_map;
 pub mod networks;
 pub mod node;
 pub mod nodes;
@@ -19,6 +20,7 @@ pub mod sandboxes;
 pub mod search;
 pub mod swarm;
 pub mod tokens;
+pub mod topology;
 
 use std::collections::BTreeSet;
 

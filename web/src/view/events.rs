@@ -71,7 +71,7 @@ impl EventRow {
 }
 
 /// How an event should be taken, by the last word of its kind.
-fn tone(kind: &str) -> Tone {
+pub(super) fn tone(kind: &str) -> Tone {
     let last = kind.rsplit('.').next().unwrap_or_default();
     match last {
         word if word.ends_with("failed") => Tone::Bad,

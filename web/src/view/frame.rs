@@ -21,6 +21,8 @@ pub enum Section {
     Pools,
     /// Leases and addresses.
     Leases,
+    /// Which sandbox is on which network.
+    Topology,
     /// The swarm that this host is in.
     Swarm,
     /// Its nodes.
@@ -73,7 +75,7 @@ pub(crate) struct Entry {
 }
 
 /// The navigation: one line per part of the dashboard. Icons are paths on a 16 x 16 grid.
-const ENTRIES: [Entry; 11] = [
+const ENTRIES: [Entry; 12] = [
     Entry {
         section: Section::Overview,
         label: "Overview",
@@ -103,6 +105,12 @@ const ENTRIES: [Entry; 11] = [
         label: "Leases",
         href: "/ui/leases",
         icon: "M2 2h12v12H2zM2 6h12M2 10h12M6 2v12M10 2v12",
+    },
+    Entry {
+        section: Section::Topology,
+        label: "Topology",
+        href: "/ui/topology",
+        icon: "M1.5 2h4v3.5h-4zM1.5 10.5h4V14h-4zM10.5 6.25h4v3.5h-4zM5.5 3.75h2.5v8.5H5.5M8 8h2.5",
     },
     Entry {
         section: Section::Swarm,

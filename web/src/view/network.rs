@@ -3,7 +3,7 @@
 use askama::Template;
 use netloom_control::command::Page;
 use netloom_model::lease::Lease;
-use netloom_model::net::{Family, parse_span};
+use netloom_model::net::{Family, Span, parse_span};
 use netloom_model::network::{Driver, GatewayMode, Network, NetworkNode, ParentState, PoolStatus};
 use netloom_model::sandbox::Sandbox;
 
@@ -14,7 +14,7 @@ use super::frame::Frame;
 use super::json::Json;
 use super::leases::LeaseRow;
 use super::link;
-use super::map::AddressMap;
+use super::map::{AddressMap, BESIDE_MAX};
 use super::networks::scope;
 use super::object::{Notices, pairs};
 use super::pool::PoolView;
@@ -33,6 +33,8 @@ pub struct Head {
     pub(crate) endpoints: String,
     /// Whether other nodes are on it, too.
     pub(crate) over_nodes: bool,
+    /// Whether it gives addresses.
+    pub(crate) has_pools: bool,
 }
 
 impl Head {
@@ -47,6 +49,7 @@ impl Head {
             tab,
             endpoints: format::count(network.status.endpoints),
             over_nodes: network.spec.driver == Driver::Overlay,
+            has_pools: !network.status.pools.is_empty(),
         }
     }
 
@@ -64,7 +67,7 @@ fn framed(frame: Frame, network: &Network) -> Frame {
 pub struct MappedPool {
     pub(crate) pool: PoolView,
     pub(crate) map: Option<AddressMap>,
-    pub(crate) leases_href: String,
+    pub(crate) map_href: String,
 }
 
 /// `/ui/networks/{network}`.
@@ -119,10 +122,15 @@ impl NetworkPage {
 
 fn mapped(network: &Network, key: &str, pool: &PoolStatus, leases: &[Lease], complete: bool) -> MappedPool {
     let subnet: Option<ipnet::IpNet> = pool.subnet.parse().ok().filter(|_| complete);
+    let subnet = subnet.filter(|subnet| Span::of(*subnet).len() <= BESIDE_MAX);
     let range = parse_span("", &pool.range).ok();
     let map = subnet.and_then(|subnet| AddressMap::new(subnet, subnet, range, leases, None));
-    let query = link::query(&[("network", &network.spec.name), ("within", &pool.subnet)]);
-    MappedPool { pool: PoolView::new(key, pool), map, leases_href: format!("/ui/leases{query}") }
+    let query = link::query(&[("pool", key)]);
+    MappedPool {
+        pool: PoolView::new(key, pool),
+        map,
+        map_href: format!("{}/map{query}", link::network(&network.spec.name)),
+    }
 }
 
 /// What a first sandbox on a network may be called: nothing is on it yet, so hardly anything has this name.

@@ -4,8 +4,10 @@
 mod access;
 mod drift;
 mod ipam;
+mod networks;
 mod pages;
 pub(crate) mod swarm;
+mod topology;
 
 use std::collections::BTreeSet;
 

@@ -1,0 +1,42 @@
+//! `/ui/topology`: who is on which network.
+
+use actix_web::HttpResponse;
+use netloom_control::Error;
+use netloom_control::command::{GetTopology, PageRequest};
+use netloom_model::topology::Topology;
+
+use super::text;
+use crate::view::frame::Section;
+use crate::view::topology::{TopologyFilter, TopologyPage};
+use crate::visit::Visit;
+
+/// Sandboxes on one page.
+const ROWS: u32 = 50;
+
+/// Who is on which network.
+pub async fn page(visit: Visit) -> HttpResponse {
+    visit.answer(show(&visit).await).await
+}
+
+async fn show(visit: &Visit) -> Result<TopologyPage, Error> {
+    let filter: TopologyFilter = visit.query()?;
+    let of = text(&filter.of).filter(|_| filter.is_graph());
+    let topology = match filter.is_graph() && of.is_none() {
+        true => Topology::default(),
+        false => {
+            let label = text(&filter.label).map(|label| match label.split_once('=') {
+                Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+                None => (label, None),
+            });
+            let command = GetTopology {
+                of,
+                network: text(&filter.network),
+                labels: label.into_iter().collect(),
+                q: text(&filter.q),
+                page: PageRequest { limit: Some(ROWS), token: text(&filter.page_token) },
+            };
+            visit.control.topology(visit.authorize(command)?).await?
+        }
+    };
+    Ok(TopologyPage::new(visit.frame("Topology", Section::Topology), filter, &topology, visit.control.node_id()))
+}
