@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod audit;
+pub mod csv;
 pub mod drift;
 pub mod events;
 pub mod ipam;

@@ -5,6 +5,7 @@ pub mod address;
 pub mod audit;
 pub mod chip;
 pub mod confirm;
+pub mod csv_link;
 pub mod drift;
 pub mod endpoint;
 pub mod events;

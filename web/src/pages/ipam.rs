@@ -20,16 +20,16 @@ pub async fn page(visit: Visit) -> HttpResponse {
 
 async fn show(visit: &Visit) -> Result<IpamPage, Error> {
     let filter: PoolFilter = visit.query()?;
-    let command = ListPools {
-        network: text(&filter.network),
-        family: family(&filter.family)?,
-        page: part(&filter.page_token),
-        ..ListPools::default()
-    };
+    let command = ListPools { page: part(&filter.page_token), ..command(&filter)? };
     let pools = visit.control.list_pools(visit.authorize(command)?).await?;
     let command = ListLeases { state: Some(LeaseState::Orphaned), page: part(""), ..ListLeases::default() };
     let orphans = visit.control.list_leases(visit.authorize(command)?).await?;
     Ok(IpamPage::new(visit.frame("Address pools", Section::Pools), filter, &pools, &orphans))
+}
+
+/// What a filter asks for.
+pub(super) fn command(filter: &PoolFilter) -> Result<ListPools, Error> {
+    Ok(ListPools { network: text(&filter.network), family: family(&filter.family)?, ..ListPools::default() })
 }
 
 fn family(word: &str) -> Result<Option<Family>, Invalid> {

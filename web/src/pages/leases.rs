@@ -21,12 +21,14 @@ pub async fn page(visit: Visit) -> HttpResponse {
 
 async fn show(visit: &Visit) -> Result<LeasesPage, Error> {
     let filter: LeaseFilter = visit.query()?;
-    let page = visit.control.list_leases(visit.authorize(command(&filter.resolved())?)?).await?;
+    let page = visit.control.list_leases(visit.authorize(ListLeases { page: part(&filter.page_token), ..command(&filter)? })?).await?;
     let network = if page.items.is_empty() { some_network(visit).await? } else { None };
     Ok(LeasesPage::new(visit.frame("Leases", Section::Leases), filter, &page, network.as_deref()))
 }
 
-fn command(filter: &LeaseFilter) -> Result<ListLeases, Error> {
+/// What a filter asks for.
+pub(super) fn command(filter: &LeaseFilter) -> Result<ListLeases, Error> {
+    let filter = filter.resolved();
     Ok(ListLeases {
         network: text(&filter.network),
         address: text(&filter.address).map(|address| net::parse_address("?address", &address)).transpose()?,
@@ -35,7 +37,6 @@ fn command(filter: &LeaseFilter) -> Result<ListLeases, Error> {
         owner: text(&filter.owner),
         state: word("?state", &filter.state, &LeaseState::ALL, LeaseState::as_str)?,
         kind: word("?kind", &filter.kind, &LeaseKind::ALL, LeaseKind::as_str)?,
-        page: part(&filter.page_token),
         ..ListLeases::default()
     })
 }

@@ -74,7 +74,8 @@ async fn show_json(visit: &Visit) -> Result<NetworkJsonPage, Error> {
     Ok(NetworkJsonPage::new(frame(visit, &network), &network))
 }
 
-async fn get(visit: &Visit) -> Result<Network, Error> {
+/// The network that the path names.
+pub(super) async fn get(visit: &Visit) -> Result<Network, Error> {
     visit.control.get_network(visit.authorize(GetNetwork(visit.segment("network")))?).await
 }
 

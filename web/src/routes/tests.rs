@@ -67,6 +67,17 @@ async fn every_page_asks_for_a_login_and_comes_back() {
         "/ui/audit",
         "/ui/tokens",
         "/ui/search",
+        "/ui/networks.csv",
+        "/ui/networks/macvlan-net1/leases.csv",
+        "/ui/networks/macvlan-net1/endpoints.csv",
+        "/ui/sandboxes.csv",
+        "/ui/ipam.csv",
+        "/ui/leases.csv",
+        "/ui/addresses/192.168.122.2.csv",
+        "/ui/nodes.csv",
+        "/ui/drift.csv",
+        "/ui/audit.csv",
+        "/ui/tokens.csv",
     ] {
         let answer = get(path).await;
         let wanted = format!("/ui/login?next={path}");

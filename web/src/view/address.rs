@@ -9,6 +9,7 @@ use netloom_model::Timestamp;
 use netloom_model::lease::{AddressReport, AddressState, Holding, Lease, LeaseState};
 
 use super::chip::{Chip, Tone};
+use super::csv_link::CsvLink;
 use super::frame::Frame;
 use super::leases::LeaseRow;
 use super::link;
@@ -177,6 +178,7 @@ pub struct AddressPage {
     around: Option<AddressMap>,
     at: String,
     asked: Option<Moment>,
+    csv: CsvLink,
 }
 
 impl AddressPage {
@@ -201,6 +203,7 @@ impl AddressPage {
             parts: reports.iter().map(|report| AddressPart::new(&frame, report, then.is_some(), existing)).collect(),
             around,
             asked: then.map(|then| frame.moment(then)),
+            csv: CsvLink::new(&link::address(&address.to_string()), &link::query(&[("at", &at)]), "holdings"),
             at,
             frame,
         }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::chip::{Chip, Tone};
+use super::csv_link::CsvLink;
 use super::format;
 use super::frame::Frame;
 use super::json::Json;
@@ -114,6 +115,7 @@ pub struct AuditPage {
     rows: Vec<AuditRow>,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
 }
 
 impl AuditPage {
@@ -129,6 +131,7 @@ impl AuditPage {
             decisions: choices(Decision::ALL.map(Decision::as_str), &filter.decision),
             first: (!filter.page_token.is_empty()).then(|| format!("/ui/audit{}", link::query(&pairs))),
             next,
+            csv: CsvLink::new("/ui/audit", &link::query(&pairs), "entries"),
             filter,
             frame,
         }

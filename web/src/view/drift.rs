@@ -8,6 +8,7 @@ use netloom_model::drift::{Difference, Drift};
 use netloom_model::event::Event;
 
 use super::chip::Chip;
+use super::csv_link::CsvLink;
 use super::events::EventRow;
 use super::format;
 use super::frame::Frame;
@@ -106,6 +107,7 @@ pub struct DriftPage {
     ours: Option<DriftTable>,
     foreign: Option<DriftTable>,
     events: Vec<EventRow>,
+    csv: CsvLink,
 }
 
 impl DriftPage {
@@ -117,6 +119,7 @@ impl DriftPage {
             ours: DriftTable::new("What differs", drift.iter().filter(|one| !is_foreign(one))),
             foreign: DriftTable::new("What is somebody else's", drift.iter().filter(|one| is_foreign(one))),
             events: repairs.iter().map(|event| EventRow::new(&frame, event, existing)).collect(),
+            csv: CsvLink::new("/ui/drift", "", "differences"),
             frame,
         }
     }

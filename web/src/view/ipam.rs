@@ -6,6 +6,7 @@ use netloom_model::ipam::PoolReport;
 use netloom_model::lease::Lease;
 use serde::Deserialize;
 
+use super::csv_link::CsvLink;
 use super::format;
 use super::frame::Frame;
 use super::link;
@@ -111,6 +112,7 @@ pub struct IpamPage {
     rows: Vec<PoolRow>,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
     orphans: Vec<OrphanRow>,
     /// Where the rest of the orphans are, when there are more than are shown.
     more_orphans: Option<&'static str>,
@@ -128,6 +130,7 @@ impl IpamPage {
             rows: pools.items.iter().map(PoolRow::new).collect(),
             first: (!filter.page_token.is_empty()).then(|| link("")),
             next: pools.next_page_token.as_deref().map(link),
+            csv: CsvLink::new("/ui/ipam", &filter.query(""), "pools"),
             orphans: orphans.items.iter().map(|lease| OrphanRow::new(&frame, lease)).collect(),
             more_orphans: orphans.next_page_token.as_ref().map(|_| "/ui/leases?state=orphaned"),
             reclaim: frame.reclaim(),

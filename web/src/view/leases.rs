@@ -9,6 +9,7 @@ use netloom_model::lease::{Lease, LeaseKind, LeaseState};
 use serde::Deserialize;
 
 use super::chip::Chip;
+use super::csv_link::CsvLink;
 use super::frame::Frame;
 use super::link;
 use super::object::ObjectLink;
@@ -150,6 +151,7 @@ pub struct LeasesPage {
     rows: Vec<LeaseRow>,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
     /// The one address that was asked for.
     asked: Option<(String, String)>,
     /// The command that keeps an address for something else, once there is a network to keep it on.
@@ -173,6 +175,7 @@ impl LeasesPage {
             kinds: choices(LeaseKind::ALL.map(LeaseKind::as_str), &filter.kind),
             first: (!filter.page_token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
+            csv: CsvLink::new("/ui/leases", &filter.query(""), "leases"),
             reserve: network
                 .map(|name| frame.first_post(&format!("/api/v1/networks/{}/leases", link::encode(name)), &body)),
             filter,

@@ -8,6 +8,7 @@ use netloom_model::network::{Driver, GatewayMode, Network, NetworkNode, ParentSt
 use netloom_model::sandbox::Sandbox;
 
 use super::chip::Chip;
+use super::csv_link::CsvLink;
 use super::endpoint::{EndpointTable, EndpointView};
 use super::format;
 use super::frame::Frame;
@@ -212,6 +213,7 @@ pub struct NetworkLeasesPage {
     rows: Vec<LeaseRow>,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
 }
 
 impl NetworkLeasesPage {
@@ -227,6 +229,7 @@ impl NetworkLeasesPage {
             rows: page.items.iter().map(|lease| LeaseRow::new(&frame, lease)).collect(),
             first: (!token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
+            csv: CsvLink::new(&format!("{}/leases", head.href), "", "leases of the network"),
             head,
             frame,
         }
@@ -242,6 +245,7 @@ pub struct NetworkEndpointsPage {
     table: EndpointTable,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
 }
 
 impl NetworkEndpointsPage {
@@ -261,6 +265,7 @@ impl NetworkEndpointsPage {
             table: EndpointTable { other: "Sandbox", rows: page.items.iter().filter_map(row).collect() },
             first: (!token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
+            csv: CsvLink::new(&format!("{}/endpoints", head.href), "", "endpoints of the network"),
             head,
             frame,
         }

@@ -8,6 +8,7 @@ use netloom_model::network::{Driver, Network, Scope};
 use serde::Deserialize;
 
 use super::chip::Chip;
+use super::csv_link::CsvLink;
 use super::format;
 use super::frame::Frame;
 use super::link;
@@ -166,6 +167,7 @@ pub struct NetworksPage {
     another: String,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
 }
 
 impl NetworksPage {
@@ -188,6 +190,7 @@ impl NetworksPage {
             another: frame.first_post("/api/v1/networks", &serde_json::json!({"name": "another", "driver": "bridge"})),
             first: (!filter.page_token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
+            csv: CsvLink::new("/ui/networks", &filter.query(""), "networks"),
             filter,
             frame,
         }

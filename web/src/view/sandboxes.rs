@@ -6,6 +6,7 @@ use netloom_model::sandbox::Sandbox;
 use serde::Deserialize;
 
 use super::chip::Chip;
+use super::csv_link::CsvLink;
 use super::endpoint::EndpointView;
 use super::frame::Frame;
 use super::link;
@@ -113,6 +114,7 @@ pub struct SandboxesPage {
     another: String,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
 }
 
 impl SandboxesPage {
@@ -128,6 +130,7 @@ impl SandboxesPage {
             another: frame.first_post("/api/v1/sandboxes", &body("another")),
             first: (!filter.page_token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
+            csv: CsvLink::new("/ui/sandboxes", &filter.query(""), "sandboxes"),
             filter,
             frame,
         }
