@@ -18,6 +18,7 @@ mod plans;
 mod probes;
 mod prune;
 mod sandboxes;
+mod search;
 mod swarm;
 mod tokens;
 mod version;
@@ -81,6 +82,9 @@ pub(crate) fn routes<R: Register>(config: &mut R) {
         .service(addresses::address_get)
         .service(ipam::ipam_list)
         .service(ipam::reclaim_create)
+        .service(ipam::free_subnet_list)
+        .service(ipam::free_range_list)
+        .service(search::search_get)
         .service(prune::prune_create)
         .service(plans::plan_list)
         .service(plans::plan_get)

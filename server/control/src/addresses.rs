@@ -8,7 +8,9 @@ use netloom_model::facts::Facts;
 use netloom_model::invalid::{Code, Invalid};
 use netloom_model::lease::{AddressReport, AddressState, Holding};
 use netloom_model::{NodeId, Timestamp};
-use netloom_store::{LeaseRow, PoolRow, ReadTx, leases, networks, pools};
+use netloom_model::net::{Span, from_number, to_number};
+use netloom_model::order::LeaseOrder;
+use netloom_store::{LeaseQuery, LeaseRow, PoolRow, ReadTx, leases, networks, pools};
 
 use crate::clock::now;
 use crate::command::GetAddress;
@@ -19,6 +21,8 @@ use crate::principal::Authorized;
 
 /// How many holdings an answer has.
 const HISTORY: u32 = 100;
+/// How many leases of the same pool an answer has below the address, and above it.
+const NEIGHBOURS: u32 = 8;
 
 /// Why this host does not know who has an address.
 const ELSEWHERE: &str =
@@ -32,6 +36,7 @@ struct Known {
     /// Whether that network is the copy of one of the manager's.
     of_manager: bool,
     held_at: Option<Holding>,
+    neighbours: Vec<LeaseRow>,
     history: Vec<Holding>,
 }
 
@@ -66,14 +71,37 @@ async fn read(tx: &mut ReadTx<'_>, address: IpAddr, at: Option<Timestamp>) -> Re
         Some((row, _)) => networks::by_id(tx, row.network_id).await?,
         None => None,
     };
+    let neighbours = match &pool {
+        Some((row, _)) => neighbours(tx, address, Span::of(row.subnet)).await?,
+        None => Vec::new(),
+    };
     let of_manager = network.as_ref().is_some_and(|network| network.is_replica(tx.node()));
     let Some(at) = at else {
         let lease = leases::by_address(tx, address).await?;
-        return Ok(Known { lease, pool, of_manager, held_at: None, history });
+        return Ok(Known { lease, pool, of_manager, held_at: None, neighbours, history });
     };
     pool = pool.filter(|_| network.is_some_and(|network| network.created_at <= at));
     history.retain(|holding| holding.from <= at);
-    Ok(Known { lease: None, pool, of_manager, held_at: leases::held_at(tx, address, at).await?, history })
+    let held_at = leases::held_at(tx, address, at).await?;
+    Ok(Known { lease: None, pool, of_manager, held_at, neighbours, history })
+}
+
+/// The leases nearest to an address in a pool, by address.
+async fn neighbours(tx: &mut ReadTx<'_>, address: IpAddr, pool: Span) -> Result<Vec<LeaseRow>, Error> {
+    let number = to_number(address);
+    let (mut rows, mut above) = (Vec::new(), Vec::new());
+    if number > to_number(pool.low) {
+        let within = Some(Span { low: pool.low, high: from_number(number - 1) });
+        let order = LeaseOrder::AddressBackwards;
+        rows = leases::list(tx, &LeaseQuery { within, order, limit: NEIGHBOURS, ..LeaseQuery::default() }).await?;
+        rows.reverse();
+    }
+    if number < to_number(pool.high) {
+        let within = Some(Span { low: from_number(number + 1), high: pool.high });
+        above = leases::list(tx, &LeaseQuery { within, limit: NEIGHBOURS, ..LeaseQuery::default() }).await?;
+    }
+    rows.append(&mut above);
+    Ok(rows)
 }
 
 /// What an address is of the host's, if no pool contains it.
@@ -83,7 +111,7 @@ fn of_host(address: IpAddr, facts: &Facts) -> Option<String> {
 }
 
 fn report(address: IpAddr, known: Known, node: NodeId, grace: Duration) -> AddressReport {
-    let Known { lease, pool, of_manager, held_at, history } = known;
+    let Known { lease, pool, of_manager, held_at, neighbours, history } = known;
     let unusable = pool.as_ref().and_then(|(pool, _)| request::check(pool.subnet, address).err());
     let state = match (lease.is_some() || held_at.is_some(), &pool, unusable) {
         (true, ..) => AddressState::Leased,
@@ -114,6 +142,7 @@ fn report(address: IpAddr, known: Known, node: NodeId, grace: Duration) -> Addre
         pool: place.map(|(_, _, key)| key),
         lease: lease.map(|row| answered(row, grace)),
         held_at,
+        neighbours: neighbours.into_iter().map(|row| answered(row, grace)).collect(),
         history,
     }
 }

@@ -66,6 +66,7 @@ mod reclaim;
 mod reports;
 mod run;
 mod sandboxes;
+mod search;
 mod segment;
 mod settle;
 pub mod shown;

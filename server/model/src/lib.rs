@@ -42,6 +42,7 @@ pub mod probe;
 pub mod replica;
 pub mod report;
 pub mod sandbox;
+pub mod search;
 pub mod swarm;
 pub mod timestamp;
 pub mod token;

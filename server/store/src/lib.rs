@@ -63,7 +63,7 @@ pub use draft::Draft;
 pub use error::Error;
 pub use order::Place;
 pub use query::{
-    AuditQuery, FreeSummary, JoinTokenQuery, LeaseQuery, NetworkQuery, NodeQuery, PoolQuery, PoolUse, SandboxQuery,
+    AuditQuery, EventQuery, FreeRangeQuery, FreeSummary, JoinTokenQuery, LeaseQuery, NetworkQuery, NodeQuery, PoolQuery, PoolUse, SandboxQuery,
     TokenQuery,
 };
 pub use replica::ReplicaRow;
