@@ -1,7 +1,8 @@
 //! Tables as CSV (RFC 4180): how a cell and a line are written, and the answer, which is streamed page by page so that a list of any
 //! length costs one page of memory. What must not live here: which lists there are and how they are filtered (`pages::csv`).
 
-mod rows;
+mod objects;
+mod records;
 
 use std::rc::Rc;
 
@@ -11,10 +12,12 @@ use actix_web::{HttpResponse, HttpResponseBuilder, http::StatusCode};
 use futures_util::stream;
 use netloom_control::Error;
 use netloom_control::command::{Page, PageRequest};
+use serde::Serialize;
 
 use crate::visit::Visit;
 
-pub(crate) use rows::{EndpointLines, HoldingLine};
+pub(crate) use objects::EndpointLines;
+pub(crate) use records::HoldingLine;
 
 /// Rows that are read at once: the most that a page may have.
 const AT_ONCE: u32 = 1000;
@@ -48,6 +51,19 @@ fn line(cells: impl IntoIterator<Item = impl AsRef<str>>) -> String {
 
 fn lines<T: Tabular>(items: &[T]) -> String {
     items.iter().flat_map(Tabular::lines).map(line).collect()
+}
+
+/// A value's text, or nothing.
+fn or_empty<T: ToString>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// The word that the API has for a value.
+fn word<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
 }
 
 /// How far the answer is: what comes next, or that all was said.

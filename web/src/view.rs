@@ -1,25 +1,30 @@
 //! View models: what a template needs, already formatted. A page's model is made of what control answered and a [`frame::Frame`];
 //! a component is a small type that renders itself, so that a state or a time looks the same wherever it stands.
 
+pub mod activity;
 pub mod address;
 pub mod audit;
 pub mod chip;
 pub mod confirm;
 pub mod csv_link;
+pub mod difference;
 pub mod drift;
 pub mod endpoint;
 pub mod events;
 pub mod failure;
 pub mod format;
 pub mod frame;
+pub mod free;
 pub mod health;
 pub mod ipam;
 pub mod join;
 pub mod json;
+pub mod lease_table;
 pub mod leases;
 pub mod link;
 pub mod login;
 pub mod map;
+pub mod neighbours;
 pub mod network;
 pub mod networks;
 pub mod node;

@@ -226,6 +226,11 @@ fn to_login(request: &HttpRequest) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, login)).finish()
 }
 
+/// To where a page is now, for good.
+pub(crate) fn moved(path: &str) -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, path)).finish()
+}
+
 /// To another page.
 pub(crate) fn to(path: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish()

@@ -3,12 +3,15 @@
 
 use actix_web::HttpResponse;
 use netloom_control::Error;
-use netloom_control::command::{GetDrift, ListAudit, ListLeases, ListNetworks, ListNodes, ListPools, ListSandboxes};
-use netloom_control::command::{ListTokens, Page, PageRequest};
+use netloom_control::command::{
+    GetDrift, ListAudit, ListEvents, ListFreeRanges, ListLeases, ListNetworks, ListNodes, ListPools, ListSandboxes, ListTokens, Page,
+    PageRequest,
+};
 
-use super::{address, audit, ipam, leases as lease_list, network as one_network, networks as network_list};
+use super::{activity, address, ipam, leases as lease_list, network as one_network, networks as network_list};
 use super::{nodes as node_list, sandboxes as sandbox_list};
 use crate::csv::{EndpointLines, HoldingLine, answer};
+use crate::view::activity::{ActivityFilter, Show};
 use crate::visit::Visit;
 
 /// All networks.
@@ -71,6 +74,16 @@ pub async fn pools(visit: Visit) -> HttpResponse {
     answer(visit, "pools", source).await
 }
 
+/// What is free in a pool.
+pub async fn free_ranges(visit: Visit) -> HttpResponse {
+    let name = format!("{}-{}-free", visit.segment("network"), visit.segment("pool"));
+    let source = async |visit: &Visit, page: PageRequest| {
+        let command = ListFreeRanges { page, ..ipam::free_ranges(visit)? };
+        visit.control.list_free_ranges(visit.authorize(command)?).await
+    };
+    answer(visit, &name, source).await
+}
+
 /// Who held an address.
 pub async fn holdings(visit: Visit) -> HttpResponse {
     let name = format!("{}-history", visit.segment("address"));
@@ -96,10 +109,27 @@ pub async fn nodes(visit: Visit) -> HttpResponse {
     answer(visit, "nodes", source).await
 }
 
-/// Who asked for what.
-pub async fn audit(visit: Visit) -> HttpResponse {
+/// What happened, or who asked for what.
+pub async fn of_activity(visit: Visit) -> HttpResponse {
+    match visit.query::<ActivityFilter>().map(|filter| filter.show) {
+        Ok(Show::Events) => events(visit).await,
+        Ok(Show::Audit) => audit(visit).await,
+        Err(failure) => visit.fail(&failure).await,
+    }
+}
+
+async fn events(visit: Visit) -> HttpResponse {
     let source = async |visit: &Visit, page: PageRequest| {
-        let command = ListAudit { page, ..audit::command(&visit.query()?)? };
+        let asked = activity::events(&visit.query()?)?;
+        let command = ListEvents { limit: page.limit, before: page.token, ..asked };
+        visit.control.list_events(visit.authorize(command)?).await
+    };
+    answer(visit, "events", source).await
+}
+
+async fn audit(visit: Visit) -> HttpResponse {
+    let source = async |visit: &Visit, page: PageRequest| {
+        let command = ListAudit { page, ..activity::audit(&visit.query()?)? };
         visit.control.list_audit(visit.authorize(command)?).await
     };
     answer(visit, "audit", source).await

@@ -7,7 +7,7 @@ use netloom_model::Invalid;
 use netloom_model::invalid::Code;
 use netloom_model::network::Driver;
 
-use super::{part, text};
+use super::{pair, part, text};
 use crate::view::frame::Section;
 use crate::view::networks::{NetworkFilter, NetworksPage};
 use crate::visit::Visit;
@@ -30,7 +30,8 @@ async fn show(visit: &Visit) -> Result<NetworksPage, Error> {
 
 /// What a filter asks for.
 pub(super) fn command(filter: &NetworkFilter) -> Result<ListNetworks, Error> {
-    Ok(ListNetworks { driver: driver(&filter.driver)?, q: text(&filter.q), ..ListNetworks::default() })
+    let labels = text(&filter.label).map(|label| pair(&label)).into_iter().collect();
+    Ok(ListNetworks { driver: driver(&filter.driver)?, labels, q: text(&filter.q), ..ListNetworks::default() })
 }
 
 fn driver(word: &str) -> Result<Option<Driver>, Error> {

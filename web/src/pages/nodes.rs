@@ -8,7 +8,7 @@ use netloom_model::invalid::Code;
 use netloom_model::swarm::{Swarm, SwarmRole};
 
 use super::swarm::{elsewhere, is_managed, own};
-use super::{part, text};
+use super::{pair, part, text};
 use crate::view::frame::Section;
 use crate::view::nodes::{NodeFilter, NodesPage};
 use crate::visit::Visit;
@@ -41,11 +41,4 @@ fn role(word: &str) -> Result<SwarmRole, Invalid> {
         .into_iter()
         .find(|role| role.as_str() == word)
         .ok_or_else(|| Invalid::new("?role", Code::Format, word, "no role of a node").hint("`manager` or `worker`"))
-}
-
-fn pair(label: &str) -> (String, Option<String>) {
-    match label.split_once('=') {
-        Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-        None => (label.to_owned(), None),
-    }
 }

@@ -6,7 +6,7 @@ use netloom_control::command::ListSandboxes;
 use netloom_model::Invalid;
 use netloom_model::invalid::Code;
 
-use super::{part, some_network, text};
+use super::{pair, part, some_network, text};
 use crate::view::frame::Section;
 use crate::view::sandboxes::{SandboxFilter, SandboxesPage};
 use crate::visit::Visit;
@@ -27,7 +27,8 @@ async fn show(visit: &Visit) -> Result<SandboxesPage, Error> {
 /// What a filter asks for.
 pub(super) fn command(filter: &SandboxFilter) -> Result<ListSandboxes, Error> {
     let (network, q) = (text(&filter.network), text(&filter.q));
-    Ok(ListSandboxes { network, running: running(&filter.state)?, q, ..ListSandboxes::default() })
+    let labels = text(&filter.label).map(|label| pair(&label)).into_iter().collect();
+    Ok(ListSandboxes { network, labels, running: running(&filter.state)?, q, ..ListSandboxes::default() })
 }
 
 fn running(word: &str) -> Result<Option<bool>, Error> {

@@ -63,6 +63,7 @@ async fn every_page_asks_for_a_login_and_comes_back() {
         "/ui/nodes/machine2",
         "/ui/nodes/machine2/remove",
         "/ui/drift",
+        "/ui/activity",
         "/ui/events",
         "/ui/audit",
         "/ui/tokens",
@@ -72,11 +73,13 @@ async fn every_page_asks_for_a_login_and_comes_back() {
         "/ui/networks/macvlan-net1/endpoints.csv",
         "/ui/sandboxes.csv",
         "/ui/ipam.csv",
+        "/ui/ipam/macvlan-net1/v4",
+        "/ui/ipam/macvlan-net1/v4.csv",
         "/ui/leases.csv",
         "/ui/addresses/192.168.122.2.csv",
         "/ui/nodes.csv",
         "/ui/drift.csv",
-        "/ui/audit.csv",
+        "/ui/activity.csv",
         "/ui/tokens.csv",
     ] {
         let answer = get(path).await;

@@ -27,10 +27,8 @@ pub enum Section {
     Nodes,
     /// Where the kernel differs.
     Drift,
-    /// Events.
-    Events,
-    /// Who asked for what.
-    Audit,
+    /// What happened, and who asked for what.
+    Activity,
     /// API tokens.
     Tokens,
     /// None of these: login, search, failures.
@@ -73,7 +71,7 @@ pub(crate) struct Entry {
 }
 
 /// The navigation: one line per part of the dashboard. Icons are paths on a 16 x 16 grid.
-const ENTRIES: [Entry; 11] = [
+const ENTRIES: [Entry; 10] = [
     Entry {
         section: Section::Overview,
         label: "Overview",
@@ -94,7 +92,7 @@ const ENTRIES: [Entry; 11] = [
     },
     Entry {
         section: Section::Pools,
-        label: "Pools",
+        label: "IPAM",
         href: "/ui/ipam",
         icon: "M2 2.5h12v3H2zM2 6.5h12v3H2zM2 10.5h12v3H2zM9 2.5v3M6 6.5v3M11 10.5v3",
     },
@@ -122,13 +120,7 @@ const ENTRIES: [Entry; 11] = [
         href: "/ui/drift",
         icon: "M1.5 4.5h13M1.5 11.5h5l3-3h5M9 2l-2.5 2.5L9 7",
     },
-    Entry { section: Section::Events, label: "Events", href: "/ui/events", icon: "M1.5 8.5h3l2-6 3 11 2-5h3" },
-    Entry {
-        section: Section::Audit,
-        label: "Audit",
-        href: "/ui/audit",
-        icon: "M3 1.5h7l3 3v10H3zM10 1.5v3h3M5.5 7.5h5M5.5 10.5h5",
-    },
+    Entry { section: Section::Activity, label: "Activity", href: "/ui/activity", icon: "M1.5 8.5h3l2-6 3 11 2-5h3" },
     Entry {
         section: Section::Tokens,
         label: "Tokens",
@@ -295,7 +287,7 @@ impl Frame {
     /// The parts that the viewer may see.
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let manages = self.viewer.as_ref().is_some_and(|viewer| viewer.role == "admin");
-        let open = |entry: &Entry| manages || !matches!(entry.section, Section::Audit | Section::Tokens);
+        let open = |entry: &Entry| manages || entry.section != Section::Tokens;
         ENTRIES.into_iter().filter(open).collect()
     }
 

@@ -13,7 +13,7 @@ use super::endpoint::{EndpointTable, EndpointView};
 use super::format;
 use super::frame::Frame;
 use super::json::Json;
-use super::leases::LeaseRow;
+use super::lease_table::LeaseTable;
 use super::link;
 use super::map::AddressMap;
 use super::networks::scope;
@@ -210,7 +210,7 @@ fn bridge_facts(network: &Network) -> Vec<(&'static str, String)> {
 pub struct NetworkLeasesPage {
     frame: Frame,
     head: Head,
-    rows: Vec<LeaseRow>,
+    table: LeaseTable,
     first: Option<String>,
     next: Option<String>,
     csv: CsvLink,
@@ -226,7 +226,7 @@ impl NetworkLeasesPage {
         let head = Head::new(network, "leases");
         let link = |token: &str| format!("{}/leases{}", head.href, link::query(&[("page_token", token)]));
         Self {
-            rows: page.items.iter().map(|lease| LeaseRow::new(&frame, lease)).collect(),
+            table: LeaseTable::new(&frame, &page.items),
             first: (!token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
             csv: CsvLink::new(&format!("{}/leases", head.href), "", "leases of the network"),

@@ -24,13 +24,15 @@ pub struct NetworkFilter {
     pub driver: String,
     /// Text in the name or the description.
     pub q: String,
+    /// A label: `key=value`, or `key` for any value.
+    pub label: String,
     /// Where to go on.
     pub page_token: String,
 }
 
 impl NetworkFilter {
     fn query(&self, token: &str) -> String {
-        link::query(&[("driver", &self.driver), ("q", &self.q), ("page_token", token)])
+        link::query(&[("driver", &self.driver), ("q", &self.q), ("label", &self.label), ("page_token", token)])
     }
 }
 
@@ -174,7 +176,7 @@ impl NetworksPage {
     /// The page of a list that was asked for with `filter`; `facts` of the host serve the example.
     pub fn new(frame: Frame, filter: NetworkFilter, page: &Page<Network>, facts: Option<&Facts>) -> Self {
         let frame = frame.api(format!("/api/v1/networks{}", filter.query(&filter.page_token)));
-        let filtered = !filter.driver.is_empty() || !filter.q.is_empty();
+        let filtered = [&filter.driver, &filter.q, &filter.label].iter().any(|text| !text.is_empty());
         let alone =
             !filtered && filter.page_token.is_empty() && page.items.iter().all(|network| network.status.predefined);
         let drivers = [Driver::Bridge, Driver::Host, Driver::None, Driver::Macvlan, Driver::Ipvlan, Driver::Overlay];

@@ -11,7 +11,7 @@ use super::endpoint::{EndpointTable, EndpointView};
 use super::format;
 use super::frame::Frame;
 use super::json::Json;
-use super::leases::LeaseRow;
+use super::lease_table::LeaseTable;
 use super::link;
 use super::networks::scope;
 use super::object::{Notices, pairs};
@@ -198,7 +198,7 @@ pub struct SandboxPage {
     live: Vec<LiveInterface>,
     looked: bool,
     stopped: bool,
-    leases: Vec<LeaseRow>,
+    leases: LeaseTable,
     netns: Option<String>,
     commands: Vec<String>,
     orphan: Option<Orphan>,
@@ -230,7 +230,7 @@ impl SandboxPage {
             live: interfaces.into_iter().map(|live| LiveInterface::new(live, sandbox)).collect(),
             looked: status.interfaces.is_some(),
             stopped,
-            leases: leases.iter().map(|lease| LeaseRow::new(&frame, lease)).collect(),
+            leases: LeaseTable::new(&frame, leases),
             netns: status.netns.clone(),
             commands: if status.netns.is_some() { commands(&frame, sandbox) } else { Vec::new() },
             orphan: Orphan::of(&frame, sandbox, leases),
@@ -242,7 +242,7 @@ impl SandboxPage {
             description: sandbox.spec.description.clone(),
             created: frame.when(sandbox.created_at),
             updated: frame.when(sandbox.updated_at),
-            events_href: format!("/ui/events{}", link::query(&[("object", &sandbox.id.to_string())])),
+            events_href: format!("/ui/activity{}", link::query(&[("object", &sandbox.id.to_string())])),
             frame,
         }
     }

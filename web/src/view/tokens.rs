@@ -40,7 +40,7 @@ impl TokenRow {
             last_used: token.status.last_used_at.map(|at| frame.when(at)),
             created: frame.when(token.created_at),
             created_by: token.created_by.clone(),
-            audit: format!("/ui/audit{}", link::query(&[("actor", &id)])),
+            audit: format!("/ui/activity{}", link::query(&[("show", "audit"), ("actor", &id)])),
             id,
         }
     }

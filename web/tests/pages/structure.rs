@@ -9,7 +9,7 @@ use crate::html::{Piece, pieces};
 const VOID: [&str; 7] = ["meta", "link", "input", "br", "rect", "circle", "path"];
 
 /// Every address that a page may lead to.
-const ROUTES: [&str; 36] = [
+const ROUTES: [&str; 48] = [
     "/ui",
     "/ui/networks",
     "/ui/networks/*",
@@ -31,8 +31,19 @@ const ROUTES: [&str; 36] = [
     "/ui/nodes/*",
     "/ui/nodes/*/remove",
     "/ui/drift",
-    "/ui/events",
-    "/ui/audit",
+    "/ui/activity",
+    "/ui/ipam/*/*",
+    "/ui/ipam/*/*.csv",
+    "/ui/networks.csv",
+    "/ui/networks/*/leases.csv",
+    "/ui/networks/*/endpoints.csv",
+    "/ui/sandboxes.csv",
+    "/ui/ipam.csv",
+    "/ui/leases.csv",
+    "/ui/nodes.csv",
+    "/ui/drift.csv",
+    "/ui/activity.csv",
+    "/ui/tokens.csv",
     "/ui/tokens",
     "/ui/search",
     "/ui/login",
@@ -42,6 +53,7 @@ const ROUTES: [&str; 36] = [
     "/api/v1/*",
     "/api/v1/*/*",
     "/api/v1/*/*/leases",
+    "/api/v1/*/*/free-ranges",
     "/api/v1/*/*/health",
     "/api/v1/swarm/join-tokens/*",
     "#main",
