@@ -14,6 +14,7 @@ pub mod networks;
 pub mod node;
 pub mod nodes;
 pub mod overview;
+pub mod reference;
 pub mod sandbox;
 pub mod sandboxes;
 pub mod search;

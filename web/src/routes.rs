@@ -6,7 +6,7 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, HttpResponse, Resource, Responder, guard};
 
-use crate::{Dashboard, assets, form, pages};
+use crate::{Dashboard, appearance, assets, form, pages};
 
 #[cfg(test)]
 mod tests;
@@ -60,6 +60,9 @@ fn routes(config: &mut ServiceConfig) {
             .service(page("/tokens.csv", pages::csv::tokens))
             .service(page("/tokens", pages::tokens::page))
             .service(page("/search", pages::search::page))
+            .service(page("/api", pages::reference::index))
+            .service(page("/api/{operation}", pages::reference::operation))
+            .service(page("/api/schemas/{schema}", pages::reference::schema))
             .service(page("/swarm", pages::swarm::page))
             .service(changed("/swarm/join", pages::join::page, pages::join::create))
             .service(changed("/swarm/join/{token}/rotate", pages::join::ask_rotate, pages::join::rotate))
@@ -78,6 +81,12 @@ fn routes(config: &mut ServiceConfig) {
             .service(
                 web::resource("/logout")
                     .route(web::post().to(pages::login::logout))
+                    .default_service(web::to(pages::missing::method)),
+            )
+            .service(
+                web::resource("/theme")
+                    .app_data(form::config(form::LOGIN_MAX))
+                    .route(web::post().to(appearance::choose))
                     .default_service(web::to(pages::missing::method)),
             )
             .service(page("/static/{file:.*}", assets::serve))

@@ -132,6 +132,12 @@ impl Control {
         Ok(Page { items: read.events, next_page_token, seq: read.latest })
     }
 
+    /// Where events are now: whoever reads the store after this and then follows from here misses none.
+    pub fn cursor(&self) -> String {
+        let store = &self.inner.store;
+        format!("{}:{}", store.id(), *store.committed().borrow())
+    }
+
     /// Follows events as they come.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ async fn show(visit: &Visit) -> Result<IpamPage, Error> {
     let command = ListLeases { state: Some(LeaseState::Orphaned), page: part(""), ..ListLeases::default() };
     let orphans = visit.control.list_leases(visit.authorize(command)?).await?;
     let free = free_subnets(visit, &filter).await?;
-    Ok(IpamPage::new(visit.frame("IPAM", Section::Pools), filter, &pools, &orphans, free.as_deref()))
+    Ok(IpamPage::new(visit.frame("IPAM", Section::Ipam), filter, &pools, &orphans, free.as_deref()))
 }
 
 /// What is free in one pool.
@@ -46,7 +46,7 @@ async fn show_free(visit: &Visit) -> Result<FreePage, Error> {
     let pool = pools.items.into_iter().find(|pool| key.as_ref() == Some(&pool.pool));
     let pool = pool.ok_or_else(|| Error::new(ErrorKind::NotFound, "resource-not-found", "the pool is gone"))?;
     let title = format!("Free in {}", pool.subnet);
-    Ok(FreePage::new(visit.frame(title, Section::Pools), filter, &pool, &free))
+    Ok(FreePage::new(visit.frame(title, Section::Ipam), filter, &pool, &free))
 }
 
 /// What the path and the query ask for of a pool's free ranges.

@@ -33,7 +33,7 @@ pub async fn page(visit: Visit) -> HttpResponse {
 async fn show(visit: &Visit) -> Result<Found, Error> {
     let query: Query = visit.query()?;
     let report = visit.control.search(visit.authorize(Search(query.q))?).await?;
-    match only(&report).filter(|_| query.stay.is_empty()) {
+    match only(&report).filter(|_| query.stay.is_empty() && !visit.is_renewal()) {
         Some(page) => Ok(Found::There(page)),
         None => Ok(Found::List(Box::new(SearchPage::new(visit.frame("Search", Section::None), &report)))),
     }

@@ -163,7 +163,7 @@ mod tests {
     use crate::view::frame::Section;
 
     fn frame() -> Frame {
-        Frame::new("x", Section::Pools, "http://h", Timestamp::from_millis(0), "r")
+        Frame::new("x", Section::Ipam, "http://h", Timestamp::from_millis(0), "r")
     }
 
     #[test]

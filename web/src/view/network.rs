@@ -8,6 +8,7 @@ use netloom_model::network::{Driver, GatewayMode, Network, NetworkNode, ParentSt
 use netloom_model::sandbox::Sandbox;
 
 use super::chip::Chip;
+use super::copy_as::{self, Resource};
 use super::csv_link::CsvLink;
 use super::endpoint::{EndpointTable, EndpointView};
 use super::format;
@@ -57,7 +58,9 @@ impl Head {
 }
 
 fn framed(frame: Frame, network: &Network) -> Frame {
-    frame.crumb("Networks", "/ui/networks").api(format!("/api/v1/networks/{}", link::encode(&network.spec.name)))
+    let name = network.spec.name.as_str();
+    let copies = copy_as::of_object(&frame, Resource::Network, name, &network.spec, network.status.predefined);
+    frame.crumb("Networks", "/ui/networks").api(format!("/api/v1/networks/{}", link::encode(name))).copy_as(copies)
 }
 
 /// A pool with its map, where it is small enough to be drawn.

@@ -7,6 +7,7 @@ use netloom_model::lease::Lease;
 use netloom_model::sandbox::{DesiredState, EndpointStatus, InterfaceAddress, InterfaceStatus, Sandbox, SandboxState};
 
 use super::chip::{Chip, Tone};
+use super::copy_as::{self, Resource};
 use super::endpoint::{EndpointTable, EndpointView};
 use super::format;
 use super::frame::Frame;
@@ -183,8 +184,9 @@ impl Head {
 }
 
 fn framed(frame: Frame, sandbox: &Sandbox) -> Frame {
-    let name = link::encode(&sandbox.spec.name);
-    frame.crumb("Sandboxes", "/ui/sandboxes").api(format!("/api/v1/sandboxes/{name}"))
+    let name = sandbox.spec.name.as_str();
+    let copies = copy_as::of_object(&frame, Resource::Sandbox, name, &sandbox.spec, false);
+    frame.crumb("Sandboxes", "/ui/sandboxes").api(format!("/api/v1/sandboxes/{}", link::encode(name))).copy_as(copies)
 }
 
 /// `/ui/sandboxes/{sandbox}`.

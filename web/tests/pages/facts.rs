@@ -134,7 +134,7 @@ fn the_history_says_who_has_an_address_whatever_the_state_of_the_lease() {
     ] {
         let (shown, before) = address(AddressState::Leased, Some(lease(&PLAIN, 4, kind, state, owner)), "");
         let word = if state == Bound { "taken" } else { state.as_str() };
-        let (badge, _) = before.split_once("</h1>").expect("a heading").1.split_once("Raw JSON").expect("its end");
+        let (badge, _) = before.split_once("</h1>").expect("a heading").1.split_once("head-tools").expect("its end");
         assert!(badge.contains(&format!("</svg>{word}</span>")), "{state:?}: {badge}");
         assert!(!shown.contains("Nobody"), "{state:?} {kind:?}: {shown}");
         for word in words {

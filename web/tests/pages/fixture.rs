@@ -5,6 +5,7 @@ mod access;
 mod drift;
 mod ipam;
 mod pages;
+mod reference;
 pub(crate) mod swarm;
 
 use std::collections::BTreeSet;
