@@ -43,5 +43,6 @@ pub mod search;
 pub mod swarm;
 pub mod theme;
 pub mod tokens;
+pub mod traffic;
 pub mod uses;
 pub mod when;

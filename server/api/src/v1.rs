@@ -74,6 +74,7 @@ pub(crate) fn routes<R: Register>(config: &mut R) {
         .service(sandboxes::sandbox_create)
         .service(sandboxes::sandbox_get)
         .service(sandboxes::sandbox_resolv_conf_get)
+        .service(sandboxes::sandbox_traffic_list)
         .service(sandboxes::sandbox_put)
         .service(sandboxes::sandbox_patch)
         .service(sandboxes::sandbox_delete)

@@ -7,9 +7,9 @@ use netloom_ipam::request;
 use netloom_model::facts::Facts;
 use netloom_model::invalid::{Code, Invalid};
 use netloom_model::lease::{AddressReport, AddressState, Holding};
-use netloom_model::{NodeId, Timestamp};
 use netloom_model::net::{Span, from_number, to_number};
 use netloom_model::order::LeaseOrder;
+use netloom_model::{NodeId, Timestamp};
 use netloom_store::{LeaseQuery, LeaseRow, PoolRow, ReadTx, leases, networks, pools};
 
 use crate::clock::now;

@@ -105,9 +105,8 @@ impl Control {
         let (c, _) = c.into_parts();
         let limit = page::limit(c.limit)?;
         let store = &self.inner.store;
-        let at = |pointer, text: &Option<String>| {
-            text.as_deref().map(|text| cursor(pointer, text, store.id())).transpose()
-        };
+        let at =
+            |pointer, text: &Option<String>| text.as_deref().map(|text| cursor(pointer, text, store.id())).transpose();
         let since = at("?since", &c.since)?;
         let query = EventQuery {
             after: since.unwrap_or(0),

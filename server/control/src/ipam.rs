@@ -107,9 +107,10 @@ impl Control {
             Some(block) => vec![block],
             None => self.inner.config.default_pools(family).to_vec(),
         };
-        let read = self.inner.store.read(move |tx| {
-            Box::pin(async move { overlap::taken_for_automatic(tx, &facts, within.is_none()).await })
-        });
+        let read = self
+            .inner
+            .store
+            .read(move |tx| Box::pin(async move { overlap::taken_for_automatic(tx, &facts, within.is_none()).await }));
         let taken = read.await?;
         let found = subnets::fitting(&blocks, wanted.prefix_length, &taken).take(wanted.limit);
         Ok(found.map(|(subnet, within)| free_subnet(subnet, within)).collect())
@@ -126,7 +127,8 @@ impl Wanted {
     fn new(family: Family, length: Option<u8>, within: Option<IpNet>, limit: Option<u32>) -> Result<Self, Error> {
         let prefix_length = length.unwrap_or_else(|| defaults::prefix_length(family));
         let (shortest, longest) = bounds(family);
-        let refused = |message: String| Invalid::new("?prefix_length", Code::OutOfRange, &prefix_length.to_string(), message);
+        let refused =
+            |message: String| Invalid::new("?prefix_length", Code::OutOfRange, &prefix_length.to_string(), message);
         if !(shortest..=longest).contains(&prefix_length) {
             let message = format!("an {family} pool's prefix has {shortest} to {longest} bits");
             return Err(refused(message).into());
@@ -144,9 +146,7 @@ impl Wanted {
             }
         }
         match limit.unwrap_or(SUBNETS) {
-            limit @ 1..=SUBNETS_MAX => {
-                Ok(Self { prefix_length, limit: usize::try_from(limit).unwrap_or(usize::MAX) })
-            }
+            limit @ 1..=SUBNETS_MAX => Ok(Self { prefix_length, limit: usize::try_from(limit).unwrap_or(usize::MAX) }),
             limit => {
                 let message = format!("1 to {SUBNETS_MAX} are found at once");
                 Err(Invalid::new("?limit", Code::OutOfRange, &limit.to_string(), message).into())

@@ -73,6 +73,7 @@ pub mod shown;
 mod store_error;
 mod swarm;
 mod tokens;
+mod traffic;
 mod validate;
 
 pub use clock::now;

@@ -16,7 +16,9 @@ use netloom_model::net::Span;
 use netloom_model::order::EventOrder;
 use netloom_model::sandbox::SandboxState;
 use netloom_model::{NetworkId, NodeId, SandboxId};
-use netloom_store::{EventQuery, FreeSummary, PoolRow, SandboxRow, WriteTx, events, leases, networks, nodes, pools, sandboxes};
+use netloom_store::{
+    EventQuery, FreeSummary, PoolRow, SandboxRow, WriteTx, events, leases, networks, nodes, pools, sandboxes,
+};
 
 use crate::clock::now;
 use crate::command::{GetDrift, GetFacts, GetOverview};

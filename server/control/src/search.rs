@@ -93,7 +93,8 @@ async fn of_address(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, 
     let Some(address) = meaning.address.filter(|_| meaning.only.is_none()) else { return Ok(Vec::new()) };
     let pool = pools::containing(tx, address).await?;
     let lease = leases::by_address(tx, address).await?;
-    let place = |(pool, network): &(PoolRow, String)| format!("in pool `{}` ({}) of `{network}`", pool.key, pool.subnet);
+    let place =
+        |(pool, network): &(PoolRow, String)| format!("in pool `{}` ({}) of `{network}`", pool.key, pool.subnet);
     let about = match (&lease, &pool) {
         (Some(lease), _) => format!("{}, on `{}`", holder(lease), lease.network_name),
         (None, Some(pool)) => format!("free, {}", place(pool)),
@@ -283,7 +284,8 @@ mod tests {
 
     #[test]
     fn what_is_named_exactly_comes_first_and_nothing_twice() {
-        let found = group(HitKind::Network, vec![hit("web-2", false), hit("web", true), hit("web", false)]).expect("hits");
+        let found =
+            group(HitKind::Network, vec![hit("web-2", false), hit("web", true), hit("web", false)]).expect("hits");
         let names: Vec<(&str, bool)> = found.hits.iter().map(|hit| (hit.name.as_str(), hit.exact)).collect();
         assert_eq!(names, [("web", true), ("web-2", false)]);
         assert!(!found.more);

@@ -46,6 +46,7 @@ pub mod search;
 pub mod swarm;
 pub mod timestamp;
 pub mod token;
+pub mod traffic;
 
 pub use id::{EndpointId, JoinTokenId, LeaseId, NetworkId, NodeId, PlanId, SandboxId, StoreId, SwarmId, TokenId};
 pub use invalid::Invalid;

@@ -4,8 +4,8 @@
 use actix_web::HttpResponse;
 use netloom_control::Error;
 use netloom_control::command::{
-    GetDrift, ListAudit, ListEvents, ListFreeRanges, ListLeases, ListNetworks, ListNodes, ListPools, ListSandboxes, ListTokens, Page,
-    PageRequest,
+    GetDrift, ListAudit, ListEvents, ListFreeRanges, ListLeases, ListNetworks, ListNodes, ListPools, ListSandboxes,
+    ListTokens, Page, PageRequest,
 };
 
 use super::{activity, address, ipam, leases as lease_list, network as one_network, networks as network_list};

@@ -1,13 +1,13 @@
 //! `/ui/ipam`: the pools of all networks with their use, free subnets, and the leases whose holder is gone; and what is free in one pool.
 
 use actix_web::HttpResponse;
-use netloom_control::{Error, ErrorKind};
 use netloom_control::command::{FindFreeSubnets, ListFreeRanges, ListLeases, ListPools};
-use netloom_model::{Invalid, net};
+use netloom_control::{Error, ErrorKind};
 use netloom_model::invalid::Code;
 use netloom_model::ipam::FreeSubnet;
 use netloom_model::lease::LeaseState;
 use netloom_model::net::Family;
+use netloom_model::{Invalid, net};
 
 use super::leases::parse;
 use super::{part, text};

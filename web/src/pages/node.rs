@@ -77,8 +77,12 @@ async fn get(visit: &Visit) -> Result<Node, Error> {
 async fn show(visit: &Visit) -> Result<NodePage, Error> {
     let node = get(visit).await?;
     let own = swarm::own(visit).await?.map_or(node.id, |swarm| swarm.status.node);
-    let command =
-        ListEvents { object: Some(node.id.to_string()), limit: Some(EVENTS), order: EventOrder::Latest, ..ListEvents::default() };
+    let command = ListEvents {
+        object: Some(node.id.to_string()),
+        limit: Some(EVENTS),
+        order: EventOrder::Latest,
+        ..ListEvents::default()
+    };
     let events = visit.control.list_events(visit.authorize(command)?).await?.items;
     let existing = existing(visit, objects_of(&events)).await?;
     let may_change = visit.may(&UpdateNode { node: node.id.to_string(), patch: Value::Null });

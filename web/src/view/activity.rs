@@ -95,7 +95,8 @@ impl ActivityFilter {
                 format!("/api/v1/events{}", link::query(&[&pairs[..], &rest[..]].concat()))
             }
             Show::Audit => {
-                let pairs = [("actor", actor), ("object", object), ("action", &self.kind), ("decision", &self.decision)];
+                let pairs =
+                    [("actor", actor), ("object", object), ("action", &self.kind), ("decision", &self.decision)];
                 let rest = [("since", from.as_str()), ("until", &until), ("page_token", token)];
                 format!("/api/v1/audit{}", link::query(&[&pairs[..], &rest[..]].concat()))
             }
@@ -269,7 +270,8 @@ mod tests {
 
     #[test]
     fn former_addresses_lead_to_the_same_with_their_filters() {
-        let former = FormerQuery { object: "web".into(), kind: "network".into(), since: "17".into(), ..FormerQuery::default() };
+        let former =
+            FormerQuery { object: "web".into(), kind: "network".into(), since: "17".into(), ..FormerQuery::default() };
         assert_eq!(former.moved(Show::Events), "/ui/activity?show=events&object=web&kind=network");
         let former = FormerQuery {
             actor: "ci".into(),

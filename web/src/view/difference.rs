@@ -76,9 +76,8 @@ mod tests {
     fn told(before: Value, after: Value) -> Vec<String> {
         let difference = FieldDifference::new(before.as_object(), after.as_object());
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        let line = |field: &Field| {
-            format!("{} {}: {} -> {}", field.sign, field.path, text(&field.before), text(&field.after))
-        };
+        let line =
+            |field: &Field| format!("{} {}: {} -> {}", field.sign, field.path, text(&field.before), text(&field.after));
         difference.map(|one| one.fields.iter().map(line).collect()).unwrap_or_default()
     }
 
@@ -86,15 +85,15 @@ mod tests {
     fn each_field_is_told_by_its_path() {
         let before = serde_json::json!({"mtu": 1500, "labels": {"rack": "7", "row": "a"}, "same": [1]});
         let after = serde_json::json!({"mtu": 1400, "labels": {"rack": "7", "floor": "2"}, "same": [1]});
-        assert_eq!(
-            told(before, after),
-            ["+ labels.floor:  -> 2", "− labels.row: a -> ", "~ mtu: 1500 -> 1400"]
-        );
+        assert_eq!(told(before, after), ["+ labels.floor:  -> 2", "− labels.row: a -> ", "~ mtu: 1500 -> 1400"]);
     }
 
     #[test]
     fn what_was_made_has_only_new_fields_and_equal_ones_are_not_told() {
-        assert_eq!(told(Value::Null, serde_json::json!({"name": "a", "pools": {}})), ["+ name:  -> a", "+ pools:  -> {}"]);
+        assert_eq!(
+            told(Value::Null, serde_json::json!({"name": "a", "pools": {}})),
+            ["+ name:  -> a", "+ pools:  -> {}"]
+        );
         assert_eq!(told(serde_json::json!({"name": "a"}), Value::Null), ["− name: a -> "]);
         assert!(told(serde_json::json!({"a": 1}), serde_json::json!({"a": 1})).is_empty());
     }

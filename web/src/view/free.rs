@@ -174,7 +174,8 @@ mod tests {
             within: "10.200.0.0/13".into(),
             size: "254".into(),
         };
-        let found = FoundSubnets::new(&frame(), &[free("10.200.1.0/24", 4), free("10.200.2.0/24", 4)], "?prefix_length=24");
+        let found =
+            FoundSubnets::new(&frame(), &[free("10.200.1.0/24", 4), free("10.200.2.0/24", 4)], "?prefix_length=24");
         assert_eq!(found.rows.len(), 2);
         let create = found.create.expect("a command");
         assert!(create.contains(r#""v4":{"subnet":"10.200.1.0/24"}"#), "{create}");

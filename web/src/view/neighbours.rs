@@ -75,10 +75,8 @@ impl Neighbours {
     /// Of an address, with the leases nearest to it by address; nothing where nobody is near.
     pub fn new(address: IpAddr, leases: &[Lease]) -> Option<Self> {
         let here = to_number(address);
-        let numbered: Vec<(u128, &Lease)> = leases
-            .iter()
-            .filter_map(|lease| Some((to_number(lease.status.address.parse().ok()?), lease)))
-            .collect();
+        let numbered: Vec<(u128, &Lease)> =
+            leases.iter().filter_map(|lease| Some((to_number(lease.status.address.parse().ok()?), lease))).collect();
         let below: Vec<_> = numbered.iter().filter(|(number, _)| *number < here).collect();
         let below = below.iter().skip(below.len().saturating_sub(EACH)).map(|(number, lease)| (*number, Some(*lease)));
         let above = numbered.iter().filter(|(number, _)| *number > here).take(EACH);

@@ -103,9 +103,10 @@ impl GroupView {
 
 /// The page that the search leads to by itself: that of the one thing that is named exactly.
 pub fn only(report: &SearchReport) -> Option<String> {
-    let mut exact = report.groups.iter().flat_map(|group| {
-        group.hits.iter().filter(|hit| hit.exact).map(move |hit| href(group.kind, hit))
-    });
+    let mut exact = report
+        .groups
+        .iter()
+        .flat_map(|group| group.hits.iter().filter(|hit| hit.exact).map(move |hit| href(group.kind, hit)));
     let first = exact.next()?;
     exact.next().is_none().then_some(first)
 }
@@ -148,7 +149,8 @@ mod tests {
     #[test]
     fn the_one_thing_that_is_named_exactly_is_gone_to() {
         let (network, sandbox) = (HitKind::Network, HitKind::Sandbox);
-        let one = report(vec![(network, vec![hit("web", true), hit("web-2", false)]), (sandbox, vec![hit("web-1", false)])]);
+        let one =
+            report(vec![(network, vec![hit("web", true), hit("web-2", false)]), (sandbox, vec![hit("web-1", false)])]);
         assert_eq!(only(&one).as_deref(), Some("/ui/networks/web"));
         let two = report(vec![(network, vec![hit("web", true)]), (sandbox, vec![hit("web", true)])]);
         assert_eq!(only(&two), None);

@@ -6,7 +6,7 @@ use crate::fixture::{HOSTILE, PLAIN, every_page};
 use crate::html::{Piece, pieces};
 
 /// Elements without content.
-const VOID: [&str; 7] = ["meta", "link", "input", "br", "rect", "circle", "path"];
+const VOID: [&str; 8] = ["meta", "link", "input", "br", "rect", "circle", "path", "polyline"];
 
 /// Every address that a page may lead to.
 const ROUTES: [&str; 56] = [

@@ -82,6 +82,9 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
         ("sandbox_resolv_conf_get", _) => json!("nameserver 127.0.0.11\noptions ndots:0\n"),
         ("network_list", _) => json!({"items": [network(), objects::bridge_network()], "seq": 43}),
         ("sandbox_list", _) => page(sandbox()),
+        ("sandbox_traffic_list", _) => json!({"items": [{"interface": "eth0", "samples": [
+            {"time": "2026-01-31T12:00:00.000Z", "rx_packets": 210, "rx_bytes": 98123, "tx_packets": 199, "tx_bytes": 45120},
+        ]}]}),
         ("lease_list", _) => page(lease()),
         ("network_lease_list", _) => page(reservation()),
         ("event_list", "application/json") => page(event()),

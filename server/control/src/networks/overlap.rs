@@ -84,11 +84,7 @@ pub(crate) async fn check(
 ///
 /// # Errors
 /// An unreadable store.
-pub(crate) async fn taken_for_automatic(
-    tx: &mut ReadTx<'_>,
-    facts: &Facts,
-    peers: bool,
-) -> Result<Vec<Span>, Error> {
+pub(crate) async fn taken_for_automatic(tx: &mut ReadTx<'_>, facts: &Facts, peers: bool) -> Result<Vec<Span>, Error> {
     // A parent's on-link routes count here: what nobody asked for shall not sit on top of anything.
     let mut taken = taken(tx, facts, None).await?;
     taken.extend(facts.nameservers.iter().copied().map(spans::single));

@@ -90,11 +90,9 @@ mod tests {
             assert_eq!(Meaning::of(text).address.map(|a| a.to_string()).as_deref(), Some(wanted), "{text}");
             assert_eq!(Meaning::of(text).text, None, "{text}");
         }
-        for (text, wanted) in [
-            ("192.168.122.7/24", "192.168.122.0/24"),
-            ("10.0.0.0/8", "10.0.0.0/8"),
-            ("FD00::1/64", "fd00::/64"),
-        ] {
+        for (text, wanted) in
+            [("192.168.122.7/24", "192.168.122.0/24"), ("10.0.0.0/8", "10.0.0.0/8"), ("FD00::1/64", "fd00::/64")]
+        {
             assert_eq!(Meaning::of(text).subnet.map(|s| s.to_string()).as_deref(), Some(wanted), "{text}");
         }
     }

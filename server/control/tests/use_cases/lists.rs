@@ -136,7 +136,8 @@ async fn old_events_and_holdings_go_however_many_there_are() {
     // More than one transaction removes.
     let fill = kit.store.write(|tx| {
         Box::pin(async move {
-            let first = netloom_store::events::list(tx, &EventQuery { limit: 1, ..EventQuery::default() }).await?.remove(0);
+            let first =
+                netloom_store::events::list(tx, &EventQuery { limit: 1, ..EventQuery::default() }).await?.remove(0);
             for _ in 0..21_000 {
                 let event = netloom_store::NewEvent {
                     kind: first.kind.clone(),
@@ -261,6 +262,9 @@ async fn the_latest_events_of_a_kind_come_latest_first() {
     assert_eq!(page.seq, kit.seq().await);
     let next = kit.control.list_events(kit.may(ListEvents { before: page.next_page_token, ..command })).await;
     let next = next.expect("the page after it");
-    assert_eq!(next.items.iter().map(|event| event.data["found"].as_str()).collect::<Vec<_>>(), ["link eth0 was missing"]);
+    assert_eq!(
+        next.items.iter().map(|event| event.data["found"].as_str()).collect::<Vec<_>>(),
+        ["link eth0 was missing"]
+    );
     assert_eq!(next.next_page_token, None);
 }

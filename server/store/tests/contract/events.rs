@@ -25,7 +25,8 @@ async fn events_are_numbered_from_one_and_selected() {
         write!(store, (event), tx => events::append(tx, &event).await).unwrap();
     }
     let all = EventQuery { limit: 9, ..EventQuery::default() };
-    let kinds = |kinds: &[&str]| EventQuery { kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(), ..all.clone() };
+    let kinds =
+        |kinds: &[&str]| EventQuery { kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(), ..all.clone() };
     let object = |object: &str| EventQuery { object: Some(object.to_owned()), ..all.clone() };
     let latest = |query: EventQuery| EventQuery { order: EventOrder::Latest, ..query };
     assert_eq!(found(&store, all.clone()).await.len(), 4);
@@ -125,7 +126,9 @@ async fn numbers_have_no_gap_after_jobs_that_fail() {
     }
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=125).collect::<Vec<_>>(), "each answered number is there once, and none is missing");
-    let stored = read!(store, (), tx => events::list(tx, &EventQuery { after: 0, limit: 1_000, ..EventQuery::default() }).await).unwrap();
+    let stored =
+        read!(store, (), tx => events::list(tx, &EventQuery { after: 0, limit: 1_000, ..EventQuery::default() }).await)
+            .unwrap();
     assert_eq!(stored.iter().map(|event| event.seq).collect::<Vec<_>>(), numbers);
     assert_eq!(*watch.borrow(), 125);
 }
