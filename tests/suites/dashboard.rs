@@ -9,6 +9,8 @@ mod kit;
 mod layout;
 #[path = "dashboard/swarm.rs"]
 mod swarm;
+#[path = "dashboard/tables.rs"]
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -7,10 +7,9 @@ use netloom_ipam::request;
 use netloom_model::facts::Facts;
 use netloom_model::invalid::{Code, Invalid};
 use netloom_model::lease::{AddressReport, AddressState, Holding};
-use netloom_model::net::{Span, from_number, to_number};
-use netloom_model::order::LeaseOrder;
+use netloom_model::net::Span;
 use netloom_model::{NodeId, Timestamp};
-use netloom_store::{LeaseQuery, LeaseRow, PoolRow, ReadTx, leases, networks, pools};
+use netloom_store::{LeaseRow, PoolRow, ReadTx, leases, networks, pools};
 
 use crate::clock::now;
 use crate::command::GetAddress;
@@ -72,7 +71,7 @@ async fn read(tx: &mut ReadTx<'_>, address: IpAddr, at: Option<Timestamp>) -> Re
         None => None,
     };
     let neighbours = match &pool {
-        Some((row, _)) => neighbours(tx, address, Span::of(row.subnet)).await?,
+        Some((row, _)) => leases::nearest(tx, address, Span::of(row.subnet), NEIGHBOURS).await?,
         None => Vec::new(),
     };
     let of_manager = network.as_ref().is_some_and(|network| network.is_replica(tx.node()));
@@ -84,24 +83,6 @@ async fn read(tx: &mut ReadTx<'_>, address: IpAddr, at: Option<Timestamp>) -> Re
     history.retain(|holding| holding.from <= at);
     let held_at = leases::held_at(tx, address, at).await?;
     Ok(Known { lease: None, pool, of_manager, held_at, neighbours, history })
-}
-
-/// The leases nearest to an address in a pool, by address.
-async fn neighbours(tx: &mut ReadTx<'_>, address: IpAddr, pool: Span) -> Result<Vec<LeaseRow>, Error> {
-    let number = to_number(address);
-    let (mut rows, mut above) = (Vec::new(), Vec::new());
-    if number > to_number(pool.low) {
-        let within = Some(Span { low: pool.low, high: from_number(number - 1) });
-        let order = LeaseOrder::AddressBackwards;
-        rows = leases::list(tx, &LeaseQuery { within, order, limit: NEIGHBOURS, ..LeaseQuery::default() }).await?;
-        rows.reverse();
-    }
-    if number < to_number(pool.high) {
-        let within = Some(Span { low: from_number(number + 1), high: pool.high });
-        above = leases::list(tx, &LeaseQuery { within, limit: NEIGHBOURS, ..LeaseQuery::default() }).await?;
-    }
-    rows.append(&mut above);
-    Ok(rows)
 }
 
 /// What an address is of the host's, if no pool contains it.

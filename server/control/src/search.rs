@@ -231,7 +231,8 @@ async fn of_sandboxes(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>
 }
 
 async fn of_nodes(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
-    if !meaning.wants(HitKind::Node) {
+    let asked = meaning.label.is_some() || meaning.text.is_some() || meaning.id.is_some() || meaning.address.is_some();
+    if !asked || !meaning.wants(HitKind::Node) {
         return Ok(Vec::new());
     }
     let labels = meaning.label.iter().cloned().collect();

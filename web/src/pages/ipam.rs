@@ -39,12 +39,14 @@ pub async fn free(visit: Visit) -> HttpResponse {
 async fn show_free(visit: &Visit) -> Result<FreePage, Error> {
     let filter: FreeFilter = visit.query()?;
     let command = ListFreeRanges { page: part(&filter.page_token), ..free_ranges(visit)? };
-    let (network, key) = (command.network.clone(), command.pool.clone());
-    let free = visit.control.list_free_ranges(visit.authorize(command)?).await?;
-    let pools = ListPools { network: Some(network), ..ListPools::default() };
+    let pools = ListPools { network: Some(command.network.clone()), ..ListPools::default() };
     let pools = visit.control.list_pools(visit.authorize(pools)?).await?;
-    let pool = pools.items.into_iter().find(|pool| key.as_ref() == Some(&pool.pool));
-    let pool = pool.ok_or_else(|| Error::new(ErrorKind::NotFound, "resource-not-found", "the pool is gone"))?;
+    let pool = pools.items.into_iter().find(|pool| command.pool.as_ref() == Some(&pool.pool)).ok_or_else(|| {
+        let (network, pool) = (&command.network, visit.segment("pool"));
+        Error::new(ErrorKind::NotFound, "resource-not-found", format!("network `{network}` has no pool `{pool}`"))
+            .hint("the page of the network shows which pools it has")
+    })?;
+    let free = visit.control.list_free_ranges(visit.authorize(command)?).await?;
     let title = format!("Free in {}", pool.subnet);
     Ok(FreePage::new(visit.frame(title, Section::Ipam), filter, &pool, &free))
 }

@@ -10,6 +10,7 @@ mod bridges;
 mod capacity;
 mod conditions;
 mod conflicts;
+mod finding;
 mod idempotency;
 mod ipam;
 mod kit;
