@@ -1,9 +1,21 @@
 // Makes a piece of the page equal to a newer one, in place: what is the same stays untouched, so that focus, selection, scroll positions and
-// opened details stay where they are. Children are matched by `id`, else by `data-key`, else by their place among those without.
+// opened details stay where they are. Children are matched by `id`, else by `data-key`, rows else by where they lead, all others by their place.
 
 const MARK = 1500;
 
-const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset.key || null : null);
+// What a child is known by: told apart from its like by how many of them came before it.
+function keys(children) {
+  const seen = new Map();
+  return children.map((node) => {
+    if (node.nodeType !== Node.ELEMENT_NODE) return null;
+    const row = node.localName === "tr" || node.localName === "li";
+    const key = node.id || node.dataset.key || (row && node.querySelector("a[href]")?.getAttribute("href"));
+    if (!key) return null;
+    const count = (seen.get(key) ?? 0) + 1;
+    seen.set(key, count);
+    return `${key} ${count}`;
+  });
+}
 const isOurs = (node) => node.nodeType === Node.ELEMENT_NODE && node.hasAttribute("data-added");
 const fits = (one, other) => one.nodeType === other.nodeType && one.nodeName === other.nodeName;
 
@@ -33,7 +45,7 @@ function patchAttributes(old, now) {
 
 function mark(element) {
   if (!element || element.closest("time")) return;
-  const row = element.closest("[data-key]");
+  const row = element.closest("tr, [data-key], li, dd");
   if (!row || row.hasAttribute("data-changed")) return;
   row.setAttribute("data-changed", "");
   setTimeout(() => row.removeAttribute("data-changed"), MARK);
@@ -58,18 +70,19 @@ function patchNode(old, now) {
 export function patchChildren(old, now) {
   const keyed = new Map();
   const plain = [];
-  for (const child of [...old.childNodes]) {
-    if (isOurs(child)) continue;
-    const key = keyOf(child);
-    if (key) keyed.set(key, child);
-    else plain.push(child);
-  }
+  const present = [...old.childNodes].filter((child) => !isOurs(child));
+  const wantedAll = [...now.childNodes];
+  const names = keys(wantedAll);
+  keys(present).forEach((key, at) => {
+    if (key) keyed.set(key, present[at]);
+    else plain.push(present[at]);
+  });
   let place = old.firstChild;
   const skipOurs = () => {
     while (place && isOurs(place)) place = place.nextSibling;
   };
-  for (const wanted of [...now.childNodes]) {
-    const key = keyOf(wanted);
+  for (const [at, wanted] of wantedAll.entries()) {
+    const key = names[at];
     let match = null;
     if (key) {
       match = keyed.get(key) ?? null;
