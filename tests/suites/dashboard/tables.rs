@@ -223,3 +223,21 @@ fn their_pages_are_whole_in_both_themes_on_a_telephone_and_on_a_desk() {
         assert!(cut.is_empty(), "{}", cut.join("\n"));
     });
 }
+
+#[test]
+fn their_pages_keep_nobody_out() {
+    let host = furnished();
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        let mut found = Vec::new();
+        for (width, dark) in [(360, false), (1280, true)] {
+            page.dress(width, 900, dark).await;
+            for (name, path, _) in PAGES {
+                page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.unwrap();
+                found.extend(page.barriers().await.iter().map(|one| format!("{name} at {width}: {one}")));
+            }
+        }
+        assert!(found.is_empty(), "{}", found.join("\n"));
+    });
+}
