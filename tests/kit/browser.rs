@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::host::Host;
+use crate::tools::tool;
 
 /// Where chromedriver listens, inside the host's network namespace.
 const DRIVER: &str = "http://127.0.0.1:9515";
@@ -60,6 +61,22 @@ impl Page {
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
         let theme = json!({"name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" }});
         self.devtools("Emulation.setEmulatedMedia", json!({"features": [theme]})).await;
+    }
+
+    /// What axe-core finds that keeps somebody out, by the rules of WCAG 2.2 A and AA: each with its rule, where it is, and why.
+    ///
+    /// # Panics
+    /// When it can't be asked.
+    pub async fn barriers(&self) -> Vec<String> {
+        const ASK: &str = "const done = arguments[arguments.length - 1];
+            axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}).then(
+                (found) => done(found.violations.flatMap((rule) => rule.nodes.map(
+                    (node) => `${rule.id}: ${node.target.join(' ')}: ${node.failureSummary}`))),
+                (cause) => done([`axe: ${cause}`]));";
+        let axe = std::fs::read_to_string(tool("axe/node_modules/axe-core/axe.min.js")).expect("axe is text");
+        self.window.execute(&axe, Vec::new()).await.expect("axe is loaded");
+        let found = self.window.execute_async(ASK, Vec::new()).await.expect("axe answers");
+        serde_json::from_value(found).expect("a list of texts")
     }
 
     async fn devtools(&self, command: &str, parameters: Value) {

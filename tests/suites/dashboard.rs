@@ -1,16 +1,24 @@
 //! The dashboard in a real browser: login by link, every page, nothing broken on it, readable without scripts.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "dashboard/accessible.rs"]
+mod accessible;
 /// Two hosts as a swarm, as its own suite has them; more than is needed here.
 #[allow(dead_code)]
 #[path = "swarm/kit.rs"]
 mod kit;
 #[path = "dashboard/layout.rs"]
 mod layout;
+#[path = "dashboard/live.rs"]
+mod live;
 #[path = "dashboard/networks.rs"]
 mod networks;
+#[path = "dashboard/problems.rs"]
+mod problems;
 #[path = "dashboard/swarm.rs"]
 mod swarm;
+#[path = "dashboard/tables.rs"]
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +32,11 @@ fn screenshots() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screenshots");
     std::fs::create_dir_all(&path).expect("target is writable");
     path
+}
+
+/// Asks the API while the browser runs: its client blocks.
+fn aside<T: Send>(call: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(call).join().expect("the call ends"))
 }
 
 async fn picture(page: &Page, name: &str) {

@@ -11,13 +11,17 @@
 //! | `visit` | who looks, with which request; how an answer leaves |
 //! | `form` | who sends a form, and how it is read: bounded, and from our own pages only |
 //! | `session` | the cookie, where to go after login, the check of where a form came from |
+//! | `csv` | a table as a file: how it is written, and streamed |
+//! | `appearance` | the theme that somebody chose, and its cookie |
 //! | `assets` | the embedded stylesheet, script and pictures |
 //! | `error` | a failure as a page |
 
 pub mod pages;
 pub mod view;
 
+mod appearance;
 mod assets;
+mod csv;
 mod error;
 mod form;
 mod routes;
@@ -39,6 +43,8 @@ pub struct Dashboard {
     pub run_dir: PathBuf,
     /// The data directory, where the administrator's token is.
     pub data_dir: PathBuf,
+    /// The API's OpenAPI 3.1 document, as text: its reference is drawn from it.
+    pub openapi: &'static str,
     /// Whether the browser reaches us by TLS: the session cookie is then marked `Secure`.
     pub tls: bool,
 }

@@ -6,7 +6,7 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, HttpResponse, Resource, Responder, guard};
 
-use crate::{Dashboard, assets, form, pages};
+use crate::{Dashboard, appearance, assets, form, pages};
 
 #[cfg(test)]
 mod tests;
@@ -30,31 +30,50 @@ fn routes(config: &mut ServiceConfig) {
             .wrap(headers())
             .service(page("", pages::overview::page))
             .service(page("/", home))
+            .service(page("/networks.csv", pages::csv::networks))
             .service(page("/networks", pages::networks::page))
             .service(page("/networks/{network}", pages::network::summary))
             .service(page("/networks/{network}/map", pages::network_map::page))
+            .service(page("/networks/{network}/leases.csv", pages::csv::network_leases))
             .service(page("/networks/{network}/leases", pages::network::leases))
+            .service(page("/networks/{network}/endpoints.csv", pages::csv::network_endpoints))
             .service(page("/networks/{network}/endpoints", pages::network::endpoints))
             .service(page("/networks/{network}/health", pages::network::health))
             .service(page("/networks/{network}/config", pages::network::config))
+            .service(page("/networks/{network}/history.csv", pages::csv::network_history))
             .service(page("/networks/{network}/history", pages::network::history))
             .service(page("/networks/{network}/json", pages::network::json))
+            .service(page("/sandboxes.csv", pages::csv::sandboxes))
             .service(page("/sandboxes", pages::sandboxes::page))
             .service(page("/sandboxes/{sandbox}", pages::sandbox::summary))
             .service(page("/sandboxes/{sandbox}/json", pages::sandbox::json))
+            .service(page("/ipam.csv", pages::csv::pools))
             .service(page("/ipam", pages::ipam::page))
+            .service(page("/ipam/{network}/{pool}.csv", pages::csv::free_ranges))
+            .service(page("/ipam/{network}/{pool}", pages::ipam::free))
+            .service(page("/leases.csv", pages::csv::leases))
             .service(page("/leases", pages::leases::page))
+            .service(page("/addresses/{address}.csv", pages::csv::holdings))
             .service(page("/addresses/{address}", pages::address::page))
+            .service(page("/topology.csv", pages::csv::topology))
             .service(page("/topology", pages::topology::page))
+            .service(page("/drift.csv", pages::csv::drift))
             .service(page("/drift", pages::drift::page))
-            .service(page("/events", pages::events::page))
-            .service(page("/audit", pages::audit::page))
+            .service(page("/activity.csv", pages::csv::of_activity))
+            .service(page("/activity", pages::activity::page))
+            .service(page("/events", pages::activity::former_events))
+            .service(page("/audit", pages::activity::former_audit))
+            .service(page("/tokens.csv", pages::csv::tokens))
             .service(page("/tokens", pages::tokens::page))
             .service(page("/search", pages::search::page))
+            .service(page("/api", pages::reference::index))
+            .service(page("/api/{operation}", pages::reference::operation))
+            .service(page("/api/schemas/{schema}", pages::reference::schema))
             .service(page("/swarm", pages::swarm::page))
             .service(changed("/swarm/join", pages::join::page, pages::join::create))
             .service(changed("/swarm/join/{token}/rotate", pages::join::ask_rotate, pages::join::rotate))
             .service(changed("/swarm/join/{token}/revoke", pages::join::ask_revoke, pages::join::revoke))
+            .service(page("/nodes.csv", pages::csv::nodes))
             .service(page("/nodes", pages::nodes::page))
             .service(changed("/nodes/{node}", pages::node::page, pages::node::change))
             .service(changed("/nodes/{node}/remove", pages::node::ask_remove, pages::node::remove))
@@ -68,6 +87,12 @@ fn routes(config: &mut ServiceConfig) {
             .service(
                 web::resource("/logout")
                     .route(web::post().to(pages::login::logout))
+                    .default_service(web::to(pages::missing::method)),
+            )
+            .service(
+                web::resource("/theme")
+                    .app_data(form::config(form::LOGIN_MAX))
+                    .route(web::post().to(appearance::choose))
                     .default_service(web::to(pages::missing::method)),
             )
             .service(page("/static/{file:.*}", assets::serve))

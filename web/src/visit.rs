@@ -17,13 +17,15 @@ use crate::view::failure::FailurePage;
 use crate::view::frame::{Frame, Section, Viewer};
 use crate::view::link::encode_query;
 use crate::view::refusal::Refusal;
-use crate::{Dashboard, error, session};
+use crate::{Dashboard, appearance, error, session};
 
 /// A request by somebody who is known.
 pub struct Visit {
     request: HttpRequest,
     context: Context,
     by_session: bool,
+    /// Where events were when the visit began.
+    since: String,
     pub(crate) control: Control,
 }
 
@@ -51,6 +53,11 @@ impl Visit {
         })
     }
 
+    /// Whether it is a page that asks for itself again, to show what has changed: it wants no other page.
+    pub(crate) fn is_renewal(&self) -> bool {
+        self.request.headers().contains_key("x-netloom-live")
+    }
+
     /// A segment of the path, decoded.
     pub(crate) fn segment(&self, name: &str) -> String {
         self.request.match_info().query(name).to_owned()
@@ -59,6 +66,7 @@ impl Visit {
     /// What surrounds the page.
     pub(crate) fn frame(&self, title: impl Into<String>, section: Section) -> Frame {
         let mut frame = outer_frame(&self.request, title, section, &self.context.request_id);
+        frame.since.clone_from(&self.since);
         frame.viewer = Some(Viewer {
             name: self.context.principal.name.clone(),
             role: self.context.principal.role.as_str(),
@@ -155,7 +163,7 @@ impl FromRequest for Visit {
                 (None, None) => Err(None),
             };
             match known {
-                Ok(context) => Ok(Self { request, context, by_session, control }),
+                Ok(context) => Ok(Self { request, context, by_session, since: control.cursor(), control }),
                 Err(failure) => Err(turned(failure)),
             }
         }
@@ -198,7 +206,11 @@ pub(crate) fn outer_frame(
     let host = Some(info.host()).filter(|host| !host.is_empty() && host.bytes().all(plain));
     let base =
         format!("{}://{}", if info.scheme() == "https" { "https" } else { "http" }, host.unwrap_or("127.0.0.1:8080"));
-    let frame = Frame::new(title, section, base, now(), request_id);
+    let mut frame = Frame::new(title, section, base, now(), request_id);
+    frame.theme = appearance::chosen(request);
+    if let Some(here) = request.uri().path_and_query() {
+        here.as_str().clone_into(&mut frame.here);
+    }
     match request.app_data::<web::Data<Dashboard>>() {
         Some(dashboard) => frame.kept_in(&dashboard.run_dir, &dashboard.data_dir),
         None => frame,
@@ -224,6 +236,11 @@ fn to_login(request: &HttpRequest) -> HttpResponse {
     let here = request.uri().path_and_query().map_or("/ui", |here| here.as_str());
     let login = if here == "/ui" { "/ui/login".to_owned() } else { format!("/ui/login?next={}", encode_query(here)) };
     HttpResponse::SeeOther().insert_header((header::LOCATION, login)).finish()
+}
+
+/// To where a page is now, for good.
+pub(crate) fn moved(path: &str) -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, path)).finish()
 }
 
 /// To another page.

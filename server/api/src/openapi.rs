@@ -118,7 +118,7 @@ fn pretty(document: Value) -> String {
 }
 
 /// The document as checked in.
-pub(crate) const CHECKED_IN: &str = include_str!("../../../openapi/netloom-v1.json");
+pub const CHECKED_IN: &str = include_str!("../../../openapi/netloom-v1.json");
 /// The OpenAPI 3.0.3 document as checked in.
 pub(crate) const CHECKED_IN_3_0: &str = include_str!("../../../openapi/netloom-v1-3.0.json");
 

@@ -20,6 +20,7 @@ mod plans;
 mod probes;
 mod prune;
 mod sandboxes;
+mod search;
 mod swarm;
 mod tokens;
 mod topology;
@@ -82,6 +83,7 @@ pub(crate) fn routes<R: Register>(config: &mut R) {
         .service(history::sandbox_history_list)
         .service(history::lease_history_list)
         .service(history::node_history_list)
+        .service(sandboxes::sandbox_traffic_list)
         .service(sandboxes::sandbox_put)
         .service(sandboxes::sandbox_patch)
         .service(sandboxes::sandbox_delete)
@@ -90,6 +92,9 @@ pub(crate) fn routes<R: Register>(config: &mut R) {
         .service(addresses::address_get)
         .service(ipam::ipam_list)
         .service(ipam::reclaim_create)
+        .service(ipam::free_subnet_list)
+        .service(ipam::free_range_list)
+        .service(search::search_get)
         .service(prune::prune_create)
         .service(plans::plan_list)
         .service(plans::plan_get)

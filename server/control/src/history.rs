@@ -8,8 +8,9 @@ use netloom_model::audit::AuditEntry;
 use netloom_model::event::{Event, ObjectKind};
 use netloom_model::history::HistoryEntry;
 use netloom_model::id::looks_like_id;
+use netloom_model::order::EventOrder;
 use netloom_model::{LeaseId, Timestamp};
-use netloom_store::{Place, ReadTx, audit, events, leases};
+use netloom_store::{EventQuery, Place, ReadTx, audit, events, leases};
 
 use crate::command::{ListAudit, ListHistory, Page};
 use crate::control::Control;
@@ -31,7 +32,14 @@ impl Control {
             Box::pin(async move {
                 let id = id_of(tx, c.kind, &c.object).await?;
                 let from = part.after.as_ref().and_then(Place::history).unwrap_or((u64::MAX, u64::MAX));
-                let events = events::of_object(tx, &id, from.0, part.read()).await?;
+                let query = EventQuery {
+                    object: Some(id.clone()),
+                    before: Some(from.0),
+                    order: EventOrder::Latest,
+                    limit: part.read(),
+                    ..EventQuery::default()
+                };
+                let events = events::list(tx, &query).await?;
                 let entries = match audited {
                     true => audit::of_object(tx, c.kind, &id, from.1, part.read()).await?,
                     false => Vec::new(),

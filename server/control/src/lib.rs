@@ -68,6 +68,7 @@ mod reclaim;
 mod reports;
 mod run;
 mod sandboxes;
+mod search;
 mod segment;
 mod settle;
 pub mod shown;
@@ -75,6 +76,7 @@ mod store_error;
 mod swarm;
 mod tokens;
 mod topology;
+mod traffic;
 mod validate;
 
 pub use clock::now;

@@ -13,9 +13,12 @@ use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::facts::Facts;
 use netloom_model::lease::{LeaseKind, LeaseState};
 use netloom_model::net::Span;
+use netloom_model::order::EventOrder;
 use netloom_model::sandbox::SandboxState;
 use netloom_model::{NetworkId, NodeId, SandboxId};
-use netloom_store::{FreeSummary, PoolRow, SandboxRow, WriteTx, events, leases, networks, nodes, pools, sandboxes};
+use netloom_store::{
+    EventQuery, FreeSummary, LeaseRow, PoolRow, SandboxRow, WriteTx, events, leases, networks, nodes, pools, sandboxes,
+};
 
 use crate::clock::now;
 use crate::command::{GetDrift, GetFacts, GetOverview};
@@ -23,7 +26,7 @@ use crate::commit::Job;
 use crate::conditions;
 use crate::control::{Control, Metrics, Overview};
 use crate::error::Error;
-use crate::journal::{Actor, network_ref, sandbox_ref};
+use crate::journal::{Actor, lease_ref, network_ref, sandbox_ref};
 use crate::networks::view::{self, NetworkParts, more_room, pool_capacity, scarce};
 use crate::principal::Authorized;
 use crate::sandboxes::view::state as sandbox_state;
@@ -31,6 +34,8 @@ use crate::settle::answered;
 
 /// Most lines of what needs attention.
 const ATTENTION: usize = 20;
+/// How many quarantined addresses are told of.
+const QUARANTINED: u32 = 10;
 /// How many others are named of whom the same is to be said.
 const NAMED: usize = 5;
 /// How old what is told of drift on the front page may be.
@@ -60,10 +65,11 @@ impl Control {
         let read = self.inner.store.read(|tx| {
             Box::pin(async move {
                 let rows = networks::all(tx).await?;
-                Ok::<_, Error>((view::parts(tx, rows).await?, sandboxes::all(tx).await?))
+                let quarantined = leases::in_state(tx, LeaseState::Quarantined, QUARANTINED).await?;
+                Ok::<_, Error>((view::parts(tx, rows).await?, sandboxes::all(tx).await?, quarantined))
             })
         });
-        let (parts, sandbox_rows): (Vec<NetworkParts>, Vec<SandboxRow>) = read.await?;
+        let (parts, sandbox_rows, quarantined): (Vec<NetworkParts>, Vec<SandboxRow>, Vec<LeaseRow>) = read.await?;
         let keys = parts.iter().filter(|part| !part.row.predefined).map(|part| Key::Network(part.row.id));
         let keys = keys.chain(sandbox_rows.iter().map(|row| Key::Sandbox(row.id))).collect();
         let live = self.inner.live(keys, false).await;
@@ -89,6 +95,7 @@ impl Control {
             }
         }
         ranked.extend(self.swarm_attention().await?.into_iter().map(|(object, sentence)| (1, object, sentence)));
+        ranked.extend(quarantined.iter().map(|row| (1, lease_ref(row), quarantine(row))));
         ranked.extend(full_pools(&parts).into_iter().map(|(object, sentence)| (2, object, sentence)));
         ranked.sort_by_key(|(rank, ..)| *rank);
         let mut told = once(ranked.into_iter().map(|(_, object, sentence)| (object, sentence)));
@@ -249,6 +256,15 @@ impl Job for TryWrite {
     }
 }
 
+/// Why an address is given to nobody, and how it comes back.
+fn quarantine(row: &LeaseRow) -> String {
+    let whose = row.mac.map_or_else(|| "a stranger".to_owned(), |mac| format!("a stranger with MAC `{mac}`"));
+    format!(
+        "{whose} answers for this address of network `{}`: it is given to nobody until that ends or the lease is released",
+        row.network_name
+    )
+}
+
 async fn read_overview(tx: &mut netloom_store::ReadTx<'_>) -> Result<Overview, Error> {
     let fullest = pools::fullest(tx, TOP).await?;
     let ids: Vec<i64> = fullest.iter().map(|used| used.pool.id).collect();
@@ -262,6 +278,7 @@ async fn read_overview(tx: &mut netloom_store::ReadTx<'_>) -> Result<Overview, E
         (network, used.pool.key, used.pool.subnet.to_string(), capacity)
     });
     let pools = pools.collect();
+    let latest = EventQuery { order: EventOrder::Latest, limit: TOP, ..EventQuery::default() };
     Ok(Overview {
         hostname: String::new(),
         node: netloom_model::NodeId::from_random([0; 16]),
@@ -270,7 +287,7 @@ async fn read_overview(tx: &mut netloom_store::ReadTx<'_>) -> Result<Overview, E
         leases: by_state(&leases::count_by_kind_state(tx).await?),
         attention: Vec::new(),
         pools,
-        events: events::latest(tx, &[], None, TOP).await?,
+        events: events::list(tx, &latest).await?,
     })
 }
 

@@ -138,7 +138,8 @@ fn servers(
     let data_dir = std::path::absolute(&directories.data_dir).context("cannot read where the data directory is")?;
     let application = move || {
         let (run_dir, data_dir) = (run_dir.clone(), data_dir.clone());
-        let dashboard = Dashboard { control: state.control.clone(), run_dir, data_dir, tls: false };
+        let (control, openapi) = (state.control.clone(), netloom_api::openapi::CHECKED_IN);
+        let dashboard = Dashboard { control, run_dir, data_dir, openapi, tls: false };
         App::new()
             .configure(|config| netloom_api::configure(config, &state))
             .configure(netloom_web::configure(dashboard))

@@ -45,10 +45,12 @@ pub mod probe;
 pub mod replica;
 pub mod report;
 pub mod sandbox;
+pub mod search;
 pub mod swarm;
 pub mod timestamp;
 pub mod token;
 pub mod topology;
+pub mod traffic;
 
 pub use id::{EndpointId, JoinTokenId, LeaseId, NetworkId, NodeId, PlanId, SandboxId, StoreId, SwarmId, TokenId};
 pub use invalid::Invalid;

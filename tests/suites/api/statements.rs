@@ -38,12 +38,14 @@ fn paths(client: &Client) -> Vec<String> {
             "/api/v1/networks/{id}"
             | "/api/v1/networks/{id}/leases"
             | "/api/v1/networks/{id}/map"
+            | "/api/v1/networks/{id}/free-ranges"
             | "/api/v1/networks/{id}/history" => path.replace("{id}", "n0"),
             "/api/v1/networks/{id}/health" => path.replace("{id}", "ingress"),
             "/api/v1/networks/{id}/leases/{key}" => path.replace("{id}", "n0").replace("{key}", "kept"),
-            "/api/v1/sandboxes/{id}" | "/api/v1/sandboxes/{id}/resolv.conf" | "/api/v1/sandboxes/{id}/history" => {
-                path.replace("{id}", "s0")
-            }
+            "/api/v1/sandboxes/{id}"
+            | "/api/v1/sandboxes/{id}/resolv.conf"
+            | "/api/v1/sandboxes/{id}/traffic"
+            | "/api/v1/sandboxes/{id}/history" => path.replace("{id}", "s0"),
             "/api/v1/leases/{id}" | "/api/v1/leases/{id}/history" => path.replace("{id}", lease),
             "/api/v1/plans/{id}" => path.replace("{id}", plan),
             "/api/v1/tokens/{id}" => path.replace("{id}", "admin"),

@@ -28,10 +28,10 @@ pub(crate) const CUT_OFF: &str = r#"
     return found;"#;
 
 /// A name as orchestrators make them, as long as one may be.
-const LONG: &str = "shop-production-europe-frontend-7f9c6d5b8-x2x9z-replica-000001";
+pub(crate) const LONG: &str = "shop-production-europe-frontend-7f9c6d5b8-x2x9z-replica-000001";
 
 /// A host with everything on it that takes room: both families, aliases, ports in rows, long names, an orphan, a full pool, a condition.
-fn crowded() -> Host {
+pub(crate) fn crowded() -> Host {
     let host = host!();
     host.net.run("ip addr add 192.168.122.185/24 dev parent0");
     host.net.run("ip addr add 203.0.113.7/24 dev parent0");
@@ -78,13 +78,20 @@ fn orphan(host: &Host) {
     });
 }
 
-const PAGES: &[(&str, &str)] = &[
+pub(crate) const PAGES: &[(&str, &str)] = &[
     ("overview", "/ui"),
     ("networks", "/ui/networks"),
     ("network", "/ui/networks/web"),
     ("network-leases", "/ui/networks/lan/leases"),
     ("network-endpoints", "/ui/networks/web/endpoints"),
     ("network-json", "/ui/networks/web/json"),
+    ("network-map", "/ui/networks/web/map"),
+    ("network-map-wide", "/ui/networks/lan/map?pool=v6"),
+    ("network-config", "/ui/networks/lan/config"),
+    ("network-history", "/ui/networks/lan/history"),
+    ("topology", "/ui/topology"),
+    ("topology-graph", "/ui/topology?as=graph&of=network:lan"),
+    ("topology-table", "/ui/topology?as=table"),
     ("network-unused", "/ui/networks/bridge"),
     ("sandboxes", "/ui/sandboxes"),
     ("sandbox", "/ui/sandboxes/LONG"),
@@ -106,6 +113,9 @@ const PAGES: &[(&str, &str)] = &[
     ("drift", "/ui/drift"),
     ("events", "/ui/events"),
     ("events-none", "/ui/events?object=nobody"),
+    ("api", "/ui/api"),
+    ("api-operation", "/ui/api/network_create"),
+    ("api-schema", "/ui/api/schemas/NetworkWrite"),
     ("missing", "/ui/nowhere"),
     ("problems", "/problems"),
     ("problem", "/problems/address-conflict"),
@@ -118,7 +128,7 @@ fn nothing_is_cut_off_on_any_screen() {
     browse(&host, true, async |page: Page| {
         log_in(&page, &link).await;
         let mut cut = Vec::new();
-        for (width, dark) in [(1024, false), (1280, true), (1440, false), (800, false), (390, true)] {
+        for (width, dark) in [(1024, false), (1280, true), (1440, false), (800, false), (360, true), (3840, false)] {
             page.dress(width, 900, dark).await;
             for (name, path) in PAGES {
                 let path = path.replace("LONG", LONG);

@@ -80,7 +80,7 @@ fn a_network_says_what_is_wanted_and_what_happened_to_it() {
         for fact in ["network.created", "network.updated", "description first", "second", "labels.team"] {
             assert!(history.contains(fact), "{fact}: {history}");
         }
-        assert!(follow(&page, "tbody a.event-kind").await.starts_with("/ui/events?object=net_"));
+        assert!(follow(&page, "tbody a.event-kind").await.starts_with("/ui/activity?object=net_"));
     });
 }
 

@@ -8,13 +8,8 @@ use netloom_tests::browser::{Page, browse};
 use netloom_tests::client::Answer;
 use netloom_tests::{Host, json};
 
-use super::{layout, link, log_in, picture};
+use super::{aside, layout, link, log_in, picture};
 use crate::kit::{Pair, netloom, swarm_state};
-
-/// Asks the service while a browser is open: what asks may not do so on the browser's own thread.
-fn apart<T: Send>(ask: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| scope.spawn(ask).join()).unwrap()
-}
 
 async fn open(page: &Page, path: &str) -> String {
     page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.unwrap();
@@ -64,7 +59,7 @@ fn a_host_is_added_changed_and_removed_without_scripts() {
         let again = open(&page, "/ui/swarm/join").await;
         assert!(!again.contains("SWMTKN") && again.contains("rack-7"), "shown once: {again}");
 
-        apart(|| {
+        aside(|| {
             netloom(&pair.worker, command.strip_prefix("netloom ").unwrap()).ok();
             pair.becomes("ready");
         });
@@ -90,9 +85,9 @@ fn a_host_is_added_changed_and_removed_without_scripts() {
         open(&page, "/ui/swarm/join").await;
         press(&page, "a[href$='/revoke']").await;
         press(&page, "main form button").await;
-        assert_eq!(apart(|| client.get("swarm/join-tokens").is(200)["items"].as_array().map(Vec::len)), Some(1));
+        assert_eq!(aside(|| client.get("swarm/join-tokens").is(200)["items"].as_array().map(Vec::len)), Some(1));
 
-        let node = apart(|| pair.node());
+        let node = aside(|| pair.node());
         let id = node["id"].as_str().unwrap();
         let nodes = open(&page, "/ui/nodes").await;
         assert!(nodes.contains(id) && nodes.contains("this host") && nodes.contains("rack=7"), "{nodes}");
@@ -100,14 +95,14 @@ fn a_host_is_added_changed_and_removed_without_scripts() {
         page.window.find(Locator::Id("availability")).await.unwrap().select_by_value("drain").await.unwrap();
         press(&page, "main form button").await;
         assert!(text(&page).await.contains("drain"));
-        assert_eq!(apart(|| pair.node())["availability"], "drain");
+        assert_eq!(aside(|| pair.node())["availability"], "drain");
 
         press(&page, "a[href$='/remove']").await;
         picture(&page, "node-remove").await;
         press(&page, "#force").await;
         press(&page, "main form button").await;
         assert_eq!(page.window.current_url().await.unwrap().path(), "/ui/nodes");
-        let left = apart(|| client.get("nodes").is(200));
+        let left = aside(|| client.get("nodes").is(200));
         assert_eq!(left["items"].as_array().map(Vec::len), Some(1), "{left}");
     });
 }
@@ -213,7 +208,7 @@ fn a_worker_whose_manager_is_away_says_so_and_what_works_meanwhile() {
         assert!(front.contains("worker of a swarm") && front.contains("all is well"), "{front}");
         open(&page, "/ui/swarm").await;
         picture(&page, "swarm-worker").await;
-        apart(|| {
+        aside(|| {
             pair.manager.stop();
             swarm_state(&pair.worker, "disconnected");
         });

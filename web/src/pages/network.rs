@@ -119,6 +119,7 @@ async fn show_json(visit: &Visit) -> Result<NetworkJsonPage, Error> {
     Ok(NetworkJsonPage::new(frame(visit, &network), &network))
 }
 
+/// The network that the path names.
 pub(super) async fn get(visit: &Visit) -> Result<Network, Error> {
     visit.control.get_network(visit.authorize(GetNetwork(visit.segment("network")))?).await
 }

@@ -1,4 +1,5 @@
-//! What a change changed, field by field: each line has a sign, so that no colour is needed to read it.
+//! What an entry of the audit changed, field by field: by a sign, by the path of the field, and by what it was and is. What must not live here: how
+//! an entry's fields are chosen (control).
 
 use std::collections::BTreeMap;
 
@@ -7,131 +8,132 @@ use serde_json::{Map, Value};
 
 use super::format;
 
-/// Most lines of one change.
+/// Most fields of one change.
 const SHOWN: usize = 60;
 /// Most characters of one value.
 const LONGEST: usize = 300;
 
-/// One field.
+/// A field that is otherwise than before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// `+` for what came, `−` for what went, `~` for what is another now.
+pub struct Field {
+    /// `+` for what is new, `−` for what is gone, `~` for what is otherwise.
     pub(crate) sign: &'static str,
-    /// The same in words.
-    pub(crate) words: &'static str,
-    /// The stylesheet's class.
+    /// The same as a word.
+    pub(crate) word: &'static str,
     pub(crate) class: &'static str,
-    /// Where in the object, with dots between.
-    pub(crate) field: String,
+    pub(crate) path: String,
     pub(crate) before: Option<String>,
     pub(crate) after: Option<String>,
 }
 
-/// The fields that differ.
-#[derive(Debug, Clone, Default, Template)]
+/// Fields that are otherwise.
+#[derive(Debug, Clone, Template)]
 #[template(path = "component/difference.html")]
-pub struct Differences {
-    pub(crate) lines: Vec<Line>,
+pub struct FieldDifference {
+    fields: Vec<Field>,
+    /// How many are not told.
     more: Option<String>,
 }
 
-impl askama::filters::HtmlSafe for Differences {}
+impl askama::filters::HtmlSafe for FieldDifference {}
 
-impl Differences {
-    /// What differs between two objects, of which either may not be there.
-    pub fn new(before: Option<&Map<String, Value>>, after: Option<&Map<String, Value>>) -> Self {
-        let (mut was, mut is) = (leaves(before), leaves(after));
-        // A map that is empty on one side only says nothing: the lines of what is in it on the other do.
-        let (in_was, in_is) = (was.clone(), is.clone());
-        was.retain(|field, value| !(value == "{}" && has_under(&in_is, field)));
-        is.retain(|field, value| !(value == "{}" && has_under(&in_was, field)));
-        let mut fields: Vec<&String> = was.keys().chain(is.keys()).collect();
-        fields.sort_unstable();
-        fields.dedup();
-        let mut lines: Vec<Line> =
-            fields.into_iter().map(|field| Line::new(field, was.get(field).cloned(), is.get(field).cloned())).collect();
-        let more = lines.len().saturating_sub(SHOWN) as u64;
-        lines.truncate(SHOWN);
-        Self { lines, more: (more > 0).then(|| format::counted(more, "more field", "more fields")) }
-    }
-}
-
-impl Line {
-    /// One field, as it was and as it is.
-    pub fn new(field: &str, before: Option<String>, after: Option<String>) -> Self {
-        let (sign, words, class) = match (&before, &after) {
-            (None, _) => ("+", "added", "added"),
-            (_, None) => ("−", "removed", "removed"),
-            (Some(before), Some(after)) if before == after => ("=", "the same", "same"),
-            _ => ("~", "changed", "changed"),
+impl FieldDifference {
+    /// Of what was and what is; nothing where the two are equal.
+    pub fn new(before: Option<&Map<String, Value>>, after: Option<&Map<String, Value>>) -> Option<Self> {
+        let (mut before, mut after) = (leaves(before), leaves(after));
+        // A map that is empty on one side only says nothing: the fields of what is in it on the other do.
+        let (was, is) = (before.clone(), after.clone());
+        before.retain(|path, value| !(value == "{}" && has_under(&is, path)));
+        after.retain(|path, value| !(value == "{}" && has_under(&was, path)));
+        let mut paths: Vec<&String> = before.keys().chain(after.keys()).collect();
+        paths.sort();
+        paths.dedup();
+        let field = |path: &String| {
+            let (was, is) = (before.get(path).cloned(), after.get(path).cloned());
+            let (sign, word, class) = match (&was, &is) {
+                (None, _) => ("+", "added", "good"),
+                (Some(_), None) => ("−", "removed", "bad"),
+                (Some(was), Some(is)) if was == is => return None,
+                (Some(_), Some(_)) => ("~", "changed", "warn"),
+            };
+            Some(Field { sign, word, class, path: path.clone(), before: was, after: is })
         };
-        Self { sign, words, class, field: field.to_owned(), before, after }
+        let mut fields: Vec<Field> = paths.into_iter().filter_map(field).collect();
+        let more = fields.len().saturating_sub(SHOWN) as u64;
+        fields.truncate(SHOWN);
+        let more = (more > 0).then(|| format::counted(more, "more field", "more fields"));
+        (!fields.is_empty()).then_some(Self { fields, more })
     }
 }
 
-fn has_under(fields: &BTreeMap<String, String>, field: &str) -> bool {
-    let under = format!("{field}.");
+fn has_under(fields: &BTreeMap<String, String>, path: &str) -> bool {
+    let under = format!("{path}.");
     fields.keys().any(|other| other.starts_with(&under))
 }
 
-/// Every field that is not an object with fields of its own.
-fn leaves(object: Option<&Map<String, Value>>) -> BTreeMap<String, String> {
-    let mut leaves = BTreeMap::new();
-    for (name, value) in object.into_iter().flatten() {
-        collect(&mut leaves, name.clone(), value);
+/// Every value that has no fields of its own, by its path.
+fn leaves(fields: Option<&Map<String, Value>>) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for (key, value) in fields.into_iter().flatten() {
+        collect(key.clone(), value, &mut found);
     }
-    leaves
+    found
 }
 
-fn collect(leaves: &mut BTreeMap<String, String>, field: String, value: &Value) {
+fn collect(path: String, value: &Value, found: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(members) if !members.is_empty() => {
-            for (name, member) in members {
-                collect(leaves, format!("{field}.{name}"), member);
-            }
+            members.iter().for_each(|(key, member)| collect(format!("{path}.{key}"), member, found));
         }
-        value => drop(leaves.insert(field, text(value))),
+        Value::String(text) => drop(found.insert(path, short(text))),
+        other => drop(found.insert(path, short(&other.to_string()))),
     }
 }
 
-fn text(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+fn short(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text,
+        None => text.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn lines(before: Value, after: Value) -> Vec<String> {
-        let differences = Differences::new(before.as_object(), after.as_object());
-        let value = |value: Option<String>| value.unwrap_or_else(|| "-".into());
-        let line = |line: Line| format!("{} {} {} {}", line.sign, line.field, value(line.before), value(line.after));
-        differences.lines.into_iter().map(line).collect()
+    fn told(before: Value, after: Value) -> Vec<String> {
+        let difference = FieldDifference::new(before.as_object(), after.as_object());
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let line =
+            |field: &Field| format!("{} {}: {} -> {}", field.sign, field.path, text(&field.before), text(&field.after));
+        difference.map(|one| one.fields.iter().map(line).collect()).unwrap_or_default()
     }
 
     #[test]
-    fn fields_are_told_one_by_one_with_a_sign() {
-        let made = lines(Value::Null, json!({"name": "a", "pools": {"v4": {"subnet": "10.0.0.0/24"}}, "mtu": 1400}));
-        assert_eq!(made, ["+ mtu - 1400", "+ name - a", "+ pools.v4.subnet - 10.0.0.0/24"]);
-        let changed = lines(json!({"description": "x", "labels": {"k": "v"}}), json!({"labels": {"k": "w", "l": "1"}}));
-        assert_eq!(changed, ["− description x -", "~ labels.k v w", "+ labels.l - 1"]);
-        let gone = lines(json!({"networks": {"n": {}}}), json!({"networks": {}}));
-        assert_eq!(gone, ["− networks.n {} -"]);
-        assert!(lines(json!({}), json!({})).is_empty());
+    fn each_field_is_told_by_its_path() {
+        let before = serde_json::json!({"mtu": 1500, "labels": {"rack": "7", "row": "a"}, "same": [1]});
+        let after = serde_json::json!({"mtu": 1400, "labels": {"rack": "7", "floor": "2"}, "same": [1]});
+        assert_eq!(told(before, after), ["+ labels.floor:  -> 2", "− labels.row: a -> ", "~ mtu: 1500 -> 1400"]);
     }
 
     #[test]
-    fn no_value_fills_the_page() {
-        let long = lines(json!({}), json!({"description": "ä".repeat(5000)}));
+    fn an_empty_map_says_nothing_beside_what_was_in_it_and_no_value_fills_the_page() {
+        let (before, after) = (serde_json::json!({"networks": {"n": {}}}), serde_json::json!({"networks": {}}));
+        assert_eq!(told(before, after), ["− networks.n: {} -> "]);
+        let long = told(Value::Null, serde_json::json!({"description": "ä".repeat(5000)}));
         assert!(long[0].chars().count() < 400 && long[0].ends_with('…'));
         let many: Map<String, Value> = (0..100).map(|at| (format!("f{at}"), Value::from(at))).collect();
-        let many = Differences::new(None, Some(&many));
-        assert_eq!((many.lines.len(), many.more.as_deref()), (60, Some("40 more fields")));
+        let many = FieldDifference::new(None, Some(&many)).expect("fields");
+        assert_eq!((many.fields.len(), many.more.as_deref()), (60, Some("40 more fields")));
+    }
+
+    #[test]
+    fn what_was_made_has_only_new_fields_and_equal_ones_are_not_told() {
+        assert_eq!(
+            told(Value::Null, serde_json::json!({"name": "a", "pools": {}})),
+            ["+ name:  -> a", "+ pools:  -> {}"]
+        );
+        assert_eq!(told(serde_json::json!({"name": "a"}), Value::Null), ["− name: a -> "]);
+        assert!(told(serde_json::json!({"a": 1}), serde_json::json!({"a": 1})).is_empty());
     }
 }

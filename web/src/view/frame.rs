@@ -4,40 +4,14 @@ use netloom_model::Timestamp;
 
 use std::path::Path;
 
+use super::copy_as::CopyAs;
 use super::link::shell_quote;
+use super::navigation::{ENTRIES, Entry};
+use super::theme::Theme;
 use super::when::{Moment, When};
 use crate::assets;
 
-/// The part of the dashboard that a page belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Section {
-    /// The front page.
-    Overview,
-    /// Networks.
-    Networks,
-    /// Sandboxes.
-    Sandboxes,
-    /// Pools of all networks.
-    Pools,
-    /// Leases and addresses.
-    Leases,
-    /// Which sandbox is on which network.
-    Topology,
-    /// The swarm that this host is in.
-    Swarm,
-    /// Its nodes.
-    Nodes,
-    /// Where the kernel differs.
-    Drift,
-    /// Events.
-    Events,
-    /// Who asked for what.
-    Audit,
-    /// API tokens.
-    Tokens,
-    /// None of these: login, search, failures.
-    None,
-}
+pub use super::navigation::Section;
 
 /// One step of the way to a page.
 #[derive(Debug, Clone)]
@@ -65,86 +39,6 @@ pub struct Call {
     pub(crate) curl: String,
 }
 
-/// An entry of the navigation.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Entry {
-    pub(crate) section: Section,
-    pub(crate) label: &'static str,
-    pub(crate) href: &'static str,
-    pub(crate) icon: &'static str,
-}
-
-/// The navigation: one line per part of the dashboard. Icons are paths on a 16 x 16 grid.
-const ENTRIES: [Entry; 12] = [
-    Entry {
-        section: Section::Overview,
-        label: "Overview",
-        href: "/ui",
-        icon: "M2 2h5v7H2zM9 2h5v4H9zM9 8h5v6H9zM2 11h5v3H2z",
-    },
-    Entry {
-        section: Section::Networks,
-        label: "Networks",
-        href: "/ui/networks",
-        icon: "M8 5.5v5M3.5 10.5v-2h9v2M6 1.5h4v4H6zM1.5 10.5h4v4h-4zM10.5 10.5h4v4h-4z",
-    },
-    Entry {
-        section: Section::Sandboxes,
-        label: "Sandboxes",
-        href: "/ui/sandboxes",
-        icon: "M8 1.5 14 4.7v6.6L8 14.5 2 11.3V4.7zM2 4.7l6 3.2 6-3.2M8 7.9v6.6",
-    },
-    Entry {
-        section: Section::Pools,
-        label: "Pools",
-        href: "/ui/ipam",
-        icon: "M2 2.5h12v3H2zM2 6.5h12v3H2zM2 10.5h12v3H2zM9 2.5v3M6 6.5v3M11 10.5v3",
-    },
-    Entry {
-        section: Section::Leases,
-        label: "Leases",
-        href: "/ui/leases",
-        icon: "M2 2h12v12H2zM2 6h12M2 10h12M6 2v12M10 2v12",
-    },
-    Entry {
-        section: Section::Topology,
-        label: "Topology",
-        href: "/ui/topology",
-        icon: "M1.5 2h4v3.5h-4zM1.5 10.5h4V14h-4zM10.5 6.25h4v3.5h-4zM5.5 3.75h2.5v8.5H5.5M8 8h2.5",
-    },
-    Entry {
-        section: Section::Swarm,
-        label: "Swarm",
-        href: "/ui/swarm",
-        icon: "M6 3.5a2 2 0 1 0 4 0a2 2 0 1 0-4 0M1.5 12a2 2 0 1 0 4 0a2 2 0 1 0-4 0M10.5 12a2 2 0 1 0 4 0a2 2 0 1 0-4 0M7 5.3 4.5 10.3M9 5.3l2.5 5M5.5 12h5",
-    },
-    Entry {
-        section: Section::Nodes,
-        label: "Nodes",
-        href: "/ui/nodes",
-        icon: "M2 2.5h12v4H2zM2 9.5h12v4H2zM4.5 4.5h1M4.5 11.5h1",
-    },
-    Entry {
-        section: Section::Drift,
-        label: "Drift",
-        href: "/ui/drift",
-        icon: "M1.5 4.5h13M1.5 11.5h5l3-3h5M9 2l-2.5 2.5L9 7",
-    },
-    Entry { section: Section::Events, label: "Events", href: "/ui/events", icon: "M1.5 8.5h3l2-6 3 11 2-5h3" },
-    Entry {
-        section: Section::Audit,
-        label: "Audit",
-        href: "/ui/audit",
-        icon: "M3 1.5h7l3 3v10H3zM10 1.5v3h3M5.5 7.5h5M5.5 10.5h5",
-    },
-    Entry {
-        section: Section::Tokens,
-        label: "Tokens",
-        href: "/ui/tokens",
-        icon: "M1.5 5.5a3 3 0 1 0 6 0a3 3 0 1 0-6 0M6.5 7.5l7 6M10.5 11l2-2M12.5 12.7l1.5-1.5",
-    },
-];
-
 /// What surrounds a page.
 #[derive(Debug, Clone)]
 pub struct Frame {
@@ -161,6 +55,12 @@ pub struct Frame {
     /// What commands of this host need to find the service: empty where it is found without.
     run_flag: String,
     token_file: String,
+    pub(crate) theme: Theme,
+    /// Path and query of the page, to which the choice of a theme leads back.
+    pub(crate) here: String,
+    /// Where events were before the page was read; empty where it follows none.
+    pub(crate) since: String,
+    pub(crate) copies: Vec<CopyAs>,
 }
 
 /// Where the command line looks for the service, unless told.
@@ -189,6 +89,10 @@ impl Frame {
             query: String::new(),
             run_flag: String::new(),
             token_file: TOKEN_FILE.to_owned(),
+            theme: Theme::default(),
+            here: "/ui".to_owned(),
+            since: String::new(),
+            copies: Vec::new(),
         }
     }
 
@@ -221,6 +125,13 @@ impl Frame {
         let path = path.into();
         let curl = self.curl(&path);
         self.api = Some(Call { label, path, curl });
+        self
+    }
+
+    /// Offers the page's object to be copied as other tools take it.
+    #[must_use]
+    pub fn copy_as(mut self, copies: Vec<CopyAs>) -> Self {
+        self.copies = copies;
         self
     }
 
@@ -296,6 +207,13 @@ impl Frame {
         format!("{}\n{} -X PATCH {kind} -d {patch}", self.set_token(), self.curl(path))
     }
 
+    /// The command that sends a document by a method, complete with the token.
+    pub(crate) fn request(&self, method: &str, path: &str, kind: &str, body: &serde_json::Value) -> String {
+        let body = shell_quote(&body.to_string());
+        let method = if method == "POST" { String::new() } else { format!(" -X {method}") };
+        format!("{}\n{}{method} -H 'Content-Type: {kind}' -d {body}", self.set_token(), self.curl(path))
+    }
+
     pub(crate) fn asset(&self, file: &str) -> String {
         assets::url(file)
     }
@@ -303,12 +221,17 @@ impl Frame {
     /// The parts that the viewer may see.
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let manages = self.viewer.as_ref().is_some_and(|viewer| viewer.role == "admin");
-        let open = |entry: &Entry| manages || !matches!(entry.section, Section::Audit | Section::Tokens);
+        let open = |entry: &Entry| manages || entry.section != Section::Tokens;
         ENTRIES.into_iter().filter(open).collect()
     }
 
     pub(crate) fn is_here(&self, section: &Section) -> bool {
         self.section == *section
+    }
+
+    /// Whether somebody chose a theme.
+    pub(crate) fn is_themed(&self) -> bool {
+        self.theme != Theme::System
     }
 
     pub(crate) fn made(&self) -> String {

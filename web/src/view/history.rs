@@ -7,7 +7,8 @@ use netloom_model::history::HistoryEntry;
 use netloom_model::network::Network;
 
 use super::chip::{Chip, Tone};
-use super::difference::Differences;
+use super::csv_link::CsvLink;
+use super::difference::FieldDifference;
 use super::events::tone;
 use super::frame::Frame;
 use super::link;
@@ -30,7 +31,7 @@ pub struct HistoryRow {
     pub(crate) message: Option<Prose>,
     pub(crate) outcome: Option<Chip>,
     pub(crate) code: Option<(String, String)>,
-    pub(crate) differences: Option<Differences>,
+    pub(crate) differences: Option<FieldDifference>,
 }
 
 impl HistoryRow {
@@ -42,10 +43,12 @@ impl HistoryRow {
             Some(Decision::Allowed) | None => None,
         };
         let known = entry.kind.as_ref().and(entry.event);
-        let since = |event: u64| link::query(&[("object", object), ("since", &event.saturating_sub(1).to_string())]);
+        // What comes before the next number begins with this event.
+        let place =
+            |event: u64| link::query(&[("object", object), ("page_token", &event.saturating_add(1).to_string())]);
         let from = [entry.role.map(|role| role.as_str().to_owned()), entry.source.clone()];
         let from: Vec<String> = from.into_iter().flatten().collect();
-        let differences = Differences::new(entry.before.as_ref(), entry.after.as_ref());
+        let differences = FieldDifference::new(entry.before.as_ref(), entry.after.as_ref());
         Self {
             key: format!("{}-{}-{what}", entry.time.millis(), entry.event.unwrap_or_default()),
             time: frame.moment(entry.time),
@@ -53,11 +56,11 @@ impl HistoryRow {
             from: (!from.is_empty()).then(|| from.join(", ")),
             request_id: entry.request_id.clone(),
             tone: tone(&what).class(),
-            event_href: known.map(|event| format!("/ui/events{}", since(event))),
+            event_href: known.map(|event| format!("/ui/activity{}", place(event))),
             message: entry.message.as_deref().map(Prose::new),
             outcome,
             code: entry.code.clone().map(|code| (format!("/problems/{code}"), code)),
-            differences: (!differences.lines.is_empty()).then_some(differences),
+            differences,
             what,
         }
     }
@@ -104,6 +107,7 @@ pub struct NetworkHistoryPage {
     frame: Frame,
     head: Head,
     history: History,
+    csv: CsvLink,
 }
 
 impl NetworkHistoryPage {
@@ -114,6 +118,7 @@ impl NetworkHistoryPage {
         let frame = frame.crumb("Networks", "/ui/networks").api(path);
         let head = Head::new(network, "history");
         let href = format!("{}/history", head.href);
-        Self { history: History::new(&frame, &network.id.to_string(), page, (&href, token), audited), head, frame }
+        let csv = CsvLink::new(&href, "", "entries");
+        Self { csv, history: History::new(&frame, &network.id.to_string(), page, (&href, token), audited), head, frame }
     }
 }

@@ -8,11 +8,13 @@ use netloom_model::network::{Driver, GatewayMode, Network, NetworkNode, ParentSt
 use netloom_model::sandbox::Sandbox;
 
 use super::chip::Chip;
+use super::copy_as::{self, Resource};
+use super::csv_link::CsvLink;
 use super::endpoint::{EndpointTable, EndpointView};
 use super::format;
 use super::frame::Frame;
 use super::json::Json;
-use super::leases::LeaseRow;
+use super::lease_table::LeaseTable;
 use super::link;
 use super::map::{AddressMap, BESIDE_MAX};
 use super::networks::scope;
@@ -58,8 +60,11 @@ impl Head {
     }
 }
 
-fn framed(frame: Frame, network: &Network) -> Frame {
-    frame.crumb("Networks", "/ui/networks").api(format!("/api/v1/networks/{}", link::encode(&network.spec.name)))
+/// What surrounds a page of the whole network.
+pub(super) fn framed(frame: Frame, network: &Network) -> Frame {
+    let name = network.spec.name.as_str();
+    let copies = copy_as::of_object(&frame, Resource::Network, name, &network.spec, network.status.predefined);
+    frame.crumb("Networks", "/ui/networks").api(format!("/api/v1/networks/{}", link::encode(name))).copy_as(copies)
 }
 
 /// A pool with its map, where it is small enough to be drawn.
@@ -217,9 +222,10 @@ fn bridge_facts(network: &Network) -> Vec<(&'static str, String)> {
 pub struct NetworkLeasesPage {
     frame: Frame,
     head: Head,
-    rows: Vec<LeaseRow>,
+    table: LeaseTable,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
 }
 
 impl NetworkLeasesPage {
@@ -232,9 +238,10 @@ impl NetworkLeasesPage {
         let head = Head::new(network, "leases");
         let link = |token: &str| format!("{}/leases{}", head.href, link::query(&[("page_token", token)]));
         Self {
-            rows: page.items.iter().map(|lease| LeaseRow::new(&frame, lease)).collect(),
+            table: LeaseTable::new(&frame, &page.items),
             first: (!token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
+            csv: CsvLink::new(&format!("{}/leases", head.href), "", "leases of the network"),
             head,
             frame,
         }
@@ -250,6 +257,7 @@ pub struct NetworkEndpointsPage {
     table: EndpointTable,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
 }
 
 impl NetworkEndpointsPage {
@@ -269,6 +277,7 @@ impl NetworkEndpointsPage {
             table: EndpointTable { other: "Sandbox", rows: page.items.iter().filter_map(row).collect() },
             first: (!token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
+            csv: CsvLink::new(&format!("{}/endpoints", head.href), "", "endpoints of the network"),
             head,
             frame,
         }

@@ -10,8 +10,7 @@ use netloom_model::network::{Network, ParentState, PoolSpec, PoolStatus};
 
 use super::frame::Frame;
 use super::json::Json;
-use super::link;
-use super::network::Head;
+use super::network::{Head, framed};
 use super::prose::Prose;
 
 /// A setting, or a thing in the kernel.
@@ -92,8 +91,7 @@ pub struct NetworkConfigPage {
 impl NetworkConfigPage {
     /// The page of a network, with what of it differs in the kernel, or why that could not be looked at.
     pub fn new(frame: Frame, network: &Network, drift: Result<&[Drift], String>) -> Self {
-        let path = format!("/api/v1/networks/{}", link::encode(&network.spec.name));
-        let frame = frame.crumb("Networks", "/ui/networks").api(path);
+        let frame = framed(frame, network);
         let id = network.id.to_string();
         let own = |drift: &&Drift| drift.belongs_to.as_ref().is_some_and(|object| object.id == id);
         let kernel: Vec<SettingRow> =

@@ -9,7 +9,7 @@ use netloom_model::network::Network;
 use super::format;
 use super::frame::Frame;
 use super::heat::{HeatMap, Share};
-use super::leases::LeaseRow;
+use super::lease_table::LeaseTable;
 use super::link;
 use super::map::AddressMap;
 use super::network::Head;
@@ -55,7 +55,7 @@ pub struct BlockView {
     pub(crate) grid: Option<AddressMap>,
     pub(crate) heat: Option<HeatMap>,
     pub(crate) blocks: Vec<BlockRow>,
-    pub(crate) rows: Vec<LeaseRow>,
+    pub(crate) leases: Option<LeaseTable>,
     /// The same the other way: as a table, or as a map. Absent where there is a table only.
     pub(crate) other: Option<MapLink>,
     pub(crate) is_table: bool,
@@ -153,7 +153,7 @@ fn view(frame: &Frame, place: &Place<'_>, map: &PoolMap) -> Option<BlockView> {
         before: beside(false),
         after: beside(true),
         blocks: if is_table { map.cells.iter().map(|cell| row(cell, &href)).collect() } else { Vec::new() },
-        rows: if is_table { map.leases.iter().map(|lease| LeaseRow::new(frame, lease)).collect() } else { Vec::new() },
+        leases: (is_table && !map.leases.is_empty()).then(|| LeaseTable::new(frame, &map.leases)),
         other: (!wide).then_some(other),
         is_table,
         grid,

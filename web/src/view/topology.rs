@@ -8,6 +8,7 @@ use netloom_model::topology::{Topology, TopologyEndpoint, TopologySandbox};
 use netloom_model::{NetworkId, NodeId, SandboxId};
 use serde::Deserialize;
 
+use super::csv_link::CsvLink;
 use super::frame::Frame;
 use super::graph::Graph;
 use super::link;
@@ -129,6 +130,7 @@ pub struct TopologyPage {
     is_table: bool,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
 }
 
 /// Names and links of what is on the page.
@@ -149,8 +151,8 @@ impl TopologyPage {
             ("q", &filter.q),
             ("page_token", &filter.page_token),
         ];
-        let api = if filter.is_graph() { link::query(&api[..1]) } else { link::query(&api[1..]) };
-        let frame = frame.api(format!("/api/v1/topology{api}"));
+        let asked = if filter.is_graph() { link::query(&api[..1]) } else { link::query(&api[1..]) };
+        let frame = frame.api(format!("/api/v1/topology{asked}"));
         let names = Names {
             nodes: topology
                 .nodes
@@ -186,6 +188,7 @@ impl TopologyPage {
                 .next_page_token
                 .as_deref()
                 .map(|token| filter.link(&[("page_token", token), ("columns", "")])),
+            csv: CsvLink::new("/ui/topology", &link::query(&api[1..4]), "endpoints"),
             parts,
             is_table,
             filter,

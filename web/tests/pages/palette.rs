@@ -60,11 +60,14 @@ const SIGNS: &[(&str, &str)] = &[
     ("bad", "page"),
 ];
 
-fn colours(block: &str) -> BTreeMap<String, [f64; 3]> {
-    let declarations = block.split(';').filter_map(|line| line.rsplit('{').next()?.trim().split_once(':'));
+/// The colours of a theme: 0 is the light one, 1 the dark one, as `light-dark()` has them.
+fn colours(theme: usize) -> BTreeMap<String, [f64; 3]> {
+    let end = SHEET.find("*, *::before").expect("the rest");
+    let declarations = SHEET[..end].split(';').filter_map(|line| line.rsplit('{').next()?.trim().split_once(':'));
     declarations
         .filter_map(|(name, value)| {
-            let digits = value.trim().strip_prefix('#').filter(|digits| digits.len() == 6)?;
+            let both = value.trim().strip_prefix("light-dark(")?.strip_suffix(')')?;
+            let digits = both.split(", ").nth(theme)?.strip_prefix('#').filter(|digits| digits.len() == 6)?;
             let channel = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).ok().map(f64::from);
             Some((name.trim().strip_prefix("--")?.to_owned(), [channel(0)?, channel(2)?, channel(4)?]))
         })
@@ -72,9 +75,7 @@ fn colours(block: &str) -> BTreeMap<String, [f64; 3]> {
 }
 
 fn themes() -> [(&'static str, BTreeMap<String, [f64; 3]>); 2] {
-    let dark = SHEET.find("@media (prefers-color-scheme: dark)").expect("a dark theme");
-    let end = SHEET.find("*, *::before").expect("the rest");
-    [("light", colours(&SHEET[..dark])), ("dark", colours(&SHEET[dark..end]))]
+    [("light", colours(0)), ("dark", colours(1))]
 }
 
 /// WCAG 2.2, "relative luminance".

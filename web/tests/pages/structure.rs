@@ -6,18 +6,18 @@ use crate::fixture::{HOSTILE, PLAIN, every_page};
 use crate::html::{Piece, pieces};
 
 /// Elements without content.
-const VOID: [&str; 7] = ["meta", "link", "input", "br", "rect", "circle", "path"];
+const VOID: [&str; 8] = ["meta", "link", "input", "br", "rect", "circle", "path", "polyline"];
 
 /// Every address that a page may lead to.
-const ROUTES: [&str; 42] = [
+const ROUTES: [&str; 64] = [
     "/ui",
     "/ui/networks",
     "/ui/networks/*",
+    "/ui/networks/*/leases",
+    "/ui/networks/*/endpoints",
     "/ui/networks/*/map",
     "/ui/networks/*/config",
     "/ui/networks/*/history",
-    "/ui/networks/*/leases",
-    "/ui/networks/*/endpoints",
     "/ui/networks/*/health",
     "/ui/networks/*/json",
     "/ui/sandboxes",
@@ -34,20 +34,42 @@ const ROUTES: [&str; 42] = [
     "/ui/nodes/*",
     "/ui/nodes/*/remove",
     "/ui/topology",
+    "/ui/topology.csv",
+    "/ui/networks/*/history.csv",
     "/ui/drift",
-    "/ui/events",
-    "/ui/audit",
+    "/ui/activity",
+    "/ui/ipam/*/*",
+    "/ui/ipam/*/*.csv",
+    "/ui/networks.csv",
+    "/ui/networks/*/leases.csv",
+    "/ui/networks/*/endpoints.csv",
+    "/ui/sandboxes.csv",
+    "/ui/ipam.csv",
+    "/ui/leases.csv",
+    "/ui/nodes.csv",
+    "/ui/drift.csv",
+    "/ui/activity.csv",
+    "/ui/tokens.csv",
     "/ui/tokens",
     "/ui/search",
     "/ui/login",
     "/ui/logout",
-    "/ui/static/*",
+    "/ui/static/*/*",
+    "/ui/theme",
+    "/ui/topology",
+    "/ui/api",
+    "/ui/api/*",
+    "/ui/api/schemas/*",
+    "/openapi.json",
+    "/openapi-3.0.json",
+    "/problems",
     "/problems/*",
     "/api/v1/*",
     "/api/v1/*/*",
     "/api/v1/*/*/leases",
     "/api/v1/*/*/map",
     "/api/v1/*/*/history",
+    "/api/v1/*/*/free-ranges",
     "/api/v1/*/*/health",
     "/api/v1/swarm/join-tokens/*",
     "#main",
@@ -96,7 +118,12 @@ fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
             let Piece::Open { name: tag, attributes, .. } = piece else { continue };
             assert_ne!(tag, "style", "{name}");
             if tag == "script" {
-                assert!(piece.attribute("src").is_some_and(|src| src.starts_with("/ui/static/app.js?v=")), "{name}");
+                assert!(
+                    piece
+                        .attribute("src")
+                        .is_some_and(|src| src.starts_with("/ui/static/") && src.ends_with("/app.js")),
+                    "{name}"
+                );
             }
             for (key, value) in attributes {
                 assert!(key != "style" && !key.starts_with("on"), "{name}: <{tag} {key}>");
@@ -214,6 +241,10 @@ fn links_and_buttons_say_where_they_lead() {
 fn pages_of_data_name_their_json_and_the_command() {
     for (name, page) in every_page(&PLAIN) {
         let without = name.starts_with("login") || name.starts_with("search") || name.starts_with("failure");
+        if name.starts_with("api") {
+            assert!(page.contains("rel=\"alternate\" type=\"application/json\" href=\"/openapi.json\""), "{name}");
+            continue;
+        }
         assert_eq!(page.contains("rel=\"alternate\" type=\"application/json\" href=\"/api/v1/"), !without, "{name}");
         assert_eq!(
             page.contains("Bearer $TOKEN&#34; http://127.0.0.1:8080/api/v1/")

@@ -87,6 +87,9 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
         }
         ("network_list", _) => json!({"items": [network(), objects::bridge_network()], "seq": 43}),
         ("sandbox_list", _) => page(sandbox()),
+        ("sandbox_traffic_list", _) => json!({"items": [{"interface": "eth0", "samples": [
+            {"time": "2026-01-31T12:00:00.000Z", "rx_packets": 210, "rx_bytes": 98123, "tx_packets": 199, "tx_bytes": 45120},
+        ]}]}),
         ("lease_list", _) => page(lease()),
         ("network_lease_list", _) => page(reservation()),
         ("event_list", "application/json") => page(event()),
@@ -97,6 +100,14 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
             json!({"sandboxes": [object("sandbox", "sbx", "macvlan1")], "networks": [], "addresses": 1})
         }
         ("ipam_list", _) => page(objects::pool()),
+        ("free_subnet_list", _) => json!({"items": [
+            {"subnet": "10.200.0.0/24", "family": 4, "within": "10.200.0.0/13", "size": "254"},
+        ]}),
+        ("free_range_list", _) => page(json!({"pool": "v4", "first": "192.168.122.4", "last": "192.168.122.254",
+            "block": "192.168.122.4-192.168.122.254", "size": "251"})),
+        ("search_get", _) => json!({"query": "macvlan1", "groups": [{"kind": "sandbox", "more": false, "hits": [
+            {"name": "macvlan1", "id": objects::id("sbx"), "about": "on `macvlan-net1`", "exact": true},
+        ]}]}),
         ("reclaim_create", _) => {
             json!({"sandboxes": [object("sandbox", "sbx", "builder")], "leases": [objects::orphan()]})
         }

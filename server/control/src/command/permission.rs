@@ -60,6 +60,9 @@ commands! {
     ReleaseLease => Write "lease.release", Lease |c| &c.lease;
     GetAddress => Read "address.get";
     ListPools => Read "pool.list";
+    FindFreeSubnets => Read "subnet.find";
+    ListFreeRanges => Read "free_range.list", Network |c| &c.network;
+    Search => Read "search";
     Reclaim => Write "reclaim";
     Prune => Write "prune";
     Probe => Write "probe", Sandbox |c| &c.0.from;

@@ -10,6 +10,7 @@ mod bridges;
 mod capacity;
 mod conditions;
 mod conflicts;
+mod finding;
 mod history;
 mod idempotency;
 mod ipam;

@@ -139,6 +139,7 @@ pub(super) fn pool() -> Value {
         json!({
             "network": "macvlan-net1", "network_id": id("net"), "pool": "v4", "conditions": [],
             "largest_free": {"block": "192.168.122.4-192.168.122.254", "size": "251"},
+            "free_ranges": [{"block": "192.168.122.4-192.168.122.254", "size": "251"}],
         }),
     )
 }

@@ -1,0 +1,174 @@
+//! A page follows what happens, in place: without a load, without taking the focus or what is open from whoever reads it; and it can be stopped.
+
+use std::time::{Duration, Instant};
+
+use fantoccini::Locator;
+use netloom_tests::browser::{Complaints, Page, browse};
+use netloom_tests::{Host, host, json};
+
+use super::{aside, furnished, link, log_in};
+
+async fn text(page: &Page, selector: &str) -> String {
+    page.window.find(Locator::Css(selector)).await.expect("it is there").text().await.expect("it has text")
+}
+
+/// Waits until a part of the page says something.
+async fn says(page: &Page, selector: &str, wanted: &str) {
+    let begin = Instant::now();
+    loop {
+        let text = text(page, selector).await;
+        if text.contains(wanted) {
+            return;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "`{wanted}` does not come:\n{text}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn open(page: &Page, path: &str) {
+    page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.unwrap();
+    // A load would lose it.
+    page.window.execute("window.unloaded = 1", Vec::new()).await.unwrap();
+}
+
+async fn same_load(page: &Page) {
+    let kept = page.window.execute("return window.unloaded ?? 0", Vec::new()).await.unwrap();
+    assert_eq!(kept, json!(1), "the page was loaded anew");
+}
+
+fn bridge(name: &str, subnet: &str) -> netloom_tests::Value {
+    json!({"name": name, "driver": "bridge", "pools": {"v4": {"subnet": subnet}}})
+}
+
+#[test]
+fn a_page_follows_in_place_and_can_be_paused() {
+    let host: Host = furnished();
+    let client = host.client();
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        page.complaints().await;
+        open(&page, "/ui/networks").await;
+        let focus = "const row = [...document.querySelectorAll('main a')].find((a) => a.textContent === 'macvlan-net1'); row.focus();";
+        page.window.execute(focus, Vec::new()).await.unwrap();
+        aside(|| client.post("networks", &bridge("fresh", "10.80.0.0/24")).is(201));
+        says(&page, "main", "fresh").await;
+        same_load(&page).await;
+        let focused = page.window.execute("return document.activeElement.textContent", Vec::new()).await.unwrap();
+        assert_eq!(focused, json!("macvlan-net1"), "the focus stays where it was");
+        aside(|| client.delete("networks/fresh").is(204));
+        let begin = Instant::now();
+        while text(&page, "main").await.contains("fresh") {
+            assert!(begin.elapsed() < Duration::from_secs(20), "it is gone");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        page.window.find(Locator::Css("[data-live] button")).await.unwrap().click().await.unwrap();
+        says(&page, "[data-live]", "paused").await;
+        aside(|| client.post("networks", &bridge("unseen", "10.81.0.0/24")).is(201));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(!text(&page, "main").await.contains("unseen"), "a page that is paused stays as it is");
+        page.window.find(Locator::Css("[data-live] button")).await.unwrap().click().await.unwrap();
+        says(&page, "main", "unseen").await;
+        same_load(&page).await;
+        assert_eq!(page.complaints().await, Complaints::default());
+    });
+}
+
+#[test]
+fn what_is_open_stays_open_and_what_is_typed_stays_typed() {
+    let host = furnished();
+    let client = host.client();
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        open(&page, "/ui/networks/macvlan-net1").await;
+        page.window.find(Locator::Css(".copy-as summary")).await.unwrap().click().await.unwrap();
+        let copies = text(&page, ".copies").await;
+        assert!(copies.contains("netloom_network") && copies.contains("-X PUT"), "{copies}");
+        aside(|| client.patch("networks/macvlan-net1", &json!({"description": "A word that was not there"})).is(200));
+        says(&page, "main", "A word that was not there").await;
+        assert!(page.window.find(Locator::Css(".copy-as[open]")).await.is_ok(), "it stays open");
+        let buttons = page.window.find_all(Locator::Css(".copies .copy")).await.unwrap().len();
+        assert_eq!(buttons, 3, "each text keeps its button");
+        open(&page, "/ui/leases").await;
+        page.window.find(Locator::Css("main input")).await.unwrap().send_keys("half a wor").await.unwrap();
+        aside(|| host.sandbox("later", "macvlan-net1"));
+        says(&page, "main", "later").await;
+        let typed = page.window.execute("return document.querySelector('main input').value", Vec::new()).await.unwrap();
+        assert_eq!(typed, json!("half a wor"));
+        same_load(&page).await;
+    });
+}
+
+#[test]
+fn a_hundred_events_a_second_end_in_what_is_true() {
+    let host = host!();
+    let client = host.start();
+    client.post("networks", &bridge("busy", "10.82.0.0/20")).is(201);
+    let link = link(&host);
+    let events = 100 * netloom_tests::loops(5);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        open(&page, "/ui/networks/busy").await;
+        let begin = Instant::now();
+        let mut asked = 0;
+        for number in 0..events {
+            aside(|| client.patch("networks/busy", &json!({"description": format!("state {number} of it")})).is(200));
+            let due = Duration::from_millis(10) * u32::try_from(number).unwrap();
+            if let Some(rest) = due.checked_sub(begin.elapsed()) {
+                tokio::time::sleep(rest).await;
+            }
+            asked = number;
+        }
+        says(&page, "main", &format!("state {asked} of it")).await;
+        let loads =
+            "return performance.getEntriesByType('resource').filter((one) => one.initiatorType === 'fetch').length";
+        let loads = page.window.execute(loads, Vec::new()).await.unwrap().as_u64().unwrap();
+        assert!(loads > 0 && loads < u64::try_from(events).unwrap() / 4, "{loads} requests for {events} events");
+        same_load(&page).await;
+    });
+}
+
+#[test]
+fn keys_lead_around_and_can_be_turned_off() {
+    let host = furnished();
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        let press = async |keys: &str| {
+            page.window.find(Locator::Css("body")).await.unwrap().send_keys(keys).await.unwrap();
+        };
+        press("gn").await;
+        says(&page, "h1", "Networks").await;
+        press("j").await;
+        let focused = page.window.execute("return document.activeElement.closest('tr') !== null", Vec::new()).await;
+        assert_eq!(focused.unwrap(), json!(true), "the first row");
+        press("?").await;
+        let help = text(&page, "dialog[open]").await;
+        assert!(help.contains("search everything") && help.contains("Sandboxes"), "{help}");
+        page.window.find(Locator::Css("#keys-off")).await.unwrap().click().await.unwrap();
+        page.window.find(Locator::Css("dialog .primary")).await.unwrap().click().await.unwrap();
+        press("gs").await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(text(&page, "h1").await, "Networks", "keys are off");
+    });
+}
+
+#[test]
+fn a_theme_is_chosen_without_scripts_and_stays() {
+    let host = furnished();
+    let link = link(&host);
+    browse(&host, false, async |page: Page| {
+        log_in(&page, &link).await;
+        page.window.goto("http://127.0.0.1:8080/ui/networks?driver=macvlan").await.unwrap();
+        let theme = async || page.window.find(Locator::Css("html")).await.unwrap().attr("data-theme").await.unwrap();
+        assert_eq!(theme().await, None);
+        for wanted in [Some("light"), Some("dark"), None] {
+            page.window.find(Locator::Css("button[name=theme]")).await.unwrap().click().await.unwrap();
+            page.window.wait().for_element(Locator::Css("main h1")).await.unwrap();
+            assert_eq!(theme().await.as_deref(), wanted);
+            let url = page.window.current_url().await.unwrap();
+            assert_eq!((url.path(), url.query()), ("/ui/networks", Some("driver=macvlan")), "it leads back");
+        }
+    });
+}

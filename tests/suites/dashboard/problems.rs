@@ -1,0 +1,86 @@
+//! Whatever is wrong stands on the front page with its cause: each problem is made for real, and found there. A node that is down is in `swarm.rs`.
+
+use std::time::Duration;
+
+use fantoccini::Locator;
+use netloom_tests::browser::{Page, browse};
+use netloom_tests::{Host, host, json, until};
+
+use super::{link, log_in, picture};
+
+/// Adopts the namespace of a process that then ends, so that its lease is an orphan.
+fn orphan(host: &Host) {
+    let client = host.client();
+    let mut process = host.net.command("unshare").args(["--net", "sleep", "600"]).spawn().unwrap();
+    until("the process is in a namespace that can be adopted", Duration::from_secs(5), || {
+        let body = json!({"name": "gone", "pid": process.id(), "networks": {"web": {}}});
+        (client.post("sandboxes", &body).status == 201).then_some(())
+    });
+    process.kill().unwrap();
+    process.wait().unwrap();
+}
+
+/// A sandbox that can't be made, because its interface has a name that is taken where it is to be.
+fn fail(host: &Host) {
+    host.net.run("ip netns add blue");
+    host.net.run("ip netns exec blue ip link add own0 type bridge");
+    let body = json!({"name": "stuck", "netns": "/run/netns/blue", "networks": {"web": {"interface": "own0"}}});
+    host.client().post("sandboxes?on_failure=keep&wait=5s", &body);
+}
+
+/// Everything that can be wrong on one host, each with what the front page must say of it.
+fn troubled() -> (Host, [(&'static str, &'static str); 6]) {
+    let host = host!();
+    host.net.run("nft add table inet filter");
+    host.net.run("nft add chain inet filter forward { type filter hook forward priority 0 ; policy drop ; }");
+    host.lan.run("ip addr add 10.140.0.2/24 dev wire0 nodad");
+    let client = host.start();
+    host.bridge("web", "10.77.0.0/24");
+    for (name, subnet, probe) in [("tiny", "10.50.0.0/30", false), ("lan", "10.140.0.0/24", true)] {
+        let body = json!({"name": name, "driver": "macvlan", "pools": {"v4": {"subnet": subnet}},
+            "macvlan": {"parent": "parent0", "probe": probe}});
+        client.post("networks", &body).is(201);
+        host.sandbox(&format!("on-{name}"), name);
+    }
+    host.sandbox("on-web", "web");
+    orphan(&host);
+    fail(&host);
+    let path = host.in_sandbox("on-web", "ip route add 198.51.100.0/24 dev eth0");
+    assert!(path.is_empty(), "{path}");
+    (
+        host,
+        [
+            ("tiny", "0 of the 2 addresses of its range left"),
+            ("gone", "namespace is gone"),
+            ("10.140.0.2", "a stranger with MAC"),
+            ("stuck", "own0"),
+            ("web", "keeps back what Netloom lets pass"),
+            ("drift", "differs from what is wanted"),
+        ],
+    )
+}
+
+#[test]
+fn every_problem_is_on_the_front_page_with_its_cause() {
+    let (host, problems) = troubled();
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        for (width, dark) in [(1280, false), (360, true)] {
+            page.dress(width, 1600, dark).await;
+            for (name, cause) in problems {
+                let begin = std::time::Instant::now();
+                loop {
+                    page.window.goto("http://127.0.0.1:8080/ui").await.unwrap();
+                    let text = page.window.find(Locator::Css("main")).await.unwrap().text().await.unwrap();
+                    if text.contains(cause) && (name == "drift" || text.contains(name)) {
+                        break;
+                    }
+                    assert!(begin.elapsed() < Duration::from_secs(40), "`{name}`, `{cause}` is not told of:\n{text}");
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            }
+            picture(&page, &format!("{width}-overview-problems")).await;
+        }
+    });
+}
