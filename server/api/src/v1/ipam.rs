@@ -158,7 +158,7 @@ pub(crate) struct FreeRangeFilter {
     pool: Option<String>,
     /// Only of so many addresses or more.
     #[serde(default, deserialize_with = "one")]
-    #[param(minimum = 1, example = 5)]
+    #[param(minimum = 1, maximum = 4_294_967_295_u32, example = 5)]
     at_least: Option<u32>,
     /// How many items, 100 unless said.
     #[serde(default, deserialize_with = "one")]
