@@ -305,7 +305,7 @@ mod tests {
             id: SandboxId::from_random([at; 16]),
             name: format!("box \"{at:02}\""),
             node,
-            running: at % 2 == 0,
+            running: at.is_multiple_of(2),
         };
         let place = |at: u8| TopologyEndpoint {
             sandbox: SandboxId::from_random([at; 16]),

@@ -79,12 +79,7 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
     }
     Some(match (id, kind) {
         ("network_health_get", _) => objects::health(),
-        ("topology_get", _) => objects::topology(),
-        ("network_map_get", _) => objects::pool_map(),
         ("sandbox_resolv_conf_get", _) => json!("nameserver 127.0.0.11\noptions ndots:0\n"),
-        ("network_history_list" | "sandbox_history_list" | "lease_history_list" | "node_history_list", _) => {
-            page(objects::history_entry())
-        }
         ("network_list", _) => json!({"items": [network(), objects::bridge_network()], "seq": 43}),
         ("sandbox_list", _) => page(sandbox()),
         ("sandbox_traffic_list", _) => json!({"items": [{"interface": "eth0", "samples": [
@@ -153,6 +148,18 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
             "meaning": "Other objects need this one. `blockers` lists them.", "remedy": "Detach or remove those first."}]}),
         ("problem_get", _) => json!({"code": "in-use", "status": 409, "title": "In use",
             "meaning": "Other objects need this one. `blockers` lists them.", "remedy": "Detach or remove those first."}),
+        _ => return drawn(id),
+    })
+}
+
+/// What maps, histories and the topology answer.
+fn drawn(id: &str) -> Option<Value> {
+    Some(match id {
+        "topology_get" => objects::topology(),
+        "network_map_get" => objects::pool_map(),
+        "network_history_list" | "sandbox_history_list" | "lease_history_list" | "node_history_list" => {
+            page(objects::history_entry())
+        }
         _ => return None,
     })
 }
