@@ -11,10 +11,14 @@ mod kit;
 mod layout;
 #[path = "dashboard/live.rs"]
 mod live;
+#[path = "dashboard/networks.rs"]
+mod networks;
 #[path = "dashboard/problems.rs"]
 mod problems;
 #[path = "dashboard/swarm.rs"]
 mod swarm;
+#[path = "dashboard/tables.rs"]
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

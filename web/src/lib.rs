@@ -11,6 +11,7 @@
 //! | `visit` | who looks, with which request; how an answer leaves |
 //! | `form` | who sends a form, and how it is read: bounded, and from our own pages only |
 //! | `session` | the cookie, where to go after login, the check of where a form came from |
+//! | `csv` | a table as a file: how it is written, and streamed |
 //! | `appearance` | the theme that somebody chose, and its cookie |
 //! | `assets` | the embedded stylesheet, script and pictures |
 //! | `error` | a failure as a page |
@@ -20,6 +21,7 @@ pub mod view;
 
 mod appearance;
 mod assets;
+mod csv;
 mod error;
 mod form;
 mod routes;

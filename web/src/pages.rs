@@ -1,15 +1,16 @@
 //! A handler per page: authorise, ask control, hand the answer to the view model.
 
+pub mod activity;
 pub mod address;
-pub mod audit;
+pub mod csv;
 pub mod drift;
-pub mod events;
 pub mod ipam;
 pub mod join;
 pub mod leases;
 pub mod login;
 pub mod missing;
 pub mod network;
+pub mod network_map;
 pub mod networks;
 pub mod node;
 pub mod nodes;
@@ -20,13 +21,15 @@ pub mod sandboxes;
 pub mod search;
 pub mod swarm;
 pub mod tokens;
+pub mod topology;
 
 use std::collections::BTreeSet;
 
 use netloom_control::Error;
-use netloom_control::command::{GetOverview, ListNetworks, PageRequest};
+use netloom_control::command::{GetOverview, ListNetworks, ListNodes, PageRequest};
 use netloom_model::event::Event;
 
+use crate::view::lease_table::NodeNames;
 use crate::visit::Visit;
 
 /// Rows on one page of a list.
@@ -54,6 +57,24 @@ async fn some_network(visit: &Visit) -> Result<Option<String>, Error> {
 async fn existing(visit: &Visit, ids: impl Iterator<Item = String>) -> Result<BTreeSet<String>, Error> {
     let ids: BTreeSet<String> = ids.collect();
     visit.control.existing(visit.authorize(GetOverview)?, ids.into_iter().collect()).await
+}
+
+/// The names of the swarm's nodes, where this host manages it; else none, for there is but one node that it could be.
+async fn node_names(visit: &Visit) -> Result<NodeNames, Error> {
+    if !swarm::own(visit).await?.is_some_and(|swarm| swarm::is_managed(&swarm)) {
+        return Ok(NodeNames::new());
+    }
+    let page = PageRequest { limit: Some(1000), token: None };
+    let nodes = visit.control.list_nodes(visit.authorize(ListNodes { page, ..ListNodes::default() })?).await?;
+    Ok(nodes.items.into_iter().map(|node| (node.id.to_string(), node.status.hostname)).collect())
+}
+
+/// A label as it is written: with its value, or for any.
+fn pair(label: &str) -> (String, Option<String>) {
+    match label.split_once('=') {
+        Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+        None => (label.to_owned(), None),
+    }
 }
 
 /// The IDs of what events are about.

@@ -53,6 +53,11 @@ impl Visit {
         })
     }
 
+    /// Whether it is a page that asks for itself again, to show what has changed: it wants no other page.
+    pub(crate) fn is_renewal(&self) -> bool {
+        self.request.headers().contains_key("x-netloom-live")
+    }
+
     /// A segment of the path, decoded.
     pub(crate) fn segment(&self, name: &str) -> String {
         self.request.match_info().query(name).to_owned()
@@ -231,6 +236,11 @@ fn to_login(request: &HttpRequest) -> HttpResponse {
     let here = request.uri().path_and_query().map_or("/ui", |here| here.as_str());
     let login = if here == "/ui" { "/ui/login".to_owned() } else { format!("/ui/login?next={}", encode_query(here)) };
     HttpResponse::SeeOther().insert_header((header::LOCATION, login)).finish()
+}
+
+/// To where a page is now, for good.
+pub(crate) fn moved(path: &str) -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, path)).finish()
 }
 
 /// To another page.

@@ -7,19 +7,23 @@ mod backups;
 mod capabilities;
 mod drift;
 pub(crate) mod events;
+mod history;
 mod host;
 mod ipam;
 mod join_tokens;
 mod leases;
 mod login_links;
+mod maps;
 mod networks;
 mod nodes;
 mod plans;
 mod probes;
 mod prune;
 mod sandboxes;
+mod search;
 mod swarm;
 mod tokens;
+mod topology;
 mod version;
 mod whoami;
 
@@ -60,6 +64,7 @@ pub(crate) fn routes<R: Register>(config: &mut R) {
         .service(networks::network_create)
         .service(networks::network_get)
         .service(networks::network_health_get)
+        .service(maps::network_map_get)
         .service(networks::network_put)
         .service(networks::network_patch)
         .service(networks::network_delete)
@@ -69,10 +74,16 @@ pub(crate) fn routes<R: Register>(config: &mut R) {
         .service(leases::network_lease_put)
         .service(leases::network_lease_patch)
         .service(leases::network_lease_delete)
+        .service(topology::topology_get)
         .service(sandboxes::sandbox_list)
         .service(sandboxes::sandbox_create)
         .service(sandboxes::sandbox_get)
         .service(sandboxes::sandbox_resolv_conf_get)
+        .service(history::network_history_list)
+        .service(history::sandbox_history_list)
+        .service(history::lease_history_list)
+        .service(history::node_history_list)
+        .service(sandboxes::sandbox_traffic_list)
         .service(sandboxes::sandbox_put)
         .service(sandboxes::sandbox_patch)
         .service(sandboxes::sandbox_delete)
@@ -81,6 +92,9 @@ pub(crate) fn routes<R: Register>(config: &mut R) {
         .service(addresses::address_get)
         .service(ipam::ipam_list)
         .service(ipam::reclaim_create)
+        .service(ipam::free_subnet_list)
+        .service(ipam::free_range_list)
+        .service(search::search_get)
         .service(prune::prune_create)
         .service(plans::plan_list)
         .service(plans::plan_get)

@@ -201,6 +201,11 @@ fn examples_are_what_the_model_reads_and_writes() {
     same::<netloom_model::lease::AddressReport>(&answer("/api/v1/addresses/{ip}", "get", "200")["items"][0]);
     same::<netloom_model::ipam::PoolReport>(&answer("/api/v1/ipam", "get", "200")["items"][0]);
     same::<netloom_model::lease::Lease>(&answer("/api/v1/ipam/reclaim", "post", "200")["leases"][0]);
+    let find = |path: &'static str| answer(path, "get", "200");
+    same::<netloom_model::ipam::FreeSubnet>(&find("/api/v1/ipam/free-subnets")["items"][0]);
+    same::<netloom_model::ipam::FreeRange>(&find("/api/v1/networks/{id}/free-ranges")["items"][0]);
+    same::<netloom_model::traffic::InterfaceTraffic>(&find("/api/v1/sandboxes/{id}/traffic")["items"][0]);
+    same::<netloom_model::search::SearchReport>(&find("/api/v1/search"));
     same::<netloom_model::drift::Drift>(&answer("/api/v1/drift", "get", "200")["items"][0]);
     same::<netloom_model::facts::HostLink>(&answer("/api/v1/host/interfaces", "get", "200")["items"][0]);
     same::<netloom_model::token::TokenSpec>(&request("/api/v1/tokens"));

@@ -7,6 +7,7 @@ use netloom_ipam::request;
 use netloom_model::facts::Facts;
 use netloom_model::invalid::{Code, Invalid};
 use netloom_model::lease::{AddressReport, AddressState, Holding};
+use netloom_model::net::Span;
 use netloom_model::{NodeId, Timestamp};
 use netloom_store::{LeaseRow, PoolRow, ReadTx, leases, networks, pools};
 
@@ -19,6 +20,8 @@ use crate::principal::Authorized;
 
 /// How many holdings an answer has.
 const HISTORY: u32 = 100;
+/// How many leases of the same pool an answer has below the address, and above it.
+const NEIGHBOURS: u32 = 8;
 
 /// Why this host does not know who has an address.
 const ELSEWHERE: &str =
@@ -32,6 +35,7 @@ struct Known {
     /// Whether that network is the copy of one of the manager's.
     of_manager: bool,
     held_at: Option<Holding>,
+    neighbours: Vec<LeaseRow>,
     history: Vec<Holding>,
 }
 
@@ -66,14 +70,19 @@ async fn read(tx: &mut ReadTx<'_>, address: IpAddr, at: Option<Timestamp>) -> Re
         Some((row, _)) => networks::by_id(tx, row.network_id).await?,
         None => None,
     };
+    let neighbours = match &pool {
+        Some((row, _)) => leases::nearest(tx, address, Span::of(row.subnet), NEIGHBOURS).await?,
+        None => Vec::new(),
+    };
     let of_manager = network.as_ref().is_some_and(|network| network.is_replica(tx.node()));
     let Some(at) = at else {
         let lease = leases::by_address(tx, address).await?;
-        return Ok(Known { lease, pool, of_manager, held_at: None, history });
+        return Ok(Known { lease, pool, of_manager, held_at: None, neighbours, history });
     };
     pool = pool.filter(|_| network.is_some_and(|network| network.created_at <= at));
     history.retain(|holding| holding.from <= at);
-    Ok(Known { lease: None, pool, of_manager, held_at: leases::held_at(tx, address, at).await?, history })
+    let held_at = leases::held_at(tx, address, at).await?;
+    Ok(Known { lease: None, pool, of_manager, held_at, neighbours, history })
 }
 
 /// What an address is of the host's, if no pool contains it.
@@ -83,7 +92,7 @@ fn of_host(address: IpAddr, facts: &Facts) -> Option<String> {
 }
 
 fn report(address: IpAddr, known: Known, node: NodeId, grace: Duration) -> AddressReport {
-    let Known { lease, pool, of_manager, held_at, history } = known;
+    let Known { lease, pool, of_manager, held_at, neighbours, history } = known;
     let unusable = pool.as_ref().and_then(|(pool, _)| request::check(pool.subnet, address).err());
     let state = match (lease.is_some() || held_at.is_some(), &pool, unusable) {
         (true, ..) => AddressState::Leased,
@@ -114,6 +123,7 @@ fn report(address: IpAddr, known: Known, node: NodeId, grace: Duration) -> Addre
         pool: place.map(|(_, _, key)| key),
         lease: lease.map(|row| answered(row, grace)),
         held_at,
+        neighbours: neighbours.into_iter().map(|row| answered(row, grace)).collect(),
         history,
     }
 }

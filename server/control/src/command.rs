@@ -1,6 +1,7 @@
 //! Every command. One command, one use case, one method of [`crate::Control`]; what each needs is in `permission`.
 
 mod access;
+mod finding;
 mod permission;
 mod plans;
 mod swarm;
@@ -11,7 +12,7 @@ use std::net::IpAddr;
 use netloom_model::lease::{Lease, LeaseKind, LeaseSpec, LeaseState};
 use netloom_model::net::Family;
 use netloom_model::network::{Driver, NetworkSpec, Scope};
-use netloom_model::order::{LeaseOrder, NamedOrder, PoolOrder};
+use netloom_model::order::{EventOrder, LeaseOrder, NamedOrder, PoolOrder};
 use netloom_model::probe::ProbeSpec;
 use netloom_model::sandbox::SandboxSpec;
 use netloom_model::{MacAddr, Timestamp};
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::principal::Permission;
 pub use access::{CreateToken, GetToken, ListAudit, ListTokens, NewToken, RevokeToken};
+pub use finding::{FindFreeSubnets, ListFreeRanges, Search};
 pub use permission::Command;
 pub use plans::{Applied, ApplyPlan, DiscardAnothersPlan, DiscardPlan, GetPlan, ListPlans, Outcome};
 pub use swarm::{
@@ -58,6 +60,17 @@ pub struct GetNetworkHealth {
     pub network: Reference,
     /// Whether this node probes the others first.
     pub fresh: bool,
+}
+
+/// Shows a block of a network's pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetPoolMap {
+    /// The network.
+    pub network: Reference,
+    /// The pool's key: the one that contains the block unless said, or the network's first.
+    pub pool: Option<String>,
+    /// A block in the pool's subnet, which it is itself unless said.
+    pub block: Option<ipnet::IpNet>,
 }
 
 /// Lists networks.
@@ -112,6 +125,21 @@ pub struct RemoveNetwork {
     pub network: Reference,
     /// Whether to detach its endpoints first.
     pub cascade: bool,
+}
+
+/// Shows who is on which network: a page of this host's sandboxes, or what is around one object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GetTopology {
+    /// Around this: an ID, or `network:NAME`, `sandbox:NAME`, `node:NAME`. The others mean nothing then.
+    pub of: Option<String>,
+    /// Only sandboxes on this network.
+    pub network: Option<Reference>,
+    /// Only with these labels.
+    pub labels: Vec<(String, Option<String>)>,
+    /// Only with this text in the name or the description.
+    pub q: Option<String>,
+    /// Which part.
+    pub page: PageRequest,
 }
 
 /// Lists sandboxes.
@@ -178,6 +206,8 @@ pub struct ListLeases {
     pub state: Option<LeaseState>,
     /// Only of this kind.
     pub kind: Option<LeaseKind>,
+    /// Only the reservations with this key.
+    pub key: Option<String>,
     /// In which order.
     pub order: LeaseOrder,
     /// Which part.
@@ -306,8 +336,27 @@ pub struct ListEvents {
     pub object: Option<String>,
     /// How many, 1 to 1000; 100 when absent.
     pub limit: Option<u32>,
-    /// The latest ones, latest first: a page of its own, from which there is no going on. `since` then means nothing.
-    pub latest: bool,
+    /// In which order. From the latest on a page goes back in time, and `next_page_token` of the page is the event to pass as `before`.
+    pub order: EventOrder,
+    /// Only before this event, as `since`.
+    pub before: Option<String>,
+    /// Only what this actor did.
+    pub actor: Option<String>,
+    /// Only at this time or later.
+    pub from: Option<Timestamp>,
+    /// Only before this time.
+    pub until: Option<Timestamp>,
+}
+
+/// Lists what happened to one object, the latest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListHistory {
+    /// What it is.
+    pub kind: netloom_model::event::ObjectKind,
+    /// Its ID, or the name of one that is there.
+    pub object: Reference,
+    /// Which part.
+    pub page: PageRequest,
 }
 
 /// Follows events as they come.

@@ -40,6 +40,7 @@ use crate::reports::standing::Standing;
 use crate::segment::fence::Fence;
 use crate::segment::waits::Waits;
 use crate::swarm::memory::Memory;
+use crate::traffic::Traffic;
 
 /// Events as they come. Ends with an error only when the reader fell behind the retention.
 pub type EventStream = Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>;
@@ -139,6 +140,8 @@ pub(crate) struct Inner {
     pub(crate) access: watch::Sender<u64>,
     /// What differed when it was looked at last, and when that was.
     pub(crate) drift_seen: Mutex<Option<(Instant, Vec<Drift>)>>,
+    /// What was seen of sandboxes' counters.
+    pub(crate) traffic: Traffic,
 }
 
 impl Control {
@@ -163,6 +166,7 @@ impl Control {
             tidied: Mutex::new(Instant::now()),
             access: watch::Sender::new(0),
             drift_seen: Mutex::default(),
+            traffic: Traffic::default(),
             queues: Queues::default(),
             findings: Findings::default(),
             standing: Standing::default(),

@@ -6,7 +6,7 @@ use futures_util::stream;
 use netloom_model::document::nearest;
 use netloom_model::event::{Event, KINDS, is_under};
 use netloom_model::{Invalid, StoreId, invalid::Code};
-use netloom_store::{Store, events};
+use netloom_store::{EventQuery, Store, events};
 use tokio::sync::watch;
 
 use crate::command::{ListEvents, Page, WatchEvents};
@@ -18,30 +18,21 @@ use crate::principal::Authorized;
 /// How many events a stream reads at once.
 const BATCH: u32 = 200;
 
-/// Which events.
-#[derive(Debug, Clone)]
-struct Filter {
-    kinds: Vec<String>,
-    object: Option<String>,
-}
-
-impl Filter {
-    /// Refuses a kind that no event has: an empty list would look like peace.
-    fn new(kinds: Vec<String>, object: Option<String>) -> Result<Self, Error> {
-        let Some(unknown) = kinds.iter().find(|of| !KINDS.iter().any(|kind| is_under(kind, of))) else {
-            return Ok(Self { kinds, object });
-        };
-        let mut words: Vec<&str> =
-            KINDS.iter().flat_map(|kind| [*kind, kind.split('.').next().unwrap_or(kind)]).collect();
-        words.sort_unstable();
-        words.dedup();
-        let all = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-        let hint = match nearest(&words, unknown) {
-            Some(near) => format!("did you mean `{near}`? There are {all}"),
-            None => format!("there are {all}"),
-        };
-        Err(Invalid::new("?kinds", Code::NotFound, unknown, "no event is of this kind").hint(hint).into())
-    }
+/// Which kinds there are under these words. Refuses a word that no event's kind is under: an empty list would look like peace.
+fn kinds_under(words: &[String]) -> Result<Vec<String>, Error> {
+    let Some(unknown) = words.iter().find(|of| !KINDS.iter().any(|kind| is_under(kind, of))) else {
+        let asked = KINDS.iter().filter(|kind| words.iter().any(|of| is_under(kind, of)));
+        return Ok(asked.map(|kind| (*kind).to_owned()).collect());
+    };
+    let mut words: Vec<&str> = KINDS.iter().flat_map(|kind| [*kind, kind.split('.').next().unwrap_or(kind)]).collect();
+    words.sort_unstable();
+    words.dedup();
+    let all = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    let hint = match nearest(&words, unknown) {
+        Some(near) => format!("did you mean `{near}`? There are {all}"),
+        None => format!("there are {all}"),
+    };
+    Err(Invalid::new("?kinds", Code::NotFound, unknown, "no event is of this kind").hint(hint).into())
 }
 
 /// Events read in one snapshot, with the bounds of what is kept.
@@ -51,31 +42,17 @@ struct Read {
     latest: u64,
 }
 
-/// The latest events that the filter lets through, latest first.
-async fn latest(store: &Store, filter: Filter, limit: u32) -> Result<Page<Event>, Error> {
-    let read = store.read(move |tx| {
-        Box::pin(async move {
-            let items = events::latest(tx, &filter.kinds, filter.object.as_deref(), limit).await?;
-            Ok::<_, Error>(Page { items, next_page_token: None, seq: events::number(tx).await? })
-        })
-    });
-    let page = read.await?;
-    surely(store)?;
-    Ok(page)
-}
-
 /// Refuses to tell numbers that could be given out again, because the disk does not keep the events that have them. Where it still may, whoever
 /// carries the answer waits for it, as for every answer.
 fn surely(store: &Store) -> Result<(), Error> {
     store.not_kept().map_or(Ok(()), |error| Err(error.into()))
 }
 
-async fn read(store: &Store, after: u64, filter: &Filter, limit: u32) -> Result<Read, Error> {
-    let filter = filter.clone();
+async fn read(store: &Store, query: EventQuery) -> Result<Read, Error> {
     let read = store.read(move |tx| {
         Box::pin(async move {
             let (oldest, latest) = events::bounds(tx).await?;
-            let events = events::after(tx, after, &filter.kinds, filter.object.as_deref(), limit).await?;
+            let events = events::list(tx, &query).await?;
             Ok::<_, Error>(Read { events, oldest, latest })
         })
     });
@@ -103,11 +80,11 @@ fn expired(detail: String, oldest: u64) -> Error {
 }
 
 /// The number in a cursor: `<store>:<seq>`, or a bare number.
-fn cursor(text: &str, store: StoreId) -> Result<u64, Error> {
+fn cursor(pointer: &str, text: &str, store: StoreId) -> Result<u64, Error> {
     let (of, seq) = text.rsplit_once(':').map_or((None, text), |(of, seq)| (Some(of), seq));
     let refused = || {
         let message = "a cursor is an event's `id`, or its number";
-        Invalid::new("?since", Code::Format, text, message).hint(format!("for example {store}:1"))
+        Invalid::new(pointer, Code::Format, text, message).hint(format!("for example {store}:1"))
     };
     let seq: u64 = seq.parse().map_err(|_| refused())?;
     match of {
@@ -120,7 +97,7 @@ fn cursor(text: &str, store: StoreId) -> Result<u64, Error> {
 }
 
 impl Control {
-    /// Lists events by number. `next_page_token` of the page is the ID to pass as `since`.
+    /// Lists events by number. `next_page_token` of the page is the ID to pass as `since`, or of the latest first as `before`.
     ///
     /// # Errors
     /// A bad limit or cursor; `cursor-expired`.
@@ -128,12 +105,21 @@ impl Control {
         let (c, _) = c.into_parts();
         let limit = page::limit(c.limit)?;
         let store = &self.inner.store;
-        let since = c.since.as_deref().map(|text| cursor(text, store.id())).transpose()?;
-        let filter = Filter::new(c.kinds, c.object)?;
-        if c.latest {
-            return latest(store, filter, limit).await;
-        }
-        let mut read = read(store, since.unwrap_or(0), &filter, limit + 1).await?;
+        let at =
+            |pointer, text: &Option<String>| text.as_deref().map(|text| cursor(pointer, text, store.id())).transpose();
+        let since = at("?since", &c.since)?;
+        let query = EventQuery {
+            after: since.unwrap_or(0),
+            before: at("?page_token", &c.before)?,
+            kinds: kinds_under(&c.kinds)?,
+            object: c.object,
+            actor: c.actor,
+            from: c.from,
+            until: c.until,
+            order: c.order,
+            limit: limit + 1,
+        };
+        let mut read = read(store, query).await?;
         if let Some(since) = since {
             kept(since, &read)?;
         }
@@ -158,14 +144,14 @@ impl Control {
     pub async fn watch_events(&self, c: Authorized<WatchEvents>) -> Result<EventStream, Error> {
         let (c, _) = c.into_parts();
         let store = self.inner.store.clone();
-        let filter = Filter::new(c.kinds, c.object)?;
+        let filter = EventQuery { kinds: kinds_under(&c.kinds)?, object: c.object, ..EventQuery::default() };
         // Listening starts before the first look, so that nothing falls between the two.
         let committed = store.committed();
-        let first = read(&store, u64::MAX >> 1, &filter, 1).await?;
+        let first = read(&store, EventQuery { after: u64::MAX >> 1, limit: 1, ..EventQuery::default() }).await?;
         let after = match &c.since {
             None => first.latest,
             Some(text) => {
-                let after = cursor(text, store.id())?;
+                let after = cursor("?since", text, store.id())?;
                 kept(after, &first)?;
                 after
             }
@@ -179,7 +165,7 @@ impl Control {
 struct Follower {
     store: Store,
     committed: watch::Receiver<u64>,
-    filter: Filter,
+    filter: EventQuery,
     /// Number of the last event that was looked at, whether or not the filter let it through.
     after: u64,
     ready: VecDeque<Event>,
@@ -192,7 +178,8 @@ impl Follower {
                 return Ok(Some((event, self)));
             }
             self.committed.mark_unchanged();
-            let read = read(&self.store, self.after, &self.filter, BATCH).await?;
+            let query = EventQuery { after: self.after, limit: BATCH, ..self.filter.clone() };
+            let read = read(&self.store, query).await?;
             kept(self.after, &read)?;
             // A number that a loss of power took back would be given to another event, which this reader would miss.
             self.store.durable().await?;
@@ -217,11 +204,11 @@ mod tests {
     #[test]
     fn cursors_are_read_and_those_of_other_stores_have_expired() {
         let (ours, theirs) = (StoreId::from_random([1; 16]), StoreId::from_random([2; 16]));
-        assert_eq!(cursor("17", ours).expect("a number"), 17);
-        assert_eq!(cursor(&format!("{ours}:17"), ours).expect("ours"), 17);
-        assert_eq!(cursor(&format!("{theirs}:17"), ours).expect_err("theirs").code, "cursor-expired");
+        assert_eq!(cursor("?since", "17", ours).expect("a number"), 17);
+        assert_eq!(cursor("?since", &format!("{ours}:17"), ours).expect("ours"), 17);
+        assert_eq!(cursor("?since", &format!("{theirs}:17"), ours).expect_err("theirs").code, "cursor-expired");
         for text in ["", "x", "-1", "sto_x:1", &format!("{ours}:")] {
-            assert_eq!(cursor(text, ours).expect_err("nonsense").kind, ErrorKind::Invalid, "{text}");
+            assert_eq!(cursor("?since", text, ours).expect_err("nonsense").kind, ErrorKind::Invalid, "{text}");
         }
     }
 

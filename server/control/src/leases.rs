@@ -26,8 +26,8 @@ impl Control {
     pub async fn list_leases(&self, c: Authorized<ListLeases>) -> Result<Page<Lease>, Error> {
         let (c, _) = c.into_parts();
         let filters = format!(
-            "leases {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
-            c.network, c.address, c.within, c.mac, c.owner, c.state, c.kind, c.order
+            "leases {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            c.network, c.address, c.within, c.mac, c.owner, c.state, c.kind, c.key, c.order
         );
         let part = Part::new(&c.page, &filters)?;
         let read = self.inner.store.read(move |tx| {
@@ -44,6 +44,7 @@ impl Control {
                     owner: c.owner,
                     state: c.state,
                     kind: c.kind,
+                    key: c.key,
                     order: c.order,
                     after: part.after.clone(),
                     limit: part.read(),

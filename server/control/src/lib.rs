@@ -13,9 +13,9 @@
 //! | [`error`] | what can go wrong, neutral of any transport |
 //! | [`node`] | the port to a node: plan, converge, live, drift, probe, facts |
 //! | [`members`] | the ports to the wire of a swarm: what nodes ask of a manager, and what a node asks |
-//! | `networks`, `sandboxes`, `leases`, `addresses`, `ipam`, `prune`, `reclaim`, `probes`, `events`, `overview`, `backups`, `tokens` | the use cases |
+//! | `networks`, `sandboxes`, `leases`, `addresses`, `ipam`, `map`, `topology`, `prune`, `reclaim`, `probes`, `events`, `overview`, `backups`, `tokens` | the use cases |
 //! | `swarm` | the swarm: its settings, join tokens, nodes, and what this host is in one |
-//! | `audit`, `journal` | who asked for what, and the events and entries that tell of it |
+//! | `audit`, `journal`, `history` | who asked for what, the events and entries that tell of it, and those of one object |
 //! | `overlay` | what networks of the swarm need beside others |
 //! | `validate` | what may be written, all refusals at once |
 //! | `allocation` | who gets which address |
@@ -43,11 +43,13 @@ mod dice;
 mod edit;
 pub mod error;
 mod events;
+mod history;
 mod idempotency;
 mod identity;
 mod ipam;
 mod journal;
 mod leases;
+mod map;
 pub mod members;
 mod networks;
 pub mod node;
@@ -66,12 +68,15 @@ mod reclaim;
 mod reports;
 mod run;
 mod sandboxes;
+mod search;
 mod segment;
 mod settle;
 pub mod shown;
 mod store_error;
 mod swarm;
 mod tokens;
+mod topology;
+mod traffic;
 mod validate;
 
 pub use clock::now;

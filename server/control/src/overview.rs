@@ -13,10 +13,11 @@ use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::facts::Facts;
 use netloom_model::lease::{LeaseKind, LeaseState};
 use netloom_model::net::Span;
+use netloom_model::order::EventOrder;
 use netloom_model::sandbox::SandboxState;
 use netloom_model::{NetworkId, NodeId, SandboxId};
 use netloom_store::{
-    FreeSummary, LeaseRow, PoolRow, SandboxRow, WriteTx, events, leases, networks, nodes, pools, sandboxes,
+    EventQuery, FreeSummary, LeaseRow, PoolRow, SandboxRow, WriteTx, events, leases, networks, nodes, pools, sandboxes,
 };
 
 use crate::clock::now;
@@ -277,6 +278,7 @@ async fn read_overview(tx: &mut netloom_store::ReadTx<'_>) -> Result<Overview, E
         (network, used.pool.key, used.pool.subnet.to_string(), capacity)
     });
     let pools = pools.collect();
+    let latest = EventQuery { order: EventOrder::Latest, limit: TOP, ..EventQuery::default() };
     Ok(Overview {
         hostname: String::new(),
         node: netloom_model::NodeId::from_random([0; 16]),
@@ -285,7 +287,7 @@ async fn read_overview(tx: &mut netloom_store::ReadTx<'_>) -> Result<Overview, E
         leases: by_state(&leases::count_by_kind_state(tx).await?),
         attention: Vec::new(),
         pools,
-        events: events::latest(tx, &[], None, TOP).await?,
+        events: events::list(tx, &latest).await?,
     })
 }
 

@@ -32,7 +32,7 @@ mod join;
 mod leave;
 mod member;
 pub(crate) mod memory;
-mod nodes;
+pub(crate) mod nodes;
 mod ports;
 mod put;
 mod readmit;

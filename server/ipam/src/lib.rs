@@ -10,8 +10,10 @@
 //! | [`request`] | whether a pool can give a certain address at all |
 //! | [`subnets`] | overlap, the next free subnet, cutting from the default pools |
 //! | [`defaults`] | the default pools, and the ranges that other tools use |
+//! | [`blocks`] | how a subnet is cut into the cells of a map |
 //! | [`capacity`] | how a pool's addresses are used |
 
+pub mod blocks;
 pub mod capacity;
 pub mod defaults;
 pub mod request;

@@ -69,7 +69,23 @@ pub fn next_free(subnet: IpNet, taken: &[Span]) -> Option<IpNet> {
 
 /// Cuts a subnet out of the default pools, the first that fits, clear of everything taken.
 pub fn cut(pools: &[IpNet], prefix_length: u8, taken: &[Span]) -> Option<IpNet> {
-    pools.iter().find_map(|pool| first_free(*pool, prefix_length, 0, taken))
+    fitting(pools, prefix_length, taken).next().map(|(subnet, _)| subnet)
+}
+
+/// Every subnet of this prefix length in the pools that is clear of everything taken, in the order in which they would be cut, each with the
+/// pool that it lies in.
+pub fn fitting<'a>(
+    pools: &'a [IpNet],
+    prefix_length: u8,
+    taken: &'a [Span],
+) -> impl Iterator<Item = (IpNet, IpNet)> + 'a {
+    pools.iter().flat_map(move |pool| {
+        let next = move |before: &IpNet| {
+            let from = to_number(before.broadcast()).checked_add(1)?;
+            first_free(*pool, prefix_length, from, taken)
+        };
+        std::iter::successors(first_free(*pool, prefix_length, 0, taken), next).map(move |subnet| (subnet, *pool))
+    })
 }
 
 #[cfg(test)]

@@ -255,6 +255,10 @@ pub struct AddressReport {
     /// Who held it at the time asked for with `?at=`; there exactly when `state` is `leased` and a time was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_at: Option<Holding>,
+    /// The leases next to it in its pool, by address: at most 8 below it and 8 above. As they are now, also with `?at=`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[schema(max_items = 16)]
+    pub neighbours: Vec<Lease>,
     /// Holdings that are over by now, latest first, at most 100; with `?at=` only those that began by then.
     pub history: Vec<Holding>,
 }

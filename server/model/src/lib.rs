@@ -9,11 +9,12 @@
 //! | [`id`], [`name`], [`mac`], [`net`], [`timestamp`] | values with one text form each |
 //! | [`host_link`] | names of the links on the host |
 //! | [`network`], [`sandbox`], [`port`], [`lease`], [`probe`] | the resources: spec and status |
-//! | [`ipam`] | the pools of all networks, with their use |
-//! | [`token`], [`audit`] | who may ask, and who asked for what |
+//! | [`ipam`], [`map`] | the pools of all networks, with their use; one of them block by block |
+//! | [`token`], [`audit`], [`history`] | who may ask, who asked for what, and what became of one object |
 //! | [`swarm`], [`member`], [`replica`] | hosts that agreed to share: the swarm, its nodes, and what they say to one another |
 //! | [`health`] | how its nodes reach each other |
 //! | [`assignment`], [`report`], [`facts`] | what passes between control and a node |
+//! | [`topology`] | which sandbox is on which network, on which node |
 //! | [`plan`], [`drift`], [`event`], [`condition`] | what happens, what would, what differs |
 //! | [`document`], [`invalid`] | JSON in, with the field named when it is wrong |
 
@@ -25,12 +26,14 @@ pub mod drift;
 pub mod event;
 pub mod facts;
 pub mod health;
+pub mod history;
 pub mod host_link;
 pub mod id;
 pub mod invalid;
 pub mod ipam;
 pub mod lease;
 pub mod mac;
+pub mod map;
 pub mod member;
 pub mod name;
 pub mod net;
@@ -42,9 +45,12 @@ pub mod probe;
 pub mod replica;
 pub mod report;
 pub mod sandbox;
+pub mod search;
 pub mod swarm;
 pub mod timestamp;
 pub mod token;
+pub mod topology;
+pub mod traffic;
 
 pub use id::{EndpointId, JoinTokenId, LeaseId, NetworkId, NodeId, PlanId, SandboxId, StoreId, SwarmId, TokenId};
 pub use invalid::Invalid;

@@ -68,3 +68,15 @@ pub enum PoolOrder {
     #[serde(rename = "-subnet")]
     SubnetBackwards,
 }
+
+/// An order of events: by number, which is the order in which they happened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub enum EventOrder {
+    /// The oldest first.
+    #[default]
+    #[serde(rename = "seq")]
+    Oldest,
+    /// The latest first.
+    #[serde(rename = "-seq")]
+    Latest,
+}

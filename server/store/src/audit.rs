@@ -3,6 +3,7 @@
 
 use netloom_model::Timestamp;
 use netloom_model::audit::{AuditEntry, AuditObject, Decision};
+use netloom_model::event::ObjectKind;
 use serde_json::{Map, Value};
 
 use crate::column::{self, Columns};
@@ -26,6 +27,16 @@ const LEAP_TO: i64 = 30 * DAY;
 
 /// Most entries that one call of [`prune`] removes: the writer is not to be held for long.
 pub const PRUNED_AT_ONCE: u64 = 10_000;
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT a.seq, a.time, a.actor, a.role, a.token_id, a.source, a.request_id, a.method, a.path, a.action, a.object_kind, ",
+            "a.object_id, a.object_name, a.decision, a.code, a.event, a.spec_before, a.spec_after FROM audit AS a",
+            $rest
+        )
+    };
+}
 
 fn row(columns: &mut Columns<'_>) -> Result<AuditEntry, Error> {
     Ok(AuditEntry {
@@ -85,10 +96,7 @@ pub async fn append(tx: &mut WriteTx<'_>, entry: &NewAudit) -> Result<(), Error>
 
 /// Entries, the latest first.
 pub async fn list(tx: &mut ReadTx<'_>, query: &AuditQuery) -> Result<Vec<AuditEntry>, Error> {
-    let mut select = Select::new(
-        "SELECT a.seq, a.time, a.actor, a.role, a.token_id, a.source, a.request_id, a.method, a.path, a.action, a.object_kind,
-        a.object_id, a.object_name, a.decision, a.code, a.event, a.spec_before, a.spec_after FROM audit AS a WHERE 1 = 1",
-    );
+    let mut select = Select::new(select!(" WHERE 1 = 1"));
     if let Some(actor) = &query.actor {
         select.with(" AND a.actor = ", actor.clone());
     }
@@ -118,6 +126,25 @@ pub async fn list(tx: &mut ReadTx<'_>, query: &AuditQuery) -> Result<Vec<AuditEn
         select.with(" AND a.time < ", until.millis());
     }
     tx.rows(select.page(Keyset::LATEST_ENTRY, query.after.as_ref(), query.limit), row).await
+}
+
+/// The latest entries of the object with this ID before a number, latest first; with those that have only its name, which it has had since its first event that is kept.
+pub async fn of_object(
+    tx: &mut ReadTx<'_>,
+    kind: ObjectKind,
+    id: &str,
+    before: u64,
+    limit: u32,
+) -> Result<Vec<AuditEntry>, Error> {
+    let statement = sql(select!(
+        " WHERE a.seq < $3 AND a.seq IN (SELECT seq FROM audit WHERE object_id = $1
+        UNION SELECT n.seq FROM audit AS n WHERE n.object_id IS NULL AND n.object_kind = $2
+            AND n.object_name = (SELECT e.object_name FROM event AS e WHERE e.object_id = $1 ORDER BY e.seq DESC LIMIT 1)
+            AND n.time >= (SELECT e.time FROM event AS e WHERE e.object_id = $1 ORDER BY e.seq LIMIT 1))
+        ORDER BY a.seq DESC LIMIT $4"
+    ));
+    let statement = statement.bind(id.to_owned()).bind(kind.as_str());
+    tx.rows(statement.bind(column::integer(before)).bind(column::limit(limit)), row).await
 }
 
 /// Moves the horizon on to [`KEPT_MILLIS`] ago, as far as the time allows for which the service has run since the last call; never by

@@ -29,7 +29,12 @@ pub(crate) fn address(address: IpAddr) -> Vec<u8> {
 
 /// The number of addresses in a span, as 16 big-endian bytes.
 pub(crate) fn size(span: &Span) -> Vec<u8> {
-    span.len().to_be_bytes().to_vec()
+    number(span.len())
+}
+
+/// A number of addresses, as 16 big-endian bytes, which sort as it does.
+pub(crate) fn number(addresses: u128) -> Vec<u8> {
+    addresses.to_be_bytes().to_vec()
 }
 
 /// A value as JSON text.

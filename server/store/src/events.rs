@@ -2,9 +2,11 @@
 
 use netloom_model::condition::{CLEARED, RAISED};
 use netloom_model::event::{Event, ObjectRef};
+use netloom_model::order::EventOrder;
 
 use crate::column::{self, Columns};
 use crate::error::Error;
+use crate::query::EventQuery;
 use crate::row::NewEvent;
 use crate::select::Select;
 use crate::tx::{ReadTx, WriteTx, sql};
@@ -76,45 +78,42 @@ pub fn advance(tx: &mut WriteTx<'_>) -> u64 {
     seq
 }
 
-/// Events after a number, oldest first. `kinds` keeps those of one of these kinds, or that start with one of them and a
-/// dot; none keeps all. `object` keeps those of the object with this ID or name.
-pub async fn after(
-    tx: &mut ReadTx<'_>,
-    seq: u64,
-    kinds: &[String],
-    object: Option<&str>,
-    limit: u32,
-) -> Result<Vec<Event>, Error> {
-    let mut select = chosen(seq, kinds, object);
-    select.with(" ORDER BY e.seq LIMIT ", column::limit(limit));
-    tx.rows(select.statement(), row).await
-}
-
-/// The latest events, latest first. `kinds` and `object` as in [`after`].
-pub async fn latest(
-    tx: &mut ReadTx<'_>,
-    kinds: &[String],
-    object: Option<&str>,
-    limit: u32,
-) -> Result<Vec<Event>, Error> {
-    let mut select = chosen(0, kinds, object);
-    select.with(" ORDER BY e.seq DESC LIMIT ", column::limit(limit));
-    tx.rows(select.statement(), row).await
-}
-
-/// Events after a number, of these kinds and of this object.
-fn chosen(seq: u64, kinds: &[String], object: Option<&str>) -> Select {
+/// Events, in the order that is asked for.
+pub async fn list(tx: &mut ReadTx<'_>, query: &EventQuery) -> Result<Vec<Event>, Error> {
     let mut select = Select::new(select!("WHERE e.seq > "));
-    select.with("", column::integer(seq));
-    if !kinds.is_empty() {
-        select.with(" AND EXISTS (SELECT 1 FROM json_each(", column::list(kinds));
-        select.text(") AS k WHERE e.kind = k.value OR substr(e.kind, 1, length(k.value) + 1) = k.value || '.')");
+    select.with("", column::integer(query.after));
+    if let Some(before) = query.before {
+        select.with(" AND e.seq < ", column::integer(before));
     }
-    if let Some(object) = object {
-        select.with(" AND e.seq IN (SELECT seq FROM event WHERE object_id = ", object.to_owned());
-        select.with(" UNION SELECT seq FROM event WHERE object_name = ", object.to_owned()).text(")");
+    match query.kinds.as_slice() {
+        [] => {}
+        [kind] => {
+            select.with(" AND e.kind = ", kind.clone());
+        }
+        // By number rather than by the index of kinds, so that the order costs no sorting.
+        kinds => {
+            select.with(" AND +e.kind IN (SELECT value FROM json_each(", column::list(kinds)).text("))");
+        }
     }
-    select
+    if let Some(object) = &query.object {
+        select.with(" AND e.seq IN (SELECT seq FROM event WHERE object_id = ", object.clone());
+        select.with(" UNION SELECT seq FROM event WHERE object_name = ", object.clone()).text(")");
+    }
+    if let Some(actor) = &query.actor {
+        select.with(" AND e.actor = ", actor.clone());
+    }
+    if let Some(from) = query.from {
+        select.with(" AND e.time >= ", from.millis());
+    }
+    if let Some(until) = query.until {
+        select.with(" AND e.time < ", until.millis());
+    }
+    select.text(match query.order {
+        EventOrder::Oldest => " ORDER BY e.seq LIMIT ",
+        EventOrder::Latest => " ORDER BY e.seq DESC LIMIT ",
+    });
+    select.with("", column::limit(query.limit));
+    tx.rows(select.statement(), row).await
 }
 
 /// Of each object that is there and each kind of condition the last event, where that is of its coming: what was raised and not cleared since.

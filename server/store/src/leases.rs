@@ -4,11 +4,13 @@
 //! caller's to change, in the same job ([`crate::free_ranges`]).
 
 mod history;
+mod map;
 mod search;
 
 use std::net::IpAddr;
 
 use netloom_model::lease::{LeaseKind, LeaseState, Owner};
+use netloom_model::net::Span;
 use netloom_model::{EndpointId, LeaseId, NetworkId, SandboxId, Timestamp};
 
 use crate::column::{self, Columns};
@@ -18,6 +20,7 @@ use crate::tx::{ReadTx, Statement, WriteTx, sql};
 
 pub(crate) use history::holdings;
 pub use history::{HISTORY_PRUNED_AT_ONCE, held_at, history, prune_history};
+pub use map::{counted, ends};
 pub use search::list;
 
 // CROSS JOIN keeps the order of the loops: from the lease to its network and pool, never the other way. Its owner is looked up
@@ -239,6 +242,19 @@ pub async fn by_id(tx: &mut ReadTx<'_>, id: LeaseId) -> Result<Option<LeaseRow>,
 /// The lease of an address.
 pub async fn by_address(tx: &mut ReadTx<'_>, address: IpAddr) -> Result<Option<LeaseRow>, Error> {
     tx.row(sql(select!(" AND l.address = $1")).bind(column::address(address)), row).await
+}
+
+/// The leases nearest to an address within a span, by address: at most `each` below it and above it.
+pub async fn nearest(tx: &mut ReadTx<'_>, address: IpAddr, within: Span, each: u32) -> Result<Vec<LeaseRow>, Error> {
+    let statement = sql(select!(
+        " AND l.id IN (
+            SELECT id FROM (SELECT id FROM lease WHERE address >= $1 AND address < $2 ORDER BY address DESC LIMIT $4)
+            UNION ALL
+            SELECT id FROM (SELECT id FROM lease WHERE address > $2 AND address <= $3 ORDER BY address LIMIT $4)
+        ) ORDER BY l.address"
+    ));
+    let [low, address, high] = [within.low, address, within.high].map(column::address);
+    tx.rows(statement.bind(low).bind(address).bind(high).bind(column::limit(each)), row).await
 }
 
 /// The lease without sandbox that a user gave this key.

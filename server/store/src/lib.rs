@@ -54,6 +54,7 @@ mod select;
 mod statement;
 pub mod store;
 pub mod swarm;
+pub mod topology;
 pub mod tx;
 mod writer;
 
@@ -63,8 +64,8 @@ pub use draft::Draft;
 pub use error::Error;
 pub use order::Place;
 pub use query::{
-    AuditQuery, FreeSummary, JoinTokenQuery, LeaseQuery, NetworkQuery, NodeQuery, PoolQuery, PoolUse, SandboxQuery,
-    TokenQuery,
+    AuditQuery, EventQuery, FreeRangeQuery, FreeSummary, JoinTokenQuery, LeaseQuery, NetworkQuery, NodeQuery,
+    PoolQuery, PoolUse, SandboxQuery, TokenQuery,
 };
 pub use replica::ReplicaRow;
 pub use row::{

@@ -85,9 +85,27 @@ impl Place {
         Self::new(By::Number(column::integer(entry.seq)), "")
     }
 
+    /// Of a history: before which event and which entry of the audit it goes on.
+    pub fn of_history(event: u64, entry: u64) -> Self {
+        Self::new(By::Number(column::integer(event)), entry)
+    }
+
+    /// What [`Place::of_history`] was made of.
+    pub fn history(&self) -> Option<(u64, u64)> {
+        match self.by {
+            By::Number(event) => Some((u64::try_from(event).ok()?, self.id.parse().ok()?)),
+            By::Text(_) | By::Address(_) => None,
+        }
+    }
+
     /// A plan's.
     pub fn of_plan(head: &PlanHead) -> Self {
         Self::new(By::Number(head.created_at.millis()), head.id.map(|id| id.to_string()).unwrap_or_default())
+    }
+
+    /// A run's of free addresses: its last one, since no two share any.
+    pub fn of_free_range(run: &Span) -> Self {
+        Self::new(By::Address(run.high), "")
     }
 
     /// A pool's: the last address of its subnet, since no two pools share one.
@@ -133,6 +151,8 @@ impl Keyset {
     pub(crate) const OLDEST: Self = keyset!("created_at", "id");
     /// By name, of a SELECT from one table.
     pub(crate) const BY_NAME: Self = keyset!("name");
+    /// By the last address, of a SELECT from `free_range AS f` within one pool.
+    pub(crate) const BY_LAST_ADDRESS: Self = keyset!("f.high");
     /// The latest audit entry first, of a SELECT from `audit AS a`.
     pub(crate) const LATEST_ENTRY: Self = keyset!("a.seq", backwards);
 }

@@ -6,7 +6,7 @@ use netloom_model::audit::Decision;
 use netloom_model::lease::{LeaseKind, LeaseState};
 use netloom_model::net::{Family, Span};
 use netloom_model::network::{Driver, Scope};
-use netloom_model::order::{LeaseOrder, NamedOrder, NodeOrder, PoolOrder};
+use netloom_model::order::{EventOrder, LeaseOrder, NamedOrder, NodeOrder, PoolOrder};
 use netloom_model::swarm::SwarmRole;
 use netloom_model::token::Role;
 use netloom_model::{MacAddr, NetworkId, Timestamp, TokenId};
@@ -71,10 +71,35 @@ pub struct LeaseQuery {
     pub state: Option<LeaseState>,
     /// Only of this kind.
     pub kind: Option<LeaseKind>,
+    /// Only the reservations with this key.
+    pub key: Option<String>,
     /// In which order.
     pub order: LeaseOrder,
     /// Only what comes after this place in the order.
     pub after: Option<Place>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// Which events.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventQuery {
+    /// Only after the event of this number.
+    pub after: u64,
+    /// Only before the event of this number.
+    pub before: Option<u64>,
+    /// Only of these kinds; none keeps all.
+    pub kinds: Vec<String>,
+    /// Only of the object with this ID or name.
+    pub object: Option<String>,
+    /// Only what this actor did.
+    pub actor: Option<String>,
+    /// Only at this time or later.
+    pub from: Option<Timestamp>,
+    /// Only before this time.
+    pub until: Option<Timestamp>,
+    /// In which order.
+    pub order: EventOrder,
     /// At most this many.
     pub limit: u32,
 }
@@ -89,6 +114,19 @@ pub struct PoolQuery {
     /// In which order.
     pub order: PoolOrder,
     /// Only what comes after this place in the order.
+    pub after: Option<Place>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// Which runs of free addresses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FreeRangeQuery {
+    /// Of this pool.
+    pub pool_id: i64,
+    /// Only of so many addresses or more.
+    pub at_least: u128,
+    /// Only what comes after this place in the order, which is by address.
     pub after: Option<Place>,
     /// At most this many.
     pub limit: u32,

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use crate::error::Error;
 use crate::order::Place;
-use crate::query::{AuditQuery, LeaseQuery, PoolQuery};
+use crate::query::{AuditQuery, EventQuery, LeaseQuery, PoolQuery};
 use crate::tx::ReadTx;
 use crate::{
     access, attachments, audit, endpoints, events, fences, idempotency_keys, join_tokens, leases, networks, nodes,
@@ -44,9 +44,9 @@ pub(crate) async fn check(tx: &mut ReadTx<'_>) -> Result<(), Error> {
     while let Some(last) = table("lease_history", leases::holdings(tx, after, PAGE)).await?.pop() {
         after = last;
     }
-    let mut after = 0;
-    while let Some(last) = table("event", events::after(tx, after, &[], None, PAGE)).await?.pop() {
-        after = last.seq;
+    let mut query = EventQuery { limit: PAGE, ..EventQuery::default() };
+    while let Some(last) = table("event", events::list(tx, &query)).await?.pop() {
+        query.after = last.seq;
     }
     let mut query = AuditQuery { limit: PAGE, ..AuditQuery::default() };
     while let Some(last) = table("audit", audit::list(tx, &query)).await?.pop() {

@@ -240,3 +240,54 @@ fn networks_removed_at_once_with_their_endpoints_are_all_gone_with_the_answer() 
     });
     assert_eq!(client.get("networks?driver=macvlan").is(200)["items"], json!([]));
 }
+
+#[test]
+fn a_pool_is_mapped_block_by_block() {
+    let host = host!();
+    let client = host.start();
+    host.macvlan("n", "10.161.0.0/16");
+    host.sandbox("a", "n");
+    client.post("networks/n/leases", &json!({"key": "far", "address": "10.161.9.7"})).is(201);
+    let whole = client.get("networks/n/map").is(200);
+    let cells = json!([{"block": "10.161.0.0/24", "size": "256", "leased": 2}, {"block": "10.161.9.0/24", "size": "256", "leased": 1}]);
+    assert_eq!((&whole["cells"], &whole["leases"], &whole["cell_prefix_length"]), (&cells, &json!([]), &json!(24)));
+    let block = client.get("networks/n/map?pool=v4&block=10.161.9.0/24").is(200);
+    assert_eq!((&block["leases"][0]["key"], &block["above"]), (&json!("far"), &json!(["10.161.0.0/16"])));
+    assert_eq!(block["free"][0], json!({"block": "10.161.9.0-10.161.9.6", "size": "7"}));
+    client.get("networks/n/map?block=10.162.0.0/24&pool=v4").problem(400, "invalid-query");
+    client.get("networks/n/map?block=x").problem(400, "invalid-query");
+    client.get("networks/n/map?pool=v6").problem(404, "resource-not-found");
+    client.get("networks/none/map").problem(404, "resource-not-found");
+}
+
+#[test]
+fn a_network_has_a_history_and_a_place_in_the_topology() {
+    let host = host!();
+    let client = host.start();
+    let network = host.macvlan("n", "10.163.0.0/24");
+    host.sandbox("a", "n");
+    client.patch("networks/n", &json!({"description": "x"})).is(200);
+    let history = client.get("networks/n/history?limit=1").is(200);
+    let latest = &history["items"][0];
+    assert_eq!((&latest["action"], &latest["after"]), (&json!("network.update"), &json!({"description": "x"})));
+    let token = history["next_page_token"].as_str().unwrap();
+    let next = client.get(&format!("networks/n/history?page_token={token}")).is(200);
+    assert_eq!((&next["items"][0]["kind"], next["items"].as_array().unwrap().len()), (&json!("network.created"), 1));
+    let viewer = client.post("tokens", &json!({"name": "v", "role": "viewer"})).is(201);
+    let viewer = host.tcp().header("authorization", &format!("Bearer {}", viewer["secret"].as_str().unwrap()));
+    let seen = viewer.get("networks/n/history").is(200);
+    assert_eq!((&seen["items"][0]["kind"], seen["items"][0].get("after")), (&json!("network.updated"), None));
+
+    let topology = client.get("topology?of=network:n").is(200);
+    assert_eq!(
+        (&topology["sandboxes"][0]["name"], &topology["endpoints"][0]["addresses"]),
+        (&json!("a"), &json!(["10.163.0.2"]))
+    );
+    assert_eq!(client.get("topology").is(200)["endpoints"], topology["endpoints"]);
+    client.get("topology?of=n").problem(400, "invalid-query");
+    client.delete("sandboxes/a").is(204);
+    client.delete("networks/n").is(204);
+    let id = network["id"].as_str().unwrap();
+    assert_eq!(client.get(&format!("networks/{id}/history")).is(200)["items"][0]["kind"], "network.deleted");
+    client.get("networks/n/history").problem(404, "resource-not-found");
+}

@@ -35,15 +35,22 @@ fn paths(client: &Client) -> Vec<String> {
     let reading = document["paths"].as_object().unwrap().iter().filter(|(_, item)| item.get("get").is_some());
     let filled = |path: &str| {
         let path = match path {
-            "/api/v1/networks/{id}" | "/api/v1/networks/{id}/leases" => path.replace("{id}", "n0"),
+            "/api/v1/networks/{id}"
+            | "/api/v1/networks/{id}/leases"
+            | "/api/v1/networks/{id}/map"
+            | "/api/v1/networks/{id}/free-ranges"
+            | "/api/v1/networks/{id}/history" => path.replace("{id}", "n0"),
             "/api/v1/networks/{id}/health" => path.replace("{id}", "ingress"),
             "/api/v1/networks/{id}/leases/{key}" => path.replace("{id}", "n0").replace("{key}", "kept"),
-            "/api/v1/sandboxes/{id}" | "/api/v1/sandboxes/{id}/resolv.conf" => path.replace("{id}", "s0"),
-            "/api/v1/leases/{id}" => path.replace("{id}", lease),
+            "/api/v1/sandboxes/{id}"
+            | "/api/v1/sandboxes/{id}/resolv.conf"
+            | "/api/v1/sandboxes/{id}/traffic"
+            | "/api/v1/sandboxes/{id}/history" => path.replace("{id}", "s0"),
+            "/api/v1/leases/{id}" | "/api/v1/leases/{id}/history" => path.replace("{id}", lease),
             "/api/v1/plans/{id}" => path.replace("{id}", plan),
             "/api/v1/tokens/{id}" => path.replace("{id}", "admin"),
             "/api/v1/swarm/join-tokens/{id}" => path.replace("{id}", "worker"),
-            "/api/v1/nodes/{id}" => path.replace("{id}", node),
+            "/api/v1/nodes/{id}" | "/api/v1/nodes/{id}/history" => path.replace("{id}", node),
             "/api/v1/addresses/{ip}" => path.replace("{ip}", address),
             "/problems/{code}" => path.replace("{code}", "in-use"),
             other => other.to_owned(),

@@ -9,13 +9,13 @@ use netloom_tests::{Host, host, json, until};
 use super::{link, log_in, picture};
 
 /// What is wider than its box or sticks out of it, once every age is as long as one gets; whether the page scrolls sideways; what has no title, heading or column heads.
-/// Left out is what is hidden from the eye, and a document as JSON, whose lines stay whole and scroll in their frame.
+/// Left out is what is hidden from the eye, and what is meant to scroll in its frame: a document as JSON, whose lines stay whole, a matrix and a graph.
 pub(crate) const CUT_OFF: &str = r#"
     const found = [], root = document.documentElement;
     for (const age of document.querySelectorAll('td > time')) age.textContent = '59 min ago';
     if (root.scrollWidth > root.clientWidth) found.push(`the page: ${root.scrollWidth} in ${root.clientWidth}`);
     for (const one of document.querySelectorAll('body *')) {
-        if (one.closest('.unseen, svg, .json') || getComputedStyle(one).display === 'inline' || one.clientWidth <= 1) continue;
+        if (one.closest('.unseen, svg, .json, .scrolls') || getComputedStyle(one).display === 'inline' || one.clientWidth <= 1) continue;
         if (one.closest('thead') && one.closest('thead').clientWidth <= 1) continue;
         if (one.scrollWidth > one.clientWidth + 1) found.push(`${one.tagName}.${one.className}: ${one.scrollWidth} in ${one.clientWidth}`);
     }
@@ -85,6 +85,13 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("network-leases", "/ui/networks/lan/leases"),
     ("network-endpoints", "/ui/networks/web/endpoints"),
     ("network-json", "/ui/networks/web/json"),
+    ("network-map", "/ui/networks/web/map"),
+    ("network-map-wide", "/ui/networks/lan/map?pool=v6"),
+    ("network-config", "/ui/networks/lan/config"),
+    ("network-history", "/ui/networks/lan/history"),
+    ("topology", "/ui/topology"),
+    ("topology-graph", "/ui/topology?as=graph&of=network:lan"),
+    ("topology-table", "/ui/topology?as=table"),
     ("network-unused", "/ui/networks/bridge"),
     ("sandboxes", "/ui/sandboxes"),
     ("sandbox", "/ui/sandboxes/LONG"),

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use netloom_control::Error;
 use netloom_control::command::{GetAddress, ListLeases};
 use netloom_model::invalid::Code;
-use netloom_model::lease::Lease;
+use netloom_model::lease::{AddressReport, Lease};
 use netloom_model::{Invalid, Timestamp, net};
 use serde::Deserialize;
 
@@ -28,16 +28,27 @@ pub async fn page(visit: Visit) -> HttpResponse {
 }
 
 async fn show(visit: &Visit) -> Result<AddressPage, Error> {
-    let address = net::parse_address("address", &visit.segment("address"))?;
-    let asked: Asked = visit.query()?;
-    let then = text(&asked.at).map(|at| time(&at)).transpose()?;
-    let reports = visit.control.get_address(visit.authorize(GetAddress { address, at: then })?).await?;
+    let (address, then) = asked(visit)?;
+    let reports = reports(visit).await?;
     let subnet = reports.iter().find_map(|report| report.subnet.as_ref()?.parse().ok());
     let around = around(visit, address, subnet).await?;
     let frame = visit.frame(address.to_string(), Section::Leases);
     let holdings = reports.iter().flat_map(|report| report.history.iter().chain(&report.held_at));
     let existing = existing(visit, holdings.filter_map(|holding| holding.owner.id.clone())).await?;
     Ok(AddressPage::new(frame, address, &reports, &around, then, &existing))
+}
+
+/// Which address, and when.
+fn asked(visit: &Visit) -> Result<(IpAddr, Option<Timestamp>), Error> {
+    let address = net::parse_address("address", &visit.segment("address"))?;
+    let asked: Asked = visit.query()?;
+    Ok((address, text(&asked.at).map(|at| time(&at)).transpose()?))
+}
+
+/// What is known of the address.
+pub(super) async fn reports(visit: &Visit) -> Result<Vec<AddressReport>, Error> {
+    let (address, at) = asked(visit)?;
+    visit.control.get_address(visit.authorize(GetAddress { address, at })?).await
 }
 
 /// The leases of the map's row that the address is in.

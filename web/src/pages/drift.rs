@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use netloom_control::Error;
 use netloom_control::command::{GetDrift, ListEvents};
+use netloom_model::order::EventOrder;
 
 use super::{existing, objects_of};
 use crate::view::drift::DriftPage;
@@ -20,8 +21,12 @@ pub async fn page(visit: Visit) -> HttpResponse {
 async fn show(visit: &Visit) -> Result<DriftPage, Error> {
     let drift = visit.control.drift(visit.authorize(GetDrift)?).await?;
     // After the look, so that what it found and somebody repaired meanwhile is among them.
-    let repairs =
-        ListEvents { kinds: vec!["drift".into()], limit: Some(REPAIRS), latest: true, ..ListEvents::default() };
+    let repairs = ListEvents {
+        kinds: vec!["drift".into()],
+        limit: Some(REPAIRS),
+        order: EventOrder::Latest,
+        ..ListEvents::default()
+    };
     let repairs = visit.control.list_events(visit.authorize(repairs)?).await?.items;
     let existing = existing(visit, objects_of(&repairs)).await?;
     Ok(DriftPage::new(visit.frame("Drift", Section::Drift), &drift, &repairs, &existing))

@@ -7,9 +7,10 @@ use netloom_control::Error;
 use netloom_control::command::ListLeases;
 use netloom_model::invalid::Code;
 use netloom_model::lease::{LeaseKind, LeaseState};
+use netloom_model::order::LeaseOrder;
 use netloom_model::{Invalid, net};
 
-use super::{part, some_network, text};
+use super::{node_names, part, some_network, text};
 use crate::view::frame::Section;
 use crate::view::leases::{LeaseFilter, LeasesPage};
 use crate::visit::Visit;
@@ -21,12 +22,16 @@ pub async fn page(visit: Visit) -> HttpResponse {
 
 async fn show(visit: &Visit) -> Result<LeasesPage, Error> {
     let filter: LeaseFilter = visit.query()?;
-    let page = visit.control.list_leases(visit.authorize(command(&filter.resolved())?)?).await?;
+    let command = ListLeases { page: part(&filter.page_token), ..command(&filter)? };
+    let page = visit.control.list_leases(visit.authorize(command)?).await?;
+    let names = node_names(visit).await?;
     let network = if page.items.is_empty() { some_network(visit).await? } else { None };
-    Ok(LeasesPage::new(visit.frame("Leases", Section::Leases), filter, &page, network.as_deref()))
+    Ok(LeasesPage::new(visit.frame("Leases", Section::Leases), filter, &page, network.as_deref(), &names))
 }
 
-fn command(filter: &LeaseFilter) -> Result<ListLeases, Error> {
+/// What a filter asks for.
+pub(super) fn command(filter: &LeaseFilter) -> Result<ListLeases, Error> {
+    let filter = filter.resolved();
     Ok(ListLeases {
         network: text(&filter.network),
         address: text(&filter.address).map(|address| net::parse_address("?address", &address)).transpose()?,
@@ -35,8 +40,18 @@ fn command(filter: &LeaseFilter) -> Result<ListLeases, Error> {
         owner: text(&filter.owner),
         state: word("?state", &filter.state, &LeaseState::ALL, LeaseState::as_str)?,
         kind: word("?kind", &filter.kind, &LeaseKind::ALL, LeaseKind::as_str)?,
-        page: part(&filter.page_token),
+        key: text(&filter.key),
+        order: order(&filter.sort)?,
         ..ListLeases::default()
+    })
+}
+
+/// An order by the API's word.
+fn order(sort: &str) -> Result<LeaseOrder, Invalid> {
+    let Some(sort) = text(sort) else { return Ok(LeaseOrder::default()) };
+    serde_json::from_value(sort.clone().into()).map_err(|_| {
+        Invalid::new("?sort", Code::Format, &sort, "leases don't come in this order")
+            .hint("address, owner or created_at, with a `-` before it backwards")
     })
 }
 
@@ -79,6 +94,7 @@ mod tests {
             (LeaseFilter { within: "10.0.0.1/8".into(), ..LeaseFilter::default() }, "?within"),
             (LeaseFilter { mac: "02".into(), ..LeaseFilter::default() }, "?mac"),
             (LeaseFilter { kind: "vip".into(), ..LeaseFilter::default() }, "?kind"),
+            (LeaseFilter { sort: "mac".into(), ..LeaseFilter::default() }, "?sort"),
         ] {
             let refused = command(&filter).expect_err("a bad filter");
             assert_eq!(refused.errors[0].pointer, field);

@@ -2,13 +2,20 @@
 
 use actix_web::HttpResponse;
 use netloom_control::Error;
-use netloom_control::command::{GetNetwork, GetNetworkHealth, ListLeases, ListSandboxes, PageRequest};
+use netloom_control::command::{
+    GetDrift, GetNetwork, GetNetworkHealth, ListAudit, ListHistory, ListLeases, ListSandboxes, PageRequest,
+};
+use netloom_model::event::ObjectKind;
 use netloom_model::network::Network;
+use serde::Deserialize;
 
 use super::{Paging, part};
 use crate::view::frame::{Frame, Section};
 use crate::view::health::NetworkHealthPage;
+use crate::view::health_matrix::Part;
+use crate::view::history::NetworkHistoryPage;
 use crate::view::network::{NetworkEndpointsPage, NetworkJsonPage, NetworkLeasesPage, NetworkPage};
+use crate::view::network_config::NetworkConfigPage;
 use crate::visit::Visit;
 
 /// Summary: pools with use and maps, settings.
@@ -29,6 +36,16 @@ pub async fn endpoints(visit: Visit) -> HttpResponse {
 /// How the nodes on it reach each other; of an overlay network.
 pub async fn health(visit: Visit) -> HttpResponse {
     visit.answer(show_health(&visit).await).await
+}
+
+/// What is wanted of it, what there is, and where the two differ.
+pub async fn config(visit: Visit) -> HttpResponse {
+    visit.answer(show_config(&visit).await).await
+}
+
+/// What happened to it.
+pub async fn history(visit: Visit) -> HttpResponse {
+    visit.answer(show_history(&visit).await).await
 }
 
 /// Its JSON.
@@ -62,11 +79,39 @@ async fn show_endpoints(visit: &Visit) -> Result<NetworkEndpointsPage, Error> {
     Ok(NetworkEndpointsPage::new(frame(visit, &network), &network, &sandboxes, &paging.page_token))
 }
 
+/// How health is looked at.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct HealthShown {
+    /// `table` for all ways without a drawing.
+    r#as: String,
+    from: String,
+    to: String,
+}
+
 async fn show_health(visit: &Visit) -> Result<NetworkHealthPage, Error> {
     let network = get(visit).await?;
+    let shown: HealthShown = visit.query()?;
+    let part = Part { from: shown.from.parse().ok(), to: shown.to.parse().ok() };
     let command = GetNetworkHealth { network: network.id.to_string(), fresh: false };
     let health = visit.control.network_health(visit.authorize(command)?).await?;
-    Ok(NetworkHealthPage::new(frame(visit, &network), &network, &health))
+    Ok(NetworkHealthPage::new(frame(visit, &network), &network, &health, shown.r#as == "table", part))
+}
+
+async fn show_config(visit: &Visit) -> Result<NetworkConfigPage, Error> {
+    let network = get(visit).await?;
+    let drift = visit.control.drift_lately(visit.authorize(GetDrift)?).await;
+    let drift = drift.as_deref().map_err(|failure| failure.detail.clone());
+    Ok(NetworkConfigPage::new(frame(visit, &network), &network, drift))
+}
+
+async fn show_history(visit: &Visit) -> Result<NetworkHistoryPage, Error> {
+    let network = get(visit).await?;
+    let paging: Paging = visit.query()?;
+    let (kind, object, page) = (ObjectKind::Network, network.id.to_string(), part(&paging.page_token));
+    let history = visit.control.list_history(visit.authorize(ListHistory { kind, object, page })?).await?;
+    let audited = visit.may(&ListAudit::default());
+    Ok(NetworkHistoryPage::new(frame(visit, &network), &network, &history, &paging.page_token, audited))
 }
 
 async fn show_json(visit: &Visit) -> Result<NetworkJsonPage, Error> {
@@ -74,10 +119,11 @@ async fn show_json(visit: &Visit) -> Result<NetworkJsonPage, Error> {
     Ok(NetworkJsonPage::new(frame(visit, &network), &network))
 }
 
-async fn get(visit: &Visit) -> Result<Network, Error> {
+/// The network that the path names.
+pub(super) async fn get(visit: &Visit) -> Result<Network, Error> {
     visit.control.get_network(visit.authorize(GetNetwork(visit.segment("network")))?).await
 }
 
-fn frame(visit: &Visit, network: &Network) -> Frame {
+pub(super) fn frame(visit: &Visit, network: &Network) -> Frame {
     visit.frame(&network.spec.name, Section::Networks)
 }

@@ -7,7 +7,7 @@ use netloom_model::Invalid;
 use netloom_model::invalid::Code;
 use netloom_model::network::Driver;
 
-use super::{part, text};
+use super::{pair, part, text};
 use crate::view::frame::Section;
 use crate::view::networks::{NetworkFilter, NetworksPage};
 use crate::visit::Visit;
@@ -19,18 +19,19 @@ pub async fn page(visit: Visit) -> HttpResponse {
 
 async fn show(visit: &Visit) -> Result<NetworksPage, Error> {
     let filter: NetworkFilter = visit.query()?;
-    let command = ListNetworks {
-        driver: driver(&filter.driver)?,
-        q: text(&filter.q),
-        page: part(&filter.page_token),
-        ..ListNetworks::default()
-    };
+    let command = ListNetworks { page: part(&filter.page_token), ..command(&filter)? };
     let page = visit.control.list_networks(visit.authorize(command)?).await?;
     let facts = match page.items.iter().all(|network| network.status.predefined) {
         true => visit.control.facts(visit.authorize(GetFacts)?).await.ok(),
         false => None,
     };
     Ok(NetworksPage::new(visit.frame("Networks", Section::Networks), filter, &page, facts.as_ref()))
+}
+
+/// What a filter asks for.
+pub(super) fn command(filter: &NetworkFilter) -> Result<ListNetworks, Error> {
+    let labels = text(&filter.label).map(|label| pair(&label)).into_iter().collect();
+    Ok(ListNetworks { driver: driver(&filter.driver)?, labels, q: text(&filter.q), ..ListNetworks::default() })
 }
 
 fn driver(word: &str) -> Result<Option<Driver>, Error> {

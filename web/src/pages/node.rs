@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Form;
 use netloom_control::command::{GetNode, ListEvents, ReadmitNode, RemoveNode, UpdateNode};
 use netloom_control::{Error, Precondition};
+use netloom_model::order::EventOrder;
 use netloom_model::swarm::{Availability, Node};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -76,8 +77,12 @@ async fn get(visit: &Visit) -> Result<Node, Error> {
 async fn show(visit: &Visit) -> Result<NodePage, Error> {
     let node = get(visit).await?;
     let own = swarm::own(visit).await?.map_or(node.id, |swarm| swarm.status.node);
-    let command =
-        ListEvents { object: Some(node.id.to_string()), limit: Some(EVENTS), latest: true, ..ListEvents::default() };
+    let command = ListEvents {
+        object: Some(node.id.to_string()),
+        limit: Some(EVENTS),
+        order: EventOrder::Latest,
+        ..ListEvents::default()
+    };
     let events = visit.control.list_events(visit.authorize(command)?).await?.items;
     let existing = existing(visit, objects_of(&events)).await?;
     let may_change = visit.may(&UpdateNode { node: node.id.to_string(), patch: Value::Null });

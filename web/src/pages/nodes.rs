@@ -8,7 +8,7 @@ use netloom_model::invalid::Code;
 use netloom_model::swarm::{Swarm, SwarmRole};
 
 use super::swarm::{elsewhere, is_managed, own};
-use super::{part, text};
+use super::{pair, part, text};
 use crate::view::frame::Section;
 use crate::view::nodes::{NodeFilter, NodesPage};
 use crate::visit::Visit;
@@ -24,14 +24,16 @@ pub async fn page(visit: Visit) -> HttpResponse {
 
 async fn show(visit: &Visit, swarm: &Swarm) -> Result<NodesPage, Error> {
     let filter: NodeFilter = visit.query()?;
-    let command = ListNodes {
-        role: text(&filter.role).map(|word| role(&word)).transpose()?,
-        labels: text(&filter.label).map(|label| pair(&label)).into_iter().collect(),
-        page: part(&filter.page_token),
-        ..ListNodes::default()
-    };
+    let command = ListNodes { page: part(&filter.page_token), ..command(&filter)? };
     let page = visit.control.list_nodes(visit.authorize(command)?).await?;
     Ok(NodesPage::new(visit.frame("Nodes", Section::Nodes), filter, &page, swarm.status.node))
+}
+
+/// What a filter asks for.
+pub(super) fn command(filter: &NodeFilter) -> Result<ListNodes, Error> {
+    let role = text(&filter.role).map(|word| role(&word)).transpose()?;
+    let labels = text(&filter.label).map(|label| pair(&label)).into_iter().collect();
+    Ok(ListNodes { role, labels, ..ListNodes::default() })
 }
 
 fn role(word: &str) -> Result<SwarmRole, Invalid> {
@@ -39,11 +41,4 @@ fn role(word: &str) -> Result<SwarmRole, Invalid> {
         .into_iter()
         .find(|role| role.as_str() == word)
         .ok_or_else(|| Invalid::new("?role", Code::Format, word, "no role of a node").hint("`manager` or `worker`"))
-}
-
-fn pair(label: &str) -> (String, Option<String>) {
-    match label.split_once('=') {
-        Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-        None => (label.to_owned(), None),
-    }
 }

@@ -20,11 +20,12 @@ pub async fn json(visit: Visit) -> HttpResponse {
 }
 
 async fn show_summary(visit: &Visit) -> Result<SandboxPage, Error> {
-    let sandbox = get(visit).await?;
+    let command = GetSandbox(visit.segment("sandbox"));
+    let (sandbox, seen) = visit.control.sandbox_traffic(visit.authorize(command)?).await?;
     let page = PageRequest { limit: Some(1000), token: None };
     let command = ListLeases { owner: Some(sandbox.id.to_string()), page, ..ListLeases::default() };
     let leases = visit.control.list_leases(visit.authorize(command)?).await?;
-    Ok(SandboxPage::new(frame(visit, &sandbox), &sandbox, &leases.items))
+    Ok(SandboxPage::new(frame(visit, &sandbox), &sandbox, &leases.items, &seen))
 }
 
 async fn show_json(visit: &Visit) -> Result<SandboxJsonPage, Error> {

@@ -9,10 +9,12 @@ use netloom_model::Timestamp;
 use netloom_model::lease::{AddressReport, AddressState, Holding, Lease, LeaseState};
 
 use super::chip::{Chip, Tone};
+use super::csv_link::CsvLink;
 use super::frame::Frame;
-use super::leases::LeaseRow;
+use super::lease_table::LeaseRow;
 use super::link;
 use super::map::AddressMap;
+use super::neighbours::Neighbours;
 use super::object::ObjectLink;
 use super::prose::Prose;
 use super::uses;
@@ -104,6 +106,9 @@ pub struct AddressPart {
     pub(crate) lease_id: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) held_at: Option<HoldingRow>,
+    pub(crate) neighbours: Option<Neighbours>,
+    /// The page of what is free in its pool.
+    pub(crate) free_href: Option<String>,
     pub(crate) history: Vec<HoldingRow>,
     pub(crate) no_history: &'static str,
     pub(crate) reserve: Option<String>,
@@ -137,6 +142,8 @@ impl AddressPart {
             lease: lease.map(|lease| LeaseRow::new(frame, lease)),
             lease_id: lease.map(|lease| lease.id.to_string()),
             description: lease.and_then(|lease| lease.spec.as_ref()?.description.clone()),
+            neighbours: report.address.parse().ok().and_then(|here| Neighbours::new(here, &report.neighbours)),
+            free_href: report.network.as_deref().zip(report.pool.as_deref()).map(|(of, pool)| link::free(of, pool)),
             held_at: report.held_at.as_ref().map(|held| HoldingRow::new(frame, held, existing)),
             history: holdings(frame, report, existing),
             no_history: no_history(report.state, then),
@@ -177,6 +184,7 @@ pub struct AddressPage {
     around: Option<AddressMap>,
     at: String,
     asked: Option<Moment>,
+    csv: CsvLink,
 }
 
 impl AddressPage {
@@ -201,7 +209,9 @@ impl AddressPage {
             parts: reports.iter().map(|report| AddressPart::new(&frame, report, then.is_some(), existing)).collect(),
             around,
             asked: then.map(|then| frame.moment(then)),
-            at,
+            csv: CsvLink::new(&link::address(&address.to_string()), &link::query(&[("at", &at)]), "holdings"),
+            // As a browser's field for a time has it: to the second, without a zone.
+            at: at.get(..19).unwrap_or_default().to_owned(),
             frame,
         }
     }

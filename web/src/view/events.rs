@@ -1,10 +1,8 @@
-//! Events: what happened, latest first, or all of one object from its beginning.
+//! One event as a row, wherever there are some. What must not live here: the page of all (`activity`).
 
 use std::collections::BTreeSet;
 
-use askama::Template;
 use netloom_model::event::{Event, ObjectKind};
-use serde::Deserialize;
 
 use super::chip::Tone;
 use super::format;
@@ -13,27 +11,6 @@ use super::link;
 use super::object::{ObjectLink, past_href};
 use super::prose::Prose;
 use super::when::When;
-
-/// What is asked for; an empty text asks for nothing.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct EventFilter {
-    /// Only of the object with this ID or name: then from its beginning.
-    pub object: String,
-    /// Only of this kind, or of the kinds under it: then from the beginning.
-    pub kind: String,
-    /// With a filter: after this event.
-    pub since: String,
-    /// Without a filter: before the event of this number.
-    pub before: String,
-}
-
-impl EventFilter {
-    /// Whether only some events are asked for.
-    pub fn is_set(&self) -> bool {
-        !self.object.is_empty() || !self.kind.is_empty()
-    }
-}
 
 /// An event as a row.
 #[derive(Debug, Clone)]
@@ -71,7 +48,7 @@ impl EventRow {
 }
 
 /// How an event should be taken, by the last word of its kind.
-fn tone(kind: &str) -> Tone {
+pub(super) fn tone(kind: &str) -> Tone {
     let last = kind.rsplit('.').next().unwrap_or_default();
     match last {
         word if word.ends_with("failed") => Tone::Bad,
@@ -79,50 +56,5 @@ fn tone(kind: &str) -> Tone {
         "repaired" | "readmission_asked" => Tone::Warn,
         "created" | "reserved" | "joined" | "readmitted" | "ready" => Tone::Good,
         _ => Tone::Quiet,
-    }
-}
-
-/// `/ui/events`.
-#[derive(Debug, Template)]
-#[template(path = "events.html")]
-pub struct EventsPage {
-    frame: Frame,
-    filter: EventFilter,
-    filtered: bool,
-    rows: Vec<EventRow>,
-    newest: Option<String>,
-    next: Option<String>,
-}
-
-impl EventsPage {
-    /// The page of these events, in the order they are shown. `more` is where the list goes on: the number to stay before,
-    /// or with a filter the event to go on after. `existing` are the IDs of what is still there to be linked.
-    pub fn new(
-        frame: Frame,
-        filter: EventFilter,
-        events: &[Event],
-        existing: &BTreeSet<String>,
-        more: Option<&str>,
-    ) -> Self {
-        let api = if filter.is_set() {
-            link::query(&[("object", &filter.object), ("kinds", &filter.kind), ("since", &filter.since)])
-        } else {
-            let since = events.last().map(|event| event.seq.saturating_sub(1).to_string()).unwrap_or_default();
-            link::query(&[("since", &since)])
-        };
-        let frame = frame.api(format!("/api/v1/events{api}"));
-        let next = more.map(|more| match filter.is_set() {
-            true => link::query(&[("object", &filter.object), ("kind", &filter.kind), ("since", more)]),
-            false => link::query(&[("before", more)]),
-        });
-        let start = link::query(&[("object", &filter.object), ("kind", &filter.kind)]);
-        Self {
-            rows: events.iter().map(|event| EventRow::new(&frame, event, existing)).collect(),
-            filtered: filter.is_set(),
-            newest: (!filter.before.is_empty() || !filter.since.is_empty()).then(|| format!("/ui/events{start}")),
-            next: next.map(|query| format!("/ui/events{query}")),
-            filter,
-            frame,
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! `/ui/networks/{network}/health`: how the nodes on an overlay network reach each other, those with trouble first.
+//! `/ui/networks/{network}/health`: how the nodes on an overlay network reach each other, as a matrix or as a table, those with trouble first.
 
 use std::collections::HashMap;
 
@@ -10,6 +10,7 @@ use netloom_model::network::Network;
 use super::chip::Chip;
 use super::format;
 use super::frame::Frame;
+use super::health_matrix::{HealthMatrix, Part};
 use super::link;
 use super::network::Head;
 use super::prose::Prose;
@@ -46,13 +47,16 @@ pub struct NetworkHealthPage {
     frame: Frame,
     head: Head,
     summary: String,
+    matrix: Option<HealthMatrix>,
+    /// The same the other way: as a table, or as a matrix.
+    other: Option<(&'static str, String)>,
     rows: Vec<PairRow>,
     more: Option<String>,
 }
 
 impl NetworkHealthPage {
-    /// The page of a network's health.
-    pub fn new(frame: Frame, network: &Network, health: &NetworkHealth) -> Self {
+    /// The page of a network's health: a matrix with the ways in trouble below it, or a table of all.
+    pub fn new(frame: Frame, network: &Network, health: &NetworkHealth, as_table: bool, part: Part) -> Self {
         let path = format!("/api/v1/networks/{}/health", link::encode(&network.spec.name));
         let frame = frame.crumb("Networks", "/ui/networks").api(path);
         let ends: HashMap<NodeId, End> = health.nodes.iter().map(|node| (node.id, end(node))).collect();
@@ -67,11 +71,22 @@ impl NetworkHealthPage {
             proven: pair.proven_at.map(|at| frame.when(at)),
             failed: pair.failed_at.map(|at| frame.when(at)),
         };
-        let left_out = health.pairs.len().saturating_sub(SHOWN) as u64 + health.pairs_left_out;
+        let head = Head::new(network, "health");
+        let href = format!("{}/health", head.href);
+        let matrix = if as_table { None } else { HealthMatrix::new(&frame, health, part, &href) };
+        let is_told = |pair: &&HealthPair| matrix.is_none() || pair.trouble.is_some();
+        let told = health.pairs.iter().filter(is_told).count();
+        let left_out = told.saturating_sub(SHOWN) as u64 + if matrix.is_none() { health.pairs_left_out } else { 0 };
+        let other = match as_table {
+            true => ("As a matrix", href),
+            false => ("As a table", format!("{href}?as=table")),
+        };
         Self {
-            head: Head::new(network, "health"),
+            head,
             summary: summary(health),
-            rows: health.pairs.iter().take(SHOWN).map(row).collect(),
+            rows: health.pairs.iter().filter(is_told).take(SHOWN).map(row).collect(),
+            other: (health.nodes.len() > 1).then_some(other),
+            matrix,
             more: (left_out > 0).then(|| {
                 format!(
                     "{} not shown here; those with trouble come first.",

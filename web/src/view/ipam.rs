@@ -2,12 +2,14 @@
 
 use askama::Template;
 use netloom_control::command::Page;
-use netloom_model::ipam::PoolReport;
+use netloom_model::ipam::{FreeSubnet, PoolReport};
 use netloom_model::lease::Lease;
 use serde::Deserialize;
 
+use super::csv_link::CsvLink;
 use super::format;
 use super::frame::Frame;
+use super::free::{FoundSubnets, Run};
 use super::link;
 use super::object::ObjectLink;
 use super::pool::Usage;
@@ -22,6 +24,10 @@ pub struct PoolFilter {
     pub network: String,
     /// 4 or 6.
     pub family: String,
+    /// Length of the prefix of a free subnet to be found, such as `/24`.
+    pub free: String,
+    /// In which block to find it, rather than in the default pools.
+    pub within: String,
     /// Where to go on.
     pub page_token: String,
 }
@@ -29,6 +35,12 @@ pub struct PoolFilter {
 impl PoolFilter {
     fn query(&self, token: &str) -> String {
         link::query(&[("network", &self.network), ("family", &self.family), ("page_token", token)])
+    }
+
+    /// What the API is asked for free subnets with.
+    pub fn free_query(&self) -> String {
+        let length = self.free.trim().trim_start_matches('/');
+        link::query(&[("family", &self.family), ("prefix_length", length), ("within", &self.within)])
     }
 }
 
@@ -45,14 +57,16 @@ pub struct PoolRow {
     pub(crate) range: String,
     pub(crate) free_in_range: String,
     pub(crate) usage: Usage,
-    /// The largest free block, and how many addresses it has.
-    pub(crate) largest: Option<(String, String)>,
+    /// The largest free block.
+    pub(crate) largest: Option<Run>,
+    /// The lowest free blocks; there is a page of all.
+    pub(crate) free: Vec<Run>,
+    pub(crate) free_href: String,
     pub(crate) notices: Vec<Prose>,
 }
 
 impl PoolRow {
     fn new(pool: &PoolReport) -> Self {
-        let spaced = |span: &str| span.replace('-', " – ");
         Self {
             subnet: pool.subnet.clone(),
             automatic: pool.automatic,
@@ -61,10 +75,12 @@ impl PoolRow {
             href: link::network(&pool.network),
             leases_href: format!("/ui/leases{}", link::query(&[("within", &pool.subnet)])),
             gateway: pool.gateway.clone(),
-            range: spaced(&pool.range),
+            range: pool.range.replace('-', " – "),
             free_in_range: format::decimal(&pool.capacity.free_in_range),
             usage: Usage::new(&pool.capacity),
-            largest: pool.largest_free.as_ref().map(|free| (spaced(&free.block), format::decimal(&free.size))),
+            largest: pool.largest_free.as_ref().map(Run::from),
+            free: pool.free_ranges.iter().map(Run::from).collect(),
+            free_href: link::free(&pool.network, &pool.pool),
             notices: pool.conditions.iter().map(|condition| Prose::new(&condition.message)).collect(),
         }
     }
@@ -73,6 +89,7 @@ impl PoolRow {
 /// A lease whose holder is gone, as a row.
 #[derive(Debug, Clone)]
 pub struct OrphanRow {
+    pub(crate) id: String,
     pub(crate) address: String,
     pub(crate) href: String,
     pub(crate) network: String,
@@ -88,6 +105,7 @@ impl OrphanRow {
     fn new(frame: &Frame, lease: &Lease) -> Self {
         let status = &lease.status;
         Self {
+            id: lease.id.to_string(),
             address: status.address.clone(),
             href: link::address(&status.address),
             network: status.network.clone(),
@@ -111,16 +129,25 @@ pub struct IpamPage {
     rows: Vec<PoolRow>,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
     orphans: Vec<OrphanRow>,
     /// Where the rest of the orphans are, when there are more than are shown.
     more_orphans: Option<&'static str>,
     /// The command that releases what orphans hold.
     reclaim: String,
+    /// What was found for the form that asks for a free subnet.
+    found: Option<FoundSubnets>,
 }
 
 impl IpamPage {
     /// The page of the pools that were asked for with `filter`, and of the first orphaned leases of all networks.
-    pub fn new(frame: Frame, filter: PoolFilter, pools: &Page<PoolReport>, orphans: &Page<Lease>) -> Self {
+    pub fn new(
+        frame: Frame,
+        filter: PoolFilter,
+        pools: &Page<PoolReport>,
+        orphans: &Page<Lease>,
+        free: Option<&[FreeSubnet]>,
+    ) -> Self {
         let frame = frame.api(format!("/api/v1/ipam{}", filter.query(&filter.page_token)));
         let link = |token: &str| format!("/ui/ipam{}", filter.query(token));
         Self {
@@ -128,9 +155,11 @@ impl IpamPage {
             rows: pools.items.iter().map(PoolRow::new).collect(),
             first: (!filter.page_token.is_empty()).then(|| link("")),
             next: pools.next_page_token.as_deref().map(link),
+            csv: CsvLink::new("/ui/ipam", &filter.query(""), "pools"),
             orphans: orphans.items.iter().map(|lease| OrphanRow::new(&frame, lease)).collect(),
             more_orphans: orphans.next_page_token.as_ref().map(|_| "/ui/leases?state=orphaned"),
             reclaim: frame.reclaim(),
+            found: free.map(|free| FoundSubnets::new(&frame, free, &filter.free_query())),
             filter,
             frame,
         }

@@ -8,13 +8,10 @@ use netloom_model::MacAddr;
 use netloom_model::lease::{Lease, LeaseKind, LeaseState};
 use serde::Deserialize;
 
-use super::chip::Chip;
+use super::csv_link::CsvLink;
 use super::frame::Frame;
+use super::lease_table::{LeaseTable, NodeNames};
 use super::link;
-use super::object::ObjectLink;
-use super::prose::Prose;
-use super::uses;
-use super::when::When;
 
 /// What the search form asks for; an empty text asks for nothing.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -36,6 +33,10 @@ pub struct LeaseFilter {
     pub state: String,
     /// A kind's word.
     pub kind: String,
+    /// A reservation's key.
+    pub key: String,
+    /// In which order, by the API's word.
+    pub sort: String,
     /// Where to go on.
     pub page_token: String,
 }
@@ -51,6 +52,7 @@ impl LeaseFilter {
             ("network", &self.network),
             ("state", &self.state),
             ("kind", &self.kind),
+            ("key", &self.key),
         ]
     }
 
@@ -73,56 +75,23 @@ impl LeaseFilter {
     /// The query string of these filters, from the given token on.
     pub fn query(&self, token: &str) -> String {
         let mut pairs = self.pairs();
-        pairs.push(("page_token", token));
+        pairs.extend([("sort", self.sort.as_str()), ("page_token", token)]);
         link::query(&pairs)
+    }
+
+    /// The same filters in another order, from its beginning.
+    fn sorted(&self, sort: &str) -> String {
+        Self { sort: sort.to_owned(), ..self.clone() }.query("")
+    }
+
+    /// Whether something is asked for that the form shows only when it is opened.
+    fn is_particular(&self) -> bool {
+        [&self.address, &self.within, &self.mac, &self.owner, &self.key].iter().any(|text| !text.is_empty())
     }
 
     /// Whether anything is asked for.
     pub fn is_set(&self) -> bool {
         self.pairs().iter().any(|(_, value)| !value.is_empty())
-    }
-}
-
-/// A lease as a row.
-#[derive(Debug, Clone)]
-pub struct LeaseRow {
-    pub(crate) address: String,
-    pub(crate) href: String,
-    pub(crate) prefix_length: u8,
-    pub(crate) mac: Option<String>,
-    pub(crate) network: String,
-    pub(crate) network_href: String,
-    pub(crate) pool: String,
-    pub(crate) kind: &'static str,
-    pub(crate) class: &'static str,
-    pub(crate) state: Chip,
-    pub(crate) owner: ObjectLink,
-    pub(crate) since: When,
-    pub(crate) until: Option<When>,
-    /// Why its holder is gone.
-    pub(crate) reason: Option<Prose>,
-}
-
-impl LeaseRow {
-    /// A lease as a row.
-    pub fn new(frame: &Frame, lease: &Lease) -> Self {
-        let status = &lease.status;
-        Self {
-            address: status.address.clone(),
-            href: link::address(&status.address),
-            prefix_length: status.prefix_length,
-            mac: status.mac.map(|mac| mac.to_string()),
-            network: status.network.clone(),
-            network_href: link::network(&status.network),
-            pool: status.pool.clone(),
-            kind: uses::words(status.kind.as_str()),
-            class: status.kind.as_str(),
-            state: Chip::from(status.state),
-            owner: ObjectLink::from(&status.owner),
-            since: frame.when(lease.created_at),
-            until: status.until.map(|until| frame.when(until)),
-            reason: status.reason.as_deref().map(Prose::new),
-        }
     }
 }
 
@@ -145,11 +114,13 @@ pub struct LeasesPage {
     frame: Frame,
     filter: LeaseFilter,
     filtered: bool,
+    particular: bool,
     states: Vec<Choice>,
     kinds: Vec<Choice>,
-    rows: Vec<LeaseRow>,
+    table: LeaseTable,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
     /// The one address that was asked for.
     asked: Option<(String, String)>,
     /// The command that keeps an address for something else, once there is a network to keep it on.
@@ -157,14 +128,22 @@ pub struct LeasesPage {
 }
 
 impl LeasesPage {
-    /// The page of a list that was asked for with `filter`; `network` is one that has addresses to be kept.
-    pub fn new(frame: Frame, filter: LeaseFilter, page: &Page<Lease>, network: Option<&str>) -> Self {
+    /// The page of a list that was asked for with `filter`; `network` is one that has addresses to be kept, `names` are those of the nodes.
+    pub fn new(
+        frame: Frame,
+        filter: LeaseFilter,
+        page: &Page<Lease>,
+        network: Option<&str>,
+        names: &NodeNames,
+    ) -> Self {
         let frame = frame.api(format!("/api/v1/leases{}", filter.resolved().query(&filter.page_token)));
-        let rows = page.items.iter().map(|lease| LeaseRow::new(&frame, lease)).collect();
+        let sorted = |word: &str| format!("/ui/leases{}", filter.sorted(word));
+        let table = LeaseTable::new(&frame, &page.items).on_nodes(names).sorted_by(&filter.sort, sorted);
         let link = |token: &str| format!("/ui/leases{}", filter.query(token));
         let body = serde_json::json!({"key": "printer"});
         Self {
-            rows,
+            table,
+            particular: filter.is_particular(),
             filtered: filter.is_set(),
             asked: Some(filter.resolved().address)
                 .filter(|text| !text.is_empty())
@@ -173,6 +152,7 @@ impl LeasesPage {
             kinds: choices(LeaseKind::ALL.map(LeaseKind::as_str), &filter.kind),
             first: (!filter.page_token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
+            csv: CsvLink::new("/ui/leases", &filter.query(""), "leases"),
             reserve: network
                 .map(|name| frame.first_post(&format!("/api/v1/networks/{}/leases", link::encode(name)), &body)),
             filter,

@@ -45,6 +45,11 @@ pub fn address(address: &str) -> String {
     format!("/ui/addresses/{}", encode(address))
 }
 
+/// The page of what is free in a pool.
+pub fn free(network: &str, pool: &str) -> String {
+    format!("/ui/ipam/{}/{}", encode(network), encode(pool))
+}
+
 /// A node's page, by ID or its host's name.
 pub fn node(reference: &str) -> String {
     format!("/ui/nodes/{}", encode(reference))

@@ -1,4 +1,5 @@
-//! A small subnet as a grid, sixteen addresses a row and eight on a narrow screen: each cell says by colour and by letter how its address is used, and leads to it.
+//! A small block as a grid, sixteen addresses a row and eight on a narrow screen: each cell says by colour and by letter how its address is used, and leads to it.
+//! What must not live here: blocks that are too large for it (`heat`), and the page that has one to itself (`network_map`).
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -6,13 +7,17 @@ use std::net::IpAddr;
 use askama::Template;
 use ipnet::IpNet;
 use netloom_model::lease::Lease;
+use netloom_model::map::ADDRESSES_MOST;
 use netloom_model::net::{Span, from_number, to_number, usable};
 
 use super::uses::{self, Legend};
 use super::{format, link};
 
-/// Largest subnet that is drawn, in addresses: an IPv4 /24, an IPv6 /120.
-pub const CELLS_MAX: u128 = 256;
+/// Largest block that is drawn beside other things, in addresses: an IPv4 /24, an IPv6 /120.
+pub const BESIDE_MAX: u128 = 256;
+
+/// Largest block that is drawn at all.
+const CELLS_MAX: u128 = ADDRESSES_MOST as u128;
 
 /// Addresses a row on a narrow screen.
 const HALF: usize = 8;
@@ -50,7 +55,7 @@ pub struct AddressMap {
 impl askama::filters::HtmlSafe for AddressMap {}
 
 impl AddressMap {
-    /// Draws `subnet`, at most [`CELLS_MAX`] addresses of it, else nothing. `pool` is the whole pool (its ends can't be given out),
+    /// Draws `subnet`, at most [`ADDRESSES_MOST`] addresses of it, else nothing. `pool` is the whole pool (its ends can't be given out),
     /// `range` where dynamic addresses come from, `here` an address to point at.
     pub fn new(
         subnet: IpNet,
@@ -77,8 +82,9 @@ impl AddressMap {
             .enumerate()
             .map(|(at, cells)| {
                 let first = low + 16 * at as u128;
-                let half = (cells.len() > HALF).then(|| row_label(from_number(first + HALF as u128)));
-                Row { label: row_label(from_number(first)), half, cells: cells.to_vec() }
+                let label = |number: u128| row_label(from_number(number), size);
+                let half = (cells.len() > HALF).then(|| label(first + HALF as u128));
+                Row { label: label(first), half, cells: cells.to_vec() }
             })
             .collect();
         let columns = (0..size.min(16)).map(|at| format!("+{at}")).collect();
@@ -103,8 +109,9 @@ fn cell(address: IpAddr, lease: Option<&Lease>, usable: Span, range: Option<Span
 }
 
 /// The part of a row's first address that differs between rows.
-fn row_label(first: IpAddr) -> String {
+fn row_label(first: IpAddr, size: usize) -> String {
     match first {
+        IpAddr::V4(address) if size > 256 => format!("{}.{}", address.octets()[2], address.octets()[3]),
         IpAddr::V4(address) => format!(".{}", address.octets()[3]),
         IpAddr::V6(address) => format!(":{:x}", address.segments()[7]),
     }
@@ -127,6 +134,13 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_several_24_say_which() {
+        let subnet: IpNet = "10.0.4.0/22".parse().expect("a subnet");
+        let map = AddressMap::new(subnet, subnet, None, &[], None).expect("small enough");
+        assert_eq!((map.rows[0].label.as_str(), map.rows[63].half.as_deref()), ("4.0", Some("7.248")));
+    }
+
+    #[test]
     fn small_and_large_subnets() {
         let map = |text: &str| {
             let subnet: IpNet = text.parse().expect("a subnet");
@@ -135,7 +149,9 @@ mod tests {
         assert_eq!(map("10.0.0.8/29"), Some((1, 8)));
         assert_eq!(map("10.0.0.7/32"), Some((1, 1)));
         assert_eq!(map("fd00::/120"), Some((16, 16)));
-        assert_eq!(map("10.0.0.0/23"), None);
+        assert_eq!(map("10.0.0.0/22"), Some((64, 16)));
+        assert_eq!(map("fd00::/118"), Some((64, 16)));
+        assert_eq!(map("10.0.0.0/21"), None);
         assert_eq!(map("::/0"), None);
     }
 }

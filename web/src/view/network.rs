@@ -3,19 +3,20 @@
 use askama::Template;
 use netloom_control::command::Page;
 use netloom_model::lease::Lease;
-use netloom_model::net::{Family, parse_span};
+use netloom_model::net::{Family, Span, parse_span};
 use netloom_model::network::{Driver, GatewayMode, Network, NetworkNode, ParentState, PoolStatus};
 use netloom_model::sandbox::Sandbox;
 
 use super::chip::Chip;
 use super::copy_as::{self, Resource};
+use super::csv_link::CsvLink;
 use super::endpoint::{EndpointTable, EndpointView};
 use super::format;
 use super::frame::Frame;
 use super::json::Json;
-use super::leases::LeaseRow;
+use super::lease_table::LeaseTable;
 use super::link;
-use super::map::AddressMap;
+use super::map::{AddressMap, BESIDE_MAX};
 use super::networks::scope;
 use super::object::{Notices, pairs};
 use super::pool::PoolView;
@@ -34,6 +35,8 @@ pub struct Head {
     pub(crate) endpoints: String,
     /// Whether other nodes are on it, too.
     pub(crate) over_nodes: bool,
+    /// Whether it gives addresses.
+    pub(crate) has_pools: bool,
 }
 
 impl Head {
@@ -48,6 +51,7 @@ impl Head {
             tab,
             endpoints: format::count(network.status.endpoints),
             over_nodes: network.spec.driver == Driver::Overlay,
+            has_pools: !network.status.pools.is_empty(),
         }
     }
 
@@ -56,7 +60,8 @@ impl Head {
     }
 }
 
-fn framed(frame: Frame, network: &Network) -> Frame {
+/// What surrounds a page of the whole network.
+pub(super) fn framed(frame: Frame, network: &Network) -> Frame {
     let name = network.spec.name.as_str();
     let copies = copy_as::of_object(&frame, Resource::Network, name, &network.spec, network.status.predefined);
     frame.crumb("Networks", "/ui/networks").api(format!("/api/v1/networks/{}", link::encode(name))).copy_as(copies)
@@ -67,7 +72,7 @@ fn framed(frame: Frame, network: &Network) -> Frame {
 pub struct MappedPool {
     pub(crate) pool: PoolView,
     pub(crate) map: Option<AddressMap>,
-    pub(crate) leases_href: String,
+    pub(crate) map_href: String,
 }
 
 /// `/ui/networks/{network}`.
@@ -122,10 +127,15 @@ impl NetworkPage {
 
 fn mapped(network: &Network, key: &str, pool: &PoolStatus, leases: &[Lease], complete: bool) -> MappedPool {
     let subnet: Option<ipnet::IpNet> = pool.subnet.parse().ok().filter(|_| complete);
+    let subnet = subnet.filter(|subnet| Span::of(*subnet).len() <= BESIDE_MAX);
     let range = parse_span("", &pool.range).ok();
     let map = subnet.and_then(|subnet| AddressMap::new(subnet, subnet, range, leases, None));
-    let query = link::query(&[("network", &network.spec.name), ("within", &pool.subnet)]);
-    MappedPool { pool: PoolView::new(key, pool), map, leases_href: format!("/ui/leases{query}") }
+    let query = link::query(&[("pool", key)]);
+    MappedPool {
+        pool: PoolView::new(key, pool),
+        map,
+        map_href: format!("{}/map{query}", link::network(&network.spec.name)),
+    }
 }
 
 /// What a first sandbox on a network may be called: nothing is on it yet, so hardly anything has this name.
@@ -212,9 +222,10 @@ fn bridge_facts(network: &Network) -> Vec<(&'static str, String)> {
 pub struct NetworkLeasesPage {
     frame: Frame,
     head: Head,
-    rows: Vec<LeaseRow>,
+    table: LeaseTable,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
 }
 
 impl NetworkLeasesPage {
@@ -227,9 +238,10 @@ impl NetworkLeasesPage {
         let head = Head::new(network, "leases");
         let link = |token: &str| format!("{}/leases{}", head.href, link::query(&[("page_token", token)]));
         Self {
-            rows: page.items.iter().map(|lease| LeaseRow::new(&frame, lease)).collect(),
+            table: LeaseTable::new(&frame, &page.items),
             first: (!token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
+            csv: CsvLink::new(&format!("{}/leases", head.href), "", "leases of the network"),
             head,
             frame,
         }
@@ -245,6 +257,7 @@ pub struct NetworkEndpointsPage {
     table: EndpointTable,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
 }
 
 impl NetworkEndpointsPage {
@@ -264,6 +277,7 @@ impl NetworkEndpointsPage {
             table: EndpointTable { other: "Sandbox", rows: page.items.iter().filter_map(row).collect() },
             first: (!token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
+            csv: CsvLink::new(&format!("{}/endpoints", head.href), "", "endpoints of the network"),
             head,
             frame,
         }

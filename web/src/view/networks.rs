@@ -8,6 +8,7 @@ use netloom_model::network::{Driver, Network, Scope};
 use serde::Deserialize;
 
 use super::chip::Chip;
+use super::csv_link::CsvLink;
 use super::format;
 use super::frame::Frame;
 use super::link;
@@ -23,13 +24,15 @@ pub struct NetworkFilter {
     pub driver: String,
     /// Text in the name or the description.
     pub q: String,
+    /// A label: `key=value`, or `key` for any value.
+    pub label: String,
     /// Where to go on.
     pub page_token: String,
 }
 
 impl NetworkFilter {
     fn query(&self, token: &str) -> String {
-        link::query(&[("driver", &self.driver), ("q", &self.q), ("page_token", token)])
+        link::query(&[("driver", &self.driver), ("q", &self.q), ("label", &self.label), ("page_token", token)])
     }
 }
 
@@ -166,13 +169,14 @@ pub struct NetworksPage {
     another: String,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
 }
 
 impl NetworksPage {
     /// The page of a list that was asked for with `filter`; `facts` of the host serve the example.
     pub fn new(frame: Frame, filter: NetworkFilter, page: &Page<Network>, facts: Option<&Facts>) -> Self {
         let frame = frame.api(format!("/api/v1/networks{}", filter.query(&filter.page_token)));
-        let filtered = !filter.driver.is_empty() || !filter.q.is_empty();
+        let filtered = [&filter.driver, &filter.q, &filter.label].iter().any(|text| !text.is_empty());
         let alone =
             !filtered && filter.page_token.is_empty() && page.items.iter().all(|network| network.status.predefined);
         let drivers = [Driver::Bridge, Driver::Host, Driver::None, Driver::Macvlan, Driver::Ipvlan, Driver::Overlay];
@@ -188,6 +192,7 @@ impl NetworksPage {
             another: frame.first_post("/api/v1/networks", &serde_json::json!({"name": "another", "driver": "bridge"})),
             first: (!filter.page_token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
+            csv: CsvLink::new("/ui/networks", &filter.query(""), "networks"),
             filter,
             frame,
         }

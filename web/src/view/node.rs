@@ -103,7 +103,7 @@ impl NodePage {
             updated: frame.when(node.updated_at),
             revision: format::count(node.revision),
             events: events.iter().map(|event| EventRow::new(&frame, event, existing)).collect(),
-            events_href: format!("/ui/events{}", link::query(&[("object", &row.id)])),
+            events_href: format!("/ui/activity{}", link::query(&[("object", &row.id)])),
             row,
             frame,
         }

@@ -7,6 +7,7 @@ use netloom_model::swarm::{Availability, Node, NodeState, SwarmRole};
 use serde::Deserialize;
 
 use super::chip::{Chip, Tone};
+use super::csv_link::CsvLink;
 use super::format;
 use super::frame::Frame;
 use super::link;
@@ -96,6 +97,7 @@ pub struct NodesPage {
     alone: bool,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
     filter: NodeFilter,
 }
 
@@ -113,6 +115,7 @@ impl NodesPage {
             rows: page.items.iter().map(|node| NodeRow::new(&frame, node, own)).collect(),
             first: (!filter.page_token.is_empty()).then(|| format!("/ui/nodes{}", filter.query(""))),
             next: next.map(|next| format!("/ui/nodes{}", filter.query(next))),
+            csv: CsvLink::new("/ui/nodes", &filter.query(""), "nodes"),
             filter,
             frame,
         }

@@ -41,7 +41,7 @@ impl ObjectLink {
         let known = Self::from(owner);
         match &owner.id {
             Some(id) if known.href.is_some() && !existing.contains(id) => {
-                Self { href: Some(format!("/ui/events{}", link::query(&[("object", id)]))), ..known }
+                Self { href: Some(format!("/ui/activity{}", link::query(&[("object", id)]))), ..known }
             }
             _ => known,
         }

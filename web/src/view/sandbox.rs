@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use askama::Template;
 use netloom_model::lease::Lease;
 use netloom_model::sandbox::{DesiredState, EndpointStatus, InterfaceAddress, InterfaceStatus, Sandbox, SandboxState};
+use netloom_model::traffic::InterfaceTraffic;
 
 use super::chip::{Chip, Tone};
 use super::copy_as::{self, Resource};
@@ -12,10 +13,11 @@ use super::endpoint::{EndpointTable, EndpointView};
 use super::format;
 use super::frame::Frame;
 use super::json::Json;
-use super::leases::LeaseRow;
+use super::lease_table::LeaseTable;
 use super::link;
 use super::networks::scope;
 use super::object::{Notices, pairs};
+use super::traffic::Traffic;
 use super::when::When;
 
 /// An address of an interface, as the kernel has it.
@@ -71,6 +73,7 @@ pub struct LiveInterface {
     pub(crate) received: Counter,
     pub(crate) sent: Counter,
     pub(crate) verdict: Option<Chip>,
+    pub(crate) traffic: Option<Traffic>,
 }
 
 /// Packets and bytes of one direction.
@@ -92,7 +95,7 @@ impl Counter {
 }
 
 impl LiveInterface {
-    fn new(live: &InterfaceStatus, sandbox: &Sandbox) -> Self {
+    fn new(live: &InterfaceStatus, sandbox: &Sandbox, seen: &[InterfaceTraffic]) -> Self {
         let wanted =
             sandbox.status.endpoints.iter().find(|(_, endpoint)| endpoint.interface.as_ref() == Some(&live.name));
         let (loopback, shared) = (is_loopback(live), sandbox.spec.shares_host());
@@ -106,6 +109,7 @@ impl LiveInterface {
             received: Counter::new(live.rx_packets, live.rx_bytes),
             sent: Counter::new(live.tx_packets, live.tx_bytes),
             verdict: wanted.map(|(_, endpoint)| verdict(live, endpoint)),
+            traffic: seen.iter().find(|seen| seen.interface == live.name && !loopback).map(Traffic::new),
         }
     }
 }
@@ -200,7 +204,7 @@ pub struct SandboxPage {
     live: Vec<LiveInterface>,
     looked: bool,
     stopped: bool,
-    leases: Vec<LeaseRow>,
+    leases: LeaseTable,
     netns: Option<String>,
     commands: Vec<String>,
     orphan: Option<Orphan>,
@@ -216,8 +220,8 @@ pub struct SandboxPage {
 }
 
 impl SandboxPage {
-    /// The page of a sandbox with its leases.
-    pub fn new(frame: Frame, sandbox: &Sandbox, leases: &[Lease]) -> Self {
+    /// The page of a sandbox with its leases, and with what was seen of its interfaces' traffic.
+    pub fn new(frame: Frame, sandbox: &Sandbox, leases: &[Lease], seen: &[InterfaceTraffic]) -> Self {
         let frame = framed(frame, sandbox);
         let status = &sandbox.status;
         let stopped = sandbox.spec.desired_state == Some(DesiredState::Stopped);
@@ -229,10 +233,10 @@ impl SandboxPage {
             head: Head::new(sandbox, "summary"),
             notices: Notices::new(&frame, &status.conditions),
             wanted: EndpointTable { other: "Network", rows: wanted },
-            live: interfaces.into_iter().map(|live| LiveInterface::new(live, sandbox)).collect(),
+            live: interfaces.into_iter().map(|live| LiveInterface::new(live, sandbox, seen)).collect(),
             looked: status.interfaces.is_some(),
             stopped,
-            leases: leases.iter().map(|lease| LeaseRow::new(&frame, lease)).collect(),
+            leases: LeaseTable::new(&frame, leases),
             netns: status.netns.clone(),
             commands: if status.netns.is_some() { commands(&frame, sandbox) } else { Vec::new() },
             orphan: Orphan::of(&frame, sandbox, leases),
@@ -244,7 +248,7 @@ impl SandboxPage {
             description: sandbox.spec.description.clone(),
             created: frame.when(sandbox.created_at),
             updated: frame.when(sandbox.updated_at),
-            events_href: format!("/ui/events{}", link::query(&[("object", &sandbox.id.to_string())])),
+            events_href: format!("/ui/activity{}", link::query(&[("object", &sandbox.id.to_string())])),
             frame,
         }
     }

@@ -6,6 +6,7 @@ use netloom_model::sandbox::Sandbox;
 use serde::Deserialize;
 
 use super::chip::Chip;
+use super::csv_link::CsvLink;
 use super::endpoint::EndpointView;
 use super::frame::Frame;
 use super::link;
@@ -22,13 +23,21 @@ pub struct SandboxFilter {
     pub state: String,
     /// Text in the name or the description.
     pub q: String,
+    /// A label: `key=value`, or `key` for any value.
+    pub label: String,
     /// Where to go on.
     pub page_token: String,
 }
 
 impl SandboxFilter {
     fn query(&self, token: &str) -> String {
-        link::query(&[("network", &self.network), ("state", &self.state), ("q", &self.q), ("page_token", token)])
+        link::query(&[
+            ("network", &self.network),
+            ("state", &self.state),
+            ("q", &self.q),
+            ("label", &self.label),
+            ("page_token", token),
+        ])
     }
 
     /// The same for the API, which has `running=true|false` for the state.
@@ -42,6 +51,7 @@ impl SandboxFilter {
             ("network", &self.network),
             ("running", running),
             ("q", &self.q),
+            ("label", &self.label),
             ("page_token", &self.page_token),
         ])
     }
@@ -113,6 +123,7 @@ pub struct SandboxesPage {
     another: String,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
 }
 
 impl SandboxesPage {
@@ -122,12 +133,13 @@ impl SandboxesPage {
         let link = |token: &str| format!("/ui/sandboxes{}", filter.query(token));
         let body = |name: &str| serde_json::json!({"name": name, "networks": {network.unwrap_or("none"): {}}});
         Self {
-            filtered: [&filter.network, &filter.state, &filter.q].iter().any(|text| !text.is_empty()),
+            filtered: [&filter.network, &filter.state, &filter.q, &filter.label].iter().any(|text| !text.is_empty()),
             table: SandboxTable::new(&frame, &page.items),
             create: frame.first_post("/api/v1/sandboxes", &body("macvlan1")),
             another: frame.first_post("/api/v1/sandboxes", &body("another")),
             first: (!filter.page_token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
+            csv: CsvLink::new("/ui/sandboxes", &filter.query(""), "sandboxes"),
             filter,
             frame,
         }

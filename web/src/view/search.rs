@@ -1,54 +1,114 @@
-//! Search: one box for everything. What names one thing exactly goes straight there; the rest is listed by kind.
-
-use std::net::IpAddr;
+//! Search: what was found, by kind, each hit with where it leads; and where the rest of a kind is. What names one thing exactly leads straight there.
+//! What must not live here: what a text may mean (control).
 
 use askama::Template;
-use netloom_model::MacAddr;
-use netloom_model::lease::Lease;
-use netloom_model::network::Network;
-use netloom_model::sandbox::Sandbox;
+use netloom_model::search::{Hit, HitGroup, HitKind, SearchReport};
 
+use super::format;
 use super::frame::Frame;
-use super::leases::LeaseRow;
 use super::link;
-use super::networks::NetworkTable;
-use super::sandboxes::SandboxTable;
+use super::prose::Prose;
 
-/// What a text asks for, by its form.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
-    /// A page that is known at once: an address, a subnet, a MAC, the ID of a network, sandbox or node.
-    Page(String),
-    /// A lease by its ID.
-    Lease(String),
-    /// A name, or part of one.
-    Text(String),
+/// Something found, as a row.
+#[derive(Debug, Clone)]
+pub struct HitRow {
+    pub(crate) key: String,
+    pub(crate) name: String,
+    pub(crate) href: String,
+    pub(crate) about: Prose,
+    pub(crate) exact: bool,
+    /// Whether its name is written as programs write.
+    pub(crate) mono: bool,
 }
 
-impl Asked {
-    /// Tells by the form of a text what it asks for.
-    pub fn of(text: &str) -> Self {
-        let text = text.trim();
-        if let Ok(address) = text.parse::<IpAddr>() {
-            return Self::Page(link::address(&address.to_string()));
-        }
-        if let Ok(subnet) = text.parse::<ipnet::IpNet>() {
-            return Self::Page(format!("/ui/leases{}", link::query(&[("within", &subnet.trunc().to_string())])));
-        }
-        if let Ok(mac) = text.parse::<MacAddr>() {
-            return Self::Page(format!("/ui/leases{}", link::query(&[("mac", &mac.to_string())])));
-        }
-        if netloom_model::id::looks_like_id(text) {
-            match text.split('_').next() {
-                Some("net") => return Self::Page(link::network(text)),
-                Some("sbx") => return Self::Page(link::sandbox(text)),
-                Some("nod") => return Self::Page(link::node(text)),
-                Some("lse") => return Self::Lease(text.to_owned()),
-                _ => {}
-            }
-        }
-        Self::Text(text.to_owned())
+/// What was found of one kind.
+#[derive(Debug, Clone)]
+pub struct GroupView {
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) count: String,
+    pub(crate) rows: Vec<HitRow>,
+    /// The list of that kind with the same filter, where it has more.
+    pub(crate) rest: Option<String>,
+}
+
+/// What each kind is called: the title of its group and its ID on the page.
+const fn title(kind: HitKind) -> (&'static str, &'static str) {
+    match kind {
+        HitKind::Address => ("s-address", "Address"),
+        HitKind::Lease => ("s-leases", "Leases"),
+        HitKind::Pool => ("s-pools", "Pools"),
+        HitKind::Network => ("s-networks", "Networks"),
+        HitKind::Sandbox => ("s-sandboxes", "Sandboxes"),
+        HitKind::Node => ("s-nodes", "Nodes"),
+        HitKind::Token => ("s-tokens", "Tokens"),
     }
+}
+
+/// Where a hit leads.
+fn href(kind: HitKind, hit: &Hit) -> String {
+    let reference = hit.id.as_deref().unwrap_or(&hit.name);
+    match kind {
+        HitKind::Address | HitKind::Lease => link::address(&hit.name),
+        HitKind::Pool => format!("/ui/leases{}", link::query(&[("within", &hit.name)])),
+        HitKind::Network => link::network(&hit.name),
+        HitKind::Sandbox => link::sandbox(&hit.name),
+        HitKind::Node => link::node(reference),
+        HitKind::Token => "/ui/tokens".to_owned(),
+    }
+}
+
+/// The list of a kind that has all that is like the text; a word for the kind before it has no meaning there.
+fn rest(kind: HitKind, text: &str) -> Option<String> {
+    let words = ["net", "network", "sandbox", "lease", "pool", "node", "token"];
+    let bare = text.split_once(':').filter(|(word, _)| words.contains(&word.to_ascii_lowercase().as_str()));
+    let text = bare.map_or(text, |(_, rest)| rest.trim());
+    // A label with any value is asked for by its key alone.
+    let labelled = if text.contains('=') { text.strip_suffix('=').unwrap_or(text) } else { "" };
+    let named = if labelled.is_empty() { text } else { "" };
+    let query = link::query(&[("q", named), ("label", labelled)]);
+    match kind {
+        HitKind::Lease => Some(format!("/ui/leases{}", link::query(&[("q", text)]))),
+        HitKind::Network => Some(format!("/ui/networks{query}")),
+        HitKind::Sandbox => Some(format!("/ui/sandboxes{query}")),
+        HitKind::Node => Some(format!("/ui/nodes{}", link::query(&[("label", labelled)]))),
+        HitKind::Pool => Some("/ui/ipam".to_owned()),
+        HitKind::Token => Some("/ui/tokens".to_owned()),
+        HitKind::Address => None,
+    }
+}
+
+impl GroupView {
+    fn new(group: &HitGroup, text: &str) -> Self {
+        let (id, title) = title(group.kind);
+        let mono = matches!(group.kind, HitKind::Address | HitKind::Lease | HitKind::Pool);
+        let row = |hit: &Hit| HitRow {
+            key: hit.id.clone().unwrap_or_else(|| hit.name.clone()),
+            name: hit.name.clone(),
+            href: href(group.kind, hit),
+            about: Prose::new(&hit.about),
+            exact: hit.exact,
+            mono,
+        };
+        let count = format::count(group.hits.len().try_into().unwrap_or(u64::MAX));
+        Self {
+            id,
+            title,
+            count: if group.more { format!("the first {count}") } else { count },
+            rows: group.hits.iter().map(row).collect(),
+            rest: rest(group.kind, text).filter(|_| group.more),
+        }
+    }
+}
+
+/// The page that the search leads to by itself: that of the one thing that is named exactly.
+pub fn only(report: &SearchReport) -> Option<String> {
+    let mut exact = report
+        .groups
+        .iter()
+        .flat_map(|group| group.hits.iter().filter(|hit| hit.exact).map(move |hit| href(group.kind, hit)));
+    let first = exact.next()?;
+    exact.next().is_none().then_some(first)
 }
 
 /// `/ui/search`.
@@ -57,26 +117,19 @@ impl Asked {
 pub struct SearchPage {
     frame: Frame,
     text: String,
-    networks: NetworkTable,
-    sandboxes: SandboxTable,
-    leases: Vec<LeaseRow>,
+    groups: Vec<GroupView>,
 }
 
 impl SearchPage {
-    /// The page of what was found for a text; an empty text finds nothing and gets the explanation.
-    pub fn new(frame: Frame, text: &str, networks: &[Network], sandboxes: &[Sandbox], leases: &[Lease]) -> Self {
-        let frame = frame.searched(text);
+    /// The page of what was found; an empty text finds nothing and gets the explanation.
+    pub fn new(frame: Frame, report: &SearchReport) -> Self {
+        let text = report.query.clone();
+        let path = format!("/api/v1/search{}", link::query(&[("q", &text)]));
         Self {
-            text: text.to_owned(),
-            networks: NetworkTable::new(&frame, networks),
-            sandboxes: SandboxTable::new(&frame, sandboxes),
-            leases: leases.iter().map(|lease| LeaseRow::new(&frame, lease)).collect(),
-            frame,
+            groups: report.groups.iter().map(|group| GroupView::new(group, &text)).collect(),
+            frame: frame.searched(&text).api(path),
+            text,
         }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.networks.rows.is_empty() && self.sandboxes.rows.is_empty() && self.leases.is_empty()
     }
 }
 
@@ -84,18 +137,39 @@ impl SearchPage {
 mod tests {
     use super::*;
 
+    fn hit(name: &str, exact: bool) -> Hit {
+        Hit { name: name.to_owned(), id: None, network: None, about: String::new(), exact }
+    }
+
+    fn report(groups: Vec<(HitKind, Vec<Hit>)>) -> SearchReport {
+        let group = |(kind, hits)| HitGroup { kind, hits, more: false };
+        SearchReport { query: "x".into(), groups: groups.into_iter().map(group).collect() }
+    }
+
     #[test]
-    fn the_form_of_a_text_says_what_it_asks_for() {
-        let page = |text: &str| match Asked::of(text) {
-            Asked::Page(page) => page,
-            other => format!("{other:?}"),
-        };
-        assert_eq!(page(" 192.168.122.3 "), "/ui/addresses/192.168.122.3");
-        assert_eq!(page("FD00::0:1"), "/ui/addresses/fd00::1");
-        assert_eq!(page("192.168.122.7/24"), "/ui/leases?within=192.168.122.0/24");
-        assert_eq!(page("0242.C0A8.7A02"), "/ui/leases?mac=02:42:c0:a8:7a:02");
-        assert_eq!(page("net_aebagbafaydqqcikbmga2dqpca"), "/ui/networks/net_aebagbafaydqqcikbmga2dqpca");
-        assert_eq!(Asked::of("lse_aebagbafaydqqcikbmga2dqpca"), Asked::Lease("lse_aebagbafaydqqcikbmga2dqpca".into()));
-        assert_eq!(Asked::of("macvlan1"), Asked::Text("macvlan1".into()));
+    fn the_one_thing_that_is_named_exactly_is_gone_to() {
+        let (network, sandbox) = (HitKind::Network, HitKind::Sandbox);
+        let one =
+            report(vec![(network, vec![hit("web", true), hit("web-2", false)]), (sandbox, vec![hit("web-1", false)])]);
+        assert_eq!(only(&one).as_deref(), Some("/ui/networks/web"));
+        let two = report(vec![(network, vec![hit("web", true)]), (sandbox, vec![hit("web", true)])]);
+        assert_eq!(only(&two), None);
+        assert_eq!(only(&report(vec![(network, vec![hit("web-2", false)])])), None);
+        let address = report(vec![(HitKind::Address, vec![hit("fd00::1", true)])]);
+        assert_eq!(only(&address).as_deref(), Some("/ui/addresses/fd00::1"));
+    }
+
+    #[test]
+    fn the_rest_of_a_kind_is_in_its_list() {
+        for (kind, text, wanted) in [
+            (HitKind::Network, "net:web", "/ui/networks?q=web"),
+            (HitKind::Sandbox, "rack=7", "/ui/sandboxes?label=rack%3D7"),
+            (HitKind::Lease, "0242.c0a8.7a02", "/ui/leases?q=0242.c0a8.7a02"),
+            (HitKind::Lease, "10.0.0.0/8", "/ui/leases?q=10.0.0.0/8"),
+            (HitKind::Node, "node: rack=7", "/ui/nodes?label=rack%3D7"),
+            (HitKind::Node, "rack=", "/ui/nodes?label=rack"),
+        ] {
+            assert_eq!(rest(kind, text).as_deref(), Some(wanted), "{text}");
+        }
     }
 }

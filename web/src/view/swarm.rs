@@ -87,7 +87,7 @@ impl Member {
             node: status.node.to_string(),
             created: frame.when(swarm.created_at),
             updated: frame.when(swarm.updated_at),
-            events: format!("/ui/events{}", link::query(&[("object", &swarm.id.to_string())])),
+            events: format!("/ui/activity{}", link::query(&[("object", &swarm.id.to_string())])),
             patch: (is_manager && may_change).then(|| frame.patch("/api/v1/swarm", &patch)),
         }
     }

@@ -5,6 +5,7 @@ use netloom_control::command::Page;
 use netloom_model::token::{Role, Token, TokenState};
 
 use super::chip::{Chip, Tone};
+use super::csv_link::CsvLink;
 use super::frame::Frame;
 use super::link;
 use super::when::When;
@@ -39,7 +40,7 @@ impl TokenRow {
             last_used: token.status.last_used_at.map(|at| frame.when(at)),
             created: frame.when(token.created_at),
             created_by: token.created_by.clone(),
-            audit: format!("/ui/audit{}", link::query(&[("actor", &id)])),
+            audit: format!("/ui/activity{}", link::query(&[("show", "audit"), ("actor", &id)])),
             id,
         }
     }
@@ -55,6 +56,7 @@ pub struct TokensPage {
     revoke: String,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
 }
 
 impl TokensPage {
@@ -68,6 +70,7 @@ impl TokensPage {
             revoke: frame.netloom("token revoke", "NAME"),
             first: (!token.is_empty()).then(|| "/ui/tokens".to_owned()),
             next: next.map(|next| format!("/ui/tokens{}", link::query(&[("page_token", next)]))),
+            csv: CsvLink::new("/ui/tokens", "", "tokens"),
             frame,
         }
     }

@@ -4,9 +4,11 @@
 mod access;
 mod drift;
 mod ipam;
+mod networks;
 mod pages;
 mod reference;
 pub(crate) mod swarm;
+mod topology;
 
 use std::collections::BTreeSet;
 
@@ -374,6 +376,7 @@ pub(crate) fn report(names: &Names, address: &str, state: AddressState, lease: O
         pool: managed.then(|| "v4".into()),
         subnet: managed.then(|| "192.168.122.0/24".into()),
         held_at: lease.is_none().then(|| holding(300, Some(200), 77)).filter(|_| managed),
+        neighbours: if managed { leases(names) } else { Vec::new() },
         history: if managed { vec![holding(95, Some(40), 2), holding(300, Some(200), 77)] } else { Vec::new() },
         lease,
     }

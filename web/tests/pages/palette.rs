@@ -92,6 +92,27 @@ fn contrast(one: [f64; 3], other: [f64; 3]) -> f64 {
     if one > other { one / other } else { other / one }
 }
 
+/// One colour mixed with another, as `color-mix(in srgb, ...)` does.
+fn mixed(one: [f64; 3], percent: f64, other: [f64; 3]) -> [f64; 3] {
+    std::array::from_fn(|at| (one[at] * percent + other[at] * (100.0 - percent)) / 100.0)
+}
+
+#[test]
+fn numbers_of_heat_maps_can_be_read_on_every_shade() {
+    for (theme, colours) in themes() {
+        let most = if theme == "light" { (70.0, "text") } else { (82.0, "use-ink") };
+        for (percent, ink) in [(14.0, "text"), (30.0, "text"), (48.0, "text"), most] {
+            assert!(
+                SHEET.contains(&format!("var(--use-dynamic) {percent}%, var(--surface)")),
+                "{percent} is in the sheet"
+            );
+            let shade = mixed(colours["use-dynamic"], percent, colours["surface"]);
+            let ratio = contrast(colours[ink], shade);
+            assert!(ratio >= 4.5, "{theme}: {ink} on {percent} % has {ratio:.2}");
+        }
+    }
+}
+
 #[test]
 fn contrast_is_enough_in_both_themes() {
     let mut weak = Vec::new();

@@ -82,6 +82,9 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
         ("sandbox_resolv_conf_get", _) => json!("nameserver 127.0.0.11\noptions ndots:0\n"),
         ("network_list", _) => json!({"items": [network(), objects::bridge_network()], "seq": 43}),
         ("sandbox_list", _) => page(sandbox()),
+        ("sandbox_traffic_list", _) => json!({"items": [{"interface": "eth0", "samples": [
+            {"time": "2026-01-31T12:00:00.000Z", "rx_packets": 210, "rx_bytes": 98123, "tx_packets": 199, "tx_bytes": 45120},
+        ]}]}),
         ("lease_list", _) => page(lease()),
         ("network_lease_list", _) => page(reservation()),
         ("event_list", "application/json") => page(event()),
@@ -92,6 +95,14 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
             json!({"sandboxes": [object("sandbox", "sbx", "macvlan1")], "networks": [], "addresses": 1})
         }
         ("ipam_list", _) => page(objects::pool()),
+        ("free_subnet_list", _) => json!({"items": [
+            {"subnet": "10.200.0.0/24", "family": 4, "within": "10.200.0.0/13", "size": "254"},
+        ]}),
+        ("free_range_list", _) => page(json!({"pool": "v4", "first": "192.168.122.4", "last": "192.168.122.254",
+            "block": "192.168.122.4-192.168.122.254", "size": "251"})),
+        ("search_get", _) => json!({"query": "macvlan1", "groups": [{"kind": "sandbox", "more": false, "hits": [
+            {"name": "macvlan1", "id": objects::id("sbx"), "about": "on `macvlan-net1`", "exact": true},
+        ]}]}),
         ("reclaim_create", _) => {
             json!({"sandboxes": [object("sandbox", "sbx", "builder")], "leases": [objects::orphan()]})
         }
@@ -137,6 +148,18 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
             "meaning": "Other objects need this one. `blockers` lists them.", "remedy": "Detach or remove those first."}]}),
         ("problem_get", _) => json!({"code": "in-use", "status": 409, "title": "In use",
             "meaning": "Other objects need this one. `blockers` lists them.", "remedy": "Detach or remove those first."}),
+        _ => return drawn(id),
+    })
+}
+
+/// What maps, histories and the topology answer.
+fn drawn(id: &str) -> Option<Value> {
+    Some(match id {
+        "topology_get" => objects::topology(),
+        "network_map_get" => objects::pool_map(),
+        "network_history_list" | "sandbox_history_list" | "lease_history_list" | "node_history_list" => {
+            page(objects::history_entry())
+        }
         _ => return None,
     })
 }

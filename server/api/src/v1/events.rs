@@ -5,8 +5,10 @@ pub(crate) mod stream;
 use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, get};
 use netloom_control::command::{ListEvents, WatchEvents};
+use netloom_model::Timestamp;
 use netloom_model::event::Event;
 use netloom_model::invalid::{Code, Invalid};
+use netloom_model::order::EventOrder;
 use serde::Deserialize;
 
 use self::stream::Form;
@@ -33,11 +35,26 @@ pub(crate) struct EventFilter {
     #[serde(default, deserialize_with = "one")]
     #[param(max_length = 63)]
     object: Option<String>,
+    /// Only what this actor did. Means nothing for a stream, and is refused there.
+    #[serde(default, deserialize_with = "one")]
+    #[param(max_length = 80, example = "ci")]
+    actor: Option<String>,
+    /// Only at this time or later. Means nothing for a stream, and is refused there.
+    #[serde(default, deserialize_with = "one")]
+    #[param(value_type = Option<String>, max_length = 40, example = "2026-01-31T00:00:00Z")]
+    from: Option<Timestamp>,
+    /// Only before this time. Means nothing for a stream, and is refused there.
+    #[serde(default, deserialize_with = "one")]
+    #[param(value_type = Option<String>, max_length = 40, example = "2026-02-01T00:00:00Z")]
+    until: Option<Timestamp>,
+    /// In which order: by `seq` (unless said), with a `-` before it the latest first. Means nothing for a stream, and is refused there.
+    #[param(inline)]
+    sort: Option<EventOrder>,
     /// How many items on a page, 100 unless said. Means nothing for a stream, and is refused there.
     #[serde(default, deserialize_with = "one")]
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
-    /// `next_page_token` of the page before, with the same filters; goes before `since`. Means nothing for a stream, and is refused there.
+    /// `next_page_token` of the page before, with the same filters and order; of the oldest first it goes before `since`. Means nothing for a stream, and is refused there.
     #[serde(default, deserialize_with = "one")]
     #[param(max_length = 64)]
     page_token: Option<String>,
@@ -59,14 +76,27 @@ pub(crate) async fn event_list(
     Caller(caller): Caller,
     Filter(filter): Filter<EventFilter>,
 ) -> Result<HttpResponse, Problem> {
-    let EventFilter { since, kinds, object, limit, page_token } = filter;
+    let EventFilter { since, kinds, object, actor, from, until, sort, limit, page_token } = filter;
     let kinds = kinds.into_words();
     let Some(form) = wanted_form(&request) else {
-        let command = ListEvents { since: page_token.or(since), kinds, object, limit, latest: false };
+        let order = sort.unwrap_or_default();
+        let (since, before) = match order {
+            EventOrder::Oldest => (page_token.or(since), None),
+            EventOrder::Latest => (since, page_token),
+        };
+        let command = ListEvents { since, before, kinds, object, actor, from, until, order, limit };
         let page = state.control.list_events(caller.authorize(command)?).await?;
         return Ok(answer::listed(&request, page));
     };
-    for (name, given) in [("limit", limit.map(|limit| limit.to_string())), ("page_token", page_token)] {
+    let of_pages = [
+        ("limit", limit.map(|limit| limit.to_string())),
+        ("page_token", page_token),
+        ("sort", sort.map(|_| "-seq".to_owned())),
+        ("actor", actor),
+        ("from", from.map(|from| from.to_string())),
+        ("until", until.map(|until| until.to_string())),
+    ];
+    for (name, given) in of_pages {
         if let Some(given) = given {
             let rule = format!("`{name}` is for pages; a stream has no end");
             let invalid = Invalid::new(&format!("?{name}"), Code::NotAllowedHere, &given, rule.clone());

@@ -49,6 +49,10 @@ pub(crate) struct LeaseFilter {
     /// Only of this kind.
     #[param(inline)]
     kind: Option<LeaseKind>,
+    /// Only the reservations with this key, on whichever network.
+    #[serde(default, deserialize_with = "one")]
+    #[param(max_length = 63, example = "printer")]
+    key: Option<String>,
     /// In which order: by `address` (unless said), `owner` or `created_at`; with a `-` before it backwards.
     #[param(inline)]
     sort: Option<LeaseOrder>,
@@ -98,7 +102,7 @@ pub(crate) async fn lease_list(
     Caller(caller): Caller,
     Filter(filter): Filter<LeaseFilter>,
 ) -> Result<HttpResponse, Problem> {
-    let LeaseFilter { network, address, within, mac, owner, state: lease_state, kind, sort, limit, page_token } =
+    let LeaseFilter { network, address, within, mac, owner, state: lease_state, kind, key, sort, limit, page_token } =
         filter;
     let page = page(limit, page_token);
     let command = ListLeases {
@@ -109,6 +113,7 @@ pub(crate) async fn lease_list(
         owner,
         state: lease_state,
         kind,
+        key,
         order: sort.unwrap_or_default(),
         page,
     };

@@ -7,10 +7,11 @@ use netloom_control::command::{
 };
 use netloom_model::order::NamedOrder;
 use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
+use netloom_model::traffic::InterfaceTraffic;
 use serde::Deserialize;
 
 use super::State;
-use crate::answer::{self, DryRun, Listed};
+use crate::answer::{self, DryRun, Listed, Whole};
 use crate::auth::Caller;
 use crate::body::Document;
 use crate::idempotency::Key;
@@ -124,6 +125,23 @@ pub(crate) async fn sandbox_resolv_conf_get(
 ) -> Result<HttpResponse, Problem> {
     let text = state.control.resolv_conf(caller.authorize(GetSandbox(id.into_inner()))?).await?;
     Ok(HttpResponse::Ok().content_type(ContentType::plaintext()).body(text))
+}
+
+/// Shows the traffic of a sandbox.
+///
+/// The counters of each of its interfaces, as they are now and as they were when this was asked for before: a look adds a sample, at most one in 4 s,
+/// and what is older than 20 minutes goes. Nothing is read while nobody asks, so that a rate is told from the second time on.
+#[utoipa::path(tag = "sandboxes", params(("id" = String, Path, description = "The sandbox's ID or name.")),
+    responses((status = 200, description = "The counters, by interface; empty where it can't be looked at.", body = Whole<InterfaceTraffic>)))]
+#[get("/sandboxes/{id}/traffic")]
+pub(crate) async fn sandbox_traffic_list(
+    state: State,
+    Caller(caller): Caller,
+    id: web::Path<String>,
+    _: Filter<NoQuery>,
+) -> Result<HttpResponse, Problem> {
+    let (_, items) = state.control.sandbox_traffic(caller.authorize(GetSandbox(id.into_inner()))?).await?;
+    Ok(answer::found(&Whole { items }))
 }
 
 /// Puts a sandbox.

@@ -79,6 +79,21 @@ pub(crate) async fn check(
     Err(error)
 }
 
+/// What an automatic subnet keeps clear of. `peers` says whether to leave other tools what they use by default, too: where somebody names the
+/// block, it is theirs to know.
+///
+/// # Errors
+/// An unreadable store.
+pub(crate) async fn taken_for_automatic(tx: &mut ReadTx<'_>, facts: &Facts, peers: bool) -> Result<Vec<Span>, Error> {
+    // A parent's on-link routes count here: what nobody asked for shall not sit on top of anything.
+    let mut taken = taken(tx, facts, None).await?;
+    taken.extend(facts.nameservers.iter().copied().map(spans::single));
+    if peers {
+        taken.extend(defaults::PEERS.iter().copied().map(Span::of));
+    }
+    Ok(taken)
+}
+
 /// Cuts an automatic subnet out of the default pools: clear of pools, routes, nameservers and what other tools use.
 /// `also` are subnets taken in the same request.
 ///
@@ -91,11 +106,8 @@ pub(crate) async fn cut(
     facts: &Facts,
     also: &[IpNet],
 ) -> Result<IpNet, Error> {
-    // A parent's on-link routes count here: what nobody asked for shall not sit on top of anything.
-    let mut taken = taken(tx, facts, None).await?;
+    let mut taken = taken_for_automatic(tx, facts, true).await?;
     taken.extend(also.iter().copied().map(Span::of));
-    taken.extend(facts.nameservers.iter().copied().map(spans::single));
-    taken.extend(defaults::PEERS.iter().copied().map(Span::of));
     let from = config.default_pools(pool.family);
     subnets::cut(from, pool.prefix_length, &taken).ok_or_else(|| {
         let names: Vec<String> = from.iter().map(ToString::to_string).collect();

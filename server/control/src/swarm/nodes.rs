@@ -119,7 +119,7 @@ impl Control {
 }
 
 /// A node by its ID or its host's name.
-async fn find(tx: &mut ReadTx<'_>, reference: &str) -> Result<NodeRow, Error> {
+pub(crate) async fn find(tx: &mut ReadTx<'_>, reference: &str) -> Result<NodeRow, Error> {
     if let Ok(id) = reference.parse::<NodeId>() {
         return nodes::by_id(tx, id).await?.ok_or_else(|| Error::not_found("node", reference));
     }

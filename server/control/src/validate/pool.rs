@@ -173,7 +173,7 @@ fn family(problems: &mut Problems, key: &str, spec: &PoolSpec) -> Option<Family>
     }
 }
 
-fn bounds(family: Family) -> (u8, u8) {
+pub(crate) fn bounds(family: Family) -> (u8, u8) {
     PREFIX.iter().find(|(of, ..)| *of == family).map_or((0, 128), |(_, short, long)| (*short, *long))
 }
 

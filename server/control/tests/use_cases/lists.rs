@@ -7,8 +7,10 @@ use netloom_control::command::*;
 use netloom_control::{Config, ErrorKind};
 use netloom_model::assignment::Key;
 use netloom_model::lease::AddressState;
+use netloom_model::order::EventOrder;
 use netloom_model::report::Report;
 use netloom_model::sandbox::SandboxState;
+use netloom_store::EventQuery;
 use serde_json::json;
 
 use crate::kit::{Act, Kit, done, macvlan, made};
@@ -134,7 +136,8 @@ async fn old_events_and_holdings_go_however_many_there_are() {
     // More than one transaction removes.
     let fill = kit.store.write(|tx| {
         Box::pin(async move {
-            let first = netloom_store::events::after(tx, 0, &[], None, 1).await?.remove(0);
+            let first =
+                netloom_store::events::list(tx, &EventQuery { limit: 1, ..EventQuery::default() }).await?.remove(0);
             for _ in 0..21_000 {
                 let event = netloom_store::NewEvent {
                     kind: first.kind.clone(),
@@ -251,9 +254,17 @@ async fn the_latest_events_of_a_kind_come_latest_first() {
         let repaired = Report::Repaired { key: Some(Key::Sandbox(sandbox.id)), found, operations: vec![] };
         kit.control.report(repaired).await.expect("taken in");
     }
-    let command = ListEvents { kinds: vec!["drift".into()], limit: Some(2), latest: true, ..ListEvents::default() };
-    let page = kit.control.list_events(kit.may(command)).await.expect("events");
+    let order = EventOrder::Latest;
+    let command = ListEvents { kinds: vec!["drift".into()], limit: Some(2), order, ..ListEvents::default() };
+    let page = kit.control.list_events(kit.may(command.clone())).await.expect("events");
     let links: Vec<&str> = page.items.iter().map(|event| event.data["found"].as_str()).collect();
     assert_eq!(links, ["link eth2 was missing", "link eth1 was missing"]);
-    assert_eq!((page.next_page_token, page.seq), (None, kit.seq().await));
+    assert_eq!(page.seq, kit.seq().await);
+    let next = kit.control.list_events(kit.may(ListEvents { before: page.next_page_token, ..command })).await;
+    let next = next.expect("the page after it");
+    assert_eq!(
+        next.items.iter().map(|event| event.data["found"].as_str()).collect::<Vec<_>>(),
+        ["link eth0 was missing"]
+    );
+    assert_eq!(next.next_page_token, None);
 }

@@ -34,6 +34,9 @@ fn build(query: &LeaseQuery) -> Statement {
         select.with(" AND l.id IN (SELECT id FROM lease WHERE owner_name = ", owner.clone());
         select.with(" UNION SELECT id FROM lease WHERE owner_id = ", owner.clone()).text(")");
     }
+    if let Some(key) = &query.key {
+        select.with(" AND l.key IS NOT NULL AND l.key = ", key.clone());
+    }
     // These two indexes hold the exceptions, and are used only where the statement says so too.
     if let Some(state) = query.state {
         select.with(" AND l.state = ", state.as_str());

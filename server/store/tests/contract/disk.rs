@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use netloom_model::lease::LeaseState;
-use netloom_store::{Error, LeaseQuery, PoolRow, Store, events, integrity, leases, networks};
+use netloom_store::{Error, EventQuery, LeaseQuery, PoolRow, Store, events, integrity, leases, networks};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
@@ -47,7 +47,7 @@ async fn all_leased(store: &Store) -> BTreeSet<IpAddr> {
 async fn check_whole(store: &Store, acknowledged: &BTreeSet<IpAddr>) {
     assert_eq!(all_leased(store).await, *acknowledged, "stored is what was acknowledged, no less and no more");
     assert_eq!(read!(store, (), tx => integrity::check(tx).await).unwrap(), Vec::<String>::new());
-    let numbers: Vec<u64> = read!(store, (), tx => events::after(tx, 0, &[], None, 1_000_000).await)
+    let numbers: Vec<u64> = read!(store, (), tx => events::list(tx, &EventQuery { after: 0, limit: 1_000_000, ..EventQuery::default() }).await)
         .unwrap()
         .iter()
         .map(|e| e.seq)

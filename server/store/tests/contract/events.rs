@@ -1,19 +1,18 @@
 //! Table `event` and its counter.
 
 use netloom_model::condition::{CLEARED, RAISED};
-use netloom_store::{Error, NewEvent, Store, events};
+use netloom_model::order::EventOrder;
+use netloom_store::{Error, EventQuery, NewEvent, Store, events};
 
 use crate::kit::{event, network_with_pool, open, read, write};
 
-async fn kinds(store: &Store, seq: u64, kinds: &[&str], object: Option<&str>, limit: u32) -> Vec<String> {
-    let kinds: Vec<String> = kinds.iter().map(|kind| (*kind).to_owned()).collect();
-    let object = object.map(str::to_owned);
-    let found = read!(store, (), tx => events::after(tx, seq, &kinds, object.as_deref(), limit).await).unwrap();
+async fn found(store: &Store, query: EventQuery) -> Vec<String> {
+    let found = read!(store, (), tx => events::list(tx, &query).await).unwrap();
     found.into_iter().map(|event| format!("{} {}", event.seq, event.kind)).collect()
 }
 
 #[tokio::test]
-async fn events_are_numbered_from_one_and_selected_by_kind_and_object() {
+async fn events_are_numbered_from_one_and_selected() {
     let (_directory, store) = open().await;
     assert_eq!(read!(store, (), tx => events::bounds(tx).await).unwrap(), (1, 0));
     for (kind, name) in [
@@ -25,23 +24,34 @@ async fn events_are_numbered_from_one_and_selected_by_kind_and_object() {
         let event = event(kind, name);
         write!(store, (event), tx => events::append(tx, &event).await).unwrap();
     }
-    assert_eq!(kinds(&store, 0, &[], None, 9).await.len(), 4);
-    assert_eq!(kinds(&store, 0, &["network"], None, 9).await, ["1 network.created", "2 network.create_failed"]);
-    assert_eq!(
-        kinds(&store, 0, &["network.created", "lease"], None, 9).await,
-        ["1 network.created", "4 lease.released"]
-    );
-    assert_eq!(kinds(&store, 0, &[], Some("blue"), 9).await, ["1 network.created", "3 networks.x"]);
-    assert_eq!(kinds(&store, 3, &[], Some("net_aaaaaaaaaaaaaaaaaaaaaaaaaa"), 9).await, ["4 lease.released"]);
-    assert_eq!(kinds(&store, 1, &[], None, 2).await, ["2 network.create_failed", "3 networks.x"]);
-    let latest = read!(store, (), tx => events::latest(tx, &[], None, 1).await).unwrap().remove(0);
-    assert_eq!(latest.id, format!("{}:4", store.id()));
-    assert_eq!((latest.data["fact"].as_str(), latest.request_id.as_deref()), ("value", Some("r1")));
-    for (object, wanted) in [(Some("blue"), &[1_u64][..]), (None, &[2, 1])] {
-        let kinds = ["network".to_owned()];
-        let latest = read!(store, (), tx => events::latest(tx, &kinds, object, 9).await).unwrap();
-        assert_eq!(latest.iter().map(|event| event.seq).collect::<Vec<_>>(), wanted, "the latest first");
-    }
+    let all = EventQuery { limit: 9, ..EventQuery::default() };
+    let kinds =
+        |kinds: &[&str]| EventQuery { kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(), ..all.clone() };
+    let object = |object: &str| EventQuery { object: Some(object.to_owned()), ..all.clone() };
+    let latest = |query: EventQuery| EventQuery { order: EventOrder::Latest, ..query };
+    assert_eq!(found(&store, all.clone()).await.len(), 4);
+    assert_eq!(found(&store, kinds(&["network.created"])).await, ["1 network.created"]);
+    let two = ["1 network.created", "4 lease.released"];
+    assert_eq!(found(&store, kinds(&["network.created", "lease.released"])).await, two);
+    assert_eq!(found(&store, object("blue")).await, ["1 network.created", "3 networks.x"]);
+    let by_id = EventQuery { after: 3, ..object("net_aaaaaaaaaaaaaaaaaaaaaaaaaa") };
+    assert_eq!(found(&store, by_id).await, ["4 lease.released"]);
+    let page = EventQuery { after: 1, limit: 2, ..all.clone() };
+    assert_eq!(found(&store, page).await, ["2 network.create_failed", "3 networks.x"]);
+    assert_eq!(found(&store, latest(object("blue"))).await, ["3 networks.x", "1 network.created"]);
+    let before = EventQuery { before: Some(4), limit: 2, ..latest(all.clone()) };
+    assert_eq!(found(&store, before).await, ["3 networks.x", "2 network.create_failed"], "backwards from a place");
+
+    let last = EventQuery { limit: 1, ..latest(all.clone()) };
+    let last = read!(store, (), tx => events::list(tx, &last).await).unwrap().remove(0);
+    assert_eq!(last.id, format!("{}:4", store.id()));
+    assert_eq!((last.data["fact"].as_str(), last.request_id.as_deref()), ("value", Some("r1")));
+    let by = |actor: &str| EventQuery { actor: Some(actor.to_owned()), ..all.clone() };
+    assert_eq!(found(&store, by(&last.actor)).await.len(), 4);
+    assert!(found(&store, by("nobody")).await.is_empty());
+    let from = EventQuery { from: Some(last.time), ..all.clone() };
+    let until = EventQuery { until: Some(last.time), ..all };
+    assert_eq!(found(&store, from).await.len() + found(&store, until).await.len(), 4, "each is on one side");
     assert_eq!(read!(store, (), tx => events::bounds(tx).await).unwrap(), (1, 4));
 
     assert_eq!(write!(store, (), tx => events::prune(tx, 1).await).unwrap(), 3);
@@ -79,7 +89,7 @@ async fn events_of_conditions_that_stand_outlive_the_others() {
     }
     assert_eq!(write!(store, (), tx => events::prune(tx, 2).await).unwrap(), 6);
     let kept = ["3 condition.raised", "8 condition.raised", "9 network.updated", "10 network.updated"];
-    assert_eq!(kinds(&store, 0, &[], None, 99).await, kept);
+    assert_eq!(found(&store, EventQuery { limit: 99, ..EventQuery::default() }).await, kept);
     let standing = read!(store, (), tx => events::standing(tx).await).unwrap();
     assert_eq!(standing.iter().map(|event| event.seq).collect::<Vec<_>>(), [3, 8]);
     assert_eq!(
@@ -116,7 +126,9 @@ async fn numbers_have_no_gap_after_jobs_that_fail() {
     }
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=125).collect::<Vec<_>>(), "each answered number is there once, and none is missing");
-    let stored = read!(store, (), tx => events::after(tx, 0, &[], None, 1_000).await).unwrap();
+    let stored =
+        read!(store, (), tx => events::list(tx, &EventQuery { after: 0, limit: 1_000, ..EventQuery::default() }).await)
+            .unwrap();
     assert_eq!(stored.iter().map(|event| event.seq).collect::<Vec<_>>(), numbers);
     assert_eq!(*watch.borrow(), 125);
 }

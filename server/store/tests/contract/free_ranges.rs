@@ -165,3 +165,26 @@ async fn the_check_finds_what_is_lost_and_what_is_there_twice() {
     let findings = read!(store, (), tx => integrity::check(tx).await).unwrap();
     assert_eq!(findings, ["pool blue/v4: 10.0.0.20-10.0.0.20 is neither leased nor free"]);
 }
+
+#[tokio::test]
+async fn runs_of_a_block_are_those_that_reach_into_it() {
+    let (_directory, store) = open().await;
+    let (_, pool) = network_with_pool(&store, "blue", "10.0.0.0/16").await;
+    let id = pool.id;
+    for address in ["10.0.0.9", "10.0.1.0", "10.0.1.255", "10.0.9.0"] {
+        let address = ip(address);
+        assert!(write!(store, (), tx => take(tx, id, address).await).unwrap());
+    }
+    for (block, limit, runs) in [
+        ("10.0.0.0/24", 9, vec!["10.0.0.1-10.0.0.8", "10.0.0.10-10.0.0.255"]),
+        ("10.0.0.0/24", 1, vec!["10.0.0.1-10.0.0.8"]),
+        ("10.0.1.0/24", 9, vec!["10.0.1.1-10.0.1.254"]),
+        ("10.0.1.0/32", 9, vec![]),
+        ("10.0.3.0/24", 9, vec!["10.0.2.0-10.0.8.255"]),
+        ("10.0.255.0/24", 9, vec!["10.0.9.1-10.0.255.254"]),
+    ] {
+        let of = span(block);
+        let found = read!(store, (), tx => free_ranges::within(tx, id, of, limit).await).unwrap();
+        assert_eq!(texts(&found), runs, "{block}");
+    }
+}

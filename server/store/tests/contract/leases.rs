@@ -236,3 +236,30 @@ async fn an_orphaned_lease_says_why_and_since_when() {
     let query = LeaseQuery { state: Some(LeaseState::Orphaned), limit: 9, ..LeaseQuery::default() };
     assert_eq!(read!(store, (query), tx => leases::list(tx, &query).await).unwrap(), [found().await]);
 }
+
+#[tokio::test]
+async fn blocks_are_counted_and_their_ends_found_by_address_alone() {
+    let (_directory, store) = open().await;
+    let (_, pool) = network_with_pool(&store, "blue", "10.0.0.0/16").await;
+    for address in ["10.0.0.0", "10.0.0.255", "10.0.1.0", "10.0.9.7"] {
+        let row = lease(&pool, ip(address), "box");
+        write!(store, (row), tx => leases::insert(tx, &row).await).unwrap();
+    }
+    for (blocks, counted) in [
+        (vec!["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24", "10.0.0.0/16"], vec![2, 1, 0, 4]),
+        (vec!["10.0.9.0/24"], vec![1]),
+        (vec!["fd00::/64"], vec![0]),
+        (vec![], vec![]),
+    ] {
+        let spans: Vec<_> = blocks.iter().map(|text| span(text)).collect();
+        assert_eq!(read!(store, (spans), tx => leases::counted(tx, &spans).await).unwrap(), counted, "{blocks:?}");
+    }
+    for (block, ends) in [
+        ("10.0.0.0/16", Some((ip("10.0.0.0"), ip("10.0.9.7")))),
+        ("10.0.1.0/24", Some((ip("10.0.1.0"), ip("10.0.1.0")))),
+        ("10.0.2.0/24", None),
+    ] {
+        let block = span(block);
+        assert_eq!(read!(store, (), tx => leases::ends(tx, block).await).unwrap(), ends);
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use netloom_store::{Error, events, integrity, leases, networks};
+use netloom_store::{Error, EventQuery, events, integrity, leases, networks};
 
 use crate::kit::{event, lease_lowest, network, network_with_pool, open, read, write};
 
@@ -142,7 +142,9 @@ async fn a_job_that_writes_much_without_reading_keeps_the_order_and_is_all_or_no
     });
     assert!(matches!(refused, Err(Error::Duplicate { .. })), "{refused:?}");
     assert_eq!(*store.committed().borrow(), MANY);
-    let stored = read!(store, (), tx => events::after(tx, 0, &[], None, 1000).await).unwrap();
+    let stored =
+        read!(store, (), tx => events::list(tx, &EventQuery { after: 0, limit: 1000, ..EventQuery::default() }).await)
+            .unwrap();
     let names: Vec<(u64, String)> = stored.into_iter().map(|event| (event.seq, event.object.name)).collect();
     let wanted: Vec<(u64, String)> = (1..=MANY).map(|number| (number, number.to_string())).collect();
     assert_eq!(names, wanted);

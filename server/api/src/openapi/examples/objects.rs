@@ -139,8 +139,34 @@ pub(super) fn pool() -> Value {
         json!({
             "network": "macvlan-net1", "network_id": id("net"), "pool": "v4", "conditions": [],
             "largest_free": {"block": "192.168.122.4-192.168.122.254", "size": "251"},
+            "free_ranges": [{"block": "192.168.122.4-192.168.122.254", "size": "251"}],
         }),
     )
+}
+
+/// A change of a network, with what it changed.
+pub(super) fn history_entry() -> Value {
+    json!({"time": TIME, "actor": "ci", "request_id": "req-0f3a9c51d2e4b687", "event": 41, "kind": "network.updated",
+        "message": "network `macvlan-net1` updated", "action": "network.update", "decision": "allowed", "role": "operator",
+        "source": "127.0.0.1", "before": {"description": "old"}, "after": {"description": "new"}})
+}
+
+/// One sandbox on one network.
+pub(super) fn topology() -> Value {
+    json!({
+        "sandboxes": [{"id": id("sbx"), "name": "macvlan1", "node": id("nod"), "running": true}],
+        "networks": [{"id": id("net"), "name": "macvlan-net1", "driver": "macvlan", "scope": "local"}],
+        "nodes": [{"id": id("nod"), "hostname": "machine1"}],
+        "endpoints": [{"sandbox": id("sbx"), "network": id("net"), "addresses": ["192.168.122.2"]}],
+        "left_out": [], "seq": 42,
+    })
+}
+
+/// A block of the macvlan network's pool.
+pub(super) fn pool_map() -> Value {
+    json!({"network": "macvlan-net1", "network_id": id("net"), "pool": "v4", "subnet": "192.168.122.0/24",
+        "block": "192.168.122.0/28", "above": ["192.168.122.0/24"], "cell_prefix_length": 32, "leased": 1, "cells": [],
+        "leases": [lease()], "free": [{"block": "192.168.122.3-192.168.122.15", "size": "13"}], "more_free": false})
 }
 
 /// A lease without sandbox.

@@ -1,0 +1,310 @@
+//! Search: one text, everything that it may mean, in one snapshot. Each kind is a statement or two, whatever there is of it, and bounded; the list of
+//! that kind has the rest.
+//!
+//! What must not live here: how a text is understood (`meaning`).
+
+mod meaning;
+
+use std::net::IpAddr;
+
+use netloom_model::event::ObjectKind;
+use netloom_model::net::Span;
+use netloom_model::search::{Hit, HitGroup, HitKind, SearchReport};
+use netloom_model::swarm::SwarmRole;
+use netloom_model::{Invalid, LeaseId, NetworkId, NodeId, SandboxId, invalid::Code};
+use netloom_store::{
+    LeaseQuery, LeaseRow, NetworkQuery, NetworkRow, NodeQuery, NodeRow, PoolRow, ReadTx, SandboxQuery, SandboxRow,
+    TokenQuery, access, leases, networks, nodes, pools, sandboxes,
+};
+
+use self::meaning::Meaning;
+use crate::command::{ListTokens, Search};
+use crate::control::Control;
+use crate::error::Error;
+use crate::principal::Authorized;
+
+/// Most of one kind.
+const HITS: usize = 25;
+/// How many are read, so that it is known whether there are more.
+const READ: u32 = 26;
+/// Longest text, in bytes.
+const TEXT_MAX: usize = 256;
+/// Most names of tokens or nodes that are looked through.
+const LOOKED_THROUGH: u32 = 1000;
+
+impl Control {
+    /// Finds objects and addresses by whatever names them: an address, a subnet or an Ethernet address in any spelling, an ID, a name or a part of
+    /// it, the key of a reservation, an owner, a label. A word such as `net:` before it asks for one kind.
+    ///
+    /// # Errors
+    /// A text that is too long; an unreadable store.
+    pub async fn search(&self, c: Authorized<Search>) -> Result<SearchReport, Error> {
+        let (Search(text), context) = c.into_parts();
+        let query = text.trim().to_owned();
+        if query.len() > TEXT_MAX {
+            let shown: String = query.chars().take(40).collect();
+            let message = format!("at most {TEXT_MAX} bytes are searched for");
+            return Err(Invalid::new("?q", Code::TooLong, &shown, message).into());
+        }
+        let meaning = Meaning::of(&query);
+        let manages = self.own_membership().is_some_and(|own| own.role == SwarmRole::Manager);
+        let may = May { nodes: manages, tokens: context.may(&ListTokens::default()) };
+        let read = self.inner.store.read(move |tx| Box::pin(async move { groups(tx, &meaning, may).await }));
+        Ok(SearchReport { query, groups: read.await? })
+    }
+}
+
+/// What is told of, beside what everybody sees.
+#[derive(Clone, Copy)]
+struct May {
+    nodes: bool,
+    tokens: bool,
+}
+
+async fn groups(tx: &mut ReadTx<'_>, meaning: &Meaning, may: May) -> Result<Vec<HitGroup>, Error> {
+    let mut found = vec![
+        (HitKind::Address, of_address(tx, meaning).await?),
+        (HitKind::Lease, of_leases(tx, meaning).await?),
+        (HitKind::Pool, of_pools(tx, meaning).await?),
+        (HitKind::Network, of_networks(tx, meaning).await?),
+        (HitKind::Sandbox, of_sandboxes(tx, meaning).await?),
+    ];
+    if may.nodes {
+        found.push((HitKind::Node, of_nodes(tx, meaning).await?));
+    }
+    if may.tokens {
+        found.push((HitKind::Token, of_tokens(tx, meaning).await?));
+    }
+    Ok(found.into_iter().filter_map(|(kind, hits)| group(kind, hits)).collect())
+}
+
+/// What was found of one kind: what is named exactly first, the rest as it came, each once.
+fn group(kind: HitKind, mut hits: Vec<Hit>) -> Option<HitGroup> {
+    hits.sort_by_key(|hit| !hit.exact);
+    let mut seen = std::collections::BTreeSet::new();
+    hits.retain(|hit| seen.insert(hit.id.clone().unwrap_or_else(|| hit.name.clone())));
+    let more = hits.len() > HITS;
+    hits.truncate(HITS);
+    (!hits.is_empty()).then_some(HitGroup { kind, hits, more })
+}
+
+/// The address itself: it is there whether or not somebody has it.
+async fn of_address(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+    let Some(address) = meaning.address.filter(|_| meaning.only.is_none()) else { return Ok(Vec::new()) };
+    let pool = pools::containing(tx, address).await?;
+    let lease = leases::by_address(tx, address).await?;
+    let place =
+        |(pool, network): &(PoolRow, String)| format!("in pool `{}` ({}) of `{network}`", pool.key, pool.subnet);
+    let about = match (&lease, &pool) {
+        (Some(lease), _) => format!("{}, on `{}`", holder(lease), lease.network_name),
+        (None, Some(pool)) => format!("free, {}", place(pool)),
+        (None, None) => "in no pool".to_owned(),
+    };
+    let network = pool.map(|(_, network)| network);
+    Ok(vec![Hit { name: address.to_string(), id: None, network, about, exact: true }])
+}
+
+fn holder(lease: &LeaseRow) -> String {
+    let key = lease.key.as_deref().filter(|key| *key != lease.owner.name);
+    let of = key.map(|key| format!(", key `{key}`")).unwrap_or_default();
+    format!("{} of {} `{}`{of}", lease.kind.as_str(), lease.owner.kind.as_str(), lease.owner.name)
+}
+
+async fn of_leases(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+    if !meaning.wants(HitKind::Lease) {
+        return Ok(Vec::new());
+    }
+    let query = LeaseQuery { limit: READ, ..LeaseQuery::default() };
+    let mut rows: Vec<(LeaseRow, bool)> = Vec::new();
+    if let Some(address) = meaning.address.filter(|_| meaning.only.is_some()) {
+        rows.extend(leases::by_address(tx, address).await?.map(|row| (row, true)));
+    }
+    if let Some(id) = meaning.id.as_deref().and_then(|id| id.parse::<LeaseId>().ok()) {
+        rows.extend(leases::by_id(tx, id).await?.map(|row| (row, true)));
+    }
+    let mut wanted = Vec::new();
+    if let Some(mac) = meaning.mac {
+        wanted.push((LeaseQuery { mac: Some(mac), ..query.clone() }, true));
+    }
+    if let Some(subnet) = meaning.subnet {
+        wanted.push((LeaseQuery { within: Some(Span::of(subnet)), ..query.clone() }, false));
+    }
+    if let Some(text) = &meaning.text {
+        wanted.push((LeaseQuery { key: Some(text.clone()), ..query.clone() }, true));
+        wanted.push((LeaseQuery { owner: Some(text.clone()), ..query }, false));
+    }
+    for (query, exact) in wanted {
+        rows.extend(leases::list(tx, &query).await?.into_iter().map(|row| (row, exact)));
+    }
+    let hit = |(row, exact): (LeaseRow, bool)| Hit {
+        name: row.address.to_string(),
+        id: Some(row.id.to_string()),
+        about: match row.mac {
+            Some(mac) => format!("{}, {mac}", holder(&row)),
+            None => holder(&row),
+        },
+        network: Some(row.network_name),
+        exact,
+    };
+    Ok(rows.into_iter().map(hit).collect())
+}
+
+async fn of_pools(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+    let asked = match (meaning.subnet, meaning.address.filter(|_| meaning.only.is_some())) {
+        (Some(subnet), _) => Span::of(subnet),
+        (None, Some(address)) => Span { low: address, high: address },
+        (None, None) => return Ok(Vec::new()),
+    };
+    if !meaning.wants(HitKind::Pool) {
+        return Ok(Vec::new());
+    }
+    let mut rows = pools::overlapping(tx, asked).await?;
+    rows.retain(|(pool, _)| is_of_family(pool, asked.low));
+    rows.sort_by_key(|(pool, _)| meaning.subnet != Some(pool.subnet));
+    rows.truncate(HITS + 1);
+    let hit = |(pool, network): (PoolRow, String)| Hit {
+        name: pool.subnet.to_string(),
+        id: None,
+        about: format!("pool `{}` of `{network}`", pool.key),
+        exact: meaning.subnet == Some(pool.subnet) || meaning.address.is_some(),
+        network: Some(network),
+    };
+    Ok(rows.into_iter().map(hit).collect())
+}
+
+fn is_of_family(pool: &PoolRow, address: IpAddr) -> bool {
+    pool.subnet.network().is_ipv4() == address.is_ipv4()
+}
+
+async fn of_networks(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+    if !meaning.wants(HitKind::Network) {
+        return Ok(Vec::new());
+    }
+    let query = NetworkQuery { limit: READ, ..NetworkQuery::default() };
+    let mut rows: Vec<(NetworkRow, bool)> = Vec::new();
+    if let Some(id) = meaning.id.as_deref().and_then(|id| id.parse::<NetworkId>().ok()) {
+        rows.extend(networks::by_id(tx, id).await?.map(|row| (row, true)));
+    }
+    if let Some(label) = &meaning.label {
+        let labelled = networks::list(tx, &NetworkQuery { labels: vec![label.clone()], ..query.clone() }).await?;
+        rows.extend(labelled.into_iter().map(|row| (row, false)));
+    }
+    if let Some(text) = &meaning.text {
+        rows.extend(networks::by_name(tx, text).await?.map(|row| (row, true)));
+        let like = networks::list(tx, &NetworkQuery { text: Some(text.clone()), ..query }).await?;
+        rows.extend(like.into_iter().map(|row| (row, false)));
+    }
+    let ids: Vec<NetworkId> = rows.iter().map(|(row, _)| row.id).collect();
+    let pools = pools::of_networks(tx, &ids).await?;
+    let hit = |(row, exact): (NetworkRow, bool)| {
+        let of = pools.iter().filter(|pool| pool.network_id == row.id).map(|pool| pool.subnet.to_string());
+        let words: Vec<String> = [row.driver.as_str().to_owned()].into_iter().chain(of).collect();
+        Hit { name: row.name, id: Some(row.id.to_string()), network: None, about: words.join(", "), exact }
+    };
+    Ok(rows.into_iter().map(hit).collect())
+}
+
+async fn of_sandboxes(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+    if !meaning.wants(HitKind::Sandbox) {
+        return Ok(Vec::new());
+    }
+    let query = SandboxQuery { limit: READ, ..SandboxQuery::default() };
+    let mut rows: Vec<(SandboxRow, bool)> = Vec::new();
+    if let Some(id) = meaning.id.as_deref().and_then(|id| id.parse::<SandboxId>().ok()) {
+        rows.extend(sandboxes::by_id(tx, id).await?.map(|row| (row, true)));
+    }
+    if let Some(label) = &meaning.label {
+        let labelled = sandboxes::list(tx, &SandboxQuery { labels: vec![label.clone()], ..query.clone() }).await?;
+        rows.extend(labelled.into_iter().map(|row| (row, false)));
+    }
+    if let Some(text) = &meaning.text {
+        rows.extend(sandboxes::by_name(tx, text).await?.map(|row| (row, true)));
+        let like = sandboxes::list(tx, &SandboxQuery { text: Some(text.clone()), ..query }).await?;
+        rows.extend(like.into_iter().map(|row| (row, false)));
+    }
+    let hit = |(row, exact): (SandboxRow, bool)| {
+        let on: Vec<String> = row.spec.networks.iter().flatten().map(|(network, _)| format!("`{network}`")).collect();
+        let about = if on.is_empty() { "on no network".to_owned() } else { format!("on {}", on.join(", ")) };
+        Hit { name: row.name, id: Some(row.id.to_string()), network: None, about, exact }
+    };
+    Ok(rows.into_iter().map(hit).collect())
+}
+
+async fn of_nodes(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+    let asked = meaning.label.is_some() || meaning.text.is_some() || meaning.id.is_some() || meaning.address.is_some();
+    if !asked || !meaning.wants(HitKind::Node) {
+        return Ok(Vec::new());
+    }
+    let labels = meaning.label.iter().cloned().collect();
+    let rows = nodes::list(tx, &NodeQuery { labels, limit: LOOKED_THROUGH, ..NodeQuery::default() }).await?;
+    let id = meaning.id.as_deref().and_then(|id| id.parse::<NodeId>().ok());
+    let hit = |row: NodeRow| {
+        let named = is_like(&row.hostname, meaning.text.as_deref());
+        let exact = id == Some(row.id) || meaning.address == Some(row.address) || named == Some(true);
+        let about = format!("{}, {}", row.role.as_str(), row.address);
+        (exact || named.is_some() || meaning.label.is_some()).then(|| Hit {
+            name: row.hostname,
+            id: Some(row.id.to_string()),
+            network: None,
+            about,
+            exact,
+        })
+    };
+    Ok(rows.into_iter().filter_map(hit).collect())
+}
+
+async fn of_tokens(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+    if !meaning.wants(HitKind::Token) || (meaning.text.is_none() && meaning.id.is_none()) {
+        return Ok(Vec::new());
+    }
+    let rows = access::list_tokens(tx, &TokenQuery { limit: LOOKED_THROUGH, ..TokenQuery::default() }).await?;
+    let hits = rows.into_iter().filter_map(|row| {
+        let id = row.id.to_string();
+        let named = is_like(&row.name, meaning.text.as_deref());
+        let exact = meaning.id.as_deref() == Some(&id) || named == Some(true);
+        let about = format!("{} of role {}", ObjectKind::Token.as_str(), row.role.as_str());
+        (exact || named.is_some()).then_some(Hit { name: row.name, id: Some(id), network: None, about, exact })
+    });
+    Ok(hits.collect())
+}
+
+/// Whether a name is this text (true) or has it in it (false); nothing where it has not.
+fn is_like(name: &str, text: Option<&str>) -> Option<bool> {
+    let text = text?;
+    let has = name.to_ascii_lowercase().contains(&text.to_ascii_lowercase());
+    has.then_some(name == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hit(name: &str, exact: bool) -> Hit {
+        Hit { name: name.to_owned(), id: None, network: None, about: String::new(), exact }
+    }
+
+    #[test]
+    fn what_is_named_exactly_comes_first_and_nothing_twice() {
+        let found =
+            group(HitKind::Network, vec![hit("web-2", false), hit("web", true), hit("web", false)]).expect("hits");
+        let names: Vec<(&str, bool)> = found.hits.iter().map(|hit| (hit.name.as_str(), hit.exact)).collect();
+        assert_eq!(names, [("web", true), ("web-2", false)]);
+        assert!(!found.more);
+        assert_eq!(group(HitKind::Network, Vec::new()), None);
+    }
+
+    #[test]
+    fn there_are_more_where_one_more_was_read() {
+        let many = (0..=HITS).map(|n| hit(&n.to_string(), false)).collect();
+        let found = group(HitKind::Sandbox, many).expect("hits");
+        assert_eq!((found.hits.len(), found.more), (HITS, true));
+    }
+
+    #[test]
+    fn a_part_of_a_name_is_enough() {
+        assert_eq!(is_like("Machine2", Some("machine")), Some(false));
+        assert_eq!(is_like("ci", Some("ci")), Some(true));
+        assert_eq!(is_like("ci", Some("x")), None);
+        assert_eq!(is_like("ci", None), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! What a text that is searched for may mean, told by its form alone. What must not live here: whether there is such a thing.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use netloom_model::MacAddr;
+use netloom_model::id::looks_like_id;
+use netloom_model::search::HitKind;
+
+/// What a text may mean. Several at once: twelve hexadecimal digits are an Ethernet address, and may be a name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Meaning {
+    /// Only things of this kind, where a word before the text says so.
+    pub(crate) only: Option<HitKind>,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) subnet: Option<IpNet>,
+    pub(crate) mac: Option<MacAddr>,
+    /// An ID, of which kind its prefix says.
+    pub(crate) id: Option<String>,
+    /// A label with its value; any value where the text ends with the sign.
+    pub(crate) label: Option<(String, Option<String>)>,
+    /// A name, a key, an owner, or a part of one.
+    pub(crate) text: Option<String>,
+}
+
+/// The words that say what is searched for, each with the kind.
+const WORDS: [(&str, HitKind); 7] = [
+    ("net", HitKind::Network),
+    ("network", HitKind::Network),
+    ("sandbox", HitKind::Sandbox),
+    ("lease", HitKind::Lease),
+    ("pool", HitKind::Pool),
+    ("node", HitKind::Node),
+    ("token", HitKind::Token),
+];
+
+impl Meaning {
+    /// Tells by the form of a text what it may mean.
+    pub(crate) fn of(text: &str) -> Self {
+        let (only, text) = prefixed(text.trim());
+        let meaning = Self { only, ..Self::default() };
+        if text.is_empty() {
+            return meaning;
+        }
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            return Self { address: Some(address.to_canonical()), ..meaning };
+        }
+        if let Ok(subnet) = bare.parse::<IpNet>() {
+            return Self { subnet: Some(subnet.trunc()), ..meaning };
+        }
+        if looks_like_id(text) {
+            return Self { id: Some(text.to_owned()), ..meaning };
+        }
+        if let Some((key, value)) = text.split_once('=') {
+            let value = (!value.is_empty()).then(|| value.to_owned());
+            return Self { label: Some((key.to_owned(), value)), ..meaning };
+        }
+        Self { mac: text.parse().ok(), text: Some(text.to_owned()), ..meaning }
+    }
+
+    /// Whether things of this kind are searched for.
+    pub(crate) fn wants(&self, kind: HitKind) -> bool {
+        self.only.is_none_or(|only| only == kind)
+    }
+}
+
+/// The kind that a word before the text names, and the rest. An IPv6 address has colons of its own, none of which follows such a word.
+fn prefixed(text: &str) -> (Option<HitKind>, &str) {
+    let named = text.split_once(':').and_then(|(word, rest)| {
+        let (_, kind) = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim()))?;
+        Some((Some(*kind), rest.trim()))
+    });
+    named.unwrap_or((None, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_subnets_are_known_in_any_form() {
+        for (text, wanted) in [
+            (" 192.168.122.3 ", "192.168.122.3"),
+            ("FD00::0:1", "fd00::1"),
+            ("fd00:0000:0000:0000:0000:0000:0000:0001", "fd00::1"),
+            ("[fd00::1]", "fd00::1"),
+            ("::ffff:10.0.0.9", "10.0.0.9"),
+        ] {
+            assert_eq!(Meaning::of(text).address.map(|a| a.to_string()).as_deref(), Some(wanted), "{text}");
+            assert_eq!(Meaning::of(text).text, None, "{text}");
+        }
+        for (text, wanted) in
+            [("192.168.122.7/24", "192.168.122.0/24"), ("10.0.0.0/8", "10.0.0.0/8"), ("FD00::1/64", "fd00::/64")]
+        {
+            assert_eq!(Meaning::of(text).subnet.map(|s| s.to_string()).as_deref(), Some(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn ethernet_addresses_are_known_in_any_spelling() {
+        for text in [
+            "02:42:c0:a8:7a:02",
+            "02-42-C0-A8-7A-02",
+            "0242.c0a8.7a02",
+            "0242:c0a8:7a02",
+            "0242c0a87a02",
+            "02.42.c0.a8.7a.02",
+        ] {
+            let meaning = Meaning::of(text);
+            assert_eq!(meaning.mac.map(|m| m.to_string()).as_deref(), Some("02:42:c0:a8:7a:02"), "{text}");
+            assert_eq!(meaning.text.as_deref(), Some(text), "it may be a name as well");
+        }
+        assert_eq!(Meaning::of("0242c0a87a0").mac, None);
+    }
+
+    #[test]
+    fn words_before_the_text_say_of_what_kind() {
+        for (text, kind, rest) in [
+            ("net:web", Some(HitKind::Network), "web"),
+            ("Network: web", Some(HitKind::Network), "web"),
+            ("node:machine2", Some(HitKind::Node), "machine2"),
+            ("sandbox:w0", Some(HitKind::Sandbox), "w0"),
+            ("lease:printer", Some(HitKind::Lease), "printer"),
+            ("token:ci", Some(HitKind::Token), "ci"),
+            ("other:web", None, "other:web"),
+            ("web", None, "web"),
+        ] {
+            let meaning = Meaning::of(text);
+            assert_eq!((meaning.only, meaning.text.as_deref()), (kind, Some(rest)), "{text}");
+        }
+        let lease = Meaning::of("lease:10.0.0.9");
+        assert_eq!((lease.only, lease.address.is_some()), (Some(HitKind::Lease), true));
+        assert!(lease.wants(HitKind::Lease) && !lease.wants(HitKind::Network));
+        assert_eq!(Meaning::of("net:"), Meaning { only: Some(HitKind::Network), ..Meaning::default() });
+    }
+
+    #[test]
+    fn labels_and_ids_are_told_from_names() {
+        let label = |text| Meaning::of(text).label;
+        assert_eq!(label("rack=7"), Some(("rack".into(), Some("7".into()))));
+        assert_eq!(label("rack="), Some(("rack".into(), None)));
+        assert_eq!(label("node:rack=7"), Some(("rack".into(), Some("7".into()))));
+        assert_eq!(label("rack"), None);
+        let id = "net_aebagbafaydqqcikbmga2dqpca";
+        assert_eq!(Meaning::of(id).id.as_deref(), Some(id));
+        assert_eq!(Meaning::of("net_x").text.as_deref(), Some("net_x"));
+        assert_eq!(Meaning::of("  "), Meaning::default());
+    }
+}

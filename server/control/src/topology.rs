@@ -1,0 +1,243 @@
+//! Who is on which network, on which node: a page of this host's sandboxes, or what is around one network, sandbox or node.
+//!
+//! What must not live here: what each of these is in itself (`networks`, `sandboxes`, `swarm`), and drawing (web).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use netloom_model::event::{ObjectKind, ObjectRef};
+use netloom_model::invalid::{Code, Invalid};
+use netloom_model::topology::{
+    NEIGHBOURS_MOST, Topology, TopologyEndpoint, TopologyNetwork, TopologyNode, TopologyRest, TopologySandbox,
+};
+use netloom_model::{NetworkId, NodeId};
+use netloom_store::topology::{Attached, Away, attached, away, counted_away, counted_of_node};
+use netloom_store::{Place, ReadTx, SandboxQuery, SandboxRow, events, networks as stored, nodes, sandboxes as kept};
+
+use crate::command::GetTopology;
+use crate::control::Control;
+use crate::error::Error;
+use crate::journal::{network_ref, node_ref, sandbox_ref};
+use crate::page::Part;
+use crate::principal::Authorized;
+use crate::{networks, sandboxes, swarm};
+
+/// What was read, before networks and nodes are looked up.
+#[derive(Default)]
+struct Around {
+    of: Option<ObjectRef>,
+    sandboxes: Vec<TopologySandbox>,
+    endpoints: Vec<Attached>,
+    /// Networks and nodes that are shown whether or not a sandbox is on them.
+    networks: Vec<NetworkId>,
+    nodes: Vec<NodeId>,
+    left_out: BTreeMap<NodeId, u64>,
+    next: Option<String>,
+}
+
+impl Control {
+    /// Shows who is on which network: in as many statements whatever is there.
+    ///
+    /// # Errors
+    /// A bad page request, or one together with an object; there is no such object.
+    pub async fn topology(&self, c: Authorized<GetTopology>) -> Result<Topology, Error> {
+        let (c, _) = c.into_parts();
+        let hostname = self.known_facts().await?.hostname.clone();
+        let of = c.of.as_deref().map(asked).transpose()?;
+        let part = Part::new(&c.page, &format!("topology {:?} {:?} {:?}", c.network, c.labels, c.q))?;
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let around = match of {
+                    None => listed(tx, c, &part).await?,
+                    Some((ObjectKind::Network, reference)) => around_network(tx, &reference).await?,
+                    Some((ObjectKind::Node, reference)) => around_node(tx, &reference, &hostname).await?,
+                    Some((_, reference)) => around_sandbox(tx, &reference).await?,
+                };
+                named(tx, around, hostname).await
+            })
+        });
+        read.await
+    }
+}
+
+/// An object as it is asked for: `net_…`, or `network:NAME`.
+fn asked(of: &str) -> Result<(ObjectKind, String), Error> {
+    let kinds = [(ObjectKind::Network, "net_"), (ObjectKind::Sandbox, "sbx_"), (ObjectKind::Node, "nod_")];
+    let by_name = of.split_once(':').and_then(|(kind, name)| {
+        let (kind, _) = kinds.iter().find(|(known, _)| known.as_str() == kind)?;
+        Some((*kind, name.to_owned()))
+    });
+    let by_id = || kinds.iter().find(|(_, prefix)| of.starts_with(prefix)).map(|(kind, _)| (*kind, of.to_owned()));
+    by_name.or_else(by_id).ok_or_else(|| {
+        let message = "not the ID of a network, a sandbox or a node";
+        Invalid::new("?of", Code::Format, of, message)
+            .hint("for example `network:NAME`, `sandbox:NAME`, `node:NAME` or an ID")
+            .into()
+    })
+}
+
+fn own(tx: &ReadTx<'_>, row: &SandboxRow) -> TopologySandbox {
+    TopologySandbox { id: row.id, name: row.name.clone(), node: tx.node(), running: row.running }
+}
+
+async fn listed(tx: &mut ReadTx<'_>, c: GetTopology, part: &Part) -> Result<Around, Error> {
+    let network = match &c.network {
+        Some(reference) => Some(networks::find(tx, reference).await?.id),
+        None => None,
+    };
+    let query = SandboxQuery {
+        network,
+        labels: c.labels,
+        text: c.q,
+        after: part.after.clone(),
+        limit: part.read(),
+        ..SandboxQuery::default()
+    };
+    let mut rows = kept::list(tx, &query).await?;
+    let next = part.cut(&mut rows, |row| Place::of_sandbox(query.order, row));
+    let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+    Ok(Around {
+        sandboxes: rows.iter().map(|row| own(tx, row)).collect(),
+        endpoints: attached(tx, &ids).await?,
+        networks: network.into_iter().collect(),
+        next,
+        ..Around::default()
+    })
+}
+
+/// This host's sandboxes of a network, or all; no more than are told one by one, and how many there are.
+async fn here(tx: &mut ReadTx<'_>, network: Option<NetworkId>) -> Result<(Around, u64), Error> {
+    let query = SandboxQuery { network, limit: NEIGHBOURS_MOST, ..SandboxQuery::default() };
+    let rows = kept::list(tx, &query).await?;
+    let all = match network {
+        Some(id) => stored::extents(tx, &[id]).await?.get(&id).map_or(0, |extent| extent.endpoints),
+        None => {
+            let (running, stopped) = kept::count_by_running(tx).await?;
+            running + stopped
+        }
+    };
+    let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+    let around = Around {
+        sandboxes: rows.iter().map(|row| own(tx, row)).collect(),
+        endpoints: attached(tx, &ids).await?,
+        ..Around::default()
+    };
+    Ok((around, all))
+}
+
+async fn around_network(tx: &mut ReadTx<'_>, reference: &str) -> Result<Around, Error> {
+    let network = networks::find(tx, reference).await?;
+    let (mut around, all) = here(tx, Some(network.id)).await?;
+    let mut counted = counted_away(tx, network.id).await?;
+    if all > 0 {
+        counted.push((tx.node(), all));
+    }
+    let room = NEIGHBOURS_MOST.saturating_sub(u32::try_from(around.sandboxes.len()).unwrap_or(u32::MAX));
+    around.add(away(tx, Some(network.id), None, room).await?);
+    around.of = Some(network_ref(&network));
+    around.networks.push(network.id);
+    around.nodes.extend(counted.iter().map(|(node, _)| *node));
+    around.leave_out(counted);
+    Ok(around)
+}
+
+async fn around_node(tx: &mut ReadTx<'_>, reference: &str, hostname: &str) -> Result<Around, Error> {
+    let own = tx.node();
+    if reference == hostname || reference.parse() == Ok(own) {
+        let (mut around, all) = here(tx, None).await?;
+        around.of = Some(ObjectRef { kind: ObjectKind::Node, id: own.to_string(), name: hostname.to_owned() });
+        around.nodes.push(own);
+        around.leave_out(vec![(own, all)]);
+        return Ok(around);
+    }
+    let row = swarm::nodes::find(tx, reference).await?;
+    let node = row.id;
+    let mut around = Around { of: Some(node_ref(&row)), nodes: vec![node], ..Around::default() };
+    around.add(away(tx, None, Some(node), NEIGHBOURS_MOST).await?);
+    let all = counted_of_node(tx, node).await?;
+    around.leave_out(vec![(node, all)]);
+    Ok(around)
+}
+
+async fn around_sandbox(tx: &mut ReadTx<'_>, reference: &str) -> Result<Around, Error> {
+    let row = sandboxes::find(tx, reference).await?;
+    let endpoints = attached(tx, &[row.id]).await?;
+    let of = Some(sandbox_ref(&row));
+    Ok(Around { of, sandboxes: vec![own(tx, &row)], endpoints, nodes: vec![tx.node()], ..Around::default() })
+}
+
+impl Around {
+    /// Adds sandboxes of other nodes by their endpoints.
+    fn add(&mut self, found: Vec<Away>) {
+        let mut known: BTreeSet<_> = self.sandboxes.iter().map(|sandbox| sandbox.id).collect();
+        for Away { at, name, node, running } in found {
+            if known.insert(at.sandbox) {
+                self.sandboxes.push(TopologySandbox { id: at.sandbox, name, node, running });
+            }
+            self.endpoints.push(at);
+        }
+    }
+
+    /// Says of each node how many of its sandboxes there are beside those that are told.
+    fn leave_out(&mut self, counted: Vec<(NodeId, u64)>) {
+        for (node, all) in counted {
+            let told = self.sandboxes.iter().filter(|sandbox| sandbox.node == node).count() as u64;
+            if all > told {
+                self.left_out.insert(node, all - told);
+            }
+        }
+    }
+}
+
+/// What was read, with the names of its networks and nodes.
+async fn named(tx: &mut ReadTx<'_>, around: Around, hostname: String) -> Result<Topology, Error> {
+    let ids: BTreeSet<NetworkId> = around.endpoints.iter().map(|at| at.network).chain(around.networks).collect();
+    let ids: Vec<NetworkId> = ids.into_iter().collect();
+    let mut networks: Vec<TopologyNetwork> = stored::by_ids(tx, &ids)
+        .await?
+        .into_iter()
+        .map(|row| TopologyNetwork { id: row.id, name: row.name, driver: row.driver, scope: row.scope })
+        .collect();
+    networks.sort_by(|a, b| a.name.cmp(&b.name));
+    let on: BTreeSet<NodeId> = around.sandboxes.iter().map(|sandbox| sandbox.node).chain(around.nodes).collect();
+    let own = tx.node();
+    let elsewhere = on.iter().any(|node| *node != own);
+    let mut names: BTreeMap<NodeId, String> = match elsewhere {
+        true => nodes::all(tx).await?.into_iter().map(|node| (node.id, node.hostname)).collect(),
+        false => BTreeMap::new(),
+    };
+    names.insert(own, hostname);
+    let node = |id: NodeId| TopologyNode { id, hostname: names.get(&id).cloned() };
+    let mut nodes: Vec<TopologyNode> = on.into_iter().map(node).collect();
+    nodes.sort_by(|a, b| (&a.hostname, a.id).cmp(&(&b.hostname, b.id)));
+    let endpoint = |found: Attached| TopologyEndpoint {
+        sandbox: found.sandbox,
+        network: found.network,
+        addresses: found.addresses,
+    };
+    Ok(Topology {
+        of: around.of,
+        sandboxes: around.sandboxes,
+        networks,
+        nodes,
+        endpoints: around.endpoints.into_iter().map(endpoint).collect(),
+        left_out: around.left_out.into_iter().map(|(node, sandboxes)| TopologyRest { node, sandboxes }).collect(),
+        next_page_token: around.next,
+        seq: events::number(tx).await?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_asked_for_by_kind_and_name_or_by_id() {
+        let id = NodeId::from_random([1; 16]).to_string();
+        assert_eq!(asked("network:a").expect("a name"), (ObjectKind::Network, "a".to_owned()));
+        assert_eq!(asked("sandbox:b").expect("a name"), (ObjectKind::Sandbox, "b".to_owned()));
+        assert_eq!(asked(&id).expect("an ID"), (ObjectKind::Node, id));
+        for text in ["", "a", "lease:x", "lse_x"] {
+            assert_eq!(asked(text).expect_err("neither").errors[0].pointer, "?of", "{text}");
+        }
+    }
+}

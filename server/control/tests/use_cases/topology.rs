@@ -1,0 +1,114 @@
+//! Who is on which network: page by page, by filter, and around one object; those of other nodes too, and counted where there are many.
+
+use netloom_control::command::*;
+use netloom_control::{Error, ErrorKind};
+use netloom_model::topology::{NEIGHBOURS_MOST, Topology};
+use serde_json::json;
+
+use crate::kit::{Kit, macvlan};
+
+async fn topology(kit: &Kit, command: GetTopology) -> Result<Topology, Error> {
+    kit.control.topology(kit.may(command)).await
+}
+
+async fn around(kit: &Kit, of: &str) -> Topology {
+    topology(kit, GetTopology { of: Some(of.into()), ..GetTopology::default() }).await.expect("an answer")
+}
+
+/// `sandbox network address` of each endpoint, by the names in it.
+fn words(topology: &Topology) -> Vec<String> {
+    let word = |endpoint: &netloom_model::topology::TopologyEndpoint| {
+        let sandbox = topology.sandboxes.iter().find(|one| one.id == endpoint.sandbox).expect("it is there");
+        let network = topology.networks.iter().find(|one| one.id == endpoint.network).expect("it is there");
+        let addresses: Vec<String> = endpoint.addresses.iter().map(ToString::to_string).collect();
+        format!("{} {} {}", sandbox.name, network.name, addresses.join(","))
+    };
+    let mut words: Vec<String> = topology.endpoints.iter().map(word).collect();
+    words.sort();
+    words
+}
+
+fn names(topology: &Topology) -> (Vec<&str>, Vec<&str>) {
+    let sandboxes = topology.sandboxes.iter().map(|one| one.name.as_str()).collect();
+    (sandboxes, topology.networks.iter().map(|one| one.name.as_str()).collect())
+}
+
+async fn furnished() -> Kit {
+    let kit = Kit::new().await;
+    kit.create_network(macvlan("n", json!({"v4": {"subnet": "10.1.0.0/24"}, "v6": {"subnet": "fd00:1::/64"}})))
+        .await
+        .expect("n");
+    kit.create_network(macvlan("m", json!({"v4": {"subnet": "10.2.0.0/24"}}))).await.expect("m");
+    kit.on("a", "n").await.expect("a");
+    kit.create_sandbox(json!({"name": "b", "labels": {"k": "v"}, "networks": {"n": {}, "m": {}}})).await.expect("b");
+    kit.create_sandbox(json!({"name": "c", "networks": {}})).await.expect("c");
+    kit
+}
+
+#[tokio::test]
+async fn a_page_has_its_sandboxes_with_their_networks_and_those_on_none() {
+    let kit = furnished().await;
+    let all = topology(&kit, GetTopology::default()).await.expect("an answer");
+    assert_eq!(names(&all), (vec!["a", "b", "c"], vec!["m", "n"]));
+    assert_eq!(words(&all), ["a n 10.1.0.2,fd00:1::2", "b m 10.2.0.2", "b n 10.1.0.3,fd00:1::3"]);
+    assert_eq!((all.nodes.len(), all.nodes[0].hostname.as_deref(), all.seq), (1, Some("machine1"), kit.seq().await));
+    assert!(all.of.is_none() && all.left_out.is_empty() && all.next_page_token.is_none());
+
+    let page = PageRequest { limit: Some(2), token: None };
+    let first = topology(&kit, GetTopology { page, ..GetTopology::default() }).await.expect("a page");
+    assert_eq!(names(&first).0, ["a", "b"]);
+    let page = PageRequest { limit: Some(2), token: first.next_page_token };
+    let second = topology(&kit, GetTopology { page, ..GetTopology::default() }).await.expect("a page");
+    assert_eq!((names(&second), second.next_page_token.is_none()), ((vec!["c"], vec![]), true));
+}
+
+#[tokio::test]
+async fn filters_are_those_of_the_list_of_sandboxes() {
+    let kit = furnished().await;
+    let by = |command: GetTopology| topology(&kit, command);
+    let on_m = by(GetTopology { network: Some("m".into()), ..GetTopology::default() }).await.expect("on m");
+    assert_eq!(names(&on_m), (vec!["b"], vec!["m", "n"]));
+    let labelled = GetTopology { labels: vec![("k".into(), Some("v".into()))], ..GetTopology::default() };
+    assert_eq!(names(&by(labelled).await.expect("labelled")).0, ["b"]);
+    let text = GetTopology { q: Some("C".into()), ..GetTopology::default() };
+    assert_eq!(names(&by(text).await.expect("by name")).0, ["c"]);
+    let none =
+        by(GetTopology { network: Some("x".into()), ..GetTopology::default() }).await.expect_err("no such network");
+    assert_eq!(none.kind, ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn around_an_object_is_what_it_is_connected_to() {
+    let kit = furnished().await;
+    let network = around(&kit, "network:m").await;
+    assert_eq!(names(&network), (vec!["b"], vec!["m", "n"]));
+    assert_eq!(network.of.as_ref().map(|of| of.name.as_str()), Some("m"));
+    let id = kit.sandbox("a").await.expect("a").id.to_string();
+    let sandbox = around(&kit, &id).await;
+    assert_eq!((names(&sandbox), words(&sandbox).len()), ((vec!["a"], vec!["n"]), 1));
+    let node = around(&kit, "node:machine1").await;
+    assert_eq!(names(&node).0, ["a", "b", "c"]);
+    assert_eq!(around(&kit, &node.nodes[0].id.to_string()).await, node);
+    for (of, kind) in
+        [("network:x", ErrorKind::NotFound), ("sandbox:x", ErrorKind::NotFound), ("x", ErrorKind::Invalid)]
+    {
+        let refused = topology(&kit, GetTopology { of: Some(of.into()), ..GetTopology::default() }).await;
+        assert_eq!(refused.expect_err("nothing of the kind").kind, kind, "{of}");
+    }
+}
+
+#[tokio::test]
+async fn a_crowd_is_counted() {
+    let kit = Kit::new().await;
+    kit.create_network(macvlan("n", json!({"v4": {"subnet": "10.1.0.0/24"}}))).await.expect("n");
+    let most = u64::from(NEIGHBOURS_MOST);
+    for at in 0..most + 3 {
+        kit.on(&format!("s{at:02}"), "n").await.expect("a sandbox");
+    }
+    for of in ["network:n", "node:machine1"] {
+        let crowd = around(&kit, of).await;
+        assert_eq!(crowd.sandboxes.len() as u64, most, "{of}");
+        let left_out: Vec<u64> = crowd.left_out.iter().map(|rest| rest.sandboxes).collect();
+        assert_eq!(left_out, [3], "{of}");
+    }
+}

@@ -1,0 +1,61 @@
+//! The history of one object: what happened to it, and who asked for it, as one list.
+//!
+//! What must not live here: how events and the audit's entries are found (store) and put together (control).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::audit::Decision;
+use crate::timestamp::Timestamp;
+use crate::token::Role;
+
+/// Something that happened to an object, or that somebody asked for and did not get. What the audit knows of it (`action`, `decision` and what follows) is there for those who may read
+/// the audit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct HistoryEntry {
+    /// When.
+    pub time: Timestamp,
+    /// Who did it or asked for it: a token's name, `socket:root`, or `agent`.
+    #[schema(max_length = 80, example = "ci")]
+    pub actor: String,
+    /// The request's ID.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 64)]
+    pub request_id: Option<String>,
+    /// Number of the event; absent of what was only asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub event: Option<u64>,
+    /// Kind of the event, such as `network.updated`; absent where the event is another object's, or no longer kept.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 64)]
+    pub kind: Option<String>,
+    /// The event in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub message: Option<String>,
+    /// What was asked for, such as `network.update`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 64, example = "network.update")]
+    pub action: Option<String>,
+    /// What came of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub decision: Option<Decision>,
+    /// Code of the problem, of what was denied or failed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 64)]
+    pub code: Option<String>,
+    /// The actor's role then.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub role: Option<Role>,
+    /// From where.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 64, example = "127.0.0.1")]
+    pub source: Option<String>,
+    /// The fields that changed, as they were before; absent of what was made.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(value_type = Option<Object>)]
+    pub before: Option<Map<String, Value>>,
+    /// The fields that changed, as they are after; absent of what was removed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(value_type = Option<Object>)]
+    pub after: Option<Map<String, Value>>,
+}

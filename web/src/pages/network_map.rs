@@ -1,0 +1,41 @@
+//! `/ui/networks/{network}/map`: a pool of a network, block by block.
+
+use actix_web::HttpResponse;
+use netloom_control::Error;
+use netloom_control::command::GetPoolMap;
+use netloom_model::net::parse_subnet;
+use serde::Deserialize;
+
+use super::network::{frame, get};
+use super::text;
+use crate::view::network_map::NetworkMapPage;
+use crate::visit::Visit;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    pool: String,
+    block: String,
+    /// `table` for the same without a drawing.
+    r#as: String,
+}
+
+/// The map.
+pub async fn page(visit: Visit) -> HttpResponse {
+    visit.answer(show(&visit).await).await
+}
+
+async fn show(visit: &Visit) -> Result<NetworkMapPage, Error> {
+    let network = get(visit).await?;
+    let asked: Asked = visit.query()?;
+    let (pool, block) = (text(&asked.pool), text(&asked.block));
+    let block = block.map(|block| parse_subnet("?block", &block)).transpose()?;
+    let map = match network.status.pools.is_empty() {
+        true => None,
+        false => {
+            let command = GetPoolMap { network: network.id.to_string(), pool, block };
+            Some(visit.control.pool_map(visit.authorize(command)?).await?)
+        }
+    };
+    Ok(NetworkMapPage::new(frame(visit, &network), &network, map.as_ref(), asked.r#as == "table"))
+}

@@ -1,0 +1,210 @@
+//! Leases as a table, wherever there are some: of all networks, of one network, of a sandbox. What must not live here: which leases.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use netloom_model::lease::Lease;
+
+use super::chip::Chip;
+use super::frame::Frame;
+use super::link;
+use super::object::ObjectLink;
+use super::prose::Prose;
+use super::uses;
+use super::when::When;
+
+/// The names of the swarm's nodes by ID, as far as they are known.
+pub type NodeNames = BTreeMap<String, String>;
+
+/// A lease as a row.
+#[derive(Debug, Clone)]
+pub struct LeaseRow {
+    pub(crate) id: String,
+    pub(crate) address: String,
+    pub(crate) href: String,
+    pub(crate) prefix_length: u8,
+    pub(crate) mac: Option<String>,
+    pub(crate) network: String,
+    pub(crate) network_href: String,
+    pub(crate) pool: String,
+    pub(crate) kind: &'static str,
+    pub(crate) class: &'static str,
+    pub(crate) state: Chip,
+    pub(crate) owner: ObjectLink,
+    /// The key of a reservation, where its owner is not called so anyway.
+    pub(crate) key: Option<String>,
+    /// The node that its owner is on: its page and its name.
+    pub(crate) node: Option<(String, String)>,
+    node_id: String,
+    pub(crate) since: When,
+    pub(crate) until: Option<When>,
+    /// Why its holder is gone.
+    pub(crate) reason: Option<Prose>,
+}
+
+impl LeaseRow {
+    /// A lease as a row.
+    pub fn new(frame: &Frame, lease: &Lease) -> Self {
+        let status = &lease.status;
+        let key = lease.spec.as_ref().map(|spec| spec.key.clone());
+        Self {
+            id: lease.id.to_string(),
+            address: status.address.clone(),
+            href: link::address(&status.address),
+            prefix_length: status.prefix_length,
+            mac: status.mac.map(|mac| mac.to_string()),
+            network: status.network.clone(),
+            network_href: link::network(&status.network),
+            pool: status.pool.clone(),
+            kind: uses::words(status.kind.as_str()),
+            class: status.kind.as_str(),
+            state: Chip::from(status.state),
+            owner: ObjectLink::from(&status.owner),
+            key: key.filter(|key| *key != status.owner.name),
+            node: None,
+            node_id: status.owner.node.to_string(),
+            since: frame.when(lease.created_at),
+            until: status.until.map(|until| frame.when(until)),
+            reason: status.reason.as_deref().map(Prose::new),
+        }
+    }
+}
+
+/// The head of a column: where it leads, and how the table is ordered by it.
+#[derive(Debug, Clone)]
+pub struct Head {
+    pub(crate) label: &'static str,
+    pub(crate) href: Option<String>,
+    /// The word of `aria-sort`, of the column that the table is ordered by.
+    pub(crate) order: Option<&'static str>,
+}
+
+/// The columns, each with the word that the API orders by it.
+const COLUMNS: [(&str, Option<&str>); 8] = [
+    ("Address and MAC", Some("address")),
+    ("Owner", Some("owner")),
+    ("Network", None),
+    ("Kind", None),
+    ("State", None),
+    ("Node", None),
+    ("Age", Some("created_at")),
+    ("Until", None),
+];
+
+/// Leases as a table.
+#[derive(Debug, Clone, Template)]
+#[template(path = "component/lease_table.html")]
+pub struct LeaseTable {
+    pub(crate) rows: Vec<LeaseRow>,
+    heads: Vec<Head>,
+    /// Whether it is said on which node the owner is.
+    nodes: bool,
+    /// Whether any of them ends by itself.
+    ends: bool,
+}
+
+impl askama::filters::HtmlSafe for LeaseTable {}
+
+impl LeaseTable {
+    /// A table of these leases, in the order that they come in.
+    pub fn new(frame: &Frame, leases: &[Lease]) -> Self {
+        let rows: Vec<LeaseRow> = leases.iter().map(|lease| LeaseRow::new(frame, lease)).collect();
+        let ends = rows.iter().any(|row| row.until.is_some());
+        let head = |label| Head { label, href: None, order: None };
+        let columns = COLUMNS.map(|(label, _)| label).into_iter();
+        let heads = columns.filter(|label| *label != "Node" && (ends || *label != "Until")).map(head).collect();
+        Self { rows, heads, nodes: false, ends }
+    }
+
+    /// The same, saying on which node each owner is. Where no node has a name there is no swarm, and nothing to say.
+    #[must_use]
+    pub fn on_nodes(mut self, names: &NodeNames) -> Self {
+        if names.is_empty() {
+            return self;
+        }
+        for row in &mut self.rows {
+            let name = names.get(&row.node_id).unwrap_or(&row.node_id).clone();
+            row.node = Some((link::node(&row.node_id), name));
+        }
+        let at = self.heads.iter().position(|head| head.label == "Age").unwrap_or(self.heads.len());
+        self.heads.insert(at, Head { label: "Node", href: None, order: None });
+        self.nodes = true;
+        self
+    }
+
+    /// The same, with heads that lead to other orders; `sort` is the order that it is in, by the API's word, and `to` the page in another.
+    #[must_use]
+    pub fn sorted_by(mut self, sort: &str, to: impl Fn(&str) -> String) -> Self {
+        let sort = if sort.is_empty() { "address" } else { sort };
+        for head in &mut self.heads {
+            let Some(word) = COLUMNS.iter().find(|(label, _)| *label == head.label).and_then(|(_, word)| *word) else {
+                continue;
+            };
+            let backwards = format!("-{word}");
+            // Age grows the other way round than the time since when.
+            let up = (sort == word) != (word == "created_at");
+            head.order = (sort == word || sort == backwards).then_some(if up { "ascending" } else { "descending" });
+            head.href = Some(to(if sort == word { &backwards } else { word }));
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netloom_model::Timestamp;
+
+    use super::*;
+    use crate::view::frame::Section;
+
+    fn table() -> LeaseTable {
+        let lease: Lease = serde_json::from_value(serde_json::json!({
+            "key": "printer", "id": "lse_aebagbafaydqqcikbmga2dqpca", "revision": 3, "spec_revision": 3,
+            "created_at": "2026-01-31T12:00:00.000Z", "updated_at": "2026-01-31T12:00:00.000Z",
+            "status": {"address": "10.0.0.9", "prefix_length": 24, "network_id": "net_aebagbafaydqqcikbmga2dqpca",
+                "network": "lan", "pool": "v4", "kind": "reserved", "state": "bound", "scope": "local",
+                "owner": {"kind": "reservation", "name": "printer", "node": "nod_aebagbafaydqqcikbmga2dqpca"}},
+        }))
+        .expect("a lease");
+        let frame = Frame::new("x", Section::Leases, "http://h", Timestamp::from_millis(0), "r");
+        LeaseTable::new(&frame, &[lease])
+    }
+
+    fn labels(table: &LeaseTable) -> Vec<&'static str> {
+        table.heads.iter().map(|head| head.label).collect()
+    }
+
+    #[test]
+    fn a_table_has_the_columns_that_there_is_something_in() {
+        let plain = table();
+        assert_eq!(labels(&plain), ["Address and MAC", "Owner", "Network", "Kind", "State", "Age"]);
+        assert_eq!(plain.rows[0].key, None, "its owner is called so");
+        let names = NodeNames::from([("nod_aebagbafaydqqcikbmga2dqpca".to_owned(), "machine2".to_owned())]);
+        let told = table().on_nodes(&names);
+        assert_eq!(labels(&told), ["Address and MAC", "Owner", "Network", "Kind", "State", "Node", "Age"]);
+        let name = told.rows[0].node.as_ref().map(|(_, name)| name.as_str());
+        assert_eq!(name, Some("machine2"));
+        assert_eq!(labels(&table().on_nodes(&NodeNames::new())), labels(&plain));
+    }
+
+    #[test]
+    fn heads_lead_to_other_orders_and_back() {
+        let heads = |sort: &str| {
+            let table = table().sorted_by(sort, |word| word.to_owned());
+            let of = |head: &Head| Some((head.label, head.href.clone()?, head.order));
+            table.heads.iter().filter_map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            heads(""),
+            [
+                ("Address and MAC", "-address".to_owned(), Some("ascending")),
+                ("Owner", "owner".to_owned(), None),
+                ("Age", "created_at".to_owned(), None),
+            ]
+        );
+        let by_age = heads("-created_at");
+        assert_eq!(by_age[2], ("Age", "created_at".to_owned(), Some("ascending")), "the youngest first");
+        assert_eq!(heads("created_at")[2].2, Some("descending"));
+        assert_eq!(heads("-owner")[1], ("Owner", "owner".to_owned(), Some("descending")));
+    }
+}

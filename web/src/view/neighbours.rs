@@ -1,0 +1,166 @@
+//! What stands next to an address in its pool: the leases nearest below and above, and how many addresses are free between them. What must not
+//! live here: the map of what is around it, which shows every address but names nobody.
+
+use std::net::IpAddr;
+
+use askama::Template;
+use netloom_model::lease::Lease;
+use netloom_model::net::{from_number, to_number};
+
+use super::format;
+use super::link;
+use super::object::ObjectLink;
+use super::uses;
+
+/// How many leases are shown below the address, and above it.
+const EACH: usize = 3;
+
+/// A lease of the neighbourhood, the address itself, or what is free between two.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// Somebody's.
+    Taken(Box<Taken>),
+    /// The address that the page is about.
+    Here(String),
+    /// Nobody's: from where to where, and how many.
+    Free {
+        /// The first address.
+        first: String,
+        /// Its page.
+        href: String,
+        /// The last address, unless it is the first.
+        last: Option<String>,
+        /// `5 addresses`.
+        count: String,
+    },
+}
+
+/// A neighbour that somebody has.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    pub(crate) address: String,
+    pub(crate) href: String,
+    pub(crate) mac: Option<String>,
+    pub(crate) owner: ObjectLink,
+    pub(crate) class: &'static str,
+    pub(crate) letter: &'static str,
+    pub(crate) words: &'static str,
+}
+
+impl Taken {
+    fn new(lease: &Lease) -> Self {
+        let class = uses::class_of(lease.status.kind, lease.status.state);
+        Self {
+            address: lease.status.address.clone(),
+            href: link::address(&lease.status.address),
+            mac: lease.status.mac.map(|mac| mac.to_string()),
+            owner: ObjectLink::from(&lease.status.owner),
+            class,
+            letter: uses::letter(class),
+            words: uses::words(class),
+        }
+    }
+}
+
+/// The neighbourhood of an address, lowest first.
+#[derive(Debug, Clone, Template)]
+#[template(path = "component/neighbours.html")]
+pub struct Neighbours {
+    places: Vec<Place>,
+}
+
+impl askama::filters::HtmlSafe for Neighbours {}
+
+impl Neighbours {
+    /// Of an address, with the leases nearest to it by address; nothing where nobody is near.
+    pub fn new(address: IpAddr, leases: &[Lease]) -> Option<Self> {
+        let here = to_number(address);
+        let numbered: Vec<(u128, &Lease)> =
+            leases.iter().filter_map(|lease| Some((to_number(lease.status.address.parse().ok()?), lease))).collect();
+        let below: Vec<_> = numbered.iter().filter(|(number, _)| *number < here).collect();
+        let below = below.iter().skip(below.len().saturating_sub(EACH)).map(|(number, lease)| (*number, Some(*lease)));
+        let above = numbered.iter().filter(|(number, _)| *number > here).take(EACH);
+        let above = above.map(|(number, lease)| (*number, Some(*lease)));
+        let all: Vec<(u128, Option<&Lease>)> = below.chain([(here, None)]).chain(above).collect();
+        let mut places = Vec::new();
+        let mut next = all.first().map_or(here, |(number, _)| *number);
+        for (number, lease) in &all {
+            places.extend(between(next, *number));
+            places.push(match lease {
+                Some(lease) => Place::Taken(Box::new(Taken::new(lease))),
+                None => Place::Here(address.to_string()),
+            });
+            next = number.saturating_add(1);
+        }
+        (all.len() > 1).then_some(Self { places })
+    }
+}
+
+/// What is free from `first` on and before `end`.
+fn between(first: u128, end: u128) -> Option<Place> {
+    let count = end.checked_sub(first).filter(|count| *count > 0)?;
+    let (low, high) = (from_number(first), from_number(end - 1));
+    let noun = if count == 1 { "address" } else { "addresses" };
+    Some(Place::Free {
+        href: link::address(&low.to_string()),
+        first: low.to_string(),
+        last: (count > 1).then(|| high.to_string()),
+        count: format!("{} {noun}", format::decimal(&count.to_string())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease(address: &str) -> Lease {
+        serde_json::from_value(serde_json::json!({
+            "id": "lse_aebagbafaydqqcikbmga2dqpca", "revision": 3, "spec_revision": 3,
+            "created_at": "2026-01-31T12:00:00.000Z", "updated_at": "2026-01-31T12:00:00.000Z",
+            "status": {"address": address, "prefix_length": 24, "network_id": "net_aebagbafaydqqcikbmga2dqpca",
+                "network": "lan", "pool": "v4", "kind": "dynamic", "state": "bound", "scope": "local",
+                "owner": {"kind": "sandbox", "name": "w0", "node": "nod_aebagbafaydqqcikbmga2dqpca"}},
+        }))
+        .expect("a lease")
+    }
+
+    fn told(address: &str, leases: &[&str]) -> Vec<String> {
+        let leases: Vec<Lease> = leases.iter().map(|address| lease(address)).collect();
+        let found = Neighbours::new(address.parse().expect("an address"), &leases);
+        let word = |place: &Place| match place {
+            Place::Taken(taken) => taken.address.clone(),
+            Place::Here(address) => format!("[{address}]"),
+            Place::Free { first, last, count, .. } => match last {
+                Some(last) => format!("{first}-{last}: {count}"),
+                None => format!("{first}: {count}"),
+            },
+        };
+        found.map(|found| found.places.iter().map(word).collect()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_free_between_neighbours_is_told_as_one_line() {
+        assert_eq!(
+            told("10.0.0.9", &["10.0.0.2", "10.0.0.4", "10.0.0.8", "10.0.0.10", "10.0.0.20"]),
+            [
+                "10.0.0.2",
+                "10.0.0.3: 1 address",
+                "10.0.0.4",
+                "10.0.0.5-10.0.0.7: 3 addresses",
+                "10.0.0.8",
+                "[10.0.0.9]",
+                "10.0.0.10",
+                "10.0.0.11-10.0.0.19: 9 addresses",
+                "10.0.0.20",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_nearest_are_shown_and_nobody_far_away() {
+        let found = told("10.0.0.6", &["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"]);
+        assert_eq!(found, ["10.0.0.3", "10.0.0.4", "10.0.0.5", "[10.0.0.6]"]);
+        assert!(told("10.0.0.6", &[]).is_empty());
+        assert_eq!(told("fd00::1", &["fd00::1:0:0:1"])[1], "fd00::2-fd00::1:0:0:0: 281,474,976,710,655 addresses");
+    }
+}

@@ -1,0 +1,148 @@
+//! The traffic of an interface as two small charts, received and sent: drawn by SVG attributes, with the same in numbers. What must not live here:
+//! reading any counter.
+
+use askama::Template;
+use netloom_model::traffic::{InterfaceTraffic, TrafficSample};
+
+use super::format;
+
+/// Size of a chart, in its own units.
+const WIDTH: f64 = 240.0;
+const HEIGHT: f64 = 36.0;
+/// How long a chart is at least, in milliseconds: what was seen for a minute does not fill it.
+const SPAN: i64 = 5 * 60 * 1000;
+
+/// One direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chart {
+    pub(crate) label: &'static str,
+    pub(crate) class: &'static str,
+    /// The line, as points; empty while there is no rate.
+    pub(crate) points: String,
+    /// The rate between the last two looks.
+    pub(crate) now: Option<String>,
+    pub(crate) packets: Option<String>,
+    /// The highest rate that is drawn.
+    pub(crate) most: Option<String>,
+}
+
+/// The traffic of an interface.
+#[derive(Debug, Clone, Template)]
+#[template(path = "component/traffic.html")]
+pub struct Traffic {
+    charts: [Chart; 2],
+    /// How far back the charts go.
+    span: Option<String>,
+}
+
+impl askama::filters::HtmlSafe for Traffic {}
+
+/// What happened between two looks, by second.
+struct Rate {
+    end: i64,
+    bytes: f64,
+    packets: f64,
+}
+
+fn rates(samples: &[TrafficSample], bytes: fn(&TrafficSample) -> u64, packets: fn(&TrafficSample) -> u64) -> Vec<Rate> {
+    let between = |pair: &[TrafficSample]| {
+        let [before, after] = pair else { return None };
+        let seconds = (after.time.millis() - before.time.millis()) as f64 / 1000.0;
+        let by_second = |of: fn(&TrafficSample) -> u64| of(after).saturating_sub(of(before)) as f64 / seconds;
+        (seconds > 0.0).then(|| Rate { end: after.time.millis(), bytes: by_second(bytes), packets: by_second(packets) })
+    };
+    samples.windows(2).filter_map(between).collect()
+}
+
+impl Traffic {
+    /// Of what was seen of an interface.
+    pub fn new(seen: &InterfaceTraffic) -> Self {
+        let samples = seen.samples.as_slice();
+        let first = samples.first().map_or(0, |sample| sample.time.millis());
+        let last = samples.last().map_or(0, |sample| sample.time.millis());
+        let charts = [
+            Chart::new("Received", "rx", &rates(samples, |s| s.rx_bytes, |s| s.rx_packets), last, last - first),
+            Chart::new("Sent", "tx", &rates(samples, |s| s.tx_bytes, |s| s.tx_packets), last, last - first),
+        ];
+        let minutes = u64::try_from((last - first) / 60_000).unwrap_or(0);
+        let span = match (samples.len() > 1, minutes) {
+            (false, _) => None,
+            (true, 0) => Some("the last minute".to_owned()),
+            (true, minutes) => Some(format!("the last {}", format::counted(minutes, "minute", "minutes"))),
+        };
+        Self { charts, span }
+    }
+}
+
+impl Chart {
+    fn new(label: &'static str, class: &'static str, rates: &[Rate], last: i64, seen: i64) -> Self {
+        let most = rates.iter().map(|rate| rate.bytes).fold(0.0, f64::max);
+        let span = seen.max(SPAN) as f64;
+        let point = |rate: &Rate| {
+            let x = WIDTH - (last - rate.end) as f64 / span * WIDTH;
+            let y = if most > 0.0 { HEIGHT - 1.0 - rate.bytes / most * (HEIGHT - 2.0) } else { HEIGHT - 1.0 };
+            format!("{x:.1},{y:.1}")
+        };
+        let by_second = |bytes: f64| format!("{}/s", format::bytes(bytes.round() as u64));
+        Self {
+            label,
+            class,
+            points: rates.iter().map(point).collect::<Vec<_>>().join(" "),
+            now: rates.last().map(|rate| by_second(rate.bytes)),
+            packets: rates
+                .last()
+                .map(|rate| format!("{}/s", format::counted(rate.packets.round() as u64, "packet", "packets"))),
+            most: (most > 0.0).then(|| by_second(most)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netloom_model::Timestamp;
+
+    use super::*;
+
+    fn seen(samples: &[(i64, u64)]) -> InterfaceTraffic {
+        let sample = |(seconds, bytes): &(i64, u64)| TrafficSample {
+            time: Timestamp::from_millis(1_000_000 + seconds * 1000),
+            rx_packets: bytes / 100,
+            rx_bytes: *bytes,
+            tx_packets: 0,
+            tx_bytes: 0,
+        };
+        InterfaceTraffic { interface: "eth0".into(), samples: samples.iter().map(sample).collect() }
+    }
+
+    #[test]
+    fn one_look_is_no_rate() {
+        for samples in [&[][..], &[(0, 100)]] {
+            let traffic = Traffic::new(&seen(samples));
+            assert!(traffic.span.is_none() && traffic.charts.iter().all(|chart| chart.now.is_none()));
+        }
+    }
+
+    #[test]
+    fn rates_are_what_came_between_two_looks_by_second() {
+        let traffic = Traffic::new(&seen(&[(0, 0), (10, 10_000), (20, 15_000)]));
+        let [received, sent] = &traffic.charts;
+        assert_eq!(received.now.as_deref(), Some("500 B/s"));
+        assert_eq!(received.packets.as_deref(), Some("5 packets/s"));
+        assert_eq!(received.most.as_deref(), Some("1.0 kB/s"));
+        assert_eq!(received.points, "232.0,1.0 240.0,18.0", "the highest at the top, the latest at the right");
+        assert_eq!((sent.now.as_deref(), sent.most.as_deref()), (Some("0 B/s"), None));
+        assert_eq!(sent.points, "232.0,35.0 240.0,35.0", "nothing is a line at the bottom");
+    }
+
+    #[test]
+    fn a_chart_never_leaves_its_frame() {
+        let many: Vec<(i64, u64)> = (0..100).map(|n| (n * 15, u64::try_from(n * n).unwrap_or(0) * 1_000_000)).collect();
+        let traffic = Traffic::new(&seen(&many));
+        for point in traffic.charts[0].points.split(' ') {
+            let (x, y) = point.split_once(',').expect("a point");
+            let (x, y): (f64, f64) = (x.parse().expect("x"), y.parse().expect("y"));
+            assert!((0.0..=WIDTH).contains(&x) && (0.0..=HEIGHT).contains(&y), "{point}");
+        }
+        assert_eq!(traffic.span.as_deref(), Some("the last 24 minutes"));
+    }
+}
