@@ -44,6 +44,9 @@ impl PoolFilter {
     }
 }
 
+/// How many of the lowest free blocks are shown.
+const FREE: usize = 2;
+
 /// A pool as a row.
 #[derive(Debug, Clone)]
 pub struct PoolRow {
@@ -79,7 +82,7 @@ impl PoolRow {
             free_in_range: format::decimal(&pool.capacity.free_in_range),
             usage: Usage::new(&pool.capacity),
             largest: pool.largest_free.as_ref().map(Run::from),
-            free: pool.free_ranges.iter().map(Run::from).collect(),
+            free: pool.free_ranges.iter().take(FREE).map(Run::from).collect(),
             free_href: link::free(&pool.network, &pool.pool),
             notices: pool.conditions.iter().map(|condition| Prose::new(&condition.message)).collect(),
         }
