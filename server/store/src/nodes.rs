@@ -1,5 +1,7 @@
 //! Table `node`, with its labels: the nodes of the swarm that this host manages.
 
+use std::net::IpAddr;
+
 use netloom_model::{NodeId, Timestamp};
 
 use crate::column::{self, Columns};
@@ -98,6 +100,12 @@ pub async fn by_id(tx: &mut ReadTx<'_>, id: NodeId) -> Result<Option<NodeRow>, E
 pub async fn by_hostname(tx: &mut ReadTx<'_>, hostname: &str) -> Result<Vec<NodeRow>, Error> {
     let statement = sql(select!("WHERE n.hostname = $1 ORDER BY n.created_at, n.id"));
     tx.rows(statement.bind(hostname.to_owned()), row).await
+}
+
+/// The nodes at this address.
+pub async fn by_address(tx: &mut ReadTx<'_>, address: IpAddr) -> Result<Vec<NodeRow>, Error> {
+    let statement = sql(select!("WHERE n.address = $1 ORDER BY n.created_at, n.id"));
+    tx.rows(statement.bind(address.to_string()), row).await
 }
 
 /// A page of nodes.

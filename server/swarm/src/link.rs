@@ -208,11 +208,13 @@ fn told_by_tls(manager: SocketAddr, error: &rustls::Error) -> AskError {
         // It has proven itself by then: it is the manager, and knows another authority than it did.
         E::AlertReceived(
             AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::DecryptError,
-        ) => AskError::Denied(Denied {
-            code: DeniedCode::RequestInvalid,
-            detail: "the manager does not take this node's certificate for one of its swarm".to_owned(),
-            hint: Some("let this host leave (`netloom swarm leave --force`) and join again".to_owned()),
-        }),
+        ) => AskError::Denied(
+            Denied::new(
+                DeniedCode::RequestInvalid,
+                "the manager does not take this node's certificate for one of its swarm",
+            )
+            .hint("let this host leave (`netloom swarm leave --force`) and join again"),
+        ),
         E::InvalidMessage(_) | E::PeerIncompatible(_) | E::PeerMisbehaved(_) | E::AlertReceived(_) => impostor(
             format!("it does not speak as a manager does ({error}): is that the swarm's port, 2377 unless said?"),
         ),

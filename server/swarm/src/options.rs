@@ -64,6 +64,8 @@ pub struct Limits {
     pub strangers: u32,
     /// Connections of one node.
     pub of_one_node: u32,
+    /// Requests of one node's callers that it handed on and that are not answered yet.
+    pub handed_on_by_one_node: u32,
     /// Failed attempts to join or to be re-admitted from one address, at once.
     pub attempts: u32,
     /// After those, one more each so often.
@@ -80,6 +82,7 @@ impl Default for Limits {
             strangers_of_one: 16,
             strangers: 256,
             of_one_node: 16,
+            handed_on_by_one_node: 8,
             attempts: 10,
             attempt_every: Duration::from_secs(6),
             stranger_body: 16 << 10,

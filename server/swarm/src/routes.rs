@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use netloom_control::members::Manager;
 use netloom_model::member::{Admission, Denied, DeniedCode, PROTOCOL, Peer, ReadmitRequest};
@@ -119,7 +119,7 @@ async fn readmit(shared: &Shared, caller: Caller, request: Request<Incoming>) ->
     let attempt = attempt(shared, caller.from)?;
     let request: ReadmitRequest = body(shared, request, shared.options.limits.stranger_body).await?;
     let former = former(&request, &shared.ca)
-        .map_err(|detail| problem::denied(Denied { code: DeniedCode::RequestInvalid, detail, hint: None }))?;
+        .map_err(|detail| problem::denied(Denied::new(DeniedCode::RequestInvalid, detail)))?;
     ended(shared, attempt, shared.manager.readmit(request, former, caller.from).await)
 }
 
@@ -173,15 +173,10 @@ fn attempt(shared: &Shared, from: IpAddr) -> Result<Source, Answer> {
     let source = Source::of(from);
     shared.doors.attempts.take(source, Instant::now()).map(|()| source).map_err(|too_often| {
         let seconds = too_often.wait.as_secs() + 1;
-        let refused = problem::with_status(
-            StatusCode::TOO_MANY_REQUESTS,
-            Denied {
-                code: DeniedCode::Unavailable,
-                detail: "too many requests of that address were denied".to_owned(),
-                hint: Some(format!("try again in {seconds} s")),
-            },
-        );
-        problem::header(refused, RETRY_AFTER, HeaderValue::from(seconds))
+        let detail = "too many requests to join or to be let back in come from that address, or were denied";
+        problem::denied(
+            Denied::new(DeniedCode::TooMany, detail).hint(format!("try again in {seconds} s")).retry_after(seconds),
+        )
     })
 }
 
@@ -225,17 +220,12 @@ fn unreadable(bytes: &[u8], error: &serde_json::Error) -> Answer {
     }
     let other = serde_json::from_slice(bytes).ok().filter(|asks: &Asks| asks.hello.protocol != PROTOCOL);
     problem::denied(match other {
-        Some(Asks { hello }) => Denied {
-            code: DeniedCode::VersionMismatch,
-            detail: format!(
-                "the node speaks version {} of the protocol, the manager version {PROTOCOL}",
-                hello.protocol
-            ),
-            hint: Some("bring both hosts to the same version of Netloom".to_owned()),
-        },
-        None => {
-            Denied { code: DeniedCode::RequestInvalid, detail: format!("the body can't be read: {error}"), hint: None }
-        }
+        Some(Asks { hello }) => Denied::new(
+            DeniedCode::VersionMismatch,
+            format!("the node speaks version {} of the protocol, the manager version {PROTOCOL}", hello.protocol),
+        )
+        .hint("bring both hosts to the same version of Netloom"),
+        None => Denied::new(DeniedCode::RequestInvalid, format!("the body can't be read: {error}")),
     })
 }
 
@@ -272,9 +262,5 @@ pub(crate) fn longest(options: &Options, path: &str) -> Duration {
 
 /// The answer where that is over.
 pub(crate) fn too_slow() -> Answer {
-    problem::denied(Denied {
-        code: DeniedCode::Unavailable,
-        detail: "the manager could not do it in time".to_owned(),
-        hint: None,
-    })
+    problem::denied(Denied::new(DeniedCode::Unavailable, "the manager could not do it in time"))
 }

@@ -207,8 +207,8 @@ impl Session {
         };
         let answer: HeartbeatAnswer = self.link.ask("heartbeat", &report).await?;
         (self.facts, self.subnets, self.ways, self.attachments) = (facts, subnets, ways, attachments);
-        // What the manager does not know stays fenced until an answer to all of them says otherwise: one to fewer says nothing of it.
-        let is_settled = answer.unknown.is_empty() && answer.moved.is_empty();
+        // What the manager does not know stays fenced until an answer to all of them says otherwise: the next one is to be such a one.
+        let is_settled = answer.compared.as_ref().is_none_or(|all| all.unknown.is_empty() && all.moved.is_empty());
         self.since_changed = if is_settled { self.since_changed.saturating_add(1) } else { 0 };
         Ok(answer)
     }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::lease::{LeaseState, Owner, OwnerKind};
-use netloom_model::member::{AttachRequest, AttachedLease, Attachment, HeldAttachment, Peer};
+use netloom_model::member::{AttachRequest, AttachedLease, Attachment, Compared, HeldAttachment, Peer};
 use netloom_model::network::Scope;
 use netloom_model::{EndpointId, MacAddr, NodeId, Timestamp};
 use netloom_store::networks::ToAttach;
@@ -61,8 +61,8 @@ impl Control {
     }
 
     /// Takes a member's word of its attachments. Those of which it says that nothing is left are released; those that are missing from two reports that have them, one
-    /// after the other, too; the others are brought up to what it says. What is not its own is passed over. Answers what it says it holds and is not
-    /// known here.
+    /// after the other, too; the others are brought up to what it says. What is not its own is passed over. Answers how what it says it holds stands to what is
+    /// known here; nothing where it says nothing of that.
     ///
     /// # Errors
     /// The store's.
@@ -71,15 +71,15 @@ impl Control {
         node: NodeId,
         held: Option<&[HeldAttachment]>,
         released: Vec<EndpointId>,
-    ) -> Result<Compared, Error> {
+    ) -> Result<Option<Compared>, Error> {
         if !released.is_empty() {
             let host = Arc::clone(&self.inner.host);
             let ended = self.inner.commit(false, Release { node, endpoints: released, reason: None, host }).await?;
             self.inner.node.wake(ended);
         }
         match held {
-            Some(held) => self.compare_attachments(node, held).await,
-            None => Ok(Compared::default()),
+            Some(held) => self.compare_attachments(node, held).await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -122,15 +122,6 @@ impl Control {
         self.inner.node.wake(ended);
         Ok(Compared { unknown, moved })
     }
-}
-
-/// How what a node says of its attachments stands to what is known of them here.
-#[derive(Debug, Default)]
-pub struct Compared {
-    /// Those that nothing is known of.
-    pub unknown: Vec<EndpointId>,
-    /// Those that have other addresses.
-    pub moved: Vec<EndpointId>,
 }
 
 fn is_same_set(a: &[IpAddr], b: &[IpAddr]) -> bool {

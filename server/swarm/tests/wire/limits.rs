@@ -124,7 +124,7 @@ async fn secrets_cannot_be_tried_for_long() {
     let before = there.fake.asked();
     let refused = join().await;
     assert!(
-        matches!(&refused, Err(AskError::Denied(denied)) if denied.code == DeniedCode::Unavailable && denied.hint.is_some()),
+        matches!(&refused, Err(AskError::Denied(denied)) if denied.code == DeniedCode::TooMany && denied.retry_after_seconds.is_some()),
         "{refused:?}"
     );
     let (code, answer) = request(there.at, None, "POST", "/swarm/v1/join", "{}").await;

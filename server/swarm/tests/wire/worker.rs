@@ -32,6 +32,10 @@ async fn a_worker_reports_every_heartbeat_and_says_once_what_does_not_change() {
     // All attachments twice, as what is missing from two reports is let go, and again after a while.
     let all: Vec<bool> = reports.iter().take(7).map(|(_, report)| report.attachments.is_some()).collect();
     assert_eq!(all, [true, true, false, false, false, false, true]);
+    // What is answered to the others says nothing of any attachment, and not that all are known.
+    let answers = worker.heard.lock().unwrap();
+    let compared: Vec<bool> = answers.iter().take(7).map(|answer| answer.compared.is_some()).collect();
+    assert_eq!(compared, all);
     assert!(worker.lost().is_empty(), "{:?}", worker.lost());
 }
 
