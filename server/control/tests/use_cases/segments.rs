@@ -118,7 +118,7 @@ async fn a_removed_nodes_addresses_wait_on_the_wire_and_nowhere_else() {
     pair.until(async |pair: &Pair| pair.worker.network("far").await.is_ok()).await;
     pair.worker.create_sandbox(json!({"name": "there", "networks": {"far": {}, "lan": {}}})).await.expect("a sandbox");
     pair.heartbeat().await;
-    assert_eq!(fenced(&pair.worker.control).await, (0, 2), "the manager answered a moment ago");
+    assert_eq!(fenced(&pair.worker.control).await.0, 0, "the manager answered a moment ago");
     let id = pair.worker.control.node_id();
     let remove = RemoveNode { node: id.to_string(), force: true, off: false };
     pair.manager.control.remove_node(pair.manager.may(remove), Precondition::None).await.expect("removed");

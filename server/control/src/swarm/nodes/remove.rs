@@ -38,7 +38,7 @@ impl Control {
         let actor = Actor::from(&context);
         let read = {
             let reference = node.clone();
-            self.inner.store.ask(move |tx| {
+            self.inner.store.read(move |tx| {
                 Box::pin(async move {
                     let waiting = if off { waits::find(tx, &reference).await? } else { Vec::new() };
                     Ok::<_, Error>((find(tx, &reference).await, waiting))
