@@ -204,7 +204,7 @@ async fn whoever_knows_that_a_removed_node_is_off_ends_the_wait() {
     removes(&pair, "machine1", true).await.expect_err("the manager's own host has that name, too");
     removes(&pair, &id, true).await.expect("it is off");
     assert_eq!(of_there(&pair).await, [""; 0]);
-    assert_eq!(pair.manager.events_since(seq).await[0], "node.off");
+    assert!(pair.manager.events_since(seq).await.contains(&"node.off".to_owned()));
     let audit = ListAudit { actions: vec!["node.remove".into()], ..ListAudit::default() };
     assert!(pair.manager.audit(audit).await.iter().any(|entry| {
         entry.object.as_ref().is_some_and(|object| object.id.as_deref() == Some(id.as_str()) && entry.code.is_none())
