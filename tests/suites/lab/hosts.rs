@@ -1,6 +1,7 @@
 //! What a lab's hosts are: apart in everything but the underlay, and as hosts are.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use netloom_tests::{Client, json, lab, until};
 
@@ -95,7 +96,7 @@ fn a_host_is_reached_from_the_machine_and_from_within() {
 
 #[test]
 fn a_command_finds_the_program_that_serves_whatever_lies_beside_it() {
-    let mut lab = Lab::machine(env!("CARGO_BIN_EXE_netloom-under-test"));
+    let mut lab = lab!();
     let beside = lab.beside().join("programs");
     let (own, other) = (beside.join("netloom-new"), beside.join("netloom"));
     std::fs::create_dir(&beside).unwrap();
