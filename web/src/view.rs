@@ -7,6 +7,7 @@ pub mod chip;
 pub mod confirm;
 pub mod drift;
 pub mod endpoint;
+pub mod endpoints;
 pub mod events;
 pub mod failure;
 pub mod format;

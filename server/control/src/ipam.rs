@@ -2,15 +2,18 @@
 //!
 //! What must not live here: how uses are added up (ipam), and giving addresses out (`allocation`).
 
+use std::collections::BTreeSet;
+
 use netloom_ipam::spans;
+use netloom_model::NetworkId;
 use netloom_model::ipam::{FreeBlock, PoolReport};
 use netloom_model::net::{Family, Span};
-use netloom_store::{FreeSummary, Place, PoolQuery, PoolRow, events, pools};
+use netloom_store::{FreeSummary, Place, PoolQuery, PoolRow, events, networks, pools};
 
 use crate::command::{ListPools, Page};
 use crate::control::Control;
 use crate::error::Error;
-use crate::networks;
+use crate::networks::find;
 use crate::networks::view::{Counts, nearly_full, pool_capacity};
 use crate::page::Part;
 use crate::principal::Authorized;
@@ -26,7 +29,7 @@ impl Control {
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
                 let network = match &c.network {
-                    Some(reference) => Some(networks::find(tx, reference).await?.id),
+                    Some(reference) => Some(find(tx, reference).await?.id),
                     None => None,
                 };
                 let query = PoolQuery {
@@ -41,10 +44,16 @@ impl Control {
                 let ids: Vec<i64> = rows.iter().map(|(pool, _)| pool.id).collect();
                 let mut counts = pools::counts(tx, &ids).await?;
                 let free = pools::free(tx, &ids).await?;
+                let of: BTreeSet<NetworkId> = rows.iter().map(|(pool, _)| pool.network_id).collect();
+                let networks = networks::by_ids(tx, &of.into_iter().collect::<Vec<_>>()).await?;
+                let own = tx.node();
+                let copied: BTreeSet<NetworkId> =
+                    networks.iter().filter(|row| row.is_replica(own)).map(|row| row.id).collect();
                 let item = |(pool, network): (PoolRow, String)| {
                     let counted = counts.remove(&pool.id).unwrap_or_default();
                     let free = free.get(&pool.id).copied().unwrap_or_default();
-                    report(pool, network, &counted, &free)
+                    let known = Some(&free).filter(|_| !copied.contains(&pool.network_id));
+                    report(pool, network, &counted, known)
                 };
                 let items = rows.into_iter().map(item).collect();
                 Ok::<_, Error>(Page { items, next_page_token, seq: events::number(tx).await? })
@@ -54,8 +63,8 @@ impl Control {
     }
 }
 
-/// A pool as answered.
-fn report(pool: PoolRow, network: String, counts: &Counts, free: &FreeSummary) -> PoolReport {
+/// A pool as answered; what is free where that is known here.
+fn report(pool: PoolRow, network: String, counts: &Counts, free: Option<&FreeSummary>) -> PoolReport {
     let block = |run: Span| FreeBlock { block: spans::written(run), size: run.len().to_string() };
     PoolReport {
         network,
@@ -66,8 +75,8 @@ fn report(pool: PoolRow, network: String, counts: &Counts, free: &FreeSummary) -
         gateway: pool.gateway.map(|gateway| gateway.to_string()),
         automatic: pool.automatic,
         capacity: pool_capacity(&pool, counts, free),
-        largest_free: free.largest.map(block),
-        conditions: nearly_full(&pool, free).into_iter().collect(),
+        largest_free: free.and_then(|free| free.largest).map(block),
+        conditions: free.and_then(|free| nearly_full(&pool, free)).into_iter().collect(),
         pool: pool.key,
     }
 }

@@ -14,6 +14,7 @@
 //! | `reassert` | on a worker: places that its manager does not know any more |
 //! | `underlay` | what a node is told of it: ports, addresses of nodes, peers |
 //! | `mtu` | what the underlay leaves on every node |
+//! | `places` | who is on one, for people |
 //! | `health` | how the nodes on one reach each other |
 //! | `way_out` | `docker_gwbridge`, by which sandboxes on them reach what is beyond |
 //!
@@ -29,6 +30,7 @@ mod health;
 pub(crate) mod listeners;
 pub(crate) mod mtu;
 pub(crate) mod network;
+mod places;
 mod reassert;
 pub(crate) mod release;
 pub(crate) mod remote;

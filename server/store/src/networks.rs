@@ -46,6 +46,11 @@ macro_rules! select_with_use {
                 (SELECT json_extract(spec, '$.data_path_port') FROM swarm)) END,
             CASE WHEN n.vni IS NOT NULL THEN (SELECT json_group_array(DISTINCT a.vtep) FROM attachment AS a
                 WHERE a.network_id = n.id AND a.running = 1 AND a.gone = 0 AND a.node <> (SELECT node_id FROM meta)) END,
+            CASE WHEN n.vni IS NOT NULL THEN (SELECT json_group_object(v.vtep, v.hostname) FROM
+                (SELECT DISTINCT a.vtep, COALESCE(m.hostname, r.hostname) AS hostname FROM attachment AS a
+                LEFT JOIN node AS m ON m.id = a.node LEFT JOIN replica_node AS r ON r.id = a.node
+                WHERE a.network_id = n.id AND a.running = 1 AND a.gone = 0 AND a.node <> (SELECT node_id FROM meta)) AS v
+                WHERE v.hostname IS NOT NULL) END,
             CASE WHEN n.vni IS NOT NULL THEN COALESCE((SELECT overlay_mtu FROM replica), (SELECT MIN(overlay_mtu) FROM node)) END,
             p.id IS NOT NULL, p.low, p.prefix_length, p.gateway FROM network AS n LEFT JOIN pool AS p ON p.network_id = n.id ",
             $rest,
@@ -91,12 +96,14 @@ fn row_with_use(columns: &mut Columns<'_>) -> Result<(NetworkUse, Option<Assigne
     let (network, in_use) = (row(columns)?, columns.plain()?);
     let (vtep, port) = (columns.parsed_option()?, columns.small_option()?);
     let vteps = columns.json_option()?.unwrap_or_default();
+    let hostnames = columns.json_option()?.unwrap_or_default();
     let mtu = columns.small_option()?;
     let overlay = network.vni.zip(vtep).map(|(vni, vtep)| AssignedOverlay {
         vni,
         data_path_port: port.unwrap_or(DATA_PATH_PORT),
         vtep,
         vteps,
+        hostnames,
         mtu,
     });
     let pool = match columns.plain()? {

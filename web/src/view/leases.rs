@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::chip::Chip;
 use super::frame::Frame;
 use super::link;
-use super::object::ObjectLink;
+use super::object::{ObjectLink, OnNode};
 use super::prose::Prose;
 use super::uses;
 use super::when::When;
@@ -97,6 +97,8 @@ pub struct LeaseRow {
     pub(crate) class: &'static str,
     pub(crate) state: Chip,
     pub(crate) owner: ObjectLink,
+    /// On which node of the swarm that is.
+    pub(crate) node: Option<OnNode>,
     pub(crate) since: When,
     pub(crate) until: Option<When>,
     /// Why its holder is gone.
@@ -118,7 +120,8 @@ impl LeaseRow {
             kind: uses::words(status.kind.as_str()),
             class: status.kind.as_str(),
             state: Chip::from(status.state),
-            owner: ObjectLink::from(&status.owner),
+            owner: ObjectLink::of_lease(status),
+            node: OnNode::of_lease(status),
             since: frame.when(lease.created_at),
             until: status.until.map(|until| frame.when(until)),
             reason: status.reason.as_deref().map(Prose::new),

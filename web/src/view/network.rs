@@ -5,10 +5,8 @@ use netloom_control::command::Page;
 use netloom_model::lease::Lease;
 use netloom_model::net::{Family, parse_span};
 use netloom_model::network::{Driver, GatewayMode, Network, NetworkNode, ParentState, PoolStatus};
-use netloom_model::sandbox::Sandbox;
 
 use super::chip::Chip;
-use super::endpoint::{EndpointTable, EndpointView};
 use super::format;
 use super::frame::Frame;
 use super::json::Json;
@@ -120,7 +118,8 @@ impl NetworkPage {
 fn mapped(network: &Network, key: &str, pool: &PoolStatus, leases: &[Lease], complete: bool) -> MappedPool {
     let subnet: Option<ipnet::IpNet> = pool.subnet.parse().ok().filter(|_| complete);
     let range = parse_span("", &pool.range).ok();
-    let map = subnet.and_then(|subnet| AddressMap::new(subnet, subnet, range, leases, None));
+    let known = pool.capacity.free.is_some();
+    let map = subnet.and_then(|subnet| AddressMap::new(subnet, subnet, range, leases, None, known));
     let query = link::query(&[("network", &network.spec.name), ("within", &pool.subnet)]);
     MappedPool { pool: PoolView::new(key, pool), map, leases_href: format!("/ui/leases{query}") }
 }
@@ -225,40 +224,6 @@ impl NetworkLeasesPage {
         let link = |token: &str| format!("{}/leases{}", head.href, link::query(&[("page_token", token)]));
         Self {
             rows: page.items.iter().map(|lease| LeaseRow::new(&frame, lease)).collect(),
-            first: (!token.is_empty()).then(|| link("")),
-            next: page.next_page_token.as_deref().map(link),
-            head,
-            frame,
-        }
-    }
-}
-
-/// `/ui/networks/{network}/endpoints`.
-#[derive(Debug, Template)]
-#[template(path = "network_endpoints.html")]
-pub struct NetworkEndpointsPage {
-    frame: Frame,
-    head: Head,
-    table: EndpointTable,
-    first: Option<String>,
-    next: Option<String>,
-}
-
-impl NetworkEndpointsPage {
-    /// The page of a network's endpoints, by the sandboxes on it, from `token` on.
-    pub fn new(frame: Frame, network: &Network, page: &Page<Sandbox>, token: &str) -> Self {
-        let name = network.spec.name.as_str();
-        let query = link::query(&[("network", name), ("page_token", token)]);
-        let frame = frame.crumb("Networks", "/ui/networks").api(format!("/api/v1/sandboxes{query}"));
-        let head = Head::new(network, "endpoints");
-        let link = |token: &str| format!("{}/endpoints{}", head.href, link::query(&[("page_token", token)]));
-        let row = |sandbox: &Sandbox| {
-            let mut places = sandbox.status.endpoints.iter();
-            let (network, here) = places.find(|(_, endpoint)| endpoint.network_id == network.id)?;
-            Some(EndpointView::of_network(sandbox, network, here))
-        };
-        Self {
-            table: EndpointTable { other: "Sandbox", rows: page.items.iter().filter_map(row).collect() },
             first: (!token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
             head,

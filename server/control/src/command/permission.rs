@@ -46,6 +46,7 @@ commands! {
     UpdateNetwork => Write "network.update", Network |c| &c.network;
     PutNetwork => Write "network.put", Network |c| &c.network;
     RemoveNetwork => Write "network.remove", Network |c| &c.network;
+    ListEndpoints => Read "network.endpoints", Network |c| &c.network;
     ListSandboxes => Read "sandbox.list";
     GetSandbox => Read "sandbox.get", Sandbox |c| &c.0;
     UpdateSandbox => Write "sandbox.update", Sandbox |c| &c.sandbox;

@@ -235,7 +235,8 @@ impl Attach {
             id: self.request.sandbox.to_string(),
             name: self.request.sandbox_name.clone(),
         };
-        let message = format!("sandbox `{}` of node {} attached to network `{}`", object.name, self.node, network.name);
+        let hostname = nodes::called(tx, self.node).await?;
+        let message = format!("sandbox `{}` of node `{hostname}` attached to network `{}`", object.name, network.name);
         let event = with(Actor::agent().event("attachment.changed", object, message, now), "network", &network.name);
         Ok(netloom_store::events::append(tx, &with(event, "node", self.node)).await?)
     }
@@ -354,11 +355,12 @@ impl Job for Change {
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
         let ids: Vec<EndpointId> = self.said.iter().map(|one| one.endpoint).collect();
         let mut keys = Vec::new();
+        let hostname = nodes::called(tx, self.node).await?;
         for row in attachments::by_ids(tx, &ids).await?.into_iter().filter(|row| row.node == self.node) {
             let Some(said) = self.said.iter().find(|one| one.endpoint == row.id) else { continue };
             let now = now();
             let what = if said.running { "runs" } else { "is stopped" };
-            let message = format!("sandbox `{}` of node {} {what}", row.sandbox_name, self.node);
+            let message = format!("sandbox `{}` of node `{hostname}` {what}", row.sandbox_name);
             let event = Actor::agent().event("attachment.changed", sandbox_of(&row), message, now);
             let revision = netloom_store::events::append(tx, &with(event, "node", self.node)).await?;
             let state = if said.running { LeaseState::Bound } else { LeaseState::Held };

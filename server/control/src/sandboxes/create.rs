@@ -214,9 +214,9 @@ impl Create {
     async fn name_taken(&self, tx: &mut WriteTx<'_>, error: Error) -> Result<Error, Error> {
         let Some(other) = sandboxes::by_name(tx, &self.spec.name).await? else { return Ok(error) };
         let leaving = if other.deleting { ", and is being removed" } else { "" };
-        Ok(Error::conflict("name-taken", format!("there is a sandbox `{}` already{leaving}", other.name))
-            .blockers(vec![sandbox_ref(&other)])
-            .retryable(other.deleting))
+        let detail = format!("there is a sandbox `{}` already{leaving}", other.name);
+        let free = if other.deleting { "wait until that one is gone" } else { "remove that sandbox" };
+        Ok(Error::name_taken(detail, sandbox_ref(&other), free).retryable(other.deleting))
     }
 
     /// One namespace, one sandbox: two would fight over its links.

@@ -181,7 +181,8 @@ impl Job for Said {
         let Standing { mut node, .. } = standing;
         node.segment_fence = self.fence;
         if self.is_elsewhere(&node) {
-            let moved = node.address != self.address;
+            // Others are told of both with its attachments.
+            let moved = node.address != self.address || node.hostname != self.hello.hostname;
             (node.hostname, node.version) = (self.hello.hostname.clone(), self.hello.version.clone());
             node.address = self.address;
             node.updated_at = now;

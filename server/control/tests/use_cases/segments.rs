@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use netloom_control::command::{ListAudit, RemoveNode};
+use netloom_control::command::{
+    GetOverview, ListAudit, ListEndpoints, ListLeases, ListPools, PageRequest, RemoveNode,
+};
 use netloom_control::members::{Manager as _, Member as _};
 use netloom_control::{Config, Control, Error, Precondition};
 use netloom_model::MacAddr;
@@ -251,4 +253,76 @@ async fn one_nodes_word_fills_no_segment_and_the_condition_names_it() {
     assert_eq!(told, 1);
     pair.manager.on("here", "lan").await.expect("an address is left");
     pair.manager.check_store().await;
+}
+
+#[tokio::test]
+async fn the_manager_says_on_which_node_an_address_is_and_shows_the_endpoints_of_all() {
+    let pair = Pair::new().await;
+    with_segment(&pair, json!({})).await;
+    pair.manager.on("here", "lan").await.expect("a sandbox");
+    let there = pair.worker.on("there", "lan").await.expect("a sandbox");
+    let leases = |pair: &Pair| pair.manager.control.list_leases(pair.manager.may(ListLeases::default()));
+    let worker = pair.worker.control.node_id();
+    for lease in leases(&pair).await.expect("leases").items {
+        let (owner, node) = (&lease.status.owner, lease.status.node.as_ref());
+        assert_eq!(node.map(|node| node.id), (owner.node == worker).then_some(worker), "{}", owner.name);
+        assert!(node.is_none_or(|node| node.hostname == "machine1"), "{node:?}");
+    }
+    let of_worker = pair.worker.control.list_leases(pair.worker.may(ListLeases::default())).await.expect("leases");
+    assert!(of_worker.items.iter().all(|lease| lease.status.node.is_none()), "it has its own alone");
+
+    // A page at a time, by name.
+    let mut command = ListEndpoints { network: "lan".into(), page: PageRequest { limit: Some(1), token: None } };
+    let mut found = Vec::new();
+    loop {
+        let list = pair.manager.control.list_endpoints(pair.manager.may(command.clone()));
+        let page = list.await.expect("endpoints");
+        assert_eq!(page.items.len(), 1);
+        found.extend(page.items);
+        command.page.token = page.next_page_token;
+        if command.page.token.is_none() {
+            break;
+        }
+    }
+    let words: Vec<_> = found.iter().map(|one| (one.name.as_str(), one.node == worker, one.running)).collect();
+    assert_eq!(words, [("here", false, true), ("there", true, true)]);
+    assert_eq!(found[1].id, there.status.endpoints["lan"].endpoint_id);
+    assert_eq!(found[1].addresses[0].to_string(), there.status.endpoints["lan"].address.clone().expect("an address"));
+    assert_eq!(found[1].hostname.as_deref(), Some("machine1"));
+    let refused = pair.worker.control.list_endpoints(pair.worker.may(command)).await.expect_err("the manager knows");
+    assert_eq!(refused.code, "not-manager");
+
+    // What is free the manager knows alone: a worker says what it has itself.
+    let known = pair.manager.network("lan").await.expect("there").status.pools.remove("v4").expect("a pool").capacity;
+    let here = pair.worker.network("lan").await.expect("there").status.pools.remove("v4").expect("a pool").capacity;
+    assert!(known.free.is_some() && known.free_in_range.is_some(), "{known:?}");
+    assert_eq!((&here.free, &here.free_in_range, here.dynamic, &here.total), (&None, &None, 1, &known.total));
+    let pools = pair.worker.control.list_pools(pair.worker.may(ListPools::default())).await.expect("pools");
+    let lan = pools.items.iter().find(|pool| pool.network == "lan").expect("listed");
+    assert_eq!((&lan.capacity, &lan.largest_free, lan.conditions.len()), (&here, &None, 0));
+}
+
+#[tokio::test]
+async fn a_parent_that_no_node_has_and_a_node_that_there_is_not_are_told_of() {
+    let pair = Pair::new().await;
+    with_segment(&pair, json!({"machine9": "enp7s0"})).await;
+    let conditions = |network: Network| network.status.conditions;
+    let told = conditions(pair.manager.network("lan").await.expect("there"));
+    let unmatched = told.iter().find(|one| one.kind == "ParentsUnmatched").expect("told of");
+    for word in ["lan", "`machine9` (link `enp7s0`)", "machine1", "parents"] {
+        assert!(unmatched.message.contains(word), "{word}: {}", unmatched.message);
+    }
+    assert!(!told.iter().any(|one| one.kind == "ParentMissing"), "the nodes have its parent: {told:?}");
+    let mut spec = segment(json!({}));
+    (spec["name"], spec["macvlan"]["parent"]) = (json!("nowhere"), json!("eth9"));
+    spec["pools"] = json!({"v4": {"subnet": "10.7.0.0/24"}});
+    let made = pair.manager.create_network(spec).await.expect("hosts may get it later");
+    let told = conditions(made);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((told[0].kind.as_str(), told[0].reason.as_str()), ("ParentMissing", "OnEveryNode"));
+    for word in ["network `nowhere`", "node `machine1` has no link `eth9`", "parent0", "parents"] {
+        assert!(told[0].message.contains(word), "{word}: {}", told[0].message);
+    }
+    let overview = pair.manager.control.overview(pair.manager.may(GetOverview)).await.expect("an overview");
+    assert!(overview.attention.iter().any(|(_, text)| text.contains("eth9")), "{:?}", overview.attention);
 }

@@ -79,6 +79,7 @@ prop_compose! {
                 vni: 4097 + u32::from(number),
                 data_path_port: 4789,
                 vtep: [10, 0, 0, 250].into(),
+                hostnames: Default::default(),
                 vteps: [[192, 0, 2, other_node].into(), [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, other_node].into()].into(),
                 mtu: None,
             }),
