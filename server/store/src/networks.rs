@@ -31,6 +31,21 @@ macro_rules! select {
     };
 }
 
+/// The addresses on the underlay of the other nodes that have running sandboxes on network `n`, as JSON. It goes from one node to the next by the index
+/// `attachment_place`: a node that is told of one attachment must not read through all there are.
+macro_rules! vteps {
+    () => {
+        "WITH RECURSIVE place (node, vtep) AS (
+            SELECT * FROM (SELECT a.node, a.vtep FROM attachment AS a WHERE a.network_id = n.id AND a.running = 1 AND a.gone = 0
+                ORDER BY a.node, a.vtep LIMIT 1)
+            UNION ALL
+            SELECT a.node, a.vtep FROM place AS p JOIN attachment AS a ON a.id = (SELECT b.id FROM attachment AS b
+                WHERE b.network_id = n.id AND b.running = 1 AND b.gone = 0 AND (b.node, b.vtep) > (p.node, p.vtep)
+                ORDER BY b.node, b.vtep LIMIT 1))
+        SELECT json_group_array(DISTINCT vtep) FROM place WHERE node <> (SELECT node_id FROM meta)"
+    };
+}
+
 /// The same, whether an endpoint that stays, of a sandbox that runs and stays, is on it, of an overlay network this node's place on the
 /// underlay and the others', and a pool: a row for each, or one without.
 macro_rules! select_with_use {
@@ -44,8 +59,9 @@ macro_rules! select_with_use {
                 (SELECT address FROM node WHERE id = (SELECT node_id FROM meta))) END,
             CASE WHEN n.vni IS NOT NULL THEN COALESCE((SELECT data_path_port FROM replica),
                 (SELECT json_extract(spec, '$.data_path_port') FROM swarm)) END,
-            CASE WHEN n.vni IS NOT NULL THEN (SELECT json_group_array(DISTINCT a.vtep) FROM attachment AS a
-                WHERE a.network_id = n.id AND a.running = 1 AND a.gone = 0 AND a.node <> (SELECT node_id FROM meta)) END,
+            CASE WHEN n.vni IS NOT NULL THEN (",
+            vteps!(),
+            ") END,
             CASE WHEN n.vni IS NOT NULL THEN COALESCE((SELECT overlay_mtu FROM replica), (SELECT MIN(overlay_mtu) FROM node)) END,
             p.id IS NOT NULL, p.low, p.prefix_length, p.gateway FROM network AS n LEFT JOIN pool AS p ON p.network_id = n.id ",
             $rest,
