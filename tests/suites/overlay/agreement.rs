@@ -147,7 +147,8 @@ fn links(host: &LabHost<'_>) -> Option<Links> {
     let tunnel = links.iter().find(|link| link["linkinfo"]["info_data"]["id"] == VNI)?;
     let bridge = tunnel["master"].as_str()?;
     let ports = links.iter().filter(|link| link["master"] == bridge && link["linkinfo"]["info_kind"] == "veth").count();
-    let at = text(&tunnel["linkinfo"]["info_data"]["local"]);
+    let data = &tunnel["linkinfo"]["info_data"];
+    let at = text(if data["local6"].is_string() { &data["local6"] } else { &data["local"] });
     Some(Links { tunnel: text(&tunnel["ifname"]), bridge: bridge.to_owned(), at, ports })
 }
 
