@@ -27,6 +27,7 @@ use crate::members::Wire;
 use crate::networks::host::Host;
 use crate::networks::predefined::{self, EnsurePredefined};
 use crate::node::Node;
+use crate::overlay::arrivals::Arrivals;
 use crate::overlay::follow::Progress;
 use crate::overlay::grants::Held;
 use crate::overlay::listeners::Feeds;
@@ -122,6 +123,7 @@ pub(crate) struct Inner {
     pub(crate) proven: Arc<Proven>,
     pub(crate) kept: Arc<Kept>,
     pub(crate) missing: Missing,
+    pub(crate) arrivals: Arc<Arrivals>,
     pub(crate) feeds: Feeds,
     pub(crate) followed: Progress,
     pub(crate) held: Arc<Held>,
@@ -171,6 +173,7 @@ impl Control {
             proven: Arc::default(),
             kept: Arc::default(),
             missing: Missing::default(),
+            arrivals: Arc::default(),
             raises: Raises::default(),
             feeds: Feeds::default(),
             followed: Progress::default(),

@@ -5,6 +5,7 @@
 //! | `belonging` | what a host gets and gives up when it becomes a node, or is none any more |
 //! | `network` | making one: whose it is, its number, where its subnets are cut from |
 //! | `attachments` | who is on one, from which node: the table that all nodes forward by |
+//! | `arrivals` | which of them came into use here, and whether all on it are known here since |
 //! | `remote` | attachments of other nodes' sandboxes: given and changed |
 //! | `release` | their end |
 //! | `feed` | what workers are told of all that |
@@ -20,6 +21,7 @@
 //!
 //! What must not live here: membership (`swarm`), allocation, rules that need no rows (`validate`).
 
+pub(crate) mod arrivals;
 mod ask;
 pub(crate) mod attachments;
 pub(crate) mod belonging;

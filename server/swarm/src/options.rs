@@ -72,7 +72,7 @@ pub struct Limits {
     pub attempt_every: Duration,
     /// Longest body of a request without a certificate, in bytes.
     pub stranger_body: usize,
-    /// Longest body of a member's request, in bytes: the host's routes and its sandboxes are in it.
+    /// Longest body of a member's request, in bytes: the host's routes and its sandboxes are in it. A worker sends no longer report.
     pub member_body: usize,
 }
 
@@ -86,7 +86,7 @@ impl Default for Limits {
             attempts: 10,
             attempt_every: Duration::from_secs(6),
             stranger_body: 16 << 10,
-            member_body: 8 << 20,
+            member_body: 32 << 20,
         }
     }
 }

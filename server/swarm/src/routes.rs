@@ -2,7 +2,7 @@
 //!
 //! | route | by |
 //! |---|---|
-//! | `GET /swarm/v1/ca`, `POST /swarm/v1/join`, `POST /swarm/v1/readmit` | anybody |
+//! | `POST /swarm/v1/join`, `POST /swarm/v1/readmit` | anybody |
 //! | `POST /swarm/v1/renew`, `POST /swarm/v1/heartbeat`, `POST /swarm/v1/leave` | a node with a certificate that is good now |
 //! | any method, `/swarm/v1/forwarded/api/v1/...` | likewise; for a caller whose token the manager's API looks at (`forwarded`) |
 //! | `POST /swarm/v1/attach`, `POST /swarm/v1/spread`, `POST /swarm/v1/held`, `GET /swarm/v1/assignment` | likewise; of networks (`told`) |
@@ -32,13 +32,6 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// Any answer, one that goes on included.
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
-
-/// The authority's certificate, as it is asked for without one.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Ca {
-    /// PEM.
-    pub(crate) certificate: String,
-}
 
 /// A member asks for a new certificate.
 #[derive(Debug, Serialize, Deserialize)]
@@ -93,14 +86,13 @@ const NO_CERTIFICATE: &str = "a certificate of the swarm is needed for this";
 
 async fn at_once(shared: &Shared, caller: Caller, request: Request<Incoming>) -> Answer {
     let done = match (request.uri().path().strip_prefix("/swarm/v1/"), request.method()) {
-        (Some("ca"), &Method::GET) => Ok(json(&Ca { certificate: shared.ca.clone() })),
         (Some("join"), &Method::POST) => join(shared, caller, request).await,
         (Some("readmit"), &Method::POST) => readmit(shared, caller, request).await,
         (Some(route), &Method::POST) if OF_MEMBERS.contains(&route) => match caller.peer.clone() {
             Some(peer) => member(shared, peer, caller.from, request).await,
             None => Err(problem::refused(StatusCode::UNAUTHORIZED, NO_CERTIFICATE)),
         },
-        (Some("ca" | "assignment"), _) => Err(not_allowed("GET")),
+        (Some("assignment"), _) => Err(not_allowed("GET")),
         (Some(route), _) if OF_MEMBERS.contains(&route) || matches!(route, "join" | "readmit") => {
             Err(not_allowed("POST"))
         }

@@ -354,17 +354,23 @@ impl Job for Change {
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
         let ids: Vec<EndpointId> = self.said.iter().map(|one| one.endpoint).collect();
-        let mut keys = Vec::new();
         let hostname = nodes::called(tx, self.node).await?;
+        let said: BTreeMap<EndpointId, &HeldAttachment> = self.said.iter().map(|one| (one.endpoint, one)).collect();
+        let (mut keys, now) = (Vec::new(), now());
+        let mut leases_of: BTreeMap<EndpointId, Vec<LeaseRow>> = BTreeMap::new();
+        for lease in leases::of_endpoints(tx, &ids).await? {
+            if let Some(id) = lease.endpoint_id {
+                leases_of.entry(id).or_default().push(lease);
+            }
+        }
         for row in attachments::by_ids(tx, &ids).await?.into_iter().filter(|row| row.node == self.node) {
-            let Some(said) = self.said.iter().find(|one| one.endpoint == row.id) else { continue };
-            let now = now();
+            let Some(said) = said.get(&row.id) else { continue };
             let what = if said.running { "runs" } else { "is stopped" };
             let message = format!("sandbox `{}` of node `{hostname}` {what}", row.sandbox_name);
             let event = Actor::agent().event("attachment.changed", sandbox_of(&row), message, now);
             let revision = netloom_store::events::append(tx, &with(event, "node", self.node)).await?;
             let state = if said.running { LeaseState::Bound } else { LeaseState::Held };
-            let own = leases::of_endpoints(tx, &[row.id]).await?;
+            let own = leases_of.remove(&row.id).unwrap_or_default();
             leases::set_state(tx, &own, state, revision, now);
             keys.extend(keys_of(&row));
             let (running, aliases) = (said.running, said.aliases.clone());

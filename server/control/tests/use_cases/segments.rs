@@ -261,9 +261,9 @@ async fn the_manager_says_on_which_node_an_address_is_and_shows_the_endpoints_of
     with_segment(&pair, json!({})).await;
     pair.manager.on("here", "lan").await.expect("a sandbox");
     let there = pair.worker.on("there", "lan").await.expect("a sandbox");
-    let leases = |pair: &Pair| pair.manager.control.list_leases(pair.manager.may(ListLeases::default()));
+    let leases = async || pair.manager.control.list_leases(pair.manager.may(ListLeases::default())).await;
     let worker = pair.worker.control.node_id();
-    for lease in leases(&pair).await.expect("leases").items {
+    for lease in leases().await.expect("leases").items {
         let (owner, node) = (&lease.status.owner, lease.status.node.as_ref());
         assert_eq!(node.map(|node| node.id), (owner.node == worker).then_some(worker), "{}", owner.name);
         assert!(node.is_none_or(|node| node.hostname == "machine1"), "{node:?}");

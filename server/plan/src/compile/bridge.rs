@@ -212,7 +212,11 @@ fn link(
             marked: true,
             bridge: bridge.to_owned(),
             managed: settings.managed,
-            settings: PortSettings { isolated: !settings.inter_sandbox, hairpin: !endpoint.ports.is_empty() },
+            settings: PortSettings {
+                isolated: !settings.inter_sandbox,
+                hairpin: !endpoint.ports.is_empty(),
+                ..PortSettings::LEARNT
+            },
         },
         mac: Some(endpoint.mac),
         mtu,
