@@ -238,7 +238,7 @@ fn id(kind: u8, node: u32, number: u32) -> [u8; 16] {
 }
 
 fn denied() -> Denied {
-    Denied { code: DeniedCode::NotManager, detail: "a simulated node".to_owned(), hint: None }
+    Denied::new(DeniedCode::NotManager, "a simulated node")
 }
 
 /// A worker is nobody's manager.

@@ -109,6 +109,7 @@ fn row(pool: &PoolRow, address: IpAddr, serial: u32) -> LeaseRow {
         gateway: None,
         orphaned: None,
         fence: None,
+        hostname: None,
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Start {
     pub fault: Option<String>,
     /// Further flags.
     pub flags: Vec<String>,
+    /// Further variables of its environment.
+    pub env: Vec<(String, String)>,
     /// Directory of the store, instead of the host's own.
     pub data_dir: Option<PathBuf>,
     /// Address and port, instead of [`LISTEN`].
@@ -183,6 +185,7 @@ impl Host {
         command.arg("--data-dir").arg(start.data_dir.clone().unwrap_or_else(|| self.data_dir()));
         command.arg("--run-dir").arg(self.run_dir());
         command.args(&start.flags).env_remove("NETLOOM_FAULT");
+        command.envs(start.env.iter().cloned());
         command.envs(start.fault.iter().map(|fault| ("NETLOOM_FAULT", fault)));
         command.stdin(Stdio::null()).stdout(self.log()).stderr(self.log());
         *daemon = Some(command.spawn().expect("nsenter of util-linux is installed"));

@@ -60,6 +60,11 @@ impl Lab {
         Self { machine: Namespace::new(), dir, binary: binary.into(), heartbeat: None }
     }
 
+    /// Another program is the one under test from now on.
+    pub fn run_as(&mut self, binary: &Path) {
+        self.binary = binary.into();
+    }
+
     /// A lab whose hosts are ready, each by itself.
     ///
     /// # Panics

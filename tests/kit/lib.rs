@@ -12,6 +12,7 @@
 //! | [`firewalls`] | firewalls of others: Docker itself, and what mimics the rest |
 //! | [`damage`] | what somebody may break, and how to see that it is whole again |
 //! | [`dice`] | chance that can be had again |
+//! | [`clock`] | a wall clock of its own for a daemon, which a test sets |
 //! | [`client`] | HTTP over the unix socket or TCP, with JSON at hand |
 //! | [`stream`] | server-sent events |
 //! | [`echo`] | small servers in namespaces, and questions to them |
@@ -25,6 +26,7 @@
 pub mod announced;
 pub mod browser;
 pub mod client;
+pub mod clock;
 pub mod damage;
 pub mod dice;
 pub mod echo;
@@ -41,6 +43,7 @@ pub mod tools;
 use std::time::{Duration, Instant};
 
 pub use client::{Answer, Client};
+pub use clock::Clock;
 pub use echo::{Echo, ask_tcp, ask_udp};
 pub use host::{Host, Start};
 pub use lab::{Lab, LabHost};

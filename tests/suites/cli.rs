@@ -45,7 +45,16 @@ fn doctor_gives_verdicts_and_changes_nothing() {
     let said = host.netloom(&format!("doctor {}", directories(&host)));
     let text = format!("{}{}", said.stdout, said.stderr);
     assert_eq!(said.code, 0, "this host can run it:\n{text}");
-    for word in ["OK", "macvlan", "veth", "bridge", "nftables"] {
+    for word in [
+        "OK",
+        "macvlan",
+        "veth",
+        "nftables",
+        "bridge and overlay networks",
+        "2377/tcp is free",
+        "4789/udp is free",
+        "netloom lab",
+    ] {
         assert!(text.contains(word), "{word} is missing:\n{text}");
     }
     Snapshot::of(&host).same_as(&before);

@@ -3,6 +3,8 @@
 
 #[path = "swarm/away.rs"]
 mod away;
+#[path = "swarm/clocks.rs"]
+mod clocks;
 #[path = "swarm/forwarding.rs"]
 mod forwarding;
 #[path = "swarm/joining.rs"]

@@ -26,10 +26,9 @@ pub mod topology;
 use std::collections::BTreeSet;
 
 use netloom_control::Error;
-use netloom_control::command::{GetOverview, ListNetworks, ListNodes, PageRequest};
+use netloom_control::command::{GetOverview, ListNetworks, PageRequest};
 use netloom_model::event::Event;
 
-use crate::view::lease_table::NodeNames;
 use crate::visit::Visit;
 
 /// Rows on one page of a list.
@@ -57,16 +56,6 @@ async fn some_network(visit: &Visit) -> Result<Option<String>, Error> {
 async fn existing(visit: &Visit, ids: impl Iterator<Item = String>) -> Result<BTreeSet<String>, Error> {
     let ids: BTreeSet<String> = ids.collect();
     visit.control.existing(visit.authorize(GetOverview)?, ids.into_iter().collect()).await
-}
-
-/// The names of the swarm's nodes, where this host manages it; else none, for there is but one node that it could be.
-async fn node_names(visit: &Visit) -> Result<NodeNames, Error> {
-    if !swarm::own(visit).await?.is_some_and(|swarm| swarm::is_managed(&swarm)) {
-        return Ok(NodeNames::new());
-    }
-    let page = PageRequest { limit: Some(1000), token: None };
-    let nodes = visit.control.list_nodes(visit.authorize(ListNodes { page, ..ListNodes::default() })?).await?;
-    Ok(nodes.items.into_iter().map(|node| (node.id.to_string(), node.status.hostname)).collect())
 }
 
 /// A label as it is written: with its value, or for any.

@@ -11,6 +11,7 @@ pub mod csv_link;
 pub mod difference;
 pub mod drift;
 pub mod endpoint;
+pub mod endpoints;
 pub mod events;
 pub mod failure;
 pub mod format;

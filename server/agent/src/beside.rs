@@ -100,7 +100,12 @@ fn known(state: &State, key: Key) -> Option<&AssignedNetwork> {
 fn add(state: &State, assignment: &mut Assignment, beside: &Beside) {
     let own = assignment.networks.values().filter(|network| network.id != PROBES).find_map(used);
     let Some(place) = own.or_else(|| known(state, Key::Network(PROBES))?.overlay.as_ref()) else { return };
-    let overlay = AssignedOverlay { vni: VNI_PROBES, vteps: beside.0.keys().copied().collect(), ..place.clone() };
+    let overlay = AssignedOverlay {
+        vni: VNI_PROBES,
+        vteps: beside.0.keys().copied().collect(),
+        hostnames: BTreeMap::new(),
+        ..place.clone()
+    };
     let network = AssignedNetwork {
         id: PROBES,
         name: NAME.to_owned(),
@@ -141,6 +146,7 @@ mod tests {
                 vni: 4096 + u32::from(number),
                 data_path_port: 4789,
                 vtep: [192, 0, 2, 100].into(),
+                hostnames: Default::default(),
                 vteps: nodes.iter().map(|node| [192, 0, 2, *node].into()).collect(),
                 mtu: Some(1450),
             }),

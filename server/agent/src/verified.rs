@@ -52,6 +52,9 @@ impl VerifiedAs {
 /// A network without what of it is no sandbox's and no peer's: which other nodes are on it.
 fn without_vteps(network: &AssignedNetwork) -> AssignedNetwork {
     let mut network = network.clone();
-    network.overlay.iter_mut().for_each(|overlay| overlay.vteps.clear());
+    if let Some(overlay) = &mut network.overlay {
+        overlay.vteps.clear();
+        overlay.hostnames.clear();
+    }
     network
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use netloom_kernel::{Echo, Echoed};
-use netloom_model::assignment::{AssignedNetwork, Assignment, Key, PROBES};
+use netloom_model::assignment::{AssignedNetwork, AssignedOverlay, Assignment, Key, PROBES};
 use netloom_model::condition::{Condition, NODES_UNREACHABLE, PATH_MTU_SMALL};
 use netloom_model::facts::Facts;
 use netloom_model::health::{self, Trouble, TroubleCode};
@@ -311,33 +311,38 @@ impl Ways {
                 Some(_) => {}
             }
         }
-        let unreachable = (!silent.is_empty()).then(|| unreachable(&silent));
-        let small = small.iter().map(|(_, usable)| *usable).min().map(|least| too_small(&small, least, mtu));
+        let names = |nodes: &[IpAddr]| names(nodes, overlay);
+        let unreachable = (!silent.is_empty()).then(|| unreachable(&names(&silent)));
+        let least = small.iter().map(|(_, usable)| *usable).min();
+        let to: Vec<IpAddr> = small.iter().map(|(node, _)| *node).collect();
+        let small = least.map(|least| too_small(&names(&to), least, mtu));
         unreachable.into_iter().chain(small).collect()
     }
 }
 
-fn unreachable(nodes: &[IpAddr]) -> Condition {
+fn unreachable(nodes: &str) -> Condition {
     let message = format!(
-        "sandboxes here don't reach those on {}: VXLAN packets to there don't come back. `GET /networks/{{id}}/health` says why",
-        names(nodes.iter())
+        "sandboxes here don't reach those on {nodes}: VXLAN packets to there don't come back. `GET /networks/{{id}}/health` says why"
     );
     Condition::new(NODES_UNREACHABLE, "ProbesUnanswered", message)
 }
 
-fn too_small(nodes: &[(IpAddr, u32)], least: u32, mtu: u32) -> Condition {
+fn too_small(nodes: &str, least: u32, mtu: u32) -> Condition {
     let message = format!(
-        "the network's MTU is {mtu}, and packets of more than {least} bytes get lost on the way to {}: give the way between the nodes a greater MTU, or the \
-         nodes' links that of the way (`ip link set`), which networks without `mtu` follow",
-        names(nodes.iter().map(|(node, _)| node))
+        "the network's MTU is {mtu}, and packets of more than {least} bytes get lost on the way to {nodes}: give the way between the nodes a greater MTU, or the \
+         nodes' links that of the way (`ip link set`), which networks without `mtu` follow"
     );
     Condition::new(PATH_MTU_SMALL, "LargeProbesUnanswered", message)
 }
 
-fn names<'a>(nodes: impl ExactSizeIterator<Item = &'a IpAddr>) -> String {
-    let count = nodes.len();
-    let named: Vec<String> = nodes.take(NAMED).map(ToString::to_string).collect();
-    let more = count.saturating_sub(NAMED);
+/// Nodes by their hosts' names, where these are known, with their addresses.
+fn names(nodes: &[IpAddr], overlay: &AssignedOverlay) -> String {
+    let name = |node: &IpAddr| match overlay.hostnames.get(node) {
+        Some(hostname) => format!("`{hostname}` ({node})"),
+        None => node.to_string(),
+    };
+    let named: Vec<String> = nodes.iter().take(NAMED).map(name).collect();
+    let more = nodes.len().saturating_sub(NAMED);
     if more > 0 { format!("{} and {more} more nodes", named.join(", ")) } else { format!("node {}", named.join(", ")) }
 }
 

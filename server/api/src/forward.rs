@@ -20,6 +20,7 @@ use crate::body;
 use crate::guard::RequestId;
 use crate::guard::headers::REQUEST_ID;
 use crate::problem::Problem;
+use crate::query;
 use concern::Concern;
 
 /// Marks a connection on which the daemon hands over what nodes forwarded. The daemon puts it into a connection's data; a client can't.
@@ -85,7 +86,8 @@ pub(crate) async fn to_manager(
     let target = request.uri().path_and_query().map_or_else(|| request.path().to_owned(), ToString::to_string);
     let method = request.method().to_string();
     let headers = headers(request);
-    let answer = control.forward(Forwarded { method, target, headers, body: body.to_vec() }).await?;
+    let patience = query::patience(request.query_string());
+    let answer = control.forward(Forwarded { method, target, headers, body: body.to_vec(), patience }).await?;
     Ok(Some(answered(answer)))
 }
 

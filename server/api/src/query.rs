@@ -293,6 +293,13 @@ pub(crate) fn options(dry_run: Option<bool>, wait: Option<Wait>) -> WriteOptions
     }
 }
 
+/// How long a request lets the service wait, whatever it asks for: for who hands it on and reads nothing else of it.
+pub(crate) fn patience(query: &str) -> Duration {
+    let said = web::Query::<Vec<(String, String)>>::from_query(query).map(web::Query::into_inner).unwrap_or_default();
+    let waits = said.iter().filter(|(name, _)| name == "wait").filter_map(|(_, value)| value.parse::<Wait>().ok());
+    waits.map(|Wait(wait)| wait).max().unwrap_or_else(|| WriteOptions::default().wait)
+}
+
 /// The part of a list that was asked for.
 pub(crate) fn page(limit: Option<u32>, token: Option<String>) -> PageRequest {
     PageRequest { limit, token }

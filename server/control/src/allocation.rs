@@ -180,6 +180,7 @@ impl NewLease<'_> {
             gateway: self.pool.gateway,
             orphaned: None,
             fence: None,
+            hostname: None,
         }
     }
 }
@@ -285,7 +286,7 @@ pub(crate) async fn exhausted(tx: &mut ReadTx<'_>, network: &NetworkRow, of: &[&
     });
     let total = of.iter().fold(0u128, |sum, pool| sum.saturating_add(netloom_model::net::usable(pool.subnet).len()));
     let counts: Vec<_> = counts.into_values().flatten().collect();
-    let capacity = capacity::capacity(total, sum.total, sum.in_range, &counts);
+    let capacity = capacity::capacity(total, None, &counts);
     let used = capacity::used(&capacity);
     let words: Vec<String> = used.iter().map(|(word, count)| format!("{count} {word}")).collect();
     let family = of.first().map_or(Family::V4, |pool| Family::of(pool.subnet.network()));

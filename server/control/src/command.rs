@@ -15,7 +15,7 @@ use netloom_model::network::{Driver, NetworkSpec, Scope};
 use netloom_model::order::{EventOrder, LeaseOrder, NamedOrder, PoolOrder};
 use netloom_model::probe::ProbeSpec;
 use netloom_model::sandbox::SandboxSpec;
-use netloom_model::{MacAddr, Timestamp};
+use netloom_model::{EndpointId, MacAddr, NodeId, SandboxId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::principal::Permission;
@@ -157,6 +157,36 @@ pub struct ListSandboxes {
     pub order: NamedOrder,
     /// Which part.
     pub page: PageRequest,
+}
+
+/// Lists who is on a network of the swarm, from all nodes: at its manager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListEndpoints {
+    /// The network.
+    pub network: Reference,
+    /// Which part.
+    pub page: PageRequest,
+}
+
+/// A sandbox's place on a network of the swarm, whichever node it is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SwarmEndpoint {
+    /// The endpoint's ID.
+    pub id: EndpointId,
+    /// The sandbox, which its own node alone knows more of.
+    pub sandbox: SandboxId,
+    /// Its name there.
+    pub name: String,
+    /// Its node.
+    pub node: NodeId,
+    /// The name of the node's host; absent once the node is none any more.
+    pub hostname: Option<String>,
+    /// Ethernet address.
+    pub mac: MacAddr,
+    /// Addresses, IPv4 first.
+    pub addresses: Vec<IpAddr>,
+    /// Whether the sandbox is to run.
+    pub running: bool,
 }
 
 /// Gets a sandbox, with its interfaces as they are now.

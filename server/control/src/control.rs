@@ -27,9 +27,11 @@ use crate::members::Wire;
 use crate::networks::host::Host;
 use crate::networks::predefined::{self, EnsurePredefined};
 use crate::node::Node;
+use crate::overlay::arrivals::Arrivals;
 use crate::overlay::follow::Progress;
 use crate::overlay::grants::Held;
 use crate::overlay::listeners::Feeds;
+use crate::overlay::mtu::Raises;
 use crate::overlay::remote::Missing;
 use crate::queue::Queues;
 use crate::reports::conflict::Attempts;
@@ -38,7 +40,6 @@ use crate::reports::kept::Kept;
 use crate::reports::proven::Proven;
 use crate::reports::standing::Standing;
 use crate::segment::fence::Fence;
-use crate::segment::waits::Waits;
 use crate::swarm::memory::Memory;
 use crate::traffic::Traffic;
 
@@ -123,11 +124,12 @@ pub(crate) struct Inner {
     pub(crate) proven: Arc<Proven>,
     pub(crate) kept: Arc<Kept>,
     pub(crate) missing: Missing,
+    pub(crate) arrivals: Arc<Arrivals>,
     pub(crate) feeds: Feeds,
     pub(crate) followed: Progress,
     pub(crate) held: Arc<Held>,
     pub(crate) fence: Fence,
-    pub(crate) waits: Waits,
+    pub(crate) raises: Raises,
     /// Held by who asks the manager again for places that it does not know.
     pub(crate) reasserting: tokio::sync::Mutex<()>,
     pub(crate) recent: Recent,
@@ -175,10 +177,11 @@ impl Control {
             proven: Arc::default(),
             kept: Arc::default(),
             missing: Missing::default(),
+            arrivals: Arc::default(),
+            raises: Raises::default(),
             feeds: Feeds::default(),
             followed: Progress::default(),
             held: Arc::default(),
-            waits: Waits::default(),
             reasserting: tokio::sync::Mutex::default(),
         };
         let missing = inner.store.read(|tx| Box::pin(async move { predefined::missing(tx).await })).await?;

@@ -101,9 +101,26 @@ impl Error {
         Self { errors, ..Self::new(ErrorKind::Invalid, code, detail) }
     }
 
-    /// An object that does not exist.
+    /// An object that does not exist. The hint says where those are that do.
     pub fn not_found(what: &str, reference: &str) -> Self {
-        Self::new(ErrorKind::NotFound, "resource-not-found", format!("there is no {what} `{reference}`"))
+        let hint = match what {
+            "network" => Some("`GET /api/v1/networks` lists those there are"),
+            "sandbox" => Some("`GET /api/v1/sandboxes` lists those there are"),
+            "node" => Some("`netloom node ls` (`GET /api/v1/nodes`) lists those there are, at the manager"),
+            "token" => Some("`netloom token list` (`GET /api/v1/tokens`) lists those there are"),
+            "join token" => Some(
+                "`netloom swarm token list` (`GET /api/v1/swarm/join-tokens`) lists those there are, at the manager",
+            ),
+            _ => None,
+        };
+        let detail = format!("there is no {what} `{reference}`");
+        Self { hint: hint.map(str::to_owned), ..Self::new(ErrorKind::NotFound, "resource-not-found", detail) }
+    }
+
+    /// Another object has the name. `free` says how the name would be free.
+    pub fn name_taken(detail: impl Into<String>, other: ObjectRef, free: &str) -> Self {
+        let hint = format!("choose another name; or {free}, and this one is free");
+        Self::conflict("name-taken", detail).blockers(vec![other]).hint(hint)
     }
 
     /// As it is told to a caller who referred to the object by `reference`: it may have gone since that was looked up, and is then

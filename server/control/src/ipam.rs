@@ -2,21 +2,22 @@
 //!
 //! What must not live here: how uses are added up (ipam), and giving addresses out (`allocation`).
 
+use std::collections::BTreeSet;
+
 use ipnet::IpNet;
 use netloom_ipam::{defaults, spans, subnets};
-use netloom_model::Invalid;
 use netloom_model::invalid::Code;
 use netloom_model::ipam::{FreeBlock, FreeRange, FreeSubnet, PoolReport};
 use netloom_model::net::{Family, Span, usable};
+use netloom_model::{Invalid, NetworkId};
 use netloom_store::{
-    FreeRangeQuery, FreeSummary, NetworkRow, Place, PoolQuery, PoolRow, ReadTx, events, free_ranges, pools,
+    FreeRangeQuery, FreeSummary, NetworkRow, Place, PoolQuery, PoolRow, ReadTx, events, free_ranges, networks, pools,
 };
 
 use crate::command::{FindFreeSubnets, ListFreeRanges, ListPools, Page};
 use crate::control::Control;
 use crate::error::Error;
-use crate::networks;
-use crate::networks::overlap;
+use crate::networks::{find, overlap};
 use crate::networks::view::{Counts, nearly_full, pool_capacity};
 use crate::page::Part;
 use crate::principal::Authorized;
@@ -39,7 +40,7 @@ impl Control {
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
                 let network = match &c.network {
-                    Some(reference) => Some(networks::find(tx, reference).await?.id),
+                    Some(reference) => Some(find(tx, reference).await?.id),
                     None => None,
                 };
                 let query = PoolQuery {
@@ -55,11 +56,17 @@ impl Control {
                 let mut counts = pools::counts(tx, &ids).await?;
                 let free = pools::free(tx, &ids).await?;
                 let mut runs = free_ranges::first(tx, &ids, RUNS).await?;
+                let of: BTreeSet<NetworkId> = rows.iter().map(|(pool, _)| pool.network_id).collect();
+                let networks = networks::by_ids(tx, &of.into_iter().collect::<Vec<_>>()).await?;
+                let own = tx.node();
+                let copied: BTreeSet<NetworkId> =
+                    networks.iter().filter(|row| row.is_replica(own)).map(|row| row.id).collect();
                 let item = |(pool, network): (PoolRow, String)| {
                     let counted = counts.remove(&pool.id).unwrap_or_default();
                     let free = free.get(&pool.id).copied().unwrap_or_default();
                     let runs = runs.remove(&pool.id).unwrap_or_default();
-                    report(pool, network, &counted, &free, &runs)
+                    let known = !copied.contains(&pool.network_id);
+                    report(pool, network, &counted, known.then_some((&free, runs.as_slice())))
                 };
                 let items = rows.into_iter().map(item).collect();
                 Ok::<_, Error>(Page { items, next_page_token, seq: events::number(tx).await? })
@@ -77,7 +84,7 @@ impl Control {
         let part = Part::new(&page, &format!("free ranges {network:?} {pool:?} {at_least:?}"))?;
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
-                let network = networks::find(tx, &network).await?;
+                let network = find(tx, &network).await?;
                 let pool = pool_of(tx, &network, pool.as_deref()).await?;
                 let query = FreeRangeQuery {
                     pool_id: pool.id,
@@ -189,8 +196,9 @@ fn free_subnet(subnet: IpNet, within: IpNet) -> FreeSubnet {
     }
 }
 
-/// A pool as answered.
-fn report(pool: PoolRow, network: String, counts: &Counts, free: &FreeSummary, runs: &[Span]) -> PoolReport {
+/// A pool as answered; what is free, and its lowest runs, where that is known here.
+fn report(pool: PoolRow, network: String, counts: &Counts, known: Option<(&FreeSummary, &[Span])>) -> PoolReport {
+    let (free, runs) = known.map_or((None, [].as_slice()), |(free, runs)| (Some(free), runs));
     let block = |run: Span| FreeBlock { block: spans::written(run), size: run.len().to_string() };
     PoolReport {
         network,
@@ -201,9 +209,9 @@ fn report(pool: PoolRow, network: String, counts: &Counts, free: &FreeSummary, r
         gateway: pool.gateway.map(|gateway| gateway.to_string()),
         automatic: pool.automatic,
         capacity: pool_capacity(&pool, counts, free),
-        largest_free: free.largest.map(block),
+        largest_free: free.and_then(|free| free.largest).map(block),
         free_ranges: runs.iter().copied().map(block).collect(),
-        conditions: nearly_full(&pool, free).into_iter().collect(),
+        conditions: free.and_then(|free| nearly_full(&pool, free)).into_iter().collect(),
         pool: pool.key,
     }
 }

@@ -8,8 +8,8 @@ use netloom_model::audit::{AuditObject, Decision};
 use netloom_model::event::{KINDS, ObjectKind, ObjectRef};
 use netloom_model::plan::Refusal;
 use netloom_store::{
-    EndpointRow, JoinTokenRow, LeaseRow, NetworkRow, NewAudit, NewEvent, NodeRow, SandboxRow, SwarmRow, TokenRow,
-    WriteTx, audit, events,
+    EndpointRow, FenceRow, JoinTokenRow, LeaseRow, NetworkRow, NewAudit, NewEvent, NodeRow, SandboxRow, SwarmRow,
+    TokenRow, WriteTx, audit, events,
 };
 
 use crate::audit::Difference;
@@ -174,6 +174,11 @@ pub(crate) fn swarm_ref(row: &SwarmRow) -> ObjectRef {
 /// A node of the swarm, for events and problems: named by its host.
 pub(crate) fn node_ref(row: &NodeRow) -> ObjectRef {
     ObjectRef { kind: ObjectKind::Node, id: row.id.to_string(), name: row.hostname.clone() }
+}
+
+/// A node that was removed and whose addresses wait, likewise.
+pub(crate) fn fence_ref(row: &FenceRow) -> ObjectRef {
+    ObjectRef { kind: ObjectKind::Node, id: row.node.to_string(), name: row.hostname.clone() }
 }
 
 /// A join token, for events and problems.

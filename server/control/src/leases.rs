@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use netloom_model::LeaseId;
-use netloom_model::lease::{Lease, LeaseStatus};
+use netloom_model::lease::{Lease, LeaseNode, LeaseStatus};
 use netloom_model::net::Span;
 use netloom_store::{LeaseQuery, LeaseRow, NetworkRow, Place, ReadTx, events, leases};
 
@@ -116,6 +116,8 @@ fn in_reserved_map<'n>(network: &'n NetworkRow, name: &str) -> Option<(&'n str, 
 /// A lease as answered; `grace` is how long an orphaned one is kept.
 pub(crate) fn answered(row: LeaseRow, grace: Duration) -> Lease {
     let (reason, since) = row.orphaned.map(|orphaned| (orphaned.reason, orphaned.since)).unzip();
+    let id = row.owner.node;
+    let removed = row.fence.as_ref().map(|fence| fence.hostname.clone());
     let (fence, until) = row.fence.map(|fence| (waits_for(&fence.hostname), fence.until)).unzip();
     let millis = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
     Lease {
@@ -137,6 +139,7 @@ pub(crate) fn answered(row: LeaseRow, grace: Duration) -> Lease {
             owner: row.owner,
             endpoint_id: row.endpoint_id,
             scope: row.scope,
+            node: row.hostname.or(removed).map(|hostname| LeaseNode { id, hostname }),
             reason: reason.or(fence),
             since,
             until: row.until.or(until).or(since.map(|since| since.plus_millis(millis))),

@@ -119,6 +119,8 @@ pub struct Forwarded {
     pub headers: Vec<(String, Vec<u8>)>,
     /// Its body.
     pub body: Vec<u8>,
+    /// How long its caller lets the API wait.
+    pub patience: Duration,
 }
 
 /// What the manager's API answered.

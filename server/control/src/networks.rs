@@ -15,7 +15,8 @@ pub(crate) mod view;
 use std::collections::BTreeMap;
 
 use netloom_model::assignment::Key;
-use netloom_model::network::Network;
+use netloom_model::condition::Condition;
+use netloom_model::network::{Network, NetworkNode};
 use netloom_model::{NetworkId, NodeId};
 use netloom_store::{NetworkQuery, NetworkRow, Place, PoolRow, ReadTx, events, networks};
 
@@ -93,12 +94,22 @@ impl Control {
     fn compose_network(&self, parts: NetworkParts, live: &netloom_model::report::Live) -> Network {
         let id = parts.row.id;
         let found = self.inner.findings.of_network(id);
-        let own = !parts.row.is_replica(self.node_id()) && parts.row.spec.is_segment();
-        let hosts = if own { self.inner.host.hosts(self.node_id()) } else { None };
-        let nodes = hosts.map_or_else(Vec::new, |hosts| segment::parents::shown(&parts.row, &hosts));
+        let (nodes, of_parents) = self.on_nodes(&parts);
         let mut network = view::compose(parts, live.objects.get(&Key::Network(id)), found);
         network.status.nodes = nodes;
+        let known: Vec<String> = network.status.conditions.iter().map(|condition| condition.kind.clone()).collect();
+        // What the kernel refused here for the same reason was said already.
+        network.status.conditions.extend(of_parents.into_iter().filter(|condition| !known.contains(&condition.kind)));
         network
+    }
+
+    /// By which links nodes are on a network of the swarm that this host manages, and what is remarkable about that.
+    pub(crate) fn on_nodes(&self, parts: &NetworkParts) -> (Vec<NetworkNode>, Vec<Condition>) {
+        let hosts = if parts.nodes.is_empty() { None } else { self.inner.host.hosts(self.node_id()) };
+        let Some(hosts) = hosts else { return (Vec::new(), Vec::new()) };
+        let shown = segment::parents::shown(&parts.row, &hosts);
+        let conditions = segment::parents::conditions(&parts.row, &parts.nodes, &shown, &hosts);
+        (shown, conditions)
     }
 
     /// A network as it is now in the store; as given, when it is gone.

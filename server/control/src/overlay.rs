@@ -5,6 +5,7 @@
 //! | `belonging` | what a host gets and gives up when it becomes a node, or is none any more |
 //! | `network` | making one: whose it is, its number, where its subnets are cut from |
 //! | `attachments` | who is on one, from which node: the table that all nodes forward by |
+//! | `arrivals` | which of them came into use here, and whether all on it are known here since |
 //! | `remote` | attachments of other nodes' sandboxes: given and changed |
 //! | `release` | their end |
 //! | `feed` | what workers are told of all that |
@@ -14,11 +15,13 @@
 //! | `reassert` | on a worker: places that its manager does not know any more |
 //! | `underlay` | what a node is told of it: ports, addresses of nodes, peers |
 //! | `mtu` | what the underlay leaves on every node |
+//! | `places` | who is on one, for people |
 //! | `health` | how the nodes on one reach each other |
 //! | `way_out` | `docker_gwbridge`, by which sandboxes on them reach what is beyond |
 //!
 //! What must not live here: membership (`swarm`), allocation, rules that need no rows (`validate`).
 
+pub(crate) mod arrivals;
 mod ask;
 pub(crate) mod attachments;
 pub(crate) mod belonging;
@@ -29,6 +32,7 @@ mod health;
 pub(crate) mod listeners;
 pub(crate) mod mtu;
 pub(crate) mod network;
+mod places;
 mod reassert;
 pub(crate) mod release;
 pub(crate) mod remote;

@@ -81,7 +81,8 @@ impl Control {
             ranked.extend(all.map(|condition| (rank, object.clone(), condition.message)));
         };
         for part in &parts {
-            look(Key::Network(part.row.id), network_ref(&part.row), self.inner.findings.of_network(part.row.id));
+            let found = self.inner.findings.of_network(part.row.id).into_iter().chain(self.on_nodes(part).1);
+            look(Key::Network(part.row.id), network_ref(&part.row), found.collect());
         }
         for row in &sandbox_rows {
             look(Key::Sandbox(row.id), sandbox_ref(row), Vec::new());
@@ -272,7 +273,7 @@ async fn read_overview(tx: &mut netloom_store::ReadTx<'_>) -> Result<Overview, E
     let pools = fullest.into_iter().map(|used| {
         let counts = counts.remove(&used.pool.id).unwrap_or_default();
         let free = free.get(&used.pool.id).copied().unwrap_or_default();
-        let capacity = pool_capacity(&used.pool, &counts, &free);
+        let capacity = pool_capacity(&used.pool, &counts, Some(&free));
         let id = used.pool.network_id.to_string();
         let network = ObjectRef { kind: ObjectKind::Network, id, name: used.network_name };
         (network, used.pool.key, used.pool.subnet.to_string(), capacity)

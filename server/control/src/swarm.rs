@@ -25,6 +25,7 @@ mod admit;
 mod advertise;
 mod attention;
 mod certificates;
+pub(crate) mod claims;
 pub(crate) mod denied;
 mod forward;
 mod heartbeat;

@@ -158,12 +158,10 @@ impl Job for Create {
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<TokenRow, Error> {
         let mut row = self.row.clone();
         if let Some(other) = access::token_by_name(tx, &row.name).await? {
-            let mut error = Error::conflict("name-taken", format!("there is a token `{}` already", other.name))
-                .blockers(vec![token_ref(&other)]);
-            if !good(other.expires_at, row.created_at) {
-                error = error.hint("it has expired: revoke it, and the name is free");
-            }
-            return Err(error);
+            let ended = if good(other.expires_at, row.created_at) { "" } else { ", which has expired" };
+            let detail = format!("there is a token `{}` already{ended}", other.name);
+            let free = format!("revoke that one (`netloom token revoke {}`)", other.name);
+            return Err(Error::name_taken(detail, token_ref(&other), &free));
         }
         let message = format!("token `{}` of role {} made", row.name, row.role.as_str());
         let event = self.actor.event("token.created", token_ref(&row), message, row.created_at);

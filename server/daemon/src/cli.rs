@@ -275,7 +275,9 @@ const DOCTOR_EXAMPLES: &str = "\
 Each line is a verdict: OK, WARN (works, but know this) or FAIL (must be put
 right, with the remedy). The exit code is 0 without a FAIL, else 1. Nothing is
 changed; kernel features are tried in a throw-away network namespace. Give it
-the directories and the port that `serve` will get.";
+the directories and the port that `serve` will get. The ports 2377/tcp and
+4789/udp are a swarm's. To try networks and a swarm out on this machine alone,
+there is `netloom lab`.";
 
 /// Flags of `doctor`.
 #[derive(Debug, Clone, Args)]

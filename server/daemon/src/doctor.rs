@@ -2,11 +2,12 @@
 //! The kernel's part is the kernel crate's; here are the directories, the port and the database, and the report.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::ExitCode;
 
 use netloom_kernel::check::{self, Check, Verdict};
+use netloom_model::swarm::{DATA_PATH_PORT, PORT};
 use netloom_store::Store;
 
 use crate::cli::{Directories, Doctor};
@@ -24,6 +25,7 @@ pub(crate) fn run(options: &Doctor) -> anyhow::Result<ExitCode> {
     checks.push(directory("data directory", &options.directories.data_dir));
     checks.push(directory("run directory", &options.directories.run_dir));
     checks.push(port(options.listen, service_is));
+    checks.extend(swarm_ports(service_is));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     checks.push(runtime.block_on(store(&options.directories.database(), service_is)));
     checks.extend(copies(&options.directories.database()));
@@ -143,6 +145,50 @@ fn port(address: SocketAddr, service_is: Presence) -> Check {
     }
 }
 
+/// The ports of a swarm, which a host alone does without. While the service runs they are its own.
+fn swarm_ports(service_is: Presence) -> [Check; 2] {
+    let manager = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).map(drop);
+    let overlay = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, DATA_PATH_PORT)).map(drop);
+    [
+        swarm_port(
+            ("swarm port", format!("{PORT}/tcp")),
+            "the manager of a swarm is reached there by the other nodes",
+            &format!(
+                "where this host is to manage a swarm: `netloom swarm init --advertise-addr ADDRESS:PORT` takes another; `ss -ltnp 'sport = :{PORT}'` says who has it"
+            ),
+            (manager, service_is),
+        ),
+        swarm_port(
+            ("overlay port", format!("{DATA_PATH_PORT}/udp")),
+            "overlay networks send their packets there, between all nodes of a swarm",
+            &format!(
+                "`ss -ulnp 'sport = :{DATA_PATH_PORT}'` says who has it: a VXLAN device, which has no name there, does no harm; for a program, `netloom swarm init --data-path-port` takes another"
+            ),
+            (overlay, service_is),
+        ),
+    ]
+}
+
+fn swarm_port(
+    (name, port): (&str, String),
+    purpose: &str,
+    remedy: &str,
+    (bound, service_is): (std::io::Result<()>, Presence),
+) -> Check {
+    match bound {
+        Ok(()) => {
+            found(name, Verdict::Good, format!("{port} is free; {purpose}, so firewalls must let it through"), None)
+        }
+        Err(error) if error.kind() != ErrorKind::AddrInUse => {
+            found(name, Verdict::Warning, format!("{port} can't be tried: {error}"), Some("run doctor as root"))
+        }
+        Err(_) if service_is == Presence::Running => {
+            found(name, Verdict::Good, format!("{port} is in use while the service runs; {purpose}"), None)
+        }
+        Err(_) => found(name, Verdict::Warning, format!("{port} is in use; {purpose}"), Some(remedy)),
+    }
+}
+
 /// Reads the database, when there is one, and checks that ranges and leases make up the pools.
 async fn store(path: &Path, service_is: Presence) -> Check {
     const NAME: &str = "database";
@@ -211,6 +257,9 @@ fn report(checks: &[Check]) -> String {
         (0, warnings) => format!("\nThis host will do; warnings to know: {warnings}.\n"),
         (bad, _) => format!("\nTo be put right first: {bad}.\n"),
     });
+    if bad == 0 {
+        text.push_str("To try out bridge, macvlan and overlay networks, and a swarm, on this machine alone: netloom lab --hosts 3\n");
+    }
     text
 }
 
@@ -225,6 +274,19 @@ mod tests {
         let text = report(&checks);
         assert!(text.starts_with("OK    a          fine\nFAIL  long name  missing\n"), "{text}");
         assert!(text.contains("help: modprobe it") && text.ends_with("To be put right first: 1.\n"), "{text}");
+        assert!(report(&checks[..1]).ends_with("netloom lab --hosts 3\n"), "a host that will do says how to try it");
+    }
+
+    #[test]
+    fn a_port_of_the_swarm_that_is_taken_says_by_whom_it_may_be() {
+        let taken = || Err(std::io::Error::from(ErrorKind::AddrInUse));
+        let check =
+            |bound, service_is| swarm_port(("swarm port", "2377/tcp".into()), "why", "what helps", (bound, service_is));
+        let of_another = check(taken(), Presence::Absent);
+        assert_eq!((of_another.verdict, of_another.remedy.as_deref()), (Verdict::Warning, Some("what helps")));
+        assert_eq!(check(taken(), Presence::Running).verdict, Verdict::Good, "the service has it");
+        let free = check(Ok(()), Presence::Absent);
+        assert!(free.verdict == Verdict::Good && free.found.contains("firewalls"), "{free:?}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(crate) fn run(options: &cli::Node) -> anyhow::Result<ExitCode> {
         }
         NodeCommand::Update(options) => update(options)?,
         NodeCommand::Rm(options) => {
-            let path = format!("{}?force={}", path(&options.node), options.force);
+            let path = format!("{}?force={}&off={}", path(&options.node), options.force, options.off);
             socket::request(&options.run.socket(), "DELETE", &path)?.expected(204)?;
             println!("{}", options.node);
         }

@@ -61,6 +61,12 @@ impl Answer {
         }
     }
 
+    /// After how long the same may be asked again, where there was only too much under way.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let said = self.body["facts"]["retry_after_seconds"].as_str().and_then(|text| text.parse().ok());
+        said.filter(|_| self.status == 429).map(Duration::from_secs)
+    }
+
     /// The body, if the status is the wanted one.
     ///
     /// # Errors
@@ -284,6 +290,15 @@ mod tests {
         {
             assert!(parse(bytes).is_err());
         }
+    }
+
+    #[test]
+    fn only_where_too_much_is_under_way_it_is_said_when_to_ask_again() {
+        let answer = |status, facts: Value| Answer { status, body: serde_json::json!({"facts": facts}) }.retry_after();
+        let wait = serde_json::json!({"retry_after_seconds": "7"});
+        assert_eq!(answer(429, wait.clone()), Some(Duration::from_secs(7)));
+        assert_eq!(answer(409, wait), None);
+        assert_eq!(answer(429, serde_json::json!({})), None);
     }
 
     #[test]

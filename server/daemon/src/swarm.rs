@@ -5,6 +5,7 @@ mod info;
 mod tokens;
 
 use std::io::{BufRead as _, stdin};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,8 @@ use anyhow::{Context as _, bail};
 use serde_json::{Map, Value, json};
 
 use crate::cli::{self, Init, Join, Leave, SwarmCommand};
-use crate::{explained, socket};
+use crate::explained;
+use crate::socket::{self, Answer};
 
 /// What an answer lacks that is not of this version.
 pub(crate) const UNREADABLE: &str = "the service's answer can't be read";
@@ -20,6 +22,9 @@ pub(crate) const UNREADABLE: &str = "the service's answer can't be read";
 /// How long a node that joined waits for the swarm's networks, and how often it looks.
 const NETWORKS_WAIT: Duration = Duration::from_secs(5);
 const NETWORKS_LOOK: Duration = Duration::from_millis(20);
+
+/// For how long a manager is asked again that has too many hosts of one address before it.
+const JOIN_WAIT: Duration = Duration::from_secs(120);
 
 /// Runs the command.
 ///
@@ -84,8 +89,7 @@ fn join(options: &Join) -> anyhow::Result<ExitCode> {
             body[key] = value.as_str().into();
         }
     }
-    let answer = socket::request_far(&options.run.socket(), "PUT", "/api/v1/swarm/membership", Some(&body))?;
-    let joined = answer.expected(201)?;
+    let joined = asked_to_join(&options.run.socket(), &body)?.expected(201)?;
     match joined["status"]["role"].as_str() {
         Some(role) => println!("This node joined a swarm as a {role}."),
         None => bail!(UNREADABLE),
@@ -98,8 +102,20 @@ fn join(options: &Join) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Asks to join; again, where the manager says that too many hosts do at once, when it says, for a while.
+fn asked_to_join(socket: &Path, body: &Value) -> anyhow::Result<Answer> {
+    let end = Instant::now() + JOIN_WAIT;
+    loop {
+        let answer = socket::request_far(socket, "PUT", "/api/v1/swarm/membership", Some(body))?;
+        let wait = answer.retry_after().filter(|wait| Instant::now() + *wait < end);
+        let Some(wait) = wait else { return Ok(answer) };
+        eprintln!("netloom: many hosts of this address ask the manager at once; asked again in {} s", wait.as_secs());
+        std::thread::sleep(wait);
+    }
+}
+
 /// Waits for the swarm's networks, so that whoever goes on with one finds it: there is always `ingress`. Whether they came.
-fn has_networks(socket: &std::path::Path) -> anyhow::Result<bool> {
+fn has_networks(socket: &Path) -> anyhow::Result<bool> {
     let end = Instant::now() + NETWORKS_WAIT;
     loop {
         let networks = socket::request(socket, "GET", "/api/v1/networks?scope=swarm&limit=1")?.expected(200)?;

@@ -6,12 +6,21 @@ use netloom_model::network::Capacity;
 /// Share of a dynamic range, in percent, from which it counts as nearly full.
 pub const NEARLY_FULL_PERCENT: u128 = 90;
 
-/// Adds up leases by kind and state. `total` is what can be given out at all, `free` and `free_in_range` what nobody has.
-pub fn capacity(total: u128, free: u128, free_in_range: u128, counts: &[(LeaseKind, LeaseState, u64)]) -> Capacity {
+/// What nobody has of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Free {
+    /// In the whole subnet.
+    pub total: u128,
+    /// In the dynamic range.
+    pub in_range: u128,
+}
+
+/// Adds up leases by kind and state. `total` is what can be given out at all; what is free is not known where somebody else gives addresses out.
+pub fn capacity(total: u128, free: Option<Free>, counts: &[(LeaseKind, LeaseState, u64)]) -> Capacity {
     let mut capacity = Capacity {
         total: total.to_string(),
-        free: free.to_string(),
-        free_in_range: free_in_range.to_string(),
+        free: free.map(|free| free.total.to_string()),
+        free_in_range: free.map(|free| free.in_range.to_string()),
         ..Capacity::default()
     };
     for (kind, state, count) in counts {
@@ -100,7 +109,7 @@ mod tests {
             (LeaseKind::Gateway, LeaseState::Bound, 1),
             (LeaseKind::Dynamic, LeaseState::Quarantined, 1),
         ];
-        let capacity = capacity(254, 244, 244, &counts);
+        let capacity = capacity(254, Some(Free { total: 244, in_range: 244 }), &counts);
         assert_eq!(used(&capacity), [("dynamic", 5), ("gateway", 1), ("held", 3), ("quarantined", 1)]);
         let sum: u64 = used(&capacity).iter().map(|(_, count)| count).sum();
         assert_eq!(sum + 244, 254);
@@ -143,7 +152,7 @@ mod tests {
         fn every_lease_is_counted_once(counts in proptest::collection::vec((0usize..5, 0usize..5, 0u64..1000), 0..30)) {
             let counts: Vec<_> = counts.into_iter().map(|(k, s, n)| (LeaseKind::ALL[k], LeaseState::ALL[s], n)).collect();
             let wanted: u64 = counts.iter().map(|(.., n)| n).sum();
-            let capacity = capacity(u128::MAX, 7, 5, &counts);
+            let capacity = capacity(u128::MAX, None, &counts);
             let by_use = used(&capacity);
             proptest::prop_assert_eq!(by_use.iter().map(|(_, n)| n).sum::<u64>(), wanted);
             for state in LeaseState::ALL.into_iter().filter(|state| *state != LeaseState::Bound) {

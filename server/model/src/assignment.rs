@@ -190,6 +190,9 @@ pub struct AssignedOverlay {
     pub vtep: IpAddr,
     /// The other nodes that have endpoints on this network: nobody else's packets for it are let in.
     pub vteps: BTreeSet<IpAddr>,
+    /// What their hosts are called, as far as that is known here: for sentences.
+    #[serde(default)]
+    pub hostnames: BTreeMap<IpAddr, String>,
     /// The MTU that the underlay leaves for overlay networks on every node of the swarm, in bytes: the manager's word. Where it is absent this node's own
     /// underlay decides.
     #[serde(default)]

@@ -69,7 +69,7 @@ pub struct ObjectRef {
 }
 
 /// Every kind of event there is.
-pub const KINDS: [&str; 51] = [
+pub const KINDS: [&str; 53] = [
     "apply.failed",
     "attachment.changed",
     "attachment.released",
@@ -77,6 +77,7 @@ pub const KINDS: [&str; 51] = [
     crate::condition::RAISED,
     "drift.repaired",
     "host.address_conflict",
+    "host.address_limit",
     "host.changed",
     "join_token.created",
     "join_token.revoked",
@@ -95,6 +96,7 @@ pub const KINDS: [&str; 51] = [
     "node.fenced",
     "node.joined",
     "node.left",
+    "node.off",
     "node.overlay_mtu",
     "node.readmission_allowed",
     "node.readmission_asked",

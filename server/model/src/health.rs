@@ -133,7 +133,7 @@ pub struct NetworkHealth {
 pub struct HealthNode {
     /// ID.
     pub id: NodeId,
-    /// Its host's name, where that is known: a worker knows its own.
+    /// Its host's name, where that is known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(max_length = 64, example = "machine2")]
     pub hostname: Option<String>,

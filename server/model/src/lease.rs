@@ -160,6 +160,16 @@ pub struct Lease {
     pub status: LeaseStatus,
 }
 
+/// Another node of the swarm, with an address of one of its networks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LeaseNode {
+    /// ID.
+    pub id: NodeId,
+    /// Its host's name.
+    #[schema(max_length = 64, example = "machine2")]
+    pub hostname: String,
+}
+
 /// The facts of a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LeaseStatus {
@@ -187,6 +197,9 @@ pub struct LeaseStatus {
     pub endpoint_id: Option<EndpointId>,
     /// Where the lease lives.
     pub scope: Scope,
+    /// The node that its owner is on, where that is another of the swarm's: told by the manager.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub node: Option<LeaseNode>,
     /// Why its holder is gone, in a sentence, on an orphaned lease; on one in state `releasing` whose node was removed, what is waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

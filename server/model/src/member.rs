@@ -158,11 +158,16 @@ pub struct HeartbeatAnswer {
     pub described: SwarmDescribed,
     /// Whether the node should renew its certificate now, whenever that ends.
     pub renew: bool,
-    /// Attachments that the node said it holds, and that the manager knows nothing of.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// How the attachments stand that the node said it holds. Absent where its report had none: nothing is said of any then, and what was said before stays so.
+    pub compared: Option<Compared>,
+}
+
+/// How what a node says of its attachments stands to what the manager knows of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    /// Those that the manager knows nothing of.
     pub unknown: Vec<EndpointId>,
-    /// Attachments that have other addresses than the node said: it is to ask for them again.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Those that have other addresses there than the node said: it is to ask for them again.
     pub moved: Vec<EndpointId>,
 }
 
@@ -236,6 +241,27 @@ pub struct Denied {
     pub detail: String,
     /// What would help.
     pub hint: Option<String>,
+    /// After how many seconds it may be asked for again, where that is known.
+    pub retry_after_seconds: Option<u64>,
+}
+
+impl Denied {
+    /// For this reason, in these words.
+    pub fn new(code: DeniedCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), hint: None, retry_after_seconds: None }
+    }
+
+    /// With what would help.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// To be asked for again after so many seconds.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after_seconds: Some(seconds), ..self }
+    }
 }
 
 /// The reasons.
@@ -250,6 +276,8 @@ pub enum DeniedCode {
     VersionMismatch,
     /// The node is in the swarm already, and its certificate is good.
     AlreadyMember,
+    /// Another node of the swarm is at the address.
+    NodeAddressTaken,
     /// It was removed, or never was a node.
     NodeRemoved,
     /// It is to be re-admitted by an operator first.
@@ -258,6 +286,8 @@ pub enum DeniedCode {
     RequestInvalid,
     /// The one asked is no manager (any more).
     NotManager,
+    /// So much is under way for the one that asks that this has to wait: to be asked again later.
+    TooMany,
     /// The store can't be written now, and the like: to be asked again.
     Unavailable,
 }

@@ -89,6 +89,9 @@ pub struct SwarmAttachment {
     pub network: NetworkId,
     /// The node.
     pub node: NodeId,
+    /// What the node's host is called; absent where the manager does not say so yet.
+    #[serde(default)]
+    pub hostname: Option<String>,
     /// The node's address on the underlay.
     pub vtep: IpAddr,
     /// The sandbox.

@@ -10,7 +10,7 @@ use crate::compile::Compiled;
 use crate::interruption::interrupts;
 use crate::lent::Lent;
 use crate::marks::{self, Marks};
-use crate::object::{Link, LinkKind, Object, Operation, Place, Route};
+use crate::object::{Link, LinkKind, Object, Operation, Place, PortSettings, Route};
 use crate::overlay::{Forwarding, TunnelPort, Way};
 use rules::{part_value, pass_rule_value};
 
@@ -221,7 +221,7 @@ fn link_value(link: &Link) -> String {
             let at = if bridge.is_empty() { "no bridge".to_owned() } else { format!("bridge {bridge}") };
             let alone = if settings.isolated { ", apart from the other sandboxes" } else { "" };
             let back = if settings.hairpin { ", reaching itself" } else { "" };
-            vec![format!("pair, other end {port} on {at}{alone}{back}")]
+            vec![format!("pair, other end {port} on {at}{alone}{back}{}", knowledge(*settings))]
         }
         LinkKind::Port => vec!["the other end of a pair".to_owned()],
         LinkKind::OverlayBridge { snooping: false } => vec!["bridge".to_owned()],
@@ -252,7 +252,7 @@ fn link_value(link: &Link) -> String {
 fn table(one: &Forwarding) -> String {
     match one.way {
         Way::Node(_) => one.link.clone(),
-        Way::Tunnel { .. } => format!("the bridge of {}", one.link),
+        Way::Port { .. } => format!("the bridge of {}", one.link),
     }
 }
 
@@ -260,9 +260,25 @@ fn way(way: Way) -> String {
     match way {
         Way::Node(Some(node)) => format!("to node {node}"),
         Way::Node(None) => "to several nodes".to_owned(),
-        Way::Tunnel { sticky: true } => "into the tunnel".to_owned(),
-        Way::Tunnel { sticky: false } => "into the tunnel, until a sandbox here takes the address".to_owned(),
+        Way::Port { sticky: true } => "into the tunnel".to_owned(),
+        Way::Port { sticky: false } => "into the tunnel, until a sandbox here takes the address".to_owned(),
     }
+}
+
+/// How a bridge knows what is behind a port, where that is neither as bridge networks have it nor as overlay networks do.
+fn knowledge(settings: PortSettings) -> String {
+    let PortSettings { learning, flood, listed, .. } = settings;
+    let as_made = |made: PortSettings| (learning, flood, listed) == (made.learning, made.flood, made.listed);
+    if as_made(PortSettings::LEARNT) || as_made(PortSettings::TOLD) {
+        return String::new();
+    }
+    let yes_or_no = |is_so: bool, yes, no| if is_so { yes } else { no };
+    format!(
+        ", {}, {}, {}",
+        yes_or_no(learning, "learning from frames", "learning nothing"),
+        yes_or_no(flood, "flooded", "not flooded"),
+        yes_or_no(listed, "its address in the bridge's table", "its address not in the bridge's table for good"),
+    )
 }
 
 /// What a bridge does with its VXLAN device that it does with none of a user's network.

@@ -76,9 +76,9 @@ pub struct Forwarding {
 pub enum Way {
     /// In the VXLAN device's table: to the node of this address. None where they go to several, which only somebody else could have set.
     Node(Option<IpAddr>),
-    /// In the bridge's table: into the VXLAN device.
-    Tunnel {
-        /// Whether no sandbox here can draw them to itself by sending from that address.
+    /// In the bridge's table: out by the link, which is a port of it.
+    Port {
+        /// Whether nobody behind another port can draw them to itself by sending from that address.
         sticky: bool,
     },
 }
@@ -88,7 +88,7 @@ impl Way {
     pub const fn table(self) -> Table {
         match self {
             Self::Node(_) => Table::Tunnel,
-            Self::Tunnel { .. } => Table::Bridge,
+            Self::Port { .. } => Table::Bridge,
         }
     }
 }

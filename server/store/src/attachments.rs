@@ -7,14 +7,21 @@ use netloom_model::{EndpointId, MacAddr, NetworkId, NodeId, SandboxId, Timestamp
 
 use crate::column::{self, Columns};
 use crate::error::Error;
+use crate::order::{Keyset, Place};
 use crate::row::AttachmentRow;
+use crate::select::Select;
 use crate::tx::{ReadTx, WriteTx, sql};
 
 macro_rules! select {
     ($rest:literal) => {
+        select!("", $rest)
+    };
+    ($more:literal, $rest:literal) => {
         concat!(
             "SELECT a.id, a.network_id, a.node, a.vtep, a.sandbox_id, a.sandbox_name, a.mac, a.addresses, a.aliases, a.running, a.gone, ",
-            "a.revision, a.created_at, a.updated_at FROM attachment AS a ",
+            "a.revision, a.created_at, a.updated_at",
+            $more,
+            " FROM attachment AS a ",
             $rest
         )
     };
@@ -120,6 +127,20 @@ pub async fn by_ids(tx: &mut ReadTx<'_>, ids: &[EndpointId]) -> Result<Vec<Attac
 pub async fn with_mac(tx: &mut ReadTx<'_>, network: NetworkId, mac: MacAddr) -> Result<Option<AttachmentRow>, Error> {
     let statement = sql(select!("WHERE a.network_id = $1 AND a.mac = $2 AND a.gone = 0"));
     tx.row(statement.bind(network.to_string()).bind(mac.to_string()), row).await
+}
+
+/// A page of the attachments to a network, by the sandboxes' names, each with the name of its node's host where this host manages the nodes.
+pub async fn list(
+    tx: &mut ReadTx<'_>,
+    network: NetworkId,
+    after: Option<&Place>,
+    limit: u32,
+) -> Result<Vec<(AttachmentRow, Option<String>)>, Error> {
+    let mut select =
+        Select::new(select!(", (SELECT m.hostname FROM node AS m WHERE m.id = a.node)", "WHERE a.gone = 0"));
+    select.with(" AND a.network_id = ", network.to_string());
+    let statement = select.page(Keyset::ATTACHMENTS, after, limit);
+    tx.rows(statement, |columns| Ok((row(columns)?, columns.plain()?))).await
 }
 
 /// The attachments of a node that are not gone.

@@ -33,7 +33,9 @@ macro_rules! select {
             "n.name, p.key, p.prefix_length, p.gateway, ",
             "CASE l.state WHEN 'orphaned' THEN (SELECT s.orphaned FROM sandbox AS s WHERE s.id = l.owner_id) END, ",
             "CASE l.state WHEN 'orphaned' THEN (SELECT s.orphaned_at FROM sandbox AS s WHERE s.id = l.owner_id) END, ",
-            "CASE l.state WHEN 'releasing' THEN (SELECT json_array(f.hostname, f.seconds, f.until) FROM fence AS f WHERE f.node = l.node) END ",
+            "CASE l.state WHEN 'releasing' THEN (SELECT json_array(f.hostname, f.seconds, f.until) FROM fence AS f WHERE f.node = l.node) END, ",
+            "CASE WHEN l.scope = 'swarm' AND l.node <> (SELECT node_id FROM meta) ",
+            "THEN (SELECT m.hostname FROM node AS m WHERE m.id = l.node) END ",
             "FROM lease AS l CROSS JOIN network AS n CROSS JOIN pool AS p ",
             "WHERE n.id = l.network_id AND p.id = l.pool_id",
             $rest
@@ -94,6 +96,7 @@ pub(crate) fn row(columns: &mut Columns<'_>) -> Result<LeaseRow, Error> {
         gateway: columns.address_option()?,
         orphaned: columns.orphaned()?,
         fence: None,
+        hostname: None,
     };
     let fence = columns.json_option::<(String, u32, i64)>()?;
     let node = row.owner.node;
@@ -103,6 +106,7 @@ pub(crate) fn row(columns: &mut Columns<'_>) -> Result<LeaseRow, Error> {
         seconds,
         until: Timestamp::from_millis(until),
     });
+    row.hostname = columns.plain()?;
     Ok(row)
 }
 

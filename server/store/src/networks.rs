@@ -1,6 +1,7 @@
 //! Table `network`, with its labels.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use netloom_model::assignment::{AssignedOverlay, AssignedPool};
 use netloom_model::network::{Driver, Scope};
@@ -31,6 +32,22 @@ macro_rules! select {
     };
 }
 
+/// The addresses on the underlay of the other nodes that have running sandboxes on network `n`, each with what its host is called or null, as JSON. It goes from one node to the next by the index
+/// `attachment_place`: a node that is told of one attachment must not read through all there are.
+macro_rules! others {
+    () => {
+        "WITH RECURSIVE place (node, vtep) AS (
+            SELECT * FROM (SELECT a.node, a.vtep FROM attachment AS a WHERE a.network_id = n.id AND a.running = 1 AND a.gone = 0
+                ORDER BY a.node, a.vtep LIMIT 1)
+            UNION ALL
+            SELECT a.node, a.vtep FROM place AS p JOIN attachment AS a ON a.id = (SELECT b.id FROM attachment AS b
+                WHERE b.network_id = n.id AND b.running = 1 AND b.gone = 0 AND (b.node, b.vtep) > (p.node, p.vtep)
+                ORDER BY b.node, b.vtep LIMIT 1))
+        SELECT json_group_object(vtep, COALESCE(m.hostname, r.hostname)) FROM place AS p LEFT JOIN node AS m ON m.id = p.node
+            LEFT JOIN replica_node AS r ON r.id = p.node WHERE p.node <> (SELECT node_id FROM meta)"
+    };
+}
+
 /// The same, whether an endpoint that stays, of a sandbox that runs and stays, is on it, of an overlay network this node's place on the
 /// underlay and the others', and a pool: a row for each, or one without.
 macro_rules! select_with_use {
@@ -44,8 +61,9 @@ macro_rules! select_with_use {
                 (SELECT address FROM node WHERE id = (SELECT node_id FROM meta))) END,
             CASE WHEN n.vni IS NOT NULL THEN COALESCE((SELECT data_path_port FROM replica),
                 (SELECT json_extract(spec, '$.data_path_port') FROM swarm)) END,
-            CASE WHEN n.vni IS NOT NULL THEN (SELECT json_group_array(DISTINCT a.vtep) FROM attachment AS a
-                WHERE a.network_id = n.id AND a.running = 1 AND a.gone = 0 AND a.node <> (SELECT node_id FROM meta)) END,
+            CASE WHEN n.vni IS NOT NULL THEN (",
+            others!(),
+            ") END,
             CASE WHEN n.vni IS NOT NULL THEN COALESCE((SELECT overlay_mtu FROM replica), (SELECT MIN(overlay_mtu) FROM node)) END,
             p.id IS NOT NULL, p.low, p.prefix_length, p.gateway FROM network AS n LEFT JOIN pool AS p ON p.network_id = n.id ",
             $rest,
@@ -90,13 +108,14 @@ fn row(columns: &mut Columns<'_>) -> Result<NetworkRow, Error> {
 fn row_with_use(columns: &mut Columns<'_>) -> Result<(NetworkUse, Option<AssignedPool>), Error> {
     let (network, in_use) = (row(columns)?, columns.plain()?);
     let (vtep, port) = (columns.parsed_option()?, columns.small_option()?);
-    let vteps = columns.json_option()?.unwrap_or_default();
+    let others: BTreeMap<IpAddr, Option<String>> = columns.json_option()?.unwrap_or_default();
     let mtu = columns.small_option()?;
     let overlay = network.vni.zip(vtep).map(|(vni, vtep)| AssignedOverlay {
         vni,
         data_path_port: port.unwrap_or(DATA_PATH_PORT),
         vtep,
-        vteps,
+        vteps: others.keys().copied().collect(),
+        hostnames: others.into_iter().filter_map(|(vtep, hostname)| Some((vtep, hostname?))).collect(),
         mtu,
     });
     let pool = match columns.plain()? {

@@ -1,5 +1,7 @@
 //! Table `node`, with its labels: the nodes of the swarm that this host manages.
 
+use std::net::IpAddr;
+
 use netloom_model::{NodeId, Timestamp};
 
 use crate::column::{self, Columns};
@@ -94,10 +96,28 @@ pub async fn by_id(tx: &mut ReadTx<'_>, id: NodeId) -> Result<Option<NodeRow>, E
     tx.row(sql(select!("WHERE n.id = $1")).bind(id.to_string()), row).await
 }
 
+/// What people call a node: its host's name, the ID of one that is none any more.
+pub async fn called(tx: &mut ReadTx<'_>, id: NodeId) -> Result<String, Error> {
+    let statement = sql("SELECT hostname FROM node WHERE id = $1");
+    Ok(tx.row(statement.bind(id.to_string()), |c| c.plain()).await?.unwrap_or_else(|| id.to_string()))
+}
+
+/// The host names of these nodes.
+pub async fn names(tx: &mut ReadTx<'_>, ids: &[NodeId]) -> Result<Vec<(NodeId, String)>, Error> {
+    let statement = sql("SELECT id, hostname FROM node WHERE id IN (SELECT value FROM json_each($1))");
+    tx.rows(statement.bind_list(ids), |c| Ok((c.parsed()?, c.plain()?))).await
+}
+
 /// The nodes whose hosts have this name, oldest first.
 pub async fn by_hostname(tx: &mut ReadTx<'_>, hostname: &str) -> Result<Vec<NodeRow>, Error> {
     let statement = sql(select!("WHERE n.hostname = $1 ORDER BY n.created_at, n.id"));
     tx.rows(statement.bind(hostname.to_owned()), row).await
+}
+
+/// The nodes at this address.
+pub async fn by_address(tx: &mut ReadTx<'_>, address: IpAddr) -> Result<Vec<NodeRow>, Error> {
+    let statement = sql(select!("WHERE n.address = $1 ORDER BY n.created_at, n.id"));
+    tx.rows(statement.bind(address.to_string()), row).await
 }
 
 /// A page of nodes.

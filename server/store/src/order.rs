@@ -11,7 +11,7 @@ use netloom_model::plan::PlanHead;
 use serde::{Deserialize, Serialize};
 
 use crate::column;
-use crate::row::{JoinTokenRow, LeaseRow, NetworkRow, NodeRow, PoolRow, SandboxRow, TokenRow};
+use crate::row::{AttachmentRow, JoinTokenRow, LeaseRow, NetworkRow, NodeRow, PoolRow, SandboxRow, TokenRow};
 use crate::select::Select;
 use crate::statement::{Statement, Value};
 
@@ -63,6 +63,11 @@ impl Place {
             LeaseOrder::Oldest | LeaseOrder::Newest => By::Number(row.created_at.millis()),
         };
         Self::new(by, row.id)
+    }
+
+    /// An attachment's.
+    pub fn of_attachment(row: &AttachmentRow) -> Self {
+        Self::new(By::Text(row.sandbox_name.clone()), row.id)
     }
 
     /// A token's.
@@ -153,6 +158,8 @@ impl Keyset {
     pub(crate) const BY_NAME: Self = keyset!("name");
     /// By the last address, of a SELECT from `free_range AS f` within one pool.
     pub(crate) const BY_LAST_ADDRESS: Self = keyset!("f.high");
+    /// By the sandboxes' names, of a SELECT from `attachment AS a`.
+    pub(crate) const ATTACHMENTS: Self = keyset!("a.sandbox_name", "a.id");
     /// The latest audit entry first, of a SELECT from `audit AS a`.
     pub(crate) const LATEST_ENTRY: Self = keyset!("a.seq", backwards);
 }
@@ -269,6 +276,8 @@ mod tests {
         for order in [NodeOrder::Oldest, NodeOrder::Newest] {
             plans.push(read_by(&mut connection, "SELECT id FROM node AS n WHERE 1 = 1", order).await);
         }
+        let select = "SELECT a.id FROM attachment AS a WHERE a.gone = 0 AND a.network_id = 'net_x'";
+        plans.push(read_by(&mut connection, select, Keyset::ATTACHMENTS).await);
         for plan in plans {
             assert!(plan.starts_with("SEARCH") && !plan.contains("TEMP B-TREE"), "{plan}");
         }

@@ -256,11 +256,12 @@ fn shared(a: Span, b: Span) -> u128 {
     high.checked_sub(low).map_or(0, |distance| distance.saturating_add(1))
 }
 
-/// The `n` pools with the largest part of their addresses leased, fullest first, then by address.
+/// The `n` pools with the largest part of their addresses leased, fullest first, then by address. How full those are that another node gives out of is not known.
 pub async fn fullest(tx: &mut ReadTx<'_>, n: u32) -> Result<Vec<PoolUse>, Error> {
     let statement = sql(columns!(
         ", n.name, COALESCE((SELECT SUM(c.leases) FROM pool_count AS c WHERE c.pool_id = p.id), 0)
-        FROM pool AS p CROSS JOIN network AS n WHERE n.id = p.network_id ORDER BY p.high"
+        FROM pool AS p CROSS JOIN network AS n WHERE n.id = p.network_id
+        AND (n.scope = 'local' OR n.node = (SELECT node_id FROM meta)) ORDER BY p.high"
     ));
     let mut pools = tx
         .rows(statement, |c| {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use netloom_model::{EndpointId, NetworkId, StoreId};
+use netloom_model::{EndpointId, NetworkId, NodeId, StoreId};
 
 use crate::column;
 use crate::error::Error;
@@ -50,7 +50,7 @@ pub fn set(tx: &mut WriteTx<'_>, row: ReplicaRow) {
 
 /// Forgets that anything was copied; the rows are the caller's to remove.
 pub fn clear(tx: &mut WriteTx<'_>) {
-    tx.write(sql("DELETE FROM replica; DELETE FROM attachment; DELETE FROM renewal"));
+    tx.write(sql("DELETE FROM replica; DELETE FROM attachment; DELETE FROM renewal; DELETE FROM replica_node"));
 }
 
 /// Writes a network of the manager's, in the place of the one of this ID if there is one. Its name may be another here.
@@ -89,4 +89,16 @@ pub async fn networks(tx: &mut ReadTx<'_>) -> Result<Vec<NetworkId>, Error> {
 pub fn remove_attachments(tx: &mut WriteTx<'_>, ids: &[EndpointId]) {
     let statement = sql("DELETE FROM attachment WHERE id IN (SELECT value FROM json_each($1))");
     tx.write(statement.bind(column::list(ids)));
+}
+
+/// Notes what the host of another node is called.
+pub fn name_node(tx: &mut WriteTx<'_>, id: NodeId, hostname: &str) {
+    let statement = sql("INSERT INTO replica_node (id, hostname) VALUES ($1, $2)
+        ON CONFLICT (id) DO UPDATE SET hostname = excluded.hostname WHERE hostname <> excluded.hostname");
+    tx.write(statement.bind(id.to_string()).bind(hostname.to_owned()));
+}
+
+/// What the hosts of other nodes are called, as far as the manager said so.
+pub async fn node_names(tx: &mut ReadTx<'_>) -> Result<Vec<(NodeId, String)>, Error> {
+    tx.rows(sql("SELECT id, hostname FROM replica_node ORDER BY id"), |c| Ok((c.parsed()?, c.plain()?))).await
 }

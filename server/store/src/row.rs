@@ -134,6 +134,8 @@ pub struct LeaseRow {
     pub orphaned: Option<Orphaned>,
     /// The node that was removed while it had the address, on a lease in state `releasing` that waits for that node (joined).
     pub fence: Option<FenceRow>,
+    /// The name of its node's host, where that is another node of the swarm that this host manages (joined).
+    pub hostname: Option<String>,
 }
 
 /// A sandbox's place on a network of the swarm, whichever node it is on.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
+use crate::forwarded;
 use crate::link::Link;
 use crate::options::Waits;
 use crate::tls::{self, Unusable};
@@ -23,12 +24,20 @@ pub struct Client {
     waits: Waits,
     /// Connections to the manager that nobody uses just now, with the certificate that was shown on them.
     kept: Mutex<Vec<(String, Link)>>,
-    /// Places for what is handed on: the manager counts a node's connections.
+    /// Places for what is handed on: the manager counts a node's connections, and what it hands on.
     handing: Semaphore,
+    /// Which of them those may have whose caller waits for long.
+    waiting: Semaphore,
 }
 
-/// Most requests that are handed on at once; others wait for their turn.
+/// Most requests that are handed on at once; others wait a moment for their turn.
 const HANDING_MAX: usize = 8;
+
+/// Most of them that may take longer than [`LONG`]: the others find a place in that time.
+const WAITING_MAX: usize = 4;
+
+/// Longer than so is long for a caller to wait: what is asked for without saying how long is done, or answered, within it.
+const LONG: Duration = Duration::from_secs(30);
 
 /// Most connections that are kept.
 const KEPT_MAX: usize = 2;
@@ -42,7 +51,12 @@ impl Default for Client {
 impl Client {
     /// With these times.
     pub const fn new(waits: Waits) -> Self {
-        Self { waits, kept: Mutex::new(Vec::new()), handing: Semaphore::const_new(HANDING_MAX) }
+        Self {
+            waits,
+            kept: Mutex::new(Vec::new()),
+            handing: Semaphore::const_new(HANDING_MAX),
+            waiting: Semaphore::const_new(WAITING_MAX),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(String, Link)>> {
@@ -132,11 +146,17 @@ impl Wire for Client {
     }
 
     async fn forward(&self, membership: &Membership, request: Forwarded) -> Result<ForwardedAnswer, AskError> {
-        let unreachable =
-            |reason: &str| AskError::Unreachable { manager: membership.manager, reason: reason.to_owned() };
+        let too_many = |detail: &str| AskError::Denied(forwarded::too_many(detail));
+        let _waits = if request.patience > LONG {
+            Some(self.waiting.try_acquire().map_err(|_| {
+                too_many("as many requests as may be wait for the manager already, each for longer than 30 s")
+            })?)
+        } else {
+            None
+        };
         let _place = match tokio::time::timeout(self.waits.connect, self.handing.acquire()).await {
-            Ok(place) => place.map_err(|_| unreachable("this host stops"))?,
-            Err(_) => return Err(unreachable("as many requests as may be are being handed on already")),
+            Ok(Ok(place)) => place,
+            _ => return Err(too_many("as many requests as may be are being handed on already")),
         };
         let config = tls::member(membership).map_err(|error| unusable(membership.manager, &error))?;
         // A connection of its own: on one that was kept, whether the request was carried out would be in doubt when it has ended.

@@ -29,6 +29,7 @@ impl Source {
 pub(crate) struct Doors {
     strangers: Arc<Counts<Source>>,
     members: Arc<Counts<NodeId>>,
+    handed_on: Arc<Counts<NodeId>>,
     limits: Limits,
     /// Failed attempts to get a certificate.
     pub(crate) attempts: Rate<Source>,
@@ -39,6 +40,7 @@ impl Doors {
         Self {
             strangers: Arc::default(),
             members: Arc::default(),
+            handed_on: Arc::default(),
             attempts: Rate::new(limits.attempts, limits.attempt_every),
             limits: limits.clone(),
         }
@@ -52,6 +54,11 @@ impl Doors {
     /// A place for a connection of a node; none where it has too many. How many nodes there are is the operator's to say.
     pub(crate) fn member(&self, node: NodeId) -> Option<Place<NodeId>> {
         Counts::enter(&self.members, node, self.limits.of_one_node, u32::MAX)
+    }
+
+    /// A place for a request that a node hands on; none where as many of its are under way as may be.
+    pub(crate) fn handed_on(&self, node: NodeId) -> Option<Place<NodeId>> {
+        Counts::enter(&self.handed_on, node, self.limits.handed_on_by_one_node, u32::MAX)
     }
 }
 

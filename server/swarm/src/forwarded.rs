@@ -3,6 +3,8 @@
 //!
 //! What must not live here: which requests those are, and what a caller may do (the API's, on the manager as for any caller).
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
@@ -12,7 +14,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use netloom_control::members::{Forwarded, ForwardedAnswer};
 use netloom_model::NodeId;
-use netloom_model::member::{Denied, Peer};
+use netloom_model::member::{Denied, DeniedCode, Peer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::problem;
@@ -53,6 +55,9 @@ where
 {
     shared.manager.stands(peer).await.map_err(problem::denied)?;
     let node = peer.node;
+    let Some(_place) = shared.doors.handed_on(node) else {
+        return Err(problem::denied(too_many("as many requests of that node as may be are being answered already")));
+    };
     let (head, body) = request.into_parts();
     let target = head.uri.path_and_query().and_then(|target| target.as_str().strip_prefix(BELOW)).unwrap_or_default();
     let read = tokio::time::timeout(shared.options.waits.request, Limited::new(body, BODY_MAX).collect()).await;
@@ -66,11 +71,17 @@ where
         Err(_) => return Err(problem::refused(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
     };
     let (method, target, headers) = (head.method.to_string(), target.to_owned(), listed(&head.headers));
-    let answered = shared.api.answer(node, Forwarded { method, target, headers, body }).await;
+    // How long it waits, the API reads in its target.
+    let answered = shared.api.answer(node, Forwarded { method, target, headers, body, patience: Duration::ZERO }).await;
     answered.map(given).map_err(|why| {
         tracing::warn!(%node, why, "what a node handed on could not be answered");
         problem::refused(StatusCode::SERVICE_UNAVAILABLE, "the manager's API does not answer")
     })
+}
+
+/// A request has to wait until others that were handed on are answered.
+pub(crate) fn too_many(detail: &str) -> Denied {
+    Denied::new(DeniedCode::TooMany, detail).hint("ask again in a moment, or with a shorter `wait`").retry_after(1)
 }
 
 /// Headers as the ports have them.

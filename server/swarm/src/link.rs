@@ -72,16 +72,29 @@ impl Link {
     /// # Errors
     /// As the manager denies; when no answer comes.
     pub(crate) async fn ask<T: DeserializeOwned>(&mut self, route: &str, body: &impl Serialize) -> Result<T, AskError> {
+        let body = Body::of(body).map_err(|error| self.unwritable(&error))?;
+        self.ask_with(route, body).await
+    }
+
+    /// The failure to write what is to be asked.
+    pub(crate) fn unwritable(&self, error: &serde_json::Error) -> AskError {
+        unreachable(self.manager, error.to_string())
+    }
+
+    /// Asks with a body that is written already.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub(crate) async fn ask_with<T: DeserializeOwned>(&mut self, route: &str, Body(body): Body) -> Result<T, AskError> {
         let manager = self.manager;
         let unreadable =
             |error: &dyn ToString| unreachable(manager, format!("its answer can't be read: {}", error.to_string()));
-        let body = serde_json::to_vec(body).map_err(|error| unreachable(manager, error.to_string()))?;
         let request = Request::builder()
             .method(Method::POST)
             .uri(format!("/swarm/v1/{route}"))
             .header(HOST, netloom_pki::SERVER_NAME)
             .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body)))
+            .body(Full::new(body))
             .map_err(|error| unreachable(manager, error.to_string()))?;
         let (status, bytes) = match timeout(self.answer, self.exchange(request)).await {
             Ok(done) => done?,
@@ -174,6 +187,24 @@ impl Link {
     }
 }
 
+/// The JSON body of a request.
+pub(crate) struct Body(Bytes);
+
+impl Body {
+    /// Of a value.
+    ///
+    /// # Errors
+    /// What can't be written as JSON.
+    pub(crate) fn of(value: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(Self(Bytes::from(serde_json::to_vec(value)?)))
+    }
+
+    /// Its length, in bytes.
+    pub(crate) fn length(&self) -> usize {
+        self.0.len()
+    }
+}
+
 fn unreachable(manager: SocketAddr, reason: String) -> AskError {
     AskError::Unreachable { manager, reason }
 }
@@ -208,11 +239,13 @@ fn told_by_tls(manager: SocketAddr, error: &rustls::Error) -> AskError {
         // It has proven itself by then: it is the manager, and knows another authority than it did.
         E::AlertReceived(
             AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::DecryptError,
-        ) => AskError::Denied(Denied {
-            code: DeniedCode::RequestInvalid,
-            detail: "the manager does not take this node's certificate for one of its swarm".to_owned(),
-            hint: Some("let this host leave (`netloom swarm leave --force`) and join again".to_owned()),
-        }),
+        ) => AskError::Denied(
+            Denied::new(
+                DeniedCode::RequestInvalid,
+                "the manager does not take this node's certificate for one of its swarm",
+            )
+            .hint("let this host leave (`netloom swarm leave --force`) and join again"),
+        ),
         E::InvalidMessage(_) | E::PeerIncompatible(_) | E::PeerMisbehaved(_) | E::AlertReceived(_) => impostor(
             format!("it does not speak as a manager does ({error}): is that the swarm's port, 2377 unless said?"),
         ),

@@ -64,13 +64,15 @@ pub struct Limits {
     pub strangers: u32,
     /// Connections of one node.
     pub of_one_node: u32,
+    /// Requests of one node's callers that it handed on and that are not answered yet.
+    pub handed_on_by_one_node: u32,
     /// Failed attempts to join or to be re-admitted from one address, at once.
     pub attempts: u32,
     /// After those, one more each so often.
     pub attempt_every: Duration,
     /// Longest body of a request without a certificate, in bytes.
     pub stranger_body: usize,
-    /// Longest body of a member's request, in bytes: the host's routes and its sandboxes are in it.
+    /// Longest body of a member's request, in bytes: the host's routes and its sandboxes are in it. A worker sends no longer report.
     pub member_body: usize,
 }
 
@@ -80,10 +82,11 @@ impl Default for Limits {
             strangers_of_one: 16,
             strangers: 256,
             of_one_node: 16,
+            handed_on_by_one_node: 8,
             attempts: 10,
             attempt_every: Duration::from_secs(6),
             stranger_body: 16 << 10,
-            member_body: 8 << 20,
+            member_body: 32 << 20,
         }
     }
 }

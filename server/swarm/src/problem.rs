@@ -2,7 +2,7 @@
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use netloom_model::member::{Denied, DeniedCode};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ struct Problem {
     code: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     hint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    retry_after_seconds: Option<u64>,
 }
 
 /// The status of an answer for each reason to deny.
@@ -28,9 +30,11 @@ const fn status_of(code: DeniedCode) -> StatusCode {
         DeniedCode::RoleMismatch
         | DeniedCode::VersionMismatch
         | DeniedCode::AlreadyMember
+        | DeniedCode::NodeAddressTaken
         | DeniedCode::ReadmissionPending => StatusCode::CONFLICT,
         DeniedCode::RequestInvalid => StatusCode::BAD_REQUEST,
         DeniedCode::NotManager => StatusCode::MISDIRECTED_REQUEST,
+        DeniedCode::TooMany => StatusCode::TOO_MANY_REQUESTS,
         DeniedCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
@@ -42,7 +46,7 @@ pub(crate) fn denied(denied: Denied) -> Response<Full<Bytes>> {
 
 /// The answer to a request that never came as far as that, by its status.
 pub(crate) fn refused(status: StatusCode, detail: impl Into<String>) -> Response<Full<Bytes>> {
-    with_status(status, Denied { code: DeniedCode::RequestInvalid, detail: detail.into(), hint: None })
+    with_status(status, Denied::new(DeniedCode::RequestInvalid, detail))
 }
 
 /// The answer with a status that is not the code's.
@@ -54,11 +58,15 @@ pub(crate) fn with_status(status: StatusCode, denied: Denied) -> Response<Full<B
         detail: denied.detail,
         code: code.unwrap_or_default(),
         hint: denied.hint,
+        retry_after_seconds: denied.retry_after_seconds,
     };
     let mut response = Response::new(Full::new(Bytes::from(serde_json::to_vec(&problem).unwrap_or_default())));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, MEDIA_TYPE);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(seconds) = denied.retry_after_seconds {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }
 
@@ -74,11 +82,11 @@ pub(crate) fn header(
 
 /// What an answer that is no success says. One that this version can't read counts as a manager that has trouble.
 pub(crate) fn read(status: StatusCode, body: &[u8]) -> Denied {
-    let unreadable =
-        || Denied { code: DeniedCode::Unavailable, detail: format!("the manager answered {status}"), hint: None };
+    let unreadable = || Denied::new(DeniedCode::Unavailable, format!("the manager answered {status}"));
     let Ok(problem) = serde_json::from_slice::<Problem>(body) else { return unreadable() };
     let code = serde_json::from_value(problem.code.into()).unwrap_or(DeniedCode::Unavailable);
-    Denied { code, detail: problem.detail, hint: problem.hint }
+    let Problem { detail, hint, retry_after_seconds, .. } = problem;
+    Denied { code, detail, hint, retry_after_seconds }
 }
 
 #[cfg(test)]
@@ -94,13 +102,15 @@ mod tests {
             DeniedCode::RoleMismatch,
             DeniedCode::VersionMismatch,
             DeniedCode::AlreadyMember,
+            DeniedCode::NodeAddressTaken,
             DeniedCode::NodeRemoved,
             DeniedCode::ReadmissionPending,
             DeniedCode::RequestInvalid,
             DeniedCode::NotManager,
+            DeniedCode::TooMany,
             DeniedCode::Unavailable,
         ] {
-            let wanted = Denied { code, detail: "why".to_owned(), hint: Some("help".to_owned()) };
+            let wanted = Denied::new(code, "why").hint("help").retry_after(7);
             let response = denied(wanted.clone());
             let status = response.status();
             assert!(status.is_client_error() || status.is_server_error());

@@ -2,7 +2,7 @@
 //!
 //! | route | by |
 //! |---|---|
-//! | `GET /swarm/v1/ca`, `POST /swarm/v1/join`, `POST /swarm/v1/readmit` | anybody |
+//! | `POST /swarm/v1/join`, `POST /swarm/v1/readmit` | anybody |
 //! | `POST /swarm/v1/renew`, `POST /swarm/v1/heartbeat`, `POST /swarm/v1/leave` | a node with a certificate that is good now |
 //! | any method, `/swarm/v1/forwarded/api/v1/...` | likewise; for a caller whose token the manager's API looks at (`forwarded`) |
 //! | `POST /swarm/v1/attach`, `POST /swarm/v1/spread`, `POST /swarm/v1/held`, `GET /swarm/v1/assignment` | likewise; of networks (`told`) |
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use netloom_control::members::Manager;
 use netloom_model::member::{Admission, Denied, DeniedCode, PROTOCOL, Peer, ReadmitRequest};
@@ -32,13 +32,6 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// Any answer, one that goes on included.
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
-
-/// The authority's certificate, as it is asked for without one.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Ca {
-    /// PEM.
-    pub(crate) certificate: String,
-}
 
 /// A member asks for a new certificate.
 #[derive(Debug, Serialize, Deserialize)]
@@ -93,14 +86,13 @@ const NO_CERTIFICATE: &str = "a certificate of the swarm is needed for this";
 
 async fn at_once(shared: &Shared, caller: Caller, request: Request<Incoming>) -> Answer {
     let done = match (request.uri().path().strip_prefix("/swarm/v1/"), request.method()) {
-        (Some("ca"), &Method::GET) => Ok(json(&Ca { certificate: shared.ca.clone() })),
         (Some("join"), &Method::POST) => join(shared, caller, request).await,
         (Some("readmit"), &Method::POST) => readmit(shared, caller, request).await,
         (Some(route), &Method::POST) if OF_MEMBERS.contains(&route) => match caller.peer.clone() {
             Some(peer) => member(shared, peer, caller.from, request).await,
             None => Err(problem::refused(StatusCode::UNAUTHORIZED, NO_CERTIFICATE)),
         },
-        (Some("ca" | "assignment"), _) => Err(not_allowed("GET")),
+        (Some("assignment"), _) => Err(not_allowed("GET")),
         (Some(route), _) if OF_MEMBERS.contains(&route) || matches!(route, "join" | "readmit") => {
             Err(not_allowed("POST"))
         }
@@ -119,7 +111,7 @@ async fn readmit(shared: &Shared, caller: Caller, request: Request<Incoming>) ->
     let attempt = attempt(shared, caller.from)?;
     let request: ReadmitRequest = body(shared, request, shared.options.limits.stranger_body).await?;
     let former = former(&request, &shared.ca)
-        .map_err(|detail| problem::denied(Denied { code: DeniedCode::RequestInvalid, detail, hint: None }))?;
+        .map_err(|detail| problem::denied(Denied::new(DeniedCode::RequestInvalid, detail)))?;
     ended(shared, attempt, shared.manager.readmit(request, former, caller.from).await)
 }
 
@@ -173,15 +165,10 @@ fn attempt(shared: &Shared, from: IpAddr) -> Result<Source, Answer> {
     let source = Source::of(from);
     shared.doors.attempts.take(source, Instant::now()).map(|()| source).map_err(|too_often| {
         let seconds = too_often.wait.as_secs() + 1;
-        let refused = problem::with_status(
-            StatusCode::TOO_MANY_REQUESTS,
-            Denied {
-                code: DeniedCode::Unavailable,
-                detail: "too many requests of that address were denied".to_owned(),
-                hint: Some(format!("try again in {seconds} s")),
-            },
-        );
-        problem::header(refused, RETRY_AFTER, HeaderValue::from(seconds))
+        let detail = "too many requests to join or to be let back in come from that address, or were denied";
+        problem::denied(
+            Denied::new(DeniedCode::TooMany, detail).hint(format!("try again in {seconds} s")).retry_after(seconds),
+        )
     })
 }
 
@@ -225,17 +212,12 @@ fn unreadable(bytes: &[u8], error: &serde_json::Error) -> Answer {
     }
     let other = serde_json::from_slice(bytes).ok().filter(|asks: &Asks| asks.hello.protocol != PROTOCOL);
     problem::denied(match other {
-        Some(Asks { hello }) => Denied {
-            code: DeniedCode::VersionMismatch,
-            detail: format!(
-                "the node speaks version {} of the protocol, the manager version {PROTOCOL}",
-                hello.protocol
-            ),
-            hint: Some("bring both hosts to the same version of Netloom".to_owned()),
-        },
-        None => {
-            Denied { code: DeniedCode::RequestInvalid, detail: format!("the body can't be read: {error}"), hint: None }
-        }
+        Some(Asks { hello }) => Denied::new(
+            DeniedCode::VersionMismatch,
+            format!("the node speaks version {} of the protocol, the manager version {PROTOCOL}", hello.protocol),
+        )
+        .hint("bring both hosts to the same version of Netloom"),
+        None => Denied::new(DeniedCode::RequestInvalid, format!("the body can't be read: {error}")),
     })
 }
 
@@ -272,9 +254,5 @@ pub(crate) fn longest(options: &Options, path: &str) -> Duration {
 
 /// The answer where that is over.
 pub(crate) fn too_slow() -> Answer {
-    problem::denied(Denied {
-        code: DeniedCode::Unavailable,
-        detail: "the manager could not do it in time".to_owned(),
-        hint: None,
-    })
+    problem::denied(Denied::new(DeniedCode::Unavailable, "the manager could not do it in time"))
 }

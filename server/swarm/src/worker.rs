@@ -8,14 +8,14 @@ use netloom_control::members::{AskError, Member, Membership};
 use netloom_control::now;
 use netloom_model::facts::Facts;
 use netloom_model::health::Way;
-use netloom_model::member::{DeniedCode, Heartbeat, HeartbeatAnswer, HeldAttachment};
+use netloom_model::member::{Denied, DeniedCode, Heartbeat, HeartbeatAnswer, HeldAttachment};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::backoff::{Backoff, jittered};
 use crate::client::unusable;
 use crate::identity::{changed, same};
-use crate::link::Link;
+use crate::link::{Body, Link};
 use crate::options::{Options, Waits};
 use crate::{readmission, renewal, tls};
 
@@ -137,7 +137,7 @@ impl Worker<'_> {
             }
         };
         let session = self.session.insert(session);
-        let answer = session.report(self.member.says().await).await?;
+        let answer = session.report(self.member.says().await, self.options.limits.member_body).await?;
         let renew = answer.renew || renewal::is_due(own.valid, now());
         self.member.heard(answer).await;
         self.backoff.reset();
@@ -189,7 +189,9 @@ impl Session {
         Self { link, facts: None, subnets: None, ways: None, attachments: None, since_changed: 0 }
     }
 
-    async fn report(&mut self, said: Heartbeat) -> Result<HeartbeatAnswer, AskError> {
+    /// Says what is new of this. `most` is the longest that a manager reads, in bytes: of what is longer nothing is sent, for it would break off
+    /// in the middle, and nobody would be told why.
+    async fn report(&mut self, said: Heartbeat, most: usize) -> Result<HeartbeatAnswer, AskError> {
         let Heartbeat { hello, facts, subnets, attachments, released, segment_fence_seconds, ways } = said;
         if attachments != self.attachments {
             self.since_changed = 0;
@@ -205,11 +207,31 @@ impl Session {
             segment_fence_seconds,
             ways: ways.clone().filter(|_| ways != self.ways),
         };
-        let answer: HeartbeatAnswer = self.link.ask("heartbeat", &report).await?;
+        let body = Body::of(&report).map_err(|error| self.link.unwritable(&error))?;
+        if body.length() > most {
+            return Err(too_long(&report, body.length(), most).into());
+        }
+        let answer: HeartbeatAnswer = self.link.ask_with("heartbeat", body).await?;
         (self.facts, self.subnets, self.ways, self.attachments) = (facts, subnets, ways, attachments);
-        // What the manager does not know stays fenced until an answer to all of them says otherwise: one to fewer says nothing of it.
-        let is_settled = answer.unknown.is_empty() && answer.moved.is_empty();
+        // What the manager does not know stays fenced until an answer to all of them says otherwise: the next one is to be such a one.
+        let is_settled = answer.compared.as_ref().is_none_or(|all| all.unknown.is_empty() && all.moved.is_empty());
         self.since_changed = if is_settled { self.since_changed.saturating_add(1) } else { 0 };
         Ok(answer)
+    }
+}
+
+/// What a node is told of itself whose report no manager would read: what is in it, by which a person finds what is too much.
+fn too_long(report: &Heartbeat, length: usize, most: usize) -> Denied {
+    let (routes, links) = report.facts.as_ref().map_or((0, 0), |facts| (facts.routes.len(), facts.links.len()));
+    let attachments = report.attachments.as_ref().map_or(0, Vec::len);
+    Denied {
+        code: DeniedCode::RequestInvalid,
+        detail: format!(
+            "this node's report is {length} bytes long, and a manager reads at most {most}: in it are {routes} routes and {links} links of the \
+             host and {attachments} places of its sandboxes on networks of the swarm. Nothing of it was sent, so that the manager takes this \
+             node for down"
+        ),
+        hint: Some("have fewer routes in the kernel of this host (`ip route show table all | wc -l`)".to_owned()),
+        retry_after_seconds: None,
     }
 }

@@ -108,6 +108,17 @@ fn settings_change_under_a_tag() {
         let problem = client.patch("swarm", &patch).refused(422);
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
+    let document = client.get("/openapi.json").is(200);
+    let word = |of: &str| document.pointer(&format!("/components/schemas/{of}/x-mutability")).cloned();
+    for (of, wanted) in [
+        ("SwarmWrite/properties/name", "mutable"),
+        ("SwarmWrite/properties/advertise_address", "immutable"),
+        ("SwarmWrite/properties/data_path_port", "restricted"),
+        ("NodeWrite/properties/availability", "mutable"),
+        ("NodeWrite/properties/labels", "mutable"),
+    ] {
+        assert_eq!(word(of), Some(json!(wanted)), "{of}");
+    }
     let moved = client.patch("swarm", &json!({"advertise_address": "203.0.113.1"})).problem(422, "immutable-field");
     assert_eq!(moved["errors"][0]["pointer"], "/advertise_address");
     let changes = client.all("audit?action=swarm.update&decision=allowed");
@@ -174,7 +185,8 @@ fn the_manager_is_a_node_that_can_be_labelled_and_not_removed() {
     );
     client.post(&format!("{path}/readmit"), &json!({})).problem(409, "certificate-good");
     client.delete(&format!("{path}?force=true")).problem(409, "node-is-manager");
-    client.get("nodes/nowhere").problem(404, "resource-not-found");
+    let unknown = client.get("nodes/nowhere").problem(404, "resource-not-found");
+    assert!(unknown["hint"].as_str().unwrap().contains("netloom node ls"), "{unknown}");
 }
 
 #[test]

@@ -52,7 +52,8 @@ fn a_token_is_shown_once_works_and_is_revoked_at_once() {
     assert_eq!(client.get("tokens?role=viewer").is(200)["items"], json!([]));
     client.delete("tokens/ci").is(204);
     tcp.get("networks").problem(401, "unauthenticated");
-    client.get("tokens/ci").problem(404, "resource-not-found");
+    let unknown = client.get("tokens/ci").problem(404, "resource-not-found");
+    assert!(unknown["hint"].as_str().unwrap().contains("netloom token list"), "{unknown}");
     client.delete(&format!("tokens/{id}")).problem(404, "resource-not-found");
     let kinds: Vec<Value> = client.all("events?kinds=token").iter().map(|event| event["kind"].clone()).collect();
     assert_eq!(kinds, ["token.created", "token.created", "token.revoked"]);

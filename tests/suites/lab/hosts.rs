@@ -1,6 +1,7 @@
 //! What a lab's hosts are: apart in everything but the underlay, and as hosts are.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use netloom_tests::{Client, json, lab, until};
 
@@ -86,9 +87,36 @@ fn a_host_is_reached_from_the_machine_and_from_within() {
     lab.host(1).client().post("tokens", &json!({"name": "of-host1", "role": "viewer"})).is(201);
     let listed = |host: &str| lab.netloom(&format!("lab exec {host} -- netloom-under-test token list")).ok();
     assert!(listed("host1").contains("of-host1") && !listed("host2").contains("of-host1"));
+    assert!(lab.netloom("lab exec host1 -- netloom token list").ok().contains("of-host1"), "`netloom` is that, too");
     assert_eq!(lab.netloom("lab exec host1 -- sh -c exit${IFS}7").code, 7, "the command's own exit code");
     assert_eq!(lab.netloom("lab exec host1 -- no-such-program").code, 127);
     assert_eq!(lab.netloom("lab exec host9 -- true").code, 125);
+    lab.netloom("lab down").ok();
+}
+
+#[test]
+fn a_command_finds_the_program_that_serves_whatever_lies_beside_it() {
+    let mut lab = lab!();
+    let beside = lab.beside().join("programs");
+    let (own, other) = (beside.join("netloom-new"), beside.join("netloom"));
+    std::fs::create_dir(&beside).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_netloom-under-test"), &own).unwrap();
+    std::fs::write(&other, "#!/bin/sh\necho an older one\n").unwrap();
+    std::fs::set_permissions(&other, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    lab.run_as(&own);
+    lab.netloom("lab --hosts 1").ok();
+    let version = || lab.netloom("lab exec host1 -- netloom --version").ok();
+    assert!(version().starts_with("netloom "), "{}", version());
+    // Another was put in its place since: the service still runs the one that it was started with.
+    std::fs::rename(&other, &own).unwrap();
+    lab.run_as(Path::new(env!("CARGO_BIN_EXE_netloom-under-test")));
+    let version = || lab.netloom("lab exec host1 -- netloom --version").ok();
+    assert!(version().starts_with("netloom "), "{}", version());
+    let read = lab.netloom("lab exec host1 -- sh -c readlink${IFS}$(command${IFS}-v${IFS}netloom)").ok();
+    let pid = lab.status()["hosts"][0]["pid"].clone();
+    assert_eq!(read.trim(), format!("/proc/{pid}/exe"));
+    lab.host(1).stop();
+    assert!(version().starts_with("netloom "), "while none serves, this one: {}", version());
     lab.netloom("lab down").ok();
 }
 

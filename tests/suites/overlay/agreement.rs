@@ -113,6 +113,11 @@ fn kernel(hosts: &[LabHost<'_>], number: usize, endpoints: &[Endpoint], differen
     let found = into.map(|entry| (text(&entry["mac"]), String::new())).collect();
     let macs = wanted.iter().map(|(mac, _)| (mac.clone(), String::new())).collect();
     differ(&format!("{}: forwarding into the device", host.name), &found, &macs, differences);
+    let at_ports = json(host, &format!("bridge -j fdb show br {bridge}"));
+    let at_ports = at_ports.iter().filter(|entry| entry["state"] == "static" && text(&entry["ifname"]) != tunnel);
+    let found = at_ports.map(|entry| (text(&entry["mac"]), String::new())).collect();
+    let macs = running.iter().filter(|one| one.host == number).map(|one| (one.mac.clone(), String::new())).collect();
+    differ(&format!("{}: forwarding to its own", host.name), &found, &macs, differences);
     let neighbours = json(host, &format!("ip -j neigh show dev {bridge} nud permanent"));
     let found = neighbours.iter().map(|one| (text(&one["dst"]), text(&one["lladdr"]))).collect();
     let wanted = peers.iter().flat_map(|one| one.addresses.iter().map(|at| (at.clone(), one.mac.clone()))).collect();
@@ -142,7 +147,8 @@ fn links(host: &LabHost<'_>) -> Option<Links> {
     let tunnel = links.iter().find(|link| link["linkinfo"]["info_data"]["id"] == VNI)?;
     let bridge = tunnel["master"].as_str()?;
     let ports = links.iter().filter(|link| link["master"] == bridge && link["linkinfo"]["info_kind"] == "veth").count();
-    let at = text(&tunnel["linkinfo"]["info_data"]["local"]);
+    let data = &tunnel["linkinfo"]["info_data"];
+    let at = text(if data["local6"].is_string() { &data["local6"] } else { &data["local"] });
     Some(Links { tunnel: text(&tunnel["ifname"]), bridge: bridge.to_owned(), at, ports })
 }
 

@@ -32,7 +32,13 @@ pub(crate) fn netloom(lab: &Lab, host: &str, line: &str) -> netloom_tests::proce
 /// Makes a swarm of all hosts, the first its manager, with [`NETWORK`].
 #[track_caller]
 pub(crate) fn swarm(lab: &Lab) -> Vec<LabHost<'_>> {
-    let said = netloom(lab, "host1", "swarm init").ok();
+    swarm_by(lab, "swarm init")
+}
+
+/// As [`swarm`], made by a command of one's own.
+#[track_caller]
+pub(crate) fn swarm_by<'a>(lab: &'a Lab, init: &str) -> Vec<LabHost<'a>> {
+    let said = netloom(lab, "host1", init).ok();
     let join = said.lines().find_map(|line| line.trim().strip_prefix("netloom ")).expect("the command is printed");
     let hosts = lab.hosts();
     for host in &hosts[1..] {

@@ -3,7 +3,7 @@
 
 use netloom_tests::{LabHost, json, until};
 
-use crate::kit::{LINKS, NETWORK, SOON, ask_for, attach, knows, lease, pings, plug, swarm, wired};
+use crate::kit::{LINKS, NETWORK, SOON, ask_for, attach, bridge, knows, lease, pings, swarm, wired};
 
 /// What a name is answered with in a sandbox.
 fn dig(host: &LabHost<'_>, from: &str, name: &str) -> String {
@@ -95,10 +95,7 @@ fn a_node_without_the_link_is_refused_by_name_and_the_others_are_not() {
     lab.on_the_underlay("ip link add other type bridge mcast_snooping 0");
     lab.on_the_underlay("ip link set other up");
     for (number, host) in [(1, one), (2, two)] {
-        host.run("ip link add br7 type bridge mcast_snooping 0");
-        host.run("ip link set br7 up");
-        plug(&lab, "other", &format!("o{number}"), host, "o0");
-        host.run("ip link set o0 master br7");
+        bridge(&lab, "other", number, host, "br7");
     }
     let spec = json!({
         "name": "bridged", "driver": "bridge", "scope": "swarm", "bridge": {"managed": false, "interface_name": "br7"},
@@ -118,10 +115,7 @@ fn a_node_without_the_link_is_refused_by_name_and_the_others_are_not() {
     }
     assert_eq!(three.client().get("sandboxes/c").status, 404, "nothing is left of it");
     // Named another link, it is on the network, too.
-    three.run("ip link add br9 type bridge mcast_snooping 0");
-    three.run("ip link set br9 up");
-    plug(&lab, "other", "o3", three, "o0");
-    three.run("ip link set o0 master br9");
+    bridge(&lab, "other", 3, three, "br9");
     one.client().patch("networks/bridged", &json!({"parents": {"host3": "br9"}})).is(200);
     let moved = || three.client().get("networks/bridged").json["status"]["interface"] == "br9";
     until("it is told", SOON, || moved().then_some(()));

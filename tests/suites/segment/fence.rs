@@ -3,9 +3,11 @@
 
 use std::time::Instant;
 
-use netloom_tests::{LabHost, json, until};
+use netloom_tests::{Lab, LabHost, json, until};
 
-use crate::kit::{FENCE, NETWORK, SOON, address, ask_for, attach, is_up, lease, netloom, pings, swarm, wired};
+use crate::kit::{
+    FENCE, NETWORK, SOON, address, ask_for, attach, bridge, is_up, knows, lease, netloom, pings, swarm, wired,
+};
 
 /// Whether a sandbox says that its links are down because its place is not renewed.
 fn is_fenced(host: &LabHost<'_>, sandbox: &str) -> bool {
@@ -73,5 +75,71 @@ fn a_worker_that_is_cut_off_is_silent_on_the_wire_before_its_address_is_anybody_
         info["swarm"]["status"]["trouble"].as_str().is_some_and(|why| why.contains("removed")).then_some(())
     });
     assert!(!is_up(two, "b", "wire0") && is_fenced(two, "b"));
+    lab.netloom("lab down").ok();
+}
+
+/// Frames from an Ethernet address that a port of a wire has let in since this was first asked for it.
+fn counted(lab: &Lab, port: &str, mac: &str) -> u64 {
+    if lab.on_the_underlay("nft list tables").is_empty() {
+        lab.on_the_underlay("nft add table netdev count");
+        lab.on_the_underlay(&format!(
+            "nft add chain netdev count in {{ type filter hook ingress device {port} priority 0 ; }}"
+        ));
+        lab.on_the_underlay(&format!("nft add rule netdev count in ether saddr {mac} counter"));
+    }
+    let listed = lab.on_the_underlay("nft list chain netdev count in");
+    let (_, after) = listed.split_once("packets ").unwrap_or_else(|| panic!("no counter: {listed}"));
+    after.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn on_a_bridge_of_the_hosts_own_the_fence_holds_too() {
+    let lab = wired();
+    let hosts = swarm(&lab);
+    let [one, two, three] = hosts.as_slice() else { panic!("three hosts") };
+    lab.on_the_underlay("ip link add other type bridge mcast_snooping 0");
+    lab.on_the_underlay("ip link set other up");
+    for (number, host) in (1..).zip(&hosts) {
+        bridge(&lab, "other", number, host, "br7");
+    }
+    let spec = json!({
+        "name": "bridged", "driver": "bridge", "scope": "swarm", "bridge": {"managed": false, "interface_name": "br7"},
+        "pools": {"v4": {"subnet": "10.78.0.0/24", "gateway": "10.78.0.254"}},
+    });
+    one.client().post("networks", &spec).is(201);
+    hosts.iter().for_each(|host| knows(host, "bridged"));
+    let on = json!({"bridged": {"interface": "wire0"}});
+    let made = ask_for(two, "b", &on).is(201);
+    let place = &made["status"]["endpoints"]["bridged"];
+    let (b, mac) = (place["address"].as_str().unwrap(), place["mac"].as_str().unwrap());
+    let at = ask_for(three, "c", &on).is(201)["status"]["endpoints"]["bridged"]["address"].clone();
+    let c = at.as_str().unwrap();
+    let sent = || counted(&lab, "o2", mac);
+    let before = sent();
+    assert!(pings(two, "b", c) && pings(three, "c", b));
+    assert!(sent() > before, "what it sends is seen on the wire");
+
+    two.cut();
+    until("its link is down", SOON, || (!is_up(two, "b", "wire0")).then_some(()));
+    let before = sent();
+    assert!(!pings(two, "b", c) && !pings(three, "c", b) && is_fenced(two, "b"));
+    two.try_in_sandbox("b", &format!("arping -c 2 -w 2 -U -I wire0 {b}"));
+    two.kill();
+    two.start();
+    until("it serves again", SOON, || is_fenced(two, "b").then_some(()));
+    assert!(!is_up(two, "b", "wire0") && !pings(three, "c", b), "a restart is no renewal");
+    assert_eq!(sent(), before, "nothing of it is on the wire");
+    two.heal();
+    until("it is reached", SOON, || pings(three, "c", b).then_some(()));
+
+    two.cut();
+    netloom(&lab, "host1", "node rm --force host2").ok();
+    let asked = json!({"bridged": {"address4": b}});
+    ask_for(three, "d", &asked).problem(409, "address-taken");
+    until("it is given to another", SOON * 2, || (ask_for(three, "d", &asked).status == 201).then_some(()));
+    assert!(!is_up(two, "b", "wire0"), "who had it is silent by then");
+    let before = sent();
+    two.try_in_sandbox("b", &format!("arping -c 2 -w 2 -U -I wire0 {b}"));
+    assert_eq!(sent(), before);
     lab.netloom("lab down").ok();
 }

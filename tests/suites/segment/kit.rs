@@ -43,6 +43,15 @@ pub(crate) fn plug(lab: &Lab, wire: &str, port: &str, host: &LabHost<'_>, link: 
     host.run(&format!("ip link set {link} up"));
 }
 
+/// Gives a host a bridge of its own, with a port (`o` and the host's number there) on a wire.
+#[track_caller]
+pub(crate) fn bridge(lab: &Lab, wire: &str, number: usize, host: &LabHost<'_>, bridge: &str) {
+    host.run(&format!("ip link add {bridge} type bridge mcast_snooping 0"));
+    host.run(&format!("ip link set {bridge} up"));
+    plug(lab, wire, &format!("o{number}"), host, "o0");
+    host.run(&format!("ip link set o0 master {bridge}"));
+}
+
 /// Runs a command of the program on a host, as its operator does.
 #[track_caller]
 pub(crate) fn netloom(lab: &Lab, host: &str, line: &str) -> netloom_tests::process::Said {

@@ -25,12 +25,20 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn new() -> Self {
+        let pair = Self::down();
+        for host in [&pair.manager, &pair.worker] {
+            host.start_with(&start());
+        }
+        pair
+    }
+
+    /// Two hosts that reach each other, without daemons.
+    pub(crate) fn down() -> Self {
         let (manager, worker) = (host!(), host!());
         manager.net.run(&format!("ip link add lan0 type veth peer name lan0 netns {}", worker.net.pid()));
         for (host, address) in [(&manager, MANAGER), (&worker, WORKER)] {
             host.net.run("ip link set lan0 addrgenmode none up");
             host.net.run(&format!("ip addr add {address}/24 dev lan0"));
-            host.start_with(&start());
         }
         until("the link runs", Duration::from_secs(5), || {
             (manager.net.json("ip -j link show lan0")[0]["operstate"] == "UP").then_some(())
@@ -47,10 +55,16 @@ impl Pair {
     /// A swarm with the worker in it.
     pub(crate) fn joined() -> Self {
         let pair = Self::new();
+        pair.join();
+        pair
+    }
+
+    /// Makes the swarm, with the worker in it.
+    pub(crate) fn join(&self) {
+        let pair = self;
         let command = pair.init();
         netloom(&pair.worker, &command).ok();
         pair.becomes("ready");
-        pair
     }
 
     /// The worker as the manager knows it.

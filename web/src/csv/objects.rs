@@ -251,8 +251,8 @@ impl Tabular for PoolReport {
             self.range.clone(),
             self.automatic.to_string(),
             total.clone(),
-            free.clone(),
-            free_in_range.clone(),
+            or_empty(free.as_ref()),
+            or_empty(free_in_range.as_ref()),
         ];
         let counts = [dynamic, requested, reserved, gateway, host, held, releasing, quarantined, orphaned];
         cells.extend(counts.map(ToString::to_string));

@@ -3,16 +3,16 @@
 use std::net::IpAddr;
 
 use actix_web::HttpResponse;
-use ipnet::IpNet;
 use netloom_control::Error;
-use netloom_control::command::{GetAddress, ListLeases};
+use netloom_control::command::{GetAddress, GetNetwork, ListLeases};
 use netloom_model::invalid::Code;
-use netloom_model::lease::{AddressReport, Lease};
+use netloom_model::lease::AddressReport;
+use netloom_model::network::Network;
 use netloom_model::{Invalid, Timestamp, net};
 use serde::Deserialize;
 
 use super::{existing, part, text};
-use crate::view::address::{AddressPage, surroundings};
+use crate::view::address::{AddressPage, Around, surroundings};
 use crate::view::frame::Section;
 use crate::visit::Visit;
 
@@ -30,8 +30,7 @@ pub async fn page(visit: Visit) -> HttpResponse {
 async fn show(visit: &Visit) -> Result<AddressPage, Error> {
     let (address, then) = asked(visit)?;
     let reports = reports(visit).await?;
-    let subnet = reports.iter().find_map(|report| report.subnet.as_ref()?.parse().ok());
-    let around = around(visit, address, subnet).await?;
+    let around = around(visit, address, &reports).await?;
     let frame = visit.frame(address.to_string(), Section::Leases);
     let holdings = reports.iter().flat_map(|report| report.history.iter().chain(&report.held_at));
     let existing = existing(visit, holdings.filter_map(|holding| holding.owner.id.clone())).await?;
@@ -51,11 +50,20 @@ pub(super) async fn reports(visit: &Visit) -> Result<Vec<AddressReport>, Error> 
     visit.control.get_address(visit.authorize(GetAddress { address, at })?).await
 }
 
-/// The leases of the map's row that the address is in.
-async fn around(visit: &Visit, address: IpAddr, subnet: Option<IpNet>) -> Result<Vec<Lease>, Error> {
-    let Some(within) = subnet.and_then(|subnet| surroundings(address, subnet)) else { return Ok(Vec::new()) };
+/// What is known of the map's row that the address is in.
+async fn around(visit: &Visit, address: IpAddr, reports: &[AddressReport]) -> Result<Around, Error> {
+    let place = reports.iter().find_map(|report| Some((report.subnet.as_ref()?.parse().ok()?, report)));
+    let Some((subnet, report)) = place else { return Ok(Around::default()) };
+    let Some(within) = surroundings(address, subnet) else { return Ok(Around::default()) };
     let command = ListLeases { within: Some(within), page: part(""), ..ListLeases::default() };
-    Ok(visit.control.list_leases(visit.authorize(command)?).await?.items)
+    let leases = visit.control.list_leases(visit.authorize(command)?).await?.items;
+    let network = match report.network_id {
+        Some(id) => visit.control.get_network(visit.authorize(GetNetwork(id.to_string()))?).await.ok(),
+        None => None,
+    };
+    // Of a network of the swarm its manager alone knows what is free.
+    let of_worker = |network: Network| network.status.pools.values().any(|pool| pool.capacity.free.is_none());
+    Ok(Around { leases, known: !network.is_some_and(of_worker) })
 }
 
 /// A time as the API takes it, or as a browser's form writes it: without seconds or zone, then taken as UTC.

@@ -10,7 +10,7 @@ use netloom_model::lease::{LeaseKind, LeaseState};
 use netloom_model::order::LeaseOrder;
 use netloom_model::{Invalid, net};
 
-use super::{node_names, part, some_network, text};
+use super::{part, some_network, text};
 use crate::view::frame::Section;
 use crate::view::leases::{LeaseFilter, LeasesPage};
 use crate::visit::Visit;
@@ -24,9 +24,8 @@ async fn show(visit: &Visit) -> Result<LeasesPage, Error> {
     let filter: LeaseFilter = visit.query()?;
     let command = ListLeases { page: part(&filter.page_token), ..command(&filter)? };
     let page = visit.control.list_leases(visit.authorize(command)?).await?;
-    let names = node_names(visit).await?;
     let network = if page.items.is_empty() { some_network(visit).await? } else { None };
-    Ok(LeasesPage::new(visit.frame("Leases", Section::Leases), filter, &page, network.as_deref(), &names))
+    Ok(LeasesPage::new(visit.frame("Leases", Section::Leases), filter, &page, network.as_deref()))
 }
 
 /// What a filter asks for.

@@ -3,18 +3,20 @@
 use actix_web::HttpResponse;
 use netloom_control::Error;
 use netloom_control::command::{
-    GetDrift, GetNetwork, GetNetworkHealth, ListAudit, ListHistory, ListLeases, ListSandboxes, PageRequest,
+    GetDrift, GetNetwork, GetNetworkHealth, ListAudit, ListEndpoints, ListHistory, ListLeases, ListSandboxes,
+    PageRequest,
 };
 use netloom_model::event::ObjectKind;
-use netloom_model::network::Network;
+use netloom_model::network::{Network, Scope};
 use serde::Deserialize;
 
 use super::{Paging, part};
+use crate::view::endpoints::NetworkEndpointsPage;
 use crate::view::frame::{Frame, Section};
 use crate::view::health::NetworkHealthPage;
 use crate::view::health_matrix::Part;
 use crate::view::history::NetworkHistoryPage;
-use crate::view::network::{NetworkEndpointsPage, NetworkJsonPage, NetworkLeasesPage, NetworkPage};
+use crate::view::network::{NetworkJsonPage, NetworkLeasesPage, NetworkPage};
 use crate::view::network_config::NetworkConfigPage;
 use crate::visit::Visit;
 
@@ -74,6 +76,13 @@ async fn show_endpoints(visit: &Visit) -> Result<NetworkEndpointsPage, Error> {
     let network = get(visit).await?;
     let paging: Paging = visit.query()?;
     let page = part(&paging.page_token);
+    let own = visit.control.node_id();
+    if network.status.scope == Scope::Swarm && network.status.node == own {
+        let command = ListEndpoints { network: network.id.to_string(), page };
+        let endpoints = visit.control.list_endpoints(visit.authorize(command)?).await?;
+        let frame = frame(visit, &network);
+        return Ok(NetworkEndpointsPage::of_swarm(frame, &network, &endpoints, own, &paging.page_token));
+    }
     let command = ListSandboxes { network: Some(network.id.to_string()), page, ..ListSandboxes::default() };
     let sandboxes = visit.control.list_sandboxes(visit.authorize(command)?).await?;
     Ok(NetworkEndpointsPage::new(frame(visit, &network), &network, &sandboxes, &paging.page_token))

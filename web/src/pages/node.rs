@@ -103,7 +103,7 @@ async fn done(visit: &Visit, change: Change) -> Result<(), Error> {
 
 /// Whoever may not remove it is not asked.
 async fn ask(visit: &Visit, refusal: Option<Refusal>) -> Result<ConfirmPage, Error> {
-    let command = RemoveNode { node: visit.segment("node"), force: false };
+    let command = RemoveNode { node: visit.segment("node"), force: false, off: false };
     visit.authorize(command)?;
     let node = get(visit).await?;
     let frame = removal_frame(visit.frame("Remove the node", Section::Nodes), &node);
@@ -112,7 +112,7 @@ async fn ask(visit: &Visit, refusal: Option<Refusal>) -> Result<ConfirmPage, Err
 }
 
 async fn removed(visit: &Visit, force: bool) -> Result<(), Error> {
-    let command = RemoveNode { node: visit.segment("node"), force };
+    let command = RemoveNode { node: visit.segment("node"), force, off: false };
     visit.control.remove_node(visit.authorize(command)?, Precondition::None).await?;
     Ok(())
 }

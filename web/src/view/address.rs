@@ -50,7 +50,7 @@ impl HoldingRow {
     fn of_lease(frame: &Frame, lease: &Lease) -> Self {
         let status = &lease.status;
         Self {
-            owner: ObjectLink::from(&status.owner),
+            owner: ObjectLink::of_lease(status),
             mac: status.mac.map(|mac| mac.to_string()),
             network: status.network.clone(),
             kind: uses::words(status.kind.as_str()),
@@ -166,6 +166,15 @@ fn state(report: &AddressReport, then: bool) -> Chip {
     }
 }
 
+/// What is known of the addresses around one.
+#[derive(Debug, Clone, Default)]
+pub struct Around {
+    /// Their leases.
+    pub leases: Vec<Lease>,
+    /// Whether what has no lease is free.
+    pub known: bool,
+}
+
 /// The part of the pool around an address that is shown: a row of the map.
 pub fn surroundings(address: IpAddr, subnet: IpNet) -> Option<IpNet> {
     let row = match address {
@@ -188,12 +197,12 @@ pub struct AddressPage {
 }
 
 impl AddressPage {
-    /// The page about one address. `around` holds the leases of its [`surroundings`]; `then` is the time that was asked for; `existing` are the IDs of what is still there of those who had it.
+    /// The page about one address. `around` is what is known of its [`surroundings`]; `then` is the time that was asked for; `existing` are the IDs of what is still there of those who had it.
     pub fn new(
         frame: Frame,
         address: IpAddr,
         reports: &[AddressReport],
-        around: &[Lease],
+        around: &Around,
         then: Option<Timestamp>,
         existing: &BTreeSet<String>,
     ) -> Self {
@@ -203,7 +212,7 @@ impl AddressPage {
         let subnet: Option<IpNet> = reports.iter().find_map(|report| report.subnet.as_ref()?.parse().ok());
         let around = subnet.and_then(|subnet| {
             let row = surroundings(address, subnet)?;
-            AddressMap::new(row, subnet, None, around, Some(address))
+            AddressMap::new(row, subnet, None, &around.leases, Some(address), around.known)
         });
         Self {
             parts: reports.iter().map(|report| AddressPart::new(&frame, report, then.is_some(), existing)).collect(),

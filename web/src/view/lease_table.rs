@@ -1,20 +1,15 @@
 //! Leases as a table, wherever there are some: of all networks, of one network, of a sandbox. What must not live here: which leases.
 
-use std::collections::BTreeMap;
-
 use askama::Template;
 use netloom_model::lease::Lease;
 
 use super::chip::Chip;
 use super::frame::Frame;
 use super::link;
-use super::object::ObjectLink;
+use super::object::{ObjectLink, OnNode};
 use super::prose::Prose;
 use super::uses;
 use super::when::When;
-
-/// The names of the swarm's nodes by ID, as far as they are known.
-pub type NodeNames = BTreeMap<String, String>;
 
 /// A lease as a row.
 #[derive(Debug, Clone)]
@@ -33,9 +28,8 @@ pub struct LeaseRow {
     pub(crate) owner: ObjectLink,
     /// The key of a reservation, where its owner is not called so anyway.
     pub(crate) key: Option<String>,
-    /// The node that its owner is on: its page and its name.
-    pub(crate) node: Option<(String, String)>,
-    node_id: String,
+    /// On which node of the swarm that is.
+    pub(crate) node: Option<OnNode>,
     pub(crate) since: When,
     pub(crate) until: Option<When>,
     /// Why its holder is gone.
@@ -59,10 +53,9 @@ impl LeaseRow {
             kind: uses::words(status.kind.as_str()),
             class: status.kind.as_str(),
             state: Chip::from(status.state),
-            owner: ObjectLink::from(&status.owner),
+            owner: ObjectLink::of_lease(status),
             key: key.filter(|key| *key != status.owner.name),
-            node: None,
-            node_id: status.owner.node.to_string(),
+            node: OnNode::of_lease(status),
             since: frame.when(lease.created_at),
             until: status.until.map(|until| frame.when(until)),
             reason: status.reason.as_deref().map(Prose::new),
@@ -110,26 +103,11 @@ impl LeaseTable {
     pub fn new(frame: &Frame, leases: &[Lease]) -> Self {
         let rows: Vec<LeaseRow> = leases.iter().map(|lease| LeaseRow::new(frame, lease)).collect();
         let ends = rows.iter().any(|row| row.until.is_some());
+        let nodes = rows.iter().any(|row| row.node.is_some());
         let head = |label| Head { label, href: None, order: None };
         let columns = COLUMNS.map(|(label, _)| label).into_iter();
-        let heads = columns.filter(|label| *label != "Node" && (ends || *label != "Until")).map(head).collect();
-        Self { rows, heads, nodes: false, ends }
-    }
-
-    /// The same, saying on which node each owner is. Where no node has a name there is no swarm, and nothing to say.
-    #[must_use]
-    pub fn on_nodes(mut self, names: &NodeNames) -> Self {
-        if names.is_empty() {
-            return self;
-        }
-        for row in &mut self.rows {
-            let name = names.get(&row.node_id).unwrap_or(&row.node_id).clone();
-            row.node = Some((link::node(&row.node_id), name));
-        }
-        let at = self.heads.iter().position(|head| head.label == "Age").unwrap_or(self.heads.len());
-        self.heads.insert(at, Head { label: "Node", href: None, order: None });
-        self.nodes = true;
-        self
+        let heads = columns.filter(|label| (nodes || *label != "Node") && (ends || *label != "Until")).map(head).collect();
+        Self { rows, heads, nodes, ends }
     }
 
     /// The same, with heads that lead to other orders; `sort` is the order that it is in, by the API's word, and `to` the page in another.
@@ -158,11 +136,15 @@ mod tests {
     use crate::view::frame::Section;
 
     fn table() -> LeaseTable {
+        table_of("local")
+    }
+
+    fn table_of(scope: &str) -> LeaseTable {
         let lease: Lease = serde_json::from_value(serde_json::json!({
             "key": "printer", "id": "lse_aebagbafaydqqcikbmga2dqpca", "revision": 3, "spec_revision": 3,
             "created_at": "2026-01-31T12:00:00.000Z", "updated_at": "2026-01-31T12:00:00.000Z",
             "status": {"address": "10.0.0.9", "prefix_length": 24, "network_id": "net_aebagbafaydqqcikbmga2dqpca",
-                "network": "lan", "pool": "v4", "kind": "reserved", "state": "bound", "scope": "local",
+                "network": "lan", "pool": "v4", "kind": "reserved", "state": "bound", "scope": scope,
                 "owner": {"kind": "reservation", "name": "printer", "node": "nod_aebagbafaydqqcikbmga2dqpca"}},
         }))
         .expect("a lease");
@@ -179,12 +161,9 @@ mod tests {
         let plain = table();
         assert_eq!(labels(&plain), ["Address and MAC", "Owner", "Network", "Kind", "State", "Age"]);
         assert_eq!(plain.rows[0].key, None, "its owner is called so");
-        let names = NodeNames::from([("nod_aebagbafaydqqcikbmga2dqpca".to_owned(), "machine2".to_owned())]);
-        let told = table().on_nodes(&names);
-        assert_eq!(labels(&told), ["Address and MAC", "Owner", "Network", "Kind", "State", "Node", "Age"]);
-        let name = told.rows[0].node.as_ref().map(|(_, name)| name.as_str());
-        assert_eq!(name, Some("machine2"));
-        assert_eq!(labels(&table().on_nodes(&NodeNames::new())), labels(&plain));
+        let on_swarm = table_of("swarm");
+        assert_eq!(labels(&on_swarm), ["Address and MAC", "Owner", "Network", "Kind", "State", "Node", "Age"]);
+        assert_eq!(on_swarm.rows[0].node.as_ref().map(|node| node.name.as_str()), Some("this host"));
     }
 
     #[test]

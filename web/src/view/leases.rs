@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::csv_link::CsvLink;
 use super::frame::Frame;
-use super::lease_table::{LeaseTable, NodeNames};
+use super::lease_table::LeaseTable;
 use super::link;
 
 /// What the search form asks for; an empty text asks for nothing.
@@ -128,17 +128,11 @@ pub struct LeasesPage {
 }
 
 impl LeasesPage {
-    /// The page of a list that was asked for with `filter`; `network` is one that has addresses to be kept, `names` are those of the nodes.
-    pub fn new(
-        frame: Frame,
-        filter: LeaseFilter,
-        page: &Page<Lease>,
-        network: Option<&str>,
-        names: &NodeNames,
-    ) -> Self {
+    /// The page of a list that was asked for with `filter`; `network` is one that has addresses to be kept.
+    pub fn new(frame: Frame, filter: LeaseFilter, page: &Page<Lease>, network: Option<&str>) -> Self {
         let frame = frame.api(format!("/api/v1/leases{}", filter.resolved().query(&filter.page_token)));
         let sorted = |word: &str| format!("/ui/leases{}", filter.sorted(word));
-        let table = LeaseTable::new(&frame, &page.items).on_nodes(names).sorted_by(&filter.sort, sorted);
+        let table = LeaseTable::new(&frame, &page.items).sorted_by(&filter.sort, sorted);
         let link = |token: &str| format!("/ui/leases{}", filter.query(token));
         let body = serde_json::json!({"key": "printer"});
         Self {

@@ -56,13 +56,15 @@ impl askama::filters::HtmlSafe for AddressMap {}
 
 impl AddressMap {
     /// Draws `subnet`, at most [`ADDRESSES_MOST`] addresses of it, else nothing. `pool` is the whole pool (its ends can't be given out),
-    /// `range` where dynamic addresses come from, `here` an address to point at.
+    /// `range` where dynamic addresses come from, `here` an address to point at. `known` says that what has no lease is free: on a worker it is not, of
+    /// a network of the swarm.
     pub fn new(
         subnet: IpNet,
         pool: IpNet,
         range: Option<Span>,
         leases: &[Lease],
         here: Option<IpAddr>,
+        known: bool,
     ) -> Option<Self> {
         let span = Span::of(subnet);
         let size = usize::try_from(span.len()).ok().filter(|_| span.len() <= CELLS_MAX)?;
@@ -72,7 +74,10 @@ impl AddressMap {
         let low = to_number(span.low);
         let cells: Vec<Cell> = (0..size)
             .map(|at| from_number(low + at as u128))
-            .map(|address| cell(address, taken.get(&address).copied(), usable, range, here == Some(address)))
+            .map(|address| Cell {
+                here: here == Some(address),
+                ..cell(address, taken.get(&address).copied(), usable, range, known)
+            })
             .collect();
         let count = |class: &str| cells.iter().filter(|cell| cell.class == class).count() as u64;
         let counted = uses::classes().map(|class| (class, count(class))).filter(|(_, count)| *count > 0);
@@ -92,20 +97,21 @@ impl AddressMap {
     }
 }
 
-fn cell(address: IpAddr, lease: Option<&Lease>, usable: Span, range: Option<Span>, here: bool) -> Cell {
+fn cell(address: IpAddr, lease: Option<&Lease>, usable: Span, range: Option<Span>, known: bool) -> Cell {
     let (class, label) = match lease {
         Some(lease) => {
             let class = uses::class_of(lease.status.kind, lease.status.state);
             (class, format!("{address} {}, {}", uses::words(class), lease.status.owner.name))
         }
         None if !usable.contains(address) => ("unusable", format!("{address} can't be given out")),
+        None if !known => ("unknown", format!("{address} not known here: the manager knows who has it")),
         None if range.is_some_and(|range| !range.contains(address)) => {
             ("outside", format!("{address} free, outside the dynamic range"))
         }
         None => ("free", format!("{address} free")),
     };
     let href = (class != "unusable").then(|| link::address(&address.to_string()));
-    Cell { class, letter: uses::letter(class), label, href, here }
+    Cell { class, letter: uses::letter(class), label, href, here: false }
 }
 
 /// The part of a row's first address that differs between rows.
@@ -124,7 +130,7 @@ mod tests {
     #[test]
     fn a_24_has_sixteen_rows_and_its_ends_lead_nowhere() {
         let subnet: IpNet = "192.168.122.0/24".parse().expect("a subnet");
-        let map = AddressMap::new(subnet, subnet, None, &[], None).expect("small enough");
+        let map = AddressMap::new(subnet, subnet, None, &[], None, true).expect("small enough");
         assert_eq!((map.rows.len(), map.columns.len()), (16, 16));
         assert_eq!(map.rows[1].label, ".16");
         assert_eq!(map.rows[1].half.as_deref(), Some(".24"));
@@ -136,15 +142,27 @@ mod tests {
     #[test]
     fn rows_of_several_24_say_which() {
         let subnet: IpNet = "10.0.4.0/22".parse().expect("a subnet");
-        let map = AddressMap::new(subnet, subnet, None, &[], None).expect("small enough");
+        let map = AddressMap::new(subnet, subnet, None, &[], None, true).expect("small enough");
         assert_eq!((map.rows[0].label.as_str(), map.rows[63].half.as_deref()), ("4.0", Some("7.248")));
+    }
+
+    #[test]
+    fn what_a_worker_does_not_know_is_not_called_free() {
+        let subnet: IpNet = "10.99.0.0/29".parse().expect("a subnet");
+        let classes = |known| {
+            let map = AddressMap::new(subnet, subnet, None, &[], None, known).expect("small enough");
+            map.rows[0].cells.iter().map(|cell| cell.class).collect::<Vec<_>>()
+        };
+        assert_eq!(classes(true)[..3], ["unusable", "free", "free"]);
+        assert_eq!(classes(false)[..3], ["unusable", "unknown", "unknown"]);
+        assert!(!classes(false).contains(&"free"));
     }
 
     #[test]
     fn small_and_large_subnets() {
         let map = |text: &str| {
             let subnet: IpNet = text.parse().expect("a subnet");
-            AddressMap::new(subnet, subnet, None, &[], None).map(|map| (map.rows.len(), map.columns.len()))
+            AddressMap::new(subnet, subnet, None, &[], None, true).map(|map| (map.rows.len(), map.columns.len()))
         };
         assert_eq!(map("10.0.0.8/29"), Some((1, 8)));
         assert_eq!(map("10.0.0.7/32"), Some((1, 1)));

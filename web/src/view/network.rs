@@ -5,12 +5,10 @@ use netloom_control::command::Page;
 use netloom_model::lease::Lease;
 use netloom_model::net::{Family, Span, parse_span};
 use netloom_model::network::{Driver, GatewayMode, Network, NetworkNode, ParentState, PoolStatus};
-use netloom_model::sandbox::Sandbox;
 
 use super::chip::Chip;
 use super::copy_as::{self, Resource};
 use super::csv_link::CsvLink;
-use super::endpoint::{EndpointTable, EndpointView};
 use super::format;
 use super::frame::Frame;
 use super::json::Json;
@@ -129,7 +127,8 @@ fn mapped(network: &Network, key: &str, pool: &PoolStatus, leases: &[Lease], com
     let subnet: Option<ipnet::IpNet> = pool.subnet.parse().ok().filter(|_| complete);
     let subnet = subnet.filter(|subnet| Span::of(*subnet).len() <= BESIDE_MAX);
     let range = parse_span("", &pool.range).ok();
-    let map = subnet.and_then(|subnet| AddressMap::new(subnet, subnet, range, leases, None));
+    let known = pool.capacity.free.is_some();
+    let map = subnet.and_then(|subnet| AddressMap::new(subnet, subnet, range, leases, None, known));
     let query = link::query(&[("pool", key)]);
     MappedPool {
         pool: PoolView::new(key, pool),
@@ -242,42 +241,6 @@ impl NetworkLeasesPage {
             first: (!token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),
             csv: CsvLink::new(&format!("{}/leases", head.href), "", "leases of the network"),
-            head,
-            frame,
-        }
-    }
-}
-
-/// `/ui/networks/{network}/endpoints`.
-#[derive(Debug, Template)]
-#[template(path = "network_endpoints.html")]
-pub struct NetworkEndpointsPage {
-    frame: Frame,
-    head: Head,
-    table: EndpointTable,
-    first: Option<String>,
-    next: Option<String>,
-    csv: CsvLink,
-}
-
-impl NetworkEndpointsPage {
-    /// The page of a network's endpoints, by the sandboxes on it, from `token` on.
-    pub fn new(frame: Frame, network: &Network, page: &Page<Sandbox>, token: &str) -> Self {
-        let name = network.spec.name.as_str();
-        let query = link::query(&[("network", name), ("page_token", token)]);
-        let frame = frame.crumb("Networks", "/ui/networks").api(format!("/api/v1/sandboxes{query}"));
-        let head = Head::new(network, "endpoints");
-        let link = |token: &str| format!("{}/endpoints{}", head.href, link::query(&[("page_token", token)]));
-        let row = |sandbox: &Sandbox| {
-            let mut places = sandbox.status.endpoints.iter();
-            let (network, here) = places.find(|(_, endpoint)| endpoint.network_id == network.id)?;
-            Some(EndpointView::of_network(sandbox, network, here))
-        };
-        Self {
-            table: EndpointTable { other: "Sandbox", rows: page.items.iter().filter_map(row).collect() },
-            first: (!token.is_empty()).then(|| link("")),
-            next: page.next_page_token.as_deref().map(link),
-            csv: CsvLink::new(&format!("{}/endpoints", head.href), "", "endpoints of the network"),
             head,
             frame,
         }

@@ -126,12 +126,15 @@ impl NetworkMapPage {
 
 fn view(frame: &Frame, place: &Place<'_>, map: &PoolMap) -> Option<BlockView> {
     let (block, subnet): (IpNet, IpNet) = (map.block.parse().ok()?, map.subnet.parse().ok()?);
-    let range = place.network.status.pools.get(&map.pool).and_then(|pool| parse_span("", &pool.range).ok());
+    let pool = place.network.status.pools.get(&map.pool);
+    let range = pool.and_then(|pool| parse_span("", &pool.range).ok());
+    let known = pool.is_some_and(|pool| pool.capacity.free.is_some());
     let href = |block: &str| place.link(&map.pool, block);
     let by_address = map.cell_prefix_length == block.max_prefix_len();
     let wide = Family::of(block.network()) == Family::V6 && !by_address;
     let is_table = place.as_table || wide;
-    let grid = (by_address && !is_table).then(|| AddressMap::new(block, subnet, range, &map.leases, None)).flatten();
+    let grid =
+        (by_address && !is_table).then(|| AddressMap::new(block, subnet, range, &map.leases, None, known)).flatten();
     let heat =
         (!by_address && !is_table).then(|| HeatMap::new(block, map.cell_prefix_length, &map.cells, href)).flatten();
     let left_out = map.free.len().saturating_sub(FREE_SHOWN) as u64;

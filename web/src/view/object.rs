@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use askama::Template;
 use netloom_model::condition::Condition;
 use netloom_model::event::{ObjectKind, ObjectRef};
-use netloom_model::lease::{Owner, OwnerKind};
+use netloom_model::lease::{LeaseState, LeaseStatus, Owner, OwnerKind};
+use netloom_model::network::Scope;
 
 use super::frame::Frame;
 use super::link;
@@ -36,6 +37,12 @@ impl ObjectLink {
         Self { href: past_href(object, existing), ..Self::from(object) }
     }
 
+    /// Who holds a lease. A sandbox of another node has no page here: its node has, see [`OnNode`].
+    pub fn of_lease(lease: &LeaseStatus) -> Self {
+        let known = Self::from(&lease.owner);
+        Self { href: known.href.filter(|_| lease.node.is_none()), ..known }
+    }
+
     /// Who held something: linked to its page while it exists, else to what happened to it.
     pub fn of_holder(owner: &Owner, existing: &BTreeSet<String>) -> Self {
         let known = Self::from(owner);
@@ -45,6 +52,33 @@ impl ObjectLink {
             }
             _ => known,
         }
+    }
+}
+
+/// On which node of the swarm something is, where that is a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnNode {
+    pub(crate) name: String,
+    /// Its page; none of this host, and of one that is no node any more.
+    pub(crate) href: Option<String>,
+}
+
+impl OnNode {
+    /// The node of a lease on a network of the swarm. What is the network's own is on none.
+    pub fn of_lease(lease: &LeaseStatus) -> Option<Self> {
+        if lease.scope != Scope::Swarm || lease.owner.kind == OwnerKind::Network {
+            return None;
+        }
+        let removed = lease.state == LeaseState::Releasing && lease.reason.is_some();
+        Some(lease.node.as_ref().map_or_else(Self::this, |node| Self {
+            name: node.hostname.clone(),
+            href: (!removed).then(|| link::node(&node.id.to_string())),
+        }))
+    }
+
+    /// This host.
+    pub fn this() -> Self {
+        Self { name: "this host".to_owned(), href: None }
     }
 }
 

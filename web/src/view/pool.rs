@@ -28,7 +28,8 @@ pub struct Usage {
     pub(crate) percent: String,
     pub(crate) taken: String,
     pub(crate) total: String,
-    pub(crate) free: String,
+    /// What is free; only the manager knows it of a network of the swarm.
+    pub(crate) free: Option<String>,
     pub(crate) tight: bool,
     /// Whether so much is free that the number says nothing more.
     pub(crate) vast: bool,
@@ -53,7 +54,8 @@ impl Usage {
         let taken: u64 = uses.iter().map(|(_, count)| count).sum();
         let segments = segments(&uses, total);
         let used = uses.iter().filter(|(_, count)| *count > 0).map(|(class, count)| (*class, format::count(*count)));
-        let legend = Legend::new(used.chain([("free", format::decimal(&capacity.free))]));
+        let free = capacity.free.as_deref().map(format::decimal);
+        let legend = Legend::new(used.chain(free.clone().map(|free| ("free", free))));
         Self {
             segments,
             uses: legend.sentence(),
@@ -61,7 +63,7 @@ impl Usage {
             percent: format::percent(taken as f64, total),
             taken: format::count(taken),
             total: format::decimal(&capacity.total),
-            free: format::decimal(&capacity.free),
+            free,
             vast: capacity.total.len() > 15,
             tight: total > 0.0 && taken as f64 / total >= TIGHT,
         }
@@ -111,7 +113,7 @@ pub struct PoolView {
     pub(crate) range: String,
     pub(crate) gateway: Option<String>,
     pub(crate) automatic: bool,
-    pub(crate) free_in_range: String,
+    pub(crate) free_in_range: Option<String>,
     pub(crate) usage: Usage,
 }
 
@@ -125,7 +127,7 @@ impl PoolView {
             range: pool.range.replace('-', " – "),
             gateway: pool.gateway.clone(),
             automatic: pool.automatic,
-            free_in_range: format::decimal(&pool.capacity.free_in_range),
+            free_in_range: pool.capacity.free_in_range.as_deref().map(format::decimal),
             usage: Usage::new(&pool.capacity),
         }
     }
@@ -139,7 +141,7 @@ mod tests {
     fn a_bar_never_leaves_its_frame() {
         let full = Capacity {
             total: "254".into(),
-            free: "0".into(),
+            free: Some("0".into()),
             dynamic: 250,
             gateway: 1,
             host: 3,
@@ -158,10 +160,16 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_says_what_it_has_itself_and_calls_nothing_free() {
+        let usage = Usage::new(&Capacity { total: "254".into(), dynamic: 2, ..Capacity::default() });
+        assert_eq!((usage.free, usage.uses.as_str()), (None, "2 dynamic"));
+    }
+
+    #[test]
     fn one_address_of_an_ipv6_pool_is_seen() {
         let wide = Capacity {
             total: "18446744073709551615".into(),
-            free: "18446744073709551614".into(),
+            free: Some("18446744073709551614".into()),
             dynamic: 1,
             ..Capacity::default()
         };

@@ -5,7 +5,7 @@ use askama::Template;
 use netloom_model::lease::{LeaseKind, LeaseState};
 
 /// Class of the stylesheet, letter and words of every use, in the order of bars and legends.
-const USES: [(&str, &str, &str); 12] = [
+const USES: [(&str, &str, &str); 13] = [
     ("dynamic", "D", "dynamic"),
     ("requested", "R", "requested"),
     ("held", "K", "held"),
@@ -16,6 +16,7 @@ const USES: [(&str, &str, &str); 12] = [
     ("quarantined", "Q", "quarantined"),
     ("orphaned", "O", "orphaned"),
     ("free", "", "free"),
+    ("unknown", "?", "not known here"),
     ("outside", "·", "free, outside the dynamic range"),
     ("unusable", "–", "unusable"),
 ];

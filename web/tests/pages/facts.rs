@@ -114,7 +114,7 @@ fn address(state: AddressState, lease: Option<Lease>, at: &str) -> (String, Stri
     report.history.clear();
     let parsed = text.parse().expect("an address");
     let frame = frame(text, Section::Leases);
-    let page = AddressPage::new(frame, parsed, &[report], &[], then, &Default::default());
+    let page = AddressPage::new(frame, parsed, &[report], &Default::default(), then, &Default::default());
     let page = page.render().expect("plain values");
     let (before, history) = page.split_once("<h2>History</h2>").expect("a history");
     (history.split_once("</section>").expect("its end").0.to_owned(), before.to_owned())

@@ -86,8 +86,8 @@ fn network(id: u8, spec: Value, status: Value) -> Network {
 fn capacity(total: &str, free: &str, used: Value) -> Value {
     let mut whole = serde_json::to_value(Capacity {
         total: total.into(),
-        free: free.into(),
-        free_in_range: free.into(),
+        free: Some(free.into()),
+        free_in_range: Some(free.into()),
         ..Capacity::default()
     })
     .expect("numbers");
@@ -150,6 +150,7 @@ pub(crate) fn lease(names: &Names, last: u8, kind: LeaseKind, state: LeaseState,
         owner: Owner { kind: owner, id, name: name.into(), node: node() },
         endpoint_id: None,
         scope: Scope::Local,
+        node: None,
         reason: None,
         since: None,
         until: (state == LeaseState::Quarantined).then(|| ago(-8)),

@@ -171,3 +171,38 @@ fn ways_between_nodes_say_what_is_wrong_and_what_is_too_small() {
     }
     assert!(self::page("network-health-alone").contains("fewer than two nodes"));
 }
+
+#[test]
+fn what_is_on_another_node_leads_to_that_node_and_not_to_a_page_that_is_not_there() {
+    let node = "/ui/nodes/nod_";
+    for name in ["address-elsewhere", "network-swarm-leases"] {
+        let page = page(name);
+        assert!(page.contains(&format!("on <a href=\"{node}")), "{name}: {page}");
+        assert!(!page.contains("href=\"/ui/sandboxes/"), "{name}: {page}");
+    }
+    assert!(page("network-swarm-leases").contains("on machine8<"), "one that was removed has no page");
+    let all = page("network-swarm-endpoints");
+    for fact in ["this host", "192.168.122.3", "02:42:c0:a8:7a:03", "</svg>stopped<", "page_token=more"] {
+        assert!(all.contains(fact), "`{fact}` is not in {all}");
+    }
+    assert_eq!((all.matches("href=\"/ui/sandboxes/").count(), all.matches(node).count()), (1, 1), "{all}");
+    assert!(page("network-swarm-endpoints-worker").contains("2 endpoints are on other nodes"));
+}
+
+#[test]
+fn a_worker_calls_nothing_free_that_its_manager_may_have_given_away() {
+    let worker = page("network-swarm-worker");
+    assert!(worker.contains("what is free the manager knows") && worker.contains("not known here"), "{worker}");
+    assert!(!worker.contains(" free<") && !worker.contains("m-free"), "{worker}");
+    assert!(!page("address-elsewhere").contains("m-free"));
+}
+
+#[test]
+fn no_choice_is_wider_than_a_narrow_screen() {
+    for (name, page) in every_page(&PLAIN) {
+        let options = page.split("<option").skip(1).filter_map(|rest| rest.split_once('>')?.1.split_once("</option>"));
+        for (option, _) in options {
+            assert!(option.chars().count() <= 36, "{name}: {option}");
+        }
+    }
+}

@@ -38,6 +38,7 @@ fn network(mtu: Option<u32>) -> AssignedNetwork {
             vni: 4097,
             data_path_port: 4789,
             vtep: node(100),
+            hostnames: Default::default(),
             vteps: [node(1), node(2)].into(),
             mtu: None,
         }),
@@ -83,4 +84,15 @@ fn conditions_name_the_nodes_of_the_network_that_they_are_about() {
     ways.take(vec![sounding(2, Some(1400))]);
     let message = ways.conditions(&network(None), &facts())[0].message.clone();
     assert!(message.contains("1450") && message.contains("1400") && message.contains("192.0.2.2"), "{message}");
+}
+
+#[test]
+fn nodes_stand_by_their_hosts_names_where_these_are_known() {
+    let mut ways = Ways::default();
+    (0..UNPROVEN).for_each(|_| ways.take(vec![sounding(1, None), sounding(2, None)]));
+    let mut network = network(None);
+    let overlay = network.overlay.as_mut().expect("driver overlay");
+    overlay.hostnames.insert(node(2), "machine2".to_owned());
+    let message = ways.conditions(&network, &facts())[0].message.clone();
+    assert!(message.contains("192.0.2.1, `machine2` (192.0.2.2)"), "{message}");
 }

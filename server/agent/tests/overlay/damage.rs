@@ -12,7 +12,7 @@ use crate::hosts::{Host, endpoint_id, joined, network_id, on_two_hosts, until};
 fn damages() -> Vec<(String, &'static str)> {
     let (bridge, tunnel) = (host_link::of_network(network_id(1)), host_link::tunnel(network_id(1)));
     let port = host_link::port(endpoint_id(1));
-    let peer = "02:42:0a:58:00:02";
+    let (own, peer) = ("02:42:0a:58:00:01", "02:42:0a:58:00:02");
     vec![
         (format!("bridge fdb del {peer} dev {tunnel} self"), "forwarding 02:42:0a:58:00:02 on nl-v"),
         (format!("bridge fdb del {peer} dev {tunnel} master"), "forwarding 02:42:0a:58:00:02 on the bridge of nl-v"),
@@ -35,6 +35,9 @@ fn damages() -> Vec<(String, &'static str)> {
         (format!("bridge link set dev {tunnel} neigh_suppress off"), "answering for nobody"),
         (format!("ip link set {bridge} type bridge mcast_snooping 1"), "asking for multicast groups"),
         (format!("ip link set {port} nomaster"), "on no bridge"),
+        (format!("bridge fdb del {own} dev {port} master"), "its address not in the bridge's table for good"),
+        (format!("bridge link set dev {port} learning on"), "learning from frames, not flooded"),
+        (format!("bridge link set dev {port} flood on"), "learning nothing, flooded"),
         (format!("ip link del {port}"), "link eth0 was missing"),
         (format!("ip link del {tunnel}"), "link nl-v"),
         (format!("ip link del {bridge}"), "link nl-"),

@@ -290,6 +290,7 @@ pub(crate) fn network(number: u8, host: u8, underlay: &str) -> AssignedNetwork {
             vni: 4096 + u32::from(number),
             data_path_port: 4789,
             vtep: vtep(host),
+            hostnames: Default::default(),
             vteps: [vtep(3 - host)].into(),
             mtu: None,
         }),

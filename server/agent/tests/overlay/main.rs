@@ -2,6 +2,7 @@
 //! `ip`, `bridge`, `nft` and packets, not with our own eyes. Needs root.
 #![allow(clippy::unwrap_used)]
 
+mod apart;
 mod commands;
 mod damage;
 mod hosts;

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// Schemas of what a user writes of a resource, and of its parts.
-const WRITTEN: [&str; 9] = [
+const WRITTEN: [&str; 11] = [
     "NetworkWrite",
     "PoolWrite",
     "BridgeWrite",
@@ -14,6 +14,8 @@ const WRITTEN: [&str; 9] = [
     "AttachmentWrite",
     "PortSpec",
     "LeaseWrite",
+    "SwarmWrite",
+    "NodeWrite",
 ];
 
 /// Whether another value can be given in place.
@@ -58,11 +60,13 @@ fn of(schema: &str, property: &str) -> Mutability {
         | ("BridgeWrite", "interface_name" | "managed" | "probe")
         | ("SandboxWrite", "name" | "netns" | "pid")
         | ("AttachmentWrite", "address4" | "address6" | "mac" | "interface")
-        | ("LeaseWrite", "key" | "address" | "pool") => Mutability::Immutable,
+        | ("LeaseWrite", "key" | "address" | "pool")
+        | ("SwarmWrite", "advertise_address") => Mutability::Immutable,
         ("NetworkWrite", "pools") => Mutability::AddOnly,
         ("NetworkWrite", "bridge" | "parents")
         | ("PoolWrite", "range")
         | ("BridgeWrite", "gateway_mode4" | "gateway_mode6")
+        | ("SwarmWrite", "data_path_port")
         | ("SandboxWrite", "networks") => Mutability::Restricted,
         _ => Mutability::Mutable,
     }

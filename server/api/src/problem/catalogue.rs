@@ -98,6 +98,7 @@ entries! {
     409 "join-token-invalid", "Join token opens nothing": "The join token is unknown, revoked, expired or used up, or has another secret by now."; "Ask an administrator of the swarm for a join token: `netloom swarm token` at the manager makes or rotates one.".
     409 "role-mismatch", "Another role": "The join token gives another role than the one asked for; a swarm whose store is SQLite has one manager."; "Join as worker, or by a join token of the role.".
     409 "version-mismatch", "Versions differ": "The host and the manager run Netloom of different releases; `detail` names both versions."; "Bring both to the same version, then join.".
+    409 "node-address-taken", "Address of another node": "Another node of the swarm is at the address, and traffic for the two could not be told apart. `blockers` names it."; "Remove that node at the manager where it is gone for good (`netloom node rm`), or join by an address that is this host's alone (`address`, `--advertise-addr`).".
     409 "node-removed", "No node of the swarm": "The manager has no node of this ID: it was removed."; "Let the host leave (`force=true`), and join again.".
     409 "readmission-pending", "To be let back in": "The node's certificate is out of date, and nobody has let it back in yet."; "An administrator does at the manager: `POST /api/v1/nodes/{id}/readmit`.".
     409 "request-invalid", "Not understood between nodes": "The manager could not use what the node sent, or the node the answer."; "`detail` says what; see that both run the same version.".
@@ -115,6 +116,7 @@ entries! {
     422 "immutable-field", "Field can't change": "The field is settled when the object is made."; "Remove the object and make it anew, or leave the field as it is.".
     422 "idempotency-key-reused", "Key used for another request": "The `Idempotency-Key` was used by the same principal, for the same method and path, with another body. `facts.object_id` is what that made."; "Use a key of its own for each body; keep a key only to send the same request again.".
     429 "too-many-logins", "Too many logins": "So many sessions of the dashboard were opened with one token that one more has to wait. `Retry-After` says how long, in seconds."; "Use a session that is open. A program needs none: it sends `Authorization: Bearer TOKEN` with each request.".
+    429 "too-many", "Too much under way": "So many requests of this host, or of its address, are under way at the swarm's manager, or were denied there, that one more has to wait. `Retry-After` and `facts.retry_after_seconds` say how long."; "Ask again after that time; `netloom swarm join` does so by itself. What a worker hands on waits for less with a shorter `wait`.".
     500 "internal", "Internal failure": "A defect in the service. The log has the cause under the request's ID."; "Report it with the request's ID.".
     503 "swarm-behind", "Not told yet": "What the manager says of its network has not come to this host yet."; "Ask again in a moment.".
     503 "not-ready", "Not ready": "The service has started but can't answer well yet, or no longer."; "Wait; `detail` says for what.".

@@ -73,3 +73,17 @@ fn write_options_follow_the_query() {
     assert!(read::<WriteQuery>("on_failure=shrug").is_err());
     assert!(read::<WriteQuery>("dry_run=yes").is_err());
 }
+
+#[test]
+fn the_patience_of_a_request_is_read_as_its_wait_is() {
+    for (query, seconds) in [
+        ("", 30),
+        ("dry_run=true", 30),
+        ("wait=300s&dry_run=false", 300),
+        ("wait=%3300s", 300),
+        ("wait=x", 30),
+        ("wait=0s", 0),
+    ] {
+        assert_eq!(patience(query), Duration::from_secs(seconds), "{query}");
+    }
+}

@@ -47,6 +47,10 @@ pub(crate) struct RemoveNodeQuery {
     /// Also while it is ready.
     #[serde(default, deserialize_with = "one")]
     force: Option<bool>,
+    /// Your word that its host is off, or is on no segment any more: its addresses there are free at once, and not only when it must have taken its links
+    /// down. Two hosts have one address where that is not so. Good also of a node that was removed before, as long as its addresses wait; not of one that is ready.
+    #[serde(default, deserialize_with = "one")]
+    off: Option<bool>,
 }
 
 /// Lists nodes.
@@ -109,7 +113,7 @@ pub(crate) async fn node_patch(
 /// Removes a node.
 ///
 /// It is denied everything by the manager from then on; what runs there goes on. One that is ready is removed with `force=true` alone: let it leave
-/// instead. Served by the manager alone.
+/// instead. Its addresses on segments are `releasing` until it must have taken its links there down; `off=true` ends that at once, then or later. Served by the manager alone.
 #[utoipa::path(tag = "swarm",
     params(("id" = String, Path, description = "The node's ID or its host's name."), RemoveNodeQuery, IfMatch),
     responses((status = 204, description = "Removed.")))]
@@ -123,7 +127,9 @@ pub(crate) async fn node_delete(
 ) -> Result<HttpResponse, Problem> {
     let node = id.into_inner();
     let present = caller.authorize(GetNode(node.clone()))?;
-    let command = caller.authorize(RemoveNode { node, force: query.force.unwrap_or_default() })?;
+    let RemoveNodeQuery { force, off } = query;
+    let command = RemoveNode { node, force: force.unwrap_or_default(), off: off.unwrap_or_default() };
+    let command = caller.authorize(command)?;
     or_present_tag(state.control.remove_node(command, precondition), state.control.get_node(present)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -126,13 +126,15 @@ pub struct UpdateNode {
     pub patch: Value,
 }
 
-/// Removes a node from the swarm.
+/// Removes a node from the swarm; says of one that was removed before that it is off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoveNode {
     /// Which.
     pub node: Reference,
     /// Also while it is ready.
     pub force: bool,
+    /// The word of whoever asks that its host is off: nothing that it has on segments is waited for.
+    pub off: bool,
 }
 
 /// Lets a node back in, once, whose certificate is out of date.

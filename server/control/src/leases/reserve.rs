@@ -143,7 +143,7 @@ impl Job for Reserve {
         let key = &self.spec.key;
         if let Some(other) = leases::by_key(tx, network.id, key).await? {
             let detail = format!("network `{}` has a lease `{key}` already, of {}", network.name, other.address);
-            return Err(Error::conflict("name-taken", detail).blockers(vec![lease_ref(&other)]));
+            return Err(Error::name_taken(detail, lease_ref(&other), "release that lease"));
         }
         let pools = pools::with_lowest_free(tx, network.id).await?;
         let taken = self.take(tx, &network, &pools).await?;

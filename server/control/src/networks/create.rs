@@ -128,8 +128,8 @@ impl Job for Create {
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
         if let Some(other) = networks::by_name(tx, &self.spec.name).await? {
-            return Err(Error::conflict("name-taken", format!("there is a network `{}` already", other.name))
-                .blockers(vec![network_ref(&other)]));
+            let detail = format!("there is a network `{}` already", other.name);
+            return Err(Error::name_taken(detail, network_ref(&other), "remove that network"));
         }
         bridge::check_name(tx, &self.spec).await?;
         let overlay = match self.spec.driver {

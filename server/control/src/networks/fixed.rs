@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use netloom_ipam::spans;
 use netloom_model::facts::HostRoute;
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
@@ -13,7 +14,7 @@ use netloom_store::{LeaseQuery, LeaseRow, NetworkRow, Place, PoolRow, ReadTx, Wr
 
 use crate::allocation::{self, NewLease};
 use crate::error::Error;
-use crate::segment::hosts::Hosts;
+use crate::segment::hosts::{Hosts, OnHost};
 
 /// The leases a pool should have of its own, by address.
 pub(crate) type Fixed = BTreeMap<IpAddr, (LeaseKind, Owner)>;
@@ -42,34 +43,65 @@ pub(crate) fn wanted(
     fixed
 }
 
+/// Most that is kept aside in one pool of a network of the swarm for what another node says that its host has there: nobody's word may take a whole subnet.
+pub(crate) const OF_ONE_NODE: usize = 64;
+
 /// What the hosts have inside a pool of a network on one of their links: addresses there, the router behind it, nameservers. What one host has
 /// wins over what another calls its router, and that over its nameserver.
 pub(crate) fn of_host(network: &NetworkRow, pool: &PoolRow, hosts: &Hosts) -> Fixed {
-    let on = hosts.of(network);
-    if on.is_empty() {
-        return Fixed::new();
-    }
-    let usable = usable(pool.subnet);
     let mut fixed = Fixed::new();
-    let mut add = |address: IpAddr, name: &str, node: NodeId| {
-        if usable.contains(address) {
-            let owner = Owner { kind: OwnerKind::Host, id: None, name: name.to_owned(), node };
-            fixed.insert(address, (LeaseKind::Host, owner));
-        }
-    };
-    for host in &on {
-        host.facts.nameservers.iter().for_each(|address| add(*address, "nameserver", host.node));
-    }
-    for host in &on {
-        let through = |route: &&HostRoute| route.is_default() && route.interface.as_deref() == Some(host.parent);
-        let routers = host.facts.routes.iter().filter(through).filter_map(|route| route.gateway);
-        routers.for_each(|router| add(router, "router", host.node));
-    }
-    for host in &on {
-        let addresses = host.facts.link(host.parent).into_iter().flat_map(|link| &link.addresses);
-        addresses.for_each(|address| add(address.addr(), host.parent, host.node));
+    let mut taken: Vec<Has> = hosts.of(network).into_iter().flat_map(|host| taken(pool, host, hosts)).collect();
+    taken.sort_by_key(|(what, ..)| std::cmp::Reverse(*what));
+    for (_, address, name, node) in taken {
+        let owner = Owner { kind: OwnerKind::Host, id: None, name: name.to_owned(), node };
+        fixed.insert(address, (LeaseKind::Host, owner));
     }
     fixed
+}
+
+/// The nodes that say that their hosts have more inside a pool than is kept aside for one, with how many that are.
+pub(crate) fn excess(network: &NetworkRow, pool: &PoolRow, hosts: &Hosts) -> Vec<(NodeId, usize)> {
+    let limited = hosts.of(network).into_iter().filter(|host| host.node != hosts.node);
+    let counted = limited.map(|host| (host.node, said(pool, host).len()));
+    counted.filter(|(_, count)| *count > OF_ONE_NODE).collect()
+}
+
+/// What an address is to a host: the first wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    Own,
+    Router,
+    Nameserver,
+}
+
+/// An address that a host has, under a name, on a node.
+type Has<'a> = (What, IpAddr, &'a str, NodeId);
+
+/// What of a host's is kept aside inside a pool. Of this host, whose word is nobody else's, that is all.
+fn taken<'a>(pool: &PoolRow, host: OnHost<'a>, hosts: &Hosts) -> Vec<Has<'a>> {
+    let mut said = said(pool, host);
+    if host.node != hosts.node {
+        said.truncate(OF_ONE_NODE);
+    }
+    said
+}
+
+/// All that a host is said to have inside a pool, each address once, its own first.
+fn said<'a>(pool: &PoolRow, host: OnHost<'a>) -> Vec<Has<'a>> {
+    let through = |route: &&HostRoute| route.is_default() && route.interface.as_deref() == Some(host.parent);
+    let own = host.facts.link(host.parent).into_iter().flat_map(|link| &link.addresses).map(IpNet::addr);
+    let routers = host.facts.routes.iter().filter(through).filter_map(|route| route.gateway);
+    let own = own.map(|address| (What::Own, address, host.parent, host.node));
+    let routers = routers.map(|address| (What::Router, address, "router", host.node));
+    let nameservers =
+        host.facts.nameservers.iter().map(|address| (What::Nameserver, *address, "nameserver", host.node));
+    let usable = usable(pool.subnet);
+    let mut all: Vec<Has<'_>> =
+        own.chain(routers).chain(nameservers).filter(|(_, address, ..)| usable.contains(*address)).collect();
+    all.sort_unstable();
+    let mut seen = BTreeSet::new();
+    all.retain(|(_, address, ..)| seen.insert(*address));
+    all
 }
 
 /// Leases that are read at once.
@@ -268,5 +300,45 @@ mod tests {
                 "192.168.122.254 gateway n",
             ]
         );
+    }
+
+    #[test]
+    fn one_nodes_word_takes_no_whole_subnet() {
+        let subnet = "192.168.122.0/24".parse().expect("a subnet");
+        let network = {
+            let mut network = network();
+            network.scope = Scope::Swarm;
+            network.spec.scope = Some(Scope::Swarm);
+            network
+        };
+        let pool = PoolRow {
+            id: 1,
+            network_id: network.id,
+            key: "v4".into(),
+            position: 0,
+            subnet,
+            range: usable(subnet),
+            gateway: None,
+            automatic: false,
+        };
+        let many = |of: std::ops::Range<u8>| {
+            let mut facts = facts();
+            let address = |last: u8| format!("192.168.122.{last}/24").parse().expect("an address with prefix");
+            facts.links[0].addresses = of.map(address).collect();
+            facts
+        };
+        let (own, other) = (NodeId::from_random([0; 16]), NodeId::from_random([2; 16]));
+        let hosts = |facts: Facts| Hosts {
+            node: own,
+            own: std::sync::Arc::new(many(200..210)),
+            others: vec![(other, std::sync::Arc::new(facts))],
+        };
+        let count = |fixed: &Fixed, node| fixed.values().filter(|(_, owner)| owner.node == node).count();
+        let found = of_host(&network, &pool, &hosts(many(1..200)));
+        assert_eq!(count(&found, other), OF_ONE_NODE);
+        assert!(count(&found, own) >= 10, "this host's own are not counted: {found:?}");
+        // Its own addresses, the router and the nameserver.
+        assert_eq!(excess(&network, &pool, &hosts(many(1..200))), [(other, 200)]);
+        assert_eq!(excess(&network, &pool, &hosts(many(1..60))), []);
     }
 }

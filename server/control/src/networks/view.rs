@@ -1,14 +1,16 @@
 //! Networks as answered: rows, counts, what the node says and what control itself found, put together.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use netloom_ipam::capacity;
+use netloom_model::NodeId;
 use netloom_model::condition::Condition;
 use netloom_model::host_link;
 use netloom_model::net::{Family, usable};
-use netloom_model::network::{Network, NetworkState, NetworkStatus, PoolStatus};
+use netloom_model::network::{Capacity, Network, NetworkState, NetworkStatus, PoolStatus};
 use netloom_model::report::LiveObject;
-use netloom_store::{FreeSummary, NetworkRow, PoolRow, ReadTx, networks, pools};
+use netloom_store::{FreeSummary, NetworkRow, PoolRow, ReadTx, networks, nodes, pools};
 
 use crate::conditions;
 use crate::error::Error;
@@ -20,10 +22,14 @@ pub(crate) type Counts = Vec<(netloom_model::lease::LeaseKind, netloom_model::le
 #[derive(Debug, Clone)]
 pub(crate) struct NetworkParts {
     pub(crate) row: NetworkRow,
+    /// Whether it is the copy of one of the manager's, which alone knows what is free.
+    pub(crate) copied: bool,
     pub(crate) pools: Vec<(PoolRow, Counts, FreeSummary)>,
     pub(crate) endpoints: u64,
     /// What the underlay leaves for overlay networks on every node.
     pub(crate) overlay_mtu: Option<u32>,
+    /// The nodes of the swarm with their hosts' names, of a network that they are on by links of their hosts, at its manager.
+    pub(crate) nodes: Arc<Vec<(NodeId, String)>>,
 }
 
 /// Reads what belongs to these networks, in a constant number of queries.
@@ -38,12 +44,21 @@ pub(crate) async fn parts(tx: &mut ReadTx<'_>, rows: Vec<NetworkRow>) -> Result<
         let counted = counts.remove(&pool.id).unwrap_or_default();
         by_network.entry(pool.network_id).or_default().push((pool, counted, free));
     }
+    let node = tx.node();
+    let is_on_nodes = |row: &NetworkRow| row.spec.is_segment() && !row.is_replica(node);
+    let nodes = match rows.iter().any(is_on_nodes) {
+        true => nodes::all(tx).await?.into_iter().map(|node| (node.id, node.hostname)).collect(),
+        false => Vec::new(),
+    };
+    let (nodes, none) = (Arc::new(nodes), Arc::default());
     let part = |row: NetworkRow| {
         let extent = extents.get(&row.id).copied().unwrap_or_default();
         NetworkParts {
             pools: by_network.remove(&row.id).unwrap_or_default(),
             endpoints: extent.endpoints,
             overlay_mtu: extent.overlay_mtu,
+            copied: row.is_replica(node),
+            nodes: Arc::clone(if is_on_nodes(&row) { &nodes } else { &none }),
             row,
         }
     };
@@ -57,10 +72,12 @@ pub(crate) fn compose(parts: NetworkParts, live: Option<&LiveObject>, found: Vec
     conditions.extend(found);
     conditions.extend(scarce(&parts).filter_map(|(pool, free)| nearly_full(pool, free)));
     conditions.extend(parts.pools.iter().find_map(|(pool, ..)| not_on_segment(&parts.row, pool)));
-    let row = parts.row;
+    let (row, copied) = (parts.row, parts.copied);
     let state = state(&row, live, sound);
-    let pools =
-        parts.pools.into_iter().map(|(pool, counts, free)| (pool.key.clone(), pool_status(&pool, &counts, &free)));
+    let pools = parts.pools.into_iter().map(|(pool, counts, free)| {
+        let status = pool_status(&pool, &counts, Some(&free).filter(|_| !copied));
+        (pool.key, status)
+    });
     Network {
         id: row.id,
         revision: row.revision,
@@ -102,12 +119,13 @@ fn state(row: &NetworkRow, live: Option<&LiveObject>, sound: bool) -> NetworkSta
     }
 }
 
-/// How a pool is used.
-pub(crate) fn pool_capacity(pool: &PoolRow, counts: &Counts, free: &FreeSummary) -> netloom_model::network::Capacity {
-    capacity::capacity(usable(pool.subnet).len(), free.total, free.in_range, counts)
+/// How a pool is used, with what is free where that is known here.
+pub(crate) fn pool_capacity(pool: &PoolRow, counts: &Counts, free: Option<&FreeSummary>) -> Capacity {
+    let free = free.map(|free| capacity::Free { total: free.total, in_range: free.in_range });
+    capacity::capacity(usable(pool.subnet).len(), free, counts)
 }
 
-fn pool_status(pool: &PoolRow, counts: &Counts, free: &FreeSummary) -> PoolStatus {
+fn pool_status(pool: &PoolRow, counts: &Counts, free: Option<&FreeSummary>) -> PoolStatus {
     PoolStatus {
         family: Family::of(pool.subnet.network()).number(),
         subnet: pool.subnet.to_string(),
@@ -149,7 +167,7 @@ pub(crate) fn scarce(parts: &NetworkParts) -> impl Iterator<Item = (&PoolRow, &F
     };
     let scarce_families: Vec<Family> = [Family::V4, Family::V6].into_iter().filter(|of| together_scarce(*of)).collect();
     let nearly_full = |pool: &PoolRow, free: &FreeSummary| capacity::nearly_full(pool.range.len(), free.in_range);
-    let pools = parts.pools.iter().map(|(pool, _, free)| (pool, free));
+    let pools = parts.pools.iter().filter(|_| !parts.copied).map(|(pool, _, free)| (pool, free));
     pools.filter(move |(pool, free)| scarce_families.contains(&family(pool)) && nearly_full(pool, free))
 }
 

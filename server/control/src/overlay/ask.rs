@@ -9,6 +9,7 @@ use netloom_model::swarm::SwarmRole;
 
 use super::attachments::{self, is_attachment};
 use super::reassert;
+use crate::commit::Change;
 use crate::control::Inner;
 use crate::error::Error;
 use crate::sandboxes::view::SandboxParts;
@@ -61,6 +62,15 @@ impl Inner {
         let Ok(keys) = read.await else { return false };
         let outcomes = self.node.converge(keys, revision, within).await;
         outcomes.values().all(|outcome| matches!(outcome, Outcome::Converged { .. }))
+    }
+
+    /// Has the node hold a sandbox as it was written, and everybody else on its networks of the swarm that is not known here yet.
+    pub(crate) async fn settle_with_peers(&self, change: &Change<SandboxParts>, deadline: &Deadline) -> Settled {
+        let settled = self.settle(&change.keys, change.revision, deadline).await;
+        if matches!(settled, Settled::Done) {
+            self.arrivals.known(attachments::networks_of(&change.parts.endpoints), change.revision);
+        }
+        settled
     }
 
     /// Says of a sandbox on networks of the swarm that was started what is so now, and not with the next heartbeat only: by the manager's answers others can

@@ -9,6 +9,7 @@ use netloom_model::network::Scope;
 use netloom_model::{NetworkId, NodeId, Timestamp};
 use netloom_store::{AttachmentRow, EndpointRow, ReadTx, WriteTx, attachments, endpoints, replica};
 
+use super::arrivals::Arrivals;
 use super::underlay;
 use crate::error::Error;
 use crate::sandboxes::view::{EndpointParts, SandboxParts};
@@ -98,18 +99,22 @@ pub(crate) fn networks_of(endpoints: &[EndpointParts]) -> BTreeSet<NetworkId> {
 }
 
 /// The keys of everybody else on the networks that come into use here by a sandbox: this node knows none of them. Where another sandbox that runs is on
-/// one, or this one was (`before`), its peers were made known with that.
+/// one, or this one was (`before`), its peers were made known with that, unless that is still under way.
 pub(crate) async fn peers_of(
     tx: &mut ReadTx<'_>,
     parts: &SandboxParts,
     before: &BTreeSet<NetworkId>,
+    arrivals: &Arrivals,
 ) -> Result<Vec<Key>, Error> {
     let mut networks: Vec<NetworkId> = networks_of(&parts.endpoints).difference(before).copied().collect();
     if networks.is_empty() {
         return Ok(Vec::new());
     }
     let used = endpoints::networks_in_use(tx, &networks, parts.row.id).await?;
-    networks.retain(|id| !used.contains(id));
+    for network in networks.iter().filter(|id| !used.contains(id)) {
+        arrivals.begin(*network, parts.row.revision);
+    }
+    networks.retain(|id| !arrivals.is_known(*id));
     if networks.is_empty() {
         return Ok(Vec::new());
     }

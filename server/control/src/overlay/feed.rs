@@ -254,7 +254,13 @@ async fn attachments_since(
     }
     let (there, gone): (Vec<AttachmentRow>, Vec<AttachmentRow>) =
         rows.into_iter().filter(|one| one.node != node).partition(|one| one.running && !one.gone);
-    Ok((there.into_iter().map(attachment).collect(), gone.into_iter().map(|one| one.id).collect()))
+    let of: BTreeSet<NodeId> = there.iter().map(|one| one.node).collect();
+    let names: BTreeMap<NodeId, String> = match of.is_empty() {
+        true => BTreeMap::new(),
+        false => nodes::names(tx, &of.into_iter().collect::<Vec<_>>()).await?.into_iter().collect(),
+    };
+    let told = |one: AttachmentRow| SwarmAttachment { hostname: names.get(&one.node).cloned(), ..attachment(one) };
+    Ok((there.into_iter().map(told).collect(), gone.into_iter().map(|one| one.id).collect()))
 }
 
 fn attachment(row: AttachmentRow) -> SwarmAttachment {
@@ -262,6 +268,7 @@ fn attachment(row: AttachmentRow) -> SwarmAttachment {
         id: row.id,
         network: row.network_id,
         node: row.node,
+        hostname: None,
         vtep: row.vtep,
         sandbox: row.sandbox_id,
         sandbox_name: row.sandbox_name,

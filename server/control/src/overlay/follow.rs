@@ -12,7 +12,7 @@ use netloom_model::assignment::Key;
 use netloom_model::network::Scope;
 use netloom_model::replica::{SwarmAttachment, SwarmNetwork, SwarmPool, SwarmUpdate};
 use netloom_model::swarm::SwarmRole;
-use netloom_model::{EndpointId, NetworkId};
+use netloom_model::{EndpointId, NetworkId, NodeId};
 use netloom_store::{
     AttachmentRow, NetworkRow, PoolRow, ReplicaRow, WriteTx, attachments, endpoints, events, networks, pools, replica,
     swarm,
@@ -181,6 +181,9 @@ impl Follow {
         }
         replica::remove_attachments(tx, &gone);
         let others = self.update.attachments.iter().filter(|one| one.node != own && !left_out.contains(&one.network));
+        let names: BTreeMap<NodeId, &String> =
+            self.update.attachments.iter().filter_map(|one| Some((one.node, one.hostname.as_ref()?))).collect();
+        names.into_iter().for_each(|(node, hostname)| replica::name_node(tx, node, hostname));
         for told in others {
             let row = attachment_row(told, local);
             if known.get(&told.id).is_some_and(|was| is_same(was, &row)) {

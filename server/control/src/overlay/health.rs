@@ -10,7 +10,7 @@ use std::time::Duration;
 use netloom_model::NodeId;
 use netloom_model::health::{HealthNode, HealthPair, NetworkHealth, PAIRS_SHOWN, Reachable, Way};
 use netloom_model::network::Driver;
-use netloom_store::{NetworkRow, ReadTx, attachments, networks, nodes};
+use netloom_store::{NetworkRow, ReadTx, attachments, networks, nodes, replica};
 
 use crate::command::GetNetworkHealth;
 use crate::control::Control;
@@ -85,8 +85,8 @@ async fn read(
     if let (Some(address), true) = (own_place, used.as_ref().is_some_and(|used| used.in_use)) {
         on.insert(own, address);
     }
-    let names: BTreeMap<NodeId, String> =
-        nodes::all(tx).await?.into_iter().map(|node| (node.id, node.hostname)).collect();
+    let known = nodes::all(tx).await?.into_iter().map(|node| (node.id, node.hostname));
+    let names: BTreeMap<NodeId, String> = replica::node_names(tx).await?.into_iter().chain(known).collect();
     let name = |id: &NodeId| if *id == own { Some(hostname.to_owned()) } else { names.get(id).cloned() };
     let node = |(id, address): (NodeId, IpAddr)| HealthNode { hostname: name(&id), id, address: address.to_string() };
     let mtu = row.spec.mtu.or(overlay.and_then(|overlay| overlay.mtu));

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::{EndpointId, NodeId};
-use netloom_store::{AttachmentRow, NodeRow, WriteTx, attachments, leases};
+use netloom_store::{AttachmentRow, NodeRow, WriteTx, attachments, leases, nodes};
 
 use crate::clock::now;
 use crate::commit::Job;
@@ -50,20 +50,23 @@ impl Job for Release {
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
         let mut rows = attachments::by_ids(tx, &self.endpoints).await?;
         rows.retain(|row| row.node == self.node);
-        let mut keys = Vec::with_capacity(rows.len());
-        for row in rows {
-            let now = now();
-            let object = sandbox_of(&row);
+        let hostname = nodes::called(tx, self.node).await?;
+        let now = now();
+        let mut stamp = None;
+        for row in &rows {
+            let object = sandbox_of(row);
             let why = self.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
             let message =
-                format!("sandbox `{}` of node {} is off its network of the swarm{why}", object.name, self.node);
+                format!("sandbox `{}` of node `{hostname}` is off its network of the swarm{why}", object.name);
             let event = with(Actor::agent().event("attachment.released", object, message, now), "node", self.node);
-            let revision = netloom_store::events::append(tx, &event).await?;
-            let own = leases::of_endpoints(tx, &[row.id]).await?;
-            self.host.let_go(tx, &own, Stamp { revision, now }).await?;
-            attachments::end(tx, &[row.id], revision, now);
-            keys.extend(keys_of(&row));
+            stamp = Some(Stamp { revision: netloom_store::events::append(tx, &event).await?, now });
         }
-        Ok(keys)
+        // As of the last event, with a statement each: a node may say of thousands that nothing is left of them.
+        let Some(stamp) = stamp else { return Ok(Vec::new()) };
+        let ids: Vec<EndpointId> = rows.iter().map(|row| row.id).collect();
+        let own = leases::of_endpoints(tx, &ids).await?;
+        self.host.let_go(tx, &own, stamp).await?;
+        attachments::end(tx, &ids, stamp.revision, stamp.now);
+        Ok(rows.iter().flat_map(keys_of).collect())
     }
 }

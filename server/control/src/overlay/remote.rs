@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::lease::{LeaseState, Owner, OwnerKind};
-use netloom_model::member::{AttachRequest, AttachedLease, Attachment, HeldAttachment, Peer};
+use netloom_model::member::{AttachRequest, AttachedLease, Attachment, Compared, HeldAttachment, Peer};
 use netloom_model::network::Scope;
 use netloom_model::{EndpointId, MacAddr, NodeId, Timestamp};
 use netloom_store::networks::ToAttach;
@@ -61,8 +61,8 @@ impl Control {
     }
 
     /// Takes a member's word of its attachments. Those of which it says that nothing is left are released; those that are missing from two reports that have them, one
-    /// after the other, too; the others are brought up to what it says. What is not its own is passed over. Answers what it says it holds and is not
-    /// known here.
+    /// after the other, too; the others are brought up to what it says. What is not its own is passed over. Answers how what it says it holds stands to what is
+    /// known here; nothing where it says nothing of that.
     ///
     /// # Errors
     /// The store's.
@@ -71,15 +71,15 @@ impl Control {
         node: NodeId,
         held: Option<&[HeldAttachment]>,
         released: Vec<EndpointId>,
-    ) -> Result<Compared, Error> {
+    ) -> Result<Option<Compared>, Error> {
         if !released.is_empty() {
             let host = Arc::clone(&self.inner.host);
             let ended = self.inner.commit(false, Release { node, endpoints: released, reason: None, host }).await?;
             self.inner.node.wake(ended);
         }
         match held {
-            Some(held) => self.compare_attachments(node, held).await,
-            None => Ok(Compared::default()),
+            Some(held) => self.compare_attachments(node, held).await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -122,15 +122,6 @@ impl Control {
         self.inner.node.wake(ended);
         Ok(Compared { unknown, moved })
     }
-}
-
-/// How what a node says of its attachments stands to what is known of them here.
-#[derive(Debug, Default)]
-pub struct Compared {
-    /// Those that nothing is known of.
-    pub unknown: Vec<EndpointId>,
-    /// Those that have other addresses.
-    pub moved: Vec<EndpointId>,
 }
 
 fn is_same_set(a: &[IpAddr], b: &[IpAddr]) -> bool {
@@ -244,7 +235,8 @@ impl Attach {
             id: self.request.sandbox.to_string(),
             name: self.request.sandbox_name.clone(),
         };
-        let message = format!("sandbox `{}` of node {} attached to network `{}`", object.name, self.node, network.name);
+        let hostname = nodes::called(tx, self.node).await?;
+        let message = format!("sandbox `{}` of node `{hostname}` attached to network `{}`", object.name, network.name);
         let event = with(Actor::agent().event("attachment.changed", object, message, now), "network", &network.name);
         Ok(netloom_store::events::append(tx, &with(event, "node", self.node)).await?)
     }
@@ -362,16 +354,23 @@ impl Job for Change {
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
         let ids: Vec<EndpointId> = self.said.iter().map(|one| one.endpoint).collect();
-        let mut keys = Vec::new();
+        let hostname = nodes::called(tx, self.node).await?;
+        let said: BTreeMap<EndpointId, &HeldAttachment> = self.said.iter().map(|one| (one.endpoint, one)).collect();
+        let (mut keys, now) = (Vec::new(), now());
+        let mut leases_of: BTreeMap<EndpointId, Vec<LeaseRow>> = BTreeMap::new();
+        for lease in leases::of_endpoints(tx, &ids).await? {
+            if let Some(id) = lease.endpoint_id {
+                leases_of.entry(id).or_default().push(lease);
+            }
+        }
         for row in attachments::by_ids(tx, &ids).await?.into_iter().filter(|row| row.node == self.node) {
-            let Some(said) = self.said.iter().find(|one| one.endpoint == row.id) else { continue };
-            let now = now();
+            let Some(said) = said.get(&row.id) else { continue };
             let what = if said.running { "runs" } else { "is stopped" };
-            let message = format!("sandbox `{}` of node {} {what}", row.sandbox_name, self.node);
+            let message = format!("sandbox `{}` of node `{hostname}` {what}", row.sandbox_name);
             let event = Actor::agent().event("attachment.changed", sandbox_of(&row), message, now);
             let revision = netloom_store::events::append(tx, &with(event, "node", self.node)).await?;
             let state = if said.running { LeaseState::Bound } else { LeaseState::Held };
-            let own = leases::of_endpoints(tx, &[row.id]).await?;
+            let own = leases_of.remove(&row.id).unwrap_or_default();
             leases::set_state(tx, &own, state, revision, now);
             keys.extend(keys_of(&row));
             let (running, aliases) = (said.running, said.aliases.clone());

@@ -8,9 +8,9 @@ use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::facts::Facts;
 use netloom_model::lease::{LeaseKind, OwnerKind};
 use netloom_model::{NetworkId, NodeId};
-use netloom_store::{LeaseRow, NetworkRow, WriteTx, events, networks, nodes, pools};
+use netloom_store::{LeaseRow, NetworkRow, PoolRow, WriteTx, events, networks, nodes, pools};
 
-use super::findings::Finding;
+use super::findings::{Excess, Finding};
 use crate::clock::now;
 use crate::commit::Job;
 use crate::control::Control;
@@ -34,13 +34,17 @@ impl Control {
     pub(crate) async fn refresh_hosts(&self, changed: NodeId, hostname: String) -> Result<(), Error> {
         let _turn = self.inner.host.turn.lock().await;
         let Some(hosts) = self.inner.host.hosts(self.node_id()) else { return Ok(()) };
-        let in_the_way = self.inner.commit(false, Refresh { hosts, changed, hostname }).await?;
+        let Refreshed { in_the_way, excess } = self.inner.commit(false, Refresh { hosts, changed, hostname }).await?;
         let mut by_network: BTreeMap<NetworkId, Vec<Finding>> = BTreeMap::new();
         for (lease, host) in in_the_way {
             by_network.entry(lease.network_id).or_default().push(finding(&lease, host));
         }
-        let new = self.inner.findings.replace(by_network);
-        if new.is_empty() { Ok(()) } else { self.inner.commit(false, Found(new)).await }
+        let conflicts = self.inner.findings.replace(by_network);
+        let excess = self.inner.findings.replace_excess(excess);
+        if conflicts.is_empty() && excess.is_empty() {
+            return Ok(());
+        }
+        self.inner.commit(false, Found { conflicts, excess }).await
     }
 
     /// Drops the findings of addresses that sandboxes have let go of.
@@ -72,10 +76,18 @@ struct Refresh {
     hostname: String,
 }
 
+/// What a refresh found.
+#[derive(Default)]
+struct Refreshed {
+    /// Leases of sandboxes at addresses that are the host's now, with what of the host's they are.
+    in_the_way: Vec<(LeaseRow, String)>,
+    /// Nodes that say that their hosts have more inside a pool than is kept aside.
+    excess: Vec<Excess>,
+}
+
 #[async_trait]
 impl Job for Refresh {
-    /// Leases of sandboxes at addresses that are the host's now, with what of the host's they are.
-    type Output = Vec<(LeaseRow, String)>;
+    type Output = Refreshed;
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Self::Output, Error> {
         let node = self.hosts.node;
@@ -86,7 +98,7 @@ impl Job for Refresh {
         let all_pools = pools::of_networks(tx, &ids).await?;
         let now = now();
         let mut stamp = None;
-        let mut conflicts = Vec::new();
+        let mut refreshed = Refreshed::default();
         for row in &rows {
             let own: Vec<_> = all_pools.iter().filter(|pool| pool.network_id == row.id).cloned().collect();
             let reserved = reserved_of(row, &own);
@@ -102,7 +114,11 @@ impl Job for Refresh {
                 let in_the_way = fixed::held_by_others(tx, &current, &wanted).await?;
                 let mut possible = wanted.clone();
                 possible.retain(|address, _| in_the_way.iter().all(|lease| lease.address != *address));
-                conflicts.extend(in_the_way.into_iter().filter_map(|lease| conflict(lease, &wanted)));
+                refreshed
+                    .in_the_way
+                    .extend(in_the_way.into_iter().filter_map(|lease| self.conflict(row, lease, &wanted)));
+                let excess = fixed::excess(row, pool, &self.hosts).into_iter();
+                refreshed.excess.extend(excess.map(|(node, count)| self.excess(row, pool, node, count)));
                 if same(&current, &possible) {
                     continue;
                 }
@@ -113,7 +129,7 @@ impl Job for Refresh {
                 fixed::apply(tx, row, pool, &current, &possible, stamp).await?;
             }
         }
-        Ok(conflicts)
+        Ok(refreshed)
     }
 }
 
@@ -125,12 +141,29 @@ fn same(current: &[LeaseRow], wanted: &Fixed) -> bool {
             .all(|row| wanted.get(&row.address).is_some_and(|(kind, owner)| *kind == row.kind && *owner == row.owner))
 }
 
-fn conflict(lease: LeaseRow, wanted: &Fixed) -> Option<(LeaseRow, String)> {
-    let (kind, owner) = wanted.get(&lease.address)?;
-    (lease.owner.kind == OwnerKind::Sandbox && *kind == LeaseKind::Host).then(|| (lease, owner.name.clone()))
-}
-
 impl Refresh {
+    fn conflict(&self, network: &NetworkRow, lease: LeaseRow, wanted: &Fixed) -> Option<(LeaseRow, String)> {
+        let (kind, owner) = wanted.get(&lease.address)?;
+        // On a segment it may be any node's.
+        let host = if network.spec.is_segment() {
+            format!("{} of node `{}`", owner.name, self.hosts.hostname(owner.node))
+        } else {
+            owner.name.clone()
+        };
+        (lease.owner.kind == OwnerKind::Sandbox && *kind == LeaseKind::Host).then_some((lease, host))
+    }
+
+    fn excess(&self, network: &NetworkRow, pool: &PoolRow, node: NodeId, count: usize) -> Excess {
+        Excess {
+            network: network.id,
+            subnet: pool.subnet,
+            node,
+            hostname: self.hosts.hostname(node).to_owned(),
+            count,
+            since: now(),
+        }
+    }
+
     /// Nodes of the swarm that have not said since this manager's start what their hosts have: what was known of them stands.
     async fn silent(&self, tx: &mut WriteTx<'_>, rows: &[NetworkRow]) -> Result<BTreeSet<NodeId>, Error> {
         if !rows.iter().any(|row| row.spec.is_segment()) {
@@ -149,20 +182,29 @@ impl Refresh {
     }
 }
 
-/// New conflicts between the host and sandboxes, for the record.
-struct Found(Vec<(NetworkId, Finding)>);
+/// New findings, for the record: conflicts between hosts and sandboxes, and hosts that have more than is kept aside.
+struct Found {
+    conflicts: Vec<(NetworkId, Finding)>,
+    excess: Vec<Excess>,
+}
 
 #[async_trait]
 impl Job for Found {
     type Output = ();
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
-        for (network, finding) in &self.0 {
+        for (network, finding) in &self.conflicts {
             let id = finding.sandbox.map_or_else(|| network.to_string(), |id| id.to_string());
             let object = ObjectRef { kind: ObjectKind::Sandbox, id, name: finding.sandbox_name.clone() };
             let message = finding.condition().message;
             let event = Actor::agent().event("host.address_conflict", object, message, now());
             events::append(tx, &with(with(event, "address", finding.address), "host", &finding.host)).await?;
+        }
+        for found in &self.excess {
+            let object = ObjectRef { kind: ObjectKind::Node, id: found.node.to_string(), name: found.hostname.clone() };
+            let event = Actor::agent().event("host.address_limit", object, found.condition().message, found.since);
+            let event = with(with(event, "network", found.network), "subnet", found.subnet);
+            events::append(tx, &with(event, "count", found.count)).await?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Making a sandbox with its endpoints: all of it or nothing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use netloom_model::assignment::{Adoption, Key, NamespaceSource};
@@ -23,6 +24,7 @@ use crate::error::Error;
 use crate::idempotency::{Again, in_flight};
 use crate::journal::{Actor, sandbox_ref};
 use crate::node::NamespaceReference;
+use crate::overlay::arrivals::Arrivals;
 use crate::overlay::{attachments, underlay, way_out};
 use crate::plans::command::PlannedCommand;
 use crate::principal::{Authorized, Context};
@@ -79,6 +81,7 @@ impl Control {
             seed: run.seed,
             approach: Approach::Hopeful,
             looks: Looks::of(run.dry_run),
+            arrivals: Arc::clone(&self.inner.arrivals),
         };
         let mut change = loop {
             match self.inner.run(&run, job.clone()).await {
@@ -94,7 +97,7 @@ impl Control {
         self.inner.recent.keep(&change.keys, change.assignment.take());
         fault("control.create.after_commit")?;
         let spread = self.inner.spread_of(&job.looks, &change.parts);
-        let settled = self.inner.settle(&change.keys, change.revision, &deadline).await;
+        let settled = self.inner.settle_with_peers(&change, &deadline).await;
         match self.inner.settle_elsewhere(settled, spread, &deadline).await {
             Settled::Done => Ok(Written::Done(self.sandbox_now(change.parts).await?)),
             Settled::Refused(refusal) if !run.keep_on_failure => {
@@ -145,6 +148,7 @@ struct Create {
     seed: Seed,
     approach: Approach,
     looks: Looks,
+    arrivals: Arc<Arrivals>,
 }
 
 #[async_trait]
@@ -197,7 +201,7 @@ impl Create {
         let parts = SandboxParts { row, endpoints };
         attachments::follow(tx, &parts).await?;
         let mut keys = vec![Key::Sandbox(self.id)];
-        keys.extend(attachments::peers_of(tx, &parts, &BTreeSet::new()).await?);
+        keys.extend(attachments::peers_of(tx, &parts, &BTreeSet::new(), &self.arrivals).await?);
         // All that it says was just written: reading it back would be a handful of queries for nothing.
         let assignment = match parts.row.running {
             true => {
@@ -214,9 +218,9 @@ impl Create {
     async fn name_taken(&self, tx: &mut WriteTx<'_>, error: Error) -> Result<Error, Error> {
         let Some(other) = sandboxes::by_name(tx, &self.spec.name).await? else { return Ok(error) };
         let leaving = if other.deleting { ", and is being removed" } else { "" };
-        Ok(Error::conflict("name-taken", format!("there is a sandbox `{}` already{leaving}", other.name))
-            .blockers(vec![sandbox_ref(&other)])
-            .retryable(other.deleting))
+        let detail = format!("there is a sandbox `{}` already{leaving}", other.name);
+        let free = if other.deleting { "wait until that one is gone" } else { "remove that sandbox" };
+        Ok(Error::name_taken(detail, sandbox_ref(&other), free).retryable(other.deleting))
     }
 
     /// One namespace, one sandbox: two would fight over its links.

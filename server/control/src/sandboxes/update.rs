@@ -1,6 +1,7 @@
 //! Changing a sandbox: attaching and detaching, stopping and starting, and what people read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
@@ -26,6 +27,7 @@ use crate::dice::Seed;
 use crate::edit::Edit;
 use crate::error::Error;
 use crate::journal::{Actor, sandbox_ref, with};
+use crate::overlay::arrivals::Arrivals;
 use crate::overlay::{attachments, way_out};
 use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
@@ -81,6 +83,7 @@ impl Control {
             seed: run.seed,
             approach: Approach::Hopeful,
             looks: Looks::of(run.dry_run),
+            arrivals: Arc::clone(&self.inner.arrivals),
         };
         let keeping = (!run.dry_run && !deadline.at_commit()).then(|| self.inner.kept.keep(id));
         let Updated { mut change, former, concerns, started } = loop {
@@ -102,7 +105,7 @@ impl Control {
                 self.inner.acknowledge(Key::Sandbox(id), former.revision, change.revision, &deadline).await
             }
             Concerns::Kernel => {
-                let settled = self.inner.settle(&change.keys, change.revision, &deadline).await;
+                let settled = self.inner.settle_with_peers(&change, &deadline).await;
                 self.inner.swarm.tell();
                 let spread = match started {
                     true if self.inner.is_worker() => self.inner.tell_started(&change.parts).await,
@@ -149,6 +152,7 @@ impl Control {
             seed: Seed::default(),
             approach: Approach::Careful,
             looks: Looks::default(),
+            arrivals: Arc::clone(&self.inner.arrivals),
         };
         let restored = self.inner.commit(false, job).await;
         // Only now: until the former endpoints are back, nobody may get their addresses.
@@ -223,6 +227,7 @@ struct Update {
     seed: Seed,
     approach: Approach,
     looks: Looks,
+    arrivals: Arc<Arrivals>,
 }
 
 struct Updated {
@@ -284,7 +289,7 @@ impl Job for Update {
         let concerns = if in_kernel || old.running != running { Concerns::Kernel } else { Concerns::People };
         attachments::follow(tx, &parts).await?;
         if concerns == Concerns::Kernel {
-            keys.extend(attachments::peers_of(tx, &parts, &before).await?);
+            keys.extend(attachments::peers_of(tx, &parts, &before, &self.arrivals).await?);
         }
         let revision = parts.row.revision;
         let assignment = match concerns {

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use netloom_model::assignment::{Assignment, Key};
+use netloom_model::member::Compared;
 use netloom_model::network::Driver;
 use netloom_model::swarm::SwarmRole;
 use netloom_model::{EndpointId, SandboxId};
@@ -68,11 +69,13 @@ impl Fence {
         self.lock().holds = endpoints;
     }
 
-    /// It was answered.
-    pub(crate) fn answered(&self, unknown: &[EndpointId]) {
+    /// It was answered. An answer to a word without attachments renews the place, and says of none whether the manager knows it.
+    pub(crate) fn answered(&self, compared: Option<&Compared>) {
         let mut place = self.lock();
         place.renewed = place.said.take().or(place.renewed);
-        place.unknown = unknown.iter().filter(|id| place.holds.contains(id)).copied().collect();
+        if let Some(Compared { unknown, .. }) = compared {
+            place.unknown = unknown.iter().filter(|id| place.holds.contains(id)).copied().collect();
+        }
     }
 
     /// The manager knows an endpoint.
@@ -92,12 +95,16 @@ impl Fence {
         passed.is_none_or(|passed| passed > u64::from(seconds) * 1000)
     }
 
-    /// When the place was renewed, where the store is to have that now.
-    fn to_note(&self, seconds: u32) -> Option<u64> {
+    /// What the store is to have of it, and whether it is to have that now. While the manager does not know some it has nothing: whoever starts anew must
+    /// hear of them before any link is up.
+    fn to_note(&self, seconds: u32) -> (Option<u64>, bool) {
         let place = self.lock();
-        let renewed = place.renewed.filter(|_| !place.holds.is_empty())?;
+        if !place.unknown.is_empty() {
+            return (None, place.noted.is_some());
+        }
+        let Some(renewed) = place.renewed.filter(|_| !place.holds.is_empty()) else { return (None, false) };
         let since = place.noted.map(|noted| renewed.saturating_sub(noted));
-        since.is_none_or(|since| since >= u64::from(seconds) * 1000 / NOTES).then_some(renewed)
+        (Some(renewed), since.is_none_or(|since| since >= u64::from(seconds) * 1000 / NOTES))
     }
 }
 
@@ -157,13 +164,13 @@ impl Control {
     }
 
     /// The manager answered: the place is renewed.
-    pub(crate) async fn renew_fence(&self, unknown: &[EndpointId]) -> Result<(), Error> {
-        self.inner.fence.answered(unknown);
+    pub(crate) async fn renew_fence(&self, compared: Option<&Compared>) -> Result<(), Error> {
+        self.inner.fence.answered(compared);
         if let Some(seconds) = self.inner.segment_fence()
-            && let (Some(at), Some(boot)) = (self.inner.fence.to_note(seconds), boot())
+            && let ((at, true), Some(boot)) = (self.inner.fence.to_note(seconds), boot())
         {
             self.inner.commit(false, Note { boot, at }).await?;
-            self.inner.fence.lock().noted = Some(at);
+            self.inner.fence.lock().noted = at;
         }
         self.watch_fence().await
     }
@@ -176,7 +183,7 @@ pub(crate) fn is_on_segment(row: &EndpointRow) -> bool {
 
 struct Note {
     boot: String,
-    at: u64,
+    at: Option<u64>,
 }
 
 #[async_trait]
@@ -184,7 +191,10 @@ impl Job for Note {
     type Output = ();
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
-        fences::renew(tx, &self.boot, self.at);
+        match self.at {
+            Some(at) => fences::renew(tx, &self.boot, at),
+            None => fences::forget_renewal(tx),
+        }
         Ok(())
     }
 }
@@ -193,27 +203,55 @@ impl Job for Note {
 mod tests {
     use super::*;
 
+    fn compared(unknown: &[EndpointId]) -> Option<Compared> {
+        Some(Compared { unknown: unknown.to_vec(), moved: Vec::new() })
+    }
+
+    #[test]
+    fn what_the_manager_does_not_know_is_so_until_it_says_otherwise_of_it() {
+        let (fence, one, other) =
+            (Fence::default(), EndpointId::from_random([1; 16]), EndpointId::from_random([2; 16]));
+        fence.says();
+        fence.holds(BTreeSet::from([one, other]));
+        fence.answered(compared(&[one]).as_ref());
+        // This host could not look, or left its attachments out: the answer says nothing of them, and renews the place.
+        fence.says();
+        fence.answered(None);
+        assert!(!fence.is_over(3600));
+        assert_eq!(fence.lock().unknown, BTreeSet::from([one]));
+        fence.says();
+        fence.answered(compared(&[other]).as_ref());
+        assert_eq!(fence.lock().unknown, BTreeSet::from([other]));
+        fence.says();
+        fence.answered(compared(&[]).as_ref());
+        assert!(fence.lock().unknown.is_empty());
+    }
+
     #[test]
     fn a_place_lasts_from_when_the_answered_word_was_sent() {
         let (fence, endpoint) = (Fence::default(), EndpointId::from_random([1; 16]));
         assert!(fence.is_over(3600), "what is not known counts as not renewed");
-        fence.answered(&[]);
+        fence.answered(compared(&[]).as_ref());
         assert!(fence.is_over(3600), "nothing was said");
         fence.says();
         fence.holds(BTreeSet::from([endpoint]));
         assert!(fence.is_over(3600), "what was said is not answered yet");
         let other = EndpointId::from_random([2; 16]);
-        fence.answered(&[endpoint, other]);
+        fence.answered(compared(&[endpoint, other]).as_ref());
         assert!(!fence.is_over(3600));
         assert_eq!(fence.lock().unknown, BTreeSet::from([endpoint]), "of the other the manager was not told");
-        assert!(fence.to_note(60).is_some());
+        assert_eq!(fence.to_note(60), (None, false), "whoever starts anew asks first");
+        fence.lock().noted = Some(1);
+        assert_eq!(fence.to_note(60), (None, true));
+        fence.lock().noted = None;
+        fence.known(endpoint);
+        assert!(fence.lock().unknown.is_empty());
         let now = fence.lock().renewed;
+        assert_eq!(fence.to_note(60), (now, true));
         fence.lock().noted = now;
-        assert_eq!(fence.to_note(60), None);
+        assert_eq!(fence.to_note(60), (now, false));
         // A machine that was started a moment ago has no such time, and then it is over as well.
         fence.lock().renewed = now.and_then(|now| now.checked_sub(61_000));
         assert!(fence.is_over(60));
-        fence.known(endpoint);
-        assert!(fence.lock().unknown.is_empty());
     }
 }

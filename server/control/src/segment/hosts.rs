@@ -63,6 +63,12 @@ impl Hosts {
         has(&self.own) || self.others.iter().any(|(_, facts)| has(facts))
     }
 
+    /// What a node's host is called; nothing where it is not known.
+    pub(crate) fn hostname(&self, node: NodeId) -> &str {
+        let others = self.others.iter().find(|(id, _)| *id == node).map(|(_, facts)| facts);
+        if node == self.node { &self.own.hostname } else { others.map_or("", |facts| &facts.hostname) }
+    }
+
     /// The nodes whose hosts are known.
     pub(crate) fn known(&self) -> BTreeSet<NodeId> {
         self.others.iter().map(|(node, _)| *node).chain([self.node]).collect()

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use netloom_model::assignment::Key;
+use netloom_model::condition::{self, Condition};
 use netloom_model::facts::Facts;
 use netloom_model::invalid::Code;
 use netloom_model::network::{NetworkNode, NetworkSpec, ParentState, Scope};
@@ -13,6 +14,9 @@ use netloom_store::{NetworkRow, ReadTx, WriteTx, attachments, networks, nodes};
 
 use super::hosts::Hosts;
 use crate::error::Error;
+
+/// Most nodes that a sentence names.
+const NAMED: usize = 8;
 
 /// Refuses to move a network to another link of a node that sandboxes of are on it.
 ///
@@ -79,6 +83,73 @@ pub(crate) fn shown(network: &NetworkRow, hosts: &Hosts) -> Vec<NetworkNode> {
         .collect();
     shown.sort_by(|a, b| (&a.hostname, a.node).cmp(&(&b.hostname, b.node)));
     shown
+}
+
+/// What is remarkable about the links: that none of the nodes has one, and that `parents` names nodes that there are not. Neither makes the network less than
+/// ready: automation writes networks before hosts join.
+pub(crate) fn conditions(
+    network: &NetworkRow,
+    nodes: &[(NodeId, String)],
+    shown: &[NetworkNode],
+    hosts: &Hosts,
+) -> Vec<Condition> {
+    nowhere(network, nodes, shown, hosts).into_iter().chain(unmatched(network, nodes)).collect()
+}
+
+fn nowhere(
+    network: &NetworkRow,
+    nodes: &[(NodeId, String)],
+    shown: &[NetworkNode],
+    hosts: &Hosts,
+) -> Option<Condition> {
+    let is_without =
+        |(id, _): &(NodeId, String)| shown.iter().any(|node| node.node == *id && node.state == ParentState::Missing);
+    if nodes.is_empty() || !nodes.iter().all(is_without) {
+        return None;
+    }
+    let words = shown.iter().take(NAMED).map(|node| {
+        let facts = hosts.of(network).into_iter().find(|host| host.node == node.node).map(|host| host.facts);
+        let links = facts.map_or_else(Vec::new, usable);
+        let has = if links.is_empty() { "none that is up".to_owned() } else { links.join(", ") };
+        format!("node `{}` has no link `{}`, but {has}", node.hostname, node.parent)
+    });
+    let words: Vec<String> = words.collect();
+    let more = shown.len().saturating_sub(NAMED);
+    let more = if more == 0 { String::new() } else { format!("; so it is of {more} more") };
+    let name = &network.name;
+    let message = format!(
+        "no sandbox can be attached to network `{name}`: {}{more}. Make the link on the hosts, or name another node by node: PATCH /api/v1/networks/{name} with \
+         {{\"parents\": {{\"HOSTNAME\": \"LINK\"}}}}",
+        words.join("; ")
+    );
+    Some(Condition::new(condition::PARENT_MISSING, "OnEveryNode", message))
+}
+
+/// Links of a host that may carry a network, as far as that is seen from here.
+fn usable(facts: &Facts) -> Vec<&str> {
+    let able = facts.links.iter().filter(|link| link.up && !link.loopback && link.controller.is_none());
+    able.map(|link| link.name.as_str()).collect()
+}
+
+fn unmatched(network: &NetworkRow, nodes: &[(NodeId, String)]) -> Option<Condition> {
+    let is_known = |key: &str| nodes.iter().any(|(id, hostname)| id.to_string() == key || hostname == key);
+    let parents = network.spec.parents.iter().flatten();
+    let strange: Vec<String> =
+        parents.filter(|(key, _)| !is_known(key)).map(|(key, link)| format!("`{key}` (link `{link}`)")).collect();
+    if strange.is_empty() || nodes.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = nodes.iter().take(NAMED).map(|(_, hostname)| hostname.as_str()).collect();
+    let more = nodes.len().saturating_sub(NAMED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let name = &network.name;
+    let message = format!(
+        "`parents` of network `{name}` names {}, and no node of the swarm has that ID or host name: the nodes are {}{more}. It counts once such a node joins; else name \
+         one there is: PATCH /api/v1/networks/{name} with {{\"parents\": {{\"HOSTNAME\": \"LINK\"}}}}, null takes an entry away",
+        strange.join(", "),
+        names.join(", ")
+    );
+    Some(Condition::new("ParentsUnmatched", "NoSuchNode", message))
 }
 
 fn state(parent: &str, facts: &Facts) -> ParentState {

@@ -1,57 +1,32 @@
 //! On a manager: a node was removed, and nobody knows whether it has stopped. Its addresses on segments are given to nobody before it must have taken
 //! its links there down by itself: twice the fence's time after it was heard of last. Those on overlay networks are free at once.
 //!
-//! What waits is in the store; how long is counted by what a clock that is set does not move, from this manager's start where the node was not heard of since.
+//! What waits is in the store, with when that ends, counted from this host's boot: no clock that is set moves it, and a manager that starts anew goes on
+//! waiting. A removed node is heard by nobody; of another boot it is not known how long ago that was, and all of it is waited for. Whoever knows that
+//! the node is off may say so, and it ends at once.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::lease::LeaseState;
-use netloom_model::{EndpointId, NodeId};
-use netloom_store::{AttachmentRow, FenceRow, NodeRow, WriteTx, attachments, events, fences, leases, networks};
+use netloom_model::{EndpointId, NodeId, Timestamp};
+use netloom_store::fences::SinceBoot;
+use netloom_store::{AttachmentRow, FenceRow, NodeRow, ReadTx, WriteTx, attachments, events, fences, leases, networks};
 
-use crate::clock::now;
+use crate::audit::Difference;
+use crate::clock::{boot, now, since_boot};
 use crate::commit::Job;
 use crate::control::Control;
 use crate::error::Error;
-use crate::journal::{Actor, node_ref, with};
+use crate::journal::{Actor, fence_ref, node_ref, with};
 use crate::networks::host::Host;
 use crate::overlay::release::Release;
 
 /// How many times the fence's time is waited for.
 const TIMES: u32 = 2;
-
-/// Until when the addresses of removed nodes wait.
-#[derive(Debug)]
-pub(crate) struct Waits {
-    ends: Mutex<HashMap<NodeId, Instant>>,
-    started: Instant,
-}
-
-impl Default for Waits {
-    fn default() -> Self {
-        Self { ends: Mutex::default(), started: Instant::now() }
-    }
-}
-
-impl Waits {
-    /// Notes how much longer those of a node wait.
-    fn begin(&self, node: NodeId, left: Duration) {
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner).insert(node, Instant::now() + left);
-    }
-
-    fn is_over(&self, row: &FenceRow) -> bool {
-        let end = self.ends.lock().unwrap_or_else(PoisonError::into_inner).get(&row.node).copied();
-        end.unwrap_or_else(|| self.started + Duration::from_secs(row.seconds.into())) <= Instant::now()
-    }
-
-    fn end(&self, node: NodeId) {
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner).remove(&node);
-    }
-}
 
 /// What a removed node leaves.
 #[derive(Debug)]
@@ -76,22 +51,77 @@ impl Control {
         self.inner.node.wake(left.keys);
         let Some(waits) = left.waits else { return Ok(()) };
         // Asked now: whoever was answered before the removal was committed is noted, and nobody is answered after it.
-        self.inner.waits.begin(node, waits.saturating_sub(self.silence_of(node)));
+        let left = waits.saturating_sub(self.silence_of(node));
+        self.inner.commit(false, Begin { node, left }).await?;
         self.end_waits().await
     }
 
-    /// Gives free what waited for long enough. The clockwork calls it on a manager, every heartbeat.
+    /// Gives free what waited for long enough, and begins to wait for what it is not known how long it did. The clockwork calls it on a manager, every
+    /// heartbeat.
     ///
     /// # Errors
     /// The store's.
     pub(crate) async fn end_waits(&self) -> Result<(), Error> {
         let rows = self.inner.store.ask(|tx| Box::pin(async move { Ok::<_, Error>(fences::all(tx).await?) })).await?;
-        for row in rows.into_iter().filter(|row| self.inner.waits.is_over(row)) {
-            let node = row.node;
-            let keys = self.inner.commit(false, End { row, host: Arc::clone(&self.inner.host) }).await?;
-            self.inner.waits.end(node);
-            self.inner.node.wake(keys);
+        for (row, ends) in rows {
+            match left(ends.as_ref(), boot().zip(since_boot())) {
+                Some(Duration::ZERO) => self.end_wait(row, None).await?,
+                Some(_) => {}
+                None => {
+                    let whole = Duration::from_secs(row.seconds.into());
+                    self.inner.commit(false, Begin { node: row.node, left: whole }).await?;
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// Gives free what of a removed node's waits; at once where somebody says that it is off.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn end_wait(&self, row: FenceRow, says_off: Option<Actor>) -> Result<(), Error> {
+        let keys = self.inner.commit(false, End { row, says_off, host: Arc::clone(&self.inner.host) }).await?;
+        self.inner.node.wake(keys);
+        Ok(())
+    }
+}
+
+/// How long is left of a wait; nothing where it is of another boot of this host.
+fn left(ends: Option<&SinceBoot>, clock: Option<SinceBoot>) -> Option<Duration> {
+    let ((of, ends), (boot, now)) = (ends?, clock?);
+    (*of == boot).then(|| Duration::from_millis(ends.saturating_sub(now)))
+}
+
+/// Removed nodes whose addresses wait, by an ID or a host's name.
+pub(crate) async fn find(tx: &mut ReadTx<'_>, reference: &str) -> Result<Vec<FenceRow>, Error> {
+    let all = fences::all(tx).await?.into_iter().map(|(row, _)| row);
+    Ok(match reference.parse::<NodeId>() {
+        Ok(id) => all.filter(|row| row.node == id).collect(),
+        Err(_) => all.filter(|row| row.hostname == reference).collect(),
+    })
+}
+
+fn after(now: Timestamp, left: Duration) -> Timestamp {
+    now.plus_millis(i64::try_from(left.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// From now on, so long is waited for what a removed node has on segments.
+struct Begin {
+    node: NodeId,
+    left: Duration,
+}
+
+#[async_trait]
+impl Job for Begin {
+    type Output = ();
+
+    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
+        let found = fences::all(tx).await?.into_iter().find(|(row, _)| row.node == self.node);
+        let Some((row, _)) = found else { return Ok(()) };
+        let millis = u64::try_from(self.left.as_millis()).unwrap_or(u64::MAX);
+        let ends = boot().zip(since_boot()).map(|(boot, now)| (boot, now.saturating_add(millis)));
+        fences::set(tx, &FenceRow { until: after(now(), self.left), ..row }, ends.as_ref());
         Ok(())
     }
 }
@@ -116,7 +146,7 @@ pub(crate) async fn leave(
     }
     let (now, whole) = (now(), Duration::from_secs(seconds.into()));
     let left = whole.saturating_sub(silent.unwrap_or_default());
-    let until = now.plus_millis(i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
+    let until = after(now, left);
     let message = format!(
         "addresses of {} sandboxes of node `{}` on segments are given to nobody before {until}: by then it has taken their links down, if it runs",
         waiting.len(),
@@ -124,7 +154,8 @@ pub(crate) async fn leave(
     );
     let event = with(Actor::netloom().event("node.fenced", node_ref(node), message, now), "until", until);
     let revision = events::append(tx, &event).await?;
-    fences::set(tx, &FenceRow { node: node.id, hostname: node.hostname.clone(), seconds, until });
+    // Until when exactly is noted after this commit: the node may be heard before it.
+    fences::set(tx, &FenceRow { node: node.id, hostname: node.hostname.clone(), seconds, until }, None);
     let ids: Vec<EndpointId> = waiting.iter().map(|row| row.id).collect();
     let own = leases::of_endpoints(tx, &ids).await?;
     leases::set_state(tx, &own, LeaseState::Releasing, revision, now);
@@ -147,6 +178,8 @@ async fn on_segments(
 
 struct End {
     row: FenceRow,
+    /// Who says that the node is off; without that it has waited for long enough.
+    says_off: Option<Actor>,
     host: Arc<Host>,
 }
 
@@ -157,6 +190,22 @@ impl Job for End {
 
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
         let node = self.row.node;
+        let FenceRow { hostname, .. } = &self.row;
+        if find(tx, &node.to_string()).await?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let reason = if let Some(actor) = &self.says_off {
+            let message = format!(
+                "`{}` says that the removed node `{hostname}` is off: its addresses on segments are free",
+                actor.name()
+            );
+            actor
+                .append(tx, &actor.event("node.off", fence_ref(&self.row), message, now()), Difference::default())
+                .await?;
+            format!("node `{hostname}` was removed, and is off as `{}` says", actor.name())
+        } else {
+            format!("node `{hostname}` was removed, and has had time to let go of it")
+        };
         let all: Vec<EndpointId> = attachments::of_node(tx, node).await?.into_iter().map(|row| row.id).collect();
         // The node may have come back, with others by now.
         let waiting =
@@ -164,8 +213,7 @@ impl Job for End {
         let mut endpoints: Vec<EndpointId> = waiting.filter_map(|row| row.endpoint_id).collect();
         endpoints.dedup();
         fences::remove(tx, node);
-        let reason = Some(format!("node `{}` was removed, and has had time to let go of it", self.row.hostname));
-        Release { node, endpoints, reason, host: Arc::clone(&self.host) }.run(tx).await
+        Release { node, endpoints, reason: Some(reason), host: Arc::clone(&self.host) }.run(tx).await
     }
 }
 
@@ -174,19 +222,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_heard_of_since_the_start_waits_from_there() {
-        let waits = Waits::default();
-        let row = |node: u8, seconds| FenceRow {
-            node: NodeId::from_random([node; 16]),
-            hostname: "machine2".into(),
-            seconds,
-            until: netloom_model::Timestamp::default(),
-        };
-        assert!(!waits.is_over(&row(1, 60)));
-        assert!(waits.is_over(&row(1, 0)));
-        waits.begin(row(1, 60).node, Duration::ZERO);
-        assert!(waits.is_over(&row(1, 60)) && !waits.is_over(&row(2, 60)));
-        waits.end(row(1, 60).node);
-        assert!(!waits.is_over(&row(1, 60)));
+    fn a_wait_goes_on_over_a_restart_and_begins_anew_with_another_boot() {
+        let clock = |boot: &str, millis| Some((boot.to_owned(), millis));
+        let ends = ("here".to_owned(), 5_000);
+        for (now, wanted) in [
+            (clock("here", 1_000), Some(Duration::from_secs(4))),
+            (clock("here", 5_000), Some(Duration::ZERO)),
+            (clock("here", 9_000), Some(Duration::ZERO)),
+            (clock("another", 9_000), None),
+            (None, None),
+        ] {
+            assert_eq!(left(Some(&ends), now.clone()), wanted, "{now:?}");
+        }
+        assert_eq!(left(None, clock("here", 9_000)), None, "cut off before it was noted");
     }
 }

@@ -1,5 +1,6 @@
 //! Letting a node in, by the secret of a join token. Whether the token lets one more in, and that it did, is one transaction.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use async_trait::async_trait;
@@ -7,7 +8,7 @@ use netloom_model::member::{Admission, JoinRequest};
 use netloom_model::swarm::{JoinTokenState, NodeSpec, SwarmRole};
 use netloom_store::{JoinTokenRow, NodeRow, ReadTx, WriteTx, join_tokens, nodes};
 
-use super::{certificates, described, managed, standing, tokens};
+use super::{certificates, claims, described, managed, standing, tokens};
 use crate::audit::Difference;
 use crate::clock::now;
 use crate::commit::Job;
@@ -27,7 +28,9 @@ impl Control {
     pub(super) async fn admit_node(&self, request: JoinRequest, from: IpAddr) -> Result<Admission, Error> {
         let own = self.as_manager()?;
         let hash = hash(&request.secret);
-        let admitted = self.inner.commit(false, Admit { request, hash, from, manager: own.node }).await;
+        let address = standing::address(&request.hello, from);
+        let elsewhere = address.map(|address| self.inner.swarm.claims.elsewhere(address)).unwrap_or_default();
+        let admitted = self.inner.commit(false, Admit { request, hash, from, elsewhere, manager: own.node }).await;
         match &admitted {
             // Until its first report it has been heard of now.
             Ok((node, _)) => self.inner.swarm.hear(*node, None, now()),
@@ -56,6 +59,8 @@ struct Admit {
     request: JoinRequest,
     hash: [u8; 32],
     from: IpAddr,
+    /// The nodes that said that they are at another address than this one.
+    elsewhere: BTreeSet<netloom_model::NodeId>,
     manager: netloom_model::NodeId,
 }
 
@@ -127,6 +132,8 @@ impl Job for Admit {
         check(&token, is_again)?;
         self.check_former(former.as_ref())?;
         let (address, now) = (standing::address(hello, self.from)?, now());
+        let present = former.as_ref().map(|former| former.address);
+        claims::check(tx, (hello.node, present), address, &self.elsewhere).await?;
         let role = token.spec.role;
         let issued = certificates::issue(&swarm, hello.node, role, &self.request.csr, now)?;
         let mut node = NodeRow {

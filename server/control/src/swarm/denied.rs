@@ -1,20 +1,24 @@
 //! Refusals between nodes: what the manager's use cases fail with as it travels, and what came back as it is told to a caller.
 
+use std::time::Duration;
+
 use netloom_model::member::{Denied, DeniedCode};
 
 use crate::error::{Error, ErrorKind};
 use crate::members::AskError;
 
 /// The codes that travel, as problems have them.
-const CODES: [(DeniedCode, &str); 8] = [
+const CODES: [(DeniedCode, &str); 10] = [
     (DeniedCode::JoinTokenInvalid, "join-token-invalid"),
     (DeniedCode::RoleMismatch, "role-mismatch"),
     (DeniedCode::VersionMismatch, "version-mismatch"),
     (DeniedCode::AlreadyMember, "already-member"),
+    (DeniedCode::NodeAddressTaken, "node-address-taken"),
     (DeniedCode::NodeRemoved, "node-removed"),
     (DeniedCode::ReadmissionPending, "readmission-pending"),
     (DeniedCode::RequestInvalid, "request-invalid"),
     (DeniedCode::NotManager, "not-manager"),
+    (DeniedCode::TooMany, "too-many"),
 ];
 
 /// What a node asked for can't be read, or is not its own to ask.
@@ -43,7 +47,7 @@ pub(super) fn to_node(error: Error) -> Denied {
         ErrorKind::Internal => "the manager failed; its log has the cause".to_owned(),
         _ => error.detail,
     };
-    Denied { code, detail, hint: error.hint }
+    Denied { code, detail, hint: error.hint, retry_after_seconds: error.retry_after_seconds }
 }
 
 /// What a manager answered, or why it did not, to whoever asked this host to ask it.
@@ -52,6 +56,14 @@ pub(crate) fn to_caller(error: AskError) -> Error {
         AskError::Denied(denied) => {
             let known = CODES.iter().find(|(code, _)| *code == denied.code);
             let mut error = match known {
+                // Whoever waits is let through: nothing is wrong with what was asked for.
+                Some((DeniedCode::TooMany, word)) => {
+                    let wait = denied.retry_after_seconds.unwrap_or(1);
+                    Error::new(ErrorKind::TooOften, word, denied.detail)
+                        .retryable(true)
+                        .retry_after(Duration::from_secs(wait))
+                        .fact("retry_after_seconds", wait)
+                }
                 Some((_, word)) => Error::conflict(word, denied.detail),
                 None => Error::conflict("manager-unavailable", denied.detail).retryable(true),
             };

@@ -1,15 +1,16 @@
 //! A member says that it is there, or that it leaves. That it is there is kept in memory; the store is written when something of it changed.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use netloom_model::NodeId;
 use netloom_model::assignment::Key;
 use netloom_model::facts::Facts;
-use netloom_model::member::{Heartbeat, HeartbeatAnswer, Hello, Peer};
+use netloom_model::member::{Heartbeat, HeartbeatAnswer, Hello, Peer, SwarmDescribed};
 use netloom_model::swarm::{SEGMENT_FENCE_MAX, SwarmSpec};
+use netloom_model::{NodeId, Timestamp};
 use netloom_store::{NodeRow, WriteTx, nodes};
 
 use super::standing::{self, Standing};
@@ -23,7 +24,6 @@ use crate::journal::{Actor, node_ref, with};
 use crate::networks::host::Host;
 use crate::overlay::mtu;
 use crate::overlay::release;
-use crate::overlay::remote::Compared;
 use crate::segment::waits::{self, Left};
 
 impl Control {
@@ -41,15 +41,8 @@ impl Control {
         standing::check_hello(&heartbeat.hello, false)?;
         let address = standing::address(&heartbeat.hello, from)?;
         let now = now();
-        let asks = peer.clone();
-        let read = self.inner.store.read(move |tx| {
-            Box::pin(async move {
-                let standing = standing::of(tx, &asks, now).await?;
-                let described = described(tx, &standing.swarm).await?;
-                Ok::<_, Error>((standing, described))
-            })
-        });
-        let (Standing { node, changed, .. }, described) = read.await?;
+        let elsewhere = self.inner.swarm.claims.elsewhere(address);
+        let (Standing { node, changed, .. }, described) = self.stands_at(&peer, address, &elsewhere, now).await?;
         // It is there, whatever a full disk makes of the rest.
         self.inner.swarm.hear(node.id, Some(heartbeat.clone()), now);
         let overlay_mtu = self.inner.swarm.facts_of(node.id).and_then(|facts| facts.overlay_mtu(address));
@@ -57,7 +50,7 @@ impl Control {
             self.host_of_node_changed(node.id, facts).await?;
         }
         let fence = longest_fence(&described.spec, heartbeat.segment_fence_seconds);
-        let said = Said { peer, hello: heartbeat.hello.clone(), address, fence };
+        let said = Said { peer, hello: heartbeat.hello.clone(), address, elsewhere, fence };
         let id = node.id;
         let tells_longer = fence > node.segment_fence;
         if changed || node.down_at.is_some() || said.differs(&node) {
@@ -69,15 +62,42 @@ impl Control {
             // The node goes by it from the answer on.
             self.durable().await?;
         }
-        let Compared { unknown, moved } =
-            self.hear_attachments(id, heartbeat.attachments.as_deref(), heartbeat.released.clone()).await?;
+        let compared = self.hear_attachments(id, heartbeat.attachments.as_deref(), heartbeat.released.clone()).await?;
         // What is answered renews its place on segments: whoever removes the node meanwhile knows that it was heard.
         let read = self.inner.store.ask(move |tx| Box::pin(async move { Ok::<_, Error>(nodes::by_id(tx, id).await?) }));
         if read.await?.is_none() {
             return Err(denied::node_removed(id));
         }
         let renew = certificates::is_due(node.issued_at, node.expires_at, now);
-        Ok(HeartbeatAnswer { described, renew, unknown, moved })
+        Ok(HeartbeatAnswer { described, renew, compared })
+    }
+
+    /// How a member stands that says it is at an address, and its swarm.
+    async fn stands_at(
+        &self,
+        peer: &Peer,
+        address: IpAddr,
+        elsewhere: &BTreeSet<NodeId>,
+        now: Timestamp,
+    ) -> Result<(Standing, SwarmDescribed), Error> {
+        let (peer, elsewhere) = (peer.clone(), elsewhere.clone());
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let standing = standing::of(tx, &peer, now).await?;
+                let described = described(tx, &standing.swarm).await?;
+                let checked = standing.check_address(tx, address, &elsewhere).await;
+                Ok::<_, Error>((standing, described, checked))
+            })
+        });
+        let (standing, described, checked) = read.await?;
+        let is_news = self.inner.swarm.claims.say(standing.node.id, address);
+        if let Err(error) = checked {
+            if is_news {
+                tracing::warn!(hostname = standing.node.hostname, %error, "a node is not heard");
+            }
+            return Err(error);
+        }
+        Ok((standing, described))
     }
 
     /// Checks that a certificate is that of a node in good standing.
@@ -104,6 +124,7 @@ impl Control {
         // Where its underlay left the least, networks have more from now on.
         self.inner.feeds.wake_all();
         self.inner.missing.forget(node);
+        self.inner.raises.forget(node);
         self.forget_host(node);
     }
 
@@ -119,8 +140,8 @@ impl Control {
     }
 }
 
-/// The longest time of a fence that a node may go by: what the settings say now, and what it said it knows.
-fn longest_fence(spec: &SwarmSpec, said: u32) -> u32 {
+/// The longest time of a fence that a node may go by once it is answered: what the settings say now, and what it said it knows.
+pub(super) fn longest_fence(spec: &SwarmSpec, said: u32) -> u32 {
     let (set, said) = (spec.settings().segment_fence_seconds, said.min(SEGMENT_FENCE_MAX));
     // A node that says never may not have heard of what is set now: that is waited for as long as can be set.
     if said == 0 && set > 0 { SEGMENT_FENCE_MAX } else { set.max(said) }
@@ -131,6 +152,8 @@ struct Said {
     peer: Peer,
     hello: Hello,
     address: IpAddr,
+    /// The nodes that said that they are at another.
+    elsewhere: BTreeSet<NodeId>,
     /// The longest time of a fence that it may go by.
     fence: u32,
 }
@@ -153,10 +176,13 @@ impl Job for Said {
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Vec<Key>, Error> {
         let now = now();
         let mut keys = Vec::new();
-        let Standing { mut node, .. } = standing::of(tx, &self.peer, now).await?;
+        let standing = standing::of(tx, &self.peer, now).await?;
+        standing.check_address(tx, self.address, &self.elsewhere).await?;
+        let Standing { mut node, .. } = standing;
         node.segment_fence = self.fence;
         if self.is_elsewhere(&node) {
-            let moved = node.address != self.address;
+            // Others are told of both with its attachments.
+            let moved = node.address != self.address || node.hostname != self.hello.hostname;
             (node.hostname, node.version) = (self.hello.hostname.clone(), self.hello.version.clone());
             node.address = self.address;
             node.updated_at = now;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use netloom_model::facts::Facts;
 use netloom_model::health;
-use netloom_model::member::{Admission, DeniedCode, Heartbeat, HeartbeatAnswer, Hello, PROTOCOL, SwarmDescribed};
+use netloom_model::member::{
+    Admission, Compared, DeniedCode, Heartbeat, HeartbeatAnswer, Hello, PROTOCOL, SwarmDescribed,
+};
 use netloom_model::swarm::SwarmRole;
 use netloom_store::{WriteTx, pools, swarm};
 
@@ -40,11 +42,11 @@ impl Control {
 
     /// What this host says to its manager: all of it, each time.
     pub(super) async fn own_heartbeat(&self) -> Result<Heartbeat, Error> {
+        // From before anything is read: whoever hears it counts from later. What is said where something can't be read is heard, too.
+        self.inner.fence.says();
         let address = self.own_membership().and_then(|own| own.address);
         let hello = self.hello(address).await?;
         let facts = Some(self.known_facts().await?.as_ref().clone());
-        // From before anything is read: whoever hears it counts from later.
-        self.inner.fence.says();
         let unwritten = self.inner.held.to_tell();
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
@@ -72,9 +74,11 @@ impl Control {
         let memory = &self.inner.swarm;
         memory.answered(now());
         self.inner.held.heard();
-        self.renew_fence(&answer.unknown).await?;
-        if !answer.unknown.is_empty() || !answer.moved.is_empty() {
-            let (this, unknown, moved) = (self.clone(), answer.unknown, answer.moved);
+        self.renew_fence(answer.compared.as_ref()).await?;
+        if let Some(Compared { unknown, moved }) = answer.compared
+            && !(unknown.is_empty() && moved.is_empty())
+        {
+            let this = self.clone();
             // The next heartbeat does not wait for it.
             self.inner.runtime.spawn(async move { this.reassert_once(unknown, moved).await });
         }

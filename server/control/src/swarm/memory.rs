@@ -13,6 +13,7 @@ use netloom_model::{NodeId, Timestamp};
 use netloom_store::{Error, Store, swarm};
 use tokio::sync::watch;
 
+use super::claims::Claims;
 use crate::members::Membership;
 
 /// What the clones of a control share of the swarm.
@@ -28,6 +29,8 @@ pub(crate) struct Memory {
     started: Instant,
     heard: Mutex<HashMap<NodeId, Heard>>,
     contact: Mutex<Contact>,
+    /// Where nodes said last that they are reached.
+    pub(crate) claims: Claims,
     /// What this node knows of the ways to others.
     ways: Mutex<Arc<Vec<Way>>>,
 }
@@ -91,6 +94,7 @@ impl Memory {
             started: Instant::now(),
             heard: Mutex::default(),
             contact: Mutex::default(),
+            claims: Claims::default(),
             ways: Mutex::default(),
         })
     }
@@ -135,6 +139,7 @@ impl Memory {
 
     /// Forgets a node that is none any more; all of them, where the swarm ends.
     pub(crate) fn forget(&self, node: Option<NodeId>) {
+        self.claims.forget(node);
         let mut all = self.all_heard();
         all.retain(|id, _| node.is_some_and(|gone| *id != gone));
     }

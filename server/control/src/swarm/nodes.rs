@@ -1,12 +1,10 @@
-//! The nodes of the swarm, as people ask for them: listed, shown, changed, removed, let back in.
+//! The nodes of the swarm, as people ask for them: listed, shown, changed, let back in.
 
+mod remove;
 pub(super) mod view;
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use async_trait::async_trait;
-use netloom_model::swarm::{Node, NodeState, SwarmRole};
+use netloom_model::swarm::Node;
 use netloom_model::{NodeId, Timestamp};
 use netloom_store::{NodeQuery, NodeRow, Place, ReadTx, WriteTx, events, nodes};
 use serde_json::Value;
@@ -14,18 +12,15 @@ use serde_json::Value;
 use super::settings;
 use crate::audit::Difference;
 use crate::clock::now;
-use crate::command::{GetNode, ListNodes, Page, ReadmitNode, RemoveNode, UpdateNode};
+use crate::command::{GetNode, ListNodes, Page, ReadmitNode, UpdateNode};
 use crate::commit::Job;
 use crate::control::Control;
 use crate::edit::merged;
 use crate::error::Error;
 use crate::journal::{Actor, node_ref};
-use crate::networks::host::Host;
-use crate::overlay::mtu;
 use crate::page::Part;
 use crate::precondition::Precondition;
 use crate::principal::Authorized;
-use crate::segment::waits::{self, Left};
 
 /// How long a node may be let back in after an operator said so.
 const READMISSION_MILLIS: i64 = 24 * 3_600_000;
@@ -72,38 +67,6 @@ impl Control {
         self.as_manager()?;
         let update = Update { reference: node, patch, precondition, actor: Actor::from(&context) };
         Ok(view::node(&self.inner.swarm, self.inner.commit(false, update).await?))
-    }
-
-    /// Removes a node: it is denied everything from then on. The answer is what it was.
-    ///
-    /// # Errors
-    /// `node-ready` without force; `node-is-manager`; `precondition-failed`; as [`Self::get_node`].
-    pub async fn remove_node(&self, c: Authorized<RemoveNode>, precondition: Precondition) -> Result<Node, Error> {
-        self.detached(|control| async move { control.remove(c, precondition).await }).await
-    }
-
-    async fn remove(&self, c: Authorized<RemoveNode>, precondition: Precondition) -> Result<Node, Error> {
-        let (RemoveNode { node, force }, context) = c.into_parts();
-        self.as_manager()?;
-        let read = {
-            let reference = node.clone();
-            self.inner.store.ask(move |tx| Box::pin(async move { find(tx, &reference).await }))
-        };
-        let row = read.await?;
-        let ready = view::state(&self.inner.swarm, &row).0 == NodeState::Ready;
-        if row.role == SwarmRole::Worker && ready && !force {
-            let detail = format!("node `{}` is ready: it would be cut off from the swarm", row.hostname);
-            return Err(Error::conflict("node-ready", detail).blockers(vec![node_ref(&row)]).hint(
-                "let it leave by itself (`netloom swarm leave` there), or remove it all the same with `?force=true` (`netloom node rm --force`)",
-            ));
-        }
-        let shown = view::node(&self.inner.swarm, row.clone());
-        let (silent, host) = (self.silence_of(row.id), Arc::clone(&self.inner.host));
-        let remove = Remove { id: row.id, reference: node, precondition, actor: Actor::from(&context), silent, host };
-        let left = self.inner.commit(false, remove).await?;
-        self.wait_for(row.id, left).await?;
-        self.forget_node(row.id);
-        Ok(shown)
     }
 
     /// Lets a node back in, once and within a day, whose certificate is out of date.
@@ -160,37 +123,6 @@ impl Job for Update {
         row.spec_revision = row.revision;
         nodes::set(tx, &row).await?;
         Ok(row)
-    }
-}
-
-struct Remove {
-    id: NodeId,
-    reference: String,
-    precondition: Precondition,
-    actor: Actor,
-    /// How long it has been silent at least.
-    silent: Duration,
-    host: Arc<Host>,
-}
-
-#[async_trait]
-impl Job for Remove {
-    type Output = Left;
-
-    async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Left, Error> {
-        let row = nodes::by_id(tx, self.id).await?.ok_or_else(|| Error::not_found("node", &self.reference))?;
-        self.precondition.check("node", &self.reference, Some(row.spec_revision))?;
-        if row.role == SwarmRole::Manager {
-            let detail = format!("node `{}` is the swarm's manager", row.hostname);
-            return Err(Error::conflict("node-is-manager", detail)
-                .hint("the swarm ends when it leaves: `DELETE /api/v1/swarm/membership?force=true`"));
-        }
-        let message = format!("node `{}` removed", row.hostname);
-        let event = self.actor.event("node.removed", node_ref(&row), message, now());
-        self.actor.append(tx, &event, Difference::removed(&row.spec)).await?;
-        let mut left = waits::leave(tx, &row, Some(self.silent), "its node was removed", &self.host).await?;
-        left.keys.extend(mtu::remove_node(tx, &row).await?);
-        Ok(left)
     }
 }
 

@@ -2,14 +2,16 @@
 //!
 //! The word is good until the new certificate is used: the answer may be lost, and the node asks again with what it has.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use async_trait::async_trait;
 use netloom_model::member::{Admission, Peer, ReadmitRequest};
 use netloom_store::{WriteTx, nodes};
 
+use super::heartbeat::longest_fence;
 use super::standing::{self, Known};
-use super::{certificates, denied, managed, renew};
+use super::{certificates, claims, denied, managed, renew};
 use crate::clock::now;
 use crate::commit::Job;
 use crate::control::Control;
@@ -26,9 +28,14 @@ impl Control {
     ) -> Result<Admission, Error> {
         let own = self.as_manager()?;
         let node = certificate.node;
-        let readmitted = self.inner.commit(false, Readmit { request, certificate, from, manager: own.node }).await?;
+        let address = standing::address(&request.hello, from)?;
+        let elsewhere = self.inner.swarm.claims.elsewhere(address);
+        let readmit = Readmit { request, certificate, address, elsewhere, manager: own.node };
+        let readmitted = self.inner.commit(false, readmit).await?;
         match readmitted {
             Some(admission) => {
+                // The node goes by the settings in it from the answer on.
+                self.durable().await?;
                 self.inner.swarm.hear(node, None, now());
                 Ok(admission)
             }
@@ -46,7 +53,10 @@ impl Control {
 struct Readmit {
     request: ReadmitRequest,
     certificate: Peer,
-    from: IpAddr,
+    /// Where it is reached.
+    address: IpAddr,
+    /// The nodes that said that they are at another.
+    elsewhere: BTreeSet<netloom_model::NodeId>,
     manager: netloom_model::NodeId,
 }
 
@@ -68,7 +78,8 @@ impl Job for Readmit {
             return Err(denied::request_invalid("the certificate is not out of date: it is to be renewed"));
         }
         standing::check_hello(hello, true)?;
-        node.address = standing::address(hello, self.from)?;
+        claims::check(tx, (node.id, Some(node.address)), self.address, &self.elsewhere).await?;
+        node.address = self.address;
         (node.hostname, node.version) = (hello.hostname.clone(), hello.version.clone());
         if node.readmission_until.is_none_or(|until| until <= now) {
             if node.readmission_asked_at.is_none() {
@@ -89,6 +100,7 @@ impl Job for Readmit {
         let shown = &self.certificate.fingerprint;
         debug_assert!(known != Known::Present || node.fingerprint == *shown);
         renew::take(&mut node, &issued, shown);
+        node.segment_fence = longest_fence(&swarm.spec, node.segment_fence);
         renew::note(tx, &mut node, "node.readmitted").await?;
         renew::granted(tx, swarm, &node, issued, self.manager).await.map(Some)
     }

@@ -5,6 +5,7 @@ use netloom_model::member::{Admission, Peer};
 use netloom_store::{NodeRow, SwarmRow, WriteTx, nodes};
 
 use super::certificates::Issued;
+use super::heartbeat::longest_fence;
 use super::standing::{self, Standing};
 use super::{certificates, described};
 use crate::audit::Difference;
@@ -18,7 +19,10 @@ impl Control {
     /// Gives a member a new certificate.
     pub(super) async fn renew_certificate(&self, peer: Peer, csr: String) -> Result<Admission, Error> {
         let own = self.as_manager()?;
-        self.inner.commit(false, Renew { peer, csr, manager: own.node }).await
+        let admission = self.inner.commit(false, Renew { peer, csr, manager: own.node }).await?;
+        // The node goes by the settings in it from the answer on.
+        self.durable().await?;
+        Ok(admission)
     }
 }
 
@@ -37,6 +41,7 @@ impl Job for Renew {
         let Standing { swarm, mut node, .. } = standing::of(tx, &self.peer, now).await?;
         let issued = certificates::issue(&swarm, node.id, node.role, &self.csr, now)?;
         take(&mut node, &issued, &self.peer.fingerprint);
+        node.segment_fence = longest_fence(&swarm.spec, node.segment_fence);
         note(tx, &mut node, "node.renewed").await?;
         granted(tx, swarm, &node, issued, self.manager).await
     }

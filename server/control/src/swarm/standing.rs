@@ -1,13 +1,14 @@
 //! Whether a certificate is that of a node in good standing: the node is in the list, in this role, and the certificate is its present one, or the
 //! one before while the present one was not used.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use netloom_model::Timestamp;
 use netloom_model::member::{Hello, PROTOCOL, Peer};
+use netloom_model::{NodeId, Timestamp};
 use netloom_store::{NodeRow, ReadTx, SwarmRow, nodes};
 
-use super::{certificates, denied, managed};
+use super::{certificates, claims, denied, managed};
 use crate::error::Error;
 
 /// Longest host name that Linux has.
@@ -24,6 +25,21 @@ pub(super) struct Standing {
     pub(super) node: NodeRow,
     /// Whether that is other than what the store has.
     pub(super) changed: bool,
+}
+
+impl Standing {
+    /// Refuses that the node is at an address from now on that another has.
+    ///
+    /// # Errors
+    /// `node-address-taken`; the store's.
+    pub(super) async fn check_address(
+        &self,
+        tx: &mut ReadTx<'_>,
+        address: IpAddr,
+        elsewhere: &BTreeSet<NodeId>,
+    ) -> Result<(), Error> {
+        claims::check(tx, (self.node.id, Some(self.node.address)), address, elsewhere).await
+    }
 }
 
 /// How a certificate stands to what is known of its node.

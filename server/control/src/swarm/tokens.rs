@@ -183,13 +183,12 @@ impl Job for Create {
         managed(tx).await?;
         let mut row = self.row.clone();
         if let Some(other) = join_tokens::by_name(tx, &row.spec.name).await? {
-            let mut error =
-                Error::conflict("name-taken", format!("there is a join token `{}` already", other.spec.name))
-                    .blockers(vec![join_token_ref(&other)]);
-            if state(&other, row.created_at) != JoinTokenState::Active {
-                error = error.hint("it lets nobody in any more: revoke it, and the name is free");
-            }
-            return Err(error);
+            let active = state(&other, row.created_at) == JoinTokenState::Active;
+            let ended = if active { "" } else { ", which lets nobody in any more" };
+            let name = &other.spec.name;
+            let detail = format!("there is a join token `{name}` already{ended}");
+            let free = format!("revoke that one (`netloom swarm token revoke {name}`)");
+            return Err(Error::name_taken(detail, join_token_ref(&other), &free));
         }
         let message = format!("join token `{}` of role {} made", row.spec.name, row.spec.role.as_str());
         let event = self.actor.event("join_token.created", join_token_ref(&row), message, row.created_at);

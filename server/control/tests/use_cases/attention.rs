@@ -1,5 +1,6 @@
 //! What of the swarm the front page tells of: on the manager nodes that are down or ask to be let back in, on a worker a manager that is not reached.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use netloom_control::Config;
@@ -30,7 +31,10 @@ async fn worker(manager: &Kit, token: &str) -> Kit {
     let worker = Kit::with(config()).await;
     *worker.wire.manager.lock().unwrap() = Some(manager.control.clone());
     let (token, manager) = (token.to_owned(), "192.168.122.185".to_owned());
-    let command = JoinSwarm { token, manager, address: None, availability: None };
+    // Each at an address of its own.
+    static LAST: AtomicU8 = AtomicU8::new(200);
+    let address = Some(format!("192.168.122.{}", LAST.fetch_add(1, Ordering::Relaxed)));
+    let command = JoinSwarm { token, manager, address, availability: None };
     worker.control.join_swarm(worker.may(command)).await.expect("joined");
     reports(&worker).await;
     worker

@@ -1,7 +1,10 @@
 //! Two hosts: one joins the swarm of the other, reports, is renewed, leaves, is removed.
 
+mod addresses;
 mod certificates;
 
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use netloom_control::command::*;
@@ -61,14 +64,16 @@ fn denied<T>(result: Result<T, Denied>) -> Option<DeniedCode> {
     result.err().map(|denied| denied.code)
 }
 
-/// A host that is nothing but an ID.
+/// A host that is nothing but an ID, at an address of its own.
 fn hello(node: NodeId) -> Hello {
+    static LAST: AtomicU32 = AtomicU32::new(0x0a09_0000);
+    let address = Ipv4Addr::from_bits(LAST.fetch_add(1, Ordering::Relaxed));
     Hello {
         node,
         hostname: "machine9".into(),
         version: env!("CARGO_PKG_VERSION").into(),
         protocol: PROTOCOL,
-        address: None,
+        address: Some(address.into()),
     }
 }
 
@@ -302,7 +307,7 @@ async fn a_removed_node_is_denied_everything_and_shows_it() {
     join(&worker, &secret).await.expect("joined");
     reports(&manager, &worker).await.expect("heard");
     let remove = async |force: bool| {
-        let command = RemoveNode { node: worker.control.node_id().to_string(), force };
+        let command = RemoveNode { node: worker.control.node_id().to_string(), force, off: false };
         manager.control.remove_node(manager.may(command), Precondition::None).await
     };
     assert_eq!(code(remove(false).await), "node-ready");

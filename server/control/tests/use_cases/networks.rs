@@ -18,7 +18,7 @@ async fn the_exercise_network_reserves_what_the_host_has() {
         (pool.gateway.as_deref(), pool.range.as_str()),
         (Some("192.168.122.1"), "192.168.122.1-192.168.122.254")
     );
-    assert_eq!((pool.capacity.total.as_str(), pool.capacity.free.as_str()), ("254", "252"));
+    assert_eq!((pool.capacity.total.as_str(), pool.capacity.free.as_deref()), ("254", Some("252")));
     assert_eq!(
         kit.lease_words().await,
         ["192.168.122.1 gateway bound macvlan-net1", "192.168.122.185 host bound parent0"]

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use netloom_control::command::PutSwarm;
+use netloom_control::command::{CreateSandbox, PutSwarm, WriteOptions};
 use netloom_control::{ErrorKind, Precondition};
 use netloom_model::assignment::Key;
 use netloom_model::member::{AttachRequest, Peer};
 use netloom_model::network::Scope;
-use netloom_model::sandbox::AttachmentSpec;
+use netloom_model::sandbox::{AttachmentSpec, SandboxSpec};
 use netloom_model::swarm::{NodeSpec, SwarmRole, SwarmSpec};
 use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp};
 use netloom_store::{NodeRow, nodes};
@@ -272,5 +273,14 @@ async fn peers_are_made_known_when_their_network_comes_into_use_and_not_again() 
     kit.patch_sandbox("a", json!({"desired_state": "stopped"})).await.expect("stopped");
     kit.patch_sandbox("a", json!({"desired_state": "running"})).await.expect("started");
     assert_eq!(asked(&kit).len(), 2, "both were out of use");
+    // Whoever comes while they are still being made known waits for them, too.
+    kit.patch_sandbox("a", json!({"desired_state": "stopped"})).await.expect("stopped");
+    let spec: SandboxSpec = serde_json::from_value(json!({"name": "c", "networks": {"one": {}}})).unwrap();
+    let at_once = WriteOptions { wait: Duration::ZERO, ..WriteOptions::default() };
+    kit.control.create_sandbox(kit.may(CreateSandbox(spec)), at_once).await.expect("answered at the commit");
+    kit.on("d", "one").await.expect("a second one");
+    assert_eq!(asked(&kit), one);
+    kit.on("e", "one").await.expect("a third one");
+    assert_eq!(asked(&kit), [], "the second one has seen to it");
     kit.check_store().await;
 }

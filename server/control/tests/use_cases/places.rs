@@ -1,5 +1,8 @@
 //! Places on networks of the swarm that nodes ask for: what they may say, what others may not take, and who is told when.
 
+use std::time::Duration;
+
+use netloom_control::Config;
 use netloom_control::command::{UpdateSandbox, WriteOptions};
 use netloom_control::members::Manager;
 use netloom_model::member::AttachRequest;
@@ -116,7 +119,8 @@ async fn a_number_that_comes_again_is_another_network() {
 
 #[tokio::test]
 async fn the_mtu_is_the_least_that_any_node_has_room_for_and_no_word_makes_it_useless() {
-    let pair = Pair::new().await;
+    let heartbeat = Duration::from_millis(50);
+    let pair = Pair::with(|| Config { heartbeat, ..Config::default() }).await;
     let network = json!({"name": "far", "driver": "overlay", "internal": true});
     pair.manager.create_network(network).await.expect("a network");
     let says = async |mtu: u32| {
@@ -133,5 +137,8 @@ async fn the_mtu_is_the_least_that_any_node_has_room_for_and_no_word_makes_it_us
         assert_eq!(says(useless).await, Some(1350), "{useless}");
     }
     assert_eq!(says(1330).await, Some(1280));
+    // More counts when it was said for twelve heartbeats.
+    assert_eq!(says(1500).await, Some(1280));
+    tokio::time::sleep(heartbeat * 13).await;
     assert_eq!(says(1500).await, Some(1450));
 }

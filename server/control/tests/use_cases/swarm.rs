@@ -170,7 +170,10 @@ async fn the_swarm_ends_when_its_manager_leaves_and_only_when_told() {
     assert_eq!(
         code(
             kit.control
-                .remove_node(kit.may(RemoveNode { node: "machine1".into(), force: true }), Precondition::None)
+                .remove_node(
+                    kit.may(RemoveNode { node: "machine1".into(), force: true, off: false }),
+                    Precondition::None
+                )
                 .await
         ),
         "node-is-manager"

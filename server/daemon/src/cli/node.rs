@@ -11,6 +11,7 @@ Examples:
   netloom node inspect machine2
   netloom node update --availability drain --label-add rack=7 machine2
   netloom node rm machine2
+  netloom node rm --off machine2
   netloom node readmit machine2
 
 A node is named by its ID, or by its host's name where one host alone has it.
@@ -87,6 +88,9 @@ pub(crate) struct Rm {
     /// Also while it is ready
     #[arg(long, short)]
     pub(crate) force: bool,
+    /// Your word that its host is off: its addresses on a wire that hosts share are free at once. Also of a node that was removed before
+    #[arg(long)]
+    pub(crate) off: bool,
     /// The node, by its ID or its host's name
     #[arg(value_name = "NODE")]
     pub(crate) node: String,

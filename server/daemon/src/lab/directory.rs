@@ -93,6 +93,11 @@ impl Place {
         self.0.join("netloom.log")
     }
 
+    /// What `netloom` is for commands that run in it.
+    pub(crate) fn program(&self) -> PathBuf {
+        self.0.join("bin").join("netloom")
+    }
+
     /// What its daemon is told.
     pub(crate) fn directories(&self) -> Directories {
         Directories { data_dir: self.0.join("data"), run_dir: self.0.join("run") }

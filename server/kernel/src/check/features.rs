@@ -39,26 +39,26 @@ fn tried() -> Vec<Check> {
     let vlan = make(&mut rtnl, LinkVlan::new("vlan", parent, 2).build());
     let vxlan = make(&mut rtnl, LinkVxlan::new("vxlan", 4097).port(4789).build());
     checks.push(match &macvlan {
-        Ok(()) => Check::good("kernel feature macvlan", "there"),
+        Ok(()) => Check::good("kernel feature macvlan", "there, for macvlan networks"),
         Err(failure) => {
             Check::bad("kernel feature macvlan", missing(failure), "modprobe macvlan, or a kernel with CONFIG_MACVLAN")
         }
     });
-    let later = [
-        ("bridge", "bridge", bridge, "bridge networks"),
-        ("veth", "veth", veth, "bridge networks"),
-        ("vlan", "8021q", vlan, "VLANs on a parent"),
-        ("ipvlan", "ipvlan", ipvlan, "ipvlan networks"),
+    let others = [
+        ("bridge", "bridge", bridge, "bridge and overlay networks"),
+        ("veth", "veth", veth, "bridge and overlay networks"),
         ("vxlan", "vxlan", vxlan, "overlay networks"),
+        ("vlan", "8021q", vlan, "VLANs on a parent"),
+        ("ipvlan", "ipvlan", ipvlan, "ipvlan networks, which can't be made yet"),
     ];
-    for (feature, module, outcome, needed_by) in later {
+    for (feature, module, outcome, needed_by) in others {
         let name = format!("kernel feature {feature}");
         checks.push(match outcome {
-            Ok(()) => Check::good(&name, "there"),
+            Ok(()) => Check::good(&name, format!("there, for {needed_by}")),
             Err(failure) => Check::warning(
                 &name,
-                format!("{}; macvlan, host and none do without", missing(&failure)),
-                format!("needed by {needed_by}: modprobe {module}, or a kernel that has it"),
+                format!("{}; needed by {needed_by}, by no other", missing(&failure)),
+                format!("modprobe {module}, or a kernel that has it"),
             ),
         });
     }

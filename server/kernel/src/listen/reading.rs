@@ -147,6 +147,11 @@ impl Reading<'_> {
             Entry::Forwarding(mac, _) if seen.lasting && self.memory.may_be_tunnel(nsid, seen.link) => {
                 OverlayEntry::Forwarding(mac)
             }
+            // By the port of a sandbox here, as a part of what its pair is.
+            Entry::Forwarding(..) if seen.lasting => {
+                let owner = Some(self.memory.whose(nsid, seen.link).flatten()?.to_owned());
+                return Some(Notification::Changed { place: Some(Place::Overlay), owner, what: "forwarding" });
+            }
             _ => return None,
         };
         let owner = self.memory.whose(nsid, seen.link).flatten()?.to_owned();

@@ -87,6 +87,7 @@ pub(crate) fn set_port(port: Port<'_>, link: &Link) -> Request {
 /// Says how a bridge treats a port. It must be in its bridge already.
 pub(crate) fn treat_port(port: Port<'_>, settings: PortSettings) -> Request {
     // The kernel takes a port's settings from this message only, not from RTM_SETLINK.
-    let message = LinkBridgePort::new(port.index).isolated(settings.isolated).hairpin(settings.hairpin).build();
+    let builder = LinkBridgePort::new(port.index).isolated(settings.isolated).hairpin(settings.hairpin);
+    let message = builder.learning(settings.learning).flood(settings.flood).build();
     Request { message: RouteNetlinkMessage::NewLink(message), flags: 0 }
 }

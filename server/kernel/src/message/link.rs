@@ -22,8 +22,7 @@ use crate::rtnl::{Request, Rtnl};
 
 /// IFLA_TARGET_NETNSID of if_link.h.
 const IFLA_TARGET_NETNSID: u16 = 46;
-/// IFLA_BRPORT_MODE (hairpin) and IFLA_BRPORT_ISOLATED of if_link.h.
-const IFLA_BRPORT_MODE: u16 = 4;
+/// IFLA_BRPORT_ISOLATED of if_link.h.
 const IFLA_BRPORT_ISOLATED: u16 = 33;
 
 /// A link as a dump has it.
@@ -208,8 +207,14 @@ pub(crate) fn read_port(message: &RouteNetlinkMessage) -> Option<(u32, (PortSett
             _ => None,
         })
     };
-    let (isolated, hairpin) = (flag(IFLA_BRPORT_ISOLATED)?, flag(IFLA_BRPORT_MODE)?);
-    Some((message.header.index, (PortSettings { isolated, hairpin }, tunnel::read_told_port(settings))))
+    let (isolated, told) = (flag(IFLA_BRPORT_ISOLATED)?, tunnel::read_told_port(settings));
+    Some((message.header.index, (port_settings(isolated, told), told)))
+}
+
+/// How a bridge treats a sandbox's port, but for what its table says.
+fn port_settings(isolated: bool, port: TunnelPort) -> PortSettings {
+    let TunnelPort { hairpin, learning, flood, .. } = port;
+    PortSettings { isolated, hairpin, learning, flood, listed: false }
 }
 
 /// What a message says; nothing for messages of the bridge about its ports.
@@ -269,9 +274,8 @@ fn read_info(seen: &mut Seen, info: &LinkInfo) {
         LinkInfo::Data(InfoData::Vxlan(data)) => seen.tunnel = Some(tunnel::read(data)),
         LinkInfo::Data(InfoData::Bridge(data)) => seen.snooping = data.contains(&InfoBridge::MulticastSnooping(true)),
         LinkInfo::PortData(InfoPortData::BridgePort(data)) => {
-            seen.port.isolated = data.contains(&InfoBridgePort::Isolated(true));
-            seen.port.hairpin = data.contains(&InfoBridgePort::HairpinMode(true));
             seen.tunnel_port = tunnel::read_port(data);
+            seen.port = port_settings(data.contains(&InfoBridgePort::Isolated(true)), seen.tunnel_port);
         }
         _ => {}
     }

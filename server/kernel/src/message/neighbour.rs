@@ -60,7 +60,7 @@ pub(crate) fn read(message: &RouteNetlinkMessage) -> Option<Seen> {
             Entry::Forwarding(mac?, Way::Node(Some(to?)))
         }
         AddressFamily::Bridge if header.state == NeighbourState::Noarp => {
-            Entry::Forwarding(mac?, Way::Tunnel { sticky: header.flags.contains(NeighbourFlags::Sticky) })
+            Entry::Forwarding(mac?, Way::Port { sticky: header.flags.contains(NeighbourFlags::Sticky) })
         }
         AddressFamily::Inet | AddressFamily::Inet6 => Entry::Neighbour(to?, mac),
         _ => return None,
@@ -127,7 +127,7 @@ pub(crate) fn set_forwarding(link: u32, mac: MacAddr, way: Way) -> Request {
             message.header.state = NeighbourState::Permanent;
             message.attributes.extend(node.map(|node| NeighbourAttribute::Destination(node.into())));
         }
-        Way::Tunnel { sticky } => {
+        Way::Port { sticky } => {
             // What a bridge calls static: it does not age.
             message.header.state = NeighbourState::Noarp;
             message.header.flags.set(NeighbourFlags::Sticky, sticky);

@@ -1,12 +1,14 @@
 //! Links in another namespace that those of a sandbox lead to: parents, other ends of pairs, and their bridges; on the host, or in the overlay
 //! namespace.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use netloom_plan::object::Place;
+use netloom_plan::object::{Place, PortSettings};
+use netloom_plan::overlay::{Table, Way};
 
 use crate::error::Failure;
 use crate::handle::Inner;
+use crate::message::neighbour::{self, Entry};
 use crate::message::{link, nsid};
 use crate::netns::{self, Pinned};
 use crate::rtnl::Rtnl;
@@ -16,6 +18,8 @@ use crate::worker::Worker;
 /// Such links, each looked at once.
 pub(super) struct Beyond {
     links: HashMap<(Place, u32), link::Seen>,
+    /// Indexes of the ports in the overlay namespace whose bridges are told for good which address is behind them.
+    listed: HashSet<u32>,
     host: Option<i32>,
     overlay: Overlay,
 }
@@ -33,7 +37,7 @@ enum Overlay {
 impl Beyond {
     /// Of a stack: nothing looked at yet.
     pub(super) fn of(stack: &Stack) -> Self {
-        Self { links: HashMap::new(), host: stack.host_nsid(), overlay: Overlay::Unknown }
+        Self { links: HashMap::new(), listed: HashSet::new(), host: stack.host_nsid(), overlay: Overlay::Unknown }
     }
 
     /// Looks at what a link leads to, and at what that is a port of.
@@ -52,7 +56,24 @@ impl Beyond {
         if let Some(controller) = self.look(worker, place, index)? {
             self.look(worker, place, controller)?;
         }
+        self.look_into_table(place, of, index)
+    }
+
+    /// Looks whether the bridge of a port in the overlay namespace is told for good that the address of the other end is behind it.
+    fn look_into_table(&mut self, place: Place, of: &link::Seen, port: u32) -> Result<(), Failure> {
+        let (Overlay::There(_, socket), Place::Overlay, Some(mac)) = (&mut self.overlay, place, of.mac) else {
+            return Ok(());
+        };
+        let found = neighbour::forwarding(socket, port, mac, Table::Bridge)?;
+        if found.is_some_and(|found| found.entry == Entry::Forwarding(mac, Way::Port { sticky: true })) {
+            self.listed.insert(port);
+        }
         Ok(())
+    }
+
+    /// How the bridge of what a link leads to treats that.
+    pub(super) fn treatment(&self, place: Place, port: &link::Seen) -> PortSettings {
+        PortSettings { listed: place == Place::Overlay && self.listed.contains(&port.index), ..port.port }
     }
 
     /// Where a link leads to.

@@ -88,7 +88,14 @@ impl Seen {
                 let bridge = port.controller.and_then(|index| self.beyond.link(at, index));
                 let managed = bridge.is_some_and(link::Seen::is_ours);
                 let bridge = bridge.map(|bridge| bridge.name.clone()).unwrap_or_default();
-                LinkKind::Veth { at, port: port.name.clone(), marked, bridge, managed, settings: port.port }
+                LinkKind::Veth {
+                    at,
+                    port: port.name.clone(),
+                    marked,
+                    bridge,
+                    managed,
+                    settings: self.beyond.treatment(at, port),
+                }
             }
             _ => LinkKind::Other("veth".to_owned()),
         }

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use netloom_model::MacAddr;
@@ -27,10 +26,12 @@ use crate::worker::Worker;
 const ETHER_TYPE: u16 = 0x88b5;
 /// Length of an Ethernet header.
 const HEADER: usize = 14;
-/// What a frame of ours begins with, after the header; a wave's and its own number follow.
+/// What a frame of ours begins with, after the header; its wave's secret and its own number follow.
 const MAGIC: &[u8; 8] = b"netloom?";
 /// Least size: what is written into one.
-const LEAST: usize = MAGIC.len() + 8;
+const LEAST: usize = MAGIC.len() + 12;
+/// What the frames of one wave are known by.
+type Wave = [u8; 8];
 /// Frames on their way at once: what comes back fits into a socket's buffer.
 const AT_ONCE: usize = 64;
 
@@ -88,8 +89,9 @@ fn open(inner: &Inner, worker: &mut Worker, link: &str) -> Result<socket2::Socke
 }
 
 async fn wave(wire: &Wire, frames: &[Echo], within: Duration) -> io::Result<Vec<Echoed>> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let wave = NEXT.fetch_add(1, Ordering::Relaxed);
+    // Drawn anew each time: whoever has not seen a frame can't say that it came back.
+    let mut wave = [0; 8];
+    getrandom::fill(&mut wave)?;
     let mut outcomes = vec![Echoed::Silence; frames.len()];
     let mut waiting = HashMap::new();
     for (number, frame) in (0_u32..).zip(frames) {
@@ -125,24 +127,24 @@ fn longest(frames: &[Echo]) -> usize {
     HEADER + frames.iter().map(size).max().unwrap_or(LEAST)
 }
 
-fn bytes(frame: &Echo, wave: u32, number: u32) -> Vec<u8> {
+fn bytes(frame: &Echo, wave: Wave, number: u32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + size(frame));
     bytes.extend(frame.to.0);
     bytes.extend(frame.from.0);
     bytes.extend(ETHER_TYPE.to_be_bytes());
     bytes.extend(MAGIC);
-    bytes.extend(wave.to_be_bytes());
+    bytes.extend(wave);
     bytes.extend(number.to_be_bytes());
     bytes.resize(HEADER + size(frame), 0);
     bytes
 }
 
 /// The number of a frame of this wave.
-fn number_of(frame: &[u8], wave: u32) -> Option<u32> {
+fn number_of(frame: &[u8], wave: Wave) -> Option<u32> {
     let body = frame.get(HEADER..HEADER + LEAST)?;
     let (magic, numbers) = body.split_at(MAGIC.len());
-    let (its_wave, number) = numbers.split_at(4);
-    let is_ours = frame[12..HEADER] == ETHER_TYPE.to_be_bytes() && magic == MAGIC && its_wave == wave.to_be_bytes();
+    let (its_wave, number) = numbers.split_at(wave.len());
+    let is_ours = frame[12..HEADER] == ETHER_TYPE.to_be_bytes() && magic == MAGIC && its_wave == wave;
     is_ours.then(|| u32::from_be_bytes(number.try_into().unwrap_or_default()))
 }
 
@@ -172,14 +174,16 @@ mod tests {
     #[test]
     fn a_frame_is_known_again_by_its_wave_and_number() {
         let frame = Echo { to: MacAddr([2; 6]), from: MacAddr([4; 6]), size: 100 };
-        let sent = bytes(&frame, 7, 3);
+        let (wave, another) = ([7; 8], [8; 8]);
+        let sent = bytes(&frame, wave, 3);
         assert_eq!(sent.len(), HEADER + 100);
-        assert_eq!(number_of(&sent, 7), Some(3));
+        assert_eq!(number_of(&sent, wave), Some(3));
         let mut other_type = sent.clone();
         other_type[12] = 0x08;
-        for (foreign, wave) in [(sent.clone(), 8), (sent[..HEADER + 4].to_vec(), 7), (other_type, 7), (Vec::new(), 7)] {
+        let short = sent[..HEADER + 4].to_vec();
+        for (foreign, wave) in [(sent, another), (short, wave), (other_type, wave), (Vec::new(), wave)] {
             assert_eq!(number_of(&foreign, wave), None);
         }
-        assert_eq!(bytes(&Echo { size: 1, ..frame }, 7, 3).len(), HEADER + LEAST);
+        assert_eq!(bytes(&Echo { size: 1, ..frame }, wave, 3).len(), HEADER + LEAST);
     }
 }

@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 
 use netloom_model::plan::Refusal;
 use netloom_plan::object::{Link, LinkKind, Place, PortSettings};
+use netloom_plan::overlay::Way;
 use nix::errno::Errno;
 
 use super::object::{INDEX_TRIES, describe, first_index};
@@ -12,7 +13,7 @@ use super::{Outcome, Purpose, Visiting};
 use crate::error::{Failure, Subject, name_conflict};
 use crate::message::bridge::{self, Port};
 use crate::message::link::{self, Mark};
-use crate::message::nsid;
+use crate::message::{neighbour, nsid};
 use crate::netns::{self, Pinned};
 use crate::rtnl::Rtnl;
 
@@ -74,7 +75,10 @@ impl Visiting<'_> {
     }
 
     fn set_port(&mut self, index: usize, link: &Link, port: Port<'_>, settings: PortSettings) -> Outcome {
-        let requests = vec![bridge::set_port(port, link), bridge::treat_port(port, settings)];
+        let mut requests = vec![bridge::set_port(port, link), bridge::treat_port(port, settings)];
+        if let Some(mac) = link.mac.filter(|_| settings.listed) {
+            requests.push(neighbour::set_forwarding(port.index, mac, Way::Port { sticky: true }));
+        }
         let answers = self.beyond(place_of(link)).map(|beyond| beyond.execute(requests));
         let refused = match answers {
             Ok(answers) => answers.into_iter().find_map(Result::err),

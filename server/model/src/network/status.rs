@@ -135,15 +135,18 @@ pub struct PoolStatus {
 }
 
 /// How a pool's addresses are used. Each address counts once, its state before its kind.
-/// `total` and `free` are decimal text: an IPv6 pool passes 2^53.
+/// `total`, `free` and `free_in_range` are decimal text: an IPv6 pool passes 2^53.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Capacity {
     /// Addresses that can be given out at all.
     pub total: String,
-    /// Addresses nobody has, in the whole subnet.
-    pub free: String,
-    /// Addresses nobody has, in the dynamic range.
-    pub free_in_range: String,
+    /// Addresses nobody has, in the whole subnet. Absent on a worker, of a network of the swarm: its manager knows what is free, and the other numbers are
+    /// of this node alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub free: Option<String>,
+    /// Addresses nobody has, in the dynamic range; absent likewise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub free_in_range: Option<String>,
     /// Bound, chosen by Netloom.
     pub dynamic: u64,
     /// Bound, chosen by the user.

@@ -51,7 +51,7 @@ pub struct SwarmSpec {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(maximum = 3600, example = 60)]
     pub segment_fence_seconds: Option<u32>,
-    /// Where the manager listens for nodes: an address of its host, and a port, 2377 unless said. The host's only address of global scope where this is absent.
+    /// Where the manager listens for nodes: an address of its host, and a port, 2377 unless said. The host's only address of global scope where this is absent. Immutable.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(max_length = 64, example = "192.168.122.185:2377")]
     pub advertise_address: Option<String>,

@@ -41,8 +41,7 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         compiled.marks.insert(network.id.to_string(), owner);
         let is_needed = !network.deleting && (!network.segment || network.in_use);
         if let (true, Err(stand)) = (is_needed, parent::find(&bridge, Some(KIND), facts)) {
-            let refusal = stand.refusal(format!("network {}", network.name), &bridge, facts);
-            compiled.refuse(owner, parent::of_node(refusal, network, facts));
+            compiled.refuse(owner, stand.refusal(format!("network {}", network.name), &bridge, network, facts));
         }
         return;
     }
@@ -174,7 +173,7 @@ pub(super) fn endpoint(
         Ok(found) => found.mtu,
         Err(stand) => {
             let object = format!("link {} in sandbox {}", endpoint.interface, sandbox.name);
-            compiled.refuse(owner, parent::of_node(stand.refusal(object, &bridge, facts), network, facts));
+            compiled.refuse(owner, stand.refusal(object, &bridge, network, facts));
             endpoint::tolerate(compiled, sandbox, endpoint, gates);
             let withheld = Object::Link(link(sandbox, endpoint, settings, &bridge, None));
             compiled.withheld.insert(withheld.key(), withheld);
@@ -213,7 +212,11 @@ fn link(
             marked: true,
             bridge: bridge.to_owned(),
             managed: settings.managed,
-            settings: PortSettings { isolated: !settings.inter_sandbox, hairpin: !endpoint.ports.is_empty() },
+            settings: PortSettings {
+                isolated: !settings.inter_sandbox,
+                hairpin: !endpoint.ports.is_empty(),
+                ..PortSettings::LEARNT
+            },
         },
         mac: Some(endpoint.mac),
         mtu,

@@ -38,8 +38,8 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         Err(stand) => {
             // A node may be on a network of the swarm by no link, as long as no sandbox of its is to be.
             if !network.segment || network.in_use {
-                let refusal = stand.refusal(format!("network {}", network.name), &macvlan.parent, facts);
-                compiled.refuse(owner, parent::of_node(refusal, network, facts));
+                compiled
+                    .refuse(owner, stand.refusal(format!("network {}", network.name), &macvlan.parent, network, facts));
             }
             compiled.tolerate(owner, Key::Link(Place::Host, shim), &network.id.to_string());
             return;
@@ -80,8 +80,7 @@ pub(super) fn endpoint(
         Ok(parent) => parent,
         Err(stand) => {
             let object = format!("link {} in sandbox {}", endpoint.interface, sandbox.name);
-            let refusal = stand.refusal(object, &macvlan.parent, facts);
-            compiled.refuse(owner, parent::of_node(refusal, network, facts));
+            compiled.refuse(owner, stand.refusal(object, &macvlan.parent, network, facts));
             tolerate(compiled, sandbox, endpoint, network, gates);
             let withheld = Object::Link(link(sandbox, endpoint, network, macvlan, None));
             compiled.withheld.insert(withheld.key(), withheld);

@@ -119,7 +119,7 @@ pub(super) fn peer(
 pub fn entries(peer: &AssignedPeer) -> Vec<Object> {
     let (bridge, tunnel) = (host_link::of_network(peer.network), host_link::tunnel(peer.network));
     let forwarding = |way| Object::Forwarding(Forwarding { link: tunnel.clone(), mac: peer.mac, way });
-    let mut entries = vec![forwarding(Way::Node(Some(peer.vtep))), forwarding(Way::Tunnel { sticky: true })];
+    let mut entries = vec![forwarding(Way::Node(Some(peer.vtep))), forwarding(Way::Port { sticky: true })];
     let neighbour = |address| Object::Neighbour(Neighbour { link: bridge.clone(), address, mac: peer.mac });
     entries.extend(peer.addresses.iter().copied().map(neighbour));
     entries
@@ -211,7 +211,7 @@ fn link(sandbox: &AssignedSandbox, endpoint: &AssignedEndpoint, network: &Assign
             marked: true,
             bridge: host_link::of_network(network.id),
             managed: true,
-            settings: PortSettings::default(),
+            settings: PortSettings::TOLD,
         },
         mac: Some(endpoint.mac),
         mtu,

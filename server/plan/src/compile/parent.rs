@@ -27,20 +27,28 @@ pub(super) fn find<'a>(name: &str, kind: Option<&'static str>, facts: &'a Facts)
 }
 
 impl Stand {
-    /// As a refusal of what would be on it.
-    pub(super) fn refusal(&self, object: String, parent: &str, facts: &Facts) -> Refusal {
+    /// As a refusal of what would be on it. Where the network is the swarm's it says which node it is, and how another link of it is named.
+    pub(super) fn refusal(&self, object: String, parent: &str, network: &AssignedNetwork, facts: &Facts) -> Refusal {
+        let (host, name) = (&facts.hostname, &network.name);
+        let (none, link) = if network.segment {
+            let purpose = format!("by which network `{name}` is to be on it");
+            (
+                format!("node `{host}` has no link `{parent}`, {purpose}"),
+                format!("link `{parent}` of node `{host}`, {purpose},"),
+            )
+        } else {
+            (format!("the host has no link {parent}"), format!("the host's link {parent}"))
+        };
         let (code, what, hint) = match self {
-            Self::Missing(kind) => {
-                ("parent-missing", format!("the host has no link {parent}"), candidates(*kind, facts))
-            }
+            Self::Missing(kind) => ("parent-missing", none, candidates(*kind, facts)),
             Self::Down(kind) => (
                 "parent-down",
-                format!("the host's link {parent} is down"),
+                format!("{link} is down"),
                 format!("`ip link set {parent} up`; {}", candidates(*kind, facts)),
             ),
             Self::NotA(kind) => (
                 "parent-missing",
-                format!("the host's link {parent} is no {kind}"),
+                format!("{link} is no {kind}"),
                 format!("a {kind} of that name is needed; {}", candidates(Some(kind), facts)),
             ),
             Self::Vlan(id) => (
@@ -51,6 +59,11 @@ impl Stand {
                 ),
             ),
         };
+        let other = network.segment.then(|| {
+            format!(
+                "; to have network `{name}` on another link here: PATCH /api/v1/networks/{name} at the manager, with {{\"parents\": {{\"{host}\": LINK}}}}"
+            )
+        });
         Refusal {
             code: code.to_owned(),
             // Said of what is made and in use, too, whose parent goes down or away.
@@ -58,22 +71,9 @@ impl Stand {
             object,
             operation: "create".to_owned(),
             errno: None,
-            hint: Some(hint),
+            hint: Some(hint + &other.unwrap_or_default()),
         }
     }
-}
-
-/// The same where the network is the swarm's: which node it is, and how another link of it is named.
-pub(super) fn of_node(mut refusal: Refusal, network: &AssignedNetwork, facts: &Facts) -> Refusal {
-    if network.segment {
-        let (host, name) = (&facts.hostname, &network.name);
-        refusal.message = format!("on node `{host}`: {}", refusal.message);
-        let other = format!(
-            "to have network `{name}` on another link here: PATCH /api/v1/networks/{name} at the manager, with {{\"parents\": {{\"{host}\": LINK}}}}"
-        );
-        refusal.hint = Some(refusal.hint.map_or_else(|| other.clone(), |hint| format!("{hint}; {other}")));
-    }
-    refusal
 }
 
 /// What is said of an endpoint whose link is down because its addresses may be somebody else's by now.

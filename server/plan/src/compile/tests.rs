@@ -221,6 +221,21 @@ fn a_parent_that_is_missing_or_down_is_refused_with_the_candidates() {
 }
 
 #[test]
+fn a_node_without_the_link_is_named_with_the_network_and_how_another_is_set() {
+    let mut network = network();
+    network.segment = true;
+    network.macvlan.as_mut().expect("macvlan").parent = "nothere".to_owned();
+    let facts = Facts { hostname: "machine2".to_owned(), ..facts() };
+    let (id, name) = (sandbox().id, network.name.clone());
+    let compiled = compile(&assignment(network, sandbox()), &facts, &Gates::default());
+    let refusal = compiled.refusals.get(&AssignedKey::Sandbox(id)).expect("a refusal");
+    let words = format!("node `machine2` has no link `nothere`, by which network `{name}` is to be on it");
+    assert!(refusal.message.ends_with(&words), "{}", refusal.message);
+    let hint = refusal.hint.as_deref().expect("a hint");
+    assert!(hint.contains("parent0, parent1") && hint.contains(r#"{"parents": {"machine2": LINK}}"#), "{hint}");
+}
+
+#[test]
 fn host_access_is_a_shim_and_a_route_per_endpoint_from_the_hosts_address() {
     let mut network = network();
     network.macvlan.as_mut().expect("macvlan").host_access = true;

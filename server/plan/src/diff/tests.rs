@@ -79,6 +79,7 @@ prop_compose! {
                 vni: 4097 + u32::from(number),
                 data_path_port: 4789,
                 vtep: [10, 0, 0, 250].into(),
+                hostnames: Default::default(),
                 vteps: [[192, 0, 2, other_node].into(), [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, other_node].into()].into(),
                 mtu: None,
             }),
@@ -209,6 +210,9 @@ fn memory(before: impl Strategy<Value = Assignment>) -> impl Strategy<Value = Me
                 (Object::Link(Link { kind: LinkKind::Veth { settings, .. }, .. }), 7) => {
                     settings.hairpin = !settings.hairpin;
                 }
+                (Object::Link(Link { kind: LinkKind::Veth { settings, .. }, .. }), 8) => {
+                    (settings.learning, settings.flood, settings.listed) = (!settings.learning, true, false);
+                }
                 (Object::Link(Link { kind: LinkKind::Vxlan { port, .. }, .. }), 6) => port.flood = true,
                 (Object::Link(Link { kind: LinkKind::Vxlan { bridge, .. }, .. }), 7) => bridge.clear(),
                 (Object::Link(Link { kind: LinkKind::Vxlan { tunnel, .. }, .. }), 8) => tunnel.vni += 1000,
@@ -217,7 +221,7 @@ fn memory(before: impl Strategy<Value = Assignment>) -> impl Strategy<Value = Me
                     *node = Some([192, 0, 2, 99].into())
                 }
                 (Object::Forwarding(Forwarding { way: Way::Node(node), .. }), 2) => *node = None,
-                (Object::Forwarding(Forwarding { way: Way::Tunnel { sticky }, .. }), 1) => *sticky = false,
+                (Object::Forwarding(Forwarding { way: Way::Port { sticky }, .. }), 1) => *sticky = false,
                 (Object::Neighbour(neighbour), 1) => neighbour.mac = MacAddr([2, 9, 9, 9, 9, 9]),
                 (Object::Firewall(Part::Chain(filled)), 1) => filled.rules.clear(),
                 (Object::Firewall(Part::Set(set)), 1) => set.flags ^= 4,

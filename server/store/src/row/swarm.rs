@@ -127,7 +127,7 @@ pub struct FenceRow {
     pub hostname: String,
     /// How long they wait in all since it was heard of last, in seconds.
     pub seconds: u32,
-    /// Until when that is, by the clock at its removal: for people.
+    /// Until when that is, by the clock when that was noted: for people.
     pub until: Timestamp,
 }
 

@@ -136,6 +136,7 @@ pub(crate) fn lease(pool: &PoolRow, address: IpAddr, owner: &str) -> LeaseRow {
         gateway: None,
         orphaned: None,
         fence: None,
+        hostname: None,
     }
 }
 

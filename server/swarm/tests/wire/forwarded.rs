@@ -6,8 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use netloom_control::members::{AskError, Forwarded, ForwardedAnswer, Manager, Member, Membership, Wire as _};
 use netloom_model::NodeId;
+use netloom_model::member::DeniedCode;
 use netloom_model::swarm::SwarmRole;
-use netloom_swarm::{Api, Client, Cluster, Options, Waits};
+use netloom_swarm::{Api, Client, Cluster, Limits, Options, Waits};
 use tokio::sync::watch;
 
 use crate::kit::{Fake, HOUR, Silent, authority, free_port, listens, membership, node, node_of_manager, options};
@@ -55,6 +56,7 @@ fn request(target: &str, body: &[u8]) -> Forwarded {
             ("if-match".to_owned(), b"\"1\"".to_vec()),
         ],
         body: body.to_vec(),
+        patience: Duration::ZERO,
     }
 }
 
@@ -106,4 +108,43 @@ async fn an_answer_that_does_not_come_is_given_up() {
         "{:?}",
         refused.err()
     );
+}
+
+/// A manager whose API answers nothing for long, and a worker's membership of its swarm.
+async fn slow(options: Options) -> (Cluster, Membership, watch::Sender<Option<Membership>>) {
+    let (authority, at) = (authority(), free_port());
+    let api = Arc::new(Echo { delay: Duration::from_secs(60), ..Echo::default() });
+    let manager = watch::Sender::new(Some(membership(&authority, node_of_manager(), SwarmRole::Manager, at, HOUR)));
+    let cluster = Cluster::start(Fake::new(authority.clone()), Silent::new(), api, manager.subscribe(), options);
+    listens(at).await;
+    (cluster, membership(&authority, node(2), SwarmRole::Worker, at, HOUR), manager)
+}
+
+fn is_too_many(answer: Result<ForwardedAnswer, AskError>) -> bool {
+    let Err(AskError::Denied(denied)) = answer else { return false };
+    denied.code == DeniedCode::TooMany && denied.retry_after_seconds.is_some()
+}
+
+#[tokio::test]
+async fn who_waits_for_long_leaves_places_to_others() {
+    let (_cluster, own, _manager) = slow(options()).await;
+    let waits = Waits { forwarded: Duration::from_secs(2), connect: Duration::from_secs(5), ..Waits::default() };
+    let client = Client::new(waits);
+    let long = || client.forward(&own, Forwarded { patience: Duration::from_secs(300), ..request("/api/v1/a", b"") });
+    let short = async { client.forward(&own, request("/api/v1/b", b"")).await };
+    let (first, second, third, fourth, fifth, short) = tokio::join!(long(), long(), long(), long(), long(), short);
+    let late = |answer: &Result<_, AskError>| matches!(answer, Err(AskError::Unreachable { reason, .. }) if reason.contains("2 s"));
+    assert!([&first, &second, &third, &fourth].into_iter().all(late), "they were handed on, and not answered");
+    assert!(is_too_many(fifth), "a fifth is told when to come again");
+    assert!(late(&short), "who waits for less is handed on");
+}
+
+#[tokio::test]
+async fn one_node_has_so_many_requests_under_way_at_the_manager() {
+    let limits = Limits { handed_on_by_one_node: 1, ..Limits::default() };
+    let (_cluster, own, _manager) = slow(Options { limits, ..options() }).await;
+    let client = Client::new(Waits { forwarded: Duration::from_secs(2), ..Waits::default() });
+    let ask = || client.forward(&own, request("/api/v1/a", b""));
+    let (first, second) = tokio::join!(ask(), ask());
+    assert_eq!([is_too_many(first), is_too_many(second)].into_iter().filter(|many| *many).count(), 1);
 }

@@ -13,8 +13,8 @@ use futures_util::stream::{self, BoxStream};
 use netloom_control::members::{Failure, Manager, Membership};
 use netloom_control::now;
 use netloom_model::member::{
-    Admission, AttachRequest, Attachment, Denied, DeniedCode, Heartbeat, HeartbeatAnswer, Hello, JoinRequest, PROTOCOL,
-    Peer, ReadmitRequest, SwarmDescribed,
+    Admission, AttachRequest, Attachment, Compared, Denied, DeniedCode, Heartbeat, HeartbeatAnswer, Hello, JoinRequest,
+    PROTOCOL, Peer, ReadmitRequest, SwarmDescribed,
 };
 use netloom_model::replica::SwarmUpdate;
 use netloom_model::swarm::{SwarmRole, SwarmSpec};
@@ -87,7 +87,7 @@ pub fn join_request(node: NodeId) -> (JoinRequest, String) {
 }
 
 pub fn denied(code: DeniedCode) -> Denied {
-    Denied { code, detail: "as the test says".to_owned(), hint: None }
+    Denied::new(code, "as the test says")
 }
 
 /// Times that a test can wait for.
@@ -212,10 +212,11 @@ impl Manager for Fake {
     }
 
     async fn heartbeat(&self, peer: Peer, heartbeat: Heartbeat, _: IpAddr) -> Result<HeartbeatAnswer, Denied> {
+        let unknown = self.unknown.lock().unwrap().clone();
+        let compared = heartbeat.attachments.as_ref().map(|_| Compared { unknown, moved: Vec::new() });
         self.heartbeats.lock().unwrap().push((peer, heartbeat));
-        let (renew, unknown, moved) =
-            (self.renew.load(Ordering::SeqCst), self.unknown.lock().unwrap().clone(), Vec::new());
-        self.answer(|| HeartbeatAnswer { described: described(), renew, unknown, moved })
+        let renew = self.renew.load(Ordering::SeqCst);
+        self.answer(|| HeartbeatAnswer { described: described(), renew, compared })
     }
 
     async fn leaves(&self, peer: Peer) -> Result<(), Denied> {

@@ -29,7 +29,7 @@ async fn bodies_are_limited_and_must_be_what_is_asked_for() {
     }
     let own = membership(&there.fake.authority, node(2), SwarmRole::Worker, there.at, HOUR);
     assert_eq!(request(there.at, Some(&own), "POST", "/swarm/v1/heartbeat", "{}").await.0, 400);
-    let head = format!("GET /swarm/v1/ca HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(64 << 10));
+    let head = format!("GET /swarm/v1/join HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(64 << 10));
     let mut stream = connect(there.at, None).await.unwrap();
     assert_eq!(status(&exchange(&mut stream, head.as_bytes()).await.unwrap()), 431);
     assert_eq!(there.fake.asked(), 0);
@@ -60,7 +60,7 @@ async fn a_slow_client_is_let_go() {
     // No head.
     let mut stream = connect(there.at, None).await.unwrap();
     let headless = Instant::now();
-    assert_eq!(exchange(&mut stream, b"GET /swarm/v1/ca HTT").await.unwrap_or_default().split(' ').nth(1), None);
+    assert_eq!(exchange(&mut stream, b"GET /swarm/v1/join HTT").await.unwrap_or_default().split(' ').nth(1), None);
     assert!(headless.elapsed() < Duration::from_secs(3), "it was let go, and not given up here");
     // No body.
     let mut stream = connect(there.at, None).await.unwrap();
@@ -70,7 +70,7 @@ async fn a_slow_client_is_let_go() {
     let mut stream = connect(there.at, None).await.unwrap();
     let lasted = Instant::now();
     loop {
-        let one = b"GET /swarm/v1/ca HTTP/1.1\r\nHost: x\r\n\r\n";
+        let one = b"GET /swarm/v1/join HTTP/1.1\r\nHost: x\r\n\r\n";
         if tokio::io::AsyncWriteExt::write_all(&mut stream, one).await.is_err() || lasted.elapsed().as_secs() > 5 {
             break;
         }
@@ -124,7 +124,7 @@ async fn secrets_cannot_be_tried_for_long() {
     let before = there.fake.asked();
     let refused = join().await;
     assert!(
-        matches!(&refused, Err(AskError::Denied(denied)) if denied.code == DeniedCode::Unavailable && denied.hint.is_some()),
+        matches!(&refused, Err(AskError::Denied(denied)) if denied.code == DeniedCode::TooMany && denied.retry_after_seconds.is_some()),
         "{refused:?}"
     );
     let (code, answer) = request(there.at, None, "POST", "/swarm/v1/join", "{}").await;

@@ -15,7 +15,8 @@ use crate::kit::{
 };
 use crate::raw::connect;
 
-const GET_CA: &[u8] = b"GET /swarm/v1/ca HTTP/1.1\r\nHost: x\r\n\r\n";
+/// What anybody is answered, with 405.
+const GET_JOIN: &[u8] = b"GET /swarm/v1/join HTTP/1.1\r\nHost: x\r\n\r\n";
 
 #[tokio::test]
 async fn a_renewed_certificate_is_shown_to_the_next_and_drops_nobody() {
@@ -31,10 +32,10 @@ async fn a_renewed_certificate_is_shown_to_the_next_and_drops_nobody() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     let after = connect(there.at, None).await.unwrap();
     assert_eq!(shown(&after), der);
-    before.write_all(GET_CA).await.unwrap();
+    before.write_all(GET_JOIN).await.unwrap();
     let mut answer = [0; 12];
     before.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 200", "the old connection goes on");
+    assert_eq!(&answer, b"HTTP/1.1 405", "the old connection goes on");
 }
 
 #[tokio::test]

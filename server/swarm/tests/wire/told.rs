@@ -21,6 +21,7 @@ fn update(revision: u64, attachments: usize) -> SwarmUpdate {
         id: EndpointId::from_random(u128::try_from(number).unwrap().to_be_bytes()),
         network: NetworkId::from_random([1; 16]),
         node: node(3),
+        hostname: None,
         vtep: "192.0.2.3".parse().unwrap(),
         sandbox: SandboxId::from_random([1; 16]),
         sandbox_name: format!("sandbox{number}"),

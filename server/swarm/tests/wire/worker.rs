@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use netloom_control::members::AskError;
 use netloom_control::now;
 use netloom_model::EndpointId;
+use netloom_model::facts::HostRoute;
 use netloom_model::member::DeniedCode;
 use netloom_model::swarm::SwarmRole;
-use netloom_swarm::{Options, Waits};
+use netloom_swarm::{Limits, Options, Waits};
 
 use crate::kit::{
     Fake, HOUR, Worker, authority, denied, free_port, listening, listening_as, membership, node, node_of_manager,
@@ -32,6 +33,10 @@ async fn a_worker_reports_every_heartbeat_and_says_once_what_does_not_change() {
     // All attachments twice, as what is missing from two reports is let go, and again after a while.
     let all: Vec<bool> = reports.iter().take(7).map(|(_, report)| report.attachments.is_some()).collect();
     assert_eq!(all, [true, true, false, false, false, false, true]);
+    // What is answered to the others says nothing of any attachment, and not that all are known.
+    let answers = worker.heard.lock().unwrap();
+    let compared: Vec<bool> = answers.iter().take(7).map(|answer| answer.compared.is_some()).collect();
+    assert_eq!(compared, all);
     assert!(worker.lost().is_empty(), "{:?}", worker.lost());
 }
 
@@ -121,6 +126,47 @@ async fn a_renewal_that_fails_stops_no_heartbeat() {
     there.fake.deny(None);
     let heard = worker.heard();
     until("reports again", || worker.heard() > heard).await;
+}
+
+#[tokio::test]
+async fn a_report_that_no_manager_would_read_is_named_and_sent_once_it_is_shorter() {
+    let there = listening(options()).await;
+    let worker = Worker::new(membership(&there.fake.authority, node(2), SwarmRole::Worker, there.at, HOUR));
+    let route = |number: u32| HostRoute {
+        destination: format!("10.{}.{}.0/24", number / 256, number % 256).parse().unwrap(),
+        gateway: Some([192, 0, 2, 1].into()),
+        interface: Some("eth0".to_owned()),
+        table: 254,
+    };
+    worker.facts.lock().unwrap().routes = (0..1000).map(route).collect();
+    let limits = Limits { member_body: 16 << 10, ..Limits::default() };
+    let _cluster = worker.start(Options { limits, ..options() });
+    until("it is told", || !worker.lost().is_empty()).await;
+    let told = worker.lost()[0].to_string();
+    assert!(told.contains("at most 16384") && told.contains("1000 routes and 0 links"), "{told}");
+    assert!(matches!(&worker.lost()[0], AskError::Denied(denied) if denied.hint.is_some()));
+    assert_eq!(there.fake.asked(), 0, "nothing was sent");
+    worker.facts.lock().unwrap().routes.truncate(50);
+    until("it reports", || worker.heard() > 0).await;
+    let heard = there.fake.heartbeats.lock().unwrap();
+    assert_eq!(heard[0].1.facts.as_ref().map(|facts| facts.routes.len()), Some(50));
+}
+
+#[tokio::test]
+async fn a_report_of_a_node_with_very_much_is_read() {
+    let there = listening(options()).await;
+    let worker = Worker::new(membership(&there.fake.authority, node(2), SwarmRole::Worker, there.at, HOUR));
+    let long = HostRoute {
+        destination: "2001:db8:1234:5678::/64".parse().unwrap(),
+        gateway: Some("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff".parse().unwrap()),
+        interface: Some("enp129s0f0np0".to_owned()),
+        table: 4_000_000_000,
+    };
+    worker.facts.lock().unwrap().routes = vec![long; 100_000];
+    let _cluster = worker.start(options());
+    until("it reports", || worker.heard() > 0).await;
+    let heard = there.fake.heartbeats.lock().unwrap();
+    assert_eq!(heard[0].1.facts.as_ref().map(|facts| facts.routes.len()), Some(100_000));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use netloom_control::command::{JoinSwarm, PutSwarm, SwarmPut};
 use netloom_control::members::{Manager, Member};
-use netloom_control::{Control, Precondition};
+use netloom_control::{Config, Control, Precondition};
 use netloom_model::swarm::SwarmSpec;
 
 use super::Kit;
@@ -20,7 +20,11 @@ pub struct Pair {
 
 impl Pair {
     pub async fn new() -> Self {
-        let (manager, worker) = (Kit::new().await, Kit::new().await);
+        Self::with(Config::default).await
+    }
+
+    pub async fn with(config: impl Fn() -> Config) -> Self {
+        let (manager, worker) = (Kit::with(config()).await, Kit::with(config()).await);
         let made = manager.control.put_swarm(manager.may(PutSwarm(SwarmSpec::default())), Precondition::None).await;
         let SwarmPut::Made(_, token) = made.expect("a swarm") else { panic!("there was one already") };
         let token = token.secret.reveal().to_owned();

@@ -1,9 +1,11 @@
 //! Certificates of members: renewed, replaced, out of date, and whose.
 
+use netloom_control::Precondition;
 use netloom_control::command::*;
 use netloom_control::members::{Manager as _, Member as _};
 use netloom_model::Timestamp;
 use netloom_model::member::{DeniedCode, Hello, Peer, ReadmitRequest};
+use serde_json::json;
 
 use super::{code, denied, hello, join, netloom_now, node, own, reports, reports_as, some_node, two};
 use crate::kit::wire::{FROM, peer};
@@ -84,4 +86,44 @@ async fn a_node_whose_certificate_expired_comes_back_once_an_operator_says_so() 
     assert_eq!(denied(ask(&expired).await), Some(DeniedCode::RequestInvalid), "once: the old one is replaced");
     let kinds = manager.events_since(seq).await;
     assert_eq!(kinds.iter().filter(|kind| *kind == "node.readmitted").count(), 2);
+}
+
+#[tokio::test]
+async fn a_node_may_go_by_the_settings_that_came_with_its_certificate() {
+    let (manager, worker, secret) = two().await;
+    join(&worker, &secret).await.expect("joined");
+    reports(&manager, &worker).await.expect("heard");
+    let id = worker.control.node_id();
+    let fence = async || {
+        let read = manager.store.read(move |tx| Box::pin(async move { netloom_store::nodes::by_id(tx, id).await }));
+        read.await.expect("readable").expect("a node").segment_fence
+    };
+    let set = async |seconds: u32| {
+        let change = UpdateSwarm(json!({"segment_fence_seconds": seconds}));
+        manager.control.update_swarm(manager.may(change), Precondition::None).await.expect("changed");
+    };
+    assert_eq!(fence().await, 60);
+    set(600).await;
+    let request = netloom_pki::request().unwrap();
+    manager.control.renew(peer(&own(&worker)), request.csr).await.expect("a new one");
+    assert_eq!(fence().await, 600, "it may have been answered that");
+    set(60).await;
+    assert_eq!(fence().await, 600, "until it says what it goes by");
+    reports(&manager, &worker).await.expect("heard");
+    assert_eq!(fence().await, 60);
+    // Let back in it hears of them, too.
+    set(900).await;
+    manager.control.readmit_node(manager.may(ReadmitNode(id.to_string()))).await.expect_err("its certificate is good");
+    let expired = Peer { expires_at: Timestamp::from_millis(netloom_now() - 1), ..peer(&own(&worker)) };
+    let asks = async || {
+        let (request, certificate) = (netloom_pki::request().unwrap(), own(&worker).certificate);
+        let (csr, signature) = (request.csr, String::new());
+        let asked = ReadmitRequest { certificate, csr, signature, hello: hello(id) };
+        manager.control.readmit(asked, expired.clone(), FROM).await
+    };
+    asks().await.expect_err("an operator is asked first");
+    assert_eq!(fence().await, 60, "nothing was handed out");
+    manager.control.readmit_node(manager.may(ReadmitNode(id.to_string()))).await.expect("allowed");
+    asks().await.expect("let in");
+    assert_eq!(fence().await, 900);
 }

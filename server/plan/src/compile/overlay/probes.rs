@@ -24,7 +24,7 @@ fn entries(overlay: &AssignedOverlay) -> impl Iterator<Item = Object> {
     others().flat_map(move |there| {
         let (out, back) = (probe_mac(here, there), probe_mac(there, here));
         let node = Way::Node(Some(there));
-        let ways = [(out, node), (back, node), (back, Way::Tunnel { sticky: true })];
+        let ways = [(out, node), (back, node), (back, Way::Port { sticky: true })];
         let returns = !outs.contains(&back);
         let wanted = ways.into_iter().filter(move |(mac, _)| *mac == out || returns);
         let link = link.clone();

@@ -51,6 +51,7 @@ fn network() -> AssignedNetwork {
             vni: 4097,
             data_path_port: 4789,
             vtep: VTEP.into(),
+            hostnames: Default::default(),
             vteps: [[192, 0, 2, 2].into()].into(),
             mtu: None,
         }),

@@ -1,0 +1,121 @@
+//! `/ui/networks/{network}/endpoints`: who is on one network. Of a network of the swarm the manager shows the endpoints of all nodes, with the node of each; every
+//! other host those of its own, whose state in the kernel it knows.
+
+use std::net::IpAddr;
+
+use askama::Template;
+use netloom_control::command::{Page, SwarmEndpoint};
+use netloom_model::NodeId;
+use netloom_model::network::{Network, Scope};
+use netloom_model::sandbox::Sandbox;
+
+use super::chip::{Chip, Tone};
+use super::csv_link::CsvLink;
+use super::endpoint::{EndpointTable, EndpointView};
+use super::format;
+use super::frame::Frame;
+use super::link;
+use super::network::Head;
+use super::object::OnNode;
+
+/// A place of a network of the swarm as a row.
+#[derive(Debug, Clone)]
+pub struct SwarmRow {
+    pub(crate) name: String,
+    /// The sandbox's page, which this host has of its own alone.
+    pub(crate) href: Option<String>,
+    pub(crate) id: String,
+    pub(crate) node: OnNode,
+    pub(crate) state: Chip,
+    pub(crate) mac: String,
+    pub(crate) addresses: Vec<(String, String)>,
+}
+
+impl SwarmRow {
+    fn new(endpoint: &SwarmEndpoint, own: NodeId) -> Self {
+        let is_own = endpoint.node == own;
+        let address = |address: &IpAddr| (link::address(&address.to_string()), address.to_string());
+        let (id, hostname) = (endpoint.node.to_string(), endpoint.hostname.clone());
+        Self {
+            name: endpoint.name.clone(),
+            href: is_own.then(|| link::sandbox(&endpoint.sandbox.to_string())),
+            id: endpoint.id.to_string(),
+            node: match is_own {
+                true => OnNode::this(),
+                false => OnNode { href: hostname.as_ref().map(|_| link::node(&id)), name: hostname.unwrap_or(id) },
+            },
+            state: if endpoint.running { Chip::new(Tone::Good, "running") } else { Chip::new(Tone::Quiet, "stopped") },
+            mac: endpoint.mac.to_string(),
+            addresses: endpoint.addresses.iter().map(address).collect(),
+        }
+    }
+}
+
+/// Who is shown.
+#[derive(Debug, Clone)]
+pub enum Shown {
+    /// This host's own.
+    Own(EndpointTable),
+    /// Those of all nodes.
+    Swarm(Vec<SwarmRow>),
+}
+
+/// The page.
+#[derive(Debug, Template)]
+#[template(path = "network_endpoints.html")]
+pub struct NetworkEndpointsPage {
+    frame: Frame,
+    head: Head,
+    shown: Shown,
+    /// That there are others, and where they are shown.
+    elsewhere: Option<String>,
+    first: Option<String>,
+    next: Option<String>,
+    csv: CsvLink,
+}
+
+impl NetworkEndpointsPage {
+    /// The page of this host's endpoints on a network, by the sandboxes on it, from `token` on.
+    pub fn new(frame: Frame, network: &Network, page: &Page<Sandbox>, token: &str) -> Self {
+        let query = link::query(&[("network", &network.spec.name), ("page_token", token)]);
+        let frame = frame.api(format!("/api/v1/sandboxes{query}"));
+        let row = |sandbox: &Sandbox| {
+            let mut places = sandbox.status.endpoints.iter();
+            let (network, here) = places.find(|(_, endpoint)| endpoint.network_id == network.id)?;
+            Some(EndpointView::of_network(sandbox, network, here))
+        };
+        let rows: Vec<EndpointView> = page.items.iter().filter_map(row).collect();
+        let is_all = token.is_empty() && page.next_page_token.is_none();
+        let others = network.status.endpoints.saturating_sub(rows.len() as u64);
+        let elsewhere = (network.status.scope == Scope::Swarm && is_all && others > 0).then(|| {
+            let others = format::counted(others, "endpoint is", "endpoints are");
+            format!(
+                "As far as this host was told, {others} on other nodes: the manager's page of this network shows all."
+            )
+        });
+        let shown = Shown::Own(EndpointTable { other: "Sandbox", rows });
+        Self { elsewhere, ..Self::of(frame, network, shown, page.next_page_token.as_deref(), token) }
+    }
+
+    /// The page of all nodes' endpoints on a network of the swarm, from `token` on, on its manager, which is node `own`.
+    pub fn of_swarm(frame: Frame, network: &Network, page: &Page<SwarmEndpoint>, own: NodeId, token: &str) -> Self {
+        let frame = frame.api(format!("/api/v1/networks/{}/leases", link::encode(&network.spec.name)));
+        let shown = Shown::Swarm(page.items.iter().map(|endpoint| SwarmRow::new(endpoint, own)).collect());
+        Self::of(frame, network, shown, page.next_page_token.as_deref(), token)
+    }
+
+    fn of(frame: Frame, network: &Network, shown: Shown, next: Option<&str>, token: &str) -> Self {
+        let frame = frame.crumb("Networks", "/ui/networks");
+        let head = Head::new(network, "endpoints");
+        let link = |token: &str| format!("{}/endpoints{}", head.href, link::query(&[("page_token", token)]));
+        Self {
+            shown,
+            elsewhere: None,
+            first: (!token.is_empty()).then(|| link("")),
+            next: next.map(link),
+            csv: CsvLink::new(&format!("{}/endpoints", head.href), "", "endpoints of the network"),
+            head,
+            frame,
+        }
+    }
+}
