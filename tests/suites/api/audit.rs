@@ -107,10 +107,10 @@ fn what_is_denied_or_fails_is_told_and_what_only_reads_is_not() {
     assert!(told[5].starts_with("o network.put failed n "), "{told:?}");
     assert_eq!(words(&client, "decision=denied").len(), 4);
     // The dashboard's pages, too.
-    assert_eq!(viewer.get("/ui/audit").status, 403);
+    assert_eq!(viewer.get("/ui/activity?show=audit").status, 403);
     assert_eq!(words(&client, "decision=denied&limit=1")[0], "v audit.list denied - forbidden");
     let entry = &client.get("audit?limit=1").is(200)["items"][0].clone();
-    assert_eq!(entry["path"], "/ui/audit");
+    assert_eq!(entry["path"], "/ui/activity");
     assert_eq!(viewer.get("/ui/tokens").status, 403);
     assert_eq!(words(&client, "decision=denied&limit=1")[0], "v token.list denied - forbidden");
     // The same over and over is left out; what is not the same is not.
