@@ -87,7 +87,7 @@ mod tests {
         let of_16 = texts("10.7.0.0/16", 24);
         assert_eq!((of_16.len(), of_16[0].as_str(), of_16[255].as_str()), (256, "10.7.0.0/24", "10.7.255.0/24"));
         assert_eq!(texts("10.0.8.0/21", 24).len(), 8);
-        assert_eq!(texts("fd00::/64", 72)[255], "fd00:0:0:0:ff00::/72");
+        assert_eq!(texts("fd00::/64", 72)[255], "fd00::ff00:0:0:0/72");
         assert_eq!(texts("0.0.0.0/0", 8)[255], "255.0.0.0/8");
         assert!(texts("10.0.0.0/8", 24).is_empty(), "that is more than a map has");
     }
