@@ -44,7 +44,7 @@ const PAGES: &[&str] = &[
     "/ui/ipam?free=24&family=4",
     "/ui/leases",
     "/ui/leases?owner=k77777",
-    "/ui/addresses/10.1.0.7",
+    "/ui/addresses/10.5.0.7",
     "/ui/topology",
     "/ui/swarm",
     "/ui/nodes",
@@ -53,7 +53,7 @@ const PAGES: &[&str] = &[
     "/ui/activity",
     "/ui/activity?show=audit",
     "/ui/search?q=k777",
-    "/ui/search?q=10.1.0.7&stay=1",
+    "/ui/search?q=10.5.0.7&stay=1",
     "/ui/api",
     "/ui/api/network_create",
     "/ui/tokens",
@@ -108,7 +108,7 @@ fn networks(connection: &mut Connection, count: usize) {
         let body = json!({"name": name, "driver": "overlay", "pools": {"v4": {"subnet": subnet}}});
         connection.must("POST", "networks", &body.to_string(), 201);
     };
-    make("many", "10.0.0.0/14");
+    make("many", "10.4.0.0/14");
     for number in 0..count {
         make(&format!("n{number}"), &format!("10.{}.{}.0/24", 100 + number / 256, number % 256));
     }

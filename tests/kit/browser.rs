@@ -63,19 +63,25 @@ impl Page {
         self.devtools("Emulation.setEmulatedMedia", json!({"features": [theme]})).await;
     }
 
-    /// What axe-core finds that keeps somebody out, by the rules of WCAG 2.2 A and AA: each with its rule, where it is, and why.
+    /// What axe-core finds that keeps somebody out, by these rules, or by those of WCAG 2.2 A and AA and good practice where none are given: each with its
+    /// rule, where it is, and why.
     ///
     /// # Panics
     /// When it can't be asked.
-    pub async fn barriers(&self) -> Vec<String> {
+    pub async fn barriers(&self, rules: &[&str]) -> Vec<String> {
         const ASK: &str = "const done = arguments[arguments.length - 1];
-            axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}).then(
+            axe.run(document, {runOnly: arguments[0]}).then(
                 (found) => done(found.violations.flatMap((rule) => rule.nodes.map(
                     (node) => `${rule.id}: ${node.target.join(' ')}: ${node.failureSummary}`))),
                 (cause) => done([`axe: ${cause}`]));";
         let axe = std::fs::read_to_string(tool("axe/node_modules/axe-core/axe.min.js")).expect("axe is text");
         self.window.execute(&axe, Vec::new()).await.expect("axe is loaded");
-        let found = self.window.execute_async(ASK, Vec::new()).await.expect("axe answers");
+        let all = &["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+        let only = match rules {
+            [] => json!({"type": "tag", "values": all}),
+            some => json!({"type": "rule", "values": some}),
+        };
+        let found = self.window.execute_async(ASK, vec![only]).await.expect("axe answers");
         serde_json::from_value(found).expect("a list of texts")
     }
 

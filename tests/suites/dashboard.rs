@@ -39,7 +39,11 @@ fn aside<T: Send>(call: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(call).join().expect("the call ends"))
 }
 
+/// A picture, for people: taken where `NETLOOM_PICTURES` says so, since one takes as long as a page does.
 async fn picture(page: &Page, name: &str) {
+    if std::env::var_os("NETLOOM_PICTURES").is_none() {
+        return;
+    }
     let bytes = page.window.screenshot().await.expect("a screenshot");
     std::fs::write(screenshots().join(format!("{name}.png")), bytes).expect("target is writable");
 }

@@ -17,8 +17,8 @@ use netloom_store::{
 use crate::command::{FindFreeSubnets, ListFreeRanges, ListPools, Page};
 use crate::control::Control;
 use crate::error::Error;
-use crate::networks::{find, overlap};
 use crate::networks::view::{Counts, nearly_full, pool_capacity};
+use crate::networks::{find, overlap};
 use crate::page::Part;
 use crate::principal::Authorized;
 use crate::validate::pool::bounds;

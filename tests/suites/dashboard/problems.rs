@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fantoccini::Locator;
 use netloom_tests::browser::{Page, browse};
-use netloom_tests::{Host, host, json, until};
+use netloom_tests::{Host, Namespace, host, json, until};
 
 use super::{link, log_in, picture};
 
@@ -21,15 +21,19 @@ fn orphan(host: &Host) {
 }
 
 /// A sandbox that can't be made, because its interface has a name that is taken where it is to be.
-fn fail(host: &Host) {
-    host.net.run("ip netns add blue");
-    host.net.run("ip netns exec blue ip link add own0 type bridge");
-    let body = json!({"name": "stuck", "netns": "/run/netns/blue", "networks": {"web": {"interface": "own0"}}});
+fn fail(host: &Host) -> Namespace {
+    let other = Namespace::new();
+    other.run("ip link add own0 type bridge");
+    let path = format!("{}/blue", host.dir().display());
+    host.net.run(&format!("touch {path}"));
+    host.net.run(&format!("mount --bind /proc/{}/ns/net {path}", other.pid()));
+    let body = json!({"name": "stuck", "netns": path, "networks": {"web": {"interface": "own0"}}});
     host.client().post("sandboxes?on_failure=keep&wait=5s", &body);
+    other
 }
 
 /// Everything that can be wrong on one host, each with what the front page must say of it.
-fn troubled() -> (Host, [(&'static str, &'static str); 6]) {
+fn troubled() -> (Host, Namespace, [(&'static str, &'static str); 6]) {
     let host = host!();
     host.net.run("nft add table inet filter");
     host.net.run("nft add chain inet filter forward { type filter hook forward priority 0 ; policy drop ; }");
@@ -44,11 +48,12 @@ fn troubled() -> (Host, [(&'static str, &'static str); 6]) {
     }
     host.sandbox("on-web", "web");
     orphan(&host);
-    fail(&host);
+    let other = fail(&host);
     let path = host.in_sandbox("on-web", "ip route add 198.51.100.0/24 dev eth0");
     assert!(path.is_empty(), "{path}");
     (
         host,
+        other,
         [
             ("tiny", "0 of the 2 addresses of its range left"),
             ("gone", "namespace is gone"),
@@ -62,7 +67,7 @@ fn troubled() -> (Host, [(&'static str, &'static str); 6]) {
 
 #[test]
 fn every_problem_is_on_the_front_page_with_its_cause() {
-    let (host, problems) = troubled();
+    let (host, _other, problems) = troubled();
     let link = link(&host);
     browse(&host, true, async |page: Page| {
         log_in(&page, &link).await;

@@ -167,12 +167,14 @@ async fn what_is_not_there_is_a_page_too() {
 
 #[actix_web::test]
 async fn assets_are_kept_by_content() {
-    let first = get("/ui/static/app.css").await;
+    let url = crate::assets::url("app.css");
+    let first = get(&url).await;
     assert_eq!((first.status, first.header("content-type")), (StatusCode::OK, "text/css; charset=utf-8"));
     assert!(first.header("cache-control").contains("immutable"));
     let tag = first.header("etag").to_owned();
-    let again = ask(TestRequest::get().uri("/ui/static/app.css").insert_header(("if-none-match", tag))).await;
+    let again = ask(TestRequest::get().uri(&url).insert_header(("if-none-match", tag))).await;
     assert_eq!((again.status, again.body.as_str()), (StatusCode::NOT_MODIFIED, ""));
+    assert_eq!(get("/ui/static/app.css").await.header("cache-control"), "no-cache", "it may be another tomorrow");
     assert_eq!(get("/ui/static/favicon.svg").await.header("content-type"), "image/svg+xml");
     for path in ["/ui/static/nothing.css", "/ui/static/../Cargo.toml", "/ui/static/%2e%2e/Cargo.toml", "/ui/static/"] {
         assert_eq!(get(path).await.status, StatusCode::NOT_FOUND, "{path}");

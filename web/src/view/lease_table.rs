@@ -106,7 +106,8 @@ impl LeaseTable {
         let nodes = rows.iter().any(|row| row.node.is_some());
         let head = |label| Head { label, href: None, order: None };
         let columns = COLUMNS.map(|(label, _)| label).into_iter();
-        let heads = columns.filter(|label| (nodes || *label != "Node") && (ends || *label != "Until")).map(head).collect();
+        let heads =
+            columns.filter(|label| (nodes || *label != "Node") && (ends || *label != "Until")).map(head).collect();
         Self { rows, heads, nodes, ends }
     }
 

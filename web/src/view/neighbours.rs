@@ -54,7 +54,7 @@ impl Taken {
             address: lease.status.address.clone(),
             href: link::address(&lease.status.address),
             mac: lease.status.mac.map(|mac| mac.to_string()),
-            owner: ObjectLink::from(&lease.status.owner),
+            owner: ObjectLink::of_lease(&lease.status),
             class,
             letter: uses::letter(class),
             words: uses::words(class),

@@ -66,7 +66,9 @@ pub(super) fn of_requests(schemas: &mut Value) {
     }
     // Parts of a spec, of whichever kind the object is.
     for difference in ["before", "after"] {
-        schemas["AuditEntry"]["properties"][difference]["additionalProperties"] = json!({});
+        for entry in ["AuditEntry", "HistoryEntry"] {
+            schemas[entry]["properties"][difference]["additionalProperties"] = json!({});
+        }
     }
     schemas["AttachmentWrite"]["properties"]["aliases"]["items"]["maxLength"] = 63.into();
     // What is answered of a spec has the bounds of the spec.

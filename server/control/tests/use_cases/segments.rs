@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use netloom_control::command::{
-    GetOverview, ListAudit, ListEndpoints, ListLeases, ListPools, PageRequest, RemoveNode,
-};
+use netloom_control::command::{GetOverview, ListAudit, ListEndpoints, ListLeases, ListPools, PageRequest, RemoveNode};
 use netloom_control::members::{Manager as _, Member as _};
 use netloom_control::{Config, Control, Error, Precondition};
 use netloom_model::MacAddr;
