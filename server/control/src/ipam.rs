@@ -37,6 +37,7 @@ impl Control {
     pub async fn list_pools(&self, c: Authorized<ListPools>) -> Result<Page<PoolReport>, Error> {
         let (c, _) = c.into_parts();
         let part = Part::new(&c.page, &format!("pools {:?} {:?} {:?}", c.network, c.family, c.order))?;
+        let worker = self.inner.is_worker();
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
                 let network = match &c.network {
@@ -56,11 +57,7 @@ impl Control {
                 let mut counts = pools::counts(tx, &ids).await?;
                 let free = pools::free(tx, &ids).await?;
                 let mut runs = free_ranges::first(tx, &ids, RUNS).await?;
-                let of: BTreeSet<NetworkId> = rows.iter().map(|(pool, _)| pool.network_id).collect();
-                let networks = networks::by_ids(tx, &of.into_iter().collect::<Vec<_>>()).await?;
-                let own = tx.node();
-                let copied: BTreeSet<NetworkId> =
-                    networks.iter().filter(|row| row.is_replica(own)).map(|row| row.id).collect();
+                let copied = if worker { copies(tx, &rows).await? } else { BTreeSet::new() };
                 let item = |(pool, network): (PoolRow, String)| {
                     let counted = counts.remove(&pool.id).unwrap_or_default();
                     let free = free.get(&pool.id).copied().unwrap_or_default();
@@ -122,6 +119,14 @@ impl Control {
         let found = subnets::fitting(&blocks, wanted.prefix_length, &taken).take(wanted.limit);
         Ok(found.map(|(subnet, within)| free_subnet(subnet, within)).collect())
     }
+}
+
+/// Which networks of these pools are copies of the manager's, which alone knows what is free of them.
+async fn copies(tx: &mut ReadTx<'_>, rows: &[(PoolRow, String)]) -> Result<BTreeSet<NetworkId>, Error> {
+    let of: BTreeSet<NetworkId> = rows.iter().map(|(pool, _)| pool.network_id).collect();
+    let networks = networks::by_ids(tx, &of.into_iter().collect::<Vec<_>>()).await?;
+    let own = tx.node();
+    Ok(networks.iter().filter(|row| row.is_replica(own)).map(|row| row.id).collect())
 }
 
 /// What is asked for of free subnets, checked.

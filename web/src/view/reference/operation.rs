@@ -70,7 +70,7 @@ impl OperationPage {
         };
         let content = operation.body.as_ref().map(|body| &body.content);
         let good = operation.responses.iter().filter(|(status, _)| status.starts_with('2'));
-        let examples = good.filter_map(|(_, answer)| answer.content.get("application/json")?.example.as_ref());
+        let mut examples = good.filter_map(|(_, answer)| answer.content.get("application/json")?.example.as_ref());
         Some(Self {
             command: command(&frame, one),
             frame: framed(frame),
@@ -80,7 +80,7 @@ impl OperationPage {
             parameters: operation.parameters.iter().map(parameter).collect(),
             bodies: content.into_iter().flatten().map(body).collect(),
             answers: operation.responses.iter().map(answer).collect(),
-            example: examples.last().map(Json::of),
+            example: examples.next_back().map(Json::of),
         })
     }
 }
