@@ -23,7 +23,7 @@ const NETWORKS: usize = 10;
 const NODES: usize = 8;
 const RESTS: usize = 4;
 /// Characters of a name that a box has room for.
-const ROOM: usize = 27;
+const ROOM: usize = 24;
 
 /// A box.
 #[derive(Debug, Clone)]
