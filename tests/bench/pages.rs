@@ -52,7 +52,7 @@ const PAGES: &[&str] = &[
     "/ui/drift",
     "/ui/activity",
     "/ui/activity?show=audit",
-    "/ui/search?q=k777",
+    "/ui/search?q=k777&stay=1",
     "/ui/search?q=10.5.0.7&stay=1",
     "/ui/api",
     "/ui/api/network_create",
