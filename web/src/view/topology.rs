@@ -30,7 +30,7 @@ pub struct TopologyFilter {
     pub label: String,
     /// Text in the name or description.
     pub q: String,
-    /// Which networks of the matrix, in parts of [`COLUMNS`], from 1.
+    /// Which networks of the matrix, in parts of `COLUMNS`, from 1.
     pub columns: String,
     /// Where to go on.
     pub page_token: String,
