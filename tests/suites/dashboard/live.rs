@@ -75,6 +75,24 @@ fn a_page_follows_in_place_and_can_be_paused() {
 }
 
 #[test]
+fn new_rows_are_offered_to_whom_reads_and_not_pushed_in() {
+    let host = furnished();
+    let client = host.client();
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        open(&page, "/ui/activity").await;
+        page.window.execute("document.querySelector('main tbody a').focus()", Vec::new()).await.unwrap();
+        aside(|| client.post("networks", &bridge("later", "10.83.0.0/24")).is(201));
+        says(&page, "[data-new]", "show").await;
+        assert!(!text(&page, "main tbody").await.contains("later"), "nothing moves under the reader");
+        page.window.find(Locator::Css("[data-new] button")).await.unwrap().click().await.unwrap();
+        says(&page, "main tbody", "later").await;
+        same_load(&page).await;
+    });
+}
+
+#[test]
 fn what_is_open_stays_open_and_what_is_typed_stays_typed() {
     let host = furnished();
     let client = host.client();
