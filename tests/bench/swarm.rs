@@ -13,7 +13,7 @@ use crate::figures::{Table, Times, verdict};
 use crate::http::Connection;
 use crate::prober::{Prober, Took};
 
-/// Most that the median may be, in milliseconds.
+/// Most that the p99 may be, in milliseconds; the median is below it then.
 const GOAL: f64 = 50.0;
 /// The networks of ours and of theirs.
 const SUBNET: &str = "10.239.0.0/16";
@@ -124,7 +124,7 @@ fn print(rounds: usize, figures: &[[Steps; 2]; 2], measured: bool) {
     for (at, place) in ["the manager", "a worker"].iter().enumerate() {
         let [ours, theirs] = [&figures[0][at], &figures[1][at]];
         let p99 = |times: &Times| format!("p99 {:.1} ms", times.quantile(0.99));
-        let met = verdict(ours.reply.p50() <= GOAL, &format!("{GOAL} ms"));
+        let met = verdict(ours.reply.quantile(0.99) <= GOAL, &format!("p99 {GOAL} ms"));
         let row = format!("Netloom: attach on {place} to first reply from the other");
         table.times(&row, &ours.reply, &p99(&ours.reply), &met);
         table.times("  answered, all nodes forward", &ours.answer, &p99(&ours.answer), "");
