@@ -1,9 +1,9 @@
 //! A headless Chromium inside a host, driven by chromedriver, with its console and its network log at hand.
 
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use fantoccini::ClientBuilder;
+use fantoccini::{ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -50,6 +50,22 @@ impl Page {
             complaints.requests.extend(complaint(&message));
         }
         complaints
+    }
+
+    /// Presses a link or a button that leads to a page, and waits until that page is there: a click is over before the next page has come.
+    ///
+    /// # Panics
+    /// When there is none, or no other page has come within 30 seconds.
+    pub async fn press(&self, target: Locator<'_>) {
+        let former = self.window.find(Locator::Css("html")).await.expect("there is a page");
+        let found = self.window.find(target).await.unwrap_or_else(|why| panic!("{target:?} on the page: {why}"));
+        found.click().await.unwrap_or_else(|why| panic!("{target:?} can be pressed: {why}"));
+        let begin = Instant::now();
+        while former.tag_name().await.is_ok() {
+            assert!(begin.elapsed() < Duration::from_secs(30), "{target:?} leads to no other page");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.window.wait().for_element(Locator::Css("main")).await.expect("the next page comes");
     }
 
     /// Gives the page a size in CSS pixels, and a theme. Chromium's window is never narrower than 500; what it shows may be.

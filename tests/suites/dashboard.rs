@@ -77,7 +77,7 @@ fn link(host: &Host) -> String {
 
 async fn log_in(page: &Page, link: &str) {
     page.window.goto(link).await.expect("the login page opens");
-    page.window.find(Locator::Css("form button")).await.expect("a button").click().await.expect("it can be clicked");
+    page.press(Locator::Css("form button")).await;
     page.window.wait().for_element(Locator::Css("main h1")).await.expect("the overview opens");
 }
 
@@ -161,24 +161,12 @@ fn links_lead_from_the_overview_to_an_address() {
     browse(&host, true, async |page: Page| {
         log_in(&page, &link).await;
         for (text, ends_in) in [("Networks", "/ui/networks"), ("macvlan-net1", "macvlan-net1")] {
-            page.window
-                .find(Locator::LinkText(text))
-                .await
-                .unwrap_or_else(|_| panic!("no link `{text}`"))
-                .click()
-                .await
-                .unwrap();
+            page.press(Locator::LinkText(text)).await;
             let url = page.window.current_url().await.unwrap();
             assert!(url.path().contains(ends_in) || url.path().contains("net_"), "{text} leads to {url}");
         }
         page.window.goto("http://127.0.0.1:8080/ui/sandboxes/macvlan1").await.unwrap();
-        page.window
-            .find(Locator::LinkText("192.168.122.2"))
-            .await
-            .expect("the address is a link")
-            .click()
-            .await
-            .unwrap();
+        page.press(Locator::LinkText("192.168.122.2")).await;
         assert_eq!(page.window.current_url().await.unwrap().path(), "/ui/addresses/192.168.122.2");
     });
 }
@@ -196,14 +184,12 @@ fn the_link_works_once_and_the_token_always() {
             "without a session there is the login page"
         );
         page.window.goto(&link).await.unwrap();
-        if let Ok(button) = page.window.find(Locator::Css("form button")).await {
-            let _ = button.click().await;
-        }
+        page.press(Locator::Css("form button")).await;
         page.window.goto("http://127.0.0.1:8080/ui/networks").await.unwrap();
         assert!(page.window.current_url().await.unwrap().path().contains("login"), "the link was used up");
         let field = page.window.find(Locator::Css("input[type=password]")).await.expect("a field for the token");
         field.send_keys(&token).await.unwrap();
-        page.window.find(Locator::Css("form button")).await.unwrap().click().await.unwrap();
+        page.press(Locator::Css("form button")).await;
         page.window.goto("http://127.0.0.1:8080/ui/networks").await.unwrap();
         assert_eq!(page.window.current_url().await.unwrap().path(), "/ui/networks");
     });

@@ -12,7 +12,7 @@ use netloom_model::facts::Facts;
 use netloom_model::plan::{NodePlan, Refusal};
 use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
-use netloom_model::report::{Counters, Live, Outcome};
+use netloom_model::report::{Counters, Live, Outcome, Survey};
 use netloom_model::{Invalid, SandboxId};
 use tokio::sync::{Notify, RwLock, oneshot, watch};
 use tokio::time::Instant;
@@ -155,6 +155,11 @@ impl Agent {
     /// What is known of these keys; with `interfaces`, sandboxes' interfaces are looked at afresh.
     pub async fn live(&self, keys: Vec<Key>, interfaces: bool) -> Live {
         look::live(&self.inner, keys, interfaces).await
+    }
+
+    /// What is to be said of anything, without a look.
+    pub fn survey(&self) -> Survey {
+        look::survey(&self.inner)
     }
 
     /// Where the kernel differs from what is assigned, by a full look.

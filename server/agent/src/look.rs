@@ -13,7 +13,7 @@ use netloom_model::condition::{self, Condition};
 use netloom_model::drift::Drift;
 use netloom_model::plan::{NodePlan, Refusal};
 use netloom_model::probe::ProbeSpec;
-use netloom_model::report::{Live, LiveObject};
+use netloom_model::report::{Live, LiveObject, Survey};
 use netloom_model::sandbox::InterfaceStatus;
 use netloom_plan::{Object, Operation, Place, compile, describe, diff, drift as plan_drift, interruptions};
 
@@ -142,6 +142,22 @@ pub(crate) async fn live(inner: &Arc<Inner>, keys: Vec<Key>, interfaces: bool) -
         }
     }
     live
+}
+
+/// What is to be said of anything.
+pub(crate) fn survey(inner: &Arc<Inner>) -> Survey {
+    let state = inner.state();
+    let mut survey = Survey::default();
+    for (key, tracked) in &state.tracked {
+        let Some(assigned) = &tracked.assigned else { continue };
+        if tracked.refusal.is_some() || !tracked.conditions.is_empty() {
+            survey.remarkable.objects.insert(*key, known(inner, tracked, assigned));
+        }
+        if let (Key::Sandbox(id), Some(verified)) = (key, tracked.verified) {
+            survey.verified.insert(*id, verified);
+        }
+    }
+    survey
 }
 
 fn known(inner: &Inner, tracked: &Tracked, assigned: &Assigned) -> LiveObject {

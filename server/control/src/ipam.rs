@@ -216,7 +216,7 @@ fn report(pool: PoolRow, network: String, counts: &Counts, known: Option<(&FreeS
         capacity: pool_capacity(&pool, counts, free),
         largest_free: free.and_then(|free| free.largest).map(block),
         free_ranges: runs.iter().copied().map(block).collect(),
-        conditions: free.and_then(|free| nearly_full(&pool, free)).into_iter().collect(),
+        conditions: free.and_then(|free| nearly_full(&pool, free.in_range)).into_iter().collect(),
         pool: pool.key,
     }
 }

@@ -11,7 +11,7 @@ use netloom_model::facts::Facts;
 use netloom_model::plan::{NodePlan, Refusal};
 use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
-use netloom_model::report::{Counters, Live, Outcome};
+use netloom_model::report::{Counters, Live, Outcome, Survey};
 use netloom_model::{Invalid, SandboxId};
 
 /// A namespace to adopt, as the user named it.
@@ -38,6 +38,9 @@ pub trait Node: Send + Sync {
 
     /// What it knows of these keys now; with `interfaces`, sandboxes' interfaces are looked at afresh.
     async fn live(&self, keys: Vec<Key>, interfaces: bool) -> Live;
+
+    /// What it has to say of anything now, without a look at the kernel.
+    async fn survey(&self) -> Survey;
 
     /// Where the kernel differs from what is assigned, by a full look.
     async fn drift(&self) -> Result<Vec<Drift>, Refusal>;

@@ -9,7 +9,7 @@ use netloom_model::assignment::{Assignment, Key};
 use netloom_model::event::ObjectRef;
 use netloom_model::facts::Facts;
 use netloom_model::plan::{NodePlan, Plan, Refusal};
-use netloom_model::report::{Live, LiveObject, Outcome};
+use netloom_model::report::{Live, LiveObject, Outcome, Survey};
 use tokio::time::Instant;
 
 use crate::control::{Control, Inner};
@@ -189,6 +189,14 @@ impl Inner {
             Ok(facts) => self.host.set_first(facts),
             Err(error) => tracing::debug!(%error, "the host can't be looked at yet"),
         }
+    }
+
+    /// What the node has to say of anything; nothing, when it does not answer.
+    pub(crate) async fn survey(&self) -> Survey {
+        let asked = answered("the state of networks and sandboxes", self.node.survey());
+        let mut survey = asked.await.unwrap_or_default();
+        self.standing.date(&mut survey.remarkable);
+        survey
     }
 
     /// What the node knows of these keys; nothing, when it does not answer.

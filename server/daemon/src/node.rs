@@ -16,7 +16,7 @@ use netloom_model::invalid::Code;
 use netloom_model::plan::{NodePlan, Refusal};
 use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
-use netloom_model::report::{Counters, Live, Outcome, Report};
+use netloom_model::report::{Counters, Live, Outcome, Report, Survey};
 use netloom_model::{Invalid, SandboxId};
 
 /// The agent of this process, as control's node. Control is made before the agent (which asks control for its
@@ -67,6 +67,10 @@ impl Node for LocalNode {
             Some(agent) => agent.live(keys, interfaces).await,
             None => Live::default(),
         }
+    }
+
+    async fn survey(&self) -> Survey {
+        self.0.get().map(|agent| agent.survey()).unwrap_or_default()
     }
 
     async fn drift(&self) -> Result<Vec<Drift>, Refusal> {

@@ -103,6 +103,15 @@ pub struct Live {
     pub objects: BTreeMap<Key, LiveObject>,
 }
 
+/// What a node says without being asked of any object in particular.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survey {
+    /// The objects with a refusal that stands, or with conditions.
+    pub remarkable: Live,
+    /// The revision that each sandbox was last verified at.
+    pub verified: BTreeMap<SandboxId, u64>,
+}
+
 /// What a node knows of one object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveObject {

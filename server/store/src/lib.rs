@@ -70,8 +70,8 @@ pub use query::{
 pub use replica::ReplicaRow;
 pub use row::{
     AttachmentRow, EndpointRow, FenceRow, IdempotencyKeyRow, JoinTokenRow, KeyScope, LeaseRow, MembershipRow,
-    NetworkRow, NewAudit, NewEvent, NewSession, NodeRow, Orphaned, PlanRow, PoolRow, SandboxRow, SessionRow, SwarmRow,
-    TokenRow, WithFree,
+    NetworkRow, NewAudit, NewEvent, NewSession, NodeRow, Orphaned, PlanRow, PoolRow, SandboxRow, SandboxStanding,
+    SessionRow, SwarmRow, TokenRow, WithFree,
 };
 pub use store::Store;
 pub use tx::{ReadTx, WriteTx, statements_made};

@@ -349,6 +349,11 @@ pub async fn has_segments(tx: &mut ReadTx<'_>) -> Result<bool, Error> {
     tx.only(sql("SELECT EXISTS (SELECT 1 FROM network WHERE scope = 'swarm' AND vni IS NULL)"), |c| c.plain()).await
 }
 
+/// The swarm's networks on segments that are not Netloom's, by name.
+pub async fn segments(tx: &mut ReadTx<'_>) -> Result<Vec<NetworkRow>, Error> {
+    tx.rows(sql(select!("WHERE n.scope = 'swarm' AND n.vni IS NULL ORDER BY n.name")), row).await
+}
+
 /// Every network, by name.
 pub async fn all(tx: &mut ReadTx<'_>) -> Result<Vec<NetworkRow>, Error> {
     tx.rows(sql(select!("ORDER BY n.name")), row).await

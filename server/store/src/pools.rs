@@ -256,24 +256,25 @@ fn shared(a: Span, b: Span) -> u128 {
     high.checked_sub(low).map_or(0, |distance| distance.saturating_add(1))
 }
 
-/// The `n` pools with the largest part of their addresses leased, fullest first, then by address. How full those are that another node gives out of is not known.
-pub async fn fullest(tx: &mut ReadTx<'_>, n: u32) -> Result<Vec<PoolUse>, Error> {
+/// How full each pool is of networks that are not being removed, the largest part leased first, then by address. How full those are that another node gives
+/// out of is not known.
+pub async fn uses(tx: &mut ReadTx<'_>) -> Result<Vec<PoolUse>, Error> {
     let statement = sql(columns!(
-        ", n.name, COALESCE((SELECT SUM(c.leases) FROM pool_count AS c WHERE c.pool_id = p.id), 0)
-        FROM pool AS p CROSS JOIN network AS n WHERE n.id = p.network_id
-        AND (n.scope = 'local' OR n.node = (SELECT node_id FROM meta)) ORDER BY p.high"
+        ", n.name, COALESCE(SUM(c.leases), 0), COALESCE(SUM(c.in_range), 0)
+        FROM network AS n CROSS JOIN pool AS p ON p.network_id = n.id LEFT JOIN pool_count AS c ON c.pool_id = p.id
+        WHERE n.deleting = 0 AND (n.scope = 'local' OR n.node = (SELECT node_id FROM meta)) GROUP BY p.id ORDER BY p.high"
     ));
     let mut pools = tx
         .rows(statement, |c| {
-            let (pool, network_name) = row_with_network(c)?;
-            let usable = usable(pool.subnet).len();
-            Ok(PoolUse { pool, network_name, leased: c.count()?, usable })
+            let ((pool, network_name), leased, in_range) = (row_with_network(c)?, c.count()?, c.count()?);
+            let all = usable(pool.subnet);
+            let free_in_range = shared(all, pool.range).saturating_sub(in_range.into());
+            Ok(PoolUse { pool, network_name, leased, usable: all.len(), free_in_range })
         })
         .await?;
     // In millionths: subnets of IPv6 are too large for more.
     let part = |pool: &PoolUse| u128::from(pool.leased).saturating_mul(1_000_000) / pool.usable.max(1);
     pools.sort_by_key(|pool| std::cmp::Reverse(part(pool)));
-    pools.truncate(usize::try_from(n).unwrap_or(usize::MAX));
     Ok(pools)
 }
 

@@ -154,6 +154,8 @@ pub struct PoolUse {
     pub leased: u64,
     /// Addresses that can be given to something.
     pub usable: u128,
+    /// Those that nobody has, of the range that dynamic addresses come from.
+    pub free_in_range: u128,
 }
 
 /// Which tokens.

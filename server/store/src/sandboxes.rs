@@ -5,7 +5,7 @@ use netloom_model::{SandboxId, Timestamp};
 use crate::column::{self, Columns};
 use crate::error::Error;
 use crate::query::SandboxQuery;
-use crate::row::{EndpointRow, LeaseRow, Orphaned, SandboxRow};
+use crate::row::{EndpointRow, LeaseRow, Orphaned, SandboxRow, SandboxStanding};
 use crate::select::Select;
 use crate::tx::{ReadTx, WriteTx, sql};
 use crate::{endpoints, labels, leases};
@@ -158,6 +158,21 @@ pub async fn list(tx: &mut ReadTx<'_>, query: &SandboxQuery) -> Result<Vec<Sandb
 /// Every sandbox, by name.
 pub async fn all(tx: &mut ReadTx<'_>) -> Result<Vec<SandboxRow>, Error> {
     tx.rows(sql(select!("ORDER BY s.name")), row).await
+}
+
+/// What the state of every sandbox depends on.
+pub async fn standings(tx: &mut ReadTx<'_>) -> Result<Vec<SandboxStanding>, Error> {
+    let statement = sql("SELECT id, running, deleting, orphaned_at IS NOT NULL, revision FROM sandbox");
+    tx.rows(statement, |c| {
+        Ok(SandboxStanding {
+            id: c.parsed()?,
+            running: c.plain()?,
+            deleting: c.plain()?,
+            orphaned: c.plain()?,
+            revision: c.count()?,
+        })
+    })
+    .await
 }
 
 /// How many sandboxes should run, and how many should not.

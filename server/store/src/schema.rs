@@ -1,5 +1,7 @@
 //! The schema's versions: brings a database up to the one this program knows, and reads what the database is.
 
+mod migrations;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -7,11 +9,11 @@ use netloom_model::{NodeId, StoreId};
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, Row, SqliteConnection};
 
+pub(crate) use self::migrations::MIGRATIONS;
+
 use crate::backup;
 use crate::error::Error;
 use crate::tx::Identity;
-
-pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
 /// The newest schema of some migrations.
 fn newest(migrations: &Migrator) -> i64 {

@@ -182,8 +182,7 @@ fn a_theme_is_chosen_without_scripts_and_stays() {
         let theme = async || page.window.find(Locator::Css("html")).await.unwrap().attr("data-theme").await.unwrap();
         assert_eq!(theme().await, None);
         for wanted in [Some("light"), Some("dark"), None] {
-            page.window.find(Locator::Css("button[name=theme]")).await.unwrap().click().await.unwrap();
-            page.window.wait().for_element(Locator::Css("main h1")).await.unwrap();
+            page.press(Locator::Css("button[name=theme]")).await;
             assert_eq!(theme().await.as_deref(), wanted);
             let url = page.window.current_url().await.unwrap();
             assert_eq!((url.path(), url.query()), ("/ui/networks", Some("driver=macvlan")), "it leads back");

@@ -35,7 +35,7 @@ async fn open(page: &Page, path: &str) -> String {
 }
 
 async fn follow(page: &Page, css: &str) -> String {
-    page.window.find(Locator::Css(css)).await.unwrap_or_else(|_| panic!("no {css}")).click().await.unwrap();
+    page.press(Locator::Css(css)).await;
     let url = page.window.current_url().await.unwrap();
     url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
 }

@@ -28,10 +28,6 @@ async fn fill(page: &Page, name: &str, value: &str) {
     field.send_keys(value).await.unwrap();
 }
 
-async fn press(page: &Page, css: &str) {
-    page.window.find(Locator::Css(css)).await.unwrap_or_else(|_| panic!("no {css}")).click().await.unwrap();
-}
-
 /// Sends a form as a program would, with the token of a role.
 fn send(host: &Host, role: &str, path: &str, form: &str) -> Answer {
     static SENT: AtomicU32 = AtomicU32::new(0);
@@ -53,7 +49,7 @@ fn a_host_is_added_changed_and_removed_without_scripts() {
         fill(&page, "name", "rack-7").await;
         fill(&page, "uses", "1").await;
         fill(&page, "labels", "rack=7").await;
-        press(&page, "main form button").await;
+        page.press(Locator::Css("main form button")).await;
         let command = page.window.find(Locator::Css(".made pre code")).await.unwrap().text().await.unwrap();
         picture(&page, "join-made").await;
         let again = open(&page, "/ui/swarm/join").await;
@@ -68,7 +64,7 @@ fn a_host_is_added_changed_and_removed_without_scripts() {
         // What is refused stands at its field, and what was filled in stays.
         fill(&page, "name", "a b").await;
         fill(&page, "uses", "many").await;
-        press(&page, "main form button").await;
+        page.press(Locator::Css("main form button")).await;
         let wrong = page.window.find(Locator::Id("uses-refused")).await.unwrap().text().await.unwrap();
         assert!(wrong.contains("whole number"), "{wrong}");
         page.window.find(Locator::Id("name-refused")).await.expect("everything at once");
@@ -78,13 +74,13 @@ fn a_host_is_added_changed_and_removed_without_scripts() {
         picture(&page, "join-refused").await;
 
         // Another secret, after a question.
-        press(&page, "a[href$='/rotate']").await;
-        press(&page, "main form button").await;
+        page.press(Locator::Css("a[href$='/rotate']")).await;
+        page.press(Locator::Css("main form button")).await;
         let shown = page.window.find(Locator::Css(".made pre code")).await.unwrap().text().await.unwrap();
         assert!(shown.contains("SWMTKN") && shown != command, "{shown}");
         open(&page, "/ui/swarm/join").await;
-        press(&page, "a[href$='/revoke']").await;
-        press(&page, "main form button").await;
+        page.press(Locator::Css("a[href$='/revoke']")).await;
+        page.press(Locator::Css("main form button")).await;
         assert_eq!(aside(|| client.get("swarm/join-tokens").is(200)["items"].as_array().map(Vec::len)), Some(1));
 
         let node = aside(|| pair.node());
@@ -93,14 +89,14 @@ fn a_host_is_added_changed_and_removed_without_scripts() {
         assert!(nodes.contains(id) && nodes.contains("this host") && nodes.contains("rack=7"), "{nodes}");
         open(&page, &format!("/ui/nodes/{id}")).await;
         page.window.find(Locator::Id("availability")).await.unwrap().select_by_value("drain").await.unwrap();
-        press(&page, "main form button").await;
+        page.press(Locator::Css("main form button")).await;
         assert!(text(&page).await.contains("drain"));
         assert_eq!(aside(|| pair.node())["availability"], "drain");
 
-        press(&page, "a[href$='/remove']").await;
+        page.press(Locator::Css("a[href$='/remove']")).await;
         picture(&page, "node-remove").await;
-        press(&page, "#force").await;
-        press(&page, "main form button").await;
+        page.window.find(Locator::Id("force")).await.unwrap().click().await.unwrap();
+        page.press(Locator::Css("main form button")).await;
         assert_eq!(page.window.current_url().await.unwrap().path(), "/ui/nodes");
         let left = aside(|| client.get("nodes").is(200));
         assert_eq!(left["items"].as_array().map(Vec::len), Some(1), "{left}");

@@ -165,8 +165,14 @@ impl Host {
 
     /// The same host with another agent, which knows nothing of the former's life.
     pub(crate) async fn restarted(self) -> Self {
+        self.restarted_with(|_| ()).await
+    }
+
+    /// The same, and what is assigned changes while no agent runs: the new one is the first to see it, however busy the machine is.
+    pub(crate) async fn restarted_with(self, change: impl FnOnce(&mut Assignment)) -> Self {
         self.agent.shutdown().await;
         let Self { number, namespace, holder, _directory, told, .. } = self;
+        told.change(change);
         let host = Self::begin(number, namespace, holder, _directory, told);
         until("the agent is ready", async || host.agent.ready().await).await;
         host

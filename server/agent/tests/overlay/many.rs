@@ -31,9 +31,8 @@ fn one_more_of_ten_thousand_peers_costs_what_one_of_few_does() {
     on_two_hosts(|hosts| async move {
         joined(&hosts, "192.0.2.").await;
         let [one, two] = hosts;
-        one.told.change(|assignment| assignment.peers.extend((0..MANY).map(peer).map(|peer| (peer.id, peer))));
         let began = Instant::now();
-        let one = one.restarted().await;
+        let one = one.restarted_with(|told| told.peers.extend((0..MANY).map(peer).map(|peer| (peer.id, peer)))).await;
         println!("{MANY} peers: made and verified in {:?}", began.elapsed());
         let counters = one.agent.counters();
         assert_eq!(counters.operations_applied, u64::from(MANY) * 4);
@@ -64,9 +63,8 @@ fn one_more_of_ten_thousand_peers_costs_what_one_of_few_does() {
         let one = one.restarted().await;
         println!("a restart: {:?}, {} operations", began.elapsed(), one.agent.counters().operations_applied);
         assert_eq!(one.agent.counters().operations_applied, 0);
-        one.told.change(|assignment| assignment.peers.retain(|_, peer| peer.mac.0[2] != 99));
         let began = Instant::now();
-        let one = one.restarted().await;
+        let one = one.restarted_with(|told| told.peers.retain(|_, peer| peer.mac.0[2] != 99)).await;
         println!("all of them removed: {:?}", began.elapsed());
         [one, two]
     });

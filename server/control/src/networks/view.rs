@@ -70,7 +70,8 @@ pub(crate) fn compose(parts: NetworkParts, live: Option<&LiveObject>, found: Vec
     let mut conditions = conditions::of(live);
     let sound = conditions.is_empty() && found.is_empty();
     conditions.extend(found);
-    conditions.extend(scarce(&parts).filter_map(|(pool, free)| nearly_full(pool, free)));
+    let known = parts.pools.iter().filter(|_| !parts.copied).map(|(pool, _, free)| (pool, free.in_range));
+    conditions.extend(scarce(known).filter_map(|(pool, free)| nearly_full(pool, free)));
     conditions.extend(parts.pools.iter().find_map(|(pool, ..)| not_on_segment(&parts.row, pool)));
     let (row, copied) = (parts.row, parts.copied);
     let state = state(&row, live, sound);
@@ -155,27 +156,30 @@ pub(crate) fn more_room(pool: &PoolRow) -> &'static str {
     if pool.range == usable(pool.subnet) { "add a pool" } else { "widen its range or add a pool" }
 }
 
-/// The pools of a network that are nearly full, if those of their version of IP are together: an endpoint takes an address of any of them.
-pub(crate) fn scarce(parts: &NetworkParts) -> impl Iterator<Item = (&PoolRow, &FreeSummary)> {
+/// The pools of one network that are nearly full, if those of their version of IP are together: an endpoint takes an address of any of them. Of each pool is
+/// given, and answered, how many addresses of its range are free.
+pub(crate) fn scarce<'a>(
+    pools: impl Iterator<Item = (&'a PoolRow, u128)> + Clone,
+) -> impl Iterator<Item = (&'a PoolRow, u128)> {
     let family = |pool: &PoolRow| Family::of(pool.subnet.network());
     let together_scarce = |of: Family| {
-        let pools = parts.pools.iter().filter(|(pool, ..)| family(pool) == of);
-        let (size, free) = pools.fold((0_u128, 0_u128), |(size, free), (pool, _, summary)| {
-            (size.saturating_add(pool.range.len()), free.saturating_add(summary.in_range))
+        let of_family = pools.clone().filter(|(pool, _)| family(pool) == of);
+        let (size, free) = of_family.fold((0_u128, 0_u128), |(size, free), (pool, in_range)| {
+            (size.saturating_add(pool.range.len()), free.saturating_add(in_range))
         });
         capacity::nearly_full(size, free)
     };
     let scarce_families: Vec<Family> = [Family::V4, Family::V6].into_iter().filter(|of| together_scarce(*of)).collect();
-    let nearly_full = |pool: &PoolRow, free: &FreeSummary| capacity::nearly_full(pool.range.len(), free.in_range);
-    let pools = parts.pools.iter().filter(|_| !parts.copied).map(|(pool, _, free)| (pool, free));
-    pools.filter(move |(pool, free)| scarce_families.contains(&family(pool)) && nearly_full(pool, free))
+    pools.filter(move |(pool, free)| {
+        scarce_families.contains(&family(pool)) && capacity::nearly_full(pool.range.len(), *free)
+    })
 }
 
 /// What a pool has to say before it runs dry, and when it has.
-pub(crate) fn nearly_full(pool: &PoolRow, free: &FreeSummary) -> Option<Condition> {
+pub(crate) fn nearly_full(pool: &PoolRow, left: u128) -> Option<Condition> {
     let size = pool.range.len();
-    let scarcity = capacity::scarcity(size, free.in_range)?;
-    let (left, remedy) = (free.in_range, more_room(pool));
+    let scarcity = capacity::scarcity(size, left)?;
+    let remedy = more_room(pool);
     let message = format!("pool `{}` has {left} of the {size} addresses of its range left: {remedy}", pool.key);
     Some(Condition::new("PoolNearlyFull", scarcity.as_str(), message))
 }

@@ -72,6 +72,14 @@ impl Findings {
         all.get(&id).into_iter().flatten().map(Finding::condition).chain(excess).collect()
     }
 
+    /// The networks that have any.
+    pub(crate) fn networks(&self) -> Vec<NetworkId> {
+        let all = self.by_network.lock().unwrap_or_else(PoisonError::into_inner);
+        let excess = self.excess.lock().unwrap_or_else(PoisonError::into_inner);
+        let with = all.iter().filter(|(_, found)| !found.is_empty()).map(|(id, _)| *id);
+        with.chain(excess.iter().map(|found| found.network)).collect()
+    }
+
     /// Findings that concern a sandbox.
     pub(crate) fn of_sandbox(&self, id: SandboxId) -> Vec<Finding> {
         let all = self.by_network.lock().unwrap_or_else(PoisonError::into_inner);

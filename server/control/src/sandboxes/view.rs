@@ -10,7 +10,9 @@ use netloom_model::network::{Driver, Scope};
 use netloom_model::report::LiveObject;
 use netloom_model::sandbox::{EndpointState, EndpointStatus, Sandbox, SandboxState, SandboxStatus};
 use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp};
-use netloom_store::{EndpointRow, LeaseRow, Orphaned, ReadTx, SandboxRow, WriteTx, endpoints, leases, sandboxes};
+use netloom_store::{
+    EndpointRow, LeaseRow, Orphaned, ReadTx, SandboxRow, SandboxStanding, WriteTx, endpoints, leases, sandboxes,
+};
 
 use crate::allocation::by_address;
 use crate::conditions;
@@ -197,16 +199,21 @@ pub(crate) fn compose(parts: SandboxParts, live: Option<&LiveObject>, found: &[F
 }
 
 /// The state that a sandbox is in, by its row and by what the node says of it.
-pub(crate) fn state(row: &SandboxRow, live: Option<&LiveObject>) -> SandboxState {
-    if row.deleting {
+fn state(row: &SandboxRow, live: Option<&LiveObject>) -> SandboxState {
+    state_of(row.standing(), live.is_some_and(|live| live.refusal.is_some()), live.and_then(|live| live.verified))
+}
+
+/// The same, by whether the node refused it, and by the revision that it was last verified at.
+pub(crate) fn state_of(sandbox: SandboxStanding, refused: bool, verified: Option<u64>) -> SandboxState {
+    if sandbox.deleting {
         SandboxState::Deleting
-    } else if row.orphaned.is_some() {
+    } else if sandbox.orphaned {
         SandboxState::Orphaned
-    } else if live.is_some_and(|live| live.refusal.is_some()) {
+    } else if refused {
         SandboxState::Failed
-    } else if live.and_then(|live| live.verified).is_none_or(|verified| verified < row.revision) {
+    } else if verified.is_none_or(|verified| verified < sandbox.revision) {
         SandboxState::Pending
-    } else if row.running {
+    } else if sandbox.running {
         SandboxState::Running
     } else {
         SandboxState::Stopped

@@ -8,7 +8,7 @@ use netloom_model::assignment::Key;
 use netloom_model::condition::{self, Condition};
 use netloom_model::facts::Facts;
 use netloom_model::invalid::Code;
-use netloom_model::network::{NetworkNode, NetworkSpec, ParentState, Scope};
+use netloom_model::network::{NetworkNode, NetworkSpec, ParentState};
 use netloom_model::{Invalid, NodeId};
 use netloom_store::{NetworkRow, ReadTx, WriteTx, attachments, networks, nodes};
 
@@ -57,7 +57,7 @@ pub(crate) async fn resolve(tx: &mut ReadTx<'_>, network: &mut NetworkRow) -> Re
 /// This manager's host has another name: networks may be on another link of it by that.
 pub(crate) async fn follow_name(tx: &mut WriteTx<'_>, revision: u64) -> Result<Vec<Key>, Error> {
     let mut keys = Vec::new();
-    for row in networks::of_scope(tx, Scope::Swarm).await?.into_iter().filter(|row| row.spec.is_segment()) {
+    for row in networks::segments(tx).await? {
         let mut now = row.clone();
         resolve(tx, &mut now).await?;
         if now.parent != row.parent {

@@ -89,9 +89,9 @@ async fn the_fullest_pools_come_first() {
             write!(store, (pool), tx => lease_lowest(tx, &pool, "box").await).unwrap();
         }
     }
-    let fullest = read!(store, (), tx => pools::fullest(tx, 2).await).unwrap();
-    let found: Vec<_> = fullest.iter().map(|pool| (pool.network_name.as_str(), pool.leased, pool.usable)).collect();
-    assert_eq!(found, [("b", 5, 6), ("a", 20, 254)]);
+    let uses = read!(store, (), tx => pools::uses(tx).await).unwrap();
+    let found = uses.iter().map(|one| (one.network_name.as_str(), one.leased, one.usable, one.free_in_range));
+    assert_eq!(found.collect::<Vec<_>>(), [("b", 5, 6, 1), ("a", 20, 254, 234), ("c", 0, 254, 254)]);
 }
 
 #[tokio::test]

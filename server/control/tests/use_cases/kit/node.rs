@@ -14,7 +14,7 @@ use netloom_model::facts::Facts;
 use netloom_model::plan::{Action, Interruption, NodePlan, PlannedOperation, Refusal};
 use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
-use netloom_model::report::{Counters, Live, LiveObject, Outcome, Report};
+use netloom_model::report::{Counters, Live, LiveObject, Outcome, Report, Survey};
 use netloom_model::{EndpointId, Invalid, MacAddr, SandboxId};
 use netloom_store::Store;
 
@@ -186,6 +186,19 @@ impl Node for FakeNode {
             Some((key, live))
         };
         Live { objects: keys.into_iter().filter_map(object).collect() }
+    }
+
+    async fn survey(&self) -> Survey {
+        let keys: Vec<Key> = self.verified.lock().unwrap().keys().copied().collect();
+        let known = self.live(keys, false).await;
+        let verified = known.objects.iter().filter_map(|(key, live)| match key {
+            Key::Sandbox(id) => Some((*id, live.verified?)),
+            Key::Network(_) | Key::Peer(_) => None,
+        });
+        let verified = verified.collect();
+        let is_remarkable = |live: &LiveObject| live.refusal.is_some() || !live.conditions.is_empty();
+        let objects = known.objects.into_iter().filter(|(_, live)| is_remarkable(live)).collect();
+        Survey { remarkable: Live { objects }, verified }
     }
 
     async fn drift(&self) -> Result<Vec<Drift>, Refusal> {
