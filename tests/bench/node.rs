@@ -15,7 +15,7 @@ use netloom_model::member::{Admission, AttachRequest, Attachment, JoinRequest};
 use netloom_model::plan::{NodePlan, Refusal};
 use netloom_model::port::{HostPort, PortTrouble};
 use netloom_model::probe::{ProbeReport, ProbeSpec};
-use netloom_model::report::{Counters, Live, Outcome};
+use netloom_model::report::{Counters, Live, Outcome, Survey};
 use netloom_model::{Invalid, NetworkId, SandboxId};
 
 /// A node that has nothing and is at peace with everything.
@@ -35,6 +35,10 @@ impl Node for Nowhere {
 
     async fn live(&self, _: Vec<Key>, _: bool) -> Live {
         Live::default()
+    }
+
+    async fn survey(&self) -> Survey {
+        Survey::default()
     }
 
     async fn drift(&self) -> Result<Vec<Drift>, Refusal> {
