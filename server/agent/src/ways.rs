@@ -16,7 +16,7 @@ use netloom_model::host_link;
 use netloom_model::report::Report;
 use netloom_plan::{overlay_mtu, probe_mac};
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::agent::Inner;
 use crate::backoff::jittered;
@@ -27,6 +27,8 @@ use crate::state::{Assigned, State};
 const EVERY: Duration = Duration::from_secs(15);
 /// How soon after one did not answer, at first: it may be just about to let us in.
 const SOON: Duration = Duration::from_secs(1);
+/// Between the end of a round and the next that is asked for: however many ask, they share one.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How long an answer is waited for.
 const WITHIN: Duration = Duration::from_millis(500);
 /// After so many rounds what of a way is smaller than it might be is looked for anew.
@@ -71,8 +73,9 @@ struct Target {
 pub(crate) async fn run(inner: Weak<Inner>, sound: Arc<Notify>) {
     let mut wait = jittered(EVERY);
     loop {
+        let ended = Instant::now();
         tokio::select! {
-            () = sound.notified() => {}
+            () = sound.notified() => sleep_until(ended + PAUSE).await,
             () = sleep(wait) => {}
         }
         let Some(inner) = inner.upgrade() else { return };

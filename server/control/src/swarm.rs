@@ -14,6 +14,7 @@
 //! | `nodes` | the nodes, as people ask for them |
 //! | `standing` | whether a certificate is that of a node in good standing |
 //! | `admit`, `renew`, `readmit`, `heartbeat` | what nodes ask of the manager |
+//! | `said` | how much of a node's word is taken in |
 //! | `member` | what a worker says to its manager, and what it hears |
 //! | `watch` | what happens by itself: who is down, the manager's own certificate |
 //! | `ports` | all that behind the ports to the wire |
@@ -38,6 +39,7 @@ mod ports;
 mod put;
 mod readmit;
 mod renew;
+pub(crate) mod said;
 mod settings;
 mod standing;
 mod tokens;

@@ -124,6 +124,13 @@ pub(crate) enum Command {
     Openapi(Openapi),
 }
 
+impl Command {
+    /// Whether what it does is done by one request or by reading, so that it may end with whoever reads what it prints. One that changes things step by step goes on.
+    pub(crate) const fn only_tells(&self) -> bool {
+        matches!(self, Self::Doctor(_) | Self::LoginLink(_) | Self::Token(_) | Self::Swarm(_) | Self::Node(_))
+    }
+}
+
 /// Which form of the document.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Openapi {

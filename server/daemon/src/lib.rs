@@ -57,7 +57,11 @@ use std::process::ExitCode;
 /// Exit codes: 0 done; 1 failed, or `doctor` found something that must be put right; 2 wrong usage;
 /// with `exec` and `lab exec` the command's own, 126 or 127 when it can't be run, 125 when the sandbox or host can't be entered.
 pub fn main() -> ExitCode {
-    let done = match cli::parse().command {
+    let command = cli::parse().command;
+    if command.only_tells() {
+        netloom_kernel::end_with_reader();
+    }
+    let done = match command {
         cli::Command::Serve(options) => serve::run(&options),
         cli::Command::Doctor(options) => doctor::run(&options),
         cli::Command::Backup(options) => backup::run(&options),

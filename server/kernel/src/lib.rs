@@ -58,3 +58,4 @@ pub mod purge;
 pub use error::Error;
 pub use handle::{Config, Heard, Kernel, Look, Notification, OverlayEntry, Sockets};
 pub use probe::echo::{Echo, Echoed};
+pub use sys::end_with_reader;

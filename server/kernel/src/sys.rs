@@ -167,3 +167,11 @@ pub(crate) fn mount_of(path: &Path) -> io::Result<u64> {
     };
     if outcome == 0 { Ok(found.stx_mnt_id) } else { Err(io::Error::last_os_error()) }
 }
+
+/// Ends this program without a word when nobody reads what it prints any more (signal(7), SIGPIPE), as other commands do: Rust's default is a failure of each write.
+pub fn end_with_reader() {
+    // SAFETY: the default disposition runs no code of ours. It can't fail for this signal.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+}

@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
@@ -122,7 +123,7 @@ pub struct Heartbeat {
     /// Its host's own links, routes and nameservers, where they differ from what it said last on this connection.
     pub facts: Option<Facts>,
     /// Subnets of the local networks in its store, where they differ likewise.
-    pub subnets: Option<Vec<String>>,
+    pub subnets: Option<Vec<IpNet>>,
     /// Its attachments to networks of the swarm, all of them: those in its store, and those that it has asked for and not written yet. Absent
     /// from most reports of a connection on which they did not change.
     /// Absent where the node can't read them.

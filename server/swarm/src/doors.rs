@@ -30,6 +30,7 @@ pub(crate) struct Doors {
     strangers: Arc<Counts<Source>>,
     members: Arc<Counts<NodeId>>,
     handed_on: Arc<Counts<NodeId>>,
+    large: Arc<Counts<NodeId>>,
     limits: Limits,
     /// Failed attempts to get a certificate.
     pub(crate) attempts: Rate<Source>,
@@ -41,6 +42,7 @@ impl Doors {
             strangers: Arc::default(),
             members: Arc::default(),
             handed_on: Arc::default(),
+            large: Arc::default(),
             attempts: Rate::new(limits.attempts, limits.attempt_every),
             limits: limits.clone(),
         }
@@ -59,6 +61,11 @@ impl Doors {
     /// A place for a request that a node hands on; none where as many of its are under way as may be.
     pub(crate) fn handed_on(&self, node: NodeId) -> Option<Place<NodeId>> {
         Counts::enter(&self.handed_on, node, self.limits.handed_on_by_one_node, u32::MAX)
+    }
+
+    /// A place for a node's request with a large body; none where it has one under way, or all together as many as may be.
+    pub(crate) fn large(&self, node: NodeId) -> Option<Place<NodeId>> {
+        Counts::enter(&self.large, node, 1, self.limits.large_bodies)
     }
 }
 
@@ -144,5 +151,17 @@ mod tests {
         let _place = doors.member(one);
         assert!(doors.member(one).is_none());
         assert!(doors.member(two).is_some());
+    }
+
+    #[test]
+    fn large_bodies_are_few_and_one_of_a_node() {
+        let doors = Doors::new(&Limits { large_bodies: 2, ..Limits::default() });
+        let [one, two, three] = [1, 2, 3].map(|n| NodeId::from_random([n; 16]));
+        let place = doors.large(one);
+        assert!(place.is_some() && doors.large(one).is_none());
+        let _other = doors.large(two);
+        assert!(doors.large(three).is_none(), "all have two");
+        drop(place);
+        assert!(doors.large(three).is_some());
     }
 }

@@ -24,7 +24,7 @@ use crate::options::Waits;
 use crate::{forwarded, problem, tls};
 
 /// Longest answer, in bytes.
-const ANSWER_MAX: usize = 1 << 20;
+const ANSWER_MAX: usize = 32 << 20;
 
 /// How long a connection that failed may take to say why.
 const LAST_WORDS: Duration = Duration::from_millis(500);

@@ -74,6 +74,10 @@ pub struct Limits {
     pub stranger_body: usize,
     /// Longest body of a member's request, in bytes: the host's routes and its sandboxes are in it. A worker sends no longer report.
     pub member_body: usize,
+    /// Above this length a member's body is a large one, in bytes.
+    pub large_body: usize,
+    /// How many large bodies may be read at once, of all members: so many times [`Self::member_body`] is what they take of memory, and what is made of them.
+    pub large_bodies: u32,
 }
 
 impl Default for Limits {
@@ -87,6 +91,8 @@ impl Default for Limits {
             attempt_every: Duration::from_secs(6),
             stranger_body: 16 << 10,
             member_body: 32 << 20,
+            large_body: 256 << 10,
+            large_bodies: 4,
         }
     }
 }

@@ -14,15 +14,16 @@ use std::time::{Duration, Instant};
 
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use netloom_control::members::Manager;
+use netloom_model::NodeId;
 use netloom_model::member::{Admission, Denied, DeniedCode, PROTOCOL, Peer, ReadmitRequest};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::doors::{Doors, Source};
+use crate::doors::{Doors, Place, Source};
 use crate::forwarded::{self, Api};
 use crate::options::Options;
 use crate::problem;
@@ -129,7 +130,8 @@ fn former(request: &ReadmitRequest, ca: &str) -> Result<Peer, String> {
 const OF_MEMBERS: [&str; 6] = ["renew", "heartbeat", "leave", "attach", "spread", "held"];
 
 async fn member(shared: &Shared, peer: Peer, from: IpAddr, request: Request<Incoming>) -> Result<Answer, Answer> {
-    let (route, most) = (request.uri().path().to_owned(), shared.options.limits.member_body);
+    let route = request.uri().path().to_owned();
+    let Room { most, _place } = room(shared, &peer, &request).await?;
     let done = match route.as_str() {
         "/swarm/v1/renew" => {
             let RenewRequest { csr } = body(shared, request, most).await?;
@@ -160,6 +162,28 @@ async fn member(shared: &Shared, peer: Peer, from: IpAddr, request: Request<Inco
     done.map_err(problem::denied)
 }
 
+/// How much of a member's body is read.
+struct Room {
+    most: usize,
+    /// Held until the request is answered.
+    _place: Option<Place<NodeId>>,
+}
+
+/// Makes room for a member's body. What is long, or may be, is read of nodes in good standing alone, and of few at a time: it takes much more memory than it is long.
+async fn room(shared: &Shared, peer: &Peer, request: &Request<Incoming>) -> Result<Room, Answer> {
+    let limits = &shared.options.limits;
+    let length = request.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
+    if length.is_some_and(|length| length <= limits.large_body) {
+        return Ok(Room { most: limits.large_body, _place: None });
+    }
+    shared.manager.stands(peer).await.map_err(problem::denied)?;
+    let Some(place) = shared.doors.large(peer.node) else {
+        let detail = "another long request of that node, or of others, is being read";
+        return Err(problem::denied(Denied::new(DeniedCode::TooMany, detail).hint("try again in 1 s").retry_after(1)));
+    };
+    Ok(Room { most: limits.member_body, _place: Some(place) })
+}
+
 /// Takes one attempt from what an address may fail at.
 fn attempt(shared: &Shared, from: IpAddr) -> Result<Source, Answer> {
     let source = Source::of(from);
@@ -184,7 +208,11 @@ fn ended(shared: &Shared, attempt: Source, done: Result<Admission, Denied>) -> R
 }
 
 /// Reads a JSON body.
-async fn body<T: DeserializeOwned>(shared: &Shared, request: Request<Incoming>, most: usize) -> Result<T, Answer> {
+async fn body<T: DeserializeOwned + Send + 'static>(
+    shared: &Shared,
+    request: Request<Incoming>,
+    most: usize,
+) -> Result<T, Answer> {
     let whole = Limited::new(request.into_body(), most).collect();
     let Ok(read) = tokio::time::timeout(shared.options.waits.request, whole).await else {
         return Err(problem::refused(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"));
@@ -197,7 +225,13 @@ async fn body<T: DeserializeOwned>(shared: &Shared, request: Request<Incoming>, 
         }
         Err(_) => return Err(problem::refused(StatusCode::BAD_REQUEST, "the body broke off")),
     };
-    serde_json::from_slice(&bytes).map_err(|error| unreadable(&bytes, &error))
+    let read = move || serde_json::from_slice(&bytes).map_err(|error| unreadable(&bytes, &error));
+    if most <= shared.options.limits.large_body {
+        return read();
+    }
+    // It may take a good part of a second.
+    let read = tokio::task::spawn_blocking(read).await;
+    read.unwrap_or_else(|_| Err(problem::refused(StatusCode::INTERNAL_SERVER_ERROR, "the body could not be read")))
 }
 
 /// A body that can't be read may be one of another version: then that is what is wrong.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use netloom_control::members::{AskError, Member, Membership};
 use netloom_control::now;
 use netloom_model::facts::Facts;
@@ -102,7 +103,7 @@ struct Worker<'a> {
 struct Session {
     link: Link,
     facts: Option<Facts>,
-    subnets: Option<Vec<String>>,
+    subnets: Option<Vec<IpNet>>,
     ways: Option<Vec<Way>>,
     attachments: Option<Vec<HeldAttachment>>,
     /// Reports since attachments changed.

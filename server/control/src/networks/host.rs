@@ -49,13 +49,18 @@ impl Host {
     }
 
     /// What another node's host has now; answers what it had.
-    pub(crate) fn set_other(&self, node: NodeId, facts: Facts) -> Option<Arc<Facts>> {
-        self.others().insert(node, Arc::new(facts))
+    pub(crate) fn set_other(&self, node: NodeId, facts: Arc<Facts>) -> Option<Arc<Facts>> {
+        self.others().insert(node, facts)
     }
 
     /// Forgets another node's host; answers what it had.
     pub(crate) fn forget_other(&self, node: NodeId) -> Option<Arc<Facts>> {
         self.others().remove(&node)
+    }
+
+    /// Forgets the hosts of nodes that are none of these, and were not heard of lately.
+    pub(crate) fn keep_others(&self, is_node: impl Fn(NodeId) -> bool) {
+        self.others().retain(|node, _| is_node(*node));
     }
 
     /// Forgets all other hosts: the swarm ended.

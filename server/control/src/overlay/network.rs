@@ -134,13 +134,13 @@ pub(super) fn cut_from(config: &Config, settings: &SwarmSettings) -> Config {
 }
 
 /// What this host has, and all that the other nodes say they have: a subnet of the swarm's is clear of it everywhere.
-pub(crate) fn everywhere(mut own: Facts, others: Vec<(NodeId, Option<Arc<Facts>>, Vec<String>)>) -> Facts {
+pub(crate) fn everywhere(mut own: Facts, others: Vec<(NodeId, Option<Arc<Facts>>, Arc<Vec<IpNet>>)>) -> Facts {
     for (node, facts, subnets) in others {
-        let host = facts.as_ref().map_or_else(|| node.to_string(), |facts| facts.hostname.clone());
-        let on = |what: &str| Some(format!("{what} of node `{host}`"));
-        let local = subnets.iter().filter_map(|text| text.parse().ok());
-        own.routes.extend(local.map(|destination| HostRoute {
-            destination,
+        // By its ID too: what its host is called is its own to say.
+        let host = facts.as_ref().map_or_else(String::new, |facts| format!("`{}` ", facts.hostname));
+        let on = |what: &str| Some(format!("{what} of node {host}({node})"));
+        own.routes.extend(subnets.iter().map(|destination| HostRoute {
+            destination: *destination,
             gateway: None,
             interface: on("a network"),
             table: 0,

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::lease::{LeaseState, Owner, OwnerKind};
-use netloom_model::member::{AttachRequest, AttachedLease, Attachment, Compared, HeldAttachment, Peer};
+use netloom_model::member::{Answered, AttachRequest, AttachedLease, Attachment, Compared, HeldAttachment, Peer};
 use netloom_model::network::Scope;
 use netloom_model::{EndpointId, MacAddr, NodeId, Timestamp};
 use netloom_store::networks::ToAttach;
@@ -43,14 +43,10 @@ impl Control {
     pub async fn attach_for(&self, peer: &Peer, request: AttachRequest) -> Result<Attachment, Error> {
         self.check_standing(peer).await?;
         let dry_run = request.dry_run;
-        let instead = request.instead_of.map(|answered| Stranger {
-            node: peer.node,
-            address: answered.address,
-            mac: answered.mac,
-            tried: self.inner.attempts.count(request.endpoint),
-            candidates: self.inner.config.conflict_candidates,
-            quarantine_millis: millis(self.inner.config.quarantine),
-        });
+        let instead = match request.instead_of {
+            Some(answered) => Some(self.stranger_of(peer, &request, answered).await?),
+            None => None,
+        };
         let attach = Attach { node: peer.node, request, host: Arc::clone(&self.inner.host), instead };
         let given = self.inner.commit(dry_run, attach).await?;
         if dry_run {
@@ -58,6 +54,35 @@ impl Control {
         }
         self.inner.node.wake(vec![Key::Network(given.network), Key::Peer(given.endpoint)]);
         Ok(given)
+    }
+
+    /// Who answered for an address of a member's sandbox, if that can be: on a segment, where others are, and of an attachment that is the member's.
+    async fn stranger_of(&self, peer: &Peer, request: &AttachRequest, answered: Answered) -> Result<Stranger, Error> {
+        let (network, endpoint) = (request.network, request.endpoint);
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let on_segment = networks::by_id(tx, network).await?.is_some_and(|row| row.spec.is_segment());
+                Ok::<_, Error>((on_segment, attachments::by_id(tx, endpoint).await?))
+            })
+        });
+        let (on_segment, attachment) = read.await?;
+        if !on_segment {
+            return Err(denied::request_invalid(
+                "nobody but nodes of the swarm is on that network: no stranger answers there",
+            ));
+        }
+        if attachment.is_none_or(|row| (row.node, row.network_id) != (peer.node, network)) {
+            return Err(denied::request_invalid(format!("{endpoint} is no attachment of that node to that network")));
+        }
+        self.inner.swarm.allowances.may_quarantine(peer.node)?;
+        Ok(Stranger {
+            node: peer.node,
+            address: answered.address,
+            mac: answered.mac,
+            tried: self.inner.attempts.count(endpoint),
+            candidates: self.inner.config.conflict_candidates,
+            quarantine_millis: millis(self.inner.config.quarantine),
+        })
     }
 
     /// Takes a member's word of its attachments. Those of which it says that nothing is left are released; those that are missing from two reports that have them, one
@@ -70,22 +95,33 @@ impl Control {
         &self,
         node: NodeId,
         held: Option<&[HeldAttachment]>,
-        released: Vec<EndpointId>,
+        released: &[EndpointId],
     ) -> Result<Option<Compared>, Error> {
-        if !released.is_empty() {
+        if held.is_none() && released.is_empty() {
+            return Ok(None);
+        }
+        let of_node = self.inner.store.ask(move |tx| Box::pin(async move { attachments::of_node(tx, node).await }));
+        let mut known = of_node.await?;
+        // However much a node says: the writer is asked for what is its own, and there.
+        let released: BTreeSet<&EndpointId> = released.iter().collect();
+        let ended: Vec<EndpointId> = known.extract_if(.., |row| released.contains(&row.id)).map(|row| row.id).collect();
+        if !ended.is_empty() {
             let host = Arc::clone(&self.inner.host);
-            let ended = self.inner.commit(false, Release { node, endpoints: released, reason: None, host }).await?;
+            let ended = self.inner.commit(false, Release { node, endpoints: ended, reason: None, host }).await?;
             self.inner.node.wake(ended);
         }
         match held {
-            Some(held) => self.compare_attachments(node, held).await.map(Some),
+            Some(held) => self.compare_attachments(node, known, held).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn compare_attachments(&self, node: NodeId, held: &[HeldAttachment]) -> Result<Compared, Error> {
-        let of_node = self.inner.store.ask(move |tx| Box::pin(async move { attachments::of_node(tx, node).await }));
-        let known = of_node.await?;
+    async fn compare_attachments(
+        &self,
+        node: NodeId,
+        known: Vec<AttachmentRow>,
+        held: &[HeldAttachment],
+    ) -> Result<Compared, Error> {
         let by_id: BTreeMap<EndpointId, &HeldAttachment> = held.iter().map(|one| (one.endpoint, one)).collect();
         let differs = |row: &&AttachmentRow| {
             by_id.get(&row.id).is_some_and(|one| one.running != row.running || one.aliases != row.aliases)
@@ -97,6 +133,8 @@ impl Control {
             .filter(differs)
             .filter_map(|row| by_id.get(&row.id).copied())
             .filter(is_good)
+            // What is put off differs with the next report, too.
+            .take_while(|_| self.inner.swarm.allowances.may_change(node))
             .cloned()
             .collect();
         if !said.is_empty() {

@@ -40,6 +40,8 @@ struct Place {
     holds: BTreeSet<EndpointId>,
     /// Those of them that the manager does not know: it may have given their addresses to others.
     unknown: BTreeSet<EndpointId>,
+    /// Those that it came to know since the word was sent that waits for its answer: that answer is older.
+    known_since: BTreeSet<EndpointId>,
     /// Whether links were to be down when that was looked at last, and of which endpoints besides.
     seen: Option<(bool, BTreeSet<EndpointId>)>,
 }
@@ -61,7 +63,9 @@ impl Fence {
 
     /// A word is about to be sent.
     pub(crate) fn says(&self) {
-        self.lock().said = since_boot();
+        let mut place = self.lock();
+        place.said = since_boot();
+        place.known_since.clear();
     }
 
     /// These endpoints on segments are in it.
@@ -74,13 +78,16 @@ impl Fence {
         let mut place = self.lock();
         place.renewed = place.said.take().or(place.renewed);
         if let Some(Compared { unknown, .. }) = compared {
-            place.unknown = unknown.iter().filter(|id| place.holds.contains(id)).copied().collect();
+            let is_so = |id: &&EndpointId| place.holds.contains(id) && !place.known_since.contains(id);
+            place.unknown = unknown.iter().filter(is_so).copied().collect();
         }
     }
 
     /// The manager knows an endpoint.
     pub(crate) fn known(&self, endpoint: EndpointId) {
-        self.lock().unknown.remove(&endpoint);
+        let mut place = self.lock();
+        place.unknown.remove(&endpoint);
+        place.known_since.insert(endpoint);
     }
 
     /// Forgets all: this host is in another swarm, or in none.
@@ -225,6 +232,20 @@ mod tests {
         fence.says();
         fence.answered(compared(&[]).as_ref());
         assert!(fence.lock().unknown.is_empty());
+    }
+
+    #[test]
+    fn an_answer_that_was_under_way_says_nothing_of_what_became_known_meanwhile() {
+        let (fence, one) = (Fence::default(), EndpointId::from_random([1; 16]));
+        fence.says();
+        fence.holds(BTreeSet::from([one]));
+        fence.known(one);
+        fence.answered(compared(&[one]).as_ref());
+        assert!(fence.lock().unknown.is_empty());
+        // The next word is later than that.
+        fence.says();
+        fence.answered(compared(&[one]).as_ref());
+        assert_eq!(fence.lock().unknown, BTreeSet::from([one]));
     }
 
     #[test]

@@ -121,9 +121,9 @@ impl Control {
     }
 
     /// Takes up what another node's host has, where that concerns networks that it is on.
-    pub(crate) async fn host_of_node_changed(&self, node: NodeId, facts: &Facts) -> Result<(), Error> {
-        let former = self.inner.host.set_other(node, facts.clone());
-        if former.is_some_and(|former| of_segments(&former) == of_segments(facts)) {
+    pub(crate) async fn host_of_node_changed(&self, node: NodeId, facts: Arc<Facts>) -> Result<(), Error> {
+        let former = self.inner.host.set_other(node, Arc::clone(&facts));
+        if former.is_some_and(|former| of_segments(&former) == of_segments(&facts)) {
             return Ok(());
         }
         self.follow_hosts(node, facts.hostname.clone()).await

@@ -8,6 +8,8 @@ use netloom_model::member::{Admission, JoinRequest};
 use netloom_model::swarm::{JoinTokenState, NodeSpec, SwarmRole};
 use netloom_store::{JoinTokenRow, NodeRow, ReadTx, WriteTx, join_tokens, nodes};
 
+use super::memory::OfHost;
+use super::standing::Vicinity;
 use super::{certificates, claims, described, managed, standing, tokens};
 use crate::audit::Difference;
 use crate::clock::now;
@@ -28,12 +30,14 @@ impl Control {
     pub(super) async fn admit_node(&self, request: JoinRequest, from: IpAddr) -> Result<Admission, Error> {
         let own = self.as_manager()?;
         let hash = hash(&request.secret);
-        let address = standing::address(&request.hello, from);
+        let vicinity = self.vicinity(&own);
+        let address = vicinity.address(&request.hello, from);
         let elsewhere = address.map(|address| self.inner.swarm.claims.elsewhere(address)).unwrap_or_default();
-        let admitted = self.inner.commit(false, Admit { request, hash, from, elsewhere, manager: own.node }).await;
+        let admit = Admit { request, hash, from, vicinity, elsewhere, manager: own.node };
+        let admitted = self.inner.commit(false, admit).await;
         match &admitted {
             // Until its first report it has been heard of now.
-            Ok((node, _)) => self.inner.swarm.hear(*node, None, now()),
+            Ok((node, _)) => self.inner.swarm.hear(*node, OfHost::default(), now()),
             Err(error) => self.note_turned_away(hash, from, error).await,
         }
         admitted.map(|(_, admission)| admission)
@@ -59,6 +63,7 @@ struct Admit {
     request: JoinRequest,
     hash: [u8; 32],
     from: IpAddr,
+    vicinity: Vicinity,
     /// The nodes that said that they are at another address than this one.
     elsewhere: BTreeSet<netloom_model::NodeId>,
     manager: netloom_model::NodeId,
@@ -131,9 +136,8 @@ impl Job for Admit {
         });
         check(&token, is_again)?;
         self.check_former(former.as_ref())?;
-        let (address, now) = (standing::address(hello, self.from)?, now());
-        let present = former.as_ref().map(|former| former.address);
-        claims::check(tx, (hello.node, present), address, &self.elsewhere).await?;
+        let (address, now) = (self.vicinity.address(hello, self.from)?, now());
+        claims::check(tx, hello.node, former.as_ref(), address, &self.elsewhere).await?;
         let role = token.spec.role;
         let issued = certificates::issue(&swarm, hello.node, role, &self.request.csr, now)?;
         let mut node = NodeRow {

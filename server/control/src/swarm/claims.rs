@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use netloom_model::NodeId;
-use netloom_store::{ReadTx, nodes};
+use netloom_store::{NodeRow, ReadTx, nodes};
 
 use crate::error::Error;
 use crate::journal::node_ref;
@@ -38,21 +38,26 @@ impl Claims {
     }
 }
 
-/// Refuses an address that another node of the list has, and has not said that it left. `present` is the node's own in the list: that one it keeps.
+/// Refuses an address that another node of the list has, and has not said that it left. `present` is the node as the list has it: where both are at the address
+/// there, the one has it that was taken to be there last.
 ///
 /// # Errors
 /// `node-address-taken`; the store's.
 pub(super) async fn check(
     tx: &mut ReadTx<'_>,
-    (node, present): (NodeId, Option<IpAddr>),
+    node: NodeId,
+    present: Option<&NodeRow>,
     address: IpAddr,
     elsewhere: &BTreeSet<NodeId>,
 ) -> Result<(), Error> {
-    if present == Some(address) {
-        return Ok(());
-    }
+    let present = present.filter(|row| row.address == address);
     let all = nodes::by_address(tx, address).await?;
-    let Some(holder) = all.iter().find(|row| row.id != node && !elsewhere.contains(&row.id)) else { return Ok(()) };
+    let is_before = |row: &&NodeRow| match present {
+        Some(own) => row.revision > own.revision,
+        None => true,
+    };
+    let others = all.iter().filter(|row| row.id != node && !elsewhere.contains(&row.id));
+    let Some(holder) = others.filter(is_before).next() else { return Ok(()) };
     let detail = format!("{address} is the address of node `{}` ({}) of the swarm", holder.hostname, holder.id);
     Err(Error::conflict("node-address-taken", detail)
         .blockers(vec![node_ref(holder)])

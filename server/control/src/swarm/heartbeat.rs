@@ -6,21 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ipnet::IpNet;
 use netloom_model::assignment::Key;
 use netloom_model::facts::Facts;
+use netloom_model::health;
 use netloom_model::member::{Heartbeat, HeartbeatAnswer, Hello, Peer, SwarmDescribed};
 use netloom_model::swarm::{SEGMENT_FENCE_MAX, SwarmSpec};
 use netloom_model::{NodeId, Timestamp};
 use netloom_store::{NodeRow, WriteTx, nodes};
 
-use super::standing::{self, Standing};
-use super::{certificates, denied, described};
+use super::memory::OfHost;
+use super::standing::{self, Standing, Vicinity};
+use super::{certificates, denied, described, said};
 use crate::audit::Difference;
 use crate::clock::now;
 use crate::commit::Job;
 use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, node_ref, with};
+use crate::members::Membership;
 use crate::networks::host::Host;
 use crate::overlay::mtu;
 use crate::overlay::release;
@@ -34,26 +38,37 @@ impl Control {
         heartbeat: Heartbeat,
         from: IpAddr,
     ) -> Result<HeartbeatAnswer, Error> {
-        self.as_manager()?;
+        let own = self.as_manager()?;
         if heartbeat.hello.node != peer.node {
             return Err(denied::request_invalid("the certificate is another node's"));
         }
-        standing::check_hello(&heartbeat.hello, false)?;
-        let address = standing::address(&heartbeat.hello, from)?;
+        let Some(_alone) = self.inner.swarm.allowances.speaks(peer.node) else { return Err(said::not_answered_yet()) };
+        let Heartbeat { hello, facts, subnets, attachments, released, segment_fence_seconds, ways } = heartbeat;
+        standing::check_hello(&hello, false)?;
+        said::check_host(facts.as_ref(), subnets.as_deref())?;
+        let address = self.vicinity(&own).address(&hello, from)?;
         let now = now();
         let elsewhere = self.inner.swarm.claims.elsewhere(address);
         let (Standing { node, changed, .. }, described) = self.stands_at(&peer, address, &elsewhere, now).await?;
         // It is there, whatever a full disk makes of the rest.
-        self.inner.swarm.hear(node.id, Some(heartbeat.clone()), now);
+        let of_host = OfHost {
+            facts: facts.map(Arc::new),
+            subnets: subnets.map(Arc::new),
+            ways: ways.map(health::bounded).map(Arc::new),
+        };
+        let facts = of_host.facts.clone();
+        self.inner.swarm.hear(node.id, of_host, now);
         let overlay_mtu = self.inner.swarm.facts_of(node.id).and_then(|facts| facts.overlay_mtu(address));
-        if let Some(facts) = &heartbeat.facts {
+        if let Some(facts) = facts {
             self.host_of_node_changed(node.id, facts).await?;
         }
-        let fence = longest_fence(&described.spec, heartbeat.segment_fence_seconds);
-        let said = Said { peer, hello: heartbeat.hello.clone(), address, elsewhere, fence };
+        let fence = longest_fence(&described.spec, segment_fence_seconds);
+        let said = Said { peer, hello, address, elsewhere, fence };
         let id = node.id;
         let tells_longer = fence > node.segment_fence;
-        if changed || node.down_at.is_some() || said.differs(&node) {
+        // What is put off is other than the list has with the next word, too.
+        let is_news = said.differs(&node) && self.inner.swarm.allowances.may_move(id);
+        if changed || node.down_at.is_some() || is_news {
             let moved = self.inner.commit(false, said).await?;
             self.inner.node.wake(moved);
         }
@@ -62,7 +77,7 @@ impl Control {
             // The node goes by it from the answer on.
             self.durable().await?;
         }
-        let compared = self.hear_attachments(id, heartbeat.attachments.as_deref(), heartbeat.released.clone()).await?;
+        let compared = self.hear_attachments(id, attachments.as_deref(), &released).await?;
         // What is answered renews its place on segments: whoever removes the node meanwhile knows that it was heard.
         let read = self.inner.store.ask(move |tx| Box::pin(async move { Ok::<_, Error>(nodes::by_id(tx, id).await?) }));
         if read.await?.is_none() {
@@ -112,8 +127,13 @@ impl Control {
         read.await
     }
 
+    /// Where this manager is.
+    pub(super) fn vicinity(&self, own: &Membership) -> Vicinity {
+        Vicinity { manager: own.manager.ip(), host: self.inner.host.facts() }
+    }
+
     /// What each node that was heard of said last of its host: its own links, routes and nameservers, and the subnets of its local networks.
-    pub fn hosts(&self) -> Vec<(NodeId, Option<Arc<Facts>>, Vec<String>)> {
+    pub fn hosts(&self) -> Vec<(NodeId, Option<Arc<Facts>>, Arc<Vec<IpNet>>)> {
         self.inner.swarm.hosts()
     }
 

@@ -57,7 +57,6 @@ impl Control {
         let (subnets, ToldOf { attachments, released, segments }) = read.await?;
         let holds = attachments.iter().filter(|one| segments.contains(&one.endpoint)).map(|one| one.endpoint).collect();
         self.inner.fence.holds(holds);
-        let subnets = subnets.iter().map(ToString::to_string).collect();
         Ok(Heartbeat {
             hello,
             facts,

@@ -5,15 +5,16 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use netloom_model::facts::Facts;
-use netloom_model::health::{self, Sounding, Way};
-use netloom_model::member::Heartbeat;
+use netloom_model::health::{Sounding, Way};
 use netloom_model::swarm::HEARTBEATS_MISSED;
 use netloom_model::{NodeId, Timestamp};
 use netloom_store::{Error, Store, swarm};
 use tokio::sync::watch;
 
 use super::claims::Claims;
+use super::said::Allowances;
 use crate::members::Membership;
 
 /// What the clones of a control share of the swarm.
@@ -33,6 +34,8 @@ pub(crate) struct Memory {
     pub(crate) claims: Claims,
     /// What this node knows of the ways to others.
     ways: Mutex<Arc<Vec<Way>>>,
+    /// How much of a node's word is taken in.
+    pub(crate) allowances: Allowances,
 }
 
 /// What a node said last.
@@ -44,9 +47,17 @@ pub(crate) struct Heard {
     /// Its host's own links, routes and nameservers.
     pub(crate) facts: Option<Arc<Facts>>,
     /// Subnets of the local networks in its store.
-    pub(crate) subnets: Vec<String>,
+    pub(crate) subnets: Arc<Vec<IpNet>>,
     /// What it finds of the ways to other nodes.
     pub(crate) ways: Arc<Vec<Way>>,
+}
+
+/// What a node said of its host, as far as it is new.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OfHost {
+    pub(crate) facts: Option<Arc<Facts>>,
+    pub(crate) subnets: Option<Arc<Vec<IpNet>>>,
+    pub(crate) ways: Option<Arc<Vec<Way>>>,
 }
 
 /// What became of a worker's talk with its manager.
@@ -96,6 +107,7 @@ impl Memory {
             contact: Mutex::default(),
             claims: Claims::default(),
             ways: Mutex::default(),
+            allowances: Allowances::default(),
         })
     }
 
@@ -118,10 +130,8 @@ impl Memory {
     }
 
     /// Notes that a node spoke; what it said of its host stays until it says other things.
-    pub(crate) fn hear(&self, node: NodeId, said: Option<Heartbeat>, time: Timestamp) {
-        let (facts, subnets, ways) = said.map_or((None, None, None), |said| {
-            (said.facts.map(Arc::new), said.subnets, said.ways.map(health::bounded).map(Arc::new))
-        });
+    pub(crate) fn hear(&self, node: NodeId, said: OfHost, time: Timestamp) {
+        let OfHost { facts, subnets, ways } = said;
         let mut all = self.all_heard();
         let former = all.remove(&node);
         let (former_facts, former_subnets, former_ways) =
@@ -151,8 +161,8 @@ impl Memory {
     }
 
     /// What each node said last of its host, and the subnets of its local networks.
-    pub(crate) fn hosts(&self) -> Vec<(NodeId, Option<Arc<Facts>>, Vec<String>)> {
-        self.all_heard().iter().map(|(id, heard)| (*id, heard.facts.clone(), heard.subnets.clone())).collect()
+    pub(crate) fn hosts(&self) -> Vec<(NodeId, Option<Arc<Facts>>, Arc<Vec<IpNet>>)> {
+        self.all_heard().iter().map(|(id, heard)| (*id, heard.facts.clone(), Arc::clone(&heard.subnets))).collect()
     }
 
     /// What a node said last of its host.

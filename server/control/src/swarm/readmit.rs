@@ -10,6 +10,7 @@ use netloom_model::member::{Admission, Peer, ReadmitRequest};
 use netloom_store::{WriteTx, nodes};
 
 use super::heartbeat::longest_fence;
+use super::memory::OfHost;
 use super::standing::{self, Known};
 use super::{certificates, claims, denied, managed, renew};
 use crate::clock::now;
@@ -28,7 +29,7 @@ impl Control {
     ) -> Result<Admission, Error> {
         let own = self.as_manager()?;
         let node = certificate.node;
-        let address = standing::address(&request.hello, from)?;
+        let address = self.vicinity(&own).address(&request.hello, from)?;
         let elsewhere = self.inner.swarm.claims.elsewhere(address);
         let readmit = Readmit { request, certificate, address, elsewhere, manager: own.node };
         let readmitted = self.inner.commit(false, readmit).await?;
@@ -36,7 +37,7 @@ impl Control {
             Some(admission) => {
                 // The node goes by the settings in it from the answer on.
                 self.durable().await?;
-                self.inner.swarm.hear(node, None, now());
+                self.inner.swarm.hear(node, OfHost::default(), now());
                 Ok(admission)
             }
             None => {
@@ -78,7 +79,7 @@ impl Job for Readmit {
             return Err(denied::request_invalid("the certificate is not out of date: it is to be renewed"));
         }
         standing::check_hello(hello, true)?;
-        claims::check(tx, (node.id, Some(node.address)), self.address, &self.elsewhere).await?;
+        claims::check(tx, node.id, Some(&node), self.address, &self.elsewhere).await?;
         node.address = self.address;
         (node.hostname, node.version) = (hello.hostname.clone(), hello.version.clone());
         if node.readmission_until.is_none_or(|until| until <= now) {

@@ -3,8 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use ipnet::IpNet;
+use netloom_model::facts::Facts;
 use netloom_model::member::{Hello, PROTOCOL, Peer};
+use netloom_model::net::{Family, unassignable};
 use netloom_model::{NodeId, Timestamp};
 use netloom_store::{NodeRow, ReadTx, SwarmRow, nodes};
 
@@ -38,7 +42,7 @@ impl Standing {
         address: IpAddr,
         elsewhere: &BTreeSet<NodeId>,
     ) -> Result<(), Error> {
-        claims::check(tx, (self.node.id, Some(self.node.address)), address, elsewhere).await
+        claims::check(tx, self.node.id, Some(&self.node), address, elsewhere).await
     }
 }
 
@@ -110,9 +114,16 @@ pub(super) async fn of(tx: &mut ReadTx<'_>, peer: &Peer, now: Timestamp) -> Resu
 /// # Errors
 /// `request-invalid`; `version-mismatch`, of the protocol, and where `same_version` is asked for of the version.
 pub(super) fn check_hello(hello: &Hello, same_version: bool) -> Result<(), Error> {
-    let plain = |text: &str, most: usize| !text.is_empty() && text.len() <= most && !text.chars().any(char::is_control);
-    if !plain(&hello.hostname, HOSTNAME_MAX) || !plain(&hello.version, VERSION_MAX) {
-        return Err(denied::request_invalid("the host's name or version is none"));
+    if !is_hostname(&hello.hostname) {
+        let detail = format!(
+            "{:?} is no name of a host: letters, digits, `-`, `.` and `_`, a letter or digit first",
+            hello.hostname
+        );
+        return Err(denied::request_invalid(detail).hint("give the host another name: `hostnamectl hostname NAME`"));
+    }
+    let version = &hello.version;
+    if version.is_empty() || version.len() > VERSION_MAX || version.chars().any(char::is_control) {
+        return Err(denied::request_invalid("the host's version of Netloom is none"));
     }
     let own = env!("CARGO_PKG_VERSION");
     if hello.protocol == PROTOCOL && (!same_version || release(&hello.version) == release(own)) {
@@ -131,22 +142,64 @@ fn release(version: &str) -> Option<(&str, &str)> {
     parts.next().zip(parts.next())
 }
 
-/// Where a node is reached: as it says, or where it was seen to come from.
-///
-/// # Errors
-/// `request-invalid`, where that can't be.
-pub(super) fn address(hello: &Hello, from: IpAddr) -> Result<IpAddr, Error> {
-    let address = hello.address.unwrap_or(from).to_canonical();
-    match netloom_model::net::unassignable(address).filter(|_| !address.is_loopback()) {
-        Some(what) => Err(denied::request_invalid(format!("a node can't be reached at {what}"))),
-        None => Ok(address),
+/// Where a manager is, by which is judged where nodes can be.
+#[derive(Debug, Clone)]
+pub(super) struct Vicinity {
+    /// The address that nodes reach it at.
+    pub(super) manager: IpAddr,
+    /// Its host, where that was looked at.
+    pub(super) host: Option<Arc<Facts>>,
+}
+
+impl Vicinity {
+    /// Where a node is reached: as it says, or where it was seen to come from. Nodes send each other's traffic there: all by one version of IP.
+    ///
+    /// # Errors
+    /// `request-invalid`, where that can't be.
+    pub(super) fn address(&self, hello: &Hello, from: IpAddr) -> Result<IpAddr, Error> {
+        let (address, manager) = (hello.address.unwrap_or(from).to_canonical(), self.manager.to_canonical());
+        let wrong = |why: String| {
+            let hint = "say the host's address on the network that the nodes share: `--advertise-addr ADDRESS`";
+            Err(denied::request_invalid(format!("a node can't be reached at {address}: {why}")).hint(hint))
+        };
+        // A manager that is itself only on its own host has only nodes there.
+        let tolerated = address.is_loopback() && manager.is_loopback();
+        if let Some(what) = unassignable(address).filter(|_| !tolerated) {
+            return wrong(format!("it is {what}"));
+        }
+        let version = |address: IpAddr| Family::of(address).number();
+        if version(address) != version(manager) {
+            return wrong(format!(
+                "the nodes of this swarm reach each other by IPv{}, as its manager at {manager}",
+                version(manager)
+            ));
+        }
+        match self.subnet_ended_by(address) {
+            Some(subnet) => wrong(format!("it is that of all hosts of {subnet}")),
+            None => Ok(address),
+        }
     }
+
+    /// A subnet on the manager's links whose broadcast address, or whose own number, this is.
+    fn subnet_ended_by(&self, address: IpAddr) -> Option<IpNet> {
+        let own = self.host.iter().flat_map(|facts| &facts.links).flat_map(|link| &link.addresses);
+        // A prefix of 31 or 32 bits has neither (RFC 3021).
+        let mut wide = own.filter(|net| matches!(net, IpNet::V4(four) if four.prefix_len() < 31));
+        wide.find(|net| net.broadcast() == address || net.network() == address).map(IpNet::trunc)
+    }
+}
+
+/// Whether a text is the name of a host (RFC 1123, 2.1; with `_`, which hosts have). It is shown to people, and looked for by them.
+fn is_hostname(text: &str) -> bool {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    text.len() <= HOSTNAME_MAX && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(good)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use netloom_model::NodeId;
+    use netloom_model::facts::HostLink;
 
     #[test]
     fn nodes_of_one_release_and_protocol_join() {
@@ -174,7 +227,53 @@ mod tests {
             assert_eq!(error.code, "version-mismatch");
             assert!(error.detail.contains(own) && error.detail.contains(&version), "{}", error.detail);
         }
+        for name in ["", "a b", "\"><svg onload=alert(1)>", "-x", "h\u{f6}st", &"x".repeat(65)] {
+            let odd = check_hello(&Hello { hostname: name.to_owned(), ..hello(own, PROTOCOL) }, true);
+            assert_eq!(odd.expect_err("no name").code, "request-invalid", "{name}");
+        }
         let odd = check_hello(&Hello { hostname: "a\nb".to_owned(), ..hello(own, PROTOCOL) }, true);
         assert_eq!(odd.expect_err("no name").code, "request-invalid");
+    }
+
+    #[test]
+    fn a_node_is_where_the_managers_network_is() {
+        let link = |address: &str| HostLink {
+            name: "a".to_owned(),
+            index: 2,
+            kind: None,
+            mac: None,
+            mtu: 1500,
+            up: true,
+            loopback: false,
+            controller: None,
+            addresses: vec![address.parse().expect("a net")],
+        };
+        let host = Facts { links: vec![link("10.91.0.11/24"), link("192.0.2.4/31")], ..Facts::default() };
+        let at = |manager: &str| Vicinity { manager: manager.parse().expect("ip"), host: Some(Arc::new(host.clone())) };
+        for (manager, address, good) in [
+            ("10.91.0.11", "10.91.0.12", true),
+            ("10.91.0.11", "::ffff:10.91.0.12", true),
+            ("10.91.0.11", "172.16.4.255", true),
+            ("10.91.0.11", "192.0.2.5", true),
+            ("10.91.0.11", "10.91.0.255", false),
+            ("10.91.0.11", "10.91.0.0", false),
+            ("10.91.0.11", "fd00::5", false),
+            ("fd00::1", "10.91.0.12", false),
+            ("fd00::1", "fd00::5", true),
+            ("10.91.0.11", "127.0.0.1", false),
+            ("127.0.0.1", "127.0.0.2", true),
+            ("10.91.0.11", "0.0.0.0", false),
+            ("10.91.0.11", "224.0.0.1", false),
+        ] {
+            let hello = Hello {
+                node: NodeId::from_random([1; 16]),
+                hostname: "a".to_owned(),
+                version: "0".to_owned(),
+                protocol: PROTOCOL,
+                address: Some(address.parse().expect("an address")),
+            };
+            let found = at(manager).address(&hello, "10.91.0.12".parse().expect("ip"));
+            assert_eq!(found.is_ok(), good, "{address} of {manager}: {found:?}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use netloom_model::swarm::{NodeState, SwarmRole};
 use netloom_model::{NodeId, Timestamp};
 use netloom_store::{NodeRow, WriteTx, nodes, swarm};
 
+use super::memory::Hearing;
 use super::{certificates, managed, nodes::view, renew, row_of};
 use crate::clock::now;
 use crate::commit::Job;
@@ -29,6 +30,7 @@ impl Control {
         let all = self.inner.store.ask(|tx| Box::pin(async move { Ok::<_, Error>(nodes::all(tx).await?) })).await?;
         let ids: BTreeSet<NodeId> = all.iter().map(|node| node.id).collect();
         self.inner.swarm.keep(&ids);
+        self.inner.host.keep_others(|node| ids.contains(&node) || self.inner.swarm.hearing(node).0 == Hearing::Lately);
         let is_down =
             |node: &NodeRow| node.down_at.is_none() && view::state(&self.inner.swarm, node).0 == NodeState::Down;
         let silent: Vec<NodeId> = all.iter().filter(|node| is_down(node)).map(|node| node.id).collect();

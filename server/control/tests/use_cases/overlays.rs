@@ -224,7 +224,7 @@ async fn another_nodes_sandbox_is_attached_once_and_is_a_peer_here() {
         let error = kit.remove_network("out", cascade).await.expect_err("in use");
         assert_eq!((error.code, error.blockers[0].name.as_str()), ("in-use", "far1"));
     }
-    kit.control.hear_attachments(OTHER, None, vec![given.endpoint]).await.expect("released");
+    kit.control.hear_attachments(OTHER, None, &[given.endpoint]).await.expect("released");
     assert!(kit.control.assignment(None).await.expect("an assignment").peers.is_empty());
     assert_eq!(kit.lease_words().await.len(), words.len() - 2);
     kit.remove_network("out", false).await.expect("removed");
@@ -245,7 +245,7 @@ async fn a_node_asks_for_what_is_its_own_and_what_is_free() {
     let error =
         kit.control.attach_for(&peer(&kit), asks(&web, 2, json!({}))).await.expect_err("it is the manager's own");
     assert_eq!(error.kind, ErrorKind::NotFound);
-    kit.control.hear_attachments(OTHER, None, vec![own.endpoint_id]).await.expect("passed over");
+    kit.control.hear_attachments(OTHER, None, &[own.endpoint_id]).await.expect("passed over");
     assert_eq!(kit.sandbox("here").await.expect("there").status.endpoints["out"].address, own.address);
     kit.check_store().await;
 }

@@ -22,6 +22,7 @@ use crate::overlay::mtu;
 use crate::precondition::Precondition;
 use crate::principal::Authorized;
 use crate::segment::waits::{self, Left};
+use crate::swarm::memory::Hearing;
 
 impl Control {
     /// Removes a node: it is denied everything from then on. Of one that was removed before, and whose addresses wait, it is taken that its host is off.
@@ -60,6 +61,9 @@ impl Control {
         if ready && (off || !force) {
             return Err(is_ready(&row, off));
         }
+        if off && self.inner.swarm.hearing(row.id).0 == Hearing::Starting {
+            return Err(not_known_yet(&row));
+        }
         let (silent, host) = (self.silence_of(row.id), Arc::clone(&self.inner.host));
         let remove = Remove { id: row.id, reference: node, precondition, actor, off, silent, host };
         let left = self.inner.commit(false, remove).await?;
@@ -95,6 +99,18 @@ fn is_ready(row: &NodeRow, off: bool) -> Error {
     error(format!("node `{}` is ready: it would be cut off from the swarm", row.hostname)).hint(
         "let it leave by itself (`netloom swarm leave` there), or remove it all the same with `?force=true` (`netloom node rm --force`)",
     )
+}
+
+/// Right after its start a manager has heard of nobody: whether a host is off it can't know.
+fn not_known_yet(row: &NodeRow) -> Error {
+    let detail = format!(
+        "this manager has just started, and waits for a word of node `{}`: whether it is off is not known yet",
+        row.hostname
+    );
+    Error::conflict("node-unknown", detail)
+        .blockers(vec![node_ref(row)])
+        .retry_after(Duration::from_secs(15))
+        .hint("ask again in 15 s: a node that is on has reported by then")
 }
 
 struct Remove {

@@ -62,7 +62,7 @@ impl Member for Worker {
         Heartbeat {
             hello: hello(node),
             facts: Some(facts),
-            subnets: Some(vec!["172.30.0.0/24".to_owned()]),
+            subnets: Some(vec!["172.30.0.0/24".parse().expect("a subnet")]),
             attachments: Some(Vec::new()),
             released: Vec::new(),
             segment_fence_seconds: 60,
