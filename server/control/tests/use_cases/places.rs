@@ -5,10 +5,10 @@ use std::time::Duration;
 use netloom_control::Config;
 use netloom_control::command::{UpdateSandbox, WriteOptions};
 use netloom_control::members::Manager;
-use netloom_model::member::AttachRequest;
+use netloom_model::member::{Answered, AttachRequest};
 use netloom_model::report::Report;
 use netloom_model::sandbox::AttachmentSpec;
-use netloom_model::{EndpointId, SandboxId};
+use netloom_model::{EndpointId, MacAddr, SandboxId};
 use serde_json::json;
 
 use crate::kit::host;
@@ -52,6 +52,22 @@ async fn an_endpoint_of_one_node_is_not_anothers_to_name() {
     }
     assert_eq!(pair.manager.lease_words().await, words, "nothing was given");
     assert!(ask(free, "there", &["alias"]).await.is_ok());
+    // On an overlay network there is nobody but nodes who could answer for an address.
+    let answered = Answered { address: "10.0.0.2".parse().unwrap(), mac: MacAddr([2, 0, 0, 0, 0, 1]) };
+    let request = AttachRequest {
+        sandbox: SandboxId::from_random([9; 16]),
+        sandbox_name: "there".to_owned(),
+        running: true,
+        network,
+        endpoint: free,
+        wanted: AttachmentSpec::default(),
+        instead_of: Some(answered),
+        dry_run: false,
+    };
+    let Err(refused) = Manager::attach(&pair.manager.control, peer(&own), request).await else {
+        panic!("a stranger was believed in")
+    };
+    assert_eq!(refused.code, "request-invalid");
     // Asked again for what it has, a node is believed no more.
     let Err(refused) = ask(free, "there", &["no alias!"]).await else { panic!("it was taken") };
     assert_eq!(refused.code, "invalid-value");

@@ -77,3 +77,36 @@ async fn a_node_moves_to_an_address_that_no_other_has_or_that_its_node_left() {
         ["192.168.122.187", "192.168.122.188"]
     );
 }
+
+#[tokio::test]
+async fn who_was_refused_an_address_does_not_come_back_to_one_that_is_anothers_by_now() {
+    let (manager, one, secret) = two().await;
+    join(&one, &secret).await.expect("joined");
+    let other = another(&manager, &secret, "192.168.122.187").await;
+    says(&manager, &one, "192.168.122.186").await.expect("where it is");
+    // It says that it is elsewhere, and is refused there: what it left is free by its own word.
+    let refused = says(&manager, &other, "192.168.122.186").await.expect_err("another's");
+    assert_eq!(refused.code, DeniedCode::NodeAddressTaken);
+    says(&manager, &one, "192.168.122.187").await.expect("left");
+    let back = says(&manager, &other, "192.168.122.187").await.expect_err("another's by now");
+    assert_eq!(back.code, DeniedCode::NodeAddressTaken);
+    assert!(back.detail.contains(&one.control.node_id().to_string()), "{back}");
+    says(&manager, &one, "192.168.122.187").await.expect("still its own");
+    says(&manager, &other, "192.168.122.186").await.expect("nobody's");
+}
+
+#[tokio::test]
+async fn nobody_is_a_node_where_others_can_not_reach_it() {
+    let (manager, worker, secret) = two().await;
+    for (address, why) in [("fd00::5", "IPv4"), ("127.0.0.1", "loopback"), ("255.255.255.255", "broadcast")] {
+        let mut asks = request(some_node(7), &secret);
+        asks.hello.address = Some(address.parse().unwrap());
+        let refused = manager.control.admit(asks, FROM).await.expect_err("unreachable");
+        assert_eq!(refused.code, DeniedCode::RequestInvalid);
+        assert!(refused.detail.contains(address) && refused.detail.contains(why), "{refused}");
+    }
+    join(&worker, &secret).await.expect("joined");
+    let refused = says(&manager, &worker, "fd00::5").await.expect_err("of another version of IP");
+    assert_eq!(refused.code, DeniedCode::RequestInvalid);
+    assert_eq!(address(&manager, &worker).await, "192.168.122.186", "as it was");
+}
