@@ -76,6 +76,15 @@ impl<'h> Engines<'h> {
         format!("/proc/{}/ns/net", user["State"]["Pid"]).into()
     }
 
+    /// Their processes.
+    pub(crate) fn pids(&self) -> Vec<i32> {
+        let pid = |engine: &Engine<'_>| {
+            let file = std::fs::read_to_string(engine.host.dir().join("docker/pid")).ok()?;
+            file.trim().parse().ok()
+        };
+        self.each.iter().filter_map(pid).collect()
+    }
+
     /// A connection to one of them.
     pub(crate) fn connect(&self, engine: usize) -> Connection {
         Connection::open(&self.each[engine].socket)

@@ -38,6 +38,7 @@ mod scale;
 mod spread;
 mod swarm;
 mod throughput;
+mod turns;
 
 use std::path::PathBuf;
 

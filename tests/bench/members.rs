@@ -177,7 +177,7 @@ impl Seen {
         Heartbeat {
             hello: self.hello.clone(),
             facts: Some(facts),
-            subnets: Some(vec!["172.18.0.0/16".to_owned()]),
+            subnets: Some(vec!["172.18.0.0/16".parse().expect("a subnet")]),
             attachments: Some(attachments),
             released: Vec::new(),
             segment_fence_seconds: 0,

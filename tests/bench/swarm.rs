@@ -1,5 +1,6 @@
 //! Attach on one node to the first reply from another, on an overlay network that both nodes use already; in turns with the same of two of Docker's
-//! engines in a swarm. The address is asked every millisecond from the moment at which the attach is sent.
+//! engines in a swarm, who stand still while ours are measured, and ours while theirs are. The address is asked every millisecond from the moment at which the attach is
+//! sent.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use crate::engines::{self, Engines};
 use crate::figures::{Table, Times, verdict};
 use crate::http::Connection;
 use crate::prober::{Prober, Took};
+use crate::turns::Still;
 
 /// Most that the p99 may be, in milliseconds; the median is below it then.
 const GOAL: f64 = 50.0;
@@ -47,8 +49,13 @@ pub(crate) fn run(plan: &Plan) {
     let theirs = elsewhere.as_ref().map(|hosts| Engines::start(hosts, SUBNET));
     let their_probers: Vec<Prober> = theirs.iter().flat_map(|both| (0..2).map(|one| prober(&both.user(one)))).collect();
     let mut figures: [[Steps; 2]; 2] = Default::default();
+    let each = [
+        hosts.iter().filter_map(LabHost::pid).collect::<Vec<i32>>(),
+        theirs.as_ref().map(Engines::pids).unwrap_or_default(),
+    ];
     for round in 0..rounds {
         for turn in [round % 2, (round + 1) % 2] {
+            let _still = Still::of(&each[1 - turn]);
             for at in 0..2 {
                 let (steps, to) = (&mut figures[turn][at], address(round, at));
                 match &theirs {
