@@ -23,7 +23,9 @@ impl Still {
             next += 1;
         }
         // One that has ended meanwhile stands still, too.
-        still.iter().for_each(|pid| drop(kill(*pid, Signal::SIGSTOP)));
+        for pid in &still {
+            let _ = kill(*pid, Signal::SIGSTOP);
+        }
         std::thread::sleep(CATCH_UP);
         Self(still)
     }
@@ -31,7 +33,9 @@ impl Still {
 
 impl Drop for Still {
     fn drop(&mut self) {
-        self.0.iter().rev().for_each(|pid| drop(kill(*pid, Signal::SIGCONT)));
+        for pid in self.0.iter().rev() {
+            let _ = kill(*pid, Signal::SIGCONT);
+        }
     }
 }
 
