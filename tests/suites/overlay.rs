@@ -24,5 +24,7 @@ mod quiet;
 mod random;
 #[path = "overlay/restored.rs"]
 mod restored;
+#[path = "overlay/shut.rs"]
+mod shut;
 #[path = "overlay/underlay.rs"]
 mod underlay;

@@ -19,9 +19,11 @@ pub(crate) fn found(inner: &Inner, keys: impl Iterator<Item = Key>, work: &Work)
     let observed = work.wanted.observed_conditions(&work.observed);
     let state = inner.state();
     let on_the_way = |key: Key| match key {
-        Key::Network(id) => {
-            work.assignment.networks.get(&id).map(|network| state.ways.conditions(network, &state.facts))
-        }
+        Key::Network(id) => work.assignment.networks.get(&id).map(|network| {
+            let mut conditions = state.ways.conditions(network, &state.facts);
+            conditions.extend(state.refused.condition(network));
+            conditions
+        }),
         Key::Sandbox(_) | Key::Peer(_) => None,
     };
     let all = |key: Key| {

@@ -38,6 +38,7 @@ mod outbox;
 mod pass;
 mod peers;
 mod probing;
+mod refused;
 mod repair;
 mod schedule;
 mod settle;

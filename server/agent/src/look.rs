@@ -18,6 +18,7 @@ use netloom_model::sandbox::InterfaceStatus;
 use netloom_plan::{Object, Operation, Place, compile, describe, diff, drift as plan_drift, interruptions};
 
 use crate::agent::Inner;
+use crate::pass::Work;
 use crate::state::{Assigned, Tracked};
 use crate::{beside, compiled, host};
 
@@ -194,6 +195,17 @@ async fn interfaces_of(inner: &Arc<Inner>, sandbox: SandboxId) -> Result<Option<
             tracing::warn!(%sandbox, "{words}");
             Err(Condition::new(condition::INTERFACES_UNKNOWN, "KernelBusy", words))
         }
+    }
+}
+
+/// Whether the namespace of a sandbox was there after a pass.
+pub(crate) fn is_present(key: Key, work: &Work) -> bool {
+    let Key::Sandbox(id) = key else { return false };
+    let Some(sandbox) = work.assignment.sandboxes.get(&id) else { return false };
+    match sandbox.namespace {
+        NamespaceSource::Made => work.observed.ours.contains_key(&netloom_plan::object::Key::Namespace(id)),
+        NamespaceSource::Host => sandbox.running && !sandbox.deleting,
+        NamespaceSource::Adopted(_) => !work.observed.gone.contains_key(&id),
     }
 }
 

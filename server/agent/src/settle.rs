@@ -14,18 +14,17 @@ use netloom_model::network::Driver;
 use netloom_model::plan::Refusal;
 use netloom_model::report::{Outcome, Report};
 use netloom_model::{EndpointId, SandboxId};
-use netloom_plan::object;
 use netloom_plan::remains;
 use tokio::time::Instant;
 
 use crate::agent::Inner;
 use crate::blame::{blame, trace};
 use crate::conditions::{self, News};
-use crate::{gateways, peers, ways};
+use crate::{gateways, peers, refused, ways};
 use failures::{Failures, cause_of};
 
 mod failures;
-use crate::look::namespace_gone;
+use crate::look::{is_present, namespace_gone};
 use crate::pass::Work;
 use crate::repair::{self, assigned};
 use crate::state::{Assigned, Gate, State, VerifiedAs};
@@ -306,6 +305,7 @@ fn record(
         ways::follow_mtu(state, key, assigned.as_ref());
         news.note(state.tracked.entry(key).or_default(), key, found.remove(&key), assigned.as_ref());
         state.assign(key, assigned);
+        refused::note(state, key, if let Verdict::Refused(refusal) = &verdict { Some(refusal) } else { None });
         let tracked = state.tracked.entry(key).or_default();
         tracked.present = is_present(key, work);
         tracked.interfaces = None;
@@ -353,8 +353,9 @@ fn record(
                 let wait = tracked.backoff.failed();
                 let told = tracked.told.as_ref() == Some(&cause_of(&refusal));
                 state.wake(key, Instant::now() + wait, true);
-                // Whoever waits hears it and decides; the report is for refusals that nobody hears.
-                if !state.answer(key, revision, &Outcome::Refused(refusal.clone())) && !told {
+                // Whoever waits hears it and decides; the report is for refusals that nobody hears, and for those that decide nothing.
+                let heard = state.answer(key, revision, &Outcome::Refused(refusal.clone()));
+                if (!heard || matches!(key, Key::Peer(_))) && !told {
                     after.leave_untold(key, repair::told_with(&work.assignment, key), refusal);
                 }
             }
@@ -385,15 +386,5 @@ fn prune_gates(state: &mut State, key: Key, assigned: Option<&Assigned>) {
     }
     if gates.is_empty() {
         state.gates.remove(&id);
-    }
-}
-
-fn is_present(key: Key, work: &Work) -> bool {
-    let Key::Sandbox(id) = key else { return false };
-    let Some(sandbox) = work.assignment.sandboxes.get(&id) else { return false };
-    match sandbox.namespace {
-        NamespaceSource::Made => work.observed.ours.contains_key(&object::Key::Namespace(id)),
-        NamespaceSource::Host => sandbox.running && !sandbox.deleting,
-        NamespaceSource::Adopted(_) => !work.observed.gone.contains_key(&id),
     }
 }

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::backoff::Backoff;
 use crate::beside::Beside;
 use crate::peers::Peers;
+use crate::refused::Refused;
 pub(crate) use crate::verified::{Assigned, VerifiedAs};
 use crate::ways::Ways;
 
@@ -101,6 +102,8 @@ pub(crate) struct State {
     pub(crate) holders: HashMap<(NetworkId, IpAddr), SandboxId>,
     /// Which endpoint on another node is behind what is in the overlay namespace.
     pub(crate) peers: Peers,
+    /// To which of them the kernel refuses the way.
+    pub(crate) refused: Refused,
     /// Which other nodes are on networks that are in use here.
     pub(crate) beside: Beside,
     /// What is known of the ways to them.

@@ -11,7 +11,7 @@ use netloom_model::invalid::Code;
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
 use netloom_model::net::{Family, Span, to_number};
 use netloom_model::network::Scope;
-use netloom_model::{Invalid, LeaseId, MacAddr, SandboxId, Timestamp};
+use netloom_model::{Invalid, LeaseId, MacAddr, SandboxId, Timestamp, host_link};
 use netloom_store::{
     FreeSummary, LeaseRow, NetworkRow, PoolRow, ReadTx, WithFree, WriteTx, attachments, endpoints, free_ranges, leases,
     pools,
@@ -85,6 +85,13 @@ pub(crate) async fn for_endpoint<'p>(
     pools: &'p [WithFree],
     wanted: &WantedAttachment,
 ) -> Result<Vec<Taken<'p>>, Error> {
+    if let Some(mac) = wanted.mac
+        && let Some(link) = host_link::has_mac(network.id, network.driver, mac)
+    {
+        let message = format!("{mac} is the Ethernet address of network `{}`'s own {link}", network.name);
+        let refused = Invalid::new(&wanted.at("mac"), Code::NotAvailable, &mac.to_string(), message);
+        return Err(refused.hint("choose another, or leave `mac` out, and a free one is chosen").into());
+    }
     let of = |family: Family| -> Vec<&'p WithFree> {
         pools.iter().filter(|(pool, _)| Family::of(pool.subnet.network()) == family).collect()
     };
@@ -212,6 +219,11 @@ pub(crate) async fn certain_mac(tx: &mut ReadTx<'_>, network: &NetworkRow, mac: 
     Err(Error::conflict("mac-taken", detail).blockers(vec![holder]).hint("leave `mac` out, and a free one is chosen"))
 }
 
+/// Whether none of a network's own links has an Ethernet address.
+pub(crate) fn is_free_of_links(network: &NetworkRow, mac: MacAddr) -> bool {
+    host_link::has_mac(network.id, network.driver, mac).is_none()
+}
+
 /// The Ethernet address on a network that nobody asked for: the one derived from an IPv4 address if there is one and it is free, else a random one.
 pub(crate) async fn free_mac(
     tx: &mut ReadTx<'_>,
@@ -221,13 +233,13 @@ pub(crate) async fn free_mac(
 ) -> Result<MacAddr, Error> {
     if let Some(address) = address4 {
         let mac = MacAddr::from_ipv4(address);
-        if mac_holder(tx, network, mac).await?.is_none() {
+        if is_free_of_links(network, mac) && mac_holder(tx, network, mac).await?.is_none() {
             return Ok(mac);
         }
     }
     for _ in 0..MAC_TRIES {
         let mac = MacAddr::from_random(dice.draw()?);
-        if mac_holder(tx, network, mac).await?.is_none() {
+        if is_free_of_links(network, mac) && mac_holder(tx, network, mac).await?.is_none() {
             return Ok(mac);
         }
     }

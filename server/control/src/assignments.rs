@@ -35,6 +35,7 @@ impl Control {
             }
         };
         self.inner.mark_fenced(&mut assignment);
+        self.inner.mark_own_ports(&mut assignment);
         Ok(assignment)
     }
 }
@@ -186,6 +187,7 @@ pub(crate) fn bridge(spec: &NetworkSpec) -> AssignedBridge {
         isolation: flag(|bridge| bridge.isolation),
         gateway4: gateway(spec, Family::V4),
         gateway6: gateway(spec, Family::V6),
+        underlay: None,
     }
 }
 

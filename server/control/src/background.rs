@@ -35,6 +35,8 @@ impl Control {
     pub async fn background(&self, shutdown: impl Future<Output = ()> + Send) {
         tokio::pin!(shutdown);
         self.look_at_host().await;
+        let ports = self.follow_own_ports();
+        tokio::pin!(ports);
         let mut ticks = tokio::time::interval(QUARANTINES);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heartbeats = tokio::time::interval(self.inner.config.heartbeat);
@@ -45,6 +47,7 @@ impl Control {
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
+                () = &mut ports => break,
                 _ = heartbeats.tick() => {
                     if let Err(error) = self.watch_swarm().await {
                         tracing::warn!(%error, "which nodes of the swarm are down could not be noted");

@@ -9,11 +9,13 @@
 //! | `remote` | attachments of other nodes' sandboxes: given and changed |
 //! | `release` | their end |
 //! | `feed` | what workers are told of all that |
+//! | `spread` | waiting until they hold it |
 //! | `follow` | on a worker: the copy of what its manager tells |
 //! | `ask` | what a use case asks the manager for, and waits for elsewhere |
 //! | `grants` | on a worker: places that the manager gives, and what is told of them |
 //! | `reassert` | on a worker: places that its manager does not know any more |
 //! | `underlay` | what a node is told of it: ports, addresses of nodes, peers |
+//! | `own_ports` | the swarm's own ports, which are no sandbox's |
 //! | `mtu` | what the underlay leaves on every node |
 //! | `places` | who is on one, for people |
 //! | `health` | how the nodes on one reach each other |
@@ -32,9 +34,11 @@ mod health;
 pub(crate) mod listeners;
 pub(crate) mod mtu;
 pub(crate) mod network;
+pub(crate) mod own_ports;
 mod places;
 mod reassert;
 pub(crate) mod release;
 pub(crate) mod remote;
+mod spread;
 pub(crate) mod underlay;
 pub(crate) mod way_out;

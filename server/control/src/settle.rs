@@ -89,6 +89,8 @@ impl Inner {
         for key in keys {
             match outcomes.remove(key) {
                 Some(Outcome::Converged { .. }) => {}
+                // The way to an endpoint on another node: a condition of its network says so, and what was asked for here is done.
+                Some(Outcome::Refused(_)) if matches!(key, Key::Peer(_)) => {}
                 Some(Outcome::Refused(refusal)) => return Settled::Refused(refusal),
                 Some(Outcome::Pending) | None => settled = Settled::Pending,
             }
@@ -167,7 +169,10 @@ impl Inner {
         assignment: Option<Assignment>,
     ) -> Result<Box<Plan>, Error> {
         let told = match assignment {
-            Some(assignment) => answered("the plan", self.node.plan(assignment)).await??,
+            Some(mut assignment) => {
+                self.mark_own_ports(&mut assignment);
+                answered("the plan", self.node.plan(assignment)).await??
+            }
             None => NodePlan::default(),
         };
         let undrawn = || Error::new(ErrorKind::Internal, "internal", "a dry run of what can't be planned");

@@ -1,7 +1,7 @@
 //! What a node is told to realise: our nouns, keyed, complete in themselves. No kernel numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::id::{EndpointId, NetworkId, SandboxId};
 use crate::mac::MacAddr;
 use crate::net::Family;
 use crate::network::{Driver, MacvlanMode};
-use crate::port::PublishedPort;
+use crate::port::{Protocol, PublishedPort};
 
 /// Names one assigned object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -100,6 +100,30 @@ pub struct AssignedBridge {
     pub gateway4: AssignedGateway,
     /// How IPv6 does.
     pub gateway6: AssignedGateway,
+    /// What nodes of this host's swarm have between themselves, which is not for sandboxes; none where the host is in no swarm.
+    #[serde(default)]
+    pub underlay: Option<AssignedUnderlay>,
+}
+
+/// What the nodes of a swarm have between themselves, as far as this node's sandboxes must be kept from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignedUnderlay {
+    /// UDP port of overlay networks' packets, on every node.
+    pub data_path_port: u16,
+    /// Where the manager listens for nodes.
+    pub manager: SocketAddr,
+    /// Whether that is this node.
+    pub manages: bool,
+}
+
+impl AssignedUnderlay {
+    /// Whether a port of this host is the swarm's own, so that it leads to no sandbox.
+    pub fn has(&self, protocol: Protocol, port: u16) -> bool {
+        match protocol {
+            Protocol::Udp => port == self.data_path_port,
+            Protocol::Tcp => self.manages && port == self.manager.port(),
+        }
+    }
 }
 
 /// How a version of IP gets in and out of a bridge network.
@@ -131,8 +155,16 @@ impl Default for AssignedBridge {
     fn default() -> Self {
         let gateway = AssignedGateway::Nat(Source::Host);
         let (gateway4, gateway6) = (gateway.clone(), gateway);
-        let interface_name = None;
-        Self { interface_name, managed: true, probe: false, inter_sandbox: true, isolation: true, gateway4, gateway6 }
+        Self {
+            interface_name: None,
+            managed: true,
+            probe: false,
+            inter_sandbox: true,
+            isolation: true,
+            gateway4,
+            gateway6,
+            underlay: None,
+        }
     }
 }
 

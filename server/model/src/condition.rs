@@ -30,6 +30,8 @@ pub const PARENT_MISSING: &str = "ParentMissing";
 pub const NODES_UNREACHABLE: &str = "NodesUnreachable";
 /// Kind: an overlay network's MTU is more than the way to some of its nodes takes.
 pub const PATH_MTU_SMALL: &str = "PathMtuSmall";
+/// Kind: the kernel refuses what leads to endpoints of an overlay network on other nodes.
+pub const PEERS_REFUSED: &str = "PeersRefused";
 /// Kind: a node asked for a new certificate in the place of one that is out of date, and an operator has not said yes.
 pub const READMISSION_PENDING: &str = "ReadmissionPending";
 

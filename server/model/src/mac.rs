@@ -26,6 +26,14 @@ impl MacAddr {
         Self(bytes)
     }
 
+    /// An address that follows from a text: the local bit set, the group bit clear, the rest by FNV-1a.
+    pub fn from_text(text: &str) -> Self {
+        let begin = 0xcbf2_9ce4_8422_2325_u64;
+        let hash = text.bytes().fold(begin, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let [_, _, bytes @ ..] = hash.to_be_bytes();
+        Self::from_random(bytes)
+    }
+
     /// Whether the address names one station: the group bit is clear and not all bits are zero.
     pub fn is_unicast(self) -> bool {
         self.0[0] & 1 == 0 && self.0 != [0; 6]

@@ -12,6 +12,7 @@ mod overlay;
 mod parent;
 mod port;
 mod sandbox;
+mod shut;
 mod sysctl;
 mod underlay;
 

@@ -42,6 +42,10 @@ pub const VNIS: &str = "vnis";
 /// Sets of the nodes that are on overlay networks, by version of IP, each with the network's number. Their comments are as those of [`VNIS`].
 pub const VTEPS: [&str; 2] = ["vteps4", "vteps6"];
 
+/// Sets of the ports of the swarm that are not for a bridge's sandboxes, each with the bridge's name: the data path's, of UDP, on whatever host; the
+/// manager's, of TCP, with its address, by version of IP; and the manager's on its own host, at whatever address. The comments are the networks' IDs.
+pub const SHUT: [&str; 4] = ["shut_data_path", "shut_manager4", "shut_manager6", "shut_here"];
+
 /// The versions of IP, in the order of those sets.
 pub const VERSIONS: [Family; 2] = [Family::IPV4, Family::IPV6];
 
@@ -150,11 +154,24 @@ impl SetElement {
         sets.any(|set| *set == self.set).then_some(comment.as_str())
     }
 
-    /// ID of the object that an element is for: the endpoint that publishes a port, or the overlay network.
+    /// ID of the object that an element is for: the endpoint that publishes a port, or the network.
     pub fn owner(&self) -> Option<&str> {
         let comment = self.element.comment.as_ref().map(Comment::as_str);
-        let of_overlay = self.set == VNIS || VTEPS.contains(&self.set.as_str());
-        self.publisher().or(comment.filter(|_| of_overlay))
+        let set = self.set.as_str();
+        let of_network = set == VNIS || VTEPS.contains(&set) || SHUT.contains(&set);
+        self.publisher().or(comment.filter(|_| of_network))
+    }
+
+    /// The port of the swarm that it shuts to a bridge's sandboxes.
+    pub fn shut(&self) -> Option<u16> {
+        let place = SHUT.iter().position(|set| *set == self.set)?;
+        let (name, service) = (DataType::IFNAME, DataType::INET_SERVICE);
+        let key = match place {
+            1 => DataType::concatenation(&[name, DataType::IPV4_ADDR, service]),
+            2 => DataType::concatenation(&[name, DataType::IPV6_ADDR, service]),
+            _ => DataType::concatenation(&[name, service]),
+        };
+        self.element.key.fields(key).last()?.to_inet_service()
     }
 
     /// Which node it lets in for which overlay network, by that one's number.

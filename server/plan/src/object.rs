@@ -17,7 +17,7 @@ use crate::lent::Lent;
 use crate::marks::Marks;
 use crate::overlay::{Forwarding, Neighbour, Table, Tunnel, TunnelPort};
 
-pub use crate::mac::{network_mac, port_mac, probe_mac, tunnel_mac};
+pub use crate::mac::{port_mac, probe_mac};
 pub use crate::scope::{Observed, Scope};
 
 /// Link group of every link that is ours: `nl` in ASCII. Set in the creating message.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use netloom_model::assignment::Key;
+use netloom_model::assignment::{AssignedPeer, Key};
 use netloom_model::report::Outcome;
 
 use crate::commands::parse;
-use crate::hosts::{Host, joined, network, on_two_hosts, sandbox, sandbox_id, until};
+use crate::hosts::{Host, endpoint_id, joined, network, network_id, on_two_hosts, peer, sandbox, sandbox_id, until};
 
 /// Packets that were kept out.
 fn kept_out(host: &Host) -> u64 {
@@ -140,6 +140,45 @@ fn a_port_that_another_program_has_is_refused_in_words() {
         assert_eq!(refusal.errno.as_deref(), Some("EADDRINUSE"), "{refusal:?}");
         assert!(refusal.hint.as_ref().is_some_and(|hint| hint.contains("listens on UDP port 4789")), "{refusal:?}");
         drop(listener);
+        hosts
+    });
+}
+
+#[test]
+fn a_way_that_the_kernel_refuses_is_a_condition_of_the_network_and_nobody_elses_trouble() {
+    on_two_hosts(|hosts| async move {
+        joined(&hosts, "192.0.2.").await;
+        let one = &hosts[0];
+        // Of the other version of IP than the device's own address.
+        let (third, key) = (sandbox(3, 1), Key::Peer(endpoint_id(4)));
+        let odd = AssignedPeer { names: vec!["odd".to_owned()], ..peer(4, 1, "2001:db8::2") };
+        let revision = one.told.change(|assignment| {
+            assignment.sandboxes.insert(third.id, third.clone());
+            assignment.peers.insert(odd.id, odd.clone());
+            let network = assignment.networks.values_mut().next().unwrap();
+            network.overlay.as_mut().unwrap().hostnames = [(odd.vtep, "machine2".to_owned())].into();
+        });
+        let (own, network) = (Key::Sandbox(third.id), Key::Network(network_id(1)));
+        let outcomes = one.agent.converge(vec![own, key], revision, Duration::from_secs(20)).await;
+        assert!(matches!(outcomes[&own], Outcome::Converged { .. }), "{outcomes:?}");
+        assert!(matches!(outcomes[&key], Outcome::Refused(_)), "{outcomes:?}");
+        assert!(one.reaches(1, "10.88.1.2"), "all others are reached");
+        let told = async || {
+            let live = one.agent.live(vec![network], false).await;
+            let object = &live.objects[&network];
+            assert!(object.refusal.is_none(), "{object:?}");
+            object.conditions.iter().find(|one| one.kind == "PeersRefused").cloned()
+        };
+        until("the network says so", async || told().await.is_some()).await;
+        let condition = told().await.unwrap();
+        let wanted = "sandboxes here don't reach `odd` (10.88.1.4, fd88:1::4) on node `machine2` (2001:db8::2): ";
+        assert!(condition.message.starts_with(wanted) && condition.reason == "OtherIpVersion", "{condition:?}");
+        let revision = one.told.change(|assignment| {
+            assignment.peers.remove(&odd.id);
+            assignment.sandboxes.remove(&third.id);
+        });
+        one.converge(vec![own, key], revision).await;
+        until("it is over", async || told().await.is_none()).await;
         hosts
     });
 }

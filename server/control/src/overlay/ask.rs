@@ -10,7 +10,7 @@ use netloom_model::swarm::SwarmRole;
 use super::attachments::{self, is_attachment};
 use super::reassert;
 use crate::commit::Change;
-use crate::control::Inner;
+use crate::control::{Control, Inner};
 use crate::error::Error;
 use crate::sandboxes::view::SandboxParts;
 use crate::settle::{Deadline, Settled};
@@ -90,7 +90,9 @@ impl Inner {
         }
         told
     }
+}
 
+impl Control {
     /// Waits until all who are on these networks, and can be reached, know what the manager's store says up to a number. Where they don't in time,
     /// what was settled is pending.
     pub(crate) async fn settle_elsewhere(
@@ -101,10 +103,10 @@ impl Inner {
     ) -> Settled {
         let (Settled::Done, Some((networks, revision))) = (&settled, spread) else { return settled };
         let left = deadline.left();
-        let own = self.swarm.membership.borrow().clone();
+        let own = self.inner.swarm.membership.borrow().clone();
         let known = match own {
             Some(own) if own.role == SwarmRole::Worker => {
-                match self.wire.spread(&own, &networks, revision, left).await {
+                match self.inner.wire.spread(&own, &networks, revision, left).await {
                     Ok(known) => known,
                     Err(error) => {
                         tracing::debug!(%error, "whether others know of an attachment can't be asked");
@@ -112,7 +114,7 @@ impl Inner {
                     }
                 }
             }
-            _ => tokio::time::timeout(left, self.spread(&networks, revision, None)).await.is_ok(),
+            _ => tokio::time::timeout(left, self.spread_to(&networks, revision, None)).await.is_ok(),
         };
         if known { settled } else { Settled::Pending }
     }

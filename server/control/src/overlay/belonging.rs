@@ -10,7 +10,7 @@ use netloom_model::swarm::SwarmSettings;
 use netloom_model::{NetworkId, Timestamp};
 use netloom_store::{EndpointRow, NetworkRow, ReadTx, WriteTx, endpoints, events, networks, replica};
 
-use super::{network, way_out};
+use super::{network, own_ports, way_out};
 use crate::clock::random;
 use crate::config::Config;
 use crate::error::Error;
@@ -28,8 +28,13 @@ const ABOUT_INGRESS: &str = "published ports of services, on all nodes of the sw
 /// Most endpoints that a refusal names.
 const BLOCKERS_MAX: u32 = 50;
 
-/// A host becomes a node: the way out of overlay networks is there from now on.
+/// A host becomes a node: the way out of overlay networks is there from now on, and the swarm's ports are no sandbox's. It is written already what it
+/// is in the swarm.
+///
+/// # Errors
+/// `port-taken`, with the sandboxes of this host that publish one of those ports.
 pub(crate) async fn enter(tx: &mut WriteTx<'_>) -> Result<(), Error> {
+    own_ports::check_free(tx).await?;
     way_out::ensure(tx).await
 }
 

@@ -70,18 +70,6 @@ async fn concerned(tx: &mut ReadTx<'_>, after: u64) -> Result<(Seen, BTreeSet<(N
     Ok((Seen { revision, networks, latest }, attachments::concerned(tx, after).await?))
 }
 
-impl Inner {
-    /// Waits until the workers on these networks that listen hold what this store said up to a number; and the one that asks, which may not have
-    /// been told yet that it is on them.
-    pub(crate) async fn spread(&self, networks: &[NetworkId], revision: u64, asks: Option<NodeId>) {
-        for listener in self.feeds.on(networks, asks) {
-            let mut held = listener.held.subscribe();
-            // Whoever hangs up is down, and is not waited for.
-            let _ = held.wait_for(|known| *known >= revision).await;
-        }
-    }
-}
-
 impl Control {
     /// What a worker is told from now on. A second feed of one worker takes the place of the first.
     ///

@@ -5,9 +5,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use netloom_model::{NetworkId, NodeId};
 use tokio::sync::{Notify, watch};
+
+/// How long one is waited for that has not said that it holds what it was told. An agent that has much to do says so within seconds.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// Where patience with one that was behind again and again ends.
+const PATIENCE_MIN: Duration = Duration::from_millis(100);
 
 /// The workers that listen.
 #[derive(Debug, Default)]
@@ -31,6 +37,17 @@ pub(super) struct Listener {
     pub(super) held: watch::Sender<u64>,
     /// Of the last update for it, and of the last look that found nothing after that.
     pub(super) told: Mutex<(u64, u64)>,
+    /// How it kept up.
+    pub(super) pace: Mutex<Pace>,
+}
+
+/// How a listener keeps up with what it is told. Whoever is behind is waited for no more until it holds what it owes, and then half as long as before:
+/// a node that never answers in time costs others next to nothing.
+#[derive(Debug)]
+pub(super) struct Pace {
+    patience: Duration,
+    /// The number that it was waited for in vain.
+    owes: Option<u64>,
 }
 
 impl Feeds {
@@ -57,15 +74,11 @@ impl Feeds {
         !self.watched.swap(true, Ordering::Relaxed)
     }
 
-    /// The listeners on any of these networks, and that of a node besides.
-    pub(super) fn on(&self, networks: &[NetworkId], besides: Option<NodeId>) -> Vec<Arc<Listener>> {
-        let listeners = self.lock();
-        let is_on = |one: &Listener| {
-            let on = one.on();
-            networks.iter().any(|id| on.contains(id))
-        };
-        let wanted = listeners.iter().filter(|(node, one)| Some(**node) == besides || is_on(one));
-        wanted.map(|(_, one)| Arc::clone(one)).collect()
+    /// The listeners on any of these networks, and that of a node besides. Nobody waits for the search.
+    pub(super) fn on(&self, networks: &BTreeSet<NetworkId>, besides: Option<NodeId>) -> Vec<(NodeId, Arc<Listener>)> {
+        let mut all: Vec<_> = self.lock().iter().map(|(node, one)| (*node, Arc::clone(one))).collect();
+        all.retain(|(node, one)| Some(*node) == besides || !one.on().is_disjoint(networks));
+        all
     }
 }
 
@@ -78,6 +91,7 @@ impl Default for Listener {
             on: Mutex::default(),
             held: watch::Sender::new(0),
             told: Mutex::default(),
+            pace: Mutex::new(Pace { patience: PATIENCE, owes: None }),
         }
     }
 }
@@ -115,6 +129,43 @@ impl Listener {
         self.held.send_replace(if revision >= last { revision.max(looked) } else { revision });
     }
 
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until it holds what is so up to a number, as long as there is patience with it. Answers whether that ended just now.
+    pub(super) async fn keeps_up(&self, revision: u64) -> bool {
+        let mut held = self.held.subscribe();
+        let patience = {
+            let mut pace = self.pace();
+            if pace.owes.is_some_and(|owed| *held.borrow() < owed) {
+                return false;
+            }
+            pace.owes = None;
+            pace.patience
+        };
+        // Whoever hangs up is down, and is not waited for.
+        let in_time = tokio::time::timeout(patience, held.wait_for(|known| *known >= revision)).await.is_ok();
+        let mut pace = self.pace();
+        if in_time {
+            pace.patience = (pace.patience * 2).min(PATIENCE);
+            return false;
+        }
+        let ended = pace.owes.is_none();
+        if ended {
+            pace.patience = (pace.patience / 2).max(PATIENCE_MIN);
+        }
+        pace.owes = pace.owes.max(Some(revision));
+        ended
+    }
+
+    /// Waits until it holds what it owes. Answers whether it does, and has not hung up instead.
+    pub(super) async fn caught_up(&self) -> bool {
+        let mut held = self.held.subscribe();
+        let owes = || self.pace().owes.unwrap_or_default();
+        held.wait_for(|known| *known >= owes()).await.is_ok_and(|known| *known != u64::MAX)
+    }
+
     pub(super) fn on(&self) -> MutexGuard<'_, BTreeSet<NetworkId>> {
         self.on.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,10 +189,62 @@ impl Feeds {
 
     /// Attachments changed: that concerns the workers on their networks, and those whose they are.
     pub(super) fn wake_for(&self, changed: &BTreeSet<(NetworkId, NodeId)>) {
-        let networks: Vec<NetworkId> = changed.iter().map(|(network, _)| *network).collect();
-        self.on(&networks, None).iter().for_each(|listener| listener.wake.notify_one());
+        let networks: BTreeSet<NetworkId> = changed.iter().map(|(network, _)| *network).collect();
+        self.on(&networks, None).iter().for_each(|(_, listener)| listener.wake.notify_one());
         let listeners = self.lock();
         let own = changed.iter().filter_map(|(_, node)| listeners.get(node));
         own.for_each(|listener| listener.wake.notify_one());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(50);
+
+    fn patience(listener: &Listener) -> Duration {
+        listener.pace().patience
+    }
+
+    #[tokio::test]
+    async fn one_that_never_answers_in_time_is_waited_for_ever_less() {
+        let listener = Listener::default();
+        listener.pace().patience = PATIENCE_MIN * 4;
+        assert!(listener.keeps_up(1).await, "that is news");
+        assert_eq!(patience(&listener), PATIENCE_MIN * 2);
+        let none = tokio::time::timeout(SHORT, listener.keeps_up(2)).await;
+        assert_eq!(none, Ok(false), "it owes what it was waited for");
+        listener.holds(1);
+        assert!(listener.keeps_up(2).await, "and owes again");
+        for revision in 2..5 {
+            listener.holds(revision);
+            assert!(listener.keeps_up(revision + 1).await);
+            assert_eq!(patience(&listener), PATIENCE_MIN);
+        }
+        listener.holds(9);
+        for _ in 0..9 {
+            assert_eq!(tokio::time::timeout(SHORT, listener.keeps_up(9)).await, Ok(false), "it holds that");
+        }
+        assert_eq!(patience(&listener), PATIENCE);
+    }
+
+    #[tokio::test]
+    async fn several_that_wait_tell_it_once_and_hear_when_it_caught_up() {
+        let listener = Arc::new(Listener::default());
+        listener.pace().patience = SHORT;
+        let both = tokio::join!(listener.keeps_up(1), listener.keeps_up(2));
+        assert_ne!(both.0, both.1, "one of them tells it");
+        let caught_up = tokio::spawn({
+            let listener = Arc::clone(&listener);
+            async move { listener.caught_up().await }
+        });
+        listener.holds(1);
+        tokio::time::sleep(SHORT).await;
+        assert!(!caught_up.is_finished(), "it owes what it was waited for last");
+        listener.holds(2);
+        assert!(caught_up.await.unwrap_or_default());
+        listener.close();
+        assert!(!listener.caught_up().await, "who hung up has caught up with nothing");
     }
 }

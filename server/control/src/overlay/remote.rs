@@ -305,7 +305,8 @@ impl Attach {
         });
         let mut candidate = derived.map_or_else(|| random().map(MacAddr::from_random), Ok)?;
         for _ in 0..MAC_TRIES {
-            if attachments::with_mac(tx, network.id, candidate).await?.is_none() {
+            let is_free = allocation::is_free_of_links(network, candidate);
+            if is_free && attachments::with_mac(tx, network.id, candidate).await?.is_none() {
                 return Ok(candidate);
             }
             candidate = MacAddr::from_random(random()?);

@@ -227,13 +227,14 @@ async fn attach(tx: &mut WriteTx<'_>, place: &Place<'_>, mut endpoint: EndpointR
         taken.iter().find_map(|one| if let IpAddr::V4(address) = one.address { Some(address) } else { None });
     // On a network of the swarm other nodes' sandboxes have theirs, which no index of endpoints knows of.
     let is_alone = place.network.scope == Scope::Local;
-    match (place.wanted.mac, address4) {
-        (None, Some(address)) if is_alone && place.terms.approach == Approach::Hopeful => {
-            endpoint.mac = Some(MacAddr::from_ipv4(address));
+    let derived = address4.map(MacAddr::from_ipv4).filter(|mac| allocation::is_free_of_links(place.network, *mac));
+    match (place.wanted.mac, derived) {
+        (None, Some(mac)) if is_alone && place.terms.approach == Approach::Hopeful => {
+            endpoint.mac = Some(mac);
             endpoints::insert(tx, &endpoint).await?;
         }
-        (None, Some(address)) if is_alone => {
-            endpoint.mac = Some(MacAddr::from_ipv4(address));
+        (None, Some(mac)) if is_alone => {
+            endpoint.mac = Some(mac);
             let second = MacAddr::from_random(place.terms.dice.draw()?);
             endpoint.mac = Some(endpoints::insert_with_either(tx, &endpoint, second).await?);
         }

@@ -98,7 +98,7 @@ impl Control {
         fault("control.create.after_commit")?;
         let spread = self.inner.spread_of(&job.looks, &change.parts);
         let settled = self.inner.settle_with_peers(&change, &deadline).await;
-        match self.inner.settle_elsewhere(settled, spread, &deadline).await {
+        match self.settle_elsewhere(settled, spread, &deadline).await {
             Settled::Done => Ok(Written::Done(self.sandbox_now(change.parts).await?)),
             Settled::Refused(refusal) if !run.keep_on_failure => {
                 self.undo_sandbox(id, Actor::undoing(&context, &refusal), &refusal, run.remembered.clone()).await;

@@ -12,6 +12,7 @@ mod runs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use netloom_model::assignment::AssignedUnderlay;
 use netloom_model::invalid::Code;
 use netloom_model::net::Family;
 use netloom_model::network::Driver;
@@ -22,6 +23,7 @@ use netloom_store::{EndpointRow, NetworkRow, WriteTx, endpoints, ports};
 use super::ways::{Way, Ways, direct};
 use crate::error::{Error, ErrorKind};
 use crate::journal::sandbox_of_endpoint;
+use crate::overlay::own_ports;
 use crate::validate::port::WantedPort;
 use crate::validate::sandbox::WantedAttachment;
 use runs::{first_run, runs};
@@ -96,8 +98,13 @@ pub(crate) async fn choose(
     ways: &Ways<'_>,
     wanted: &[WantedPort],
 ) -> Result<BTreeMap<String, PublishedPort>, Error> {
+    let own = match wanted {
+        [] => None,
+        _ => own_ports::of_this_node(tx).await?,
+    };
     let mut choice = Choice {
         looked,
+        own,
         endpoint,
         others: ports::meeting(tx, &meant(endpoint, wanted), endpoint.id).await?,
         chosen: BTreeMap::new(),
@@ -122,6 +129,8 @@ pub(crate) async fn choose(
 
 struct Choice<'a> {
     looked: &'a Looked,
+    /// What of the host's ports is the swarm's.
+    own: Option<AssignedUnderlay>,
     endpoint: &'a EndpointRow,
     chosen: BTreeMap<String, PublishedPort>,
     unlooked: BTreeSet<HostPort>,
@@ -165,6 +174,9 @@ impl Choice<'_> {
         let of = |published: u16| PublishedPort { protocol, host_address, published, target, count, direct: false };
         let held = self.endpoint.ports.get(&want.name).map(|held| PublishedPort { target, ..held.clone() });
         let held = held.filter(|held| *held == of(held.published));
+        if let Some(published) = want.published {
+            self.check_own(want, &of(published))?;
+        }
         match (want.published, held) {
             // What it has no program is asked about again. Nobody else can have it, unless it is given back after a while.
             (None, Some(held)) => self.still_free(tx, want, held).await,
@@ -196,6 +208,18 @@ impl Choice<'_> {
         let message = format!("{port} is taken: sandbox `{name}` publishes {other}");
         let error = taken(want, port, message).retryable(leaving);
         Err(error.blockers(holder.as_ref().map(sandbox_of_endpoint).into_iter().collect()))
+    }
+
+    /// What nodes send each other comes before what sandboxes publish, on whatever address.
+    fn check_own(&self, want: &WantedPort, port: &PublishedPort) -> Result<(), Error> {
+        let Some(own) = &self.own else { return Ok(()) };
+        let Some((number, _)) = port.pairs().find(|(number, _)| own.has(port.protocol, *number)) else { return Ok(()) };
+        let what = own_ports::purpose(port.protocol);
+        let message = format!(
+            "{port} can't be published on a node of a swarm: port {number}/{} is the swarm's own; {what}",
+            port.protocol
+        );
+        Err(taken(want, port, message))
     }
 
     fn check_host(&mut self, want: &WantedPort, port: &PublishedPort) -> Result<(), Error> {
@@ -275,7 +299,9 @@ impl Choice<'_> {
         };
         let in_the_way = |other: &PublishedPort| meet(other, &anywhere).then_some((other.published, other.last()));
         let busy = self.looked.0.iter().filter(|(_, trouble)| trouble.is_some()).map(|(port, _)| single(*port));
-        let mine = self.chosen.values().cloned().chain(busy);
+        let own =
+            self.own.iter().flat_map(own_ports::runs).map(|(protocol, port, _)| HostPort { protocol, address, port });
+        let mine = self.chosen.values().cloned().chain(busy).chain(own.map(single));
         let taken = runs(mine.filter_map(|port| in_the_way(&port)).chain(held));
         let at = |port: u16| HostPort { protocol, address, port };
         // Numbers that were looked at come first: many may be at it, and the next is another's by the time it was looked at.

@@ -111,7 +111,7 @@ impl Control {
                     true if self.inner.is_worker() => self.inner.tell_started(&change.parts).await,
                     _ => self.inner.spread_of(&job.looks, &change.parts),
                 };
-                self.inner.settle_elsewhere(settled, spread, &deadline).await
+                self.settle_elsewhere(settled, spread, &deadline).await
             }
         };
         match settled {

@@ -72,8 +72,9 @@ impl Manager for Control {
 
     async fn spread(&self, peer: Peer, networks: Vec<NetworkId>, revision: u64, within: Duration) -> bool {
         let everybody = async {
+            let Ok(networks) = self.inner.networks_of_asker(peer.node, networks).await else { return ((), false) };
             tokio::join!(
-                self.inner.spread(&networks, revision, Some(peer.node)),
+                self.spread_to(&networks, revision, Some(peer.node)),
                 self.inner.spread_here(&networks, revision, within)
             )
         };

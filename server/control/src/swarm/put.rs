@@ -25,7 +25,7 @@ use crate::edit::merged;
 use crate::error::Error;
 use crate::journal::{Actor, join_token_ref, swarm_ref};
 use crate::members::Membership;
-use crate::overlay::belonging;
+use crate::overlay::{belonging, own_ports};
 use crate::precondition::Precondition;
 use crate::principal::{Authorized, Context};
 use crate::settle::answered;
@@ -312,6 +312,9 @@ impl Job for Change {
         }
         own.described = described(tx, &row).await?;
         swarm::set_membership(tx, &row_of(&own))?;
+        if own.described.spec.settings().data_path_port != self.own.described.spec.settings().data_path_port {
+            own_ports::check_free(tx).await?;
+        }
         Ok(own)
     }
 }

@@ -11,7 +11,7 @@ use netloom_model::member::{AttachRequest, Peer};
 use netloom_model::network::Scope;
 use netloom_model::sandbox::{AttachmentSpec, SandboxSpec};
 use netloom_model::swarm::{NodeSpec, SwarmRole, SwarmSpec};
-use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp};
+use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp, host_link};
 use netloom_store::{NodeRow, nodes};
 use serde_json::{Value, json};
 
@@ -240,6 +240,18 @@ async fn a_node_asks_for_what_is_its_own_and_what_is_free() {
     for (wanted, code) in [(json!({"address4": own.address}), "address-taken"), (json!({"mac": mac}), "mac-taken")] {
         let error = kit.control.attach_for(&peer(&kit), asks(&network, 2, wanted)).await.expect_err(code);
         assert_eq!(error.code, code);
+    }
+    // Those of the network's own links would lead what is for them astray, on every node.
+    for link in [host_link::tunnel_mac(network.id), host_link::network_mac(network.id)] {
+        let wanted = json!({"mac": link.to_string()});
+        let there = kit.control.attach_for(&peer(&kit), asks(&network, 2, wanted.clone())).await.expect_err("a link's");
+        let here =
+            kit.create_sandbox(json!({"name": "links", "networks": {"out": wanted}})).await.expect_err("a link's");
+        for error in [there, here] {
+            let wrong = error.errors.first().expect("a field");
+            assert!(wrong.pointer.ends_with("/mac") && wrong.value.as_deref() == Some(&link.to_string()), "{error:?}");
+            assert!(wrong.message.contains("network `out`'s own "), "{}", wrong.message);
+        }
     }
     let web = kit.create_network(json!({"name": "web", "driver": "bridge"})).await.expect("a network");
     let error =

@@ -13,7 +13,7 @@ use netloom_model::network::{Driver, MTU_MIN_IPV6};
 
 use super::{Compiled, Gates, endpoint, firewall, parent, port, sysctl};
 use crate::marks::Marks;
-use crate::object::{Address, AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings, network_mac};
+use crate::object::{Address, AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings};
 
 /// MTU of a bridge and its endpoints unless said: Ethernet's.
 const MTU: u32 = 1500;
@@ -66,13 +66,15 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
     }
     compiled.want_shared(&firewall::SHARED);
     for part in firewall::of_network(network, settings, &bridge) {
+        // Beside the possible ones: those that name more than the bridge.
+        compiled.bridges.insert(Key::Firewall(part.key()), bridge.clone());
         compiled.want(owner, Object::Firewall(part));
     }
     let link = Link {
         place: Place::Host,
         name: bridge.clone(),
         kind: LinkKind::Bridge,
-        mac: Some(network_mac(network.id)),
+        mac: Some(host_link::network_mac(network.id)),
         mtu: Some(network.mtu.unwrap_or(MTU)),
         up: true,
         owner: network.id.to_string(),
@@ -192,7 +194,7 @@ pub(super) fn endpoint(
         let objects = endpoint::of_address(sandbox, endpoint, address);
         endpoint::set(compiled, sandbox, endpoint, address.address, objects, gates);
     }
-    port::endpoint(compiled, sandbox, endpoint, &bridge);
+    port::endpoint(compiled, sandbox, endpoint, &bridge, settings.underlay.as_ref());
 }
 
 /// An endpoint's pair.

@@ -12,7 +12,7 @@ use netloom_nftables::expression::Nfproto;
 use netloom_nftables::rule::Field;
 use netloom_nftables::{Chain, Comment, DataType, Element, Hook, Policy, Rule, Set, Value, Verdict};
 
-use super::{forwarding, port};
+use super::{forwarding, port, shut};
 use crate::firewall::{FilledChain, Part, SetElement, WAYS_OUT, chain_from, chain_to};
 use crate::object::{Key, Object};
 
@@ -51,10 +51,12 @@ pub(super) static SHARED: LazyLock<Vec<(Key, Object)>> = LazyLock::new(|| {
 });
 
 fn shared() -> Vec<Part> {
-    let mut forward = vec![
+    // Before anything lets a packet pass.
+    let mut forward = shut::forwarded();
+    forward.extend([
         commented(Rule::new().vmap(&[Field::Iifname], FROM), "what networks send"),
         commented(Rule::new().vmap(&[Field::Oifname], TO), "what networks get"),
-    ];
+    ]);
     forward.extend(forwarding::rules());
     let masquerade = |version, set: &str| {
         let rule = Rule::new().nfproto(version).iifname_in(set).oifname_not_in(BRIDGES).masquerade();
@@ -66,7 +68,8 @@ fn shared() -> Vec<Part> {
     };
     // What is for the host, and not what is for one of its addresses: groups and broadcasts count, and what stays on the bridge does not.
     let input = Rule::new().nfproto(Nfproto::Ipv4).iifname_in(WITHOUT_GATEWAY4).counter().drop();
-    let input = vec![commented(input, "the host is not for networks without a gateway")];
+    let mut input = vec![commented(input, "the host is not for networks without a gateway")];
+    input.extend(shut::local());
     let mut postrouting = port::sources();
     postrouting.extend([masquerade(Nfproto::Ipv4, MASQUERADE4), masquerade(Nfproto::Ipv6, MASQUERADE6)]);
     postrouting.extend([source(Nfproto::Ipv4, SOURCE4), source(Nfproto::Ipv6, SOURCE6)]);
@@ -85,6 +88,7 @@ fn shared() -> Vec<Part> {
         chain(Chain::nat("postrouting", Hook::POSTROUTING, POSTROUTING_PRIORITY), postrouting),
     ];
     parts.extend(port::shared());
+    parts.extend(shut::shared());
     parts.extend(forwarding::shared());
     parts
 }
@@ -97,6 +101,7 @@ pub(super) fn of_network(network: &AssignedNetwork, settings: &AssignedBridge, b
     ];
     parts.extend(dispatch(network, bridge));
     parts.extend(forwarding::of_network(network, bridge));
+    parts.extend(shut::of_network(network.id, settings.underlay.as_ref(), bridge));
     parts.extend((!network.has_gateway(Family::V4)).then(|| member(WITHOUT_GATEWAY4, bridge)));
     let sets = [(Family::V4, MASQUERADE4, SOURCE4), (Family::V6, MASQUERADE6, SOURCE6)];
     let translated = sets.into_iter().filter(|(family, ..)| network.has_way_out(*family));

@@ -12,7 +12,7 @@ use netloom_model::{NetworkId, host_link};
 use super::parent::{self, Stand};
 use super::{Compiled, Gates, endpoint, sysctl};
 use crate::marks::Marks;
-use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Place, Route, network_mac};
+use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Place, Route};
 
 /// Whether the host reaches the network's endpoints through a link of its own. Only mode bridge lets links talk to each other.
 pub(super) fn has_shim(network: &AssignedNetwork) -> bool {
@@ -56,7 +56,7 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         place: Place::Host,
         name: shim,
         kind: LinkKind::Macvlan { parent: macvlan.parent.clone(), mode: macvlan.mode },
-        mac: Some(network_mac(network.id)),
+        mac: Some(host_link::network_mac(network.id)),
         mtu: Some(network.mtu.unwrap_or(parent.mtu)),
         up: true,
         owner: network.id.to_string(),

@@ -13,7 +13,7 @@ use netloom_model::{EndpointId, NetworkId, host_link};
 
 use super::{Compiled, Gates, endpoint, sysctl, underlay};
 use crate::marks::Marks;
-use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings, Route, network_mac, tunnel_mac};
+use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings, Route};
 use crate::overlay::{Forwarding, Neighbour, OverlayScope, Tunnel, TunnelPort, Way};
 
 /// What this node was told of an overlay network.
@@ -82,10 +82,11 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
     let (vni, port, local) = (overlay.vni, overlay.data_path_port, overlay.vtep);
     let is_of_probes = network.id == PROBES;
     let device = Tunnel { vni, port, local, learning: false, whole: is_of_probes };
-    compiled.want(owner, link(&bridge, LinkKind::OverlayBridge { snooping: false }, network_mac(network.id)));
+    compiled
+        .want(owner, link(&bridge, LinkKind::OverlayBridge { snooping: false }, host_link::network_mac(network.id)));
     let port = if is_of_probes { TunnelPort::REFLECTING } else { TunnelPort::QUIET };
     let kind = LinkKind::Vxlan { tunnel: device, bridge: bridge.clone(), port };
-    compiled.want(owner, link(&tunnel, kind, tunnel_mac(network.id)));
+    compiled.want(owner, link(&tunnel, kind, host_link::tunnel_mac(network.id)));
     if is_of_probes {
         probes::wanted(compiled, overlay);
     }

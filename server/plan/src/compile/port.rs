@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use netloom_model::assignment::{AssignedEndpoint, AssignedSandbox};
+use netloom_model::assignment::{AssignedEndpoint, AssignedSandbox, AssignedUnderlay};
 use netloom_model::condition::Condition;
 use netloom_model::facts::Facts;
 use netloom_model::port::PublishedPort;
@@ -18,7 +18,7 @@ use netloom_nftables::{Chain, Comment, DataType, Element, Hook, Policy, Rule, Se
 
 use super::bridge::ip_address_add;
 use super::firewall::{BRIDGES, chain, commented};
-use super::{Compiled, Gates, sysctl};
+use super::{Compiled, Gates, shut, sysctl};
 use crate::firewall::{ITSELF, OPEN, PUBLISHED, Part, SetElement};
 use crate::object::{AssignedKey, Object};
 
@@ -144,8 +144,15 @@ fn loopback4() -> IpNet {
     IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8)
 }
 
-/// The ports that an endpoint publishes.
-pub(super) fn endpoint(compiled: &mut Compiled, sandbox: &AssignedSandbox, endpoint: &AssignedEndpoint, bridge: &str) {
+/// The ports that an endpoint publishes. Those that are the swarm's by now lead nowhere: what nodes send each other comes before what was published
+/// before this host was one.
+pub(super) fn endpoint(
+    compiled: &mut Compiled,
+    sandbox: &AssignedSandbox,
+    endpoint: &AssignedEndpoint,
+    bridge: &str,
+    underlay: Option<&AssignedUnderlay>,
+) {
     let owner = AssignedKey::Sandbox(sandbox.id);
     for port in &endpoint.ports {
         let v4 = port.host_address.is_ipv4();
@@ -156,7 +163,11 @@ pub(super) fn endpoint(compiled: &mut Compiled, sandbox: &AssignedSandbox, endpo
             compiled.want(owner, sysctl::route_localnet(bridge));
         }
         let itself = (!port.direct).then(|| itself(endpoint, to));
-        for part in elements(endpoint, port, to).chain(itself) {
+        let is_swarms = |published| !port.direct && underlay.is_some_and(|own| own.has(port.protocol, published));
+        if let Some((published, _)) = port.pairs().find(|(published, _)| is_swarms(*published)) {
+            compiled.condition(owner, shut::port_of_swarm(port, published));
+        }
+        for part in elements(endpoint, port, to, is_swarms).chain(itself) {
             compiled.scope.published.insert(part.key());
             let object = Object::Firewall(part);
             compiled.bridges.insert(object.key(), bridge.to_owned());
@@ -215,11 +226,16 @@ fn maps(address: IpAddr) -> &'static Maps {
     if address.is_ipv4() { four } else { six }
 }
 
-fn elements(endpoint: &AssignedEndpoint, port: &PublishedPort, to: IpAddr) -> impl Iterator<Item = Part> {
+fn elements(
+    endpoint: &AssignedEndpoint,
+    port: &PublishedPort,
+    to: IpAddr,
+    but: impl Fn(u16) -> bool,
+) -> impl Iterator<Item = Part> {
     let maps = maps(port.host_address);
     let comment = comment(endpoint);
     let (protocol, address) = (Value::inet_proto(port.protocol.number()), port.host_address);
-    port.pairs().map(move |(published, target)| {
+    port.pairs().filter(move |(published, _)| !but(*published)).map(move |(published, target)| {
         let published = Value::inet_service(published);
         let (set, key) = if port.direct {
             (maps.open, vec![protocol.clone(), Value::address(to), published])

@@ -16,7 +16,10 @@ pub fn part_name(part: &Part) -> String {
             Some((port, _)) if one.is_open() => format!("open port {port}"),
             Some((port, _)) => format!("published port {port}"),
             None if one.vtep().is_some() || one.set == firewall::VNIS => member(one),
-            None => format!("element {} of nftables set {}", element_key(&one.element), one.set),
+            None => match one.shut() {
+                Some(port) => format!("guard of the swarm's port {port} from {}", element_key(&one.element)),
+                None => format!("element {} of nftables set {}", element_key(&one.element), one.set),
+            },
         },
     }
 }
@@ -57,6 +60,7 @@ pub(super) fn part_value(part: &Part) -> String {
         }
         Part::Element(one) if one.vtep().is_some() => "let in".to_owned(),
         Part::Element(one) if one.set == firewall::VNIS => "for its own nodes only".to_owned(),
+        Part::Element(one) if one.shut().is_some() => "not for sandboxes".to_owned(),
         Part::Element(one) => match &one.element.data {
             Some(Data::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain))) => format!("to chain {chain}"),
             Some(Data::Value(address)) if one.publisher().is_none() => {

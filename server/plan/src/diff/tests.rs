@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_model::assignment::{
     AssignedAddress, AssignedBridge, AssignedEndpoint, AssignedGateway, AssignedMacvlan, AssignedNetwork,
-    AssignedOverlay, AssignedPeer, AssignedPool, AssignedSandbox, Assignment, Source,
+    AssignedOverlay, AssignedPeer, AssignedPool, AssignedSandbox, AssignedUnderlay, Assignment, Source,
 };
 use netloom_model::facts::{Facts, HostLink};
 use netloom_model::network::{Driver, MacvlanMode};
@@ -56,9 +56,14 @@ prop_compose! {
         parent in 0_u8..4, vepa in any::<bool>(), mtu in prop::option::of(1300_u32..1303),
         host_access in any::<bool>(), in_use in any::<bool>(), deleting in prop::bool::weighted(0.1),
         driver in prop::sample::select(vec![Driver::Bridge, Driver::Macvlan, Driver::Overlay]), inter_sandbox in any::<bool>(), isolation in any::<bool>(), gateway in gateway(),
-        internal in any::<bool>(), other_node in 1_u8..4,
+        internal in any::<bool>(), other_node in 1_u8..4, manager in prop::option::of(prop::sample::select(vec!["192.0.2.7:2377", "[2001:db8::7]:2377"])),
     ) -> AssignedNetwork {
-        let settings = AssignedBridge { inter_sandbox, isolation, gateway4: gateway, ..AssignedBridge::default() };
+        let underlay = manager.map(|manager| AssignedUnderlay {
+            data_path_port: 4789 + u16::from(other_node),
+            manager: manager.parse().expect("an address"),
+            manages: inter_sandbox,
+        });
+        let settings = AssignedBridge { inter_sandbox, isolation, gateway4: gateway, underlay, ..AssignedBridge::default() };
         let subnet = "10.0.0.0/24".parse().expect("a subnet");
         AssignedNetwork {
             id: NetworkId::from_random([number; 16]),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use netloom_model::assignment::{AssignedPool, Assignment};
+use netloom_model::assignment::{AssignedPool, AssignedUnderlay, Assignment};
 use netloom_model::facts::{Facts, HostRoute};
 use netloom_model::{NetworkId, host_link};
 
 use super::*;
 use crate::compile::compile;
-use crate::firewall::PartKey;
+use crate::firewall::{Part, PartKey, SHUT};
 use crate::object::Observed;
 
 fn network() -> AssignedNetwork {
@@ -120,10 +120,11 @@ fn every_part_of_a_network_can_be_judged_whatever_its_settings() {
     let address = Source::Address([192, 0, 2, 1].into());
     let gateways = [Source::Host, Source::Sandbox, address].map(AssignedGateway::Nat);
     let gateways: Vec<_> = gateways.into_iter().chain([AssignedGateway::Routed, AssignedGateway::Isolated]).collect();
-    for (bits, gateway4) in (0..32_u8).flat_map(|bits| gateways.iter().map(move |gateway| (bits, gateway.clone()))) {
+    for (bits, gateway4) in (0..64_u8).flat_map(|bits| gateways.iter().map(move |gateway| (bits, gateway.clone()))) {
         let bit = |number: u8| bits & (1 << number) != 0;
         let gateway6 = if bit(0) { gateway4.clone() } else { AssignedGateway::Isolated };
-        let settings = AssignedBridge { isolation: bit(1), gateway4, gateway6, ..AssignedBridge::default() };
+        let underlay = bit(5).then(|| underlay("192.0.2.7:2377"));
+        let settings = AssignedBridge { isolation: bit(1), gateway4, gateway6, underlay, ..AssignedBridge::default() };
         let mut network = AssignedNetwork { internal: bit(2), bridge: Some(settings), ..network() };
         network.pools.truncate(if bit(3) { 1 } else { 2 });
         network.pools.iter_mut().filter(|_| bit(4)).for_each(|pool| pool.gateway = None);
@@ -132,8 +133,10 @@ fn every_part_of_a_network_can_be_judged_whatever_its_settings() {
             .desired
             .iter()
             .filter(|(_, object)| matches!(object, Object::Firewall(part) if part.is_of_network()));
-        for (key, _) in own {
-            assert!(compiled.judged.contains(key), "{key:?}");
+        for (key, object) in own {
+            // By its key, or by the network that it names.
+            let named = matches!(object, Object::Firewall(Part::Element(element)) if element.owner() == Some(&network.id.to_string()));
+            assert!(named || compiled.judged.contains(key), "{key:?}");
         }
     }
 }
@@ -210,8 +213,51 @@ fn the_table_goes_with_the_last_networks_also_when_two_go_at_once() {
     let observed = Observed { ours: both(true).desired, ..Observed::default() };
     let operations = crate::diff(&both(false), &observed).operations;
     let of_firewall = operations.iter().filter(|operation| matches!(operation.object(), Object::Firewall(_)));
-    assert_eq!(
-        of_firewall.collect::<Vec<_>>(),
-        [&crate::Operation::Delete(Object::Firewall(crate::firewall::Part::Table))]
-    );
+    assert_eq!(of_firewall.collect::<Vec<_>>(), [&crate::Operation::Delete(Object::Firewall(Part::Table))]);
+}
+
+fn underlay(manager: &str) -> AssignedUnderlay {
+    AssignedUnderlay { data_path_port: 4789, manager: manager.parse().expect("an address"), manages: false }
+}
+
+fn of_member(underlay: Option<AssignedUnderlay>) -> AssignedNetwork {
+    AssignedNetwork { bridge: Some(AssignedBridge { underlay, ..AssignedBridge::default() }), ..network() }
+}
+
+#[test]
+fn the_swarms_ports_are_shut_to_the_sandboxes_of_its_nodes() {
+    let shut = |underlay: Option<AssignedUnderlay>| -> Vec<usize> {
+        let parts = parts(&compiled(&of_member(underlay)));
+        let element =
+            |set: &&str| parts.iter().filter(|key| matches!(key, PartKey::Element(of, _) if of == set)).count();
+        SHUT.iter().map(element).collect()
+    };
+    assert_eq!(shut(None), [0, 0, 0, 0]);
+    assert_eq!(shut(Some(underlay("192.0.2.7:2377"))), [1, 1, 0, 0]);
+    assert_eq!(shut(Some(underlay("[2001:db8::7]:2377"))), [1, 0, 1, 0]);
+    assert_eq!(shut(Some(AssignedUnderlay { manages: true, ..underlay("192.0.2.7:2377") })), [1, 1, 0, 1]);
+    // In forward they are asked first, so that nothing that lets a packet pass comes before.
+    let compiled = compiled(&of_member(Some(underlay("192.0.2.7:2377"))));
+    let forward = Key::Firewall(PartKey::Chain("forward".to_owned()));
+    let Some(Object::Firewall(Part::Chain(forward))) = compiled.desired.get(&forward) else { panic!("no chain") };
+    let said = |rule: &netloom_nftables::Rule| rule.comment.as_ref().map(|comment| comment.as_str().to_owned());
+    let first: Vec<_> = forward.rules.iter().take(4).filter_map(said).collect();
+    let manager = "the manager is for nodes";
+    assert_eq!(first, ["the data path is for nodes", manager, manager, "what networks send"]);
+}
+
+#[test]
+fn what_was_shut_is_open_again_when_the_swarm_has_other_ports_or_is_left() {
+    let before =
+        Observed { ours: compiled(&of_member(Some(underlay("192.0.2.7:2377")))).desired, ..Observed::default() };
+    let moved = AssignedUnderlay { data_path_port: 4790, ..underlay("192.0.2.8:2377") };
+    for (now, made) in [(None, 0), (Some(moved), 2)] {
+        let operations = crate::diff(&compiled(&of_member(now)), &before).operations;
+        let of = |is: fn(&crate::Operation) -> bool| {
+            let shut = |one: &&crate::Operation| matches!(one.object(), Object::Firewall(Part::Element(element)) if element.shut().is_some());
+            operations.iter().filter(shut).filter(|one| is(one)).count()
+        };
+        let gone = of(|one| matches!(one, crate::Operation::Delete(_)));
+        assert_eq!((gone, of(|one| matches!(one, crate::Operation::Create(_)))), (2, made), "{operations:#?}");
+    }
 }

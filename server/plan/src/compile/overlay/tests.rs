@@ -188,7 +188,7 @@ fn the_way_to_an_endpoint_elsewhere_is_there_before_anybody_is_told_of_it() {
     let made = diff(&compiled, &Observed::default()).operations;
     let bridge = host_link::of_network(network().id);
     let tunnel = host_link::tunnel(network().id);
-    let (bridge_mac, tunnel_mac) = (network_mac(network().id), tunnel_mac(network().id));
+    let (bridge_mac, tunnel_mac) = (host_link::network_mac(network().id), host_link::tunnel_mac(network().id));
     assert_eq!(
         summaries(&made, &compiled),
         [
