@@ -114,5 +114,6 @@ pub struct AuditEntry {
     pub event: Option<u64>,
     /// How it was asked for, and what it changed.
     #[serde(flatten)]
+    #[schema(inline)]
     pub circumstances: Circumstances,
 }

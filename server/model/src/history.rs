@@ -39,5 +39,6 @@ pub struct HistoryEntry {
     pub decision: Option<Decision>,
     /// How it was asked for, and what it changed.
     #[serde(flatten)]
+    #[schema(inline)]
     pub circumstances: Circumstances,
 }

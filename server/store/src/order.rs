@@ -169,7 +169,7 @@ impl Keyset {
     pub(crate) const SANDBOXES_AWAY: Self = Self {
         after: " AND (a.sandbox_name, a.sandbox_id) > (",
         tied: true,
-        end: " GROUP BY a.sandbox_name, a.sandbox_id, a.node ORDER BY a.sandbox_name, a.sandbox_id LIMIT ",
+        end: " GROUP BY a.sandbox_name, a.sandbox_id, a.node ORDER BY a.sandbox_name, a.sandbox_id, a.node LIMIT ",
     };
     /// The latest audit entry first, of a SELECT from `audit AS a`.
     pub(crate) const LATEST_ENTRY: Self = keyset!("a.seq", backwards);
