@@ -16,19 +16,19 @@ use serde::Serialize;
 
 use crate::visit::Visit;
 
-pub(crate) use objects::EndpointLines;
-pub(crate) use records::{HoldingLine, TopologyLines};
+pub(crate) use objects::{EndpointLine, SandboxLine};
+pub(crate) use records::{HoldingLine, SettingLine, TopologyLine, WayLine};
 
 /// Rows that are read at once: the most that a page may have.
 const AT_ONCE: u32 = 1000;
 
-/// Something of a list, as lines of a table.
-pub(crate) trait Tabular {
-    /// The names of the columns.
-    const COLUMNS: &'static [&'static str];
+/// A column: its name, and its cell of a line.
+pub(crate) type Column<T> = (&'static str, fn(&T) -> String);
 
-    /// Its lines, each with as many cells as there are columns. Mostly one; a sandbox has one for each of its places.
-    fn lines(&self) -> Vec<Vec<String>>;
+/// A line of a table.
+pub(crate) trait Tabular: Sized + 'static {
+    /// The columns, in order.
+    const COLUMNS: &'static [Column<Self>];
 }
 
 /// What a spreadsheet would take for a formula when a cell begins with it.
@@ -49,13 +49,22 @@ fn line(cells: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     format!("{}\r\n", cells.join(","))
 }
 
+fn head<T: Tabular>() -> String {
+    line(T::COLUMNS.iter().map(|(name, _)| name))
+}
+
 fn lines<T: Tabular>(items: &[T]) -> String {
-    items.iter().flat_map(Tabular::lines).map(line).collect()
+    items.iter().map(|item| line(T::COLUMNS.iter().map(|(_, cell)| cell(item)))).collect()
 }
 
 /// A value's text, or nothing.
 fn or_empty<T: ToString>(value: Option<T>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// Values that stand in one cell.
+fn spaced<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
+    values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(" ")
 }
 
 /// The word that the API has for a value.
@@ -85,14 +94,14 @@ impl Rest {
 /// later page fails, the answer breaks off, which a client is told by the end that is missing.
 pub(crate) async fn answer<T, F>(visit: Visit, name: &str, source: F) -> HttpResponse
 where
-    T: Tabular + 'static,
+    T: Tabular,
     F: AsyncFn(&Visit, PageRequest) -> Result<Page<T>, Error> + 'static,
 {
     let first = match source(&visit, PageRequest { limit: Some(AT_ONCE), token: None }).await {
         Ok(page) => page,
         Err(failure) => return visit.fail(&failure).await,
     };
-    let head = format!("{}{}", line(T::COLUMNS), lines(&first.items));
+    let head = format!("{}{}", head::<T>(), lines(&first.items));
     let rest = Rest::after(&first);
     let shared = (Rc::new(visit), Rc::new(source));
     let body = stream::try_unfold((Some(head), rest), move |(ready, rest)| {

@@ -4,6 +4,7 @@ pub mod activity;
 pub mod address;
 pub mod csv;
 pub mod drift;
+pub mod history;
 pub mod ipam;
 pub mod join;
 pub mod leases;

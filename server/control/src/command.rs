@@ -129,16 +129,17 @@ pub struct RemoveNetwork {
     pub cascade: bool,
 }
 
-/// Shows who is on which network: a page of this host's sandboxes, or what is around one object.
+/// Shows who is on which network: a page of this host's sandboxes, on a manager with those of other nodes on networks of the swarm, or what is around one
+/// object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GetTopology {
     /// Around this: an ID, or `network:NAME`, `sandbox:NAME`, `node:NAME`. The others mean nothing then.
     pub of: Option<String>,
     /// Only sandboxes on this network.
     pub network: Option<Reference>,
-    /// Only with these labels.
+    /// Only with these labels; then only this host's, since labels are known on a sandbox's own node.
     pub labels: Vec<(String, Option<String>)>,
-    /// Only with this text in the name or the description.
+    /// Only with this text in the name or the description; of those of other nodes the name is known alone.
     pub q: Option<String>,
     /// Which part.
     pub page: PageRequest,

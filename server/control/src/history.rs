@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use netloom_model::audit::AuditEntry;
+use netloom_model::audit::{AuditEntry, Circumstances};
 use netloom_model::event::{Event, ObjectKind};
 use netloom_model::history::HistoryEntry;
 use netloom_model::id::looks_like_id;
@@ -130,8 +130,7 @@ fn told(event: Option<Event>, entry: Option<AuditEntry>) -> HistoryEntry {
         told.event = entry.event;
         told.action = Some(entry.action);
         told.decision = Some(entry.decision);
-        (told.code, told.role, told.source) = (entry.code, entry.role, entry.source);
-        (told.before, told.after) = (entry.before, entry.after);
+        told.circumstances = entry.circumstances;
     }
     if let Some(event) = event {
         (told.event, told.kind, told.message) = (Some(event.seq), Some(event.kind), Some(event.message));
@@ -149,10 +148,6 @@ fn blank(time: Timestamp, actor: &str, request_id: Option<String>) -> HistoryEnt
         message: None,
         action: None,
         decision: None,
-        code: None,
-        role: None,
-        source: None,
-        before: None,
-        after: None,
+        circumstances: Circumstances::default(),
     }
 }

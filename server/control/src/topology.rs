@@ -1,4 +1,5 @@
-//! Who is on which network, on which node: a page of this host's sandboxes, or what is around one network, sandbox or node.
+//! Who is on which network, on which node: a page of this host's sandboxes, on a manager with those of other nodes on networks of the swarm, or what is
+//! around one network, sandbox or node.
 //!
 //! What must not live here: what each of these is in itself (`networks`, `sandboxes`, `swarm`), and drawing (web).
 
@@ -6,16 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::invalid::{Code, Invalid};
+use netloom_model::swarm::SwarmRole;
 use netloom_model::topology::{
     NEIGHBOURS_MOST, Topology, TopologyEndpoint, TopologyNetwork, TopologyNode, TopologyRest, TopologySandbox,
 };
-use netloom_model::{NetworkId, NodeId};
-use netloom_store::topology::{Attached, Away, attached, away, counted_away, counted_of_node};
+use netloom_model::{NetworkId, NodeId, SandboxId};
+use netloom_store::topology::{
+    Attached, Away, AwayQuery, SandboxAway, SandboxAwayQuery, attached, attached_away, away, counted_away,
+    counted_of_node, sandboxes_away,
+};
 use netloom_store::{Place, ReadTx, SandboxQuery, SandboxRow, events, networks as stored, nodes, sandboxes as kept};
 
 use crate::command::GetTopology;
 use crate::control::Control;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::journal::{network_ref, node_ref, sandbox_ref};
 use crate::page::Part;
 use crate::principal::Authorized;
@@ -44,10 +49,11 @@ impl Control {
         let hostname = self.known_facts().await?.hostname.clone();
         let of = c.of.as_deref().map(asked).transpose()?;
         let part = Part::new(&c.page, &format!("topology {:?} {:?} {:?}", c.network, c.labels, c.q))?;
+        let manages = self.own_membership().is_some_and(|own| own.role == SwarmRole::Manager);
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
                 let around = match of {
-                    None => listed(tx, c, &part).await?,
+                    None => listed(tx, c, &part, manages).await?,
                     Some((ObjectKind::Network, reference)) => around_network(tx, &reference).await?,
                     Some((ObjectKind::Node, reference)) => around_node(tx, &reference, &hostname).await?,
                     Some((_, reference)) => around_sandbox(tx, &reference).await?,
@@ -79,29 +85,49 @@ fn own(tx: &ReadTx<'_>, row: &SandboxRow) -> TopologySandbox {
     TopologySandbox { id: row.id, name: row.name.clone(), node: tx.node(), running: row.running }
 }
 
-async fn listed(tx: &mut ReadTx<'_>, c: GetTopology, part: &Part) -> Result<Around, Error> {
+/// A sandbox of the list, with what decides among those of one name: a name is one sandbox's on each node.
+struct Listed {
+    sandbox: TopologySandbox,
+    key: String,
+}
+
+/// A page of this host's sandboxes, and of those of other nodes where it `manages` the swarm: then it knows all of them, where a worker knows its neighbours.
+async fn listed(tx: &mut ReadTx<'_>, c: GetTopology, part: &Part, manages: bool) -> Result<Around, Error> {
     let network = match &c.network {
         Some(reference) => Some(networks::find(tx, reference).await?.id),
         None => None,
     };
+    // Labels of a sandbox are known on its own node alone.
+    let elsewhere = manages && c.labels.is_empty();
     let query = SandboxQuery {
         network,
         labels: c.labels,
-        text: c.q,
+        text: c.q.clone(),
         after: part.after.clone(),
         limit: part.read(),
         ..SandboxQuery::default()
     };
-    let mut rows = kept::list(tx, &query).await?;
-    let next = part.cut(&mut rows, |row| Place::of_sandbox(query.order, row));
-    let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
-    Ok(Around {
-        sandboxes: rows.iter().map(|row| own(tx, row)).collect(),
-        endpoints: attached(tx, &ids).await?,
-        networks: network.into_iter().collect(),
-        next,
-        ..Around::default()
-    })
+    let here = kept::list(tx, &query).await?;
+    let mut rows: Vec<Listed> = here.iter().map(|row| Listed { sandbox: own(tx, row), key: String::new() }).collect();
+    if elsewhere {
+        let query = SandboxAwayQuery { network, text: c.q, after: part.after.clone(), limit: part.read() };
+        let others = sandboxes_away(tx, &query).await?.into_iter();
+        rows.extend(others.map(|SandboxAway { id, name, node, running, key }| Listed {
+            sandbox: TopologySandbox { id, name, node, running },
+            key,
+        }));
+        rows.sort_by(|a, b| (&a.sandbox.name, &a.key).cmp(&(&b.sandbox.name, &b.key)));
+    }
+    let next = part.cut(&mut rows, |row| Place::in_topology(&row.sandbox.name, &row.key));
+    let sandboxes: Vec<TopologySandbox> = rows.into_iter().map(|row| row.sandbox).collect();
+    let node = tx.node();
+    let (here, others): (Vec<_>, Vec<_>) = sandboxes.iter().partition(|sandbox| sandbox.node == node);
+    let ids = |sandboxes: Vec<&TopologySandbox>| sandboxes.iter().map(|sandbox| sandbox.id).collect::<Vec<_>>();
+    let mut endpoints = attached(tx, &ids(here)).await?;
+    if !others.is_empty() {
+        endpoints.extend(attached_away(tx, &ids(others)).await?);
+    }
+    Ok(Around { sandboxes, endpoints, networks: network.into_iter().collect(), next, ..Around::default() })
 }
 
 /// This host's sandboxes of a network, or all; no more than are told one by one, and how many there are.
@@ -132,7 +158,8 @@ async fn around_network(tx: &mut ReadTx<'_>, reference: &str) -> Result<Around, 
         counted.push((tx.node(), all));
     }
     let room = NEIGHBOURS_MOST.saturating_sub(u32::try_from(around.sandboxes.len()).unwrap_or(u32::MAX));
-    around.add(away(tx, Some(network.id), None, room).await?);
+    let query = AwayQuery { network: Some(network.id), limit: room, ..AwayQuery::default() };
+    around.add(away(tx, &query).await?);
     around.of = Some(network_ref(&network));
     around.networks.push(network.id);
     around.nodes.extend(counted.iter().map(|(node, _)| *node));
@@ -152,17 +179,33 @@ async fn around_node(tx: &mut ReadTx<'_>, reference: &str, hostname: &str) -> Re
     let row = swarm::nodes::find(tx, reference).await?;
     let node = row.id;
     let mut around = Around { of: Some(node_ref(&row)), nodes: vec![node], ..Around::default() };
-    around.add(away(tx, None, Some(node), NEIGHBOURS_MOST).await?);
+    let query = AwayQuery { node: Some(node), limit: NEIGHBOURS_MOST, ..AwayQuery::default() };
+    around.add(away(tx, &query).await?);
     let all = counted_of_node(tx, node).await?;
     around.leave_out(vec![(node, all)]);
     Ok(around)
 }
 
 async fn around_sandbox(tx: &mut ReadTx<'_>, reference: &str) -> Result<Around, Error> {
-    let row = sandboxes::find(tx, reference).await?;
+    let row = match sandboxes::find(tx, reference).await {
+        Err(error) if error.kind == ErrorKind::NotFound => return around_away(tx, reference).await?.ok_or(error),
+        found => found?,
+    };
     let endpoints = attached(tx, &[row.id]).await?;
     let of = Some(sandbox_ref(&row));
     Ok(Around { of, sandboxes: vec![own(tx, &row)], endpoints, nodes: vec![tx.node()], ..Around::default() })
+}
+
+/// What is around a sandbox of another node, by its ID, as far as this host knows of it.
+async fn around_away(tx: &mut ReadTx<'_>, reference: &str) -> Result<Option<Around>, Error> {
+    let Ok(id) = reference.parse::<SandboxId>() else { return Ok(None) };
+    let query = AwayQuery { sandbox: Some(id), limit: NEIGHBOURS_MOST, ..AwayQuery::default() };
+    let found = away(tx, &query).await?;
+    let Some(first) = found.first() else { return Ok(None) };
+    let of = ObjectRef { kind: ObjectKind::Sandbox, id: id.to_string(), name: first.name.clone() };
+    let mut around = Around { of: Some(of), nodes: vec![first.node], ..Around::default() };
+    around.add(found);
+    Ok(Some(around))
 }
 
 impl Around {

@@ -50,6 +50,30 @@ pub struct AuditObject {
     pub name: Option<String>,
 }
 
+/// How something was asked for, and what it changed: of an entry of the audit, and of an object's history.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Circumstances {
+    /// The actor's role then.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub role: Option<Role>,
+    /// From where: an IP address, or `uid:0` for user 0 at the local socket. Behind a proxy the proxy's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 64, example = "127.0.0.1")]
+    pub source: Option<String>,
+    /// Code of the problem, of what was denied or failed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 64)]
+    pub code: Option<String>,
+    /// The fields that changed, as they were before; absent of what was made. A field that was not set is not in it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(value_type = Option<Object>)]
+    pub before: Option<Map<String, Value>>,
+    /// The fields that changed, as they are after; absent of what was removed. A field that is not set is not in it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(value_type = Option<Object>)]
+    pub after: Option<Map<String, Value>>,
+}
+
 /// Somebody asked for something.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AuditEntry {
@@ -61,16 +85,9 @@ pub struct AuditEntry {
     /// what it does by itself.
     #[schema(max_length = 80, example = "ci")]
     pub actor: String,
-    /// The actor's role then.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub role: Option<Role>,
     /// The token that was shown, also where a session stood for it; of a `login-link`, the token with which the link was made.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub token_id: Option<TokenId>,
-    /// From where: an IP address, or `uid:0` for user 0 at the local socket. Behind a proxy the proxy's.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schema(max_length = 64, example = "127.0.0.1")]
-    pub source: Option<String>,
     /// The request's ID.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(max_length = 64)]
@@ -92,19 +109,11 @@ pub struct AuditEntry {
     pub object: Option<AuditObject>,
     /// What came of it.
     pub decision: Decision,
-    /// Code of the problem, of what was denied or failed.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schema(max_length = 64)]
-    pub code: Option<String>,
     /// Number of the event that the same commit made.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub event: Option<u64>,
-    /// The fields that changed, as they were before; absent of what was made. A field that was not set is not in it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schema(value_type = Option<Object>)]
-    pub before: Option<Map<String, Value>>,
-    /// The fields that changed, as they are after; absent of what was removed. A field that is not set is not in it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schema(value_type = Option<Object>)]
-    pub after: Option<Map<String, Value>>,
+    /// How it was asked for, and what it changed.
+    #[serde(flatten)]
+    #[schema(inline)]
+    pub circumstances: Circumstances,
 }

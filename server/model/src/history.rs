@@ -3,11 +3,9 @@
 //! What must not live here: how events and the audit's entries are found (store) and put together (control).
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use crate::audit::Decision;
+use crate::audit::{Circumstances, Decision};
 use crate::timestamp::Timestamp;
-use crate::token::Role;
 
 /// Something that happened to an object, or that somebody asked for and did not get. What the audit knows of it (`action`, `decision` and what follows) is there for those who may read
 /// the audit.
@@ -39,23 +37,8 @@ pub struct HistoryEntry {
     /// What came of it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub decision: Option<Decision>,
-    /// Code of the problem, of what was denied or failed.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schema(max_length = 64)]
-    pub code: Option<String>,
-    /// The actor's role then.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub role: Option<Role>,
-    /// From where.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schema(max_length = 64, example = "127.0.0.1")]
-    pub source: Option<String>,
-    /// The fields that changed, as they were before; absent of what was made.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schema(value_type = Option<Object>)]
-    pub before: Option<Map<String, Value>>,
-    /// The fields that changed, as they are after; absent of what was removed.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schema(value_type = Option<Object>)]
-    pub after: Option<Map<String, Value>>,
+    /// How it was asked for, and what it changed.
+    #[serde(flatten)]
+    #[schema(inline)]
+    pub circumstances: Circumstances,
 }

@@ -2,7 +2,7 @@
 //! before its time.
 
 use netloom_model::Timestamp;
-use netloom_model::audit::{AuditEntry, AuditObject, Decision};
+use netloom_model::audit::{AuditEntry, AuditObject, Circumstances, Decision};
 use netloom_model::event::ObjectKind;
 use serde_json::{Map, Value};
 
@@ -31,8 +31,8 @@ pub const PRUNED_AT_ONCE: u64 = 10_000;
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT a.seq, a.time, a.actor, a.role, a.token_id, a.source, a.request_id, a.method, a.path, a.action, a.object_kind, ",
-            "a.object_id, a.object_name, a.decision, a.code, a.event, a.spec_before, a.spec_after FROM audit AS a",
+            "SELECT a.seq, a.time, a.actor, a.token_id, a.request_id, a.method, a.path, a.action, a.object_kind, a.object_id, ",
+            "a.object_name, a.decision, a.event, a.role, a.source, a.code, a.spec_before, a.spec_after FROM audit AS a",
             $rest
         )
     };
@@ -43,19 +43,21 @@ fn row(columns: &mut Columns<'_>) -> Result<AuditEntry, Error> {
         seq: columns.count()?,
         time: columns.time()?,
         actor: columns.plain()?,
-        role: columns.role_option()?,
         token_id: columns.parsed_option()?,
-        source: columns.plain()?,
         request_id: columns.plain()?,
         method: columns.plain()?,
         path: columns.plain()?,
         action: columns.plain()?,
         object: object(columns)?,
         decision: columns.decision()?,
-        code: columns.plain()?,
         event: columns.plain::<Option<i64>>()?.and_then(|number| u64::try_from(number).ok()),
-        before: columns.json_option()?,
-        after: columns.json_option()?,
+        circumstances: Circumstances {
+            role: columns.role_option()?,
+            source: columns.plain()?,
+            code: columns.plain()?,
+            before: columns.json_option()?,
+            after: columns.json_option()?,
+        },
     })
 }
 

@@ -70,6 +70,11 @@ impl Place {
         Self::new(By::Text(row.sandbox_name.clone()), row.id)
     }
 
+    /// A sandbox's in the topology, by its name: this host's own, which has an empty `key`, before those of other nodes.
+    pub fn in_topology(name: &str, key: &str) -> Self {
+        Self::new(By::Text(name.to_owned()), key)
+    }
+
     /// A token's.
     pub fn of_token(row: &TokenRow) -> Self {
         Self::new(By::Text(row.name.clone()), row.id)
@@ -160,6 +165,12 @@ impl Keyset {
     pub(crate) const BY_LAST_ADDRESS: Self = keyset!("f.high");
     /// By the sandboxes' names, of a SELECT from `attachment AS a`.
     pub(crate) const ATTACHMENTS: Self = keyset!("a.sandbox_name", "a.id");
+    /// By the sandboxes' names, each sandbox once, of a SELECT from `attachment AS a` of those that are not gone.
+    pub(crate) const SANDBOXES_AWAY: Self = Self {
+        after: " AND (a.sandbox_name, a.sandbox_id) > (",
+        tied: true,
+        end: " GROUP BY a.sandbox_name, a.sandbox_id, a.node ORDER BY a.sandbox_name, a.sandbox_id, a.node LIMIT ",
+    };
     /// The latest audit entry first, of a SELECT from `audit AS a`.
     pub(crate) const LATEST_ENTRY: Self = keyset!("a.seq", backwards);
 }
@@ -278,6 +289,8 @@ mod tests {
         }
         let select = "SELECT a.id FROM attachment AS a WHERE a.gone = 0 AND a.network_id = 'net_x'";
         plans.push(read_by(&mut connection, select, Keyset::ATTACHMENTS).await);
+        let select = "SELECT a.node, MAX(a.running) FROM attachment AS a WHERE a.gone = 0 AND a.node <> 'nod_x'";
+        plans.push(read_by(&mut connection, select, Keyset::SANDBOXES_AWAY).await);
         for plan in plans {
             assert!(plan.starts_with("SEARCH") && !plan.contains("TEMP B-TREE"), "{plan}");
         }

@@ -95,6 +95,7 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("network-unused", "/ui/networks/bridge"),
     ("sandboxes", "/ui/sandboxes"),
     ("sandbox", "/ui/sandboxes/LONG"),
+    ("sandbox-history", "/ui/sandboxes/LONG/history"),
     ("sandbox-orphaned", "/ui/sandboxes/gone"),
     ("sandbox-stopped", "/ui/sandboxes/idle"),
     ("sandbox-host", "/ui/sandboxes/shared"),

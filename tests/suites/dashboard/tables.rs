@@ -47,7 +47,7 @@ fn every_table_is_a_file_with_all_rows_of_its_filter() {
         json!({"name": "many", "driver": "macvlan", "pools": pool, "macvlan": {"parent": "parent0", "probe": false}});
     client.post("networks", &many).is(201);
     let odd = json!({"key": "odd", "address": "10.60.0.9", "description": "=HYPERLINK(\"http://evil.test\",\"a, b\")"});
-    client.post("networks/many/leases", &odd).is(201);
+    let lease = client.post("networks/many/leases", &odd).is(201)["id"].as_str().expect("an ID").to_owned();
     let reader = reader(&host);
 
     let all = lines(&reader, "/ui/leases.csv?network=many&kind=reserved");
@@ -64,6 +64,8 @@ fn every_table_is_a_file_with_all_rows_of_its_filter() {
     assert_eq!(lines(&reader, "/ui/networks/many/leases.csv").len(), all.len() + 1, "and the gateway");
     assert_eq!(lines(&reader, "/ui/leases.csv?network=many&sort=-address")[1].split(',').next(), Some("10.60.8.255"));
 
+    let history = lines(&reader, &format!("/ui/leases/{lease}/history.csv"));
+    assert!(history[1].contains(",lease.reserved,"), "{history:#?}");
     for (path, fact) in [
         ("/ui/networks.csv?q=macvlan", "macvlan-net1,ready,macvlan,local,192.168.122.0/24"),
         ("/ui/networks/macvlan-net1/endpoints.csv", "macvlan2,macvlan-net1,attached,eth0,"),
@@ -74,6 +76,12 @@ fn every_table_is_a_file_with_all_rows_of_its_filter() {
         ("/ui/activity.csv?show=events&kind=sandbox.created&object=macvlan1", ",sandbox.created,sandbox,macvlan1,"),
         ("/ui/activity.csv?show=audit&kind=network", ",network.create,network,macvlan-net1,"),
         ("/ui/networks/macvlan-net1/history.csv", ",network.created,"),
+        ("/ui/networks/macvlan-net1/map.csv", "192.168.122.2,24,02:42:c0:a8:7a:02,macvlan-net1,v4,dynamic,bound"),
+        ("/ui/networks/many/map.csv", "10.60.5.0/24,256,256"),
+        ("/ui/networks/macvlan-net1/config.csv", "settings,driver,macvlan,macvlan,as wanted"),
+        ("/ui/sandboxes/macvlan1/endpoints.csv", "macvlan1,macvlan-net1,attached,eth0,"),
+        ("/ui/sandboxes/macvlan1/history.csv", ",sandbox.created,"),
+        ("/ui/ipam/free.csv?free=/24", ",4,254,"),
         ("/ui/topology.csv?network=macvlan-net1", ",macvlan-net1,192.168.122.2"),
         ("/ui/tokens.csv", "admin,admin,active"),
     ] {
@@ -202,6 +210,8 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("activity", "/ui/activity", "sandbox.created"),
     ("audit", "/ui/activity?show=audit", "network.create"),
     ("sandbox", "/ui/sandboxes/macvlan1", "Received now"),
+    ("tokens", "/ui/tokens", "Copy as curl"),
+    ("sandbox-history", "/ui/sandboxes/macvlan1/history", "sandbox.created"),
     ("drift", "/ui/drift", "Latest repairs"),
 ];
 

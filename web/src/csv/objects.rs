@@ -1,352 +1,288 @@
-//! What each kind of object is as lines of a table: every fact of the API in a column of its own, times and addresses exact. What must not
+//! What each kind of object is as a line of a table: every fact of the API in a column of its own, times and addresses exact. What must not
 //! live here: how a line is written, and what happened to objects (`records`).
 
-use netloom_model::NetworkId;
-use netloom_model::ipam::{FreeRange, PoolReport};
-use netloom_model::lease::Lease;
-use netloom_model::name::Labels;
-use netloom_model::network::{Capacity, Network, NetworkState};
-use netloom_model::sandbox::{EndpointState, EndpointStatus, Sandbox};
-use netloom_model::swarm::Node;
+use std::rc::Rc;
 
-use super::{Tabular, or_empty, word};
+use netloom_control::command::SwarmEndpoint;
+use netloom_model::NetworkId;
+use netloom_model::ipam::{FreeRange, FreeSubnet, PoolReport};
+use netloom_model::lease::Lease;
+use netloom_model::map::MapCell;
+use netloom_model::name::Labels;
+use netloom_model::network::{Network, PoolStatus};
+use netloom_model::sandbox::{EndpointStatus, Sandbox};
+use netloom_model::swarm::{JoinToken, Node};
+use netloom_model::token::Token;
+
+use super::{Column, Tabular, or_empty, spaced, word};
 
 fn labels(labels: Option<&Labels>) -> String {
-    let pairs: Vec<String> = labels.into_iter().flatten().map(|(key, value)| format!("{key}={value}")).collect();
-    pairs.join(" ")
+    spaced(labels.into_iter().flatten().map(|(key, value)| format!("{key}={value}")))
 }
 
 impl Tabular for Network {
-    const COLUMNS: &'static [&'static str] = &[
-        "name",
-        "state",
-        "driver",
-        "scope",
-        "subnets",
-        "gateways",
-        "endpoints",
-        "predefined",
-        "managed_by",
-        "description",
-        "labels",
-        "created_at",
-        "updated_at",
-        "id",
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("name", |it| it.spec.name.clone()),
+        ("state", |it| word(&it.status.state)),
+        ("driver", |it| it.spec.driver.as_str().to_owned()),
+        ("scope", |it| word(&it.status.scope)),
+        ("subnets", |it| spaced(it.status.pools.values().map(|pool| &pool.subnet))),
+        ("gateways", |it| spaced(it.status.pools.values().filter_map(|pool: &PoolStatus| pool.gateway.as_ref()))),
+        ("endpoints", |it| it.status.endpoints.to_string()),
+        ("predefined", |it| it.status.predefined.to_string()),
+        ("managed_by", |it| or_empty(it.spec.managed_by.as_ref())),
+        ("description", |it| or_empty(it.spec.description.as_ref())),
+        ("labels", |it| labels(it.spec.labels.as_ref())),
+        ("created_at", |it| it.created_at.to_string()),
+        ("updated_at", |it| it.updated_at.to_string()),
+        ("id", |it| it.id.to_string()),
     ];
-
-    fn lines(&self) -> Vec<Vec<String>> {
-        let (spec, status) = (&self.spec, &self.status);
-        let pools = status.pools.values();
-        let subnets: Vec<&str> = pools.clone().map(|pool| pool.subnet.as_str()).collect();
-        let gateways: Vec<&str> = pools.filter_map(|pool| pool.gateway.as_deref()).collect();
-        vec![vec![
-            spec.name.clone(),
-            word::<NetworkState>(&status.state),
-            spec.driver.as_str().to_owned(),
-            word(&status.scope),
-            subnets.join(" "),
-            gateways.join(" "),
-            status.endpoints.to_string(),
-            status.predefined.to_string(),
-            or_empty(spec.managed_by.as_ref()),
-            or_empty(spec.description.as_ref()),
-            labels(spec.labels.as_ref()),
-            self.created_at.to_string(),
-            self.updated_at.to_string(),
-            self.id.to_string(),
-        ]]
-    }
 }
 
-/// The cells of a sandbox's place; empty ones where it is on no network.
-fn place(network: &str, endpoint: Option<&EndpointStatus>) -> Vec<String> {
-    let of = |text: fn(&EndpointStatus) -> String| endpoint.map(text).unwrap_or_default();
-    vec![
-        network.to_owned(),
-        of(|one| word::<EndpointState>(&one.state)),
-        of(|one| or_empty(one.interface.as_ref())),
-        of(|one| or_empty(one.mac)),
-        of(|one| or_empty(one.address.as_ref())),
-        of(|one| or_empty(one.address6.as_ref())),
-        of(|one| one.ports.values().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
-    ]
+/// A sandbox in one of its places, or on no network.
+pub(crate) struct SandboxLine {
+    sandbox: Rc<Sandbox>,
+    /// The network's name, and what it has there.
+    place: Option<(String, EndpointStatus)>,
 }
 
-impl Tabular for Sandbox {
-    const COLUMNS: &'static [&'static str] = &[
-        "name",
-        "state",
-        "network",
-        "endpoint_state",
-        "interface",
-        "mac",
-        "address",
-        "address6",
-        "ports",
-        "managed_by",
-        "description",
-        "labels",
-        "created_at",
-        "updated_at",
-        "node",
-        "id",
-    ];
-
-    fn lines(&self) -> Vec<Vec<String>> {
-        let line = |(network, endpoint): (&str, Option<&EndpointStatus>)| {
-            let mut cells = vec![self.spec.name.clone(), self.status.state.as_str().to_owned()];
-            cells.extend(place(network, endpoint));
-            cells.extend([
-                or_empty(self.spec.managed_by.as_ref()),
-                or_empty(self.spec.description.as_ref()),
-                labels(self.spec.labels.as_ref()),
-                self.created_at.to_string(),
-                self.updated_at.to_string(),
-                self.status.node.to_string(),
-                self.id.to_string(),
-            ]);
-            cells
-        };
-        let places = &self.status.endpoints;
+impl SandboxLine {
+    /// A line for each of a sandbox's places, and one where it is on no network.
+    pub(crate) fn of(sandbox: Sandbox) -> Vec<Self> {
+        let places = sandbox.status.endpoints.clone();
+        let sandbox = Rc::new(sandbox);
         match places.is_empty() {
-            true => vec![line(("", None))],
-            false => places.iter().map(|(network, place)| line((network, Some(place)))).collect(),
+            true => vec![Self { sandbox, place: None }],
+            false => {
+                places.into_iter().map(|place| Self { sandbox: Rc::clone(&sandbox), place: Some(place) }).collect()
+            }
         }
     }
-}
 
-/// A sandbox's place on one network, as the table of that network's endpoints has it.
-pub(crate) struct EndpointLines {
-    /// Whose place.
-    pub(crate) sandbox: Sandbox,
-    /// On which network.
-    pub(crate) network: NetworkId,
-}
-
-impl Tabular for EndpointLines {
-    const COLUMNS: &'static [&'static str] = &[
-        "sandbox",
-        "network",
-        "state",
-        "interface",
-        "mac",
-        "address",
-        "address6",
-        "ports",
-        "node",
-        "sandbox_id",
-        "endpoint_id",
-    ];
-
-    fn lines(&self) -> Vec<Vec<String>> {
-        let mut places = self.sandbox.status.endpoints.iter();
-        let here = places.find(|(_, endpoint)| endpoint.network_id == self.network).map(|(network, endpoint)| {
-            let mut cells = vec![self.sandbox.spec.name.clone()];
-            cells.extend(place(network, Some(endpoint)));
-            cells.extend([
-                self.sandbox.status.node.to_string(),
-                self.sandbox.id.to_string(),
-                endpoint.endpoint_id.to_string(),
-            ]);
-            cells
-        });
-        here.into_iter().collect()
+    fn network(&self) -> String {
+        or_empty(self.place.as_ref().map(|(network, _)| network))
     }
+
+    /// A cell of the place; an empty one where it is on no network.
+    fn of_place(&self, cell: impl Fn(&EndpointStatus) -> String) -> String {
+        self.place.as_ref().map(|(_, place)| cell(place)).unwrap_or_default()
+    }
+
+    fn ports(&self) -> String {
+        self.of_place(|place| spaced(place.ports.values()))
+    }
+}
+
+impl Tabular for SandboxLine {
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("name", |it| it.sandbox.spec.name.clone()),
+        ("state", |it| it.sandbox.status.state.as_str().to_owned()),
+        ("network", Self::network),
+        ("endpoint_state", |it| it.of_place(|place| word(&place.state))),
+        ("interface", |it| it.of_place(|place| or_empty(place.interface.as_ref()))),
+        ("mac", |it| it.of_place(|place| or_empty(place.mac))),
+        ("address", |it| it.of_place(|place| or_empty(place.address.as_ref()))),
+        ("address6", |it| it.of_place(|place| or_empty(place.address6.as_ref()))),
+        ("ports", Self::ports),
+        ("managed_by", |it| or_empty(it.sandbox.spec.managed_by.as_ref())),
+        ("description", |it| or_empty(it.sandbox.spec.description.as_ref())),
+        ("labels", |it| labels(it.sandbox.spec.labels.as_ref())),
+        ("created_at", |it| it.sandbox.created_at.to_string()),
+        ("updated_at", |it| it.sandbox.updated_at.to_string()),
+        ("node", |it| it.sandbox.status.node.to_string()),
+        ("id", |it| it.sandbox.id.to_string()),
+    ];
+}
+
+/// A sandbox's place, as the table of a network's or a sandbox's endpoints has it.
+pub(crate) struct EndpointLine(SandboxLine);
+
+impl EndpointLine {
+    /// A sandbox's places; of one network only, where one is meant.
+    pub(crate) fn of(sandbox: Sandbox, network: Option<NetworkId>) -> Vec<Self> {
+        let is_meant = |line: &SandboxLine| {
+            let (_, place) = line.place.as_ref()?;
+            network.is_none_or(|network| place.network_id == network).then_some(())
+        };
+        SandboxLine::of(sandbox).into_iter().filter(|line| is_meant(line).is_some()).map(Self).collect()
+    }
+}
+
+impl Tabular for EndpointLine {
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("sandbox", |it| it.0.sandbox.spec.name.clone()),
+        ("network", |it| it.0.network()),
+        ("state", |it| it.0.of_place(|place| word(&place.state))),
+        ("interface", |it| it.0.of_place(|place| or_empty(place.interface.as_ref()))),
+        ("mac", |it| it.0.of_place(|place| or_empty(place.mac))),
+        ("address", |it| it.0.of_place(|place| or_empty(place.address.as_ref()))),
+        ("address6", |it| it.0.of_place(|place| or_empty(place.address6.as_ref()))),
+        ("ports", |it| it.0.ports()),
+        ("node", |it| it.0.sandbox.status.node.to_string()),
+        ("sandbox_id", |it| it.0.sandbox.id.to_string()),
+        ("endpoint_id", |it| it.0.of_place(|place| place.endpoint_id.to_string())),
+    ];
+}
+
+impl Tabular for SwarmEndpoint {
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("sandbox", |it| it.name.clone()),
+        ("hostname", |it| or_empty(it.hostname.as_ref())),
+        ("running", |it| it.running.to_string()),
+        ("mac", |it| it.mac.to_string()),
+        ("addresses", |it| spaced(&it.addresses)),
+        ("node", |it| it.node.to_string()),
+        ("sandbox_id", |it| it.sandbox.to_string()),
+        ("endpoint_id", |it| it.id.to_string()),
+    ];
 }
 
 impl Tabular for Lease {
-    const COLUMNS: &'static [&'static str] = &[
-        "address",
-        "prefix_length",
-        "mac",
-        "network",
-        "pool",
-        "kind",
-        "state",
-        "owner_kind",
-        "owner",
-        "owner_id",
-        "key",
-        "description",
-        "node",
-        "created_at",
-        "updated_at",
-        "until",
-        "reason",
-        "id",
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("address", |it| it.status.address.clone()),
+        ("prefix_length", |it| it.status.prefix_length.to_string()),
+        ("mac", |it| or_empty(it.status.mac)),
+        ("network", |it| it.status.network.clone()),
+        ("pool", |it| it.status.pool.clone()),
+        ("kind", |it| it.status.kind.as_str().to_owned()),
+        ("state", |it| it.status.state.as_str().to_owned()),
+        ("owner_kind", |it| it.status.owner.kind.as_str().to_owned()),
+        ("owner", |it| it.status.owner.name.clone()),
+        ("owner_id", |it| or_empty(it.status.owner.id.as_ref())),
+        ("key", |it| or_empty(it.spec.as_ref().map(|spec| &spec.key))),
+        ("description", |it| or_empty(it.spec.as_ref().and_then(|spec| spec.description.as_ref()))),
+        ("node", |it| it.status.owner.node.to_string()),
+        ("created_at", |it| it.created_at.to_string()),
+        ("updated_at", |it| it.updated_at.to_string()),
+        ("until", |it| or_empty(it.status.until)),
+        ("reason", |it| or_empty(it.status.reason.as_ref())),
+        ("id", |it| it.id.to_string()),
     ];
-
-    fn lines(&self) -> Vec<Vec<String>> {
-        let status = &self.status;
-        let spec = self.spec.as_ref();
-        vec![vec![
-            status.address.clone(),
-            status.prefix_length.to_string(),
-            or_empty(status.mac),
-            status.network.clone(),
-            status.pool.clone(),
-            status.kind.as_str().to_owned(),
-            status.state.as_str().to_owned(),
-            status.owner.kind.as_str().to_owned(),
-            status.owner.name.clone(),
-            or_empty(status.owner.id.as_ref()),
-            or_empty(spec.map(|spec| &spec.key)),
-            or_empty(spec.and_then(|spec| spec.description.as_ref())),
-            status.owner.node.to_string(),
-            self.created_at.to_string(),
-            self.updated_at.to_string(),
-            or_empty(status.until),
-            or_empty(status.reason.as_ref()),
-            self.id.to_string(),
-        ]]
-    }
 }
 
 impl Tabular for PoolReport {
-    const COLUMNS: &'static [&'static str] = &[
-        "subnet",
-        "network",
-        "pool",
-        "family",
-        "gateway",
-        "range",
-        "automatic",
-        "total",
-        "free",
-        "free_in_range",
-        "dynamic",
-        "requested",
-        "reserved",
-        "gateways",
-        "host",
-        "held",
-        "releasing",
-        "quarantined",
-        "orphaned",
-        "largest_free",
-        "network_id",
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("subnet", |it| it.subnet.clone()),
+        ("network", |it| it.network.clone()),
+        ("pool", |it| it.pool.clone()),
+        ("family", |it| it.family.to_string()),
+        ("gateway", |it| or_empty(it.gateway.as_ref())),
+        ("range", |it| it.range.clone()),
+        ("automatic", |it| it.automatic.to_string()),
+        ("total", |it| it.capacity.total.clone()),
+        ("free", |it| or_empty(it.capacity.free.as_ref())),
+        ("free_in_range", |it| or_empty(it.capacity.free_in_range.as_ref())),
+        ("dynamic", |it| it.capacity.dynamic.to_string()),
+        ("requested", |it| it.capacity.requested.to_string()),
+        ("reserved", |it| it.capacity.reserved.to_string()),
+        ("gateways", |it| it.capacity.gateway.to_string()),
+        ("host", |it| it.capacity.host.to_string()),
+        ("held", |it| it.capacity.held.to_string()),
+        ("releasing", |it| it.capacity.releasing.to_string()),
+        ("quarantined", |it| it.capacity.quarantined.to_string()),
+        ("orphaned", |it| it.capacity.orphaned.to_string()),
+        ("largest_free", |it| or_empty(it.largest_free.as_ref().map(|free| &free.block))),
+        ("network_id", |it| it.network_id.to_string()),
     ];
+}
 
-    fn lines(&self) -> Vec<Vec<String>> {
-        let Capacity {
-            total,
-            free,
-            free_in_range,
-            dynamic,
-            requested,
-            reserved,
-            gateway,
-            host,
-            held,
-            releasing,
-            quarantined,
-            orphaned,
-        } = &self.capacity;
-        let mut cells = vec![
-            self.subnet.clone(),
-            self.network.clone(),
-            self.pool.clone(),
-            self.family.to_string(),
-            or_empty(self.gateway.as_ref()),
-            self.range.clone(),
-            self.automatic.to_string(),
-            total.clone(),
-            or_empty(free.as_ref()),
-            or_empty(free_in_range.as_ref()),
-        ];
-        let counts = [dynamic, requested, reserved, gateway, host, held, releasing, quarantined, orphaned];
-        cells.extend(counts.map(ToString::to_string));
-        cells.extend([or_empty(self.largest_free.as_ref().map(|free| &free.block)), self.network_id.to_string()]);
-        vec![cells]
-    }
+impl Tabular for MapCell {
+    const COLUMNS: &'static [Column<Self>] =
+        &[("block", |it| it.block.clone()), ("taken", |it| it.leased.to_string()), ("addresses", |it| it.size.clone())];
 }
 
 impl Tabular for FreeRange {
-    const COLUMNS: &'static [&'static str] = &["pool", "first", "last", "block", "size"];
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("pool", |it| it.pool.clone()),
+        ("first", |it| it.first.clone()),
+        ("last", |it| it.last.clone()),
+        ("block", |it| it.block.clone()),
+        ("size", |it| it.size.clone()),
+    ];
+}
 
-    fn lines(&self) -> Vec<Vec<String>> {
-        let Self { pool, first, last, block, size } = self.clone();
-        vec![vec![pool, first, last, block, size]]
-    }
+impl Tabular for FreeSubnet {
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("subnet", |it| it.subnet.clone()),
+        ("family", |it| it.family.to_string()),
+        ("addresses", |it| it.size.clone()),
+        ("within", |it| it.within.clone()),
+    ];
 }
 
 impl Tabular for Node {
-    const COLUMNS: &'static [&'static str] = &[
-        "hostname",
-        "state",
-        "reason",
-        "role",
-        "availability",
-        "address",
-        "version",
-        "last_seen",
-        "certificate_expires_at",
-        "labels",
-        "created_at",
-        "id",
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("hostname", |it| it.status.hostname.clone()),
+        ("state", |it| it.status.state.as_str().to_owned()),
+        ("reason", |it| or_empty(it.status.reason.as_ref())),
+        ("role", |it| it.status.role.as_str().to_owned()),
+        ("availability", |it| it.spec.availability.unwrap_or_default().as_str().to_owned()),
+        ("address", |it| it.status.address.clone()),
+        ("version", |it| it.status.version.clone()),
+        ("last_seen", |it| or_empty(it.status.last_seen)),
+        ("certificate_expires_at", |it| it.status.certificate_expires_at.to_string()),
+        ("labels", |it| labels(it.spec.labels.as_ref())),
+        ("created_at", |it| it.created_at.to_string()),
+        ("id", |it| it.id.to_string()),
     ];
+}
 
-    fn lines(&self) -> Vec<Vec<String>> {
-        let status = &self.status;
-        vec![vec![
-            status.hostname.clone(),
-            status.state.as_str().to_owned(),
-            or_empty(status.reason.as_ref()),
-            status.role.as_str().to_owned(),
-            self.spec.availability.unwrap_or_default().as_str().to_owned(),
-            status.address.clone(),
-            status.version.clone(),
-            or_empty(status.last_seen),
-            status.certificate_expires_at.to_string(),
-            labels(self.spec.labels.as_ref()),
-            self.created_at.to_string(),
-            self.id.to_string(),
-        ]]
-    }
+impl Tabular for Token {
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("name", |it| it.spec.name.clone()),
+        ("role", |it| it.spec.role.as_str().to_owned()),
+        ("state", |it| it.status.state.as_str().to_owned()),
+        ("expires_at", |it| or_empty(it.spec.expires_at.as_ref())),
+        ("last_used_at", |it| or_empty(it.status.last_used_at)),
+        ("created_at", |it| it.created_at.to_string()),
+        ("created_by", |it| it.created_by.clone()),
+        ("id", |it| it.id.to_string()),
+    ];
+}
+
+impl Tabular for JoinToken {
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("name", |it| it.spec.name.clone()),
+        ("role", |it| it.spec.role.as_str().to_owned()),
+        ("state", |it| word(&it.status.state)),
+        ("uses", |it| it.status.uses.to_string()),
+        ("max_uses", |it| or_empty(it.spec.max_uses)),
+        ("node_labels", |it| labels(it.spec.node_labels.as_ref())),
+        ("expires_at", |it| or_empty(it.spec.expires_at.as_ref())),
+        ("last_used_at", |it| or_empty(it.status.last_used_at)),
+        ("created_at", |it| it.created_at.to_string()),
+        ("created_by", |it| it.created_by.clone()),
+        ("id", |it| it.id.to_string()),
+    ];
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn complete<T: Tabular>(items: &[T]) {
-        for line in items.iter().flat_map(Tabular::lines) {
-            assert_eq!(line.len(), T::COLUMNS.len(), "{:?}\n{line:?}", T::COLUMNS);
-        }
-    }
-
     #[test]
-    fn every_line_has_a_cell_for_every_column() {
-        let lease: Lease = serde_json::from_value(serde_json::json!({
-            "key": "printer", "id": "lse_aebagbafaydqqcikbmga2dqpca", "revision": 3, "spec_revision": 3,
-            "created_at": "2026-01-31T12:00:00.000Z", "updated_at": "2026-01-31T12:00:00.000Z",
-            "status": {"address": "10.0.0.9", "prefix_length": 24, "network_id": "net_aebagbafaydqqcikbmga2dqpca",
-                "network": "lan", "pool": "v4", "kind": "reserved", "state": "bound", "scope": "local",
-                "owner": {"kind": "reservation", "name": "printer", "node": "nod_aebagbafaydqqcikbmga2dqpca"}},
-        }))
-        .expect("a lease");
-        complete(std::slice::from_ref(&lease));
+    fn a_sandbox_has_a_line_for_each_of_its_places() {
+        let place = |id: &str| {
+            serde_json::json!({"state": "attached", "network_id": id, "endpoint_id": "ept_aebagbafaydqqcikbmga2dqpca",
+                "lease_ids": [], "conditions": []})
+        };
         let sandbox: Sandbox = serde_json::from_value(serde_json::json!({
             "name": "w0", "id": "sbx_aebagbafaydqqcikbmga2dqpca", "revision": 3, "spec_revision": 3,
             "created_at": "2026-01-31T12:00:00.000Z", "updated_at": "2026-01-31T12:00:00.000Z",
             "status": {"state": "running", "reconciling": false, "conditions": [], "scope": "local",
                 "node": "nod_aebagbafaydqqcikbmga2dqpca", "endpoints": {
-                    "a": {"state": "attached", "network_id": "net_aebagbafaydqqcikbmga2dqpca",
-                        "endpoint_id": "ept_aebagbafaydqqcikbmga2dqpca", "lease_ids": [], "conditions": []},
-                    "b": {"state": "held", "network_id": "net_aebagbafaydqqcikbmga2dqpca",
-                        "endpoint_id": "ept_aebagbafaydqqcikbmga2dqpca", "lease_ids": [], "conditions": []}}},
+                    "a": place("net_aebagbafaydqqcikbmga2dqpca"), "b": place("net_aeaqcaibaeaqcaibaeaqcaibae")}},
         }))
         .expect("a sandbox");
-        complete(std::slice::from_ref(&sandbox));
-        assert_eq!(sandbox.lines().len(), 2, "one for each of its places");
+        let networks = |lines: Vec<SandboxLine>| lines.iter().map(SandboxLine::network).collect::<Vec<_>>();
+        assert_eq!(networks(SandboxLine::of(sandbox.clone())), ["a", "b"]);
         let mut alone = sandbox.clone();
         alone.status.endpoints.clear();
-        assert_eq!(alone.lines().len(), 1, "a sandbox on no network is told too");
-        complete(&[alone]);
-        let here = EndpointLines { sandbox: sandbox.clone(), network: NetworkId::from_random([1; 16]) };
-        complete(std::slice::from_ref(&here));
-        assert!(here.lines().is_empty(), "no place on that network");
-        let network = sandbox.status.endpoints["a"].network_id;
-        assert_eq!(EndpointLines { sandbox, network }.lines().len(), 1);
+        assert_eq!(networks(SandboxLine::of(alone)), [""], "a sandbox on no network is told too");
+        let of = |network| EndpointLine::of(sandbox.clone(), network).into_iter().map(|line| line.0.network());
+        assert_eq!(of(None).collect::<Vec<_>>(), ["a", "b"]);
+        let second = sandbox.status.endpoints["b"].network_id;
+        assert_eq!(of(Some(second)).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(of(Some(NetworkId::from_random([7; 16]))).count(), 0, "no place on that network");
     }
 }

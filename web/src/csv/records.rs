@@ -1,73 +1,33 @@
-//! What happened, what differs and who may ask, as lines of a table. What must not live here: how a line is written, and the objects themselves
-//! (`objects`).
+//! What happened, what differs and what was measured, as lines of a table. What must not live here: how a line is written, and the objects
+//! themselves (`objects`).
 
 use std::net::IpAddr;
 
-use netloom_model::Timestamp;
+use netloom_model::NodeId;
 use netloom_model::audit::AuditEntry;
 use netloom_model::drift::{Difference, Drift};
 use netloom_model::event::Event;
+use netloom_model::health::{HealthNode, HealthPair, NetworkHealth};
 use netloom_model::history::HistoryEntry;
 use netloom_model::lease::{Holding, Lease};
-use netloom_model::token::Token;
-use netloom_model::topology::TopologySandbox;
+use netloom_model::topology::{Topology, TopologySandbox};
 
-use super::{Tabular, or_empty, word};
+use super::{Column, Tabular, or_empty, spaced, word};
+use crate::view::network_config::SettingRow;
 
 impl Tabular for Event {
-    const COLUMNS: &'static [&'static str] =
-        &["seq", "time", "kind", "object_kind", "object", "object_id", "message", "actor", "request_id", "id"];
-
-    fn lines(&self) -> Vec<Vec<String>> {
-        vec![vec![
-            self.seq.to_string(),
-            self.time.to_string(),
-            self.kind.clone(),
-            self.object.kind.as_str().to_owned(),
-            self.object.name.clone(),
-            self.object.id.clone(),
-            self.message.clone(),
-            self.actor.clone(),
-            or_empty(self.request_id.as_ref()),
-            self.id.clone(),
-        ]]
-    }
-}
-
-impl Tabular for HistoryEntry {
-    const COLUMNS: &'static [&'static str] = &[
-        "time",
-        "actor",
-        "role",
-        "source",
-        "request_id",
-        "event",
-        "kind",
-        "message",
-        "action",
-        "decision",
-        "code",
-        "before",
-        "after",
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("seq", |it| it.seq.to_string()),
+        ("time", |it| it.time.to_string()),
+        ("kind", |it| it.kind.clone()),
+        ("object_kind", |it| it.object.kind.as_str().to_owned()),
+        ("object", |it| it.object.name.clone()),
+        ("object_id", |it| it.object.id.clone()),
+        ("message", |it| it.message.clone()),
+        ("actor", |it| it.actor.clone()),
+        ("request_id", |it| or_empty(it.request_id.as_ref())),
+        ("id", |it| it.id.clone()),
     ];
-
-    fn lines(&self) -> Vec<Vec<String>> {
-        vec![vec![
-            self.time.to_string(),
-            self.actor.clone(),
-            or_empty(self.role.map(|role| role.as_str())),
-            or_empty(self.source.as_ref()),
-            or_empty(self.request_id.as_ref()),
-            or_empty(self.event),
-            or_empty(self.kind.as_ref()),
-            or_empty(self.message.as_ref()),
-            or_empty(self.action.as_ref()),
-            or_empty(self.decision.map(|decision| decision.as_str())),
-            or_empty(self.code.as_ref()),
-            fields(self.before.as_ref()),
-            fields(self.after.as_ref()),
-        ]]
-    }
 }
 
 /// The fields of an object as JSON.
@@ -75,121 +35,157 @@ fn fields(fields: Option<&serde_json::Map<String, serde_json::Value>>) -> String
     fields.and_then(|fields| serde_json::to_string(fields).ok()).unwrap_or_default()
 }
 
-/// A sandbox of the topology with its networks: a line for each, and one where it is on none.
-#[derive(Debug, Clone)]
-pub(crate) struct TopologyLines {
-    pub(crate) sandbox: TopologySandbox,
-    /// The node's name, or its ID.
-    pub(crate) node: String,
-    /// Each network's name, with the addresses on it.
-    pub(crate) networks: Vec<(String, Vec<IpAddr>)>,
-}
-
-impl Tabular for TopologyLines {
-    const COLUMNS: &'static [&'static str] = &["sandbox", "sandbox_id", "running", "node", "network", "addresses"];
-
-    fn lines(&self) -> Vec<Vec<String>> {
-        let line = |network: &str, addresses: &[IpAddr]| {
-            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            vec![
-                self.sandbox.name.clone(),
-                self.sandbox.id.to_string(),
-                self.sandbox.running.to_string(),
-                self.node.clone(),
-                network.to_owned(),
-                addresses.join(" "),
-            ]
-        };
-        match self.networks.as_slice() {
-            [] => vec![line("", &[])],
-            networks => networks.iter().map(|(network, addresses)| line(network, addresses)).collect(),
-        }
-    }
+impl Tabular for HistoryEntry {
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("time", |it| it.time.to_string()),
+        ("actor", |it| it.actor.clone()),
+        ("role", |it| or_empty(it.circumstances.role.map(|role| role.as_str()))),
+        ("source", |it| or_empty(it.circumstances.source.as_ref())),
+        ("request_id", |it| or_empty(it.request_id.as_ref())),
+        ("event", |it| or_empty(it.event)),
+        ("kind", |it| or_empty(it.kind.as_ref())),
+        ("message", |it| or_empty(it.message.as_ref())),
+        ("action", |it| or_empty(it.action.as_ref())),
+        ("decision", |it| or_empty(it.decision.map(|decision| decision.as_str()))),
+        ("code", |it| or_empty(it.circumstances.code.as_ref())),
+        ("before", |it| fields(it.circumstances.before.as_ref())),
+        ("after", |it| fields(it.circumstances.after.as_ref())),
+    ];
 }
 
 impl Tabular for AuditEntry {
-    const COLUMNS: &'static [&'static str] = &[
-        "seq",
-        "time",
-        "actor",
-        "role",
-        "token_id",
-        "source",
-        "action",
-        "object_kind",
-        "object",
-        "object_id",
-        "decision",
-        "code",
-        "method",
-        "path",
-        "request_id",
-        "event",
-        "before",
-        "after",
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("seq", |it| it.seq.to_string()),
+        ("time", |it| it.time.to_string()),
+        ("actor", |it| it.actor.clone()),
+        ("role", |it| or_empty(it.circumstances.role.map(|role| role.as_str()))),
+        ("token_id", |it| or_empty(it.token_id)),
+        ("source", |it| or_empty(it.circumstances.source.as_ref())),
+        ("action", |it| it.action.clone()),
+        ("object_kind", |it| or_empty(it.object.as_ref().map(|object| object.kind.as_str()))),
+        ("object", |it| or_empty(it.object.as_ref().and_then(|object| object.name.as_ref()))),
+        ("object_id", |it| or_empty(it.object.as_ref().and_then(|object| object.id.as_ref()))),
+        ("decision", |it| it.decision.as_str().to_owned()),
+        ("code", |it| or_empty(it.circumstances.code.as_ref())),
+        ("method", |it| or_empty(it.method.as_ref())),
+        ("path", |it| or_empty(it.path.as_ref())),
+        ("request_id", |it| or_empty(it.request_id.as_ref())),
+        ("event", |it| or_empty(it.event)),
+        ("before", |it| fields(it.circumstances.before.as_ref())),
+        ("after", |it| fields(it.circumstances.after.as_ref())),
     ];
-
-    fn lines(&self) -> Vec<Vec<String>> {
-        let object = self.object.as_ref();
-        vec![vec![
-            self.seq.to_string(),
-            self.time.to_string(),
-            self.actor.clone(),
-            or_empty(self.role.map(|role| role.as_str())),
-            or_empty(self.token_id),
-            or_empty(self.source.as_ref()),
-            self.action.clone(),
-            or_empty(object.map(|object| object.kind.as_str())),
-            or_empty(object.and_then(|object| object.name.as_ref())),
-            or_empty(object.and_then(|object| object.id.as_ref())),
-            self.decision.as_str().to_owned(),
-            or_empty(self.code.as_ref()),
-            or_empty(self.method.as_ref()),
-            or_empty(self.path.as_ref()),
-            or_empty(self.request_id.as_ref()),
-            or_empty(self.event),
-            fields(self.before.as_ref()),
-            fields(self.after.as_ref()),
-        ]]
-    }
 }
 
 impl Tabular for Drift {
-    const COLUMNS: &'static [&'static str] =
-        &["difference", "object", "name", "place", "belongs_to_kind", "belongs_to", "belongs_to_id", "wanted", "found"];
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("difference", |it| word::<Difference>(&it.difference)),
+        ("object", |it| it.object.clone()),
+        ("name", |it| it.name.clone()),
+        ("place", |it| it.place.clone()),
+        ("belongs_to_kind", |it| or_empty(it.belongs_to.as_ref().map(|of| of.kind.as_str()))),
+        ("belongs_to", |it| or_empty(it.belongs_to.as_ref().map(|of| &of.name))),
+        ("belongs_to_id", |it| or_empty(it.belongs_to.as_ref().map(|of| &of.id))),
+        ("wanted", |it| or_empty(it.wanted.as_ref())),
+        ("found", |it| or_empty(it.found.as_ref())),
+    ];
+}
 
-    fn lines(&self) -> Vec<Vec<String>> {
-        let of = self.belongs_to.as_ref();
-        vec![vec![
-            word::<Difference>(&self.difference),
-            self.object.clone(),
-            self.name.clone(),
-            self.place.clone(),
-            or_empty(of.map(|of| of.kind.as_str())),
-            or_empty(of.map(|of| &of.name)),
-            or_empty(of.map(|of| &of.id)),
-            or_empty(self.wanted.as_ref()),
-            or_empty(self.found.as_ref()),
-        ]]
+/// A setting of a network, or a thing of it in the kernel, as it is wanted and as it is.
+pub(crate) struct SettingLine {
+    /// Of which of the page's tables it is.
+    pub(crate) part: &'static str,
+    /// The row of that table.
+    pub(crate) row: SettingRow,
+}
+
+impl Tabular for SettingLine {
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("part", |it| it.part.to_owned()),
+        ("name", |it| it.row.name.clone()),
+        ("wanted", |it| or_empty(it.row.wanted.as_ref())),
+        ("actual", |it| or_empty(it.row.actual.as_ref())),
+        ("difference", |it| it.row.words.to_owned()),
+    ];
+}
+
+/// A sandbox of the topology on one of its networks, or on none.
+pub(crate) struct TopologyLine {
+    sandbox: TopologySandbox,
+    /// The node's name, or its ID.
+    node: String,
+    /// The network's name, with the addresses on it.
+    network: Option<(String, Vec<IpAddr>)>,
+}
+
+impl TopologyLine {
+    /// A line for each network that each sandbox is on, and one for each sandbox that is on none.
+    pub(crate) fn of(topology: &Topology) -> Vec<Self> {
+        let lines = |sandbox: &TopologySandbox| {
+            let node =
+                topology.nodes.iter().find(|node| node.id == sandbox.node).and_then(|node| node.hostname.clone());
+            let node = node.unwrap_or_else(|| sandbox.node.to_string());
+            let own = topology.endpoints.iter().filter(|endpoint| endpoint.sandbox == sandbox.id);
+            let mut places: Vec<_> = own
+                .filter_map(|endpoint| {
+                    let network = topology.networks.iter().find(|network| network.id == endpoint.network)?;
+                    Some(Some((network.name.clone(), endpoint.addresses.clone())))
+                })
+                .collect();
+            if places.is_empty() {
+                places.push(None);
+            }
+            let line = |network| Self { sandbox: sandbox.clone(), node: node.clone(), network };
+            places.into_iter().map(line).collect::<Vec<_>>()
+        };
+        topology.sandboxes.iter().flat_map(lines).collect()
     }
 }
 
-impl Tabular for Token {
-    const COLUMNS: &'static [&'static str] =
-        &["name", "role", "state", "expires_at", "last_used_at", "created_at", "created_by", "id"];
+impl Tabular for TopologyLine {
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("sandbox", |it| it.sandbox.name.clone()),
+        ("sandbox_id", |it| it.sandbox.id.to_string()),
+        ("running", |it| it.sandbox.running.to_string()),
+        ("node", |it| it.node.clone()),
+        ("network", |it| or_empty(it.network.as_ref().map(|(network, _)| network))),
+        ("addresses", |it| it.network.as_ref().map(|(_, addresses)| spaced(addresses)).unwrap_or_default()),
+    ];
+}
 
-    fn lines(&self) -> Vec<Vec<String>> {
-        vec![vec![
-            self.spec.name.clone(),
-            self.spec.role.as_str().to_owned(),
-            self.status.state.as_str().to_owned(),
-            or_empty(self.spec.expires_at.as_ref()),
-            or_empty(self.status.last_used_at),
-            self.created_at.to_string(),
-            self.created_by.clone(),
-            self.id.to_string(),
-        ]]
+/// The way from one node to another, with what both are called.
+pub(crate) struct WayLine {
+    from: HealthNode,
+    to: HealthNode,
+    pair: HealthPair,
+}
+
+impl WayLine {
+    /// The ways of a network, those with trouble first.
+    pub(crate) fn of(health: NetworkHealth) -> Vec<Self> {
+        let nodes = health.nodes;
+        let node = |id: NodeId| {
+            let known = nodes.iter().find(|node| node.id == id).cloned();
+            known.unwrap_or(HealthNode { id, hostname: None, address: String::new() })
+        };
+        health.pairs.into_iter().map(|pair| Self { from: node(pair.from), to: node(pair.to), pair }).collect()
     }
+}
+
+impl Tabular for WayLine {
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("from", |it| or_empty(it.from.hostname.as_ref())),
+        ("from_address", |it| it.from.address.clone()),
+        ("to", |it| or_empty(it.to.hostname.as_ref())),
+        ("to_address", |it| it.to.address.clone()),
+        ("reachable", |it| it.pair.reachable.as_str().to_owned()),
+        ("usable_mtu", |it| or_empty(it.pair.usable_mtu)),
+        ("rtt_us", |it| or_empty(it.pair.rtt_us)),
+        ("proven_at", |it| or_empty(it.pair.proven_at)),
+        ("failed_at", |it| or_empty(it.pair.failed_at)),
+        ("trouble", |it| or_empty(it.pair.trouble.as_ref().map(|trouble| &trouble.message))),
+        ("from_id", |it| it.from.id.to_string()),
+        ("to_id", |it| it.to.id.to_string()),
+    ];
 }
 
 /// One holding of an address: one that is over, or the one that goes on.
@@ -220,57 +216,55 @@ impl HoldingLine {
 }
 
 impl Tabular for HoldingLine {
-    const COLUMNS: &'static [&'static str] =
-        &["address", "owner_kind", "owner", "owner_id", "mac", "network", "pool", "kind", "from", "to", "lease_id"];
-
-    fn lines(&self) -> Vec<Vec<String>> {
-        let held = &self.holding;
-        vec![vec![
-            self.address.clone(),
-            held.owner.kind.as_str().to_owned(),
-            held.owner.name.clone(),
-            or_empty(held.owner.id.as_ref()),
-            or_empty(held.mac),
-            held.network.clone(),
-            held.pool.clone(),
-            held.kind.as_str().to_owned(),
-            held.from.to_string(),
-            or_empty::<Timestamp>(held.to),
-            held.lease_id.to_string(),
-        ]]
-    }
+    const COLUMNS: &'static [Column<Self>] = &[
+        ("address", |it| it.address.clone()),
+        ("owner_kind", |it| it.holding.owner.kind.as_str().to_owned()),
+        ("owner", |it| it.holding.owner.name.clone()),
+        ("owner_id", |it| or_empty(it.holding.owner.id.as_ref())),
+        ("mac", |it| or_empty(it.holding.mac)),
+        ("network", |it| it.holding.network.clone()),
+        ("pool", |it| it.holding.pool.clone()),
+        ("kind", |it| it.holding.kind.as_str().to_owned()),
+        ("from", |it| it.holding.from.to_string()),
+        ("to", |it| or_empty(it.holding.to)),
+        ("lease_id", |it| it.holding.lease_id.to_string()),
+    ];
 }
 
 #[cfg(test)]
 mod tests {
-    use netloom_model::ipam::PoolReport;
-
     use super::*;
 
-    fn complete<T: Tabular>(items: &[T]) {
-        for line in items.iter().flat_map(Tabular::lines) {
-            assert_eq!(line.len(), T::COLUMNS.len(), "{:?}\n{line:?}", T::COLUMNS);
-        }
+    #[test]
+    fn a_way_is_told_with_the_names_of_its_ends() {
+        let id = |number: u8| NodeId::from_random([number; 16]);
+        let health: NetworkHealth = serde_json::from_value(serde_json::json!({
+            "network": "net_aebagbafaydqqcikbmga2dqpca", "mtu": 1450, "pairs_left_out": 0,
+            "nodes": [{"id": id(1), "hostname": "machine1", "address": "192.0.2.1"}, {"id": id(2), "address": "192.0.2.2"}],
+            "pairs": [{"from": id(1), "to": id(2), "reachable": "yes", "usable_mtu": 1450, "rtt_us": 310}],
+        }))
+        .expect("a network's health");
+        let [line] = <[WayLine; 1]>::try_from(WayLine::of(health)).ok().expect("one way");
+        let cells: Vec<String> = WayLine::COLUMNS.iter().take(7).map(|(_, cell)| cell(&line)).collect();
+        assert_eq!(cells, ["machine1", "192.0.2.1", "", "192.0.2.2", "yes", "1450", "310"]);
     }
 
     #[test]
-    fn what_happened_and_what_differs_is_told_in_whole_lines() {
-        let object = serde_json::json!({"kind": "network", "id": "net_aebagbafaydqqcikbmga2dqpca", "name": "lan"});
-        let event = serde_json::json!({"id": "sto_x:7", "seq": 7, "time": "2026-01-31T12:00:00.000Z", "kind": "network.created",
-            "object": object, "message": "made", "actor": "ci"});
-        complete::<Event>(&[serde_json::from_value(event).expect("an event")]);
-        let entry = serde_json::json!({"seq": 7, "time": "2026-01-31T12:00:00.000Z", "actor": "ci", "action": "network.update",
-            "object": object, "decision": "allowed", "before": {"mtu": 1500}, "after": {"mtu": 1400}});
-        complete::<AuditEntry>(&[serde_json::from_value(entry).expect("an entry")]);
-        let drift = serde_json::json!({"belongs_to": object, "difference": "missing", "object": "link", "name": "nl0", "place": "host"});
-        complete::<Drift>(&[serde_json::from_value(drift).expect("a difference")]);
-        let token = serde_json::json!({"name": "ci", "role": "viewer", "id": "tok_aebagbafaydqqcikbmga2dqpca", "revision": 1,
-            "created_at": "2026-01-31T12:00:00.000Z", "created_by": "netloom", "status": {"state": "active"}});
-        complete::<Token>(&[serde_json::from_value(token).expect("a token")]);
-        let none = serde_json::json!({"total": "254", "free": "253", "free_in_range": "253", "dynamic": 0, "requested": 0, "reserved": 0,
-            "gateway": 1, "host": 0, "held": 0, "releasing": 0, "quarantined": 0, "orphaned": 0});
-        let pool = serde_json::json!({"network": "lan", "network_id": "net_aebagbafaydqqcikbmga2dqpca", "pool": "v4", "family": 4,
-            "subnet": "10.0.0.0/24", "range": "10.0.0.1-10.0.0.254", "automatic": false, "capacity": none, "free_ranges": [], "conditions": []});
-        complete::<PoolReport>(&[serde_json::from_value(pool).expect("a pool")]);
+    fn a_sandbox_of_the_topology_has_a_line_for_each_network_and_one_on_none() {
+        let id = |kind: &str| format!("{kind}_aebagbafaydqqcikbmga2dqpca");
+        let topology: Topology = serde_json::from_value(serde_json::json!({
+            "sandboxes": [{"id": id("sbx"), "name": "a", "node": id("nod"), "running": true},
+                {"id": netloom_model::SandboxId::from_random([2; 16]), "name": "b", "node": id("nod"), "running": false}],
+            "networks": [{"id": id("net"), "name": "n", "driver": "bridge", "scope": "local"}],
+            "nodes": [{"id": id("nod"), "hostname": "machine1"}],
+            "endpoints": [{"sandbox": id("sbx"), "network": id("net"), "addresses": ["10.0.0.2", "fd00::2"]}],
+            "left_out": [], "seq": 3,
+        }))
+        .expect("a topology");
+        let lines: Vec<String> = TopologyLine::of(&topology)
+            .iter()
+            .map(|line| TopologyLine::COLUMNS.iter().skip(2).map(|(_, cell)| cell(line)).collect::<Vec<_>>().join(","))
+            .collect();
+        assert_eq!(lines, ["true,machine1,n,10.0.0.2 fd00::2", "false,machine1,,"]);
     }
 }

@@ -4,16 +4,18 @@
 use actix_web::HttpResponse;
 use netloom_control::Error;
 use netloom_control::command::{
-    GetDrift, GetTopology, ListAudit, ListEvents, ListFreeRanges, ListHistory, ListLeases, ListNetworks, ListNodes,
-    ListPools, ListSandboxes, ListTokens, Page, PageRequest,
+    GetDrift, GetSandbox, GetTopology, ListAudit, ListEndpoints, ListEvents, ListFreeRanges, ListHistory,
+    ListJoinTokens, ListLeases, ListNetworks, ListNodes, ListPools, ListSandboxes, ListTokens, Page, PageRequest,
 };
+use netloom_model::event::ObjectKind;
+use netloom_model::map::PoolMap;
 
 use super::{activity, address, ipam, leases as lease_list, network as one_network, networks as network_list};
-use super::{nodes as node_list, sandboxes as sandbox_list, topology as one_topology};
-use netloom_model::event::ObjectKind;
-
-use crate::csv::{EndpointLines, HoldingLine, answer};
+use super::{network_map, nodes as node_list, sandboxes as sandbox_list, topology as one_topology};
+use crate::csv::{EndpointLine, HoldingLine, SandboxLine, SettingLine, TopologyLine, WayLine, answer};
 use crate::view::activity::{ActivityFilter, Show};
+use crate::view::network_config::{self, SettingRow};
+use crate::view::network_map::is_by_address;
 use crate::visit::Visit;
 
 /// All networks.
@@ -35,25 +37,95 @@ pub async fn network_leases(visit: Visit) -> HttpResponse {
     answer(visit, &name, source).await
 }
 
-/// The endpoints of a network.
+/// The endpoints of a network: of all nodes, where this host knows them.
 pub async fn network_endpoints(visit: Visit) -> HttpResponse {
     let name = format!("{}-endpoints", visit.segment("network"));
-    let source = async |visit: &Visit, page: PageRequest| {
-        let network = one_network::get(visit).await?;
-        let command = ListSandboxes { network: Some(network.id.to_string()), page, ..ListSandboxes::default() };
+    let network = match one_network::get(&visit).await {
+        Ok(network) => network,
+        Err(failure) => return visit.fail(&failure).await,
+    };
+    let id = network.id;
+    if one_network::is_everybodys(&visit, &network) {
+        let source = async move |visit: &Visit, page: PageRequest| {
+            let command = ListEndpoints { network: id.to_string(), page };
+            visit.control.list_endpoints(visit.authorize(command)?).await
+        };
+        return answer(visit, &name, source).await;
+    }
+    let source = async move |visit: &Visit, page: PageRequest| {
+        let command = ListSandboxes { network: Some(id.to_string()), page, ..ListSandboxes::default() };
         let found = visit.control.list_sandboxes(visit.authorize(command)?).await?;
-        let place = |sandbox| EndpointLines { sandbox, network: network.id };
-        let items = found.items.into_iter().map(place).collect();
-        Ok(Page { items, next_page_token: found.next_page_token, seq: found.seq })
+        Ok(each(found, |sandbox| EndpointLine::of(sandbox, Some(id))))
+    };
+    answer(visit, &name, source).await
+}
+
+/// What is taken of a block of a network's pool: address by address, or by the blocks in it.
+pub async fn network_map(visit: Visit) -> HttpResponse {
+    let name = format!("{}-map", visit.segment("network"));
+    let map = match network_map::map(&visit).await {
+        Ok(map) => map,
+        Err(failure) => return visit.fail(&failure).await,
+    };
+    let by_address = is_by_address(&map);
+    let PoolMap { cells, leases, .. } = map;
+    match by_address {
+        true => answer(visit, &name, async move |_: &Visit, _: PageRequest| Ok(whole(leases.clone()))).await,
+        false => answer(visit, &name, async move |_: &Visit, _: PageRequest| Ok(whole(cells.clone()))).await,
+    }
+}
+
+/// How the nodes on a network reach each other.
+pub async fn network_health(visit: Visit) -> HttpResponse {
+    let name = format!("{}-health", visit.segment("network"));
+    let source = async |visit: &Visit, _: PageRequest| {
+        let network = one_network::get(visit).await?;
+        Ok::<_, Error>(whole(WayLine::of(one_network::health_of(visit, &network).await?)))
+    };
+    answer(visit, &name, source).await
+}
+
+/// What is wanted of a network and what there is, and what of it differs in the kernel.
+pub async fn network_config(visit: Visit) -> HttpResponse {
+    let name = format!("{}-config", visit.segment("network"));
+    let source = async |visit: &Visit, _: PageRequest| {
+        let network = one_network::get(visit).await?;
+        let drift = visit.control.drift_lately(visit.authorize(GetDrift)?).await;
+        let part = |part| move |row| SettingLine { part, row };
+        let settings = network_config::settings(&network).into_iter().map(part("settings"));
+        let kernel = match drift.as_deref() {
+            Ok(drift) => network_config::kernel(&network, drift),
+            Err(failure) => vec![SettingRow::unseen(&failure.detail)],
+        };
+        Ok::<_, Error>(whole(settings.chain(kernel.into_iter().map(part("kernel"))).collect()))
     };
     answer(visit, &name, source).await
 }
 
 /// What happened to a network.
 pub async fn network_history(visit: Visit) -> HttpResponse {
-    let name = format!("{}-history", visit.segment("network"));
-    let source = async |visit: &Visit, page: PageRequest| {
-        let command = ListHistory { kind: ObjectKind::Network, object: visit.segment("network"), page };
+    history(visit, ObjectKind::Network, "network").await
+}
+
+/// What happened to a sandbox.
+pub async fn sandbox_history(visit: Visit) -> HttpResponse {
+    history(visit, ObjectKind::Sandbox, "sandbox").await
+}
+
+/// What happened to a lease.
+pub async fn lease_history(visit: Visit) -> HttpResponse {
+    history(visit, ObjectKind::Lease, "lease").await
+}
+
+/// What happened to a node.
+pub async fn node_history(visit: Visit) -> HttpResponse {
+    history(visit, ObjectKind::Node, "node").await
+}
+
+async fn history(visit: Visit, kind: ObjectKind, segment: &'static str) -> HttpResponse {
+    let name = format!("{}-history", visit.segment(segment));
+    let source = async move |visit: &Visit, page: PageRequest| {
+        let command = ListHistory { kind, object: visit.segment(segment), page };
         visit.control.list_history(visit.authorize(command)?).await
     };
     answer(visit, &name, source).await
@@ -64,8 +136,7 @@ pub async fn topology(visit: Visit) -> HttpResponse {
     let source = async |visit: &Visit, page: PageRequest| {
         let command = GetTopology { page, ..one_topology::command(&visit.query()?) };
         let found = visit.control.topology(visit.authorize(command)?).await?;
-        let items = found.sandboxes.iter().map(|sandbox| one_topology::lines(&found, sandbox)).collect();
-        Ok(Page { items, next_page_token: found.next_page_token, seq: found.seq })
+        Ok(Page { items: TopologyLine::of(&found), next_page_token: found.next_page_token, seq: found.seq })
     };
     answer(visit, "topology", source).await
 }
@@ -74,9 +145,20 @@ pub async fn topology(visit: Visit) -> HttpResponse {
 pub async fn sandboxes(visit: Visit) -> HttpResponse {
     let source = async |visit: &Visit, page: PageRequest| {
         let command = ListSandboxes { page, ..sandbox_list::command(&visit.query()?)? };
-        visit.control.list_sandboxes(visit.authorize(command)?).await
+        Ok(each(visit.control.list_sandboxes(visit.authorize(command)?).await?, SandboxLine::of))
     };
     answer(visit, "sandboxes", source).await
+}
+
+/// The endpoints of a sandbox.
+pub async fn sandbox_endpoints(visit: Visit) -> HttpResponse {
+    let name = format!("{}-endpoints", visit.segment("sandbox"));
+    let source = async |visit: &Visit, _: PageRequest| {
+        let command = GetSandbox(visit.segment("sandbox"));
+        let sandbox = visit.control.get_sandbox(visit.authorize(command)?).await?;
+        Ok::<_, Error>(whole(EndpointLine::of(sandbox, None)))
+    };
+    answer(visit, &name, source).await
 }
 
 /// Leases of all networks.
@@ -95,6 +177,14 @@ pub async fn pools(visit: Visit) -> HttpResponse {
         visit.control.list_pools(visit.authorize(command)?).await
     };
     answer(visit, "pools", source).await
+}
+
+/// Free subnets of a size; none where none is asked for.
+pub async fn free_subnets(visit: Visit) -> HttpResponse {
+    let source = async |visit: &Visit, _: PageRequest| {
+        Ok::<_, Error>(whole(ipam::free_subnets(visit, &visit.query()?).await?.unwrap_or_default()))
+    };
+    answer(visit, "free-subnets", source).await
 }
 
 /// What is free in a pool.
@@ -130,6 +220,15 @@ pub async fn nodes(visit: Visit) -> HttpResponse {
         visit.control.list_nodes(visit.authorize(command)?).await
     };
     answer(visit, "nodes", source).await
+}
+
+/// The tokens that let hosts in, without their secrets.
+pub async fn join_tokens(visit: Visit) -> HttpResponse {
+    let source = async |visit: &Visit, page: PageRequest| {
+        let command = ListJoinTokens { role: None, page };
+        visit.control.list_join_tokens(visit.authorize(command)?).await
+    };
+    answer(visit, "join-tokens", source).await
 }
 
 /// What happened, or who asked for what.
@@ -173,6 +272,12 @@ pub async fn tokens(visit: Visit) -> HttpResponse {
         visit.control.list_tokens(visit.authorize(command)?).await
     };
     answer(visit, "tokens", source).await
+}
+
+/// The lines of what is on a page of a list.
+fn each<T, L>(page: Page<T>, lines: impl Fn(T) -> Vec<L>) -> Page<L> {
+    let items = page.items.into_iter().flat_map(lines).collect();
+    Page { items, next_page_token: page.next_page_token, seq: page.seq }
 }
 
 /// A list that comes in one piece.

@@ -60,7 +60,7 @@ pub(super) fn free_ranges(visit: &Visit) -> Result<ListFreeRanges, Error> {
 }
 
 /// The free subnets that were asked for, if any were.
-async fn free_subnets(visit: &Visit, filter: &PoolFilter) -> Result<Option<Vec<FreeSubnet>>, Error> {
+pub(super) async fn free_subnets(visit: &Visit, filter: &PoolFilter) -> Result<Option<Vec<FreeSubnet>>, Error> {
     let Some(size) = text(&filter.free) else { return Ok(None) };
     let length = size.trim_start_matches('/');
     let prefix_length: u8 = length.parse().map_err(|_| {

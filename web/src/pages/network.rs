@@ -3,14 +3,14 @@
 use actix_web::HttpResponse;
 use netloom_control::Error;
 use netloom_control::command::{
-    GetDrift, GetNetwork, GetNetworkHealth, ListAudit, ListEndpoints, ListHistory, ListLeases, ListSandboxes,
-    PageRequest,
+    GetDrift, GetNetwork, GetNetworkHealth, ListEndpoints, ListLeases, ListSandboxes, PageRequest,
 };
 use netloom_model::event::ObjectKind;
+use netloom_model::health::NetworkHealth;
 use netloom_model::network::{Network, Scope};
 use serde::Deserialize;
 
-use super::{Paging, part};
+use super::{Paging, history as histories, part};
 use crate::view::endpoints::NetworkEndpointsPage;
 use crate::view::frame::{Frame, Section};
 use crate::view::health::NetworkHealthPage;
@@ -77,7 +77,7 @@ async fn show_endpoints(visit: &Visit) -> Result<NetworkEndpointsPage, Error> {
     let paging: Paging = visit.query()?;
     let page = part(&paging.page_token);
     let own = visit.control.node_id();
-    if network.status.scope == Scope::Swarm && network.status.node == own {
+    if is_everybodys(visit, &network) {
         let command = ListEndpoints { network: network.id.to_string(), page };
         let endpoints = visit.control.list_endpoints(visit.authorize(command)?).await?;
         let frame = frame(visit, &network);
@@ -86,6 +86,11 @@ async fn show_endpoints(visit: &Visit) -> Result<NetworkEndpointsPage, Error> {
     let command = ListSandboxes { network: Some(network.id.to_string()), page, ..ListSandboxes::default() };
     let sandboxes = visit.control.list_sandboxes(visit.authorize(command)?).await?;
     Ok(NetworkEndpointsPage::new(frame(visit, &network), &network, &sandboxes, &paging.page_token))
+}
+
+/// Whether this host knows the endpoints of all nodes: it does of a network of the swarm that it manages.
+pub(super) fn is_everybodys(visit: &Visit, network: &Network) -> bool {
+    network.status.scope == Scope::Swarm && network.status.node == visit.control.node_id()
 }
 
 /// How health is looked at.
@@ -102,9 +107,14 @@ async fn show_health(visit: &Visit) -> Result<NetworkHealthPage, Error> {
     let network = get(visit).await?;
     let shown: HealthShown = visit.query()?;
     let part = Part { from: shown.from.parse().ok(), to: shown.to.parse().ok() };
-    let command = GetNetworkHealth { network: network.id.to_string(), fresh: false };
-    let health = visit.control.network_health(visit.authorize(command)?).await?;
+    let health = health_of(visit, &network).await?;
     Ok(NetworkHealthPage::new(frame(visit, &network), &network, &health, shown.r#as == "table", part))
+}
+
+/// How the nodes on a network reach each other, as was found last.
+pub(super) async fn health_of(visit: &Visit, network: &Network) -> Result<NetworkHealth, Error> {
+    let command = GetNetworkHealth { network: network.id.to_string(), fresh: false };
+    visit.control.network_health(visit.authorize(command)?).await
 }
 
 async fn show_config(visit: &Visit) -> Result<NetworkConfigPage, Error> {
@@ -116,11 +126,8 @@ async fn show_config(visit: &Visit) -> Result<NetworkConfigPage, Error> {
 
 async fn show_history(visit: &Visit) -> Result<NetworkHistoryPage, Error> {
     let network = get(visit).await?;
-    let paging: Paging = visit.query()?;
-    let (kind, object, page) = (ObjectKind::Network, network.id.to_string(), part(&paging.page_token));
-    let history = visit.control.list_history(visit.authorize(ListHistory { kind, object, page })?).await?;
-    let audited = visit.may(&ListAudit::default());
-    Ok(NetworkHistoryPage::new(frame(visit, &network), &network, &history, &paging.page_token, audited))
+    let told = histories::told(visit, ObjectKind::Network, network.id.to_string()).await?;
+    Ok(NetworkHistoryPage::new(frame(visit, &network), &network, &told))
 }
 
 async fn show_json(visit: &Visit) -> Result<NetworkJsonPage, Error> {

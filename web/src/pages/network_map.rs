@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use netloom_control::Error;
 use netloom_control::command::GetPoolMap;
+use netloom_model::map::PoolMap;
 use netloom_model::net::parse_subnet;
 use serde::Deserialize;
 
@@ -28,14 +29,17 @@ pub async fn page(visit: Visit) -> HttpResponse {
 async fn show(visit: &Visit) -> Result<NetworkMapPage, Error> {
     let network = get(visit).await?;
     let asked: Asked = visit.query()?;
-    let (pool, block) = (text(&asked.pool), text(&asked.block));
-    let block = block.map(|block| parse_subnet("?block", &block)).transpose()?;
     let map = match network.status.pools.is_empty() {
         true => None,
-        false => {
-            let command = GetPoolMap { network: network.id.to_string(), pool, block };
-            Some(visit.control.pool_map(visit.authorize(command)?).await?)
-        }
+        false => Some(map(visit).await?),
     };
     Ok(NetworkMapPage::new(frame(visit, &network), &network, map.as_ref(), asked.r#as == "table"))
+}
+
+/// The block that the query asks for, of a pool of the network that the path names.
+pub(super) async fn map(visit: &Visit) -> Result<PoolMap, Error> {
+    let asked: Asked = visit.query()?;
+    let block = text(&asked.block).map(|block| parse_subnet("?block", &block)).transpose()?;
+    let command = GetPoolMap { network: visit.segment("network"), pool: text(&asked.pool), block };
+    visit.control.pool_map(visit.authorize(command)?).await
 }

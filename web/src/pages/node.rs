@@ -34,6 +34,7 @@ pub struct Change {
 #[serde(default)]
 pub struct Removal {
     force: Option<String>,
+    off: Option<String>,
 }
 
 /// The node.
@@ -62,15 +63,15 @@ pub async fn ask_remove(visit: Visit) -> HttpResponse {
 
 /// Removes it.
 pub async fn remove(sender: Sender, given: Form<Removal>) -> HttpResponse {
-    let force = given.force.is_some();
-    let Err(failure) = removed(&sender, force).await else { return to("/ui/nodes") };
+    let Err(failure) = removed(&sender, &given).await else { return to("/ui/nodes") };
     match ask(&sender, Some(sender.refusal(&failure))).await {
         Ok(page) => sender.refuse(&failure, &page).await,
         Err(_) => sender.fail(&failure).await,
     }
 }
 
-async fn get(visit: &Visit) -> Result<Node, Error> {
+/// The node that the path names.
+pub(super) async fn get(visit: &Visit) -> Result<Node, Error> {
     visit.control.get_node(visit.authorize(GetNode(visit.segment("node")))?).await
 }
 
@@ -111,8 +112,9 @@ async fn ask(visit: &Visit, refusal: Option<Refusal>) -> Result<ConfirmPage, Err
     Ok(ConfirmPage::new(frame, question, refusal))
 }
 
-async fn removed(visit: &Visit, force: bool) -> Result<(), Error> {
-    let command = RemoveNode { node: visit.segment("node"), force, off: false };
+async fn removed(visit: &Visit, given: &Removal) -> Result<(), Error> {
+    let (force, off) = (given.force.is_some(), given.off.is_some());
+    let command = RemoveNode { node: visit.segment("node"), force, off };
     visit.control.remove_node(visit.authorize(command)?, Precondition::None).await?;
     Ok(())
 }

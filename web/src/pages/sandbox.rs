@@ -33,10 +33,11 @@ async fn show_json(visit: &Visit) -> Result<SandboxJsonPage, Error> {
     Ok(SandboxJsonPage::new(frame(visit, &sandbox), &sandbox))
 }
 
-async fn get(visit: &Visit) -> Result<Sandbox, Error> {
+/// The sandbox that the path names.
+pub(super) async fn get(visit: &Visit) -> Result<Sandbox, Error> {
     visit.control.get_sandbox(visit.authorize(GetSandbox(visit.segment("sandbox")))?).await
 }
 
-fn frame(visit: &Visit, sandbox: &Sandbox) -> Frame {
+pub(super) fn frame(visit: &Visit, sandbox: &Sandbox) -> Frame {
     visit.frame(&sandbox.spec.name, Section::Sandboxes)
 }

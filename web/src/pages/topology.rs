@@ -3,10 +3,9 @@
 use actix_web::HttpResponse;
 use netloom_control::Error;
 use netloom_control::command::{GetTopology, PageRequest};
-use netloom_model::topology::{Topology, TopologyEndpoint, TopologySandbox};
+use netloom_model::topology::Topology;
 
 use super::text;
-use crate::csv::TopologyLines;
 use crate::view::frame::Section;
 use crate::view::topology::{TopologyFilter, TopologyPage};
 use crate::visit::Visit;
@@ -41,20 +40,5 @@ pub(super) fn command(filter: &TopologyFilter) -> GetTopology {
         labels: label.into_iter().collect(),
         q: text(&filter.q),
         page: PageRequest { limit: Some(ROWS), token: text(&filter.page_token) },
-    }
-}
-
-/// A sandbox with the networks that it is on.
-pub(super) fn lines(topology: &Topology, sandbox: &TopologySandbox) -> TopologyLines {
-    let node = topology.nodes.iter().find(|node| node.id == sandbox.node).and_then(|node| node.hostname.clone());
-    let own = topology.endpoints.iter().filter(|endpoint| endpoint.sandbox == sandbox.id);
-    let name = |endpoint: &TopologyEndpoint| {
-        let network = topology.networks.iter().find(|network| network.id == endpoint.network)?;
-        Some((network.name.clone(), endpoint.addresses.clone()))
-    };
-    TopologyLines {
-        node: node.unwrap_or_else(|| sandbox.node.to_string()),
-        networks: own.filter_map(name).collect(),
-        sandbox: sandbox.clone(),
     }
 }

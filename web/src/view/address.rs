@@ -5,10 +5,11 @@ use std::net::IpAddr;
 
 use askama::Template;
 use ipnet::IpNet;
-use netloom_model::Timestamp;
-use netloom_model::lease::{AddressReport, AddressState, Holding, Lease, LeaseState};
+use netloom_model::lease::{AddressReport, AddressState, Holding, Lease, LeaseState, Owner, OwnerKind};
+use netloom_model::{LeaseId, Timestamp};
 
 use super::chip::{Chip, Tone};
+use super::copy_as;
 use super::csv_link::CsvLink;
 use super::frame::Frame;
 use super::lease_table::LeaseRow;
@@ -31,6 +32,8 @@ pub struct HoldingRow {
     pub(crate) to: Option<Moment>,
     /// What there is to say of a holding that goes on.
     pub(crate) how: Option<&'static str>,
+    /// The page of who asked for it and what changed: of what a user wrote.
+    pub(crate) changes: Option<String>,
 }
 
 impl HoldingRow {
@@ -43,6 +46,7 @@ impl HoldingRow {
             from: frame.moment(holding.from),
             to: holding.to.map(|to| frame.moment(to)),
             how: None,
+            changes: changes(&holding.owner, holding.lease_id),
         }
     }
 
@@ -56,6 +60,7 @@ impl HoldingRow {
             kind: uses::words(status.kind.as_str()),
             from: frame.moment(lease.created_at),
             to: None,
+            changes: changes(&status.owner, lease.id),
             how: match status.state {
                 LeaseState::Bound => None,
                 LeaseState::Held => Some("kept for it while it is stopped"),
@@ -65,6 +70,11 @@ impl HoldingRow {
             },
         }
     }
+}
+
+/// The history of a reservation. What a sandbox or a network holds is told in theirs.
+fn changes(owner: &Owner, lease: LeaseId) -> Option<String> {
+    (owner.kind == OwnerKind::Reservation).then(|| link::lease_history(&lease.to_string()))
 }
 
 /// Every holding, the one that goes on first.
@@ -103,7 +113,8 @@ pub struct AddressPart {
     pub(crate) pool: Option<String>,
     pub(crate) subnet: Option<String>,
     pub(crate) lease: Option<LeaseRow>,
-    pub(crate) lease_id: Option<String>,
+    /// The lease's ID, and the page of what happened to it.
+    pub(crate) lease_id: Option<(String, String)>,
     pub(crate) description: Option<String>,
     pub(crate) held_at: Option<HoldingRow>,
     pub(crate) neighbours: Option<Neighbours>,
@@ -140,7 +151,7 @@ impl AddressPart {
             pool: report.pool.clone(),
             subnet: report.subnet.clone(),
             lease: lease.map(|lease| LeaseRow::new(frame, lease)),
-            lease_id: lease.map(|lease| lease.id.to_string()),
+            lease_id: lease.map(|lease| lease.id.to_string()).map(|id| (link::lease_history(&id), id)),
             description: lease.and_then(|lease| lease.spec.as_ref()?.description.clone()),
             neighbours: report.address.parse().ok().and_then(|here| Neighbours::new(here, &report.neighbours)),
             free_href: report.network.as_deref().zip(report.pool.as_deref()).map(|(of, pool)| link::free(of, pool)),
@@ -208,7 +219,12 @@ impl AddressPage {
     ) -> Self {
         let at = then.map(|then| then.to_string()).unwrap_or_default();
         let path = format!("/api/v1/addresses/{}{}", link::encode(&address.to_string()), link::query(&[("at", &at)]));
-        let frame = frame.crumb("Leases", "/ui/leases").api(path);
+        // Of an address that several nodes have there is no one lease to be copied.
+        let copies = match reports {
+            [AddressReport { lease: Some(lease), .. }] => copy_as::of_lease(&frame, lease),
+            _ => copy_as::reading(&frame, &path),
+        };
+        let frame = frame.crumb("Leases", "/ui/leases").api(path).copy_as(copies);
         let subnet: Option<IpNet> = reports.iter().find_map(|report| report.subnet.as_ref()?.parse().ok());
         let around = subnet.and_then(|subnet| {
             let row = surroundings(address, subnet)?;

@@ -37,18 +37,19 @@ impl AuditRow {
             Decision::Denied => Tone::Bad,
             Decision::Failed => Tone::Warn,
         };
+        let how = &entry.circumstances;
         let request = [entry.method.as_deref(), entry.path.as_deref()].into_iter().flatten().collect::<Vec<_>>();
         Self {
             seq: format::count(entry.seq),
             time: frame.when(entry.time),
             actor: entry.actor.clone(),
-            role: entry.role.map(|role| role.as_str()),
-            source: entry.source.clone(),
+            role: how.role.map(|role| role.as_str()),
+            source: how.source.clone(),
             action: entry.action.clone(),
             object: entry.object.as_ref().map(|object| ObjectLink::of_past(&reference(object), existing)),
             outcome: Chip::new(tone, entry.decision.as_str()),
-            code: entry.code.clone().map(|code| (format!("/problems/{code}"), code)),
-            changed: FieldDifference::new(entry.before.as_ref(), entry.after.as_ref()),
+            code: how.code.clone().map(|code| (format!("/problems/{code}"), code)),
+            changed: FieldDifference::new(how.before.as_ref(), how.after.as_ref()),
             request: request.join(" "),
             request_id: entry.request_id.clone(),
         }

@@ -6,6 +6,19 @@ use super::frame::Frame;
 use super::prose::Prose;
 use super::refusal::Refusal;
 
+/// A box to be ticked.
+#[derive(Debug, Clone)]
+pub struct Tick {
+    /// The form's field.
+    pub name: &'static str,
+    /// What it says.
+    pub label: String,
+    /// What it means, where that takes a sentence.
+    pub meaning: Option<Prose>,
+    /// Whether nothing is done without it.
+    pub required: bool,
+}
+
 /// What is asked.
 #[derive(Debug, Clone, Default)]
 pub struct Question {
@@ -13,8 +26,8 @@ pub struct Question {
     pub action: String,
     /// What will happen, in sentences.
     pub what: Vec<String>,
-    /// A box that must be ticked: the field's name, and what it says.
-    pub tick: Option<(&'static str, String)>,
+    /// Boxes that can or must be ticked.
+    pub ticks: Vec<Tick>,
     /// What the button says.
     pub button: &'static str,
     /// The page to go back to.

@@ -161,6 +161,7 @@ pub struct DriftPage {
     foreign: Option<DriftTable>,
     repairs: Vec<RepairRow>,
     csv: CsvLink,
+    repairs_csv: CsvLink,
 }
 
 impl DriftPage {
@@ -173,6 +174,7 @@ impl DriftPage {
             foreign: DriftTable::new("foreign", drift.iter().filter(|one| is_foreign(one))),
             repairs: repairs.iter().map(|event| RepairRow::new(&frame, event, existing)).collect(),
             csv: CsvLink::new("/ui/drift", "", "differences"),
+            repairs_csv: CsvLink::new("/ui/activity", "?kind=drift", "repairs"),
             frame,
         }
     }

@@ -15,7 +15,7 @@ use super::endpoint::{EndpointTable, EndpointView};
 use super::format;
 use super::frame::Frame;
 use super::link;
-use super::network::Head;
+use super::network::{Head, framed, framed_part};
 use super::object::OnNode;
 
 /// A place of a network of the swarm as a row.
@@ -78,7 +78,7 @@ impl NetworkEndpointsPage {
     /// The page of this host's endpoints on a network, by the sandboxes on it, from `token` on.
     pub fn new(frame: Frame, network: &Network, page: &Page<Sandbox>, token: &str) -> Self {
         let query = link::query(&[("network", &network.spec.name), ("page_token", token)]);
-        let frame = frame.api(format!("/api/v1/sandboxes{query}"));
+        let frame = framed(frame, network).api(format!("/api/v1/sandboxes{query}"));
         let row = |sandbox: &Sandbox| {
             let mut places = sandbox.status.endpoints.iter();
             let (network, here) = places.find(|(_, endpoint)| endpoint.network_id == network.id)?;
@@ -99,13 +99,12 @@ impl NetworkEndpointsPage {
 
     /// The page of all nodes' endpoints on a network of the swarm, from `token` on, on its manager, which is node `own`.
     pub fn of_swarm(frame: Frame, network: &Network, page: &Page<SwarmEndpoint>, own: NodeId, token: &str) -> Self {
-        let frame = frame.api(format!("/api/v1/networks/{}/leases", link::encode(&network.spec.name)));
+        let frame = framed_part(frame, network, "/leases");
         let shown = Shown::Swarm(page.items.iter().map(|endpoint| SwarmRow::new(endpoint, own)).collect());
         Self::of(frame, network, shown, page.next_page_token.as_deref(), token)
     }
 
     fn of(frame: Frame, network: &Network, shown: Shown, next: Option<&str>, token: &str) -> Self {
-        let frame = frame.crumb("Networks", "/ui/networks");
         let head = Head::new(network, "endpoints");
         let link = |token: &str| format!("{}/endpoints{}", head.href, link::query(&[("page_token", token)]));
         Self {

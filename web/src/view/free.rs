@@ -41,11 +41,12 @@ pub struct FoundSubnets {
     pub(crate) create: Option<String>,
     /// The same from the API.
     pub(crate) api: String,
+    pub(crate) csv: CsvLink,
 }
 
 impl FoundSubnets {
-    /// The subnets that were found, in the order in which they would be given; `query` is what the API is asked with.
-    pub fn new(frame: &Frame, found: &[FreeSubnet], query: &str) -> Self {
+    /// The subnets that were found, in the order in which they would be given; `query` is what the API is asked with, `form` what the page is.
+    pub fn new(frame: &Frame, found: &[FreeSubnet], query: &str, form: &str) -> Self {
         let create = found.first().map(|first| {
             let pool = if first.family == 6 { "v6" } else { "v4" };
             let pools = serde_json::json!({pool: {"subnet": first.subnet}});
@@ -57,7 +58,12 @@ impl FoundSubnets {
             size: format::decimal(&free.size),
             within: free.within.clone(),
         };
-        Self { rows: found.iter().map(row).collect(), create, api: format!("/api/v1/ipam/free-subnets{query}") }
+        Self {
+            rows: found.iter().map(row).collect(),
+            create,
+            api: format!("/api/v1/ipam/free-subnets{query}"),
+            csv: CsvLink::new("/ui/ipam/free", form, "subnets that were found"),
+        }
     }
 }
 
@@ -175,12 +181,12 @@ mod tests {
             size: "254".into(),
         };
         let found =
-            FoundSubnets::new(&frame(), &[free("10.200.1.0/24", 4), free("10.200.2.0/24", 4)], "?prefix_length=24");
+            FoundSubnets::new(&frame(), &[free("10.200.1.0/24", 4), free("10.200.2.0/24", 4)], "?prefix_length=24", "");
         assert_eq!(found.rows.len(), 2);
         let create = found.create.expect("a command");
         assert!(create.contains(r#""v4":{"subnet":"10.200.1.0/24"}"#), "{create}");
-        assert!(FoundSubnets::new(&frame(), &[free("fd00::/64", 6)], "").create.expect("one").contains(r#""v6""#));
-        assert!(FoundSubnets::new(&frame(), &[], "").create.is_none());
+        assert!(FoundSubnets::new(&frame(), &[free("fd00::/64", 6)], "", "").create.expect("one").contains(r#""v6""#));
+        assert!(FoundSubnets::new(&frame(), &[], "", "").create.is_none());
     }
 
     #[test]

@@ -8,11 +8,11 @@ use netloom_model::health::{HealthNode, HealthPair, NetworkHealth, Reachable};
 use netloom_model::network::Network;
 
 use super::chip::Chip;
+use super::csv_link::CsvLink;
 use super::format;
 use super::frame::Frame;
 use super::health_matrix::{HealthMatrix, Part};
-use super::link;
-use super::network::Head;
+use super::network::{Head, framed_part};
 use super::prose::Prose;
 use super::when::When;
 
@@ -52,13 +52,13 @@ pub struct NetworkHealthPage {
     other: Option<(&'static str, String)>,
     rows: Vec<PairRow>,
     more: Option<String>,
+    csv: CsvLink,
 }
 
 impl NetworkHealthPage {
     /// The page of a network's health: a matrix with the ways in trouble below it, or a table of all.
     pub fn new(frame: Frame, network: &Network, health: &NetworkHealth, as_table: bool, part: Part) -> Self {
-        let path = format!("/api/v1/networks/{}/health", link::encode(&network.spec.name));
-        let frame = frame.crumb("Networks", "/ui/networks").api(path);
+        let frame = framed_part(frame, network, "/health");
         let ends: HashMap<NodeId, End> = health.nodes.iter().map(|node| (node.id, end(node))).collect();
         let row = |pair: &HealthPair| PairRow {
             from: of(&ends, pair.from),
@@ -77,11 +77,13 @@ impl NetworkHealthPage {
         let is_told = |pair: &&HealthPair| matrix.is_none() || pair.trouble.is_some();
         let told = health.pairs.iter().filter(is_told).count();
         let left_out = told.saturating_sub(SHOWN) as u64 + if matrix.is_none() { health.pairs_left_out } else { 0 };
+        let csv = CsvLink::new(&href, "", "ways between nodes");
         let other = match as_table {
             true => ("As a matrix", href),
             false => ("As a table", format!("{href}?as=table")),
         };
         Self {
+            csv,
             head,
             summary: summary(health),
             rows: health.pairs.iter().filter(is_told).take(SHOWN).map(row).collect(),

@@ -8,6 +8,7 @@ use netloom_model::health::{HealthNode, HealthPair, NetworkHealth, Reachable};
 
 use super::format;
 use super::frame::Frame;
+use super::legend::{Legend, Meaning};
 use super::link;
 
 /// Most nodes of one side of a matrix.
@@ -17,7 +18,7 @@ pub const SIDE: usize = 20;
 const ROOMY: usize = 8;
 
 /// A state as it is drawn: class, sign and words, the worst first.
-const STATES: [(&str, &str, &str); 5] = [
+const STATES: [Meaning; 5] = [
     ("no", "✗", "not reached"),
     ("small", "!", "reached by small packets only"),
     ("unknown", "?", "unknown"),
@@ -53,15 +54,6 @@ pub struct Row {
     pub(crate) cells: Vec<Cell>,
 }
 
-/// What a sign means, and how many cells have it.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    pub(crate) class: &'static str,
-    pub(crate) sign: &'static str,
-    pub(crate) words: &'static str,
-    pub(crate) count: String,
-}
-
 /// The matrix.
 #[derive(Debug, Clone, Template)]
 #[template(path = "component/health_matrix.html")]
@@ -69,7 +61,7 @@ pub struct HealthMatrix {
     label: String,
     columns: Vec<Header>,
     rows: Vec<Row>,
-    legend: Vec<Entry>,
+    legend: Legend,
     grouped: bool,
     /// Back to all groups, where this is a part.
     all: Option<String>,
@@ -201,14 +193,8 @@ impl Ways<'_> {
 }
 
 fn finished(columns: Vec<Header>, rows: Vec<Row>, grouped: bool, all: Option<String>) -> HealthMatrix {
-    let count = |class: &str| rows.iter().flat_map(|row| &row.cells).filter(|cell| cell.class == class).count() as u64;
-    let entry = |(class, sign, words): (&'static str, &'static str, &'static str)| Entry {
-        class,
-        sign,
-        words,
-        count: format::count(count(class)),
-    };
-    let legend = STATES.into_iter().take(4).map(entry).filter(|entry| entry.count != "0").collect();
+    let classes = rows.iter().flat_map(|row| &row.cells).map(|cell| cell.class);
+    let legend = Legend::of_cells('r', &STATES[..4], classes);
     HealthMatrix { label: "Which node reaches which".to_owned(), columns, rows, legend, grouped, all }
 }
 

@@ -1,4 +1,4 @@
-//! A large block as a heat map: each cell is a block in it, and says by colour and by number how much of it is taken. Sixteen a row, eight on a narrow screen.
+//! A large block as a heat map: each cell is a block in it, and says by colour and by number how much of it is taken.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,11 @@ use ipnet::IpNet;
 use netloom_model::map::MapCell;
 
 use super::format;
-
-/// Cells a row, and on a narrow screen.
-const ROW: usize = 16;
-const HALF: usize = 8;
+use super::grid::{self, Row};
+use super::legend::{Legend, Meaning};
 
 /// What the colours mean, from the lowest share: class, first and last number, words.
-const SHARES: [(&str, &str, &str); 6] = [
+const SHARES: [Meaning; 6] = [
     ("none", "0", "nothing taken"),
     ("some", "1–24", "less than 25 %"),
     ("quarter", "25–49", "25 % and more"),
@@ -59,24 +57,6 @@ pub struct Cell {
     pub(crate) href: String,
 }
 
-/// Sixteen blocks, or what there is.
-#[derive(Debug, Clone)]
-pub struct Row {
-    pub(crate) label: String,
-    /// The label of the second half, which is a row of its own on a narrow screen.
-    pub(crate) half: Option<String>,
-    pub(crate) cells: Vec<Cell>,
-}
-
-/// A class of the legend, with how many cells are of it.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    pub(crate) class: &'static str,
-    pub(crate) sign: &'static str,
-    pub(crate) words: &'static str,
-    pub(crate) count: String,
-}
-
 /// A block as a heat map.
 #[derive(Debug, Clone, Template)]
 #[template(path = "component/heat.html")]
@@ -84,8 +64,8 @@ pub struct HeatMap {
     block: String,
     prefix_length: u8,
     columns: Vec<String>,
-    rows: Vec<Row>,
-    legend: Vec<Entry>,
+    rows: Vec<Row<Cell>>,
+    legend: Legend,
 }
 
 impl askama::filters::HtmlSafe for HeatMap {}
@@ -103,25 +83,13 @@ impl HeatMap {
             Cell { share: Share::new(leased, size), label, href: href(&text) }
         };
         let cells: Vec<Cell> = blocks.iter().map(cell).collect();
-        let count = |class: &str| cells.iter().filter(|cell| cell.share.class == class).count() as u64;
-        let entry = |(class, sign, words): &(&'static str, &'static str, &'static str)| Entry {
-            class,
-            sign,
-            words,
-            count: format::count(count(class)),
-        };
         let label = |at: usize| blocks.get(at).map(|block| row_label(*block)).unwrap_or_default();
-        let row = |(at, row): (usize, &[Cell])| Row {
-            label: label(at * ROW),
-            half: (row.len() > HALF).then(|| label(at * ROW + HALF)),
-            cells: row.to_vec(),
-        };
         Some(Self {
             block: block.to_string(),
             prefix_length,
-            columns: (0..cells.len().min(ROW)).map(|at| format!("+{at}")).collect(),
-            rows: cells.chunks(ROW).enumerate().map(row).collect(),
-            legend: SHARES.iter().map(entry).filter(|entry| entry.count != "0").collect(),
+            columns: grid::columns(cells.len()),
+            rows: grid::rows(&cells, label),
+            legend: Legend::of_cells('h', &SHARES, cells.iter().map(|cell| cell.share.class)),
         })
     }
 }
@@ -162,7 +130,6 @@ mod tests {
         let cell = &map.rows[0].cells[3];
         assert_eq!((cell.share.sign.as_str(), cell.href.as_str()), ("5", "?block=10.7.3.0/24"));
         assert_eq!(cell.label, "10.7.3.0/24 12 of 256 taken");
-        let legend: Vec<(&str, &str)> = map.legend.iter().map(|entry| (entry.class, entry.count.as_str())).collect();
-        assert_eq!(legend, [("none", "255"), ("some", "1")]);
+        assert_eq!(map.legend.sentence(), "255 nothing taken, 1 less than 25 %");
     }
 }

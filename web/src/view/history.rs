@@ -4,17 +4,19 @@ use askama::Template;
 use netloom_control::command::Page;
 use netloom_model::audit::Decision;
 use netloom_model::history::HistoryEntry;
+use netloom_model::lease::Lease;
 use netloom_model::network::Network;
+use netloom_model::sandbox::Sandbox;
+use netloom_model::swarm::Node;
 
 use super::chip::{Chip, Tone};
 use super::csv_link::CsvLink;
 use super::difference::FieldDifference;
 use super::events::tone;
 use super::frame::Frame;
-use super::link;
-use super::network::Head;
 use super::prose::Prose;
 use super::when::Moment;
+use super::{link, network, sandbox};
 
 /// One entry.
 #[derive(Debug, Clone)]
@@ -46,9 +48,10 @@ impl HistoryRow {
         // What comes before the next number begins with this event.
         let place =
             |event: u64| link::query(&[("object", object), ("page_token", &event.saturating_add(1).to_string())]);
-        let from = [entry.role.map(|role| role.as_str().to_owned()), entry.source.clone()];
+        let how = &entry.circumstances;
+        let from = [how.role.map(|role| role.as_str().to_owned()), how.source.clone()];
         let from: Vec<String> = from.into_iter().flatten().collect();
-        let differences = FieldDifference::new(entry.before.as_ref(), entry.after.as_ref());
+        let differences = FieldDifference::new(how.before.as_ref(), how.after.as_ref());
         Self {
             key: format!("{}-{}-{what}", entry.time.millis(), entry.event.unwrap_or_default()),
             time: frame.moment(entry.time),
@@ -59,10 +62,28 @@ impl HistoryRow {
             event_href: known.map(|event| format!("/ui/activity{}", place(event))),
             message: entry.message.as_deref().map(Prose::new),
             outcome,
-            code: entry.code.clone().map(|code| (format!("/problems/{code}"), code)),
+            code: how.code.clone().map(|code| (format!("/problems/{code}"), code)),
             differences,
             what,
         }
+    }
+}
+
+/// The part of a history that was read.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Its entries.
+    pub page: Page<HistoryEntry>,
+    /// The page token that led here.
+    pub token: String,
+    /// Whether whoever looks may read the audit.
+    pub audited: bool,
+}
+
+impl Told {
+    /// The query of the same part from the API.
+    fn query(&self) -> String {
+        link::query(&[("page_token", &self.token)])
     }
 }
 
@@ -75,27 +96,21 @@ pub struct History {
     partly: bool,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
 }
 
 impl askama::filters::HtmlSafe for History {}
 
 impl History {
-    /// The part of an object's history from `token` on. `href` is its page; `audited` says that whoever looks may read the audit.
-    pub fn new(
-        frame: &Frame,
-        object: &str,
-        page: &Page<HistoryEntry>,
-        (href, token): (&str, &str),
-        audited: bool,
-    ) -> Self {
+    /// The history of the object of this ID, as far as it was read. `href` is its page.
+    fn new(frame: &Frame, object: &str, told: &Told, href: &str) -> Self {
+        let next = |token: &str| format!("{href}{}", link::query(&[("page_token", token)]));
         Self {
-            rows: page.items.iter().map(|entry| HistoryRow::new(frame, object, entry)).collect(),
-            partly: !audited,
-            first: (!token.is_empty()).then(|| href.to_owned()),
-            next: page
-                .next_page_token
-                .as_deref()
-                .map(|token| format!("{href}{}", link::query(&[("page_token", token)]))),
+            rows: told.page.items.iter().map(|entry| HistoryRow::new(frame, object, entry)).collect(),
+            partly: !told.audited,
+            first: (!told.token.is_empty()).then(|| href.to_owned()),
+            next: told.page.next_page_token.as_deref().map(next),
+            csv: CsvLink::new(href, "", "entries"),
         }
     }
 }
@@ -105,20 +120,64 @@ impl History {
 #[template(path = "network_history.html")]
 pub struct NetworkHistoryPage {
     frame: Frame,
-    head: Head,
+    head: network::Head,
     history: History,
-    csv: CsvLink,
 }
 
 impl NetworkHistoryPage {
-    /// The page of a network's history, from `token` on.
-    pub fn new(frame: Frame, network: &Network, page: &Page<HistoryEntry>, token: &str, audited: bool) -> Self {
-        let query = link::query(&[("page_token", token)]);
-        let path = format!("/api/v1/networks/{}/history{query}", link::encode(&network.spec.name));
-        let frame = frame.crumb("Networks", "/ui/networks").api(path);
-        let head = Head::new(network, "history");
-        let href = format!("{}/history", head.href);
-        let csv = CsvLink::new(&href, "", "entries");
-        Self { csv, history: History::new(&frame, &network.id.to_string(), page, (&href, token), audited), head, frame }
+    /// The page of a network's history.
+    pub fn new(frame: Frame, network: &Network, told: &Told) -> Self {
+        let frame = network::framed_part(frame, network, &format!("/history{}", told.query()));
+        let head = network::Head::new(network, "history");
+        let history = History::new(&frame, &network.id.to_string(), told, &format!("{}/history", head.href));
+        Self { history, head, frame }
+    }
+}
+
+/// `/ui/sandboxes/{sandbox}/history`.
+#[derive(Debug, Template)]
+#[template(path = "sandbox_history.html")]
+pub struct SandboxHistoryPage {
+    frame: Frame,
+    head: sandbox::Head,
+    history: History,
+}
+
+impl SandboxHistoryPage {
+    /// The page of a sandbox's history.
+    pub fn new(frame: Frame, sandbox: &Sandbox, told: &Told) -> Self {
+        let frame = sandbox::framed(frame, sandbox, &format!("/history{}", told.query()));
+        let head = sandbox::Head::new(sandbox, "history");
+        let history = History::new(&frame, &sandbox.id.to_string(), told, &format!("{}/history", head.href));
+        Self { history, head, frame }
+    }
+}
+
+/// `/ui/nodes/{node}/history` and `/ui/leases/{lease}/history`: of objects whose pages have no tabs.
+#[derive(Debug, Template)]
+#[template(path = "history.html")]
+pub struct HistoryPage {
+    frame: Frame,
+    history: History,
+}
+
+impl HistoryPage {
+    /// The page of a node's history.
+    pub fn of_node(frame: Frame, node: &Node, told: &Told) -> Self {
+        let id = node.id.to_string();
+        let frame = frame.crumb("Nodes", "/ui/nodes").crumb(&node.status.hostname, link::node(&id));
+        let frame = frame.api(format!("/api/v1/nodes/{id}/history{}", told.query()));
+        Self { history: History::new(&frame, &id, told, &format!("{}/history", link::node(&id))), frame }
+    }
+
+    /// The page of a lease's history; of one that is over only its ID may be known.
+    pub fn of_lease(frame: Frame, id: &str, lease: Option<&Lease>, told: &Told) -> Self {
+        let frame = frame.crumb("Leases", "/ui/leases");
+        let frame = match lease {
+            Some(lease) => frame.crumb(&lease.status.address, link::address(&lease.status.address)),
+            None => frame,
+        };
+        let frame = frame.api(format!("/api/v1/leases/{}/history{}", link::encode(id), told.query()));
+        Self { history: History::new(&frame, id, told, &link::lease_history(id)), frame }
     }
 }

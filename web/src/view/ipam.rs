@@ -37,6 +37,11 @@ impl PoolFilter {
         link::query(&[("network", &self.network), ("family", &self.family), ("page_token", token)])
     }
 
+    /// What the form that finds free subnets is sent with.
+    fn form_query(&self) -> String {
+        link::query(&[("free", &self.free), ("family", &self.family), ("within", &self.within)])
+    }
+
     /// What the API is asked for free subnets with.
     pub fn free_query(&self) -> String {
         let length = self.free.trim().trim_start_matches('/');
@@ -134,6 +139,7 @@ pub struct IpamPage {
     next: Option<String>,
     csv: CsvLink,
     orphans: Vec<OrphanRow>,
+    orphans_csv: CsvLink,
     /// Where the rest of the orphans are, when there are more than are shown.
     more_orphans: Option<&'static str>,
     /// The command that releases what orphans hold.
@@ -159,10 +165,11 @@ impl IpamPage {
             first: (!filter.page_token.is_empty()).then(|| link("")),
             next: pools.next_page_token.as_deref().map(link),
             csv: CsvLink::new("/ui/ipam", &filter.query(""), "pools"),
+            orphans_csv: CsvLink::new("/ui/leases", "?state=orphaned", "orphaned leases"),
             orphans: orphans.items.iter().map(|lease| OrphanRow::new(&frame, lease)).collect(),
             more_orphans: orphans.next_page_token.as_ref().map(|_| "/ui/leases?state=orphaned"),
             reclaim: frame.reclaim(),
-            found: free.map(|free| FoundSubnets::new(&frame, free, &filter.free_query())),
+            found: free.map(|free| FoundSubnets::new(&frame, free, &filter.free_query(), &filter.form_query())),
             filter,
             frame,
         }

@@ -9,6 +9,8 @@ use serde::Deserialize;
 
 use super::chip::Chip;
 use super::confirm::Question;
+use super::copy_as;
+use super::csv_link::CsvLink;
 use super::format;
 use super::frame::Frame;
 use super::link;
@@ -94,6 +96,8 @@ pub struct JoinTokenRow {
     pub(crate) created_by: String,
     pub(crate) rotate: String,
     pub(crate) revoke: String,
+    /// Makes one like it; absent of one that is over.
+    pub(crate) copy: Option<String>,
 }
 
 impl JoinTokenRow {
@@ -114,6 +118,8 @@ impl JoinTokenRow {
             created_by: token.created_by.clone(),
             rotate: change_href(token, "rotate"),
             revoke: change_href(token, "revoke"),
+            copy: (token.status.state != JoinTokenState::Expired)
+                .then(|| copy_as::token_like(frame, "/api/v1/swarm/join-tokens", &token.spec)),
         }
     }
 }
@@ -168,6 +174,7 @@ pub struct JoinPage {
     create: String,
     first: Option<String>,
     next: Option<String>,
+    csv: CsvLink,
 }
 
 impl JoinPage {
@@ -184,6 +191,7 @@ impl JoinPage {
             create: frame.netloom("swarm token create", "NAME --uses 3 --expires 12h"),
             first: (!token.is_empty()).then(|| "/ui/swarm/join".to_owned()),
             next: next.map(|next| format!("/ui/swarm/join{}", link::query(&[("page_token", next)]))),
+            csv: CsvLink::new("/ui/swarm/join", "", "join tokens"),
             frame,
         }
     }
@@ -217,7 +225,7 @@ pub fn rotation(frame: &Frame, token: &JoinToken) -> Question {
     Question {
         action: change_href(token, "rotate"),
         what,
-        tick: None,
+        ticks: Vec::new(),
         button: "Give it another secret",
         back: "/ui/swarm/join".to_owned(),
         command: frame.netloom("swarm token rotate", &link::shell_quote(name)),
@@ -233,7 +241,7 @@ pub fn revocation(frame: &Frame, token: &JoinToken) -> Question {
             format!("Join token `{name}` lets nobody in any more, and is gone from the list."),
             "Nodes that joined by it stay in the swarm.".to_owned(),
         ],
-        tick: None,
+        ticks: Vec::new(),
         button: "Revoke it",
         back: "/ui/swarm/join".to_owned(),
         command: frame.netloom("swarm token revoke", &link::shell_quote(name)),

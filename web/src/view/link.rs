@@ -45,6 +45,11 @@ pub fn address(address: &str) -> String {
     format!("/ui/addresses/{}", encode(address))
 }
 
+/// The page of what happened to a lease, by its ID.
+pub fn lease_history(id: &str) -> String {
+    format!("/ui/leases/{}/history", encode(id))
+}
+
 /// The page of what is free in a pool.
 pub fn free(network: &str, pool: &str) -> String {
     format!("/ui/ipam/{}/{}", encode(network), encode(pool))

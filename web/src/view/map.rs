@@ -10,17 +10,15 @@ use netloom_model::lease::Lease;
 use netloom_model::map::ADDRESSES_MOST;
 use netloom_model::net::{Span, from_number, to_number, usable};
 
-use super::uses::{self, Legend};
-use super::{format, link};
+use super::grid::{self, Row};
+use super::legend::Legend;
+use super::{link, uses};
 
 /// Largest block that is drawn beside other things, in addresses: an IPv4 /24, an IPv6 /120.
 pub const BESIDE_MAX: u128 = 256;
 
 /// Largest block that is drawn at all.
 const CELLS_MAX: u128 = ADDRESSES_MOST as u128;
-
-/// Addresses a row on a narrow screen.
-const HALF: usize = 8;
 
 /// One address.
 #[derive(Debug, Clone)]
@@ -33,22 +31,13 @@ pub struct Cell {
     pub(crate) here: bool,
 }
 
-/// Sixteen addresses, or what there is.
-#[derive(Debug, Clone)]
-pub struct Row {
-    pub(crate) label: String,
-    /// The label of the second half, which is a row of its own on a narrow screen.
-    pub(crate) half: Option<String>,
-    pub(crate) cells: Vec<Cell>,
-}
-
 /// A subnet as a grid.
 #[derive(Debug, Clone, Template)]
 #[template(path = "component/map.html")]
 pub struct AddressMap {
     subnet: String,
     columns: Vec<String>,
-    rows: Vec<Row>,
+    rows: Vec<Row<Cell>>,
     legend: Legend,
 }
 
@@ -79,20 +68,9 @@ impl AddressMap {
                 ..cell(address, taken.get(&address).copied(), usable, range, known)
             })
             .collect();
-        let count = |class: &str| cells.iter().filter(|cell| cell.class == class).count() as u64;
-        let counted = uses::classes().map(|class| (class, count(class))).filter(|(_, count)| *count > 0);
-        let legend = Legend::new(counted.map(|(class, count)| (class, format::count(count))));
-        let rows = cells
-            .chunks(16)
-            .enumerate()
-            .map(|(at, cells)| {
-                let first = low + 16 * at as u128;
-                let label = |number: u128| row_label(from_number(number), size);
-                let half = (cells.len() > HALF).then(|| label(first + HALF as u128));
-                Row { label: label(first), half, cells: cells.to_vec() }
-            })
-            .collect();
-        let columns = (0..size.min(16)).map(|at| format!("+{at}")).collect();
+        let legend = uses::legend_of(cells.iter().map(|cell| cell.class));
+        let rows = grid::rows(&cells, |at| row_label(from_number(low + at as u128), size));
+        let columns = grid::columns(size);
         Some(Self { subnet: subnet.to_string(), columns, rows, legend })
     }
 }

@@ -7,7 +7,7 @@ use netloom_model::net::{Family, Span, parse_span};
 use netloom_model::network::{Driver, GatewayMode, Network, NetworkNode, ParentState, PoolStatus};
 
 use super::chip::Chip;
-use super::copy_as::{self, Resource};
+use super::copy_as;
 use super::csv_link::CsvLink;
 use super::format;
 use super::frame::Frame;
@@ -60,9 +60,14 @@ impl Head {
 
 /// What surrounds a page of the whole network.
 pub(super) fn framed(frame: Frame, network: &Network) -> Frame {
-    let name = network.spec.name.as_str();
-    let copies = copy_as::of_object(&frame, Resource::Network, name, &network.spec, network.status.predefined);
-    frame.crumb("Networks", "/ui/networks").api(format!("/api/v1/networks/{}", link::encode(name))).copy_as(copies)
+    framed_part(frame, network, "")
+}
+
+/// What surrounds a page of a part of the network, which the API has at `part` below it.
+pub(super) fn framed_part(frame: Frame, network: &Network, part: &str) -> Frame {
+    let copies = copy_as::of_network(&frame, network);
+    let path = format!("/api/v1/networks/{}{part}", link::encode(&network.spec.name));
+    frame.crumb("Networks", "/ui/networks").api(path).copy_as(copies)
 }
 
 /// A pool with its map, where it is small enough to be drawn.
@@ -230,10 +235,8 @@ pub struct NetworkLeasesPage {
 impl NetworkLeasesPage {
     /// The page of a network's leases, from `token` on.
     pub fn new(frame: Frame, network: &Network, page: &Page<Lease>, token: &str) -> Self {
-        let name = network.spec.name.as_str();
         let query = link::query(&[("page_token", token)]);
-        let path = format!("/api/v1/networks/{}/leases{query}", link::encode(name));
-        let frame = frame.crumb("Networks", "/ui/networks").api(path);
+        let frame = framed_part(frame, network, &format!("/leases{query}"));
         let head = Head::new(network, "leases");
         let link = |token: &str| format!("{}/leases{}", head.href, link::query(&[("page_token", token)]));
         Self {

@@ -8,6 +8,7 @@ use netloom_model::drift::{Difference, Drift};
 use netloom_model::net::parse_span;
 use netloom_model::network::{Network, ParentState, PoolSpec, PoolStatus};
 
+use super::csv_link::CsvLink;
 use super::frame::Frame;
 use super::json::Json;
 use super::network::{Head, framed};
@@ -30,6 +31,7 @@ const CHOSEN: (&str, &str, &str) = ("+", "chosen by Netloom", "chosen");
 const MISSING: (&str, &str, &str) = ("−", "missing", "removed");
 const CHANGED: (&str, &str, &str) = ("~", "differs", "changed");
 const LEFTOVER: (&str, &str, &str) = ("+", "no longer wanted", "added");
+const UNSEEN: (&str, &str, &str) = ("?", "could not be looked at", "unseen");
 const FOREIGN: (&str, &str, &str) = ("!", "somebody else's, left alone", "foreign");
 
 impl SettingRow {
@@ -41,6 +43,11 @@ impl SettingRow {
             _ => CHANGED,
         };
         Self::with(name, wanted, actual, how)
+    }
+
+    /// In the place of what differs in the kernel, where that could not be looked at.
+    pub(crate) fn unseen(why: &str) -> Self {
+        Self::with(why, None, None, UNSEEN)
     }
 
     fn with(
@@ -86,20 +93,20 @@ pub struct NetworkConfigPage {
     /// Why the kernel could not be looked at.
     unseen: Option<Prose>,
     spec: Json,
+    csv: CsvLink,
 }
 
 impl NetworkConfigPage {
     /// The page of a network, with what of it differs in the kernel, or why that could not be looked at.
     pub fn new(frame: Frame, network: &Network, drift: Result<&[Drift], String>) -> Self {
         let frame = framed(frame, network);
-        let id = network.id.to_string();
-        let own = |drift: &&Drift| drift.belongs_to.as_ref().is_some_and(|object| object.id == id);
-        let kernel: Vec<SettingRow> =
-            drift.as_ref().map_or(Vec::new(), |drift| drift.iter().filter(own).map(SettingRow::from).collect());
+        let kernel = drift.as_ref().map_or(Vec::new(), |drift| kernel(network, drift));
+        let head = Head::new(network, "config");
         let settings = settings(network);
         let differs = |rows: &[SettingRow]| rows.iter().any(|row| !matches!(row.class, "same" | "chosen" | "foreign"));
         Self {
-            head: Head::new(network, "config"),
+            csv: CsvLink::new(&format!("{}/config", head.href), "", "settings, and of what differs in the kernel"),
+            head,
             summary: match (differs(&settings) || differs(&kernel), network.status.reconciling, drift.is_ok()) {
                 (true, _, _) => "What there is differs from what is wanted: the lines with −, ~ or + below say where.",
                 (false, true, _) => "What is wanted is being brought about.",
@@ -117,8 +124,15 @@ impl NetworkConfigPage {
     }
 }
 
+/// What of a network differs in the kernel, of all that differs there.
+pub(crate) fn kernel(network: &Network, drift: &[Drift]) -> Vec<SettingRow> {
+    let id = network.id.to_string();
+    let own = |drift: &&Drift| drift.belongs_to.as_ref().is_some_and(|object| object.id == id);
+    drift.iter().filter(own).map(SettingRow::from).collect()
+}
+
 /// Every setting that both sides know.
-fn settings(network: &Network) -> Vec<SettingRow> {
+pub(crate) fn settings(network: &Network) -> Vec<SettingRow> {
     let (spec, status) = (&network.spec, &network.status);
     let mut rows =
         vec![SettingRow::new("driver", Some(spec.driver.as_str().to_owned()), Some(spec.driver.as_str().to_owned()))];

@@ -6,13 +6,14 @@ use netloom_model::map::PoolMap;
 use netloom_model::net::{Family, Span, from_number, parse_span, to_number};
 use netloom_model::network::Network;
 
+use super::csv_link::CsvLink;
 use super::format;
 use super::frame::Frame;
 use super::heat::{HeatMap, Share};
 use super::lease_table::LeaseTable;
 use super::link;
 use super::map::AddressMap;
-use super::network::Head;
+use super::network::{Head, framed_part};
 
 /// Most free ranges on the page; all are in the API's answer.
 const FREE_SHOWN: usize = 100;
@@ -61,6 +62,10 @@ pub struct BlockView {
     pub(crate) is_table: bool,
     pub(crate) free: Vec<FreeRow>,
     pub(crate) more_free: Option<String>,
+    /// What is taken, as a file: block by block, or address by address.
+    pub(crate) csv: CsvLink,
+    /// The leases of a sparse block, which stand beside its blocks.
+    pub(crate) leases_csv: Option<CsvLink>,
 }
 
 /// The page.
@@ -102,14 +107,8 @@ impl NetworkMapPage {
     pub fn new(frame: Frame, network: &Network, map: Option<&PoolMap>, as_table: bool) -> Self {
         let head = Head::new(network, "map");
         let place = Place { href: head.href.clone(), network, as_table };
-        let name = link::encode(&network.spec.name);
-        let query = map.map(|map| place.query(&map.pool, &map.block, false)).unwrap_or_default();
-        let path = if map.is_some() {
-            format!("/api/v1/networks/{name}/map{query}")
-        } else {
-            format!("/api/v1/networks/{name}")
-        };
-        let frame = frame.crumb("Networks", "/ui/networks").api(path);
+        let part = map.map(|map| format!("/map{}", place.query(&map.pool, &map.block, false)));
+        let frame = framed_part(frame, network, &part.unwrap_or_default());
         let pool = |(key, status): (&String, &netloom_model::network::PoolStatus)| MapLink {
             text: format!("{key} {}", status.subnet),
             href: place.link(key, &status.subnet),
@@ -124,13 +123,18 @@ impl NetworkMapPage {
     }
 }
 
+/// Whether each cell of a map is an address, rather than a block.
+pub(crate) fn is_by_address(map: &PoolMap) -> bool {
+    map.block.parse().is_ok_and(|block: IpNet| map.cell_prefix_length == block.max_prefix_len())
+}
+
 fn view(frame: &Frame, place: &Place<'_>, map: &PoolMap) -> Option<BlockView> {
     let (block, subnet): (IpNet, IpNet) = (map.block.parse().ok()?, map.subnet.parse().ok()?);
     let pool = place.network.status.pools.get(&map.pool);
     let range = pool.and_then(|pool| parse_span("", &pool.range).ok());
     let known = pool.is_some_and(|pool| pool.capacity.free.is_some());
     let href = |block: &str| place.link(&map.pool, block);
-    let by_address = map.cell_prefix_length == block.max_prefix_len();
+    let by_address = is_by_address(map);
     let wide = Family::of(block.network()) == Family::V6 && !by_address;
     let is_table = place.as_table || wide;
     let grid =
@@ -143,6 +147,10 @@ fn view(frame: &Frame, place: &Place<'_>, map: &PoolMap) -> Option<BlockView> {
         href: format!("{}/map{}", place.href, place.query(&map.pool, &map.block, !place.as_table)),
         here: false,
     };
+    let own = place.query(&map.pool, &map.block, false);
+    let within = link::query(&[("network", &place.network.spec.name), ("within", &map.block)]);
+    let what = if by_address { "leases of the block" } else { "blocks with leases" };
+    let sparse = is_table && !by_address && !map.leases.is_empty();
     let above = |block: &String| MapLink { text: block.clone(), href: href(block), here: false };
     let beside = |up: bool| {
         let block = neighbour(block, subnet, up)?.to_string();
@@ -158,6 +166,8 @@ fn view(frame: &Frame, place: &Place<'_>, map: &PoolMap) -> Option<BlockView> {
         blocks: if is_table { map.cells.iter().map(|cell| row(cell, &href)).collect() } else { Vec::new() },
         leases: (is_table && !map.leases.is_empty()).then(|| LeaseTable::new(frame, &map.leases)),
         other: (!wide).then_some(other),
+        csv: CsvLink::new(&format!("{}/map", place.href), &own, what),
+        leases_csv: sparse.then(|| CsvLink::new("/ui/leases", &within, "leases of the block")),
         is_table,
         grid,
         heat,

@@ -7,13 +7,15 @@ use netloom_model::NodeId;
 use netloom_model::event::Event;
 use netloom_model::swarm::{Availability, Node, NodeState, SwarmRole};
 
-use super::confirm::Question;
+use super::confirm::{Question, Tick};
+use super::copy_as;
 use super::events::EventRow;
 use super::format;
 use super::frame::Frame;
 use super::link;
 use super::nodes::NodeRow;
 use super::object::Notices;
+use super::prose::Prose;
 use super::refusal::Refusal;
 use super::when::When;
 
@@ -73,7 +75,7 @@ pub struct NodePage {
     updated: When,
     revision: String,
     events: Vec<EventRow>,
-    events_href: String,
+    history_href: String,
 }
 
 impl NodePage {
@@ -86,7 +88,7 @@ impl NodePage {
         existing: &BTreeSet<String>,
         may_change: bool,
     ) -> Self {
-        let frame = framed(frame, node);
+        let frame = framed(frame, node, may_change);
         let row = NodeRow::new(&frame, node, own);
         let chosen = node.spec.availability.unwrap_or_default();
         let is_manager = node.status.role == SwarmRole::Manager;
@@ -103,7 +105,7 @@ impl NodePage {
             updated: frame.when(node.updated_at),
             revision: format::count(node.revision),
             events: events.iter().map(|event| EventRow::new(&frame, event, existing)).collect(),
-            events_href: format!("/ui/activity{}", link::query(&[("object", &row.id)])),
+            history_href: format!("{}/history", row.href),
             row,
             frame,
         }
@@ -117,8 +119,9 @@ impl NodePage {
     }
 }
 
-fn framed(frame: Frame, node: &Node) -> Frame {
-    frame.crumb("Nodes", "/ui/nodes").api(format!("/api/v1/nodes/{}", node.id))
+fn framed(frame: Frame, node: &Node, may_change: bool) -> Frame {
+    let copies = copy_as::of_node(&frame, node, may_change);
+    frame.crumb("Nodes", "/ui/nodes").api(format!("/api/v1/nodes/{}", node.id)).copy_as(copies)
 }
 
 fn commands(frame: &Frame, node: &Node) -> Vec<String> {
@@ -133,7 +136,8 @@ fn commands(frame: &Frame, node: &Node) -> Vec<String> {
 /// What surrounds the page that asks before a node is removed.
 #[must_use]
 pub fn removal_frame(frame: Frame, node: &Node) -> Frame {
-    framed(frame, node).crumb(&node.status.hostname, link::node(&node.id.to_string()))
+    let frame = frame.crumb("Nodes", "/ui/nodes").api(format!("/api/v1/nodes/{}", node.id));
+    frame.crumb(&node.status.hostname, link::node(&node.id.to_string()))
 }
 
 /// Asks before a node is removed.
@@ -151,10 +155,23 @@ pub fn removal(frame: &Frame, node: &Node) -> Question {
             "It is ready. Better let it leave by itself, with `netloom swarm leave` on `{name}`: then both sides know."
         ));
     }
+    let tick = match ready {
+        true => {
+            Tick { name: "force", label: "Remove it although it is ready".to_owned(), meaning: None, required: true }
+        }
+        false => Tick {
+            name: "off",
+            label: "Its host is off".to_owned(),
+            meaning: Some(Prose::new(
+                "Your word, which nobody checks: that host has no power, or is cut from the wire. Then its addresses on macvlan and bridge networks of the swarm are free at once. Without it they wait until the node must have taken its links down by itself. Should it be on after all, two hosts answer for one address. As a command that is `--off`.",
+            )),
+            required: false,
+        },
+    };
     Question {
         action: format!("{}/remove", link::node(&id)),
         what,
-        tick: ready.then(|| ("force", "Remove it although it is ready".to_owned())),
+        ticks: vec![tick],
         button: "Remove the node",
         back: link::node(&id),
         command: frame.netloom("node rm", &if ready { format!("--force {id}") } else { id }),

@@ -4,7 +4,8 @@ use askama::Template;
 use netloom_model::network::{Capacity, PoolStatus};
 
 use super::format;
-use super::uses::{self, Legend};
+use super::legend::Legend;
+use super::uses;
 
 /// One piece of the bar, in percent of its width.
 #[derive(Debug, Clone)]
@@ -55,7 +56,7 @@ impl Usage {
         let segments = segments(&uses, total);
         let used = uses.iter().filter(|(_, count)| *count > 0).map(|(class, count)| (*class, format::count(*count)));
         let free = capacity.free.as_deref().map(format::decimal);
-        let legend = Legend::new(used.chain(free.clone().map(|free| ("free", free))));
+        let legend = uses::legend(used.chain(free.clone().map(|free| ("free", free))));
         Self {
             segments,
             uses: legend.sentence(),

@@ -8,7 +8,8 @@ use netloom_model::sandbox::{DesiredState, EndpointStatus, InterfaceAddress, Int
 use netloom_model::traffic::InterfaceTraffic;
 
 use super::chip::{Chip, Tone};
-use super::copy_as::{self, Resource};
+use super::copy_as;
+use super::csv_link::CsvLink;
 use super::endpoint::{EndpointTable, EndpointView};
 use super::format;
 use super::frame::Frame;
@@ -173,7 +174,7 @@ pub struct Head {
 }
 
 impl Head {
-    fn new(sandbox: &Sandbox, tab: &'static str) -> Self {
+    pub(super) fn new(sandbox: &Sandbox, tab: &'static str) -> Self {
         Self {
             state: Chip::from(sandbox.status.state),
             reconciling: sandbox.status.reconciling,
@@ -187,10 +188,11 @@ impl Head {
     }
 }
 
-fn framed(frame: Frame, sandbox: &Sandbox) -> Frame {
-    let name = sandbox.spec.name.as_str();
-    let copies = copy_as::of_object(&frame, Resource::Sandbox, name, &sandbox.spec, false);
-    frame.crumb("Sandboxes", "/ui/sandboxes").api(format!("/api/v1/sandboxes/{}", link::encode(name))).copy_as(copies)
+/// What surrounds a page of a sandbox, which the API has at `part` below it.
+pub(super) fn framed(frame: Frame, sandbox: &Sandbox, part: &str) -> Frame {
+    let copies = copy_as::of_sandbox(&frame, sandbox);
+    let path = format!("/api/v1/sandboxes/{}{part}", link::encode(&sandbox.spec.name));
+    frame.crumb("Sandboxes", "/ui/sandboxes").api(path).copy_as(copies)
 }
 
 /// `/ui/sandboxes/{sandbox}`.
@@ -201,10 +203,12 @@ pub struct SandboxPage {
     head: Head,
     notices: Notices,
     wanted: EndpointTable,
+    wanted_csv: CsvLink,
     live: Vec<LiveInterface>,
     looked: bool,
     stopped: bool,
     leases: LeaseTable,
+    leases_csv: CsvLink,
     netns: Option<String>,
     commands: Vec<String>,
     orphan: Option<Orphan>,
@@ -216,21 +220,24 @@ pub struct SandboxPage {
     description: Option<String>,
     created: When,
     updated: When,
-    events_href: String,
 }
 
 impl SandboxPage {
     /// The page of a sandbox with its leases, and with what was seen of its interfaces' traffic.
     pub fn new(frame: Frame, sandbox: &Sandbox, leases: &[Lease], seen: &[InterfaceTraffic]) -> Self {
-        let frame = framed(frame, sandbox);
+        let frame = framed(frame, sandbox, "");
         let status = &sandbox.status;
         let stopped = sandbox.spec.desired_state == Some(DesiredState::Stopped);
         let mut interfaces: Vec<&InterfaceStatus> = status.interfaces.iter().flatten().collect();
         interfaces.sort_by(|a, b| place(a).cmp(&place(b)));
         let places = status.endpoints.iter();
         let wanted = places.map(|(network, place)| EndpointView::of_sandbox(sandbox, network, place)).collect();
+        let head = Head::new(sandbox, "summary");
+        let of_owner = link::query(&[("owner", &sandbox.id.to_string())]);
         Self {
-            head: Head::new(sandbox, "summary"),
+            wanted_csv: CsvLink::new(&format!("{}/endpoints", head.href), "", "endpoints of the sandbox"),
+            leases_csv: CsvLink::new("/ui/leases", &of_owner, "leases of the sandbox"),
+            head,
             notices: Notices::new(&frame, &status.conditions),
             wanted: EndpointTable { other: "Network", rows: wanted },
             live: interfaces.into_iter().map(|live| LiveInterface::new(live, sandbox, seen)).collect(),
@@ -248,7 +255,6 @@ impl SandboxPage {
             description: sandbox.spec.description.clone(),
             created: frame.when(sandbox.created_at),
             updated: frame.when(sandbox.updated_at),
-            events_href: format!("/ui/activity{}", link::query(&[("object", &sandbox.id.to_string())])),
             frame,
         }
     }
@@ -292,7 +298,7 @@ pub struct SandboxJsonPage {
 impl SandboxJsonPage {
     /// The page of a sandbox's JSON, as the API answers it.
     pub fn new(frame: Frame, sandbox: &Sandbox) -> Self {
-        let frame = framed(frame, sandbox);
+        let frame = framed(frame, sandbox, "");
         Self { head: Head::new(sandbox, "json"), json: Json::of(sandbox), frame }
     }
 }

@@ -5,6 +5,7 @@ use netloom_model::swarm::{Swarm, SwarmRole};
 use serde_json::json;
 
 use super::chip::{Chip, Tone};
+use super::copy_as;
 use super::format;
 use super::frame::Frame;
 use super::link;
@@ -131,7 +132,11 @@ impl SwarmPage {
     /// The page of the swarm that this host is in, if any. `may_change` says whether the reader may make, join and change one.
     pub fn new(frame: Frame, swarm: Option<&Swarm>, may_change: bool) -> Self {
         let frame = match swarm {
-            Some(_) => frame.api("/api/v1/swarm"),
+            Some(swarm) => {
+                let is_manager = swarm.status.role == SwarmRole::Manager;
+                let copies = copy_as::of_swarm(&frame, swarm, is_manager && may_change);
+                frame.api("/api/v1/swarm").copy_as(copies)
+            }
             None => frame.api("/api/v1/info"),
         };
         let state = match swarm.map(|swarm| (swarm.status.role, swarm.status.connected)) {

@@ -5,6 +5,7 @@ use netloom_control::command::Page;
 use netloom_model::token::{Role, Token, TokenState};
 
 use super::chip::{Chip, Tone};
+use super::copy_as;
 use super::csv_link::CsvLink;
 use super::frame::Frame;
 use super::link;
@@ -23,6 +24,8 @@ pub struct TokenRow {
     pub(crate) created_by: String,
     /// The audit of what its holder did.
     pub(crate) audit: String,
+    /// Makes one like it; absent of one that is over.
+    pub(crate) copy: Option<String>,
 }
 
 impl TokenRow {
@@ -32,7 +35,9 @@ impl TokenRow {
             TokenState::Expired => Chip::new(Tone::Quiet, TokenState::Expired.as_str()),
         };
         let id = token.id.to_string();
+        let is_active = token.status.state == TokenState::Active;
         Self {
+            copy: is_active.then(|| copy_as::token_like(frame, "/api/v1/tokens", &token.spec)),
             name: token.spec.name.clone(),
             role: token.spec.role.as_str(),
             state,

@@ -99,6 +99,8 @@ pub struct Row {
     pub(crate) sandbox: Named,
     pub(crate) running: bool,
     pub(crate) alone: bool,
+    /// Its node, where that is another than this host's.
+    pub(crate) node: Option<Named>,
     pub(crate) cells: Vec<Option<Cell>>,
 }
 
@@ -254,6 +256,7 @@ impl Names<'_> {
             sandbox: self.sandbox(sandbox),
             running: sandbox.running,
             alone: !self.topology.endpoints.iter().any(|endpoint| endpoint.sandbox == sandbox.id),
+            node: (sandbox.node != self.own).then(|| self.node(sandbox.node)),
             cells: columns.iter().map(cell).collect(),
         }
     }

@@ -1,11 +1,12 @@
 //! The ways an address is used, as pages show them: by colour, by letter and in words, the same in bars, maps and tables.
 //! What must not live here: which addresses are used how.
 
-use askama::Template;
 use netloom_model::lease::{LeaseKind, LeaseState};
 
+use super::legend::{Legend, Meaning};
+
 /// Class of the stylesheet, letter and words of every use, in the order of bars and legends.
-const USES: [(&str, &str, &str); 13] = [
+const USES: [Meaning; 13] = [
     ("dynamic", "D", "dynamic"),
     ("requested", "R", "requested"),
     ("held", "K", "held"),
@@ -44,35 +45,14 @@ pub fn class_of(kind: LeaseKind, state: LeaseState) -> &'static str {
     }
 }
 
-/// How many addresses are used in one way.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    pub(crate) class: &'static str,
-    pub(crate) letter: &'static str,
-    pub(crate) words: &'static str,
-    pub(crate) count: String,
+/// What colours and letters mean, with the numbers of these classes.
+pub fn legend(counts: impl IntoIterator<Item = (&'static str, String)>) -> Legend {
+    Legend::new('m', counts.into_iter().map(|(class, count)| ((class, letter(class), words(class)), count)))
 }
 
-/// What colours and letters mean, with numbers.
-#[derive(Debug, Clone, Default, Template)]
-#[template(path = "component/legend.html")]
-pub struct Legend {
-    entries: Vec<Entry>,
-}
-
-impl askama::filters::HtmlSafe for Legend {}
-
-impl Legend {
-    /// A legend of classes with their numbers, already formatted.
-    pub fn new(counts: impl IntoIterator<Item = (&'static str, String)>) -> Self {
-        let entry = |(class, count)| Entry { class, letter: letter(class), words: words(class), count };
-        Self { entries: counts.into_iter().map(entry).collect() }
-    }
-
-    /// The same as a sentence: `2 dynamic, 1 gateway, 251 free`.
-    pub fn sentence(&self) -> String {
-        self.entries.iter().map(|entry| format!("{} {}", entry.count, entry.words)).collect::<Vec<_>>().join(", ")
-    }
+/// The same of the cells of a map, by their classes.
+pub fn legend_of<'c>(cells: impl Iterator<Item = &'c str> + Clone) -> Legend {
+    Legend::of_cells('m', &USES, cells)
 }
 
 #[cfg(test)]

@@ -166,6 +166,14 @@ pub(crate) fn lease(names: &Names, last: u8, kind: LeaseKind, state: LeaseState,
     }
 }
 
+/// An address that a user keeps for something.
+pub(crate) fn reservation(names: &Names) -> Lease {
+    let spec =
+        json!({"key": "printer", "address": "192.168.122.9", "mac": "00:1b:21:aa:bb:cc", "description": names.text});
+    let spec = Some(serde_json::from_value(spec).expect("a reservation's spec"));
+    Lease { spec, ..lease(names, 9, LeaseKind::Reserved, LeaseState::Bound, OwnerKind::Reservation) }
+}
+
 pub(crate) fn leases(names: &Names) -> Vec<Lease> {
     use LeaseKind::{Dynamic, Gateway, Host, Requested, Reserved};
     use LeaseState::{Bound, Held, Quarantined, Releasing};

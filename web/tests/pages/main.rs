@@ -8,6 +8,7 @@ mod html;
 mod palette;
 mod structure;
 mod swarm;
+mod taken;
 
 use std::path::Path;
 

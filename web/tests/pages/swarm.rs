@@ -134,6 +134,12 @@ fn a_node_is_removed_after_a_question_and_a_ready_one_after_a_second_word() {
     );
     let (down, ready) = (page("node-remove"), page("node-remove-ready"));
     assert!(!down.contains("name=\"force\"") && down.contains("netloom node rm nod_"), "{down}");
+    let word = "name=\"off\" type=\"checkbox\" value=\"yes\" aria-describedby=\"off-means\"> <label for=\"off\">Its host is off";
+    assert!(
+        down.contains(word) && down.contains("macvlan and bridge networks of the swarm are free at once"),
+        "{down}"
+    );
+    assert!(!ready.contains("name=\"off\""), "one that reports is not off");
     assert!(ready.contains("name=\"force\" type=\"checkbox\" value=\"yes\" required"), "{ready}");
     assert!(ready.contains("netloom node rm --force nod_"), "{ready}");
 }

@@ -1,6 +1,9 @@
 //! Histories of single objects.
 
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::dev::Payload;
+use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, get, web};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use netloom_control::command::ListHistory;
 use netloom_model::event::ObjectKind;
 use netloom_model::history::HistoryEntry;
@@ -27,14 +30,36 @@ pub(crate) struct HistoryQuery {
     page_token: Option<String>,
 }
 
-async fn history(
-    kind: ObjectKind,
+/// Somebody asks for a part of the history of the object that the path names.
+pub(crate) struct Asked {
+    state: State,
+    request: HttpRequest,
+    caller: Caller,
     object: String,
-    (state, request, caller): (State, HttpRequest, Caller),
-    HistoryQuery { limit, page_token }: HistoryQuery,
-) -> Result<HttpResponse, Problem> {
-    let command = ListHistory { kind, object, page: page(limit, page_token) };
-    Ok(answer::listed(&request, state.control.list_history(caller.0.authorize(command)?).await?))
+    query: HistoryQuery,
+}
+
+impl FromRequest for Asked {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let parts =
+            <(State, HttpRequest, Caller, web::Path<String>, Filter<HistoryQuery>)>::from_request(request, payload);
+        async move {
+            let (state, request, caller, object, Filter(query)) = parts.await?;
+            Ok(Self { state, request, caller, object: object.into_inner(), query })
+        }
+        .boxed_local()
+    }
+}
+
+impl Asked {
+    async fn history(self, kind: ObjectKind) -> Result<HttpResponse, Problem> {
+        let Self { state, request, caller, object, query: HistoryQuery { limit, page_token } } = self;
+        let command = ListHistory { kind, object, page: page(limit, page_token) };
+        Ok(answer::listed(&request, state.control.list_history(caller.0.authorize(command)?).await?))
+    }
 }
 
 /// Lists the history of a network.
@@ -43,14 +68,8 @@ async fn history(
 #[utoipa::path(tag = "networks", params(("id" = String, Path, description = "The network's ID or name."), HistoryQuery),
     responses((status = 200, description = "The history.", body = Listed<HistoryEntry>)))]
 #[get("/networks/{id}/history")]
-pub(crate) async fn network_history_list(
-    state: State,
-    request: HttpRequest,
-    caller: Caller,
-    id: web::Path<String>,
-    Filter(query): Filter<HistoryQuery>,
-) -> Result<HttpResponse, Problem> {
-    history(ObjectKind::Network, id.into_inner(), (state, request, caller), query).await
+pub(crate) async fn network_history_list(asked: Asked) -> Result<HttpResponse, Problem> {
+    asked.history(ObjectKind::Network).await
 }
 
 /// Lists the history of a sandbox.
@@ -59,14 +78,8 @@ pub(crate) async fn network_history_list(
 #[utoipa::path(tag = "sandboxes", params(("id" = String, Path, description = "The sandbox's ID or name."), HistoryQuery),
     responses((status = 200, description = "The history.", body = Listed<HistoryEntry>)))]
 #[get("/sandboxes/{id}/history")]
-pub(crate) async fn sandbox_history_list(
-    state: State,
-    request: HttpRequest,
-    caller: Caller,
-    id: web::Path<String>,
-    Filter(query): Filter<HistoryQuery>,
-) -> Result<HttpResponse, Problem> {
-    history(ObjectKind::Sandbox, id.into_inner(), (state, request, caller), query).await
+pub(crate) async fn sandbox_history_list(asked: Asked) -> Result<HttpResponse, Problem> {
+    asked.history(ObjectKind::Sandbox).await
 }
 
 /// Lists the history of a lease.
@@ -75,14 +88,8 @@ pub(crate) async fn sandbox_history_list(
 #[utoipa::path(tag = "leases", params(("id" = String, Path, description = "The lease's ID."), HistoryQuery),
     responses((status = 200, description = "The history.", body = Listed<HistoryEntry>)))]
 #[get("/leases/{id}/history")]
-pub(crate) async fn lease_history_list(
-    state: State,
-    request: HttpRequest,
-    caller: Caller,
-    id: web::Path<String>,
-    Filter(query): Filter<HistoryQuery>,
-) -> Result<HttpResponse, Problem> {
-    history(ObjectKind::Lease, id.into_inner(), (state, request, caller), query).await
+pub(crate) async fn lease_history_list(asked: Asked) -> Result<HttpResponse, Problem> {
+    asked.history(ObjectKind::Lease).await
 }
 
 /// Lists the history of a node.
@@ -91,12 +98,6 @@ pub(crate) async fn lease_history_list(
 #[utoipa::path(tag = "swarm", params(("id" = String, Path, description = "The node's ID or its host's name."), HistoryQuery),
     responses((status = 200, description = "The history.", body = Listed<HistoryEntry>)))]
 #[get("/nodes/{id}/history")]
-pub(crate) async fn node_history_list(
-    state: State,
-    request: HttpRequest,
-    caller: Caller,
-    id: web::Path<String>,
-    Filter(query): Filter<HistoryQuery>,
-) -> Result<HttpResponse, Problem> {
-    history(ObjectKind::Node, id.into_inner(), (state, request, caller), query).await
+pub(crate) async fn node_history_list(asked: Asked) -> Result<HttpResponse, Problem> {
+    asked.history(ObjectKind::Node).await
 }

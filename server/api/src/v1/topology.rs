@@ -24,11 +24,11 @@ pub(crate) struct TopologyQuery {
     #[serde(default, deserialize_with = "one")]
     #[param(max_length = 63)]
     network: Option<String>,
-    /// Only with this label: `key=value`, or `key` for any value. May be repeated; all must hold.
+    /// Only with this label: `key=value`, or `key` for any value. May be repeated; all must hold. Then only this host's sandboxes: labels are known on a sandbox's own node.
     #[serde(default)]
     #[param(value_type = Vec<String>, required = false, max_items = 16)]
     label: Texts,
-    /// Only with this text in the name or the description.
+    /// Only with this text in the name or the description; of sandboxes of other nodes in the name.
     #[serde(default, deserialize_with = "one")]
     #[param(max_length = 256)]
     q: Option<String>,
@@ -44,8 +44,8 @@ pub(crate) struct TopologyQuery {
 
 /// Shows who is on which network.
 ///
-/// A page of this host's sandboxes by name with their endpoints, or with `of` what is around one object: of a network and of a node of the swarm with the sandboxes of other nodes, as
-/// far as this host knows of them. Of these at most 36 are told one by one, the others counted by their node.
+/// A page of this host's sandboxes by name with their endpoints, on a manager of a swarm together with those of other nodes on the swarm's networks; or with `of` what is around one
+/// object: of a network and of a node of the swarm with the sandboxes of other nodes, as far as this host knows of them. Of these at most 36 are told one by one, the others counted by their node.
 #[utoipa::path(tag = "networks", params(TopologyQuery),
     responses((status = 200, description = "Sandboxes, networks and nodes, and which is on which.", body = Topology)))]
 #[get("/topology")]

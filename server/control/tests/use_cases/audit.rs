@@ -47,8 +47,11 @@ async fn each_change_is_told_with_what_it_changed() {
     ];
     assert_eq!(words(&kit).await, wanted);
     let of_a = kit.audit(ListAudit { object: Some("a".into()), ..ListAudit::default() }).await;
-    let changes: Vec<(Value, Value)> =
-        of_a.iter().rev().map(|entry| (value(&entry.before), value(&entry.after))).collect();
+    let changes: Vec<(Value, Value)> = of_a
+        .iter()
+        .rev()
+        .map(|entry| (value(&entry.circumstances.before), value(&entry.circumstances.after)))
+        .collect();
     let on = json!({"macvlan-net1": {}});
     assert_eq!(changes[0], (Value::Null, json!({"name": "a", "networks": on})));
     assert_eq!(changes[1], (json!({}), json!({"description": "x", "labels": {"k": "v"}})));
@@ -56,7 +59,7 @@ async fn each_change_is_told_with_what_it_changed() {
     assert_eq!(changes[3], (json!({"networks": on}), json!({"networks": {}})), "the network took its endpoint along");
     assert_eq!(changes[4], (json!({"name": "a", "networks": {}, "labels": {"k": "w"}}), Value::Null));
     let entry = &of_a[0];
-    assert_eq!((entry.actor.as_str(), entry.role), ("admin", Some(Role::Admin)));
+    assert_eq!((entry.actor.as_str(), entry.circumstances.role), ("admin", Some(Role::Admin)));
     assert!(of_a.windows(2).all(|two| two[0].seq > two[1].seq && two[0].event > two[1].event), "the latest first");
 }
 
@@ -68,7 +71,7 @@ async fn an_entry_says_who_from_where_with_which_request() {
     let command = somebody.authorize(CreateNetwork(spec)).unwrap();
     kit.control.create_network(command, WriteOptions::default()).await.expect("made");
     let entry = kit.audit(ListAudit::default()).await.pop().expect("an entry");
-    assert_eq!((entry.actor.as_str(), entry.source.as_deref()), ("ci", Some("192.0.2.7")));
+    assert_eq!((entry.actor.as_str(), entry.circumstances.source.as_deref()), ("ci", Some("192.0.2.7")));
     assert_eq!(entry.request_id.as_deref(), Some("req-1"));
     assert_eq!((entry.method.as_deref(), entry.path.as_deref()), (Some("POST"), Some("/api/v1/x")));
     kit.control.note_failure(&somebody, "nothing-failed", false).await;
@@ -105,7 +108,7 @@ async fn what_was_denied_or_failed_is_told_with_its_object_and_code() {
     let entries = kit.audit(ListAudit::default()).await;
     let told = |entry: &AuditEntry| {
         let object = entry.object.clone().expect("an object");
-        (entry.actor.clone(), word(entry), object.id, entry.code.clone().unwrap_or_default())
+        (entry.actor.clone(), word(entry), object.id, entry.circumstances.code.clone().unwrap_or_default())
     };
     assert_eq!(told(&entries[1]), ("v".into(), "network.remove denied none -".into(), None, "forbidden".into()));
     let id = Some("sbx_aaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned());
@@ -127,7 +130,10 @@ async fn what_the_node_refused_is_told_once_as_failed_in_the_commit_that_takes_i
     let told = words(&kit).await.split_off(2);
     assert_eq!(told, ["sandbox.create allowed b event", "sandbox.create failed b event"]);
     let entry = kit.audit(ListAudit { decision: Some(Decision::Failed), ..ListAudit::default() }).await.pop().unwrap();
-    assert_eq!((entry.code.as_deref(), value(&entry.after)), (Some("kernel-refused"), Value::Null));
+    assert_eq!(
+        (entry.circumstances.code.as_deref(), value(&entry.circumstances.after)),
+        (Some("kernel-refused"), Value::Null)
+    );
     refused(&kit);
     let patch = json!({"networks": {"macvlan-net1": null}});
     let command = operator.authorize(UpdateSandbox { sandbox: "a".into(), patch }).unwrap();
@@ -135,7 +141,11 @@ async fn what_the_node_refused_is_told_once_as_failed_in_the_commit_that_takes_i
     kit.control.note_failure(&operator, error.code, false).await;
     let entries = kit.audit(ListAudit { object: Some("a".into()), ..ListAudit::default() }).await;
     assert_eq!(entries.len(), 3);
-    assert_eq!((&entries[0].before, &entries[0].after), (&entries[1].after, &entries[1].before), "it is as it was");
+    assert_eq!(
+        (&entries[0].circumstances.before, &entries[0].circumstances.after),
+        (&entries[1].circumstances.after, &entries[1].circumstances.before),
+        "it is as it was"
+    );
 }
 
 fn parsed<T: serde::de::DeserializeOwned>(value: Value) -> T {

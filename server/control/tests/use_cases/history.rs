@@ -51,10 +51,10 @@ async fn events_stand_with_what_changed_and_what_was_refused_beside_them() {
     ];
     assert_eq!(words(&by_name), wanted);
     assert_eq!(history(&kit, &id).await.expect("by ID"), by_name);
-    let (before, after) = (&by_name[0].before, &by_name[0].after);
+    let (before, after) = (&by_name[0].circumstances.before, &by_name[0].circumstances.after);
     assert_eq!((json!(before), json!(after)), (json!({"description": "x"}), json!({"description": "y"})));
-    assert_eq!((by_name[1].actor.as_str(), by_name[1].code.as_deref()), ("v", Some("forbidden")));
-    assert!(by_name[3].before.is_none() && by_name[3].event < by_name[0].event);
+    assert_eq!((by_name[1].actor.as_str(), by_name[1].circumstances.code.as_deref()), ("v", Some("forbidden")));
+    assert!(by_name[3].circumstances.before.is_none() && by_name[3].event < by_name[0].event);
 }
 
 #[tokio::test]
@@ -65,7 +65,9 @@ async fn who_may_not_read_the_audit_sees_the_events() {
     let command = viewer.authorize(asked("n", None, None)).expect("it may read");
     let seen = kit.control.list_history(command).await.expect("a history").items;
     assert_eq!(words(&seen), ["network.updated - -", "network.updated - -", "network.created - -"]);
-    assert!(seen.iter().all(|entry| entry.before.is_none() && entry.after.is_none() && entry.source.is_none()));
+    assert!(seen.iter().all(|entry| entry.circumstances.before.is_none()
+        && entry.circumstances.after.is_none()
+        && entry.circumstances.source.is_none()));
 }
 
 #[tokio::test]

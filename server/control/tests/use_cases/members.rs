@@ -104,7 +104,10 @@ async fn a_host_joins_and_both_know_of_it() {
     assert_eq!((found.status.state, found.status.address.as_str()), (NodeState::Ready, "192.168.122.186"));
     assert_eq!(found.spec.labels.as_ref().map(|labels| labels["rack"].as_str()), Some("7"), "the token's");
     let audit = manager.audit(ListAudit { actions: vec!["node.join".into()], ..ListAudit::default() }).await;
-    assert_eq!((audit[0].actor.as_str(), audit[0].source.as_deref()), ("join-token:rack-7", Some("192.168.122.186")));
+    assert_eq!(
+        (audit[0].actor.as_str(), audit[0].circumstances.source.as_deref()),
+        ("join-token:rack-7", Some("192.168.122.186"))
+    );
     let used = manager.control.get_join_token(manager.may(GetJoinToken("rack-7".into()))).await.expect("a token");
     assert_eq!((used.status.uses, used.status.state), (1, JoinTokenState::Active));
     assert_eq!(code(join(&worker, &secret).await), "already-member");
@@ -132,7 +135,10 @@ async fn who_does_not_get_in_is_told_why() {
     let unknown = format!("{rest}-{}", "0".repeat(25));
     assert_eq!(code(join(&worker, &unknown).await), "join-token-invalid");
     let audit = manager.audit(ListAudit { actions: vec!["node.join".into()], ..ListAudit::default() }).await;
-    assert_eq!((audit[0].actor.as_str(), audit[0].code.as_deref()), ("join-token", Some("join-token-invalid")));
+    assert_eq!(
+        (audit[0].actor.as_str(), audit[0].circumstances.code.as_deref()),
+        ("join-token", Some("join-token-invalid"))
+    );
     *worker.wire.impostor.lock().unwrap() = true;
     assert_eq!(code(join(&worker, &secret).await), "manager-impostor");
     *worker.wire.impostor.lock().unwrap() = false;

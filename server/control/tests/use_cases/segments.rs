@@ -207,7 +207,10 @@ async fn whoever_knows_that_a_removed_node_is_off_ends_the_wait() {
     assert!(pair.manager.events_since(seq).await.contains(&"node.off".to_owned()));
     let audit = ListAudit { actions: vec!["node.remove".into()], ..ListAudit::default() };
     assert!(pair.manager.audit(audit).await.iter().any(|entry| {
-        entry.object.as_ref().is_some_and(|object| object.id.as_deref() == Some(id.as_str()) && entry.code.is_none())
+        entry
+            .object
+            .as_ref()
+            .is_some_and(|object| object.id.as_deref() == Some(id.as_str()) && entry.circumstances.code.is_none())
     }));
     assert_eq!(removes(&pair, &id, true).await.expect_err("nothing waits").code, "resource-not-found");
     pair.manager.on("here", "lan").await.expect("the address is free");

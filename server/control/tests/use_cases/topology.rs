@@ -2,9 +2,11 @@
 
 use netloom_control::command::*;
 use netloom_control::{Error, ErrorKind};
+use netloom_model::NodeId;
 use netloom_model::topology::{NEIGHBOURS_MOST, Topology};
 use serde_json::json;
 
+use crate::kit::pair::Pair;
 use crate::kit::{Kit, macvlan};
 
 async fn topology(kit: &Kit, command: GetTopology) -> Result<Topology, Error> {
@@ -111,4 +113,104 @@ async fn a_crowd_is_counted() {
         let left_out: Vec<u64> = crowd.left_out.iter().map(|rest| rest.sandboxes).collect();
         assert_eq!(left_out, [3], "{of}");
     }
+}
+
+/// `sandbox node` of each sandbox in order, where the manager is `here` and the worker `there`.
+fn on_nodes(topology: &Topology, here: NodeId) -> Vec<String> {
+    let word = |sandbox: &netloom_model::topology::TopologySandbox| {
+        format!("{} {}", sandbox.name, if sandbox.node == here { "here" } else { "there" })
+    };
+    topology.sandboxes.iter().map(word).collect()
+}
+
+/// A manager and a worker with sandboxes of their own, some of one name, and on two networks of the swarm.
+async fn spread() -> Pair {
+    let pair = Pair::new().await;
+    for name in ["far", "wide"] {
+        let network = json!({"name": name, "driver": "overlay", "internal": true});
+        pair.manager.create_network(network).await.expect("a network");
+    }
+    pair.until(async |pair: &Pair| pair.worker.network("wide").await.is_ok()).await;
+    let both = |name: &str| json!({"name": name, "labels": {"k": "v"}, "networks": {"far": {}, "wide": {}}});
+    pair.manager.create_sandbox(both("b")).await.expect("b");
+    pair.manager.create_sandbox(json!({"name": "d", "networks": {}})).await.expect("d");
+    pair.worker.on("a", "far").await.expect("a");
+    pair.worker.create_sandbox(both("b")).await.expect("b");
+    pair.worker.create_sandbox(json!({"name": "alone", "networks": {}})).await.expect("alone");
+    pair
+}
+
+#[tokio::test]
+async fn a_manager_shows_the_sandboxes_of_all_nodes_and_a_worker_its_own() {
+    let pair = spread().await;
+    let own = pair.manager.control.node_id();
+    let all = topology(&pair.manager, GetTopology::default()).await.expect("an answer");
+    assert_eq!(
+        on_nodes(&all, own),
+        ["a there", "b here", "b there", "d here"],
+        "what is on no network of the swarm is its node's"
+    );
+    assert_eq!(all.networks.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["far", "wide"]);
+    assert_eq!(all.nodes.len(), 2);
+    assert!(all.nodes.iter().all(|node| node.hostname.as_deref() == Some("machine1")));
+    assert_eq!(all.endpoints.len(), 5, "each place once: {:?}", words(&all));
+    let there = pair.worker.sandbox("b").await.expect("b");
+    let place = all.endpoints.iter().find(|one| one.sandbox == there.id && one.network == all.networks[0].id);
+    let address = there.status.endpoints["far"].address.clone().expect("an address");
+    assert_eq!(place.expect("its place").addresses[0].to_string(), address);
+
+    let of_worker = topology(&pair.worker, GetTopology::default()).await.expect("an answer");
+    assert_eq!(names(&of_worker).0, ["a", "alone", "b"]);
+}
+
+#[tokio::test]
+async fn pages_of_all_nodes_go_on_where_they_ended() {
+    let pair = spread().await;
+    let own = pair.manager.control.node_id();
+    for (network, wanted) in [
+        (None, ["a there", "b here", "b there", "d here"].as_slice()),
+        (Some("wide"), ["b here", "b there"].as_slice()),
+    ] {
+        let (mut walked, mut token) = (Vec::new(), None);
+        loop {
+            let page = PageRequest { limit: Some(1), token };
+            let command = GetTopology { network: network.map(Into::into), page, ..GetTopology::default() };
+            let part = topology(&pair.manager, command).await.expect("a page");
+            assert_eq!(part.sandboxes.len(), 1);
+            walked.extend(on_nodes(&part, own));
+            token = part.next_page_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        assert_eq!(walked, wanted);
+    }
+}
+
+#[tokio::test]
+async fn of_other_nodes_sandboxes_the_name_is_found_and_labels_are_not_known() {
+    let pair = spread().await;
+    let own = pair.manager.control.node_id();
+    let by = async |command: GetTopology| on_nodes(&topology(&pair.manager, command).await.expect("an answer"), own);
+    assert_eq!(by(GetTopology { q: Some("B".into()), ..GetTopology::default() }).await, ["b here", "b there"]);
+    let labelled = GetTopology { labels: vec![("k".into(), None)], ..GetTopology::default() };
+    assert_eq!(by(labelled).await, ["b here"]);
+}
+
+#[tokio::test]
+async fn around_an_object_are_the_sandboxes_of_other_nodes_too() {
+    let pair = spread().await;
+    let own = pair.manager.control.node_id();
+    let network = around(&pair.manager, "network:wide").await;
+    assert_eq!(on_nodes(&network, own), ["b here", "b there"]);
+    let there = pair.worker.sandbox("b").await.expect("b").id.to_string();
+    let sandbox = around(&pair.manager, &there).await;
+    assert_eq!((on_nodes(&sandbox, own), names(&sandbox).1), (vec!["b there".to_owned()], vec!["far", "wide"]));
+    assert_eq!(sandbox.of.as_ref().map(|of| of.id.as_str()), Some(there.as_str()));
+    let node = around(&pair.manager, &pair.worker.control.node_id().to_string()).await;
+    assert_eq!(on_nodes(&node, own), ["a there", "b there"]);
+    pair.worker.remove_sandbox("b").await.expect("removed");
+    pair.heartbeat().await;
+    let gone = topology(&pair.manager, GetTopology { of: Some(there), ..GetTopology::default() }).await;
+    assert_eq!(gone.expect_err("it left").kind, ErrorKind::NotFound);
 }

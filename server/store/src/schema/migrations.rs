@@ -34,6 +34,7 @@ const FILES: &[(&str, &str)] = files![
     "0017_who_is_on_a_network",
     "0018_attachment_place",
     "0019_looked_up",
+    "0020_sandboxes_of_the_swarm",
 ];
 
 /// The schema's versions that this program knows.

@@ -51,8 +51,14 @@ async fn entries_come_back_as_they_went_in_and_are_found_by_each_of_their_parts(
     add(&store, denied).await;
     let query = AuditQuery { limit: 9, ..AuditQuery::default() };
     let read = read!(store, (query), tx => audit::list(tx, &query).await).unwrap().pop().unwrap();
-    assert_eq!((read.seq, read.actor, read.role, read.object), (1, first.actor, first.role, first.object));
-    assert_eq!((read.before, read.after, read.event), (first.before, first.after, first.event));
+    assert_eq!(
+        (read.seq, read.actor, read.circumstances.role, read.object),
+        (1, first.actor, first.role, first.object)
+    );
+    assert_eq!(
+        (read.circumstances.before, read.circumstances.after, read.event),
+        (first.before, first.after, first.event)
+    );
 
     let everything = AuditQuery { limit: 9, ..AuditQuery::default() };
     let entries = read!(store, (everything), tx => audit::list(tx, &everything).await).unwrap();

@@ -22,4 +22,5 @@ mod pools;
 mod replica;
 mod sandboxes;
 mod swarm;
+mod topology;
 mod writer;

@@ -86,7 +86,7 @@ async fn discarding_leaves_a_trace_and_is_the_makers_or_an_administrators() {
     let entries = kit.audit(ListAudit { actions: vec!["plan.discard".into()], ..ListAudit::default() }).await;
     let told: Vec<_> = entries.iter().rev().map(|entry| (entry.actor.as_str(), entry.decision)).collect();
     assert_eq!(told, [("bob", Decision::Denied), ("ann", Decision::Allowed), ("root", Decision::Allowed)]);
-    let before = entries[0].before.as_ref().expect("it says which");
+    let before = entries[0].circumstances.before.as_ref().expect("it says which");
     assert_eq!((&before["id"], &before["created_by"]), (&json!(id(&second)), &json!("ann")));
 }
 

@@ -1,0 +1,58 @@
+//! `/ui/sandboxes/{sandbox}/history`, `/ui/nodes/{node}/history`, `/ui/leases/{lease}/history`: what happened to one object, who asked for it, and what
+//! changed. That of a network is a tab of its page (`network`).
+
+use actix_web::HttpResponse;
+use netloom_control::command::{GetLease, ListAudit, ListHistory};
+use netloom_control::{Error, ErrorKind};
+use netloom_model::event::ObjectKind;
+
+use super::{Paging, node as one_node, part, sandbox as one_sandbox};
+use crate::view::frame::Section;
+use crate::view::history::{HistoryPage, SandboxHistoryPage, Told};
+use crate::visit::Visit;
+
+/// A sandbox's.
+pub async fn sandbox(visit: Visit) -> HttpResponse {
+    visit.answer(show_sandbox(&visit).await).await
+}
+
+/// A node's.
+pub async fn node(visit: Visit) -> HttpResponse {
+    visit.answer(show_node(&visit).await).await
+}
+
+/// A lease's, also of one that is over.
+pub async fn lease(visit: Visit) -> HttpResponse {
+    visit.answer(show_lease(&visit).await).await
+}
+
+async fn show_sandbox(visit: &Visit) -> Result<SandboxHistoryPage, Error> {
+    let sandbox = one_sandbox::get(visit).await?;
+    let told = told(visit, ObjectKind::Sandbox, sandbox.id.to_string()).await?;
+    Ok(SandboxHistoryPage::new(one_sandbox::frame(visit, &sandbox), &sandbox, &told))
+}
+
+async fn show_node(visit: &Visit) -> Result<HistoryPage, Error> {
+    let node = one_node::get(visit).await?;
+    let told = told(visit, ObjectKind::Node, node.id.to_string()).await?;
+    Ok(HistoryPage::of_node(visit.frame("History", Section::Nodes), &node, &told))
+}
+
+async fn show_lease(visit: &Visit) -> Result<HistoryPage, Error> {
+    let id = visit.segment("lease");
+    let told = told(visit, ObjectKind::Lease, id.clone()).await?;
+    let found = visit.control.get_lease(visit.authorize(GetLease { network: None, lease: id.clone() })?).await;
+    let lease = match found {
+        Err(failure) if failure.kind == ErrorKind::NotFound => None,
+        found => Some(found?),
+    };
+    Ok(HistoryPage::of_lease(visit.frame("History", Section::Leases), &id, lease.as_ref(), &told))
+}
+
+/// The part of an object's history that the page's query asks for.
+pub(super) async fn told(visit: &Visit, kind: ObjectKind, object: String) -> Result<Told, Error> {
+    let paging: Paging = visit.query()?;
+    let command = ListHistory { kind, object, page: part(&paging.page_token) };
+    let page = visit.control.list_history(visit.authorize(command)?).await?;
+    Ok(Told { page, token: paging.page_token, audited: visit.may(&ListAudit::default()) })
+}
