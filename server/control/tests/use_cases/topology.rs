@@ -5,6 +5,7 @@ use netloom_control::{Error, ErrorKind};
 use netloom_model::topology::{NEIGHBOURS_MOST, Topology};
 use serde_json::json;
 
+use crate::kit::pair::Pair;
 use crate::kit::{Kit, macvlan};
 
 async fn topology(kit: &Kit, command: GetTopology) -> Result<Topology, Error> {
@@ -111,4 +112,16 @@ async fn a_crowd_is_counted() {
         let left_out: Vec<u64> = crowd.left_out.iter().map(|rest| rest.sandboxes).collect();
         assert_eq!(left_out, [3], "{of}");
     }
+}
+
+#[tokio::test]
+async fn what_is_on_other_nodes_is_not_left_out_of_this_ones() {
+    let pair = Pair::new().await;
+    pair.manager.create_network(json!({"name": "far", "driver": "overlay", "internal": true})).await.expect("far");
+    pair.until(async |pair: &Pair| pair.worker.network("far").await.is_ok()).await;
+    pair.manager.on("here", "far").await.expect("a sandbox");
+    pair.worker.on("there", "far").await.expect("a sandbox");
+    let topology = around(&pair.manager, "network:far").await;
+    assert_eq!(names(&topology).0, ["here", "there"]);
+    assert!(topology.left_out.is_empty(), "{topology:?}");
 }
