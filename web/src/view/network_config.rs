@@ -11,6 +11,7 @@ use netloom_model::network::{Network, ParentState, PoolSpec, PoolStatus};
 use super::frame::Frame;
 use super::json::Json;
 use super::network::{Head, framed};
+use super::network_defaults;
 use super::prose::Prose;
 
 /// A setting, or a thing in the kernel.
@@ -43,7 +44,7 @@ impl SettingRow {
         Self::with(name, wanted, actual, how)
     }
 
-    fn with(
+    pub(crate) fn with(
         name: impl Into<String>,
         wanted: Option<String>,
         actual: Option<String>,
@@ -151,6 +152,7 @@ fn settings(network: &Network) -> Vec<SettingRow> {
         let wanted = wanted.cloned().or_else(|| spec.parent().map(str::to_owned));
         rows.push(SettingRow::new(format!("parent on {}", node.hostname), wanted, Some(actual)));
     }
+    rows.extend(network_defaults::rows(network));
     rows
 }
 
