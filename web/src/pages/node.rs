@@ -38,7 +38,7 @@ pub struct Removal {
 
 /// The node.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await).await
+    visit.show(show).await
 }
 
 /// Changes its availability, or lets it back in.
