@@ -3,6 +3,8 @@
 
 #[path = "dashboard/accessible.rs"]
 mod accessible;
+#[path = "dashboard/asked.rs"]
+mod asked;
 /// Two hosts as a swarm, as its own suite has them; more than is needed here.
 #[allow(dead_code)]
 #[path = "swarm/kit.rs"]
@@ -184,7 +186,8 @@ fn the_link_works_once_and_the_token_always() {
             "without a session there is the login page"
         );
         page.window.goto(&link).await.unwrap();
-        page.press(Locator::Css("form button")).await;
+        let told = page.window.find(Locator::Css("[role=alert]")).await.expect("it says so").text().await.unwrap();
+        assert!(told.contains("has been used"), "{told}");
         page.window.goto("http://127.0.0.1:8080/ui/networks").await.unwrap();
         assert!(page.window.current_url().await.unwrap().path().contains("login"), "the link was used up");
         let field = page.window.find(Locator::Css("input[type=password]")).await.expect("a field for the token");

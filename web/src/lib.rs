@@ -9,6 +9,7 @@
 //! | [`pages`] | a handler per page |
 //! | [`view`] | a view model per page, and the small components they are made of |
 //! | `visit` | who looks, with which request; how an answer leaves |
+//! | `query` | which parameters a page knows, and which of them are wrong |
 //! | `form` | who sends a form, and how it is read: bounded, and from our own pages only |
 //! | `session` | the cookie, where to go after login, the check of where a form came from |
 //! | `csv` | a table as a file: how it is written, and streamed |
@@ -24,6 +25,7 @@ mod assets;
 mod csv;
 mod error;
 mod form;
+mod query;
 mod routes;
 mod session;
 mod visit;

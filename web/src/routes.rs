@@ -2,7 +2,7 @@
 
 use actix_web::dev::Handler;
 use actix_web::http::header;
-use actix_web::middleware::DefaultHeaders;
+use actix_web::middleware::{Compress, DefaultHeaders};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, HttpResponse, Resource, Responder, guard};
 
@@ -28,6 +28,8 @@ fn routes(config: &mut ServiceConfig) {
         web::scope("/ui")
             .app_data(form::config(form::FORM_MAX))
             .wrap(headers())
+            // No page of another site has our pages loaded with a session (SameSite=Strict), so that sizes tell nobody anything.
+            .wrap(Compress::default())
             .service(page("", pages::overview::page))
             .service(page("/", home))
             .service(page("/networks.csv", pages::csv::networks))

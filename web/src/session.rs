@@ -2,23 +2,32 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
+use actix_web::web::Data;
 use netloom_control::shown::{self, SESSION_COOKIE};
+
+use crate::Dashboard;
+
+/// The name of this host's cookie.
+pub(crate) fn name(request: &HttpRequest) -> String {
+    let dashboard = request.app_data::<Data<Dashboard>>();
+    dashboard.map_or_else(|| SESSION_COOKIE.to_owned(), |one| shown::session_cookie(one.control.node_id()))
+}
 
 /// The `Set-Cookie` of a session: out of reach of scripts, never sent along by other sites. The cookie goes with the browser; the
 /// server ends the session itself.
-pub(crate) fn cookie(secret: &str, tls: bool) -> String {
-    format!("{SESSION_COOKIE}={secret}; HttpOnly; SameSite=Strict; Path=/{}", if tls { "; Secure" } else { "" })
+pub(crate) fn cookie(name: &str, secret: &str, tls: bool) -> String {
+    format!("{name}={secret}; HttpOnly; SameSite=Strict; Path=/{}", if tls { "; Secure" } else { "" })
 }
 
 /// The `Set-Cookie` that takes the other one away.
-pub(crate) fn ended(tls: bool) -> String {
-    format!("{}; Max-Age=0", cookie("", tls))
+pub(crate) fn ended(name: &str, tls: bool) -> String {
+    format!("{}; Max-Age=0", cookie(name, "", tls))
 }
 
 /// The secret that a request carries, if any.
 pub(crate) fn secret(request: &HttpRequest) -> Option<String> {
     let lines = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
-    shown::session(lines).map(str::to_owned)
+    shown::session(lines, &name(request)).map(str::to_owned)
 }
 
 /// Where to go after login: a page of the dashboard. Anything else (another site, a scheme-relative `//host`, a login again)
@@ -99,8 +108,8 @@ mod tests {
 
     #[test]
     fn the_cookie_is_out_of_reach() {
-        assert_eq!(cookie("s", false), "netloom-session=s; HttpOnly; SameSite=Strict; Path=/");
-        assert_eq!(cookie("s", true), "netloom-session=s; HttpOnly; SameSite=Strict; Path=/; Secure");
-        assert!(ended(false).starts_with("netloom-session=;") && ended(false).ends_with("Max-Age=0"));
+        assert_eq!(cookie("netloom-session-x", "s", false), "netloom-session-x=s; HttpOnly; SameSite=Strict; Path=/");
+        assert_eq!(cookie("n", "s", true), "n=s; HttpOnly; SameSite=Strict; Path=/; Secure");
+        assert!(ended("n", false).starts_with("n=;") && ended("n", false).ends_with("Max-Age=0"));
     }
 }

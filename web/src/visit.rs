@@ -1,6 +1,8 @@
 //! One look at a page: who looks, with which request, at what time; and how an answer leaves.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use actix_web::dev::Payload;
 use actix_web::http::{StatusCode, header};
@@ -8,16 +10,26 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
 use askama::Template;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use netloom_control::command::Command;
+use netloom_control::command::{Command, ListEvents};
 use netloom_control::{Authorized, Context, Control, Error, ErrorKind, Request, Source, shown};
 use netloom_model::Timestamp;
+use netloom_model::event::ObjectKind;
+use netloom_model::order::EventOrder;
 use serde::de::DeserializeOwned;
 
+use crate::query::Asked;
 use crate::view::failure::FailurePage;
 use crate::view::frame::{Frame, Section, Viewer};
+use crate::view::gone::Gone;
 use crate::view::link::encode_query;
 use crate::view::refusal::Refusal;
+use crate::view::wrong::Wrong;
 use crate::{Dashboard, appearance, error, session};
+
+/// Most wrong parameters that are told one after the other.
+const PARAMETERS_WRONG: usize = 12;
+/// How many of the latest events are looked through for the end of an object.
+const EVENTS: u32 = 50;
 
 /// A request by somebody who is known.
 pub struct Visit {
@@ -26,6 +38,7 @@ pub struct Visit {
     by_session: bool,
     /// Where events were when the visit began.
     since: String,
+    asked: RefCell<Asked>,
     pub(crate) control: Control,
 }
 
@@ -43,14 +56,38 @@ impl Visit {
         self.context.may(command)
     }
 
-    /// The query string as a type of its own.
+    /// The query string as a type of its own, without what is set aside.
     ///
     /// # Errors
-    /// Malformed, when it can't be read as that.
+    /// What can't be read as that, naming the parameter.
     pub(crate) fn query<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        web::Query::<T>::from_query(self.request.query_string()).map(web::Query::into_inner).map_err(|cause| {
-            Error::new(ErrorKind::Malformed, "malformed-query", format!("the query can't be read: {cause}"))
-        })
+        self.asked.borrow_mut().read()
+    }
+
+    /// Sets a parameter aside, because of what the page knows of it.
+    pub(crate) fn set_aside(&self, wrong: Wrong) {
+        self.asked.borrow_mut().put_aside(wrong);
+    }
+
+    /// The page that `show` makes; where a parameter is wrong, the page without it, which says so at its field.
+    pub(crate) async fn show<T: Template>(&self, show: impl AsyncFn(&Self) -> Result<T, Error>) -> HttpResponse {
+        let mut refused: Option<Error> = None;
+        for _ in 0..PARAMETERS_WRONG {
+            match (show(self).await, refused.take()) {
+                (Ok(page), None) => return self.page(&page),
+                (Ok(page), Some(failure)) => return self.refuse(&failure, &page).await,
+                (Err(failure), former) => {
+                    if !self.asked.borrow_mut().set_aside(&failure) {
+                        return self.fail(&failure).await;
+                    }
+                    refused = former.or(Some(failure));
+                }
+            }
+        }
+        self.fail(
+            &refused.unwrap_or_else(|| Error::new(ErrorKind::Malformed, "malformed-query", "the query can't be read")),
+        )
+        .await
     }
 
     /// Whether it is a page that asks for itself again, to show what has changed: it wants no other page.
@@ -65,6 +102,15 @@ impl Visit {
 
     /// What surrounds the page.
     pub(crate) fn frame(&self, title: impl Into<String>, section: Section) -> Frame {
+        let (wrong, ignored) = {
+            let asked = self.asked.borrow();
+            (asked.wrong(), asked.ignored())
+        };
+        self.bare_frame(title, section).asked(wrong, ignored)
+    }
+
+    /// The same without a word on the query.
+    fn bare_frame(&self, title: impl Into<String>, section: Section) -> Frame {
         let mut frame = outer_frame(&self.request, title, section, &self.context.request_id);
         frame.since.clone_from(&self.since);
         frame.viewer = Some(Viewer {
@@ -78,9 +124,22 @@ impl Visit {
     /// The page, or the failure as a page.
     pub(crate) async fn answer<T: Template>(&self, result: Result<T, Error>) -> HttpResponse {
         match result {
-            Ok(page) => render(StatusCode::OK, &page),
+            Ok(page) => self.page(&page),
             Err(failure) => self.fail(&failure).await,
         }
+    }
+
+    fn page<T: Template>(&self, page: &T) -> HttpResponse {
+        if !self.is_renewal() {
+            return render(StatusCode::OK, page);
+        }
+        let Ok(html) = page.render() else { return render(StatusCode::OK, page) };
+        let tag = tag(&html);
+        let known = self.request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+        if known == Some(tag.as_str()) {
+            return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
+        }
+        HttpResponse::Ok().content_type("text/html; charset=utf-8").insert_header((header::ETAG, tag)).body(html)
     }
 
     /// A failure, to be told beside the form that it is of.
@@ -94,6 +153,16 @@ impl Visit {
         render(error::status(failure.kind), page)
     }
 
+    /// The end of what the path names, where events tell of one.
+    async fn gone(&self) -> Option<Gone> {
+        let named = |kind: &ObjectKind| self.request.match_info().get(kind.as_str()).is_some();
+        let kind = [ObjectKind::Network, ObjectKind::Sandbox, ObjectKind::Node].into_iter().find(named)?;
+        let object = Some(self.segment(kind.as_str()));
+        let command = ListEvents { object, limit: Some(EVENTS), order: EventOrder::Latest, ..ListEvents::default() };
+        let events = self.control.list_events(self.authorize(command).ok()?).await.ok()?.items;
+        Gone::new(&self.bare_frame("", Section::None), kind, &events)
+    }
+
     async fn note(&self, failure: &Error) {
         self.control.note_failure(&self.context, failure.code, false).await;
         error::log(failure, &self.context.request_id);
@@ -102,8 +171,10 @@ impl Visit {
     /// A failure as a page; the audit notes who was denied what.
     pub(crate) async fn fail(&self, failure: &Error) -> HttpResponse {
         self.note(failure).await;
-        let frame = self.frame(error::title(failure.kind), Section::None);
-        render(error::status(failure.kind), &FailurePage::new(frame, failure))
+        let gone = if failure.kind == ErrorKind::NotFound { self.gone().await } else { None };
+        let title = if gone.is_some() { "Removed" } else { error::title(failure.kind) };
+        let frame = self.bare_frame(title, Section::None);
+        render(error::status(failure.kind), &FailurePage::new(frame, failure).of_gone(gone))
     }
 }
 
@@ -163,7 +234,10 @@ impl FromRequest for Visit {
                 (None, None) => Err(None),
             };
             match known {
-                Ok(context) => Ok(Self { request, context, by_session, since: control.cursor(), control }),
+                Ok(context) => {
+                    let asked = RefCell::new(Asked::new(request.query_string()));
+                    Ok(Self { request, context, by_session, since: control.cursor(), asked, control })
+                }
                 Err(failure) => Err(turned(failure)),
             }
         }
@@ -259,6 +333,14 @@ pub(crate) fn render<T: Template>(status: StatusCode, page: &T) -> HttpResponse 
                 .body("the page can't be drawn\n")
         }
     }
+}
+
+/// What tells one state of a page from another: its title and what is in its `main`. All else is of the request, and differs each time.
+fn tag(html: &str) -> String {
+    let part = |begin: &str, end: &str| html.split_once(begin)?.1.split_once(end).map(|(part, _)| part);
+    let mut hasher = DefaultHasher::new();
+    (part("<title>", "</title>"), part("<main", "</main>")).hash(&mut hasher);
+    format!("W/\"{:016x}\"", hasher.finish())
 }
 
 /// The wall clock, for `3 minutes ago`.

@@ -1,8 +1,9 @@
 // Adds to pages that are complete without it: copy buttons, keys, and that a page follows what happens. One module for each.
-import { addCopyButtons } from "./copy.js";
+import { addCopyButtons, closeCopies } from "./copy.js";
 import { listenToKeys } from "./keys.js";
 import { follow } from "./live.js";
 
 addCopyButtons(document);
+closeCopies();
 listenToKeys();
 follow();

@@ -37,6 +37,21 @@ export function addCopyButtons(root) {
   for (const place of root.querySelectorAll("[data-copy]")) {
     if (place.querySelector(":scope > [data-added]")) continue;
     if (place.tagName === "PRE") place.append(button(place));
-    else place.append(...(place.matches("code") ? [] : [" "]), button(place));
+    else place.append(button(place));
   }
+}
+
+// The list of what can be copied closes as a menu does: by Escape, which leaves the focus at its button, and by a press beside it.
+export function closeCopies() {
+  const open = () => document.querySelector(".copy-as[open]");
+  document.addEventListener("keydown", (event) => {
+    const list = event.key === "Escape" && open();
+    if (!list) return;
+    list.open = false;
+    list.querySelector("summary").focus();
+  });
+  document.addEventListener("click", (event) => {
+    const list = open();
+    if (list && !list.contains(event.target)) list.open = false;
+  });
 }

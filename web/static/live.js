@@ -1,16 +1,27 @@
-// A page follows what happens: when the one event stream tells of something, the page is asked for again and what differs is put in its place.
-// However fast events come, there is one request at a time and some time between two. What has no event, such as an age, is renewed slowly.
-// The stream is open only while the page is looked at, because browsers open few connections to one host.
+// A page follows what happens: when it hears of something (`stream`), the page is asked for again and what differs is put in its place. However
+// fast events come, there is one request at a time and some time between two. What has no event, such as an age, is renewed slowly; a page that says
+// `data-renew` as often as that, and a page that hears of nothing more often than slowly.
 import { addCopyButtons } from "./copy.js";
 import { patchChildren } from "./patch.js";
 import { say } from "./say.js";
+import { Stream } from "./stream.js";
 
 // Least time between two requests, and how many times as long as the last one took, in milliseconds: a slow server is asked less often.
 const PAUSE = 700;
 const SHARE = 4;
-// How old a page gets without an event.
+// How old a page gets without an event, and where no events are heard of.
 const OLD = 15_000;
+const DEAF = 5_000;
 const PAUSED = "netloom-paused";
+
+// What is told to whom listens, when the state changes to this.
+const SAID = {
+  live: "This page is live again",
+  deaf: "No events are heard of: this page is asked for every few seconds",
+  lost: "Not connected: this page may be out of date",
+  signedOut: "You are signed out: this page is out of date",
+  refused: "This page can't be had any more",
+};
 
 class Live {
   constructor(bar) {
@@ -19,19 +30,21 @@ class Live {
     this.note = document.querySelector("[data-new]");
     this.main = document.getElementById("main");
     this.made = Date.now();
-    // The event up to which the page tells: the stream goes on from there, so that nothing falls between.
-    this.last = bar.dataset.since ?? "";
+    this.hears = true;
+    this.state = "live";
+    this.tag = "";
     this.wanted = false;
     this.running = false;
     this.timer = null;
-    this.trouble = "";
     this.paused = sessionStorage.getItem(PAUSED) === "1";
+    // The event up to which the page tells: the stream goes on from there, so that nothing falls between.
+    this.stream = new Stream(bar.dataset.since ?? "", () => this.want(), (hears) => this.stands(hears));
     bar.hidden = false;
     this.button.addEventListener("click", () => this.toggle());
     document.addEventListener("visibilitychange", () => this.attend());
-    window.addEventListener("pagehide", () => this.close());
+    window.addEventListener("pagehide", () => this.stream.close());
     window.addEventListener("pageshow", () => this.attend());
-    setInterval(() => this.tick(), 1000);
+    this.clock = setInterval(() => this.tick(), 1000);
     this.attend();
     this.show();
   }
@@ -46,47 +59,38 @@ class Live {
   }
 
   attend() {
-    if (this.paused || document.hidden) this.close();
-    else this.open();
+    if (this.paused || document.hidden || this.ended) this.stream.close();
+    else this.stream.open();
   }
 
-  open() {
-    if (this.source) return;
-    this.source = new EventSource("/api/v1/events" + (this.last ? "?since=" + encodeURIComponent(this.last) : ""));
-    this.source.onmessage = (event) => {
-      this.last = event.lastEventId || this.last;
-      this.want();
-    };
-    this.source.onopen = () => {
-      if (this.trouble) this.want();
-    };
-    this.source.onerror = () => {
-      this.trouble = "not connected";
-      // Closed for good: where it would go on from is no longer kept.
-      if (this.source?.readyState === EventSource.CLOSED) this.again();
-      this.show();
-    };
+  // Whether events are heard of. What happened while they were not is asked for.
+  stands(hears) {
+    if (hears === this.hears) return;
+    this.hears = hears;
+    if (hears) this.want();
+    else this.turn(this.state);
+    this.show();
   }
 
-  again() {
-    this.close();
-    this.last = "";
-    setTimeout(() => this.attend(), OLD);
-  }
-
-  close() {
-    if (this.source) this.source.close();
-    this.source = null;
+  // Whether the page can be had is one thing, whether events are heard of another: only both make it live.
+  turn(state) {
+    const before = this.told ?? "live";
+    this.state = state;
+    this.told = state === "live" && !this.hears ? "deaf" : state;
+    if (this.told !== before && SAID[this.told]) say(SAID[this.told]);
   }
 
   tick() {
-    if (!this.paused && !document.hidden && Date.now() - this.made > OLD) this.want();
+    if (this.paused || document.hidden || this.ended) return;
+    const own = Number(this.main.querySelector("[data-renew]")?.dataset.renew) * 1000;
+    const old = Math.min(own || OLD, this.hears ? OLD : DEAF);
+    if (Date.now() - this.made > old) this.want();
     this.show();
   }
 
   want() {
     this.wanted = true;
-    if (this.running || this.timer || this.paused) return;
+    if (this.running || this.timer || this.paused || this.ended) return;
     this.timer = setTimeout(() => {
       this.timer = null;
       this.renew();
@@ -98,17 +102,12 @@ class Live {
     this.running = true;
     const begin = performance.now();
     try {
-      const answer = await fetch(location.href, { headers: { "x-netloom-live": "1" }, redirect: "manual" });
-      if (answer.type === "opaqueredirect") {
-        this.trouble = "signed out, reload the page";
-        return;
-      }
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const now = page.getElementById("main");
-      if (answer.ok && now) this.take(now, page);
-      else this.trouble = "the page can't be had: " + answer.status;
+      const headers = { "x-netloom-live": "1" };
+      if (this.tag) headers["if-none-match"] = this.tag;
+      const answer = await fetch(location.href, { headers, redirect: "manual" });
+      await this.answered(answer);
     } catch {
-      this.trouble = "not connected";
+      this.turn("lost");
     } finally {
       this.wait = Math.max(PAUSE, SHARE * (performance.now() - begin));
       this.running = false;
@@ -117,19 +116,59 @@ class Live {
     if (this.wanted) this.want();
   }
 
+  async answered(answer) {
+    if (answer.type === "opaqueredirect") {
+      this.turn("signedOut");
+      return;
+    }
+    if (answer.status === 304) {
+      this.made = Date.now();
+      this.turn("live");
+      return;
+    }
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const now = page.getElementById("main");
+    if (answer.ok && now) {
+      this.tag = answer.headers.get("etag") ?? "";
+      this.take(now, page);
+    } else if ((answer.status === 404 || answer.status === 410) && now) {
+      this.end(now, page);
+    } else {
+      this.status = answer.status;
+      this.turn("refused");
+    }
+  }
+
   take(now, page) {
-    this.trouble = "";
     this.made = Date.now();
+    this.turn("live");
     const held = heldBack(this.main, now);
     if (held) this.offer(held, now);
     else this.put(now);
     document.title = page.title;
   }
 
+  // What the page showed is gone: what is said of that stands in its place, and nothing more is asked.
+  end(now, page) {
+    this.ended = true;
+    this.stream.close();
+    clearInterval(this.clock);
+    this.note.replaceChildren();
+    this.main.replaceChildren(...document.importNode(now, true).childNodes);
+    addCopyButtons(this.main);
+    document.title = page.title;
+    this.main.focus();
+    this.button.hidden = true;
+    say("What this page showed was removed");
+  }
+
   put(now) {
+    const at = document.activeElement;
     patchChildren(this.main, now);
     addCopyButtons(this.main);
     this.note.replaceChildren();
+    // What had the focus is gone: whoever uses the keyboard is not sent back to the top of the page.
+    if (at && at !== document.body && !at.isConnected) this.main.focus({ preventScroll: true });
   }
 
   // New rows above those that are being read are offered, not pushed in.
@@ -152,10 +191,31 @@ class Live {
   show() {
     const seconds = Math.round((Date.now() - this.made) / 1000);
     const age = seconds < 2 ? "now" : seconds < 120 ? seconds + " s ago" : Math.round(seconds / 60) + " min ago";
-    const state = this.paused ? "paused" : this.trouble || "live";
-    this.age.textContent = state + ", " + age;
-    this.age.dataset.state = this.paused ? "paused" : this.trouble ? "bad" : "live";
+    const state = this.ended ? "ended" : this.paused ? "paused" : this.told ?? "live";
+    const words = {
+      ended: "removed",
+      paused: "paused",
+      live: "live",
+      deaf: "without events",
+      lost: "not connected",
+      refused: "the page can't be had: " + this.status,
+    };
     this.button.textContent = this.paused ? "Follow" : "Pause";
+    this.age.dataset.state = state === "live" || state === "paused" ? state : "bad";
+    if (state === "signedOut") {
+      this.signIn();
+      return;
+    }
+    const text = this.ended ? words.ended : words[state] + ", " + age;
+    if (this.age.textContent !== text) this.age.textContent = text;
+  }
+
+  signIn() {
+    if (this.age.querySelector("a")) return;
+    const link = document.createElement("a");
+    link.href = "/ui/login?next=" + encodeURIComponent(location.pathname + location.search);
+    link.textContent = "signed out, sign in";
+    this.age.replaceChildren(link);
   }
 }
 

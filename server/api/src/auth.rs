@@ -10,7 +10,8 @@ use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, WWW_AUTHENTICATE};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
-use netloom_control::{Context, Control, Request, Source, shown};
+use netloom_control::shown::{self, SESSION_COOKIE};
+use netloom_control::{Context, Control, Request, Source};
 
 use crate::forward::{self, FromNodes};
 use crate::guard::{RequestId, origin};
@@ -90,7 +91,11 @@ enum Asked {
 /// Who asks, and whom they ask.
 async fn identify(request: &mut ServiceRequest) -> Result<Asked, Problem> {
     let peer = request.conn_data::<PeerUid>().copied();
-    let credential = credential(request.headers(), peer)?.ok_or_else(nobody)?;
+    let state = request.app_data::<web::Data<ApiState>>();
+    let control = state.map(|state| state.control.clone());
+    let cookie = control.as_ref().map(|control| shown::session_cookie(control.node_id()));
+    let cookie = cookie.as_deref().unwrap_or(SESSION_COOKIE);
+    let credential = credential(request.headers(), cookie, peer)?.ok_or_else(nobody)?;
     if request.conn_data::<FromNodes>().is_some() && !matches!(credential, Credential::Token(_)) {
         return Err(nobody());
     }
@@ -98,8 +103,6 @@ async fn identify(request: &mut ServiceRequest) -> Result<Asked, Problem> {
         // A browser sends the cookie by itself, so a write needs positive proof that our own page asked for it.
         origin::prove(request.method(), request.headers())?;
     }
-    let state = request.app_data::<web::Data<ApiState>>();
-    let control = state.map(|state| state.control.clone());
     let control = control.ok_or_else(|| Problem::new("internal", "the service is not configured"))?;
     let asked = asked(request, peer);
     let context = match credential {
@@ -122,13 +125,13 @@ async fn identify(request: &mut ServiceRequest) -> Result<Asked, Problem> {
 }
 
 /// The strongest statement in a request: a token goes before a cookie, and both before the socket's peer.
-fn credential(headers: &HeaderMap, peer: Option<PeerUid>) -> Result<Option<Credential>, Problem> {
+fn credential(headers: &HeaderMap, cookie: &str, peer: Option<PeerUid>) -> Result<Option<Credential>, Problem> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         let token = value.to_str().ok().and_then(shown::bearer);
         let token = token.ok_or_else(|| nobody().hint("the form is `Authorization: Bearer TOKEN`"))?;
         return Ok(Some(Credential::Token(token.to_owned())));
     }
-    let session = shown::session(headers.get_all(COOKIE).filter_map(|value| value.to_str().ok()));
+    let session = shown::session(headers.get_all(COOKIE).filter_map(|value| value.to_str().ok()), cookie);
     Ok(session
         .map(|secret| Credential::Session(secret.to_owned()))
         .or(peer.map(|PeerUid(uid)| Credential::Socket(uid))))
@@ -166,14 +169,17 @@ mod tests {
             (headers(&[(COOKIE, "xnetloom-session=s3")]), None, None),
         ];
         for (headers, peer, wanted) in cases {
-            assert_eq!(credential(&headers, peer).expect("readable"), wanted);
+            assert_eq!(credential(&headers, SESSION_COOKIE, peer).expect("readable"), wanted);
         }
     }
 
     #[test]
     fn another_scheme_is_refused_rather_than_passed_over() {
         for value in ["Basic YTpi", "Bearer", "Bearer ", ""] {
-            assert!(credential(&headers(&[(AUTHORIZATION, value)]), Some(PeerUid(0))).is_err(), "{value}");
+            assert!(
+                credential(&headers(&[(AUTHORIZATION, value)]), SESSION_COOKIE, Some(PeerUid(0))).is_err(),
+                "{value}"
+            );
         }
     }
 }

@@ -65,7 +65,7 @@ impl Control {
 
 async fn read(tx: &mut ReadTx<'_>, address: IpAddr, at: Option<Timestamp>) -> Result<Known, Error> {
     let mut pool = pools::containing(tx, address).await?;
-    let mut history = leases::history(tx, address, HISTORY).await?;
+    let history = leases::history(tx, address, HISTORY).await?;
     let network = match &pool {
         Some((row, _)) => networks::by_id(tx, row.network_id).await?,
         None => None,
@@ -80,7 +80,6 @@ async fn read(tx: &mut ReadTx<'_>, address: IpAddr, at: Option<Timestamp>) -> Re
         return Ok(Known { lease, pool, of_manager, held_at: None, neighbours, history });
     };
     pool = pool.filter(|_| network.is_some_and(|network| network.created_at <= at));
-    history.retain(|holding| holding.from <= at);
     let held_at = leases::held_at(tx, address, at).await?;
     Ok(Known { lease: None, pool, of_manager, held_at, neighbours, history })
 }

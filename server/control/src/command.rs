@@ -190,6 +190,8 @@ pub struct SwarmEndpoint {
     pub addresses: Vec<IpAddr>,
     /// Whether the sandbox is to run.
     pub running: bool,
+    /// Whether its node was heard of lately; else this is what it said last.
+    pub heard: bool,
 }
 
 /// Gets a sandbox, with its interfaces as they are now.

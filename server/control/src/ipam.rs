@@ -18,9 +18,10 @@ use crate::command::{FindFreeSubnets, ListFreeRanges, ListPools, Page};
 use crate::control::Control;
 use crate::error::Error;
 use crate::networks::view::{Counts, nearly_full, pool_capacity};
-use crate::networks::{find, overlap};
+use crate::networks::{find, overlap, unknown_free};
 use crate::page::Part;
 use crate::principal::Authorized;
+use crate::swarm::NOT_MANAGER;
 use crate::validate::pool::bounds;
 
 /// How many runs of free addresses are told of each pool in a list of pools.
@@ -75,7 +76,7 @@ impl Control {
     /// Lists the runs of addresses of a pool that nobody has, lowest first.
     ///
     /// # Errors
-    /// A bad page request; a network that does not exist, or has no such pool.
+    /// A bad page request; a network that does not exist, or has no such pool; `not-manager`, for the copy of a network of the swarm.
     pub async fn list_free_ranges(&self, c: Authorized<ListFreeRanges>) -> Result<Page<FreeRange>, Error> {
         let (ListFreeRanges { network, pool, at_least, page }, _) = c.into_parts();
         let part = Part::new(&page, &format!("free ranges {network:?} {pool:?} {at_least:?}"))?;
@@ -83,6 +84,9 @@ impl Control {
             Box::pin(async move {
                 let network = find(tx, &network).await?;
                 let pool = pool_of(tx, &network, pool.as_deref()).await?;
+                if let Some(reason) = unknown_free(&network, tx.node()) {
+                    return Err(Error::conflict("not-manager", reason).hint(NOT_MANAGER));
+                }
                 let query = FreeRangeQuery {
                     pool_id: pool.id,
                     at_least: at_least.unwrap_or(1).into(),

@@ -48,6 +48,7 @@ impl Control {
                     order: c.order,
                     after: part.after.clone(),
                     limit: part.read(),
+                    ..LeaseQuery::default()
                 };
                 let mut rows = leases::list(tx, &query).await?;
                 let next = part.cut(&mut rows, |row| Place::of_lease(query.order, row));

@@ -28,6 +28,8 @@ struct Read {
     leased: u64,
     leases: Vec<LeaseRow>,
     free: Vec<Span>,
+    /// Why nothing is told to be free.
+    reason: Option<String>,
 }
 
 impl Control {
@@ -38,7 +40,7 @@ impl Control {
     pub async fn pool_map(&self, c: Authorized<GetPoolMap>) -> Result<PoolMap, Error> {
         let (c, _) = c.into_parts();
         let read = self.inner.store.read(move |tx| Box::pin(async move { read(tx, &c).await }));
-        let Read { network, pool, block, cell_prefix_length, cells, leased, leases, mut free } = read.await?;
+        let Read { network, pool, block, cell_prefix_length, cells, leased, leases, mut free, reason } = read.await?;
         let more_free = free.len() > usize::try_from(FREE_MOST).unwrap_or(usize::MAX);
         free.truncate(usize::try_from(FREE_MOST).unwrap_or(usize::MAX));
         let cell = |(block, leased): (IpNet, u64)| MapCell {
@@ -64,6 +66,7 @@ impl Control {
             leases: leases.into_iter().map(|row| answered(row, grace)).collect(),
             free: free.into_iter().map(run).collect(),
             more_free,
+            reason,
         })
     }
 }
@@ -93,8 +96,12 @@ async fn read(tx: &mut ReadTx<'_>, c: &GetPoolMap) -> Result<Read, Error> {
         false => Vec::new(),
     };
     let leased = if by_address { leases.len() as u64 } else { sum };
-    let free = free_ranges::within(tx, pool.id, span, FREE_MOST + 1).await?;
-    Ok(Read { network, pool, block, cell_prefix_length, cells, leased, leases, free })
+    let reason = networks::unknown_free(&network, tx.node());
+    let free = match reason {
+        Some(_) => Vec::new(),
+        None => free_ranges::within(tx, pool.id, span, FREE_MOST + 1).await?,
+    };
+    Ok(Read { network, pool, block, cell_prefix_length, cells, leased, leases, free, reason })
 }
 
 /// The pool that is asked for: by its key, by the block, or the network's first.

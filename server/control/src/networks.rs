@@ -178,6 +178,13 @@ pub(crate) fn not_copied(row: &NetworkRow, node: NodeId) -> Result<(), Error> {
     Err(Error::conflict("not-manager", detail).hint(NOT_MANAGER))
 }
 
+/// Why nothing is told to be free of the copy of a network that is the manager's: on other nodes addresses are held that this host knows nothing of.
+pub(crate) fn unknown_free(row: &NetworkRow, node: NodeId) -> Option<String> {
+    row.is_replica(node).then(|| {
+        format!("what is free of network `{}` the swarm's manager alone knows, and this host is a worker", row.name)
+    })
+}
+
 /// A network that is on its way out takes no change.
 pub(crate) fn not_deleting(row: &NetworkRow) -> Result<(), Error> {
     if row.deleting {

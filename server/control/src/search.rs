@@ -1,9 +1,10 @@
 //! Search: one text, everything that it may mean, in one snapshot. Each kind is a statement or two, whatever there is of it, and bounded; the list of
 //! that kind has the rest.
 //!
-//! What must not live here: how a text is understood (`meaning`).
+//! What must not live here: how a text is understood (`meaning`), and what is no more (`removed`).
 
 mod meaning;
+mod removed;
 
 use std::net::IpAddr;
 
@@ -14,7 +15,7 @@ use netloom_model::swarm::SwarmRole;
 use netloom_model::{Invalid, LeaseId, NetworkId, NodeId, SandboxId, invalid::Code};
 use netloom_store::{
     LeaseQuery, LeaseRow, NetworkQuery, NetworkRow, NodeQuery, NodeRow, PoolRow, ReadTx, SandboxQuery, SandboxRow,
-    TokenQuery, access, leases, networks, nodes, pools, sandboxes,
+    TokenQuery, access, leases, networks, nodes, pools, ports, sandboxes,
 };
 
 use self::meaning::Meaning;
@@ -63,27 +64,30 @@ struct May {
 
 async fn groups(tx: &mut ReadTx<'_>, meaning: &Meaning, may: May) -> Result<Vec<HitGroup>, Error> {
     let mut found = vec![
-        (HitKind::Address, of_address(tx, meaning).await?),
-        (HitKind::Lease, of_leases(tx, meaning).await?),
-        (HitKind::Pool, of_pools(tx, meaning).await?),
-        (HitKind::Network, of_networks(tx, meaning).await?),
-        (HitKind::Sandbox, of_sandboxes(tx, meaning).await?),
+        group(HitKind::Address, of_address(tx, meaning).await?, false),
+        group(HitKind::Lease, of_leases(tx, meaning).await?, false),
+        group(HitKind::Pool, of_pools(tx, meaning).await?, false),
+        group(HitKind::Network, of_networks(tx, meaning).await?, false),
+        group(HitKind::Sandbox, of_sandboxes(tx, meaning).await?, false),
     ];
     if may.nodes {
-        found.push((HitKind::Node, of_nodes(tx, meaning).await?));
+        let (hits, unread) = of_nodes(tx, meaning).await?;
+        found.push(group(HitKind::Node, hits, unread));
     }
     if may.tokens {
-        found.push((HitKind::Token, of_tokens(tx, meaning).await?));
+        let (hits, unread) = of_tokens(tx, meaning).await?;
+        found.push(group(HitKind::Token, hits, unread));
     }
-    Ok(found.into_iter().filter_map(|(kind, hits)| group(kind, hits)).collect())
+    found.push(group(HitKind::Removed, removed::hits(tx, meaning).await?, false));
+    Ok(found.into_iter().flatten().collect())
 }
 
-/// What was found of one kind: what is named exactly first, the rest as it came, each once.
-fn group(kind: HitKind, mut hits: Vec<Hit>) -> Option<HitGroup> {
+/// What was found of one kind: what is named exactly first, the rest as it came, each once. `unread` says that not all were looked through.
+fn group(kind: HitKind, mut hits: Vec<Hit>, unread: bool) -> Option<HitGroup> {
     hits.sort_by_key(|hit| !hit.exact);
     let mut seen = std::collections::BTreeSet::new();
     hits.retain(|hit| seen.insert(hit.id.clone().unwrap_or_else(|| hit.name.clone())));
-    let more = hits.len() > HITS;
+    let more = hits.len() > HITS || unread;
     hits.truncate(HITS);
     (!hits.is_empty()).then_some(HitGroup { kind, hits, more })
 }
@@ -93,10 +97,15 @@ async fn of_address(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, 
     let Some(address) = meaning.address.filter(|_| meaning.only.is_none()) else { return Ok(Vec::new()) };
     let pool = pools::containing(tx, address).await?;
     let lease = leases::by_address(tx, address).await?;
+    let of_manager = match &pool {
+        Some((pool, _)) => networks::by_id(tx, pool.network_id).await?.is_some_and(|row| row.is_replica(tx.node())),
+        None => false,
+    };
     let place =
         |(pool, network): &(PoolRow, String)| format!("in pool `{}` ({}) of `{network}`", pool.key, pool.subnet);
     let about = match (&lease, &pool) {
         (Some(lease), _) => format!("{}, on `{}`", holder(lease), lease.network_name),
+        (None, Some(pool)) if of_manager => format!("not held on this host, {}", place(pool)),
         (None, Some(pool)) => format!("free, {}", place(pool)),
         (None, None) => "in no pool".to_owned(),
     };
@@ -126,11 +135,14 @@ async fn of_leases(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, E
     if let Some(mac) = meaning.mac {
         wanted.push((LeaseQuery { mac: Some(mac), ..query.clone() }, true));
     }
+    if let Some(begin) = &meaning.mac_begin {
+        wanted.push((LeaseQuery { mac_begin: Some(begin.clone()), ..query.clone() }, false));
+    }
     if let Some(subnet) = meaning.subnet {
         wanted.push((LeaseQuery { within: Some(Span::of(subnet)), ..query.clone() }, false));
     }
     if let Some(text) = &meaning.text {
-        wanted.push((LeaseQuery { key: Some(text.clone()), ..query.clone() }, true));
+        wanted.push((LeaseQuery { key_in_any_case: Some(text.clone()), ..query.clone() }, true));
         wanted.push((LeaseQuery { owner: Some(text.clone()), ..query }, false));
     }
     for (query, exact) in wanted {
@@ -222,6 +234,10 @@ async fn of_sandboxes(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>
         let like = sandboxes::list(tx, &SandboxQuery { text: Some(text.clone()), ..query }).await?;
         rows.extend(like.into_iter().map(|row| (row, false)));
     }
+    if let Some(port) = meaning.port {
+        let publishing = ports::publishing(tx, port, READ).await?;
+        rows.extend(sandboxes::by_ids(tx, &publishing).await?.into_iter().map(|row| (row, false)));
+    }
     let hit = |(row, exact): (SandboxRow, bool)| {
         let on: Vec<String> = row.spec.networks.iter().flatten().map(|(network, _)| format!("`{network}`")).collect();
         let about = if on.is_empty() { "on no network".to_owned() } else { format!("on {}", on.join(", ")) };
@@ -230,13 +246,22 @@ async fn of_sandboxes(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>
     Ok(rows.into_iter().map(hit).collect())
 }
 
-async fn of_nodes(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+/// Whether there are more than are looked through; the one too many is taken out.
+fn cut<T>(rows: &mut Vec<T>) -> bool {
+    let most = usize::try_from(LOOKED_THROUGH).unwrap_or(usize::MAX);
+    let unread = rows.len() > most;
+    rows.truncate(most);
+    unread
+}
+
+async fn of_nodes(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<(Vec<Hit>, bool), Error> {
     let asked = meaning.label.is_some() || meaning.text.is_some() || meaning.id.is_some() || meaning.address.is_some();
     if !asked || !meaning.wants(HitKind::Node) {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), false));
     }
     let labels = meaning.label.iter().cloned().collect();
-    let rows = nodes::list(tx, &NodeQuery { labels, limit: LOOKED_THROUGH, ..NodeQuery::default() }).await?;
+    let mut rows = nodes::list(tx, &NodeQuery { labels, limit: LOOKED_THROUGH + 1, ..NodeQuery::default() }).await?;
+    let unread = cut(&mut rows);
     let id = meaning.id.as_deref().and_then(|id| id.parse::<NodeId>().ok());
     let hit = |row: NodeRow| {
         let named = is_like(&row.hostname, meaning.text.as_deref());
@@ -250,14 +275,16 @@ async fn of_nodes(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Er
             exact,
         })
     };
-    Ok(rows.into_iter().filter_map(hit).collect())
+    Ok((rows.into_iter().filter_map(hit).collect(), unread))
 }
 
-async fn of_tokens(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+async fn of_tokens(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<(Vec<Hit>, bool), Error> {
     if !meaning.wants(HitKind::Token) || (meaning.text.is_none() && meaning.id.is_none()) {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), false));
     }
-    let rows = access::list_tokens(tx, &TokenQuery { limit: LOOKED_THROUGH, ..TokenQuery::default() }).await?;
+    let query = TokenQuery { limit: LOOKED_THROUGH + 1, ..TokenQuery::default() };
+    let mut rows = access::list_tokens(tx, &query).await?;
+    let unread = cut(&mut rows);
     let hits = rows.into_iter().filter_map(|row| {
         let id = row.id.to_string();
         let named = is_like(&row.name, meaning.text.as_deref());
@@ -265,7 +292,7 @@ async fn of_tokens(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, E
         let about = format!("{} of role {}", ObjectKind::Token.as_str(), row.role.as_str());
         (exact || named.is_some()).then_some(Hit { name: row.name, id: Some(id), network: None, about, exact })
     });
-    Ok(hits.collect())
+    Ok((hits.collect(), unread))
 }
 
 /// Whether a name is this text (true) or has it in it (false); nothing where it has not.
@@ -285,19 +312,22 @@ mod tests {
 
     #[test]
     fn what_is_named_exactly_comes_first_and_nothing_twice() {
-        let found =
-            group(HitKind::Network, vec![hit("web-2", false), hit("web", true), hit("web", false)]).expect("hits");
+        let found = group(HitKind::Network, vec![hit("web-2", false), hit("web", true), hit("web", false)], false)
+            .expect("hits");
         let names: Vec<(&str, bool)> = found.hits.iter().map(|hit| (hit.name.as_str(), hit.exact)).collect();
         assert_eq!(names, [("web", true), ("web-2", false)]);
         assert!(!found.more);
-        assert_eq!(group(HitKind::Network, Vec::new()), None);
+        assert_eq!(group(HitKind::Network, Vec::new(), true), None);
     }
 
     #[test]
     fn there_are_more_where_one_more_was_read() {
         let many = (0..=HITS).map(|n| hit(&n.to_string(), false)).collect();
-        let found = group(HitKind::Sandbox, many).expect("hits");
+        let found = group(HitKind::Sandbox, many, false).expect("hits");
         assert_eq!((found.hits.len(), found.more), (HITS, true));
+        assert!(group(HitKind::Node, vec![hit("web", true)], true).expect("a hit").more, "not all were looked through");
+        let mut rows: Vec<u32> = (0..=LOOKED_THROUGH).collect();
+        assert!(cut(&mut rows) && !cut(&mut rows));
     }
 
     #[test]

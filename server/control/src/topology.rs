@@ -154,8 +154,11 @@ async fn around_network(tx: &mut ReadTx<'_>, reference: &str) -> Result<Around, 
     let network = networks::find(tx, reference).await?;
     let (mut around, all) = here(tx, Some(network.id)).await?;
     let mut counted = counted_away(tx, network.id).await?;
-    if all > 0 {
-        counted.push((tx.node(), all));
+    // A network's extent has the endpoints of all nodes.
+    let elsewhere: u64 = counted.iter().map(|(_, sandboxes)| sandboxes).sum();
+    let own = all.saturating_sub(elsewhere);
+    if own > 0 {
+        counted.push((tx.node(), own));
     }
     let room = NEIGHBOURS_MOST.saturating_sub(u32::try_from(around.sandboxes.len()).unwrap_or(u32::MAX));
     let query = AwayQuery { network: Some(network.id), limit: room, ..AwayQuery::default() };

@@ -17,9 +17,9 @@ use crate::error::Error;
 use crate::principal::Authorized;
 
 /// Most samples of an interface.
-const SAMPLES: usize = 120;
+const SAMPLES: usize = 300;
 /// Least time between two samples, in milliseconds: what is asked for more often adds nothing.
-const SPACING: i64 = 4000;
+const SPACING: i64 = 1500;
 /// How long what was seen is remembered, in milliseconds: 20 minutes.
 const REMEMBERED: i64 = 20 * 60 * 1000;
 /// Most sandboxes that are remembered; the one that was looked at longest ago goes first.
@@ -117,7 +117,7 @@ mod tests {
         let (traffic, id) = (Traffic::default(), SandboxId::from_random([1; 16]));
         let look = |seconds, bytes| traffic.note(id, &[interface("eth0", bytes)], at(seconds));
         assert_eq!(bytes(&look(0, 100)), [100]);
-        assert_eq!(bytes(&look(2, 150)), [100], "too soon");
+        assert_eq!(bytes(&look(1, 150)), [100], "too soon");
         assert_eq!(bytes(&look(5, 200)), [100, 200]);
         assert_eq!(bytes(&look(20, 50)), [50], "another interface of that name");
         assert_eq!(bytes(&look(10, 60)), [60], "the clock went back");
@@ -127,11 +127,11 @@ mod tests {
     fn what_is_remembered_has_bounds() {
         let (traffic, id) = (Traffic::default(), SandboxId::from_random([1; 16]));
         let mut told = Vec::new();
-        for look in 0..200 {
-            told = traffic.note(id, &[interface("eth0", look)], at(i64::try_from(look).expect("few") * 5));
+        for look in 0..400 {
+            told = traffic.note(id, &[interface("eth0", look)], at(i64::try_from(look).expect("few") * 2));
         }
         assert_eq!(told[0].samples.len(), SAMPLES);
-        let later = traffic.note(id, &[interface("eth0", 500)], at(995 + 21 * 60));
+        let later = traffic.note(id, &[interface("eth0", 500)], at(798 + 21 * 60));
         assert_eq!(bytes(&later), [500], "the rest is too old");
         for seed in 0..=255_u8 {
             traffic.note(SandboxId::from_random([seed; 16]), &[interface("eth0", 1)], at(3000 + i64::from(seed)));

@@ -272,7 +272,7 @@ pub struct AddressReport {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     #[schema(max_items = 16)]
     pub neighbours: Vec<Lease>,
-    /// Holdings that are over by now, latest first, at most 100; with `?at=` only those that began by then.
+    /// Holdings that are over by now, latest first, at most 100; with `?at=` those that came after it, too.
     pub history: Vec<Holding>,
 }
 

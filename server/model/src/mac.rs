@@ -70,10 +70,13 @@ impl FromStr for MacAddr {
             1 => 12,
             _ => return Err(refused()),
         };
-        if groups.iter().any(|g| g.len() != width || !g.bytes().all(|b| b.is_ascii_hexdigit())) {
+        // Some systems leave out a zero at the beginning of a byte.
+        let fits = |g: &str| g.len() == width || (width == 2 && g.len() == 1);
+        if groups.iter().any(|g| !fits(g) || !g.bytes().all(|b| b.is_ascii_hexdigit())) {
             return Err(refused());
         }
-        let value = u64::from_str_radix(&groups.concat(), 16).map_err(|_| refused())?;
+        let whole: String = groups.iter().map(|g| format!("{g:0>width$}")).collect();
+        let value = u64::from_str_radix(&whole, 16).map_err(|_| refused())?;
         let [_, _, bytes @ ..] = value.to_be_bytes();
         Ok(Self(bytes))
     }

@@ -43,11 +43,14 @@ pub struct PoolMap {
     /// The leases, by address: of a block of at most 1024 addresses, and of one in IPv6 with at most 64 of them.
     #[schema(max_items = 1024)]
     pub leases: Vec<Lease>,
-    /// Consecutive addresses of the block that nobody has, by address. On a worker of a swarm: those that nobody on this host has.
+    /// Consecutive addresses of the block that nobody has, by address. Empty where this host does not know: see `reason`.
     #[schema(max_items = 512)]
     pub free: Vec<FreeBlock>,
     /// Whether there is more that is free than `free` has.
     pub more_free: bool,
+    /// Why `free` is empty although addresses may be free: the network is the swarm's, and this host is a worker, so that `leases` and `cells` are of this host alone, too.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
 }
 
 /// A block in a block, with how much of it is taken.

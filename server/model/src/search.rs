@@ -20,6 +20,8 @@ pub enum HitKind {
     Node,
     /// An API token, of which only the name is told; to administrators.
     Token,
+    /// A network or a sandbox that was removed, as long as events tell of it.
+    Removed,
 }
 
 impl HitKind {
@@ -33,6 +35,7 @@ impl HitKind {
             Self::Sandbox => "sandbox",
             Self::Node => "node",
             Self::Token => "token",
+            Self::Removed => "removed",
         }
     }
 }
@@ -76,6 +79,6 @@ pub struct SearchReport {
     #[schema(max_length = 256)]
     pub query: String,
     /// What was found, by kind. Kinds of which there is nothing are absent.
-    #[schema(max_items = 7)]
+    #[schema(max_items = 8)]
     pub groups: Vec<HitGroup>,
 }

@@ -26,6 +26,6 @@ pub struct InterfaceTraffic {
     #[schema(max_length = 15, example = "eth0")]
     pub interface: String,
     /// Its counters, the oldest first; all from one and the same interface.
-    #[schema(max_items = 120)]
+    #[schema(max_items = 300)]
     pub samples: Vec<TrafficSample>,
 }

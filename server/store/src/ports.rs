@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netloom_model::EndpointId;
 use netloom_model::port::{Protocol, PublishedPort};
+use netloom_model::{EndpointId, SandboxId};
 
 use crate::column;
 use crate::error::Error;
@@ -74,6 +74,16 @@ pub async fn beyond(tx: &mut ReadTx<'_>, protocol: Protocol, but: EndpointId) ->
     let statement = sql("SELECT coalesce((SELECT published + count FROM port WHERE protocol = $1 AND direct = 0
         AND endpoint_id <> $2 ORDER BY published + count DESC LIMIT 1), 0)");
     tx.only(statement.bind(protocol.as_str()).bind(but.to_string()), |columns| columns.small()).await
+}
+
+/// The sandboxes that publish a port of this number, on whatever address.
+///
+/// # Errors
+/// The database's.
+pub async fn publishing(tx: &mut ReadTx<'_>, port: u16, limit: u32) -> Result<Vec<SandboxId>, Error> {
+    let statement = sql("SELECT DISTINCT e.sandbox_id FROM port JOIN endpoint AS e ON e.id = port.endpoint_id
+        WHERE port.published <= $1 AND port.published + port.count > $1 ORDER BY e.sandbox_id LIMIT $2");
+    tx.rows(statement.bind(i64::from(port)).bind(column::limit(limit)), |columns| columns.parsed()).await
 }
 
 /// What is published by a protocol on an address, or on all of its family, or by an unspecified one on any of its family, as runs in order

@@ -65,6 +65,8 @@ pub struct LeaseQuery {
     pub within: Option<Span>,
     /// Only this Ethernet address.
     pub mac: Option<MacAddr>,
+    /// Only Ethernet addresses that begin with this, as they are written.
+    pub mac_begin: Option<String>,
     /// Only of the owner with this name or ID.
     pub owner: Option<String>,
     /// Only in this state.
@@ -73,6 +75,8 @@ pub struct LeaseQuery {
     pub kind: Option<LeaseKind>,
     /// Only the reservations with this key.
     pub key: Option<String>,
+    /// Only the reservations with this key, large and small letters being the same.
+    pub key_in_any_case: Option<String>,
     /// In which order.
     pub order: LeaseOrder,
     /// Only what comes after this place in the order.

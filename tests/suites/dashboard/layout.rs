@@ -172,3 +172,32 @@ fn an_orphan_is_told_of_once_and_what_is_the_hosts_own_is_called_so() {
         assert_eq!(attention.matches("namespace is gone").count(), 1, "{attention}");
     });
 }
+
+#[test]
+fn the_longest_name_makes_no_page_scroll_sideways() {
+    let host = crowded();
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        let mut cut = Vec::new();
+        for width in [320, 360, 600, 1280] {
+            page.dress(width, 900, false).await;
+            for (name, path) in [
+                ("overview", "/ui"),
+                ("sandbox", "/ui/sandboxes/LONG"),
+                ("network", "/ui/networks/LONG"),
+                ("free", "/ui/ipam/LONG/v4"),
+                ("audit", "/ui/activity?show=audit"),
+            ] {
+                let path = path.replace("LONG", LONG);
+                page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.unwrap();
+                let found = page.window.execute(CUT_OFF, Vec::new()).await.unwrap();
+                if found != json!([]) {
+                    cut.push(format!("{name} at {width}: {found}"));
+                }
+                picture(&page, &format!("{width}-long-{name}")).await;
+            }
+        }
+        assert!(cut.is_empty(), "{}", cut.join("\n"));
+    });
+}

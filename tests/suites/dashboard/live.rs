@@ -108,6 +108,8 @@ fn what_is_open_stays_open_and_what_is_typed_stays_typed() {
         assert!(page.window.find(Locator::Css(".copy-as[open]")).await.is_ok(), "it stays open");
         let buttons = page.window.find_all(Locator::Css(".copies .copy")).await.unwrap().len();
         assert_eq!(buttons, 3, "each text keeps its button");
+        page.window.find(Locator::Css(".copy-as summary")).await.unwrap().send_keys("\u{e00c}").await.unwrap();
+        assert!(page.window.find(Locator::Css(".copy-as[open]")).await.is_err(), "Escape closes it");
         open(&page, "/ui/leases").await;
         page.window.find(Locator::Css("main input")).await.unwrap().send_keys("half a wor").await.unwrap();
         aside(|| host.sandbox("later", "macvlan-net1"));
@@ -187,5 +189,87 @@ fn a_theme_is_chosen_without_scripts_and_stays() {
             let url = page.window.current_url().await.unwrap();
             assert_eq!((url.path(), url.query()), ("/ui/networks", Some("driver=macvlan")), "it leads back");
         }
+    });
+}
+
+#[test]
+fn the_focus_stays_when_what_stands_before_it_goes() {
+    let host = furnished();
+    let client = host.client();
+    for name in ["aaa", "aab"] {
+        host.sandbox(name, "macvlan-net1");
+    }
+    client.post("networks", &bridge("aaa", "10.84.0.0/24")).is(201);
+    client.post("networks", &bridge("aab", "10.85.0.0/24")).is(201);
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        for (path, object) in [("/ui/sandboxes", "sandboxes/aaa"), ("/ui/networks", "networks/aaa")] {
+            open(&page, path).await;
+            let focus = "const row = [...document.querySelectorAll('main a')].find((a) => a.textContent === 'aab'); row.focus();";
+            page.window.execute(focus, Vec::new()).await.unwrap();
+            aside(|| client.delete(object).is(204));
+            let begin = Instant::now();
+            while text(&page, "main").await.contains("aaa") {
+                assert!(begin.elapsed() < Duration::from_secs(20), "{path}: it is gone");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            let focused = page.window.execute("return document.activeElement.textContent", Vec::new()).await.unwrap();
+            assert_eq!(focused, json!("aab"), "{path}: the focus stays where it was");
+            same_load(&page).await;
+        }
+    });
+}
+
+#[test]
+fn a_page_whose_object_is_removed_says_so_and_asks_no_more() {
+    let host = furnished();
+    let client = host.client();
+    host.sandbox("brief", "macvlan-net1");
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        open(&page, "/ui/sandboxes/brief").await;
+        says(&page, "main", "running").await;
+        aside(|| client.delete("sandboxes/brief").is(204));
+        says(&page, "main", "was removed by").await;
+        says(&page, "[data-live]", "removed").await;
+        same_load(&page).await;
+        let said = "return document.querySelector('[data-said]').textContent";
+        assert_eq!(page.window.execute(said, Vec::new()).await.unwrap(), json!("What this page showed was removed"));
+        let events = page.window.find(Locator::LinkText("What happened to it")).await.unwrap();
+        assert!(events.attr("href").await.unwrap().is_some_and(|href| href.contains("/ui/activity?object=sbx_")));
+        let asked =
+            "return performance.getEntriesByType('resource').filter((one) => one.initiatorType === 'fetch').length";
+        let before = page.window.execute(asked, Vec::new()).await.unwrap();
+        aside(|| client.post("networks", &bridge("later", "10.86.0.0/24")).is(201));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(page.window.execute(asked, Vec::new()).await.unwrap(), before, "nothing is asked any more");
+    });
+}
+
+#[test]
+fn what_is_heard_of_nothing_is_not_called_live_and_is_renewed_all_the_same() {
+    let host = furnished();
+    let client = host.client();
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        open(&page, "/ui/networks").await;
+        says(&page, "[data-live]", "live").await;
+        // As when the browser has no connection left: the stream can't be had, pages can.
+        let block = "const real = window.EventSource; window.EventSource = class { constructor() { this.readyState = 2; setTimeout(() => this.onerror?.(), 10); } close() {} }; window.EventSource.CLOSED = 2; window.realSource = real;";
+        page.window.execute(block, Vec::new()).await.unwrap();
+        let button = page.window.find(Locator::Css("[data-live] button")).await.unwrap();
+        button.click().await.unwrap();
+        button.click().await.unwrap();
+        says(&page, "[data-live]", "without events").await;
+        let said = "return document.querySelector('[data-said]').textContent";
+        let heard = page.window.execute(said, Vec::new()).await.unwrap();
+        assert!(heard.as_str().is_some_and(|said| said.contains("No events")), "{heard}");
+        aside(|| client.post("networks", &bridge("polled", "10.87.0.0/24")).is(201));
+        says(&page, "main", "polled").await;
+        says(&page, "[data-live]", "without events").await;
+        same_load(&page).await;
     });
 }

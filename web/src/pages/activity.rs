@@ -14,7 +14,7 @@ use crate::visit::{Visit, moved};
 
 /// What happened, or who asked for what.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await).await
+    visit.show(show).await
 }
 
 /// Where the events were.

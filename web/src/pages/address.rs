@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use netloom_control::Error;
 use netloom_control::command::{GetAddress, GetNetwork, ListLeases};
 use netloom_model::invalid::Code;
-use netloom_model::lease::AddressReport;
+use netloom_model::lease::{AddressReport, Lease};
 use netloom_model::network::Network;
 use netloom_model::{Invalid, Timestamp, net};
 use serde::Deserialize;
@@ -24,13 +24,16 @@ struct Asked {
 
 /// All about one address.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await).await
+    visit.show(show).await
 }
 
 async fn show(visit: &Visit) -> Result<AddressPage, Error> {
     let (address, then) = asked(visit)?;
     let reports = reports(visit).await?;
-    let around = around(visit, address, &reports).await?;
+    let around = match then {
+        None => around(visit, address, &reports).await?,
+        Some(_) => Around { now: holder_now(visit, address).await?, ..Around::default() },
+    };
     let frame = visit.frame(address.to_string(), Section::Leases);
     let holdings = reports.iter().flat_map(|report| report.history.iter().chain(&report.held_at));
     let existing = existing(visit, holdings.filter_map(|holding| holding.owner.id.clone())).await?;
@@ -50,6 +53,12 @@ pub(super) async fn reports(visit: &Visit) -> Result<Vec<AddressReport>, Error> 
     visit.control.get_address(visit.authorize(GetAddress { address, at })?).await
 }
 
+/// Who has the address now: a report of another time does not tell.
+async fn holder_now(visit: &Visit, address: IpAddr) -> Result<Option<Lease>, Error> {
+    let reports = visit.control.get_address(visit.authorize(GetAddress { address, at: None })?).await?;
+    Ok(reports.into_iter().find_map(|report| report.lease))
+}
+
 /// What is known of the map's row that the address is in.
 async fn around(visit: &Visit, address: IpAddr, reports: &[AddressReport]) -> Result<Around, Error> {
     let place = reports.iter().find_map(|report| Some((report.subnet.as_ref()?.parse().ok()?, report)));
@@ -63,7 +72,7 @@ async fn around(visit: &Visit, address: IpAddr, reports: &[AddressReport]) -> Re
     };
     // Of a network of the swarm its manager alone knows what is free.
     let of_worker = |network: Network| network.status.pools.values().any(|pool| pool.capacity.free.is_none());
-    Ok(Around { leases, known: !network.is_some_and(of_worker) })
+    Ok(Around { leases, known: !network.is_some_and(of_worker), now: None })
 }
 
 /// A time as the API takes it, or as a browser's form writes it: without seconds or zone, then taken as UTC.

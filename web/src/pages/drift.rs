@@ -15,7 +15,7 @@ const REPAIRS: u32 = 50;
 
 /// What differs.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await).await
+    visit.show(show).await
 }
 
 async fn show(visit: &Visit) -> Result<DriftPage, Error> {

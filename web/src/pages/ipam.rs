@@ -1,7 +1,7 @@
 //! `/ui/ipam`: the pools of all networks with their use, free subnets, and the leases whose holder is gone; and what is free in one pool.
 
 use actix_web::HttpResponse;
-use netloom_control::command::{FindFreeSubnets, ListFreeRanges, ListLeases, ListPools};
+use netloom_control::command::{FindFreeSubnets, ListFreeRanges, ListLeases, ListPools, Page};
 use netloom_control::{Error, ErrorKind};
 use netloom_model::invalid::Code;
 use netloom_model::ipam::FreeSubnet;
@@ -18,7 +18,7 @@ use crate::visit::Visit;
 
 /// The pools of all networks.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await).await
+    visit.show(show).await
 }
 
 async fn show(visit: &Visit) -> Result<IpamPage, Error> {
@@ -33,7 +33,7 @@ async fn show(visit: &Visit) -> Result<IpamPage, Error> {
 
 /// What is free in one pool.
 pub async fn free(visit: Visit) -> HttpResponse {
-    visit.answer(show_free(&visit).await).await
+    visit.show(show_free).await
 }
 
 async fn show_free(visit: &Visit) -> Result<FreePage, Error> {
@@ -46,7 +46,11 @@ async fn show_free(visit: &Visit) -> Result<FreePage, Error> {
         Error::new(ErrorKind::NotFound, "resource-not-found", format!("network `{network}` has no pool `{pool}`"))
             .hint("the page of the network shows which pools it has")
     })?;
-    let free = visit.control.list_free_ranges(visit.authorize(command)?).await?;
+    // Of a network of the swarm its manager alone knows what is free; the page then says so.
+    let free = match pool.capacity.free {
+        Some(_) => visit.control.list_free_ranges(visit.authorize(command)?).await?,
+        None => Page { items: Vec::new(), next_page_token: None, seq: 0 },
+    };
     let title = format!("Free in {}", pool.subnet);
     Ok(FreePage::new(visit.frame(title, Section::Ipam), filter, &pool, &free))
 }

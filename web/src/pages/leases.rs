@@ -17,7 +17,7 @@ use crate::visit::Visit;
 
 /// Leases of all networks.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await).await
+    visit.show(show).await
 }
 
 async fn show(visit: &Visit) -> Result<LeasesPage, Error> {

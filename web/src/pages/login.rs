@@ -61,7 +61,10 @@ pub async fn submit(request: HttpRequest, dashboard: Data<Dashboard>, given: For
     };
     match opened {
         Ok(opened) => HttpResponse::SeeOther()
-            .insert_header((header::SET_COOKIE, session::cookie(&opened.secret, dashboard.tls)))
+            .insert_header((
+                header::SET_COOKIE,
+                session::cookie(&session::name(&request), &opened.secret, dashboard.tls),
+            ))
             .insert_header((header::LOCATION, next))
             .finish(),
         Err(failure)
@@ -85,7 +88,7 @@ pub async fn logout(request: HttpRequest, dashboard: Data<Dashboard>) -> HttpRes
         return fail_outside(&request, &failure, &request_id(&request));
     }
     HttpResponse::SeeOther()
-        .insert_header((header::SET_COOKIE, session::ended(dashboard.tls)))
+        .insert_header((header::SET_COOKIE, session::ended(&session::name(&request), dashboard.tls)))
         .insert_header((header::LOCATION, "/ui/login"))
         .finish()
 }

@@ -4,10 +4,16 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use netloom_control::{Error, ErrorKind};
 
-use crate::visit::{Visit, fail_outside, request_id};
+use crate::visit::{Visit, fail_outside, moved, request_id};
 
 /// No such page.
 pub async fn page(request: HttpRequest, visit: Option<Visit>) -> HttpResponse {
+    // A page that is asked for as if it were a folder.
+    if let Some(path) = request.path().strip_suffix('/').filter(|path| path.starts_with("/ui/") && !path.contains("//"))
+    {
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        return moved(&format!("{path}{query}"));
+    }
     let failure = Error::new(ErrorKind::NotFound, "route-not-found", format!("there is no page `{}`", request.path()))
         .hint("the navigation and the search box lead to everything there is");
     match visit {

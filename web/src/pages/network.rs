@@ -3,17 +3,18 @@
 use actix_web::HttpResponse;
 use netloom_control::Error;
 use netloom_control::command::{
-    GetDrift, GetNetwork, GetNetworkHealth, ListEndpoints, ListLeases, ListSandboxes, PageRequest,
+    GetDrift, GetNetwork, GetNetworkHealth, GetNode, ListEndpoints, ListLeases, ListSandboxes, PageRequest,
 };
 use netloom_model::event::ObjectKind;
 use netloom_model::health::NetworkHealth;
 use netloom_model::network::{Network, Scope};
+use netloom_model::swarm::Node;
 use serde::Deserialize;
 
 use super::{Paging, history as histories, part};
 use crate::view::endpoints::NetworkEndpointsPage;
 use crate::view::frame::{Frame, Section};
-use crate::view::health::NetworkHealthPage;
+use crate::view::health::{NAMED, NetworkHealthPage, silent};
 use crate::view::health_matrix::Part;
 use crate::view::history::NetworkHistoryPage;
 use crate::view::network::{NetworkJsonPage, NetworkLeasesPage, NetworkPage};
@@ -22,37 +23,37 @@ use crate::visit::Visit;
 
 /// Summary: pools with use and maps, settings.
 pub async fn summary(visit: Visit) -> HttpResponse {
-    visit.answer(show_summary(&visit).await).await
+    visit.show(show_summary).await
 }
 
 /// Its leases.
 pub async fn leases(visit: Visit) -> HttpResponse {
-    visit.answer(show_leases(&visit).await).await
+    visit.show(show_leases).await
 }
 
 /// Its endpoints.
 pub async fn endpoints(visit: Visit) -> HttpResponse {
-    visit.answer(show_endpoints(&visit).await).await
+    visit.show(show_endpoints).await
 }
 
 /// How the nodes on it reach each other; of an overlay network.
 pub async fn health(visit: Visit) -> HttpResponse {
-    visit.answer(show_health(&visit).await).await
+    visit.show(show_health).await
 }
 
 /// What is wanted of it, what there is, and where the two differ.
 pub async fn config(visit: Visit) -> HttpResponse {
-    visit.answer(show_config(&visit).await).await
+    visit.show(show_config).await
 }
 
 /// What happened to it.
 pub async fn history(visit: Visit) -> HttpResponse {
-    visit.answer(show_history(&visit).await).await
+    visit.show(show_history).await
 }
 
 /// Its JSON.
 pub async fn json(visit: Visit) -> HttpResponse {
-    visit.answer(show_json(&visit).await).await
+    visit.show(show_json).await
 }
 
 async fn show_summary(visit: &Visit) -> Result<NetworkPage, Error> {
@@ -108,7 +109,19 @@ async fn show_health(visit: &Visit) -> Result<NetworkHealthPage, Error> {
     let shown: HealthShown = visit.query()?;
     let part = Part { from: shown.from.parse().ok(), to: shown.to.parse().ok() };
     let health = health_of(visit, &network).await?;
-    Ok(NetworkHealthPage::new(frame(visit, &network), &network, &health, shown.r#as == "table", part))
+    let nodes = silent_nodes(visit, &health).await;
+    let page = NetworkHealthPage::new(frame(visit, &network), &network, &health, shown.r#as == "table", part);
+    Ok(page.with_nodes(&health, &nodes))
+}
+
+/// What the swarm's manager knows of the nodes that do not tell of their ways; a worker knows nothing of them.
+async fn silent_nodes(visit: &Visit, health: &NetworkHealth) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    for (id, _) in silent(health).into_iter().take(NAMED) {
+        let Ok(command) = visit.authorize(GetNode(id.to_string())) else { break };
+        nodes.extend(visit.control.get_node(command).await.ok());
+    }
+    nodes
 }
 
 /// How the nodes on a network reach each other, as was found last.

@@ -23,7 +23,7 @@ struct Asked {
 
 /// The map.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await).await
+    visit.show(show).await
 }
 
 async fn show(visit: &Visit) -> Result<NetworkMapPage, Error> {

@@ -14,7 +14,7 @@ use crate::visit::Visit;
 
 /// All networks.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await).await
+    visit.show(show).await
 }
 
 async fn show(visit: &Visit) -> Result<NetworksPage, Error> {

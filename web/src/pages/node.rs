@@ -39,7 +39,7 @@ pub struct Removal {
 
 /// The node.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await).await
+    visit.show(show).await
 }
 
 /// Changes its availability, or lets it back in.

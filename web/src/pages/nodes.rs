@@ -16,7 +16,7 @@ use crate::visit::Visit;
 /// The nodes, or where to ask for them.
 pub async fn page(visit: Visit) -> HttpResponse {
     match own(&visit).await {
-        Ok(Some(swarm)) if is_managed(&swarm) => visit.answer(show(&visit, &swarm).await).await,
+        Ok(Some(swarm)) if is_managed(&swarm) => visit.show(async |visit: &Visit| show(visit, &swarm).await).await,
         Ok(other) => visit.answer(Ok(elsewhere(&visit, "Nodes", Section::Nodes, other.as_ref()))).await,
         Err(failure) => visit.fail(&failure).await,
     }

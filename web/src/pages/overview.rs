@@ -21,7 +21,7 @@ const NODES: u32 = 1000;
 
 /// The front page.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await).await
+    visit.show(show).await
 }
 
 async fn show(visit: &Visit) -> Result<OverviewPage, Error> {

@@ -11,12 +11,12 @@ use crate::visit::Visit;
 
 /// Endpoints, interfaces as they are now, leases.
 pub async fn summary(visit: Visit) -> HttpResponse {
-    visit.answer(show_summary(&visit).await).await
+    visit.show(show_summary).await
 }
 
 /// Its JSON.
 pub async fn json(visit: Visit) -> HttpResponse {
-    visit.answer(show_json(&visit).await).await
+    visit.show(show_json).await
 }
 
 async fn show_summary(visit: &Visit) -> Result<SandboxPage, Error> {

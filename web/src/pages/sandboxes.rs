@@ -13,7 +13,7 @@ use crate::visit::Visit;
 
 /// All sandboxes.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await).await
+    visit.show(show).await
 }
 
 async fn show(visit: &Visit) -> Result<SandboxesPage, Error> {

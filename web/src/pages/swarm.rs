@@ -12,7 +12,7 @@ use crate::visit::Visit;
 
 /// The swarm, or how to make or join one.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await).await
+    visit.show(show).await
 }
 
 async fn show(visit: &Visit) -> Result<SwarmPage, Error> {

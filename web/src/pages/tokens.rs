@@ -11,7 +11,7 @@ use crate::visit::Visit;
 
 /// The tokens.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.answer(show(&visit).await).await
+    visit.show(show).await
 }
 
 async fn show(visit: &Visit) -> Result<TokensPage, Error> {

@@ -40,6 +40,14 @@ async fn the_root_leads_to_the_dashboard() {
 }
 
 #[actix_web::test]
+async fn a_slash_at_the_end_leads_to_the_page() {
+    let answer = get("/ui/networks/?driver=bridge").await;
+    let wanted = (StatusCode::PERMANENT_REDIRECT, "/ui/networks?driver=bridge");
+    assert_eq!((answer.status, answer.header("location")), wanted);
+    assert_eq!(get("/ui//example.net/").await.status, StatusCode::NOT_FOUND);
+}
+
+#[actix_web::test]
 async fn every_page_asks_for_a_login_and_comes_back() {
     assert_eq!(get("/ui").await.header("location"), "/ui/login");
     for path in [

@@ -15,7 +15,7 @@ use super::frame::Frame;
 use super::lease_table::LeaseRow;
 use super::link;
 use super::map::AddressMap;
-use super::neighbours::Neighbours;
+use super::neighbours::{Here, Neighbours};
 use super::object::ObjectLink;
 use super::prose::Prose;
 use super::uses;
@@ -34,6 +34,17 @@ pub struct HoldingRow {
     pub(crate) how: Option<&'static str>,
     /// The page of who asked for it and what changed: of what a user wrote.
     pub(crate) changes: Option<String>,
+    /// Whether it went on at the time that was asked for.
+    pub(crate) then: bool,
+}
+
+/// A line of the history.
+#[derive(Debug, Clone)]
+pub enum HistoryLine {
+    /// Somebody had it.
+    Holding(Box<HoldingRow>),
+    /// The time that was asked for, and whether nobody had it then.
+    Asked(Moment, bool),
 }
 
 impl HoldingRow {
@@ -47,6 +58,7 @@ impl HoldingRow {
             to: holding.to.map(|to| frame.moment(to)),
             how: None,
             changes: changes(&holding.owner, holding.lease_id),
+            then: false,
         }
     }
 
@@ -68,6 +80,7 @@ impl HoldingRow {
                 LeaseState::Quarantined => Some("in quarantine: a stranger answers for it"),
                 LeaseState::Orphaned => Some("orphaned: its namespace is gone"),
             },
+            then: false,
         }
     }
 }
@@ -77,12 +90,38 @@ fn changes(owner: &Owner, lease: LeaseId) -> Option<String> {
     (owner.kind == OwnerKind::Reservation).then(|| link::lease_history(&lease.to_string()))
 }
 
-/// Every holding, the one that goes on first.
-fn holdings(frame: &Frame, report: &AddressReport, existing: &BTreeSet<String>) -> Vec<HoldingRow> {
-    let holding = |holding: &Holding| HoldingRow::new(frame, holding, existing);
-    let now = report.lease.iter().map(|lease| HoldingRow::of_lease(frame, lease));
-    let since_then = report.held_at.iter().filter(|held| held.to.is_none()).map(holding);
-    now.chain(since_then).chain(report.history.iter().map(holding)).collect()
+/// Every holding, the one that goes on first, and among them the time that was asked for.
+fn history(frame: &Frame, report: &AddressReport, asked: &Asked<'_>) -> Vec<HistoryLine> {
+    let Asked { then, now, existing } = asked;
+    let lease = report.lease.as_ref().or(*now);
+    let mut rows: Vec<(Timestamp, Option<Timestamp>, HoldingRow)> = Vec::new();
+    rows.extend(lease.map(|lease| (lease.created_at, None, HoldingRow::of_lease(frame, lease))));
+    // It goes on, and what has it now is not told.
+    let held = report.held_at.iter().filter(|held| held.to.is_none() && lease.is_none());
+    let past = held.chain(&report.history).map(|one| (one.from, one.to, HoldingRow::new(frame, one, existing)));
+    rows.extend(past);
+    let had =
+        |from: Timestamp, to: Option<Timestamp>| then.is_some_and(|then| from <= then && to.is_none_or(|to| to > then));
+    let nobody = !rows.iter().any(|(from, to, _)| had(*from, *to));
+    let later = rows.iter().take_while(|(from, ..)| then.is_some_and(|then| *from > then)).count();
+    let line =
+        |(from, to, row): (_, _, HoldingRow)| HistoryLine::Holding(Box::new(HoldingRow { then: had(from, to), ..row }));
+    let is_empty = rows.is_empty();
+    let mut lines: Vec<HistoryLine> = rows.into_iter().map(line).collect();
+    if let Some(then) = then.filter(|_| !is_empty) {
+        lines.insert(later, HistoryLine::Asked(frame.moment(then), nobody));
+    }
+    lines
+}
+
+/// What is asked of an address beside who has it.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    /// The time that the report is about, if it is not now.
+    then: Option<Timestamp>,
+    /// Who has it now, where that is not the report's.
+    now: Option<&'a Lease>,
+    existing: &'a BTreeSet<String>,
 }
 
 /// What the history says when there is none.
@@ -120,7 +159,7 @@ pub struct AddressPart {
     pub(crate) neighbours: Option<Neighbours>,
     /// The page of what is free in its pool.
     pub(crate) free_href: Option<String>,
-    pub(crate) history: Vec<HoldingRow>,
+    pub(crate) history: Vec<HistoryLine>,
     pub(crate) no_history: &'static str,
     pub(crate) reserve: Option<String>,
     /// The command that removes those who are gone, where one of them has it.
@@ -128,10 +167,10 @@ pub struct AddressPart {
 }
 
 impl AddressPart {
-    /// `then` says that the report is about another time than now.
-    fn new(frame: &Frame, report: &AddressReport, then: bool, existing: &BTreeSet<String>) -> Self {
+    fn new(frame: &Frame, report: &AddressReport, around: &Around, asked: &Asked<'_>) -> Self {
+        let then = asked.then.is_some();
         let free = report.state == AddressState::Free;
-        let reserve = report.network.as_deref().filter(|_| free && !then).map(|network| {
+        let reserve = report.network.as_deref().filter(|_| free && !then && frame.writes()).map(|network| {
             let path = format!("/api/v1/networks/{}/leases", link::encode(network));
             let key = format!("device-{}", report.address.replace(':', "-"));
             frame.curl_post(&path, &serde_json::json!({"key": key, "address": report.address}))
@@ -153,13 +192,15 @@ impl AddressPart {
             lease: lease.map(|lease| LeaseRow::new(frame, lease)),
             lease_id: lease.map(|lease| lease.id.to_string()).map(|id| (link::lease_history(&id), id)),
             description: lease.and_then(|lease| lease.spec.as_ref()?.description.clone()),
-            neighbours: report.address.parse().ok().and_then(|here| Neighbours::new(here, &report.neighbours)),
+            neighbours: here(report, around).filter(|_| !then).and_then(|at| Neighbours::new(at, &report.neighbours)),
             free_href: report.network.as_deref().zip(report.pool.as_deref()).map(|(of, pool)| link::free(of, pool)),
-            held_at: report.held_at.as_ref().map(|held| HoldingRow::new(frame, held, existing)),
-            history: holdings(frame, report, existing),
+            held_at: report.held_at.as_ref().map(|held| HoldingRow::new(frame, held, asked.existing)),
+            history: history(frame, report, asked),
             no_history: no_history(report.state, then),
             reserve,
-            reclaim: lease.filter(|lease| lease.status.state == LeaseState::Orphaned).map(|_| frame.reclaim()),
+            reclaim: lease
+                .filter(|lease| lease.status.state == LeaseState::Orphaned && frame.writes())
+                .map(|_| frame.reclaim()),
         }
     }
 }
@@ -177,6 +218,12 @@ fn state(report: &AddressReport, then: bool) -> Chip {
     }
 }
 
+/// An address among those of its pool.
+fn here<'r>(report: &'r AddressReport, around: &Around) -> Option<Here<'r>> {
+    let (address, pool) = (report.address.parse().ok()?, report.subnet.as_ref()?.parse().ok()?);
+    Some(Here { address, lease: report.lease.as_ref(), pool, known: around.known })
+}
+
 /// What is known of the addresses around one.
 #[derive(Debug, Clone, Default)]
 pub struct Around {
@@ -184,6 +231,8 @@ pub struct Around {
     pub leases: Vec<Lease>,
     /// Whether what has no lease is free.
     pub known: bool,
+    /// Who has the address itself now, where it is asked of another time.
+    pub now: Option<Lease>,
 }
 
 /// The part of the pool around an address that is shown: a row of the map.
@@ -226,12 +275,15 @@ impl AddressPage {
         };
         let frame = frame.crumb("Leases", "/ui/leases").api(path).copy_as(copies);
         let subnet: Option<IpNet> = reports.iter().find_map(|report| report.subnet.as_ref()?.parse().ok());
-        let around = subnet.and_then(|subnet| {
+        let asked = Asked { then, now: around.now.as_ref(), existing };
+        let parts = reports.iter().map(|report| AddressPart::new(&frame, report, around, &asked)).collect();
+        // What is around it is known of now alone.
+        let around = subnet.filter(|_| then.is_none()).and_then(|subnet| {
             let row = surroundings(address, subnet)?;
             AddressMap::new(row, subnet, None, &around.leases, Some(address), around.known)
         });
         Self {
-            parts: reports.iter().map(|report| AddressPart::new(&frame, report, then.is_some(), existing)).collect(),
+            parts,
             around,
             asked: then.map(|then| frame.moment(then)),
             csv: CsvLink::new(&link::address(&address.to_string()), &link::query(&[("at", &at)]), "holdings"),

@@ -149,11 +149,8 @@ impl From<NodeState> for Chip {
 
 impl From<Availability> for Chip {
     fn from(availability: Availability) -> Self {
-        let tone = match availability {
-            Availability::Active => Tone::Good,
-            Availability::Pause | Availability::Drain => Tone::Quiet,
-        };
-        Self::new(tone, availability.as_str())
+        // What somebody wants of a node says nothing of how it is: a node that is down is no better for being active.
+        Self::new(Tone::Quiet, availability.as_str())
     }
 }
 

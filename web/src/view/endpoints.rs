@@ -44,7 +44,12 @@ impl SwarmRow {
                 true => OnNode::this(),
                 false => OnNode { href: hostname.as_ref().map(|_| link::node(&id)), name: hostname.unwrap_or(id) },
             },
-            state: if endpoint.running { Chip::new(Tone::Good, "running") } else { Chip::new(Tone::Quiet, "stopped") },
+            state: match (endpoint.running, endpoint.heard) {
+                (true, true) => Chip::new(Tone::Good, "running"),
+                (true, false) => Chip::new(Tone::Quiet, "running when last heard of"),
+                (false, true) => Chip::new(Tone::Quiet, "stopped"),
+                (false, false) => Chip::new(Tone::Quiet, "stopped when last heard of"),
+            },
             mac: endpoint.mac.to_string(),
             addresses: endpoint.addresses.iter().map(address).collect(),
         }

@@ -91,6 +91,12 @@ pub fn relative(now: i64, then: i64) -> String {
     if past >= 0 { format!("{amount} {unit} ago") } else { format!("in {amount} {unit}") }
 }
 
+/// How long something lasts, in the same units. Milliseconds.
+pub fn duration(millis: i64) -> String {
+    let long = relative(millis.max(5000), 0);
+    long.strip_suffix(" ago").unwrap_or(&long).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

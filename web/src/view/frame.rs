@@ -9,6 +9,7 @@ use super::link::shell_quote;
 use super::navigation::{ENTRIES, Entry};
 use super::theme::Theme;
 use super::when::{Moment, When};
+use super::wrong::{Mark, Told, Wrong};
 use crate::assets;
 
 pub use super::navigation::Section;
@@ -61,6 +62,11 @@ pub struct Frame {
     /// Where events were before the page was read; empty where it follows none.
     pub(crate) since: String,
     pub(crate) copies: Vec<CopyAs>,
+    /// Whether the page follows what happens.
+    pub(crate) live: bool,
+    /// Parameters that are set aside, and those that the page does not know.
+    pub(crate) wrong: Vec<Wrong>,
+    pub(crate) ignored: Vec<String>,
 }
 
 /// Where the command line looks for the service, unless told.
@@ -93,6 +99,9 @@ impl Frame {
             here: "/ui".to_owned(),
             since: String::new(),
             copies: Vec::new(),
+            live: true,
+            wrong: Vec::new(),
+            ignored: Vec::new(),
         }
     }
 
@@ -133,6 +142,46 @@ impl Frame {
     pub fn copy_as(mut self, copies: Vec<CopyAs>) -> Self {
         self.copies = copies;
         self
+    }
+
+    /// Says that the page stays as it is: there is nothing on it that could change.
+    #[must_use]
+    pub fn still(mut self) -> Self {
+        self.live = false;
+        self
+    }
+
+    /// Says which parameters are wrong, and which the page does not know. A page with a wrong one stays as it is.
+    #[must_use]
+    pub fn asked(mut self, wrong: Vec<Wrong>, ignored: Vec<String>) -> Self {
+        self.live &= wrong.is_empty();
+        self.wrong = wrong;
+        self.ignored = ignored;
+        self
+    }
+
+    /// Whether the viewer's role may change anything: a viewer is not given commands that would be refused.
+    pub(crate) fn writes(&self) -> bool {
+        self.viewer.as_ref().is_none_or(|viewer| viewer.role != "viewer")
+    }
+
+    /// What a field has: what was given, where that is wrong, else what the page took.
+    pub(crate) fn value<'f>(&'f self, name: &str, taken: &'f str) -> &'f str {
+        self.wrong_of(name).map_or(taken, |wrong| wrong.value.as_str())
+    }
+
+    /// Marks a field that is wrong.
+    pub(crate) fn mark(&self, name: &str) -> Mark<'_> {
+        Mark { wrong: self.wrong_of(name) }
+    }
+
+    /// What is wrong with a field.
+    pub(crate) fn told(&self, name: &str) -> Told<'_> {
+        Told { wrong: self.wrong_of(name) }
+    }
+
+    fn wrong_of(&self, name: &str) -> Option<&Wrong> {
+        self.wrong.iter().find(|wrong| wrong.name == name)
     }
 
     /// Keeps what was searched for in the search box.

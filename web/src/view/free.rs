@@ -47,7 +47,7 @@ pub struct FoundSubnets {
 impl FoundSubnets {
     /// The subnets that were found, in the order in which they would be given; `query` is what the API is asked with, `form` what the page is.
     pub fn new(frame: &Frame, found: &[FreeSubnet], query: &str, form: &str) -> Self {
-        let create = found.first().map(|first| {
+        let create = found.first().filter(|_| frame.writes()).map(|first| {
             let pool = if first.family == 6 { "v6" } else { "v4" };
             let pools = serde_json::json!({pool: {"subnet": first.subnet}});
             let body = serde_json::json!({"name": "new-network", "driver": "bridge", "pools": pools});
@@ -124,6 +124,8 @@ pub struct FreePage {
     first: Option<String>,
     next: Option<String>,
     csv: CsvLink,
+    /// Whether this host knows what is free: of a network of the swarm its manager alone does.
+    known: bool,
 }
 
 impl FreePage {
@@ -137,7 +139,7 @@ impl FreePage {
             .api(format!("/api/v1/networks/{network}/free-ranges{}", link::query(&asked)));
         let path = link::free(&pool.network, &pool.pool);
         let to = |token: &str| format!("{path}{}", filter.query(token));
-        let reserve = free.items.first().map(|free| {
+        let reserve = free.items.first().filter(|_| frame.writes()).map(|free| {
             let key = format!("device-{}", free.first.replace([':', '.'], "-"));
             let body = serde_json::json!({"key": key, "address": free.first});
             frame.first_post(&format!("/api/v1/networks/{network}/leases"), &body)
@@ -155,6 +157,7 @@ impl FreePage {
             next: free.next_page_token.as_deref().map(to),
             csv: CsvLink::new(&path, &filter.query(""), "free ranges of the pool"),
             path: path.clone(),
+            known: pool.capacity.free.is_some(),
             filter,
             frame,
         }

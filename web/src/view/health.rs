@@ -6,6 +6,7 @@ use askama::Template;
 use netloom_model::NodeId;
 use netloom_model::health::{HealthNode, HealthPair, NetworkHealth, Reachable};
 use netloom_model::network::Network;
+use netloom_model::swarm::{Node, NodeState, NodeStatus};
 
 use super::chip::Chip;
 use super::csv_link::CsvLink;
@@ -18,6 +19,8 @@ use super::when::When;
 
 /// Most pairs on the page; all are in the API's answer.
 const SHOWN: usize = 500;
+/// Most nodes that are named of those whose ways are not known.
+pub const NAMED: usize = 5;
 
 /// A node of a pair.
 #[derive(Debug, Clone)]
@@ -53,6 +56,8 @@ pub struct NetworkHealthPage {
     rows: Vec<PairRow>,
     more: Option<String>,
     csv: CsvLink,
+    /// Whose ways are not known, and why.
+    unknown: Vec<String>,
 }
 
 impl NetworkHealthPage {
@@ -86,6 +91,7 @@ impl NetworkHealthPage {
             csv,
             head,
             summary: summary(health),
+            unknown: unknown(&frame, health, &[]),
             rows: health.pairs.iter().filter(is_told).take(SHOWN).map(row).collect(),
             other: (health.nodes.len() > 1).then_some(other),
             matrix,
@@ -98,6 +104,51 @@ impl NetworkHealthPage {
             frame,
         }
     }
+}
+
+impl NetworkHealthPage {
+    /// With what is known of nodes whose ways are not.
+    #[must_use]
+    pub fn with_nodes(mut self, health: &NetworkHealth, nodes: &[Node]) -> Self {
+        self.unknown = unknown(&self.frame, health, nodes);
+        self
+    }
+}
+
+/// The nodes that ways begin at of which nothing is known, with how many those are, most first.
+pub fn silent(health: &NetworkHealth) -> Vec<(NodeId, u64)> {
+    let mut counted: HashMap<NodeId, u64> = HashMap::new();
+    for pair in health.pairs.iter().filter(|pair| pair.reachable == Reachable::Unknown) {
+        *counted.entry(pair.from).or_default() += 1;
+    }
+    let mut counted: Vec<(NodeId, u64)> = counted.into_iter().collect();
+    counted.sort_by_key(|(node, count)| (std::cmp::Reverse(*count), *node));
+    counted
+}
+
+/// A sentence for each such node: the first few by name.
+fn unknown(frame: &Frame, health: &NetworkHealth, nodes: &[Node]) -> Vec<String> {
+    let silent = silent(health);
+    let ways = |count| format::counted(count, "way is unknown", "ways are unknown");
+    let sentence = |(id, count): &(NodeId, u64)| {
+        let place = health.nodes.iter().find(|node| node.id == *id);
+        let name = place.map_or_else(|| id.to_string(), |node| end(node).name);
+        let why = match nodes.iter().find(|node| node.id == *id).map(|node| &node.status) {
+            Some(NodeStatus { state: NodeState::Ready, .. }) => "has not told of them yet".to_owned(),
+            Some(NodeStatus { last_seen: Some(seen), .. }) => {
+                format!("has not reported for {}", format::duration(frame.now.millis() - seen.millis()))
+            }
+            Some(_) => "has never reported".to_owned(),
+            None => "has told nothing of them".to_owned(),
+        };
+        format!("{}: {name} {why}.", ways(*count))
+    };
+    let mut lines: Vec<String> = silent.iter().take(NAMED).map(sentence).collect();
+    let rest: u64 = silent.iter().skip(NAMED).map(|(_, count)| count).sum();
+    if rest > 0 {
+        lines.push(format!("{} of other nodes.", ways(rest)));
+    }
+    lines
 }
 
 fn end(node: &HealthNode) -> End {

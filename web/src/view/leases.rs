@@ -148,6 +148,7 @@ impl LeasesPage {
             next: page.next_page_token.as_deref().map(link),
             csv: CsvLink::new("/ui/leases", &filter.query(""), "leases"),
             reserve: network
+                .filter(|_| frame.writes())
                 .map(|name| frame.first_post(&format!("/api/v1/networks/{}/leases", link::encode(name)), &body)),
             filter,
             frame,

@@ -4,8 +4,9 @@
 use std::net::IpAddr;
 
 use askama::Template;
+use ipnet::IpNet;
 use netloom_model::lease::Lease;
-use netloom_model::net::{from_number, to_number};
+use netloom_model::net::{from_number, to_number, usable};
 
 use super::format;
 use super::link;
@@ -21,7 +22,18 @@ pub enum Place {
     /// Somebody's.
     Taken(Box<Taken>),
     /// The address that the page is about.
-    Here(String),
+    Here {
+        /// It.
+        address: String,
+        /// How it is used.
+        class: &'static str,
+        /// The letter of that.
+        letter: &'static str,
+        /// The same in words.
+        words: &'static str,
+        /// Who has it.
+        owner: Option<ObjectLink>,
+    },
     /// Nobody's: from where to where, and how many.
     Free {
         /// The first address.
@@ -71,28 +83,70 @@ pub struct Neighbours {
 
 impl askama::filters::HtmlSafe for Neighbours {}
 
+/// An address among its neighbours.
+#[derive(Debug, Clone, Copy)]
+pub struct Here<'l> {
+    /// It.
+    pub address: IpAddr,
+    /// Who has it.
+    pub lease: Option<&'l Lease>,
+    /// The pool that it is in.
+    pub pool: IpNet,
+    /// Whether what has no lease is free.
+    pub known: bool,
+}
+
+impl Here<'_> {
+    fn class(&self) -> &'static str {
+        match self.lease {
+            Some(lease) => uses::class_of(lease.status.kind, lease.status.state),
+            None if !usable(self.pool).contains(self.address) => "unusable",
+            None if self.known => "free",
+            None => "unknown",
+        }
+    }
+}
+
 impl Neighbours {
-    /// Of an address, with the leases nearest to it by address; nothing where nobody is near.
-    pub fn new(address: IpAddr, leases: &[Lease]) -> Option<Self> {
-        let here = to_number(address);
+    /// Of an address, with the leases nearest to it by address; nothing where nothing is to be said of what is around it.
+    pub fn new(here: Here<'_>, leases: &[Lease]) -> Option<Self> {
+        let at = to_number(here.address);
         let numbered: Vec<(u128, &Lease)> =
             leases.iter().filter_map(|lease| Some((to_number(lease.status.address.parse().ok()?), lease))).collect();
-        let below: Vec<_> = numbered.iter().filter(|(number, _)| *number < here).collect();
-        let below = below.iter().skip(below.len().saturating_sub(EACH)).map(|(number, lease)| (*number, Some(*lease)));
-        let above = numbered.iter().filter(|(number, _)| *number > here).take(EACH);
-        let above = above.map(|(number, lease)| (*number, Some(*lease)));
-        let all: Vec<(u128, Option<&Lease>)> = below.chain([(here, None)]).chain(above).collect();
+        let below: Vec<_> = numbered.iter().filter(|(number, _)| *number < at).collect();
+        let above: Vec<_> = numbered.iter().filter(|(number, _)| *number > at).collect();
+        let usable = usable(here.pool);
+        // Where all leases of a side are shown, what is free goes on to the pool's edge.
+        let edge = |side: &[_], edge: u128| (side.len() <= EACH).then_some(edge);
+        let start = edge(&below, to_number(usable.low).min(at));
+        let end = edge(&above, to_number(usable.high).max(at).saturating_add(1));
+        let nearest =
+            below.iter().skip(below.len().saturating_sub(EACH)).map(|(number, lease)| (*number, Some(*lease)));
+        let beyond = above.iter().take(EACH).map(|(number, lease)| (*number, Some(*lease)));
+        let all: Vec<(u128, Option<&Lease>)> = nearest.chain([(at, None)]).chain(beyond).collect();
         let mut places = Vec::new();
-        let mut next = all.first().map_or(here, |(number, _)| *number);
+        let mut next = start.or_else(|| all.first().map(|(number, _)| *number)).unwrap_or(at);
         for (number, lease) in &all {
-            places.extend(between(next, *number));
+            places.extend(between(next, *number).filter(|_| here.known));
             places.push(match lease {
                 Some(lease) => Place::Taken(Box::new(Taken::new(lease))),
-                None => Place::Here(address.to_string()),
+                None => this(here),
             });
             next = number.saturating_add(1);
         }
-        (all.len() > 1).then_some(Self { places })
+        places.extend(end.and_then(|end| between(next, end)).filter(|_| here.known));
+        (places.len() > 1).then_some(Self { places })
+    }
+}
+
+fn this(here: Here<'_>) -> Place {
+    let class = here.class();
+    Place::Here {
+        address: here.address.to_string(),
+        class,
+        letter: uses::letter(class),
+        words: uses::words(class),
+        owner: here.lease.map(|lease| ObjectLink::of_lease(&lease.status)),
     }
 }
 
@@ -124,12 +178,19 @@ mod tests {
         .expect("a lease")
     }
 
-    fn told(address: &str, leases: &[&str]) -> Vec<String> {
+    fn told(address: &str, pool: &str, leases: &[&str], known: bool) -> Vec<String> {
         let leases: Vec<Lease> = leases.iter().map(|address| lease(address)).collect();
-        let found = Neighbours::new(address.parse().expect("an address"), &leases);
+        let own = leases.iter().find(|lease| lease.status.address == address);
+        let here = Here {
+            address: address.parse().expect("an address"),
+            lease: own,
+            pool: pool.parse().expect("a subnet"),
+            known,
+        };
+        let found = Neighbours::new(here, &leases);
         let word = |place: &Place| match place {
             Place::Taken(taken) => taken.address.clone(),
-            Place::Here(address) => format!("[{address}]"),
+            Place::Here { address, class, .. } => format!("[{address} {class}]"),
             Place::Free { first, last, count, .. } => match last {
                 Some(last) => format!("{first}-{last}: {count}"),
                 None => format!("{first}: {count}"),
@@ -139,28 +200,43 @@ mod tests {
     }
 
     #[test]
-    fn what_is_free_between_neighbours_is_told_as_one_line() {
+    fn what_is_free_between_neighbours_and_to_the_edges_is_told_as_one_line() {
+        let taken = ["10.0.0.2", "10.0.0.4", "10.0.0.8", "10.0.0.10", "10.0.0.20"];
         assert_eq!(
-            told("10.0.0.9", &["10.0.0.2", "10.0.0.4", "10.0.0.8", "10.0.0.10", "10.0.0.20"]),
+            told("10.0.0.9", "10.0.0.0/24", &taken, true),
             [
+                "10.0.0.1: 1 address",
                 "10.0.0.2",
                 "10.0.0.3: 1 address",
                 "10.0.0.4",
                 "10.0.0.5-10.0.0.7: 3 addresses",
                 "10.0.0.8",
-                "[10.0.0.9]",
+                "[10.0.0.9 free]",
                 "10.0.0.10",
                 "10.0.0.11-10.0.0.19: 9 addresses",
                 "10.0.0.20",
+                "10.0.0.21-10.0.0.254: 234 addresses",
             ]
         );
+        let found = told("10.0.0.9", "10.0.0.0/24", &taken, false);
+        assert_eq!(found, ["10.0.0.2", "10.0.0.4", "10.0.0.8", "[10.0.0.9 unknown]", "10.0.0.10", "10.0.0.20"]);
     }
 
     #[test]
     fn the_nearest_are_shown_and_nobody_far_away() {
-        let found = told("10.0.0.6", &["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"]);
-        assert_eq!(found, ["10.0.0.3", "10.0.0.4", "10.0.0.5", "[10.0.0.6]"]);
-        assert!(told("10.0.0.6", &[]).is_empty());
-        assert_eq!(told("fd00::1", &["fd00::1:0:0:1"])[1], "fd00::2-fd00::1:0:0:0: 281,474,976,710,655 addresses");
+        let taken = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"];
+        let found = told("10.0.0.6", "10.0.0.0/29", &taken, true);
+        assert_eq!(found, ["10.0.0.3", "10.0.0.4", "10.0.0.5", "[10.0.0.6 free]"]);
+        let found = told("10.0.0.3", "10.0.0.0/29", &taken, true);
+        assert_eq!(
+            found,
+            ["10.0.0.1", "10.0.0.2", "[10.0.0.3 dynamic]", "10.0.0.4", "10.0.0.5", "10.0.0.6: 1 address"]
+        );
+        let alone = ["10.0.0.1-10.0.0.5: 5 addresses", "[10.0.0.6 free]"];
+        assert_eq!(told("10.0.0.6", "10.0.0.0/29", &[], true), alone);
+        assert!(told("10.0.0.6", "10.0.0.0/29", &[], false).is_empty());
+        assert_eq!(told("10.0.0.7", "10.0.0.0/29", &[], true)[1], "[10.0.0.7 unusable]");
+        let six = told("fd00::1", "fd00::/64", &["fd00::1:0:0:1"], true);
+        assert_eq!(six[1], "fd00::2-fd00::1:0:0:0: 281,474,976,710,655 addresses");
     }
 }

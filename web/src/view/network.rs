@@ -122,7 +122,7 @@ impl NetworkPage {
             description: network.spec.description.clone(),
             created: frame.when(network.created_at),
             updated: frame.when(network.updated_at),
-            attach: attachable.then(|| frame.curl_post("/api/v1/sandboxes", &sandbox)),
+            attach: (attachable && frame.writes()).then(|| frame.curl_post("/api/v1/sandboxes", &sandbox)),
             frame,
         }
     }

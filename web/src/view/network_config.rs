@@ -12,6 +12,7 @@ use super::csv_link::CsvLink;
 use super::frame::Frame;
 use super::json::Json;
 use super::network::{Head, framed};
+use super::network_defaults;
 use super::prose::Prose;
 
 /// A setting, or a thing in the kernel.
@@ -50,7 +51,7 @@ impl SettingRow {
         Self::with(why, None, None, UNSEEN)
     }
 
-    fn with(
+    pub(crate) fn with(
         name: impl Into<String>,
         wanted: Option<String>,
         actual: Option<String>,
@@ -165,6 +166,7 @@ pub(crate) fn settings(network: &Network) -> Vec<SettingRow> {
         let wanted = wanted.cloned().or_else(|| spec.parent().map(str::to_owned));
         rows.push(SettingRow::new(format!("parent on {}", node.hostname), wanted, Some(actual)));
     }
+    rows.extend(network_defaults::rows(network));
     rows
 }
 

@@ -3,7 +3,7 @@
 use askama::Template;
 use ipnet::IpNet;
 use netloom_model::map::PoolMap;
-use netloom_model::net::{Family, Span, from_number, parse_span, to_number};
+use netloom_model::net::{Family, Span, from_number, parse_span, to_number, usable};
 use netloom_model::network::Network;
 
 use super::csv_link::CsvLink;
@@ -14,6 +14,7 @@ use super::lease_table::LeaseTable;
 use super::link;
 use super::map::AddressMap;
 use super::network::{Head, framed_part};
+use super::prose::Prose;
 
 /// Most free ranges on the page; all are in the API's answer.
 const FREE_SHOWN: usize = 100;
@@ -66,6 +67,8 @@ pub struct BlockView {
     pub(crate) csv: CsvLink,
     /// The leases of a sparse block, which stand beside its blocks.
     pub(crate) leases_csv: Option<CsvLink>,
+    /// Who knows what is free, where this host does not.
+    pub(crate) elsewhere: Option<Prose>,
 }
 
 /// The page.
@@ -173,12 +176,23 @@ fn view(frame: &Frame, place: &Place<'_>, map: &PoolMap) -> Option<BlockView> {
         heat,
         free: map.free.iter().take(FREE_SHOWN).map(free).collect(),
         more_free: (left_out > 0 || map.more_free).then(|| more(left_out, map.more_free)),
+        elsewhere: map.reason.as_deref().map(Prose::new),
     })
 }
 
+/// What of a span is in another.
+fn within(one: Span, other: Span) -> Option<Span> {
+    let (low, high) = (one.low.max(other.low), one.high.min(other.high));
+    (low <= high).then_some(Span { low, high })
+}
+
 fn summary(map: &PoolMap, block: IpNet) -> String {
-    let size = format::decimal(&Span::of(block).len().to_string());
-    format!("{} of {size} addresses taken", format::count(map.leased))
+    // As the use of a pool is counted: without what can't be given out.
+    let whole = Span::of(block);
+    let usable = map.subnet.parse().ok().and_then(|subnet| within(usable(subnet), whole));
+    let size = format::decimal(&usable.unwrap_or(whole).len().to_string());
+    let here = if map.reason.is_some() { " on this host" } else { "" };
+    format!("{} of {size} addresses taken{here}", format::count(map.leased))
 }
 
 fn row(cell: &netloom_model::map::MapCell, href: &impl Fn(&str) -> String) -> BlockRow {

@@ -188,7 +188,7 @@ impl NetworksPage {
                 .map(|word| DriverChoice { word, chosen: word == filter.driver })
                 .to_vec(),
             table: NetworkTable::new(&frame, &page.items),
-            create: alone.then(|| frame.first_post("/api/v1/networks", &first_network(facts))),
+            create: (alone && frame.writes()).then(|| frame.first_post("/api/v1/networks", &first_network(facts))),
             another: frame.first_post("/api/v1/networks", &serde_json::json!({"name": "another", "driver": "bridge"})),
             first: (!filter.page_token.is_empty()).then(|| link("")),
             next: page.next_page_token.as_deref().map(link),

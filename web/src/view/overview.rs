@@ -115,7 +115,8 @@ impl OverviewPage {
             leases: overview.leases.iter().map(|pair| figure("/ui/leases", "state", pair)).collect(),
             leases_total: total(&overview.leases),
             events: overview.events.iter().map(|event| EventRow::new(&frame, event, existing)).collect(),
-            create: is_fresh(overview).then(|| frame.first_post("/api/v1/networks", &first_network(facts))),
+            create: (is_fresh(overview) && frame.writes())
+                .then(|| frame.first_post("/api/v1/networks", &first_network(facts))),
             pools: pools.collect(),
             role: None,
             nodes: None,

@@ -129,7 +129,7 @@ pub struct Orphan {
 impl Orphan {
     fn of(frame: &Frame, sandbox: &Sandbox, leases: &[Lease]) -> Option<Self> {
         let path = format!("/api/v1/sandboxes/{}", link::encode(&sandbox.spec.name));
-        (sandbox.status.state == SandboxState::Orphaned).then(|| Self {
+        (sandbox.status.state == SandboxState::Orphaned && frame.writes()).then(|| Self {
             until: leases.iter().filter_map(|lease| lease.status.until).min().map(|until| frame.when(until)),
             delete: frame.delete(&path),
             reclaim: frame.reclaim(),

@@ -42,6 +42,7 @@ const fn title(kind: HitKind) -> (&'static str, &'static str) {
         HitKind::Sandbox => ("s-sandboxes", "Sandboxes"),
         HitKind::Node => ("s-nodes", "Nodes"),
         HitKind::Token => ("s-tokens", "Tokens"),
+        HitKind::Removed => ("s-removed", "Removed"),
     }
 }
 
@@ -55,6 +56,7 @@ fn href(kind: HitKind, hit: &Hit) -> String {
         HitKind::Sandbox => link::sandbox(&hit.name),
         HitKind::Node => link::node(reference),
         HitKind::Token => "/ui/tokens".to_owned(),
+        HitKind::Removed => format!("/ui/activity{}", link::query(&[("object", reference)])),
     }
 }
 
@@ -74,7 +76,7 @@ fn rest(kind: HitKind, text: &str) -> Option<String> {
         HitKind::Node => Some(format!("/ui/nodes{}", link::query(&[("label", labelled)]))),
         HitKind::Pool => Some("/ui/ipam".to_owned()),
         HitKind::Token => Some("/ui/tokens".to_owned()),
-        HitKind::Address => None,
+        HitKind::Address | HitKind::Removed => None,
     }
 }
 

@@ -17,9 +17,9 @@ const SPAN: i64 = 5 * 60 * 1000;
 pub struct Chart {
     pub(crate) label: &'static str,
     pub(crate) class: &'static str,
-    /// The line, as points; empty while there is no rate.
-    pub(crate) points: String,
-    /// The rate between the last two looks.
+    /// The line, as points: a piece for each time that was looked at again and again; none while there is no rate.
+    pub(crate) lines: Vec<String>,
+    /// The rate between the last two looks, where they are close enough to each other for it to be of now.
     pub(crate) now: Option<String>,
     pub(crate) packets: Option<String>,
     /// The highest rate that is drawn.
@@ -37,8 +37,13 @@ pub struct Traffic {
 
 impl askama::filters::HtmlSafe for Traffic {}
 
+/// Most time between two looks, in milliseconds, that a rate is told of: a page that is looked at looks every few seconds, and what a mean of minutes
+/// says is true of no moment of them.
+const GAP: i64 = 40_000;
+
 /// What happened between two looks, by second.
 struct Rate {
+    begin: i64,
     end: i64,
     bytes: f64,
     packets: f64,
@@ -47,9 +52,11 @@ struct Rate {
 fn rates(samples: &[TrafficSample], bytes: fn(&TrafficSample) -> u64, packets: fn(&TrafficSample) -> u64) -> Vec<Rate> {
     let between = |pair: &[TrafficSample]| {
         let [before, after] = pair else { return None };
-        let seconds = (after.time.millis() - before.time.millis()) as f64 / 1000.0;
+        let (begin, end) = (before.time.millis(), after.time.millis());
+        let seconds = (end - begin) as f64 / 1000.0;
         let by_second = |of: fn(&TrafficSample) -> u64| of(after).saturating_sub(of(before)) as f64 / seconds;
-        (seconds > 0.0).then(|| Rate { end: after.time.millis(), bytes: by_second(bytes), packets: by_second(packets) })
+        let is_told = seconds > 0.0 && end - begin <= GAP;
+        is_told.then(|| Rate { begin, end, bytes: by_second(bytes), packets: by_second(packets) })
     };
     samples.windows(2).filter_map(between).collect()
 }
@@ -78,20 +85,23 @@ impl Chart {
     fn new(label: &'static str, class: &'static str, rates: &[Rate], last: i64, seen: i64) -> Self {
         let most = rates.iter().map(|rate| rate.bytes).fold(0.0, f64::max);
         let span = seen.max(SPAN) as f64;
-        let point = |rate: &Rate| {
-            let x = WIDTH - (last - rate.end) as f64 / span * WIDTH;
+        let point = |time: i64, rate: &Rate| {
+            let x = WIDTH - (last - time) as f64 / span * WIDTH;
             let y = if most > 0.0 { HEIGHT - 1.0 - rate.bytes / most * (HEIGHT - 2.0) } else { HEIGHT - 1.0 };
             format!("{x:.1},{y:.1}")
         };
         let by_second = |bytes: f64| format!("{}/s", format::bytes(bytes.round() as u64));
+        let line = |piece: &[Rate]| {
+            let first = piece.first().map(|rate| point(rate.begin, rate));
+            first.into_iter().chain(piece.iter().map(|rate| point(rate.end, rate))).collect::<Vec<_>>().join(" ")
+        };
+        let now = rates.last().filter(|rate| rate.end == last);
         Self {
             label,
             class,
-            points: rates.iter().map(point).collect::<Vec<_>>().join(" "),
-            now: rates.last().map(|rate| by_second(rate.bytes)),
-            packets: rates
-                .last()
-                .map(|rate| format!("{}/s", format::counted(rate.packets.round() as u64, "packet", "packets"))),
+            lines: rates.chunk_by(|one, next| one.end == next.begin).map(line).collect(),
+            now: now.map(|rate| by_second(rate.bytes)),
+            packets: now.map(|rate| format!("{}/s", format::counted(rate.packets.round() as u64, "packet", "packets"))),
             most: (most > 0.0).then(|| by_second(most)),
         }
     }
@@ -129,16 +139,31 @@ mod tests {
         assert_eq!(received.now.as_deref(), Some("500 B/s"));
         assert_eq!(received.packets.as_deref(), Some("5 packets/s"));
         assert_eq!(received.most.as_deref(), Some("1.0 kB/s"));
-        assert_eq!(received.points, "232.0,1.0 240.0,18.0", "the highest at the top, the latest at the right");
+        assert_eq!(
+            received.lines,
+            ["224.0,1.0 232.0,1.0 240.0,18.0"],
+            "the highest at the top, the latest at the right"
+        );
         assert_eq!((sent.now.as_deref(), sent.most.as_deref()), (Some("0 B/s"), None));
-        assert_eq!(sent.points, "232.0,35.0 240.0,35.0", "nothing is a line at the bottom");
+        assert_eq!(sent.lines, ["224.0,35.0 232.0,35.0 240.0,35.0"], "nothing is a line at the bottom");
+    }
+
+    #[test]
+    fn a_time_that_nobody_looked_is_a_gap_and_no_rate_of_now() {
+        let traffic = Traffic::new(&seen(&[(0, 0), (2, 2_000), (4, 3_000), (430, 900_000)]));
+        let received = &traffic.charts[0];
+        assert_eq!((received.now.as_deref(), received.lines.len()), (None, 1));
+        assert_eq!(received.most.as_deref(), Some("1.0 kB/s"), "a mean of minutes is no rate");
+        let traffic = Traffic::new(&seen(&[(0, 0), (2, 2_000), (430, 900_000), (432, 900_500)]));
+        let received = &traffic.charts[0];
+        assert_eq!((received.now.as_deref(), received.lines.len()), (Some("250 B/s"), 2));
     }
 
     #[test]
     fn a_chart_never_leaves_its_frame() {
         let many: Vec<(i64, u64)> = (0..100).map(|n| (n * 15, u64::try_from(n * n).unwrap_or(0) * 1_000_000)).collect();
         let traffic = Traffic::new(&seen(&many));
-        for point in traffic.charts[0].points.split(' ') {
+        for point in traffic.charts[0].lines.iter().flat_map(|line| line.split(' ')) {
             let (x, y) = point.split_once(',').expect("a point");
             let (x, y): (f64, f64) = (x.parse().expect("x"), y.parse().expect("y"));
             assert!((0.0..=WIDTH).contains(&x) && (0.0..=HEIGHT).contains(&y), "{point}");

@@ -3,7 +3,7 @@
 use askama::Template;
 use netloom_model::lease::{AddressState, Lease, LeaseKind, LeaseState, OwnerKind};
 use netloom_web::view::address::AddressPage;
-use netloom_web::view::frame::{Frame, Section};
+use netloom_web::view::frame::{Frame, Section, Viewer};
 use netloom_web::view::login::LoginPage;
 
 use crate::fixture::{PLAIN, every_page, frame, lease, report};
@@ -303,4 +303,57 @@ fn the_audit_shows_what_changed_and_only_who_manages_access_is_led_there() {
     assert!(led(&frame));
     frame.viewer.as_mut().expect("a viewer").role = "operator";
     assert!(!led(&frame));
+}
+
+#[test]
+fn a_setting_that_nobody_said_has_its_default() {
+    let config = page("network-config");
+    for (setting, words) in [("internal", "not said; default"), ("deletion_protection", "not said; default")] {
+        let (_, row) = config.split_once(&format!(">{setting}</th>")).unwrap_or_else(|| panic!("{setting}: {config}"));
+        let row = row.split_once("</tr>").expect("its end").0;
+        assert!(row.contains(words) && row.contains(">off<"), "{setting}: {row}");
+    }
+}
+
+#[test]
+fn a_node_that_is_not_heard_of_makes_nothing_look_well() {
+    let health = page("network-health-matrix");
+    assert!(health.contains("1 way is unknown: ") && !health.contains("No way is in trouble."), "{health}");
+    let endpoints = page("network-swarm-endpoints");
+    assert!(endpoints.contains("running when last heard of"), "{endpoints}");
+}
+
+#[test]
+fn an_address_of_the_past_has_its_whole_history_with_the_time_marked() {
+    let then = page("address-at");
+    let (_, history) = then.split_once("<h2>History</h2>").expect("a history");
+    assert!(history.contains("class=\"asked\"") && history.contains("asked for"), "{history}");
+    assert!(!then.contains("Neighbours") && !then.contains("contains this address now"), "{then}");
+}
+
+#[test]
+fn cards_are_for_screens_and_buttons_are_not_printed() {
+    let css = include_str!("../../static/app.css");
+    let narrow = css.lines().filter(|line| line.contains("max-width: 52rem") && line.starts_with("@media"));
+    assert!(
+        narrow.clone().count() > 2 && narrow.into_iter().all(|line| line.contains("screen and")),
+        "paper is narrow, too"
+    );
+    let print = css.split_once("@media print {").expect("rules for paper").1;
+    assert!(print.lines().nth(2).is_some_and(|line| line.contains(" button,")), "{print:.300}");
+}
+
+#[test]
+fn a_viewer_is_given_no_command_that_would_be_refused() {
+    use netloom_control::command::Page;
+    use netloom_web::view::sandboxes::SandboxesPage;
+
+    let looks = |role: &'static str| {
+        let mut frame = frame("Sandboxes", Section::Sandboxes);
+        frame.viewer = Some(Viewer { name: "somebody".into(), role, can_leave: false });
+        let none = Page { items: Vec::new(), next_page_token: None, seq: 0 };
+        SandboxesPage::new(frame, Default::default(), &none, None).render().expect("plain values")
+    };
+    assert!(looks("operator").contains("Make a first sandbox"));
+    assert!(!looks("viewer").contains("Make a first sandbox") && !looks("viewer").contains("-d &#39;"));
 }

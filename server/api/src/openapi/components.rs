@@ -105,7 +105,7 @@ pub(super) fn complete(document: &mut Value) {
         "token": {"type": "http", "scheme": "bearer", "description":
             "An API token. The first start writes the administrator's to `admin.token` in the data directory."},
         "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE, "description":
-            "A dashboard session. Writes must come from the dashboard's own pages (Fetch Metadata)."},
+            "A dashboard session. The cookie's name ends with a `-` and the ID of the host that set it, without its prefix: a browser sends cookies to every port. Writes must come from the dashboard's own pages (Fetch Metadata)."},
     });
     document["security"] = json!([{"token": []}, {"session": []}]);
 }

@@ -173,6 +173,7 @@ pub(crate) struct FreeRangeFilter {
 /// Lists the free addresses of a pool.
 ///
 /// As ranges that nobody has an address of, lowest first, anywhere in the subnet: the part that dynamic addresses come from is the pool's `range`.
+/// Of a network of the swarm on a worker `not-manager`: what is free of it the manager alone knows.
 #[utoipa::path(tag = "leases",
     params(("id" = String, Path, description = "The network's ID or name."), FreeRangeFilter),
     responses((status = 200, description = "The ranges.", body = Listed<FreeRange>)))]

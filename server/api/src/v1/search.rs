@@ -17,7 +17,8 @@ use crate::query::{Filter, one};
 #[serde(deny_unknown_fields)]
 pub(crate) struct SearchQuery {
     /// An address, a subnet or an Ethernet address in any spelling, an ID, a name or a part of one, the key of a reservation, an owner, or a label as
-    /// `key=value`. A word before it asks for one kind: `net:`, `sandbox:`, `lease:`, `pool:`, `node:`, `token:`.
+    /// `key=value`; the beginning of an address (`10.0.`) or an Ethernet address (`02:42:c0`); the number of a published port; the name of a network or
+    /// sandbox that was removed. A word before it asks for one kind: `net:`, `sandbox:`, `lease:`, `pool:`, `node:`, `token:`.
     #[serde(default, deserialize_with = "one")]
     #[param(max_length = 256, example = "0242.c0a8.7a03")]
     q: Option<String>,

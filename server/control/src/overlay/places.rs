@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::networks::{find, not_copied};
 use crate::page::Part;
 use crate::principal::Authorized;
+use crate::swarm::memory::Hearing;
 
 impl Control {
     /// Lists the endpoints of a network of the swarm by the sandboxes' names, those of all nodes. A network that is this host's alone has none here.
@@ -29,7 +30,12 @@ impl Control {
                 Ok::<_, Error>(Page { items, next_page_token, seq: events::number(tx).await? })
             })
         });
-        read.await
+        let mut page: Page<SwarmEndpoint> = read.await?;
+        let (own, memory) = (self.node_id(), &self.inner.swarm);
+        for one in &mut page.items {
+            one.heard = one.node == own || memory.hearing(one.node).0 == Hearing::Lately;
+        }
+        Ok(page)
     }
 }
 
@@ -43,5 +49,6 @@ fn shown((row, hostname): (AttachmentRow, Option<String>)) -> SwarmEndpoint {
         mac: row.mac,
         addresses: row.addresses,
         running: row.running,
+        heard: false,
     }
 }

@@ -1,6 +1,6 @@
 //! What a text that is searched for may mean, told by its form alone. What must not live here: whether there is such a thing.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use netloom_model::MacAddr;
@@ -19,6 +19,10 @@ pub(crate) struct Meaning {
     pub(crate) id: Option<String>,
     /// A label with its value; any value where the text ends with the sign.
     pub(crate) label: Option<(String, Option<String>)>,
+    /// The beginning of an Ethernet address, as it is written.
+    pub(crate) mac_begin: Option<String>,
+    /// A port.
+    pub(crate) port: Option<u16>,
     /// A name, a key, an owner, or a part of one.
     pub(crate) text: Option<String>,
 }
@@ -46,6 +50,10 @@ impl Meaning {
         if let Ok(address) = bare.parse::<IpAddr>() {
             return Self { address: Some(address.to_canonical()), ..meaning };
         }
+        // As services are written: the port says nothing of whose the address is.
+        if let Ok(socket) = text.parse::<SocketAddr>() {
+            return Self { address: Some(socket.ip().to_canonical()), ..meaning };
+        }
         if let Ok(subnet) = bare.parse::<IpNet>() {
             return Self { subnet: Some(subnet.trunc()), ..meaning };
         }
@@ -56,13 +64,43 @@ impl Meaning {
             let value = (!value.is_empty()).then(|| value.to_owned());
             return Self { label: Some((key.to_owned(), value)), ..meaning };
         }
-        Self { mac: text.parse().ok(), text: Some(text.to_owned()), ..meaning }
+        Self {
+            mac: text.parse().ok(),
+            mac_begin: mac_begin(text),
+            subnet: beginning(text),
+            port: text.parse().ok().filter(|port| *port > 0),
+            text: Some(text.to_owned()),
+            ..meaning
+        }
     }
 
     /// Whether things of this kind are searched for.
     pub(crate) fn wants(&self, kind: HitKind) -> bool {
         self.only.is_none_or(|only| only == kind)
     }
+}
+
+/// The block of all addresses that begin with these bytes: `10.0.` or `10.0.0`, `2001:db8:`. A number alone begins nothing.
+fn beginning(text: &str) -> Option<IpNet> {
+    if let Some(groups) = text.strip_suffix(':').filter(|groups| !groups.ends_with(':')) {
+        let count = groups.split(':').count();
+        let net = format!("{groups}{}/{}", if count < 8 { "::" } else { "" }, 16 * count);
+        return net.parse().ok().filter(|_| count < 8);
+    }
+    let bytes: Vec<&str> = text.strip_suffix('.').unwrap_or(text).split('.').collect();
+    let count = bytes.len();
+    if !(1..=3).contains(&count) || (count == 1 && !text.ends_with('.')) {
+        return None;
+    }
+    format!("{}{}/{}", bytes.join("."), ".0".repeat(4 - count), 8 * count).parse().ok()
+}
+
+/// The beginning of an Ethernet address as it is kept: two to five whole bytes, with colons or hyphens between them.
+fn mac_begin(text: &str) -> Option<String> {
+    let text = text.strip_suffix([':', '-']).unwrap_or(text);
+    let bytes: Vec<&str> = text.split([':', '-']).collect();
+    let whole = bytes.iter().all(|byte| byte.len() == 2 && byte.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    ((2..=5).contains(&bytes.len()) && whole).then(|| format!("{}:", bytes.join(":").to_ascii_lowercase()))
 }
 
 /// The kind that a word before the text names, and the rest. An IPv6 address has colons of its own, none of which follows such a word.
@@ -112,6 +150,36 @@ mod tests {
             assert_eq!(meaning.text.as_deref(), Some(text), "it may be a name as well");
         }
         assert_eq!(Meaning::of("0242c0a87a0").mac, None);
+    }
+
+    #[test]
+    fn beginnings_of_addresses_are_known() {
+        for (text, wanted) in [
+            ("10.", Some("10.0.0.0/8")),
+            ("192.168", Some("192.168.0.0/16")),
+            ("192.168.122.", Some("192.168.122.0/24")),
+            ("2001:db8:", Some("2001:db8::/32")),
+            ("10", None),
+            ("300.1", None),
+            ("web.", None),
+            ("a:b:c:d:e:f:1:2:3:", None),
+        ] {
+            assert_eq!(Meaning::of(text).subnet.map(|s| s.to_string()).as_deref(), wanted, "{text}");
+        }
+        for (text, wanted) in
+            [("02:42:C0", Some("02:42:c0:")), ("02-42-c0-", Some("02:42:c0:")), ("02", None), ("02:4", None)]
+        {
+            assert_eq!(Meaning::of(text).mac_begin.as_deref(), wanted, "{text}");
+        }
+        let mac = Meaning::of("AA:BB:CC:0:11:22").mac;
+        assert_eq!(mac.map(|m| m.to_string()).as_deref(), Some("aa:bb:cc:00:11:22"));
+        let address = |text| Meaning::of(text).address.map(|a| a.to_string());
+        assert_eq!(address("10.0.0.2:80").as_deref(), Some("10.0.0.2"));
+        assert_eq!(address("[fd00::2]:443").as_deref(), Some("fd00::2"));
+        assert_eq!(
+            (Meaning::of("8080").port, Meaning::of("0").port, Meaning::of("web").port),
+            (Some(8080), None, None)
+        );
     }
 
     #[test]

@@ -146,6 +146,8 @@ async fn whatever_is_at_hand_finds_what_it_belongs_to() {
         (bare.as_str(), vec![format!("lease: {address}!")]),
         (lease_id.as_str(), vec![format!("lease: {address}!")]),
         ("printer", vec!["lease: 192.168.122.9!".into()]),
+        ("PRINTER", vec!["lease: 192.168.122.9!".into()]),
+        ("192.168.122.9:9100", vec!["address: 192.168.122.9!".into()]),
         (id.as_str(), vec!["sandbox: macvlan1!".into()]),
         (&network.id.to_string(), vec!["network: macvlan-net1!".into()]),
         ("rack=7", vec!["network: macvlan-net1".into()]),
@@ -169,6 +171,32 @@ async fn whatever_is_at_hand_finds_what_it_belongs_to() {
     assert!(free.groups[0].hits[0].about.starts_with("free, in pool `v4` (192.168.122.0/24) of `macvlan-net1`"));
     let long = kit.control.search(kit.may(Search("x".repeat(300)))).await.expect_err("too long");
     assert_eq!(long.errors[0].pointer, "?q");
+}
+
+#[tokio::test]
+async fn a_beginning_a_port_and_what_was_removed_are_found() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    let sandbox = kit.on("macvlan1", "macvlan-net1").await.expect("a sandbox");
+    let mac = sandbox.status.endpoints["macvlan-net1"].mac.unwrap().to_string();
+    let address = sandbox.status.endpoints["macvlan-net1"].address.clone().unwrap();
+    for text in ["192.168.122.", &mac[..8], &mac[..14].replace(':', "-").to_uppercase()] {
+        let found = told(&search(&kit, text).await);
+        assert!(found.contains(&format!("lease: {address}")), "{text}: {found:?}");
+    }
+    kit.create_network(json!({"name": "web", "driver": "bridge"})).await.expect("a network");
+    let ports =
+        json!({"http": {"target": 80, "published": 8088}, "many": {"target": 9000, "published": 9000, "count": 10}});
+    kit.create_sandbox(json!({"name": "front", "networks": {"web": {"ports": ports}}})).await.expect("a sandbox");
+    assert_eq!(told(&search(&kit, "8088").await), ["sandbox: front"]);
+    assert_eq!(told(&search(&kit, "9009").await), ["sandbox: front"]);
+    assert!(told(&search(&kit, "9010").await).is_empty());
+    kit.remove_sandbox("macvlan1").await.expect("removed");
+    kit.remove_network("macvlan-net1", false).await.expect("removed");
+    assert_eq!(told(&search(&kit, "macvlan1").await), ["removed: macvlan1"]);
+    assert_eq!(told(&search(&kit, &sandbox.id.to_string()).await), ["removed: macvlan1!"]);
+    assert_eq!(told(&search(&kit, "net:macvlan-net1").await), ["removed: macvlan-net1"]);
+    assert!(told(&search(&kit, "net:macvlan1").await).is_empty());
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use netloom_control::{Error, ErrorKind};
 use netloom_model::map::PoolMap;
 use serde_json::json;
 
+use crate::kit::pair::Pair;
 use crate::kit::{Kit, macvlan};
 
 async fn map(kit: &Kit, pool: Option<&str>, block: Option<&str>) -> Result<PoolMap, Error> {
@@ -108,4 +109,22 @@ async fn what_is_free_is_told_up_to_a_bound() {
     assert_eq!((whole.free.len(), whole.more_free), (512, true));
     let small = map(&kit, None, Some("10.7.0.0/24")).await.expect("a block");
     assert!(!small.more_free);
+}
+
+#[tokio::test]
+async fn a_worker_calls_nothing_free_of_a_network_that_the_manager_gives_out() {
+    let pair = Pair::new().await;
+    let spec = json!({"name": "n", "driver": "overlay", "internal": true, "pools": {"v4": {"subnet": "10.7.0.0/24"}}});
+    pair.manager.create_network(spec).await.expect("a network");
+    pair.until(async |pair: &Pair| pair.worker.network("n").await.is_ok()).await;
+    let known = map(&pair.manager, None, None).await.expect("the pool");
+    assert!(!known.free.is_empty() && known.reason.is_none(), "{known:?}");
+    let unknown = map(&pair.worker, None, None).await.expect("the pool");
+    assert!(unknown.free.is_empty() && !unknown.more_free, "{unknown:?}");
+    assert!(unknown.reason.is_some_and(|reason| reason.contains("manager")));
+    let command = ListFreeRanges { network: "n".into(), ..ListFreeRanges::default() };
+    let refused = pair.worker.control.list_free_ranges(pair.worker.may(command)).await.expect_err("not its to say");
+    assert_eq!((refused.kind, refused.code), (ErrorKind::Conflict, "not-manager"));
+    let found = pair.worker.control.search(pair.worker.may(Search("10.7.0.77".into()))).await.expect("found");
+    assert!(found.groups[0].hits[0].about.starts_with("not held on this host"), "{found:?}");
 }

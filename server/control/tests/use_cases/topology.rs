@@ -214,3 +214,15 @@ async fn around_an_object_are_the_sandboxes_of_other_nodes_too() {
     let gone = topology(&pair.manager, GetTopology { of: Some(there), ..GetTopology::default() }).await;
     assert_eq!(gone.expect_err("it left").kind, ErrorKind::NotFound);
 }
+
+#[tokio::test]
+async fn what_is_on_other_nodes_is_not_left_out_of_this_ones() {
+    let pair = Pair::new().await;
+    pair.manager.create_network(json!({"name": "far", "driver": "overlay", "internal": true})).await.expect("far");
+    pair.until(async |pair: &Pair| pair.worker.network("far").await.is_ok()).await;
+    pair.manager.on("here", "far").await.expect("a sandbox");
+    pair.worker.on("there", "far").await.expect("a sandbox");
+    let topology = around(&pair.manager, "network:far").await;
+    assert_eq!(names(&topology).0, ["here", "there"]);
+    assert!(topology.left_out.is_empty(), "{topology:?}");
+}

@@ -30,12 +30,21 @@ fn build(query: &LeaseQuery) -> Statement {
     if let Some(mac) = query.mac {
         select.with(" AND l.mac = ", mac.to_string());
     }
+    if let Some(begin) = &query.mac_begin {
+        select.with(" AND l.mac >= ", begin.clone());
+        // What comes after all that begin so: no digit of theirs is beyond `f`.
+        select.with(" AND l.mac < ", format!("{begin}g"));
+    }
     if let Some(owner) = &query.owner {
         select.with(" AND l.id IN (SELECT id FROM lease WHERE owner_name = ", owner.clone());
         select.with(" UNION SELECT id FROM lease WHERE owner_id = ", owner.clone()).text(")");
     }
     if let Some(key) = &query.key {
         select.with(" AND l.key IS NOT NULL AND l.key = ", key.clone());
+    }
+    if let Some(key) = &query.key_in_any_case {
+        // The index of keys has the reservations alone, which are few beside all leases.
+        select.with(" AND l.key IS NOT NULL AND l.key COLLATE NOCASE = ", key.clone());
     }
     // These two indexes hold the exceptions, and are used only where the statement says so too.
     if let Some(state) = query.state {
