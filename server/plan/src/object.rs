@@ -3,7 +3,7 @@
 //! An object has a [`Key`] (its identity) and attributes. Numbers that only mean something at run time (interface
 //! indexes, nsids, handles) are resolved in the kernel crate and never stand here.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use netloom_model::assignment::{self, NamespaceSource};
@@ -181,13 +181,40 @@ pub struct PortSettings {
     pub flood: bool,
     /// Whether the bridge's table says for good that the sandbox's address is behind it, whatever others send and however long it is silent.
     pub listed: bool,
+    /// From which addresses frames come in by it; from any where it is not kept to some.
+    pub senders: Option<Senders>,
+}
+
+/// The addresses that a sandbox may send from, beside its Ethernet address and link-local ones.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Senders {
+    /// Of IPv4.
+    pub v4: Option<Ipv4Addr>,
+    /// Of IPv6.
+    pub v6: Option<Ipv6Addr>,
+}
+
+impl Senders {
+    /// Of an endpoint, which has at most one of each.
+    pub fn of(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        let mut own = Self::default();
+        for address in addresses {
+            match address {
+                IpAddr::V4(address) => own.v4 = Some(address),
+                IpAddr::V6(address) => own.v6 = Some(address),
+            }
+        }
+        own
+    }
 }
 
 impl PortSettings {
     /// Of a port whose bridge finds out by itself who is behind it: a sandbox there may have further addresses. What the kernel makes, too.
-    pub const LEARNT: Self = Self { isolated: false, hairpin: false, learning: true, flood: true, listed: false };
+    pub const LEARNT: Self =
+        Self { isolated: false, hairpin: false, learning: true, flood: true, listed: false, senders: None };
     /// Of a port whose bridge is told: nothing leaves by it but what is for the sandbox, or for all.
-    pub const TOLD: Self = Self { isolated: false, hairpin: false, learning: false, flood: false, listed: true };
+    pub const TOLD: Self =
+        Self { isolated: false, hairpin: false, learning: false, flood: false, listed: true, senders: None };
 }
 
 impl Default for PortSettings {

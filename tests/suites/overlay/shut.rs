@@ -65,10 +65,13 @@ fn a_sandbox_gets_neither_onto_the_data_path_nor_to_the_manager() {
     assert!(pings(two, "second", &address(one, "first")));
     let (mac, target) = (first["mac"].as_str().unwrap(), first["address"].as_str().unwrap());
     let socket = listen(one, "first", 9999);
-    for (host, sandbox) in [(two, "second"), (three, "lonely"), (one, "first")] {
-        let before = dropped(host, "forward", "the data path is for nodes")
-            + dropped(host, "input", "the data path is for nodes");
-        forge(host, sandbox, &one.address, mac, target);
+    // What is for the host itself comes as if from another node.
+    let spoofed = Some(two.address.as_str());
+    for (host, sandbox, from) in [(two, "second", None), (three, "lonely", None), (one, "first", spoofed)] {
+        let kept =
+            || ["forward", "input"].map(|chain| dropped(host, chain, "the data path is for nodes")).iter().sum::<u64>();
+        let before = kept();
+        forge(host, sandbox, from, &one.address, mac, target);
         assert!(socket.recv_from(&mut [0; 64]).is_err(), "{sandbox} wrote a packet of the network");
         assert_eq!(kept() - before, 3, "{sandbox}");
     }
