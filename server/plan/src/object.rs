@@ -3,7 +3,7 @@
 //! An object has a [`Key`] (its identity) and attributes. Numbers that only mean something at run time (interface
 //! indexes, nsids, handles) are resolved in the kernel crate and never stand here.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use netloom_model::assignment::{self, NamespaceSource};
@@ -15,6 +15,7 @@ use crate::firewall::{Part, PartKey};
 use crate::foreign_chains::PassRule;
 use crate::lent::Lent;
 use crate::marks::Marks;
+pub use crate::overlay::Senders;
 use crate::overlay::{Forwarding, Neighbour, Table, Tunnel, TunnelPort};
 
 pub use crate::mac::{port_mac, probe_mac};
@@ -183,29 +184,6 @@ pub struct PortSettings {
     pub listed: bool,
     /// From which addresses frames come in by it; from any where it is not kept to some.
     pub senders: Option<Senders>,
-}
-
-/// The addresses that a sandbox may send from, beside its Ethernet address and link-local ones.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Senders {
-    /// Of IPv4.
-    pub v4: Option<Ipv4Addr>,
-    /// Of IPv6.
-    pub v6: Option<Ipv6Addr>,
-}
-
-impl Senders {
-    /// Of an endpoint, which has at most one of each.
-    pub fn of(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
-        let mut own = Self::default();
-        for address in addresses {
-            match address {
-                IpAddr::V4(address) => own.v4 = Some(address),
-                IpAddr::V6(address) => own.v6 = Some(address),
-            }
-        }
-        own
-    }
 }
 
 impl PortSettings {
