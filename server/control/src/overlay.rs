@@ -7,6 +7,7 @@
 //! | `attachments` | who is on one, from which node: the table that all nodes forward by |
 //! | `arrivals` | which of them came into use here, and whether all on it are known here since |
 //! | `remote` | attachments of other nodes' sandboxes: given and changed |
+//! | `missing` | attachments that are missing from reports |
 //! | `release` | their end |
 //! | `feed` | what workers are told of all that |
 //! | `spread` | waiting until they hold it |
@@ -32,6 +33,7 @@ pub(crate) mod follow;
 pub(crate) mod grants;
 mod health;
 pub(crate) mod listeners;
+pub(crate) mod missing;
 pub(crate) mod mtu;
 pub(crate) mod network;
 pub(crate) mod own_ports;

@@ -25,9 +25,9 @@ mod reading;
 use memory::Memory;
 use reading::Reading;
 
-/// RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_NETCONF,
+/// RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_TC, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_NETCONF,
 /// RTNLGRP_IPV6_NETCONF, RTNLGRP_NSID of rtnetlink.h.
-const GROUPS: [u32; 9] = [1, 3, 5, 7, 9, 11, 24, 25, 28];
+const GROUPS: [u32; 10] = [1, 3, 4, 5, 7, 9, 11, 24, 25, 28];
 /// Receive buffer: some thousand notifications. More than that at once is an overrun, and everything is looked at.
 const RECEIVE_BUFFER: usize = 8 << 20;
 /// Longest datagram that the kernel makes.

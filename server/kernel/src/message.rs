@@ -9,5 +9,6 @@ pub(crate) mod neighbour;
 pub(crate) mod netconf;
 pub(crate) mod nsid;
 pub(crate) mod route;
+pub(crate) mod sender;
 pub(crate) mod tunnel;
 pub(crate) mod underlay;

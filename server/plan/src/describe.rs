@@ -267,10 +267,10 @@ fn way(way: Way) -> String {
 
 /// How a bridge knows what is behind a port, where that is neither as bridge networks have it nor as overlay networks do.
 fn knowledge(settings: PortSettings) -> String {
-    let PortSettings { learning, flood, listed, .. } = settings;
+    let PortSettings { learning, flood, listed, senders, .. } = settings;
     let as_made = |made: PortSettings| (learning, flood, listed) == (made.learning, made.flood, made.listed);
     if as_made(PortSettings::LEARNT) || as_made(PortSettings::TOLD) {
-        return String::new();
+        return if listed && senders.is_none() { ", letting in any sender".to_owned() } else { String::new() };
     }
     let yes_or_no = |is_so: bool, yes, no| if is_so { yes } else { no };
     format!(

@@ -15,6 +15,7 @@ use crate::firewall::{Part, PartKey};
 use crate::foreign_chains::PassRule;
 use crate::lent::Lent;
 use crate::marks::Marks;
+pub use crate::overlay::Senders;
 use crate::overlay::{Forwarding, Neighbour, Table, Tunnel, TunnelPort};
 
 pub use crate::mac::{port_mac, probe_mac};
@@ -181,13 +182,17 @@ pub struct PortSettings {
     pub flood: bool,
     /// Whether the bridge's table says for good that the sandbox's address is behind it, whatever others send and however long it is silent.
     pub listed: bool,
+    /// From which addresses frames come in by it; from any where it is not kept to some.
+    pub senders: Option<Senders>,
 }
 
 impl PortSettings {
     /// Of a port whose bridge finds out by itself who is behind it: a sandbox there may have further addresses. What the kernel makes, too.
-    pub const LEARNT: Self = Self { isolated: false, hairpin: false, learning: true, flood: true, listed: false };
+    pub const LEARNT: Self =
+        Self { isolated: false, hairpin: false, learning: true, flood: true, listed: false, senders: None };
     /// Of a port whose bridge is told: nothing leaves by it but what is for the sandbox, or for all.
-    pub const TOLD: Self = Self { isolated: false, hairpin: false, learning: false, flood: false, listed: true };
+    pub const TOLD: Self =
+        Self { isolated: false, hairpin: false, learning: false, flood: false, listed: true, senders: None };
 }
 
 impl Default for PortSettings {

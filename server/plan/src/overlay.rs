@@ -1,11 +1,11 @@
 //! Objects of overlay networks in the overlay namespace: what a VXLAN device is made with, and, for each endpoint on another node, where frames
-//! to it go and whose its addresses are. Nothing of it is learnt from packets: all is computed, and verified like everything else.
+//! to it go and whose its addresses are; and from which addresses one here may send. Nothing of it is learnt from packets: all is computed, and verified like everything else.
 //!
 //! What stands on links of ours in that namespace is ours: it can be nobody else's. What must not live here: which of it there should be
 //! (`compile::overlay`).
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netloom_model::MacAddr;
 
@@ -126,4 +126,27 @@ pub struct OverlayScope {
     /// Forwarding and neighbours, each asked for by itself: there may be thousands of others. The links that they are on need not be among
     /// those.
     pub entries: BTreeSet<Key>,
+}
+
+/// The addresses that a sandbox may send from, beside its Ethernet address and link-local ones.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Senders {
+    /// Of IPv4.
+    pub v4: Option<Ipv4Addr>,
+    /// Of IPv6.
+    pub v6: Option<Ipv6Addr>,
+}
+
+impl Senders {
+    /// Of an endpoint, which has at most one of each.
+    pub fn of(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        let mut own = Self::default();
+        for address in addresses {
+            match address {
+                IpAddr::V4(address) => own.v4 = Some(address),
+                IpAddr::V6(address) => own.v6 = Some(address),
+            }
+        }
+        own
+    }
 }

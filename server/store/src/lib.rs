@@ -65,13 +65,13 @@ pub use error::Error;
 pub use order::Place;
 pub use query::{
     AuditQuery, EventQuery, FreeRangeQuery, FreeSummary, JoinTokenQuery, LeaseQuery, NetworkQuery, NodeQuery,
-    PoolQuery, PoolUse, SandboxQuery, TokenQuery,
+    PoolQuery, PoolUse, SandboxQuery, SandboxStanding, TokenQuery,
 };
 pub use replica::ReplicaRow;
 pub use row::{
     AttachmentRow, EndpointRow, FenceRow, IdempotencyKeyRow, JoinTokenRow, KeyScope, LeaseRow, MembershipRow,
-    NetworkRow, NewAudit, NewEvent, NewSession, NodeRow, Orphaned, PlanRow, PoolRow, SandboxRow, SandboxStanding,
-    SessionRow, SwarmRow, TokenRow, WithFree,
+    NetworkRow, NewAudit, NewEvent, NewSession, NodeRow, Orphaned, PlanRow, PoolRow, SandboxRow, SessionRow, SwarmRow,
+    TokenRow, WithFree,
 };
 pub use store::Store;
 pub use tx::{ReadTx, WriteTx, statements_made};

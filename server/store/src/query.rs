@@ -9,10 +9,10 @@ use netloom_model::network::{Driver, Scope};
 use netloom_model::order::{EventOrder, LeaseOrder, NamedOrder, NodeOrder, PoolOrder};
 use netloom_model::swarm::SwarmRole;
 use netloom_model::token::Role;
-use netloom_model::{MacAddr, NetworkId, Timestamp, TokenId};
+use netloom_model::{MacAddr, NetworkId, SandboxId, Timestamp, TokenId};
 
 use crate::order::Place;
-use crate::row::PoolRow;
+use crate::row::{PoolRow, SandboxRow};
 
 /// Which networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -160,6 +160,29 @@ pub struct PoolUse {
     pub usable: u128,
     /// Those that nobody has, of the range that dynamic addresses come from.
     pub free_in_range: u128,
+}
+
+/// What the state of a sandbox depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SandboxStanding {
+    /// ID.
+    pub id: SandboxId,
+    /// Whether it should run.
+    pub running: bool,
+    /// Whether it is being removed.
+    pub deleting: bool,
+    /// Whether its adopted namespace is given up.
+    pub orphaned: bool,
+    /// Number of the event that last changed it.
+    pub revision: u64,
+}
+
+impl SandboxRow {
+    /// What its state depends on.
+    pub const fn standing(&self) -> SandboxStanding {
+        let Self { id, running, deleting, revision, .. } = *self;
+        SandboxStanding { id, running, deleting, orphaned: self.orphaned.is_some(), revision }
+    }
 }
 
 /// Which tokens.

@@ -207,29 +207,6 @@ pub struct SandboxRow {
     pub updated_at: Timestamp,
 }
 
-/// What the state of a sandbox depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SandboxStanding {
-    /// ID.
-    pub id: SandboxId,
-    /// Whether it should run.
-    pub running: bool,
-    /// Whether it is being removed.
-    pub deleting: bool,
-    /// Whether its adopted namespace is given up.
-    pub orphaned: bool,
-    /// Number of the event that last changed it.
-    pub revision: u64,
-}
-
-impl SandboxRow {
-    /// What its state depends on.
-    pub const fn standing(&self) -> SandboxStanding {
-        let Self { id, running, deleting, revision, .. } = *self;
-        SandboxStanding { id, running, deleting, orphaned: self.orphaned.is_some(), revision }
-    }
-}
-
 /// An endpoint. `network_name`, `driver`, `scope` and `sandbox_name` are joined when it is read and ignored when it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointRow {

@@ -4,8 +4,8 @@ use netloom_model::{SandboxId, Timestamp};
 
 use crate::column::{self, Columns};
 use crate::error::Error;
-use crate::query::SandboxQuery;
-use crate::row::{EndpointRow, LeaseRow, Orphaned, SandboxRow, SandboxStanding};
+use crate::query::{SandboxQuery, SandboxStanding};
+use crate::row::{EndpointRow, LeaseRow, Orphaned, SandboxRow};
 use crate::select::Select;
 use crate::tx::{ReadTx, WriteTx, sql};
 use crate::{endpoints, labels, leases};

@@ -123,7 +123,8 @@ fn kernel(hosts: &[LabHost<'_>], number: usize, endpoints: &[Endpoint], differen
     let wanted = peers.iter().flat_map(|one| one.addresses.iter().map(|at| (at.clone(), one.mac.clone()))).collect();
     differ(&format!("{}: neighbours", host.name), &found, &wanted, differences);
     let vteps: BTreeSet<&str> = peers.iter().map(|one| hosts[one.host].address.as_str()).collect();
-    let rules = host.try_run("nft list table inet netloom").stdout;
+    let rules: String =
+        ["vteps4", "vteps6"].map(|set| host.try_run(&format!("nft list set inet netloom {set}")).stdout).concat();
     for other in hosts.iter().filter(|other| other.name != host.name) {
         let is_let_in =
             rules.contains(&format!("{} . ", other.address)) || rules.contains(&format!(" . {}", other.address));

@@ -42,10 +42,22 @@ fn dropped(host: &LabHost<'_>, chain: &str, comment: &str) -> u64 {
     counters.map(|one| one["counter"]["packets"].as_u64().unwrap()).sum()
 }
 
+/// A program for a host or its sandboxes.
+fn script(host: &LabHost<'_>, name: &str, code: &str) -> String {
+    let file = host.run_dir.with_file_name(name);
+    std::fs::write(&file, code).unwrap();
+    format!("python3 {}", file.display())
+}
+
 /// Whether a connection from a sandbox is taken.
 fn connects(host: &LabHost<'_>, sandbox: &str, to: &str, port: u16) -> bool {
-    let code = format!("import socket as s;s.create_connection((\"{to}\",{port}),2)");
-    host.try_in_sandbox(sandbox, &format!("python3 -c '{code}'")).code == 0
+    let code = format!(
+        "import socket as s\ntry: s.create_connection(('{to}',{port}),2)\nexcept OSError: print('refused')\nelse: print('taken')"
+    );
+    let line = script(host, "connect.py", &code);
+    let said = host.try_in_sandbox(sandbox, &line);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    said.stdout.contains("taken")
 }
 
 fn publishing(name: &str, protocol: &str, port: u16) -> Value {
@@ -65,10 +77,13 @@ fn a_sandbox_gets_neither_onto_the_data_path_nor_to_the_manager() {
     assert!(pings(two, "second", &address(one, "first")));
     let (mac, target) = (first["mac"].as_str().unwrap(), first["address"].as_str().unwrap());
     let socket = listen(one, "first", 9999);
-    for (host, sandbox) in [(two, "second"), (three, "lonely"), (one, "first")] {
-        let before = dropped(host, "forward", "the data path is for nodes")
-            + dropped(host, "input", "the data path is for nodes");
-        forge(host, sandbox, &one.address, mac, target);
+    // What is for the host itself comes as if from another node.
+    let spoofed = Some(two.address.as_str());
+    for (host, sandbox, from) in [(two, "second", None), (three, "lonely", None), (one, "first", spoofed)] {
+        let kept =
+            || ["forward", "input"].map(|chain| dropped(host, chain, "the data path is for nodes")).iter().sum::<u64>();
+        let before = kept();
+        forge(host, sandbox, from, &one.address, mac, target);
         assert!(socket.recv_from(&mut [0; 64]).is_err(), "{sandbox} wrote a packet of the network");
         assert_eq!(kept() - before, 3, "{sandbox}");
     }
@@ -79,8 +94,8 @@ fn a_sandbox_gets_neither_onto_the_data_path_nor_to_the_manager() {
     }
     let gateway = one.json_in_sandbox("first", "ip -j route show default")[0]["gateway"].as_str().unwrap().to_owned();
     assert!(!connects(one, "first", &gateway, 2377), "nor at another address of its host");
-    let code = "import socket as s;l=s.create_server((\"0.0.0.0\",2377));l.accept()";
-    let mut server = two.leave_running(&format!("python3 -c '{code}'"));
+    let serve = script(two, "serve.py", "import socket as s\nl=s.create_server(('0.0.0.0',2377))\nl.accept()");
+    let mut server = two.leave_running(&serve);
     until("another service on that port is reached", SOON, || {
         connects(three, "lonely", &two.address, 2377).then_some(())
     });

@@ -8,5 +8,6 @@ mod damage;
 mod hosts;
 mod many;
 mod neighbours;
+mod senders;
 mod strangers;
 mod traffic;

@@ -2,9 +2,9 @@
 //!
 //! What must not live here: what a node is told of others' (`underlay`), the wire (`members`).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;
@@ -67,9 +67,7 @@ impl Control {
         });
         let (on_segment, attachment) = read.await?;
         if !on_segment {
-            return Err(denied::request_invalid(
-                "nobody but nodes of the swarm is on that network: no stranger answers there",
-            ));
+            return Err(denied::request_invalid("nobody but the swarm's nodes is on that network"));
         }
         if attachment.is_none_or(|row| (row.node, row.network_id) != (peer.node, network)) {
             return Err(denied::request_invalid(format!("{endpoint} is no attachment of that node to that network")));
@@ -164,25 +162,6 @@ impl Control {
 
 fn is_same_set(a: &[IpAddr], b: &[IpAddr]) -> bool {
     a.len() == b.len() && a.iter().all(|address| b.contains(address))
-}
-
-/// Attachments that were missing from the last report of their node. In memory: after a restart two reports are waited for anew.
-#[derive(Debug, Default)]
-pub(crate) struct Missing(Mutex<HashMap<NodeId, BTreeSet<EndpointId>>>);
-
-impl Missing {
-    /// Notes what is missing from a node's report; answers what was missing from the one before, too.
-    fn again(&self, node: NodeId, missing: BTreeSet<EndpointId>) -> Vec<EndpointId> {
-        let mut before = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let twice = before.get(&node).map_or_else(Vec::new, |last| last.intersection(&missing).copied().collect());
-        before.insert(node, missing);
-        twice
-    }
-
-    /// Forgets a node that is none any more.
-    pub(crate) fn forget(&self, node: NodeId) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&node);
-    }
 }
 
 struct Attach {

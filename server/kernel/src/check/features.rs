@@ -3,13 +3,15 @@
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{IpVlanMode, LinkMessage, MacVlanMode};
+use netloom_model::MacAddr;
+use netloom_plan::object::Senders;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use rtnetlink::{LinkBridge, LinkIpVlan, LinkMacVlan, LinkVeth, LinkVlan, LinkVxlan};
 
 use super::{Check, nftables};
 use crate::error::Failure;
-use crate::message::link;
+use crate::message::{link, sender};
 use crate::rtnl::{Request, Rtnl};
 
 const PARENT: &str = "parent";
@@ -38,6 +40,8 @@ fn tried() -> Vec<Check> {
     let ipvlan = make(&mut rtnl, LinkIpVlan::new("ipvlan", parent, IpVlanMode::L2).build());
     let vlan = make(&mut rtnl, LinkVlan::new("vlan", parent, 2).build());
     let vxlan = make(&mut rtnl, LinkVxlan::new("vxlan", 4097).port(4789).build());
+    let classifier = sender::keep_to(parent, MacAddr([2, 0, 0, 0, 0, 1]), Senders::default());
+    let classifier = rtnl.execute(classifier.into()).into_iter().collect::<Result<(), Failure>>();
     checks.push(match &macvlan {
         Ok(()) => Check::good("kernel feature macvlan", "there, for macvlan networks"),
         Err(failure) => {
@@ -48,6 +52,7 @@ fn tried() -> Vec<Check> {
         ("bridge", "bridge", bridge, "bridge and overlay networks"),
         ("veth", "veth", veth, "bridge and overlay networks"),
         ("vxlan", "vxlan", vxlan, "overlay networks"),
+        ("cls_bpf", "-a sch_ingress cls_bpf", classifier, "overlay networks"),
         ("vlan", "8021q", vlan, "VLANs on a parent"),
         ("ipvlan", "ipvlan", ipvlan, "ipvlan networks, which can't be made yet"),
     ];

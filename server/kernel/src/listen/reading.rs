@@ -9,7 +9,7 @@ use super::memory::Memory;
 use crate::handle::{Notification, OverlayEntry};
 use crate::message::link;
 use crate::message::neighbour::{self, Entry};
-use crate::message::{address, netconf, nsid, route};
+use crate::message::{address, netconf, nsid, route, sender};
 use crate::registry::Registry;
 use crate::setting_watch::{self, Changed, SettingWatch};
 use crate::{rtnl, sys};
@@ -69,6 +69,11 @@ impl Reading<'_> {
         let place = nsid.map_or(Some(Place::Host), |nsid| self.registry.by_nsid(nsid));
         if matches!(message, RouteNetlinkMessage::NewNeighbour(_) | RouteNetlinkMessage::DelNeighbour(_)) {
             return if place == Some(Place::Overlay) { self.entry(nsid, message) } else { None };
+        }
+        if let Some(port) = sender::told(message) {
+            let owner = self.memory.whose(nsid, port).flatten().filter(|owner| !owner.is_empty())?.to_owned();
+            let changed = Notification::Changed { place, owner: Some(owner), what: "classifier" };
+            return (place == Some(Place::Overlay)).then_some(changed);
         }
         let has_ports = matches!(place, Some(Place::Host | Place::Overlay));
         if let Some((port, is_new)) = Some(message).filter(|_| has_ports).and_then(|told| self.memory.port(nsid, told))

@@ -214,7 +214,7 @@ pub(crate) fn read_port(message: &RouteNetlinkMessage) -> Option<(u32, (PortSett
 /// How a bridge treats a sandbox's port, but for what its table says.
 fn port_settings(isolated: bool, port: TunnelPort) -> PortSettings {
     let TunnelPort { hairpin, learning, flood, .. } = port;
-    PortSettings { isolated, hairpin, learning, flood, listed: false }
+    PortSettings { isolated, hairpin, learning, flood, listed: false, senders: None }
 }
 
 /// What a message says; nothing for messages of the bridge about its ports.

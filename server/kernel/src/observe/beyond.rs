@@ -3,13 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use netloom_plan::object::{Place, PortSettings};
+use netloom_plan::object::{Place, PortSettings, Senders};
 use netloom_plan::overlay::{Table, Way};
 
 use crate::error::Failure;
 use crate::handle::Inner;
 use crate::message::neighbour::{self, Entry};
-use crate::message::{link, nsid};
+use crate::message::{link, nsid, sender};
 use crate::netns::{self, Pinned};
 use crate::rtnl::Rtnl;
 use crate::stack::Stack;
@@ -20,6 +20,8 @@ pub(super) struct Beyond {
     links: HashMap<(Place, u32), link::Seen>,
     /// Indexes of the ports in the overlay namespace whose bridges are told for good which address is behind them.
     listed: HashSet<u32>,
+    /// To which addresses the sandboxes behind them are kept.
+    senders: HashMap<u32, Senders>,
     host: Option<i32>,
     overlay: Overlay,
 }
@@ -37,7 +39,13 @@ enum Overlay {
 impl Beyond {
     /// Of a stack: nothing looked at yet.
     pub(super) fn of(stack: &Stack) -> Self {
-        Self { links: HashMap::new(), listed: HashSet::new(), host: stack.host_nsid(), overlay: Overlay::Unknown }
+        Self {
+            links: HashMap::new(),
+            listed: HashSet::new(),
+            senders: HashMap::new(),
+            host: stack.host_nsid(),
+            overlay: Overlay::Unknown,
+        }
     }
 
     /// Looks at what a link leads to, and at what that is a port of.
@@ -59,7 +67,8 @@ impl Beyond {
         self.look_into_table(place, of, index)
     }
 
-    /// Looks whether the bridge of a port in the overlay namespace is told for good that the address of the other end is behind it.
+    /// Looks whether the bridge of a port in the overlay namespace is told for good that the address of the other end is behind it, and to which
+    /// addresses that is kept.
     fn look_into_table(&mut self, place: Place, of: &link::Seen, port: u32) -> Result<(), Failure> {
         let (Overlay::There(_, socket), Place::Overlay, Some(mac)) = (&mut self.overlay, place, of.mac) else {
             return Ok(());
@@ -68,12 +77,19 @@ impl Beyond {
         if found.is_some_and(|found| found.entry == Entry::Forwarding(mac, Way::Port { sticky: true })) {
             self.listed.insert(port);
         }
+        if let Some(senders) = sender::kept_to(socket, port, mac)? {
+            self.senders.insert(port, senders);
+        }
         Ok(())
     }
 
     /// How the bridge of what a link leads to treats that.
     pub(super) fn treatment(&self, place: Place, port: &link::Seen) -> PortSettings {
-        PortSettings { listed: place == Place::Overlay && self.listed.contains(&port.index), ..port.port }
+        if place != Place::Overlay {
+            return port.port;
+        }
+        let senders = self.senders.get(&port.index).copied();
+        PortSettings { listed: self.listed.contains(&port.index), senders, ..port.port }
     }
 
     /// Where a link leads to.

@@ -13,7 +13,7 @@ use super::{Outcome, Purpose, Visiting};
 use crate::error::{Failure, Subject, name_conflict};
 use crate::message::bridge::{self, Port};
 use crate::message::link::{self, Mark};
-use crate::message::{neighbour, nsid};
+use crate::message::{neighbour, nsid, sender};
 use crate::netns::{self, Pinned};
 use crate::rtnl::Rtnl;
 
@@ -78,6 +78,10 @@ impl Visiting<'_> {
         let mut requests = vec![bridge::set_port(port, link), bridge::treat_port(port, settings)];
         if let Some(mac) = link.mac.filter(|_| settings.listed) {
             requests.push(neighbour::set_forwarding(port.index, mac, Way::Port { sticky: true }));
+        }
+        if let Some((mac, senders)) = link.mac.zip(settings.senders) {
+            // Before it is up: nothing else ever comes in by it.
+            requests.splice(0..0, sender::keep_to(port.index, mac, senders));
         }
         let answers = self.beyond(place_of(link)).map(|beyond| beyond.execute(requests));
         let refused = match answers {

@@ -13,7 +13,7 @@ use netloom_model::{EndpointId, NetworkId, host_link};
 
 use super::{Compiled, Gates, endpoint, sysctl, underlay};
 use crate::marks::Marks;
-use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings, Route};
+use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings, Route, Senders};
 use crate::overlay::{Forwarding, Neighbour, OverlayScope, Tunnel, TunnelPort, Way};
 
 /// What this node was told of an overlay network.
@@ -212,7 +212,10 @@ fn link(sandbox: &AssignedSandbox, endpoint: &AssignedEndpoint, network: &Assign
             marked: true,
             bridge: host_link::of_network(network.id),
             managed: true,
-            settings: PortSettings::TOLD,
+            settings: PortSettings {
+                senders: Some(Senders::of(endpoint.addresses.iter().map(|one| one.address))),
+                ..PortSettings::TOLD
+            },
         },
         mac: Some(endpoint.mac),
         mtu,
