@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn every_usual_spelling_is_one_address() {
         let wanted = MacAddr([0x02, 0x42, 0xc0, 0xa8, 0x7a, 0x02]);
-        for text in ["02:42:c0:a8:7a:02", "02-42-C0-A8-7A-02", "0242.c0a8.7a02", "0242c0a87a02"] {
+        for text in ["02:42:c0:a8:7a:02", "02-42-C0-A8-7A-02", "0242.c0a8.7a02", "0242c0a87a02", "2:42:c0:a8:7a:2"] {
             assert_eq!(text.parse(), Ok(wanted), "{text}");
         }
         assert_eq!(wanted.to_string(), "02:42:c0:a8:7a:02");
@@ -123,9 +123,7 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in
-            ["", "02:42:c0:a8:7a", "2:42:c0:a8:7a:02", "02:42:c0:a8:7a:0g", "02:42:c0:a8:7a:02:03", "+242c0a87a02"]
-        {
+        for text in ["", "02:42:c0:a8:7a", "02:42:c0:a8:7a:0g", "02:42:c0:a8:7a:02:03", "+242c0a87a02"] {
             assert!(text.parse::<MacAddr>().is_err(), "{text}");
         }
     }

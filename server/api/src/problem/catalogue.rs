@@ -105,6 +105,7 @@ entries! {
     409 "certificate-expired", "Certificate out of date": "This node's certificate is out of date, so that its manager does not hear it."; "An administrator lets it back in at the manager: `POST /api/v1/nodes/{id}/readmit`. To leave without telling it, `force=true`.".
     409 "certificate-good", "Certificate is good": "The node's certificate is not out of date, so that there is nothing to let back in."; "Nothing is to be done: certificates are renewed by themselves.".
     409 "node-ready", "Node is ready": "The node reports, and would be cut off by its removal."; "Let it leave by itself (`netloom swarm leave` on it), or remove it all the same with `force=true`.".
+    409 "node-unknown", "Not known yet whether the node is there": "The manager has just started and has not heard of the node, which is said to be off."; "Ask again in 15 s: a node that is on has reported by then.".
     409 "node-is-manager", "Node is the manager": "The node manages the swarm, and can't be removed from it."; "The swarm ends when it leaves: `DELETE /api/v1/swarm/membership?force=true`.".
     409 "ambiguous-name", "Several of that name": "Several nodes have hosts of this name; `blockers` lists them."; "Name the node by its ID.".
     410 "cursor-expired", "Events no longer kept": "The cursor points before the oldest event kept, so that some would be missed."; "List the objects again, then follow events from the `seq` of that answer.".

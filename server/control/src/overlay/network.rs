@@ -1,7 +1,5 @@
 //! Making a network of the swarm: on the node that manages it, with a number that no other network has, and subnets from the swarm's own pools.
 
-use std::sync::Arc;
-
 use ipnet::IpNet;
 use netloom_model::facts::{Facts, HostRoute};
 use netloom_model::invalid::Code;
@@ -16,6 +14,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::journal::network_ref;
 use crate::swarm::NOT_MANAGER;
+use crate::swarm::memory::HostSaid;
 use crate::validate::network::overlay::VNI;
 use crate::validate::pool::WantedPool;
 
@@ -134,7 +133,7 @@ pub(super) fn cut_from(config: &Config, settings: &SwarmSettings) -> Config {
 }
 
 /// What this host has, and all that the other nodes say they have: a subnet of the swarm's is clear of it everywhere.
-pub(crate) fn everywhere(mut own: Facts, others: Vec<(NodeId, Option<Arc<Facts>>, Arc<Vec<IpNet>>)>) -> Facts {
+pub(crate) fn everywhere(mut own: Facts, others: Vec<HostSaid>) -> Facts {
     for (node, facts, subnets) in others {
         // By its ID too: what its host is called is its own to say.
         let host = facts.as_ref().map_or_else(String::new, |facts| format!("`{}` ", facts.hostname));

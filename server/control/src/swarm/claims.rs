@@ -56,8 +56,8 @@ pub(super) async fn check(
         Some(own) => row.revision > own.revision,
         None => true,
     };
-    let others = all.iter().filter(|row| row.id != node && !elsewhere.contains(&row.id));
-    let Some(holder) = others.filter(is_before).next() else { return Ok(()) };
+    let mut others = all.iter().filter(|row| row.id != node && !elsewhere.contains(&row.id));
+    let Some(holder) = others.find(is_before) else { return Ok(()) };
     let detail = format!("{address} is the address of node `{}` ({}) of the swarm", holder.hostname, holder.id);
     Err(Error::conflict("node-address-taken", detail)
         .blockers(vec![node_ref(holder)])

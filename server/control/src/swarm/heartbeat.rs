@@ -6,16 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ipnet::IpNet;
 use netloom_model::assignment::Key;
-use netloom_model::facts::Facts;
 use netloom_model::health;
 use netloom_model::member::{Heartbeat, HeartbeatAnswer, Hello, Peer, SwarmDescribed};
 use netloom_model::swarm::{SEGMENT_FENCE_MAX, SwarmSpec};
 use netloom_model::{NodeId, Timestamp};
 use netloom_store::{NodeRow, WriteTx, nodes};
 
-use super::memory::OfHost;
+use super::memory::{HostSaid, OfHost};
 use super::standing::{self, Standing, Vicinity};
 use super::{certificates, denied, described, said};
 use crate::audit::Difference;
@@ -133,7 +131,7 @@ impl Control {
     }
 
     /// What each node that was heard of said last of its host: its own links, routes and nameservers, and the subnets of its local networks.
-    pub fn hosts(&self) -> Vec<(NodeId, Option<Arc<Facts>>, Arc<Vec<IpNet>>)> {
+    pub fn hosts(&self) -> Vec<HostSaid> {
         self.inner.swarm.hosts()
     }
 

@@ -52,6 +52,9 @@ pub(crate) struct Heard {
     pub(crate) ways: Arc<Vec<Way>>,
 }
 
+/// What a node said last of its host: its own links, routes and nameservers, where it told of them, and the subnets of its local networks.
+pub(crate) type HostSaid = (NodeId, Option<Arc<Facts>>, Arc<Vec<IpNet>>);
+
 /// What a node said of its host, as far as it is new.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OfHost {
@@ -161,7 +164,7 @@ impl Memory {
     }
 
     /// What each node said last of its host, and the subnets of its local networks.
-    pub(crate) fn hosts(&self) -> Vec<(NodeId, Option<Arc<Facts>>, Arc<Vec<IpNet>>)> {
+    pub(crate) fn hosts(&self) -> Vec<HostSaid> {
         self.all_heard().iter().map(|(id, heard)| (*id, heard.facts.clone(), Arc::clone(&heard.subnets))).collect()
     }
 
