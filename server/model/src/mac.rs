@@ -70,13 +70,10 @@ impl FromStr for MacAddr {
             1 => 12,
             _ => return Err(refused()),
         };
-        // Some systems leave out a zero at the beginning of a byte.
-        let fits = |g: &str| g.len() == width || (width == 2 && g.len() == 1);
-        if groups.iter().any(|g| !fits(g) || !g.bytes().all(|b| b.is_ascii_hexdigit())) {
+        if groups.iter().any(|g| g.len() != width || !g.bytes().all(|b| b.is_ascii_hexdigit())) {
             return Err(refused());
         }
-        let whole: String = groups.iter().map(|g| format!("{g:0>width$}")).collect();
-        let value = u64::from_str_radix(&whole, 16).map_err(|_| refused())?;
+        let value = u64::from_str_radix(&groups.concat(), 16).map_err(|_| refused())?;
         let [_, _, bytes @ ..] = value.to_be_bytes();
         Ok(Self(bytes))
     }
@@ -115,7 +112,7 @@ mod tests {
     #[test]
     fn every_usual_spelling_is_one_address() {
         let wanted = MacAddr([0x02, 0x42, 0xc0, 0xa8, 0x7a, 0x02]);
-        for text in ["02:42:c0:a8:7a:02", "02-42-C0-A8-7A-02", "0242.c0a8.7a02", "0242c0a87a02", "2:42:c0:a8:7a:2"] {
+        for text in ["02:42:c0:a8:7a:02", "02-42-C0-A8-7A-02", "0242.c0a8.7a02", "0242c0a87a02"] {
             assert_eq!(text.parse(), Ok(wanted), "{text}");
         }
         assert_eq!(wanted.to_string(), "02:42:c0:a8:7a:02");
@@ -123,7 +120,9 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "02:42:c0:a8:7a", "02:42:c0:a8:7a:0g", "02:42:c0:a8:7a:02:03", "+242c0a87a02"] {
+        for text in
+            ["", "02:42:c0:a8:7a", "2:42:c0:a8:7a:02", "02:42:c0:a8:7a:0g", "02:42:c0:a8:7a:02:03", "+242c0a87a02"]
+        {
             assert!(text.parse::<MacAddr>().is_err(), "{text}");
         }
     }

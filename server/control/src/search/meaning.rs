@@ -65,7 +65,7 @@ impl Meaning {
             return Self { label: Some((key.to_owned(), value)), ..meaning };
         }
         Self {
-            mac: text.parse().ok(),
+            mac: text.parse().ok().or_else(|| short_mac(text)),
             mac_begin: mac_begin(text),
             subnet: beginning(text),
             port: text.parse().ok().filter(|port| *port > 0),
@@ -93,6 +93,14 @@ fn beginning(text: &str) -> Option<IpNet> {
         return None;
     }
     format!("{}{}/{}", bytes.join("."), ".0".repeat(4 - count), 8 * count).parse().ok()
+}
+
+/// An Ethernet address as some systems print it, without the zeros that bytes begin with: for searching, where what is meant counts; specs have them whole.
+fn short_mac(text: &str) -> Option<MacAddr> {
+    let bytes: Vec<&str> = text.split([':', '-']).collect();
+    let fits = |byte: &&str| (1..=2).contains(&byte.len());
+    let whole: Vec<String> = bytes.iter().filter(|byte| fits(byte)).map(|byte| format!("{byte:0>2}")).collect();
+    if bytes.len() == 6 && whole.len() == 6 { whole.join(":").parse().ok() } else { None }
 }
 
 /// The beginning of an Ethernet address as it is kept: two to five whole bytes, with colons or hyphens between them.
