@@ -31,6 +31,8 @@ mod repair;
 mod restart;
 #[path = "host/spare.rs"]
 mod spare;
+#[path = "host/standing.rs"]
+mod standing;
 #[path = "host/strays.rs"]
 mod strays;
 #[path = "host/subnets.rs"]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use netloom_model::NetworkId;
 use netloom_model::assignment::{Assignment, Key, PROBES};
 use netloom_plan::{Compiled, compile, host_addresses};
 
@@ -9,14 +10,21 @@ use crate::agent::Inner;
 use crate::state::{Assigned, State};
 use crate::{gateways, peers};
 
-/// Compiles an assignment against the host as it is known, for these keys or for everything; with the state of the host that it is for.
-pub(crate) fn compiled(inner: &Inner, assignment: &Assignment, keys: Option<&BTreeSet<Key>>) -> (Compiled, u64) {
+/// Compiles an assignment against the host as it is known, for these keys or for everything, but for the networks that stand; with the state of the
+/// host that it is for.
+pub(crate) fn compiled(
+    inner: &Inner,
+    assignment: &Assignment,
+    keys: Option<&BTreeSet<Key>>,
+    standing: &BTreeSet<NetworkId>,
+) -> (Compiled, u64) {
     let (facts, gates, host_generation) = {
         let state = inner.state();
         let mut gates = state.gates(assignment.sandboxes.keys());
         if assignment.sandboxes.values().any(|sandbox| !host_addresses(sandbox).is_empty()) {
             gates.gateways = gateways::all(&state, assignment);
         }
+        gates.standing.clone_from(standing);
         (state.facts.clone(), gates, state.host_generation)
     };
     let mut wanted = compile(assignment, &facts, &gates);

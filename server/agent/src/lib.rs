@@ -14,6 +14,7 @@
 //! | `compiled` | what a pass is made for |
 //! | `conditions`, `gateways` | what is remarkable, and when it is told of; addresses of ours that the host has |
 //! | `outbox` | what is told once whoever waits has the answer |
+//! | `standing` | what a pass need not look at: it was verified, and not heard of since |
 //! | `blame` | whose object something in the kernel is |
 //! | `probing` | addresses that are asked for on the wire before they are set |
 //! | `host` | the host's facts, and what follows from their change |
@@ -45,6 +46,7 @@ mod settle;
 mod sounding;
 mod source;
 mod stack;
+mod standing;
 mod state;
 mod verified;
 mod ways;

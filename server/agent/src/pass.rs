@@ -1,4 +1,6 @@
 //! One pass: fetch, compile, observe, diff, apply, and verify by observing again. The same code for some keys and for everything.
+//!
+//! Here is which keys it is for, and what it holds of the host meanwhile; what it does is in `pass/run.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,22 +12,22 @@ use netloom_model::SandboxId;
 use netloom_model::assignment::{Assignment, Key};
 use netloom_model::plan::Refusal;
 use netloom_model::sandbox::InterfaceStatus;
-use netloom_plan::object::{self, Object, Observed, Place};
-use netloom_plan::{Comparison, Compiled, Operation, describe, diff};
+use netloom_plan::object::{self, Observed, Place};
+use netloom_plan::{Comparison, Compiled};
+use tokio::sync::OwnedRwLockReadGuard;
 use tokio::time::Instant;
 
 use crate::agent::Inner;
 use crate::backoff::jittered;
-use crate::blame::{made_for_network, named};
-use crate::compiled::compiled;
 use crate::repair::Repairs;
 use crate::source::SourceError;
-use crate::stack::{HostStack, changes_host, leaves_host, on_host, touches_host};
+use crate::stack::{HostStack, changes_host, touches_host};
 use crate::state::Gate;
-use crate::{beside, host, probing, settle};
+use crate::{beside, host, probing, settle, standing};
 
-/// Times that what still differs is applied again within a pass, when nothing was refused: somebody else changes things too.
-const ROUNDS: usize = 3;
+mod run;
+
+use run::Pass;
 
 /// A pass could not be made. Nothing is lost: the same keys are due again.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +42,8 @@ enum PassError {
     Injected(#[from] Injected),
     #[error("the host differs, and others look at it")]
     HostDiffers,
+    #[error("what was verified is not as it was")]
+    DoesNotStand,
 }
 
 /// What a pass found and did.
@@ -191,20 +195,52 @@ fn put_off(inner: &Inner, asked: &BTreeSet<Key>, error: &PassError) {
 /// `None` is everything.
 async fn work(inner: &Arc<Inner>, keys: Option<&BTreeSet<Key>>) -> Result<Work, PassError> {
     point("agent.pass.before_observe")?;
+    // Where nobody keeps it, the share comes first, and the assignment is read once.
+    let shared = inner.host.clone().try_read_owned().ok();
     let assignment = fetch(inner, keys).await?;
     let Some(asked) = keys.filter(|keys| touches_host(&assignment, keys)) else {
+        drop(shared);
         return begin(inner, assignment, keys, HostStack::Apart).await;
     };
-    if !changes_host(inner, &assignment, asked) {
+    if changes_host(inner, &assignment, asked) {
+        drop(shared);
+    } else {
         // The bridge that a sandbox is to be on is there nearly always.
-        let shared = HostStack::Shared(inner.host.clone().read_owned().await);
-        match begin(inner, fetch(inner, keys).await?, keys, shared).await {
+        match on_shared_host(inner, assignment, asked, shared).await {
             Err(PassError::HostDiffers) => {}
             outcome => return outcome,
         }
     }
     let alone = HostStack::Alone(inner.host.clone().write_owned().await);
     begin(inner, fetch(inner, keys).await?, keys, alone).await
+}
+
+/// A pass that is to leave the host's own stack as it is; without a share of it, the assignment is read again once there is one.
+async fn on_shared_host(
+    inner: &Arc<Inner>,
+    mut assignment: Assignment,
+    asked: &BTreeSet<Key>,
+    shared: Option<OwnedRwLockReadGuard<()>>,
+) -> Result<Work, PassError> {
+    let shared = match shared {
+        Some(shared) => shared,
+        None => {
+            let shared = inner.host.clone().read_owned().await;
+            assignment = fetch(inner, Some(asked)).await?;
+            shared
+        }
+    };
+    let host = HostStack::Shared(shared);
+    let standing = standing::of(&inner.state(), &assignment, asked);
+    let Some(standing) = standing else { return begin(inner, assignment, Some(asked), host).await };
+    inner.naming.withdraw(&assignment, Some(asked)).await;
+    match Pass::compile(inner, assignment, Some(asked), &standing.networks).run_from(&standing, host).await {
+        Err(PassError::DoesNotStand) => {
+            let shared = HostStack::Shared(inner.host.clone().read_owned().await);
+            begin(inner, fetch(inner, Some(asked)).await?, Some(asked), shared).await
+        }
+        outcome => outcome,
+    }
 }
 
 async fn begin(
@@ -214,11 +250,12 @@ async fn begin(
     host: HostStack,
 ) -> Result<Work, PassError> {
     inner.naming.withdraw(&assignment, keys).await;
-    let mut pass = Pass::compile(inner, assignment, keys);
+    let none = BTreeSet::new();
+    let mut pass = Pass::compile(inner, assignment, keys, &none);
     if !pass.wanted.refusals.is_empty() {
         // The facts may be a little old; nothing is refused on old facts.
         host::refresh(inner).await?;
-        pass = Pass::compile(inner, pass.assignment, keys);
+        pass = Pass::compile(inner, pass.assignment, keys, &none);
     }
     let work = pass.run(host).await?;
     probing::start(inner, &work.wanted, &work.observed);
@@ -246,148 +283,4 @@ async fn fetch(inner: &Inner, keys: Option<&BTreeSet<Key>>) -> Result<Assignment
     let mut read = read;
     beside::complete(&inner.state(), &mut read, keys);
     Ok(read)
-}
-
-struct Pass<'a> {
-    inner: &'a Arc<Inner>,
-    keys: Option<&'a BTreeSet<Key>>,
-    assignment: Assignment,
-    wanted: Compiled,
-    host_generation: u64,
-}
-
-impl<'a> Pass<'a> {
-    fn compile(inner: &'a Arc<Inner>, assignment: Assignment, keys: Option<&'a BTreeSet<Key>>) -> Self {
-        let (wanted, host_generation) = compiled(inner, &assignment, keys);
-        Self { inner, keys, assignment, wanted, host_generation }
-    }
-
-    async fn run(mut self, host: HostStack) -> Result<Work, PassError> {
-        let mut look = self.inner.kernel.observe(self.wanted.scope.clone()).await?;
-        let mut comparison = self.compare(&look.observed);
-        let only_looks = matches!(host, HostStack::Shared(_));
-        if only_looks && comparison.operations.iter().any(on_host) {
-            return Err(PassError::HostDiffers);
-        }
-        let mut repairs = Repairs::found(&comparison, &self.wanted, &look.observed, &self.assignment);
-        let (mut refused, mut sockets) = (BTreeMap::new(), BTreeMap::new());
-        let mut looked_at_host = look.began;
-        for _ in 0..ROUNDS {
-            // What differs on the host by now is for the next pass, which then excludes others.
-            let not_ours_to_do = only_looks && comparison.operations.iter().any(on_host);
-            if comparison.operations.is_empty() || !refused.is_empty() || not_ours_to_do {
-                break;
-            }
-            point("agent.pass.before_apply")?;
-            for sandbox in comparison.operations.iter().filter_map(made) {
-                self.inner.naming.leave_namespace(sandbox).await;
-            }
-            let host_stays = only_looks && comparison.operations.iter().all(leaves_host);
-            let scope = &self.wanted.scope;
-            let scope = if host_stays { scope.apart_from_host() } else { scope.clone() };
-            let (outcomes, verified) = self.inner.kernel.apply_and_observe(comparison.operations.clone(), scope).await;
-            self.note(&comparison.operations, outcomes, &mut refused, &mut repairs);
-            point("agent.pass.before_verify")?;
-            look = if refused.is_empty() {
-                let before = std::mem::replace(&mut look, verified?);
-                if host_stays {
-                    look.observed.take_host(before.observed);
-                } else {
-                    looked_at_host = look.began;
-                }
-                look
-            } else {
-                // A parent that vanished meanwhile is the clearer reason.
-                host::refresh(self.inner).await?;
-                (self.wanted, self.host_generation) = compiled(self.inner, &self.assignment, self.keys);
-                let anew = self.inner.kernel.observe(self.wanted.scope.clone()).await?;
-                looked_at_host = anew.began;
-                anew
-            };
-            sockets.append(&mut look.sockets);
-            comparison = self.compare(&look.observed);
-        }
-        Ok(Work {
-            everything: self.keys.is_none(),
-            assignment: self.assignment,
-            wanted: self.wanted,
-            observed: look.observed,
-            looked: look.began.into(),
-            looked_at_host: looked_at_host.into(),
-            interfaces: look.interfaces,
-            sockets,
-            remaining: comparison,
-            refused,
-            repairs,
-            host_generation: self.host_generation,
-            _host: host,
-        })
-    }
-
-    /// Compares; an address that waits for a probe but is on our link already needs none.
-    fn compare(&mut self, observed: &Observed) -> Comparison {
-        let opened = self.wanted.admit(observed);
-        let mut state = self.inner.state();
-        for (sandbox, endpoint, address) in opened {
-            state.gates.entry(sandbox).or_default().insert((endpoint, address), Gate::Clear);
-        }
-        drop(state);
-        diff(&self.wanted, observed)
-    }
-
-    /// Counts outcomes, and keeps the first refusal of each owner: later ones follow from it.
-    fn note(
-        &self,
-        operations: &[Operation],
-        outcomes: Vec<Result<(), Refusal>>,
-        refused: &mut BTreeMap<Key, Refusal>,
-        repairs: &mut Repairs,
-    ) {
-        let mut failed_links = BTreeSet::new();
-        let mut remade = Vec::new();
-        let (mut applied, mut denied) = (0, 0);
-        for (operation, outcome) in operations.iter().zip(outcomes) {
-            let object = operation.object();
-            match outcome {
-                Ok(()) => {
-                    applied += 1;
-                    remade.extend(made_for_network(operation, &self.wanted));
-                    repairs.done(self.wanted.owner(object), describe::planned(operation, &self.wanted.names));
-                }
-                Err(refusal) => {
-                    denied += 1;
-                    if let Object::Link(link) = object {
-                        failed_links.insert((link.place, link.name.clone()));
-                    }
-                    let at = object.place();
-                    let shared = object.link().filter(|link| {
-                        !matches!(at, Place::Sandbox(_)) && failed_links.contains(&(at, (*link).to_owned()))
-                    });
-                    let key = match shared {
-                        Some(link) => self.wanted.owners.get(&object::Key::Link(at, link.to_owned())).copied(),
-                        None => self.wanted.owner(object),
-                    };
-                    tracing::warn!(%refusal, object = refusal.object, "the kernel refused");
-                    if let Some(key) = key {
-                        refused.entry(key).or_insert_with(|| named(refusal, object, &self.wanted));
-                    }
-                }
-            }
-        }
-        let mut state = self.inner.state();
-        state.counters.operations_applied += applied;
-        state.counters.operations_refused += denied;
-        let now = Instant::now();
-        for network in remade {
-            state.hear_those_on(network, now, now + self.inner.options.settle_after);
-        }
-    }
-}
-
-/// The sandbox whose namespace an operation makes.
-fn made(operation: &Operation) -> Option<SandboxId> {
-    match operation {
-        Operation::Create(Object::Namespace(namespace)) => Some(namespace.sandbox),
-        _ => None,
-    }
 }

@@ -8,7 +8,7 @@ use netloom_model::drift::Drift;
 use netloom_model::plan::PlannedOperation;
 use netloom_model::report::Report;
 use netloom_plan::object::Observed;
-use netloom_plan::{Comparison, Compiled, drift};
+use netloom_plan::{Comparison, Compiled, Operation, describe, drift};
 
 use crate::agent::Inner;
 use crate::pass::Work;
@@ -30,32 +30,41 @@ struct Repair {
 }
 
 impl Repairs {
-    /// What the first look found.
+    /// What the first look found of objects that were verified as they are assigned. Bringing an object to a new assignment, or to a host that
+    /// changed, is no repair; nor is finishing at the start what was under way when the agent ended.
     pub(crate) fn found(
+        inner: &Inner,
         comparison: &Comparison,
         wanted: &Compiled,
         observed: &Observed,
         assignment: &Assignment,
+        host_generation: u64,
     ) -> Self {
+        let mut drifted: BTreeMap<Option<Key>, bool> = BTreeMap::new();
+        let mut is_drift = |operation: &Operation| {
+            let owner = wanted.owner(operation.object());
+            *drifted.entry(owner).or_insert_with(|| is_drift(inner, assignment, host_generation, owner))
+        };
         let mut repairs = Self::default();
-        for (owner, drift) in drift::differences(comparison, wanted, observed, assignment) {
+        for (owner, drift) in drift::differences(comparison, wanted, observed, assignment, &mut is_drift) {
             repairs.by_owner.entry(owner).or_default().found.push(drift);
         }
         repairs
     }
 
     /// An operation the kernel took.
-    pub(crate) fn done(&mut self, owner: Option<Key>, operation: PlannedOperation) {
-        self.by_owner.entry(owner).or_default().done.push(operation);
+    pub(crate) fn done(&mut self, operation: &Operation, wanted: &Compiled) {
+        if let Some(repair) = self.by_owner.get_mut(&wanted.owner(operation.object())) {
+            repair.done.push(describe::planned(operation, &wanted.names));
+        }
     }
 }
 
-/// Reports what was put right. Bringing an object to a new assignment, or to a host that changed, is no repair; nor is
-/// finishing at the start what was under way when the agent ended.
+/// Reports what was put right.
 pub(crate) async fn say(inner: &Arc<Inner>, work: &mut Work) {
     let mut told: BTreeMap<Option<Key>, Repair> = BTreeMap::new();
     for (owner, repair) in std::mem::take(&mut work.repairs).by_owner {
-        if repair.found.is_empty() || repair.done.is_empty() || !is_drift(inner, work, owner) {
+        if repair.done.is_empty() {
             continue;
         }
         let all = told.entry(owner.map(|key| told_with(&work.assignment, key))).or_default();
@@ -79,13 +88,14 @@ pub(crate) fn told_with(assignment: &Assignment, key: Key) -> Key {
     }
 }
 
-fn is_drift(inner: &Inner, work: &Work, owner: Option<Key>) -> bool {
+/// Whether a difference of this owner's is none that was asked for.
+fn is_drift(inner: &Inner, assignment: &Assignment, host_generation: u64, owner: Option<Key>) -> bool {
     let Some(key) = owner else { return true };
     // What led to an endpoint that is on no other node any more goes as it should.
-    let Some(assigned) = assigned(&work.assignment, key) else { return !matches!(key, Key::Peer(_)) };
+    let Some(assigned) = assigned(assignment, key) else { return !matches!(key, Key::Peer(_)) };
     let state = inner.state();
     let Some(before) = state.tracked.get(&key).and_then(|t| t.verified_as.as_ref()) else { return false };
-    *before == VerifiedAs::new(assigned, &work.assignment, work.host_generation)
+    *before == VerifiedAs::new(assigned, assignment, host_generation)
 }
 
 /// What an assignment says of a key.

@@ -40,6 +40,11 @@ impl VerifiedAs {
         Self { assigned, networks, host_generation }
     }
 
+    /// Whether it was verified on the host as that is now.
+    pub(crate) const fn is_of(&self, host_generation: u64) -> bool {
+        self.host_generation == host_generation
+    }
+
     /// The sandbox, if it is one.
     pub(crate) fn sandbox(&self) -> Option<&AssignedSandbox> {
         match &self.assigned {

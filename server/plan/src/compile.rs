@@ -7,6 +7,7 @@ mod coexist;
 mod endpoint;
 mod firewall;
 mod forwarding;
+mod gates;
 mod macvlan;
 mod overlay;
 mod parent;
@@ -29,24 +30,12 @@ pub use bridge::host_conditions;
 pub use coexist::Beside;
 pub(crate) use firewall::{FORWARD_PRIORITY, PASSES};
 pub use forwarding::{Lending, ways_out};
+pub use gates::Gates;
 pub use overlay::{entries, overlay_mtu};
 pub use port::host_addresses;
 
 use crate::firewall::Part;
 use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Observed, Place, Scope};
-
-/// What the node knows beyond assignment and facts: which addresses were found free on the wire, and what its kernel lacks.
-#[derive(Debug, Clone, Default)]
-pub struct Gates {
-    /// Addresses that were probed and that nobody answered for.
-    pub clear: BTreeSet<(EndpointId, IpAddr)>,
-    /// The kernel runs without IPv6, so that its settings do not exist.
-    pub without_ipv6: bool,
-    /// Others' firewalls are left as they are, also where Docker leaves room for a rule.
-    pub hands_off: bool,
-    /// Addresses that the host has of ours: gateways of bridge networks in use. As far as ports are published on single addresses.
-    pub gateways: BTreeSet<IpAddr>,
-}
 
 /// An address that is held back until somebody asked for it on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,7 +153,7 @@ fn has_pairs(network: &AssignedNetwork) -> bool {
 /// but stay in the scope, so that what is left of them is found.
 pub fn compile(assignment: &Assignment, facts: &Facts, gates: &Gates) -> Compiled {
     let mut compiled = Compiled { revision: assignment.revision, ..Compiled::default() };
-    for network in assignment.networks.values() {
+    for network in assignment.networks.values().filter(|network| !gates.standing.contains(&network.id)) {
         bridge::network(&mut compiled, network, facts, gates);
         forwarding::network(&mut compiled, network, facts, gates);
         coexist::network(&mut compiled, network, gates);
@@ -178,6 +167,12 @@ pub fn compile(assignment: &Assignment, facts: &Facts, gates: &Gates) -> Compile
         sandbox::sandbox(&mut compiled, sandbox, assignment, facts, gates);
     }
     compiled
+}
+
+/// Whether endpoints of a network, while they publish no ports, have nothing on the host but the other ends of their pairs, which are looked at with
+/// these: those on a bridge of Netloom's own.
+pub fn is_apart(network: &AssignedNetwork) -> bool {
+    bridge::managed(network).is_some()
 }
 
 /// Whether a pass over these objects works on the host's own stack or in the overlay namespace too, where objects belong to several sandboxes at

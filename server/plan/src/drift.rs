@@ -15,7 +15,7 @@ use crate::object::{AssignedKey, Key, LinkKind, Object, Observed, Operation, Pla
 /// Lists how what was found differs from what is wanted, foreign objects inside our own stacks included.
 pub fn drift(wanted: &Compiled, observed: &Observed, assignment: &Assignment) -> Vec<Drift> {
     let comparison = diff(wanted, observed);
-    let found = differences(&comparison, wanted, observed, assignment);
+    let found = differences(&comparison, wanted, observed, assignment, |_| true);
     let mut list: Vec<Drift> = found.into_iter().map(|(_, drift)| drift).collect();
     for (id, found) in &observed.gone {
         let Some(object) = wanted.desired.get(&Key::Namespace(*id)) else { continue };
@@ -42,15 +42,16 @@ pub fn drift(wanted: &Compiled, observed: &Observed, assignment: &Assignment) ->
     list
 }
 
-/// What a comparison found, foreign objects left out: what a repair puts right. With the owner of each, if it has one.
+/// What a comparison found that is asked for, foreign objects left out: what a repair puts right. With the owner of each, if it has one.
 pub fn differences(
     comparison: &Comparison,
     wanted: &Compiled,
     observed: &Observed,
     assignment: &Assignment,
+    mut is_asked_for: impl FnMut(&Operation) -> bool,
 ) -> Vec<(Option<AssignedKey>, Drift)> {
     let mut list = Vec::new();
-    for operation in &comparison.operations {
+    for operation in comparison.operations.iter().filter(|operation| is_asked_for(operation)) {
         let object = operation.object();
         let (want, found) = match operation {
             Operation::Change { from, to } => (Some(to), Some(from)),

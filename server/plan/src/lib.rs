@@ -35,8 +35,8 @@ pub mod remains;
 mod scope;
 
 pub use compile::{
-    Compiled, Gates, ProbeNeeded, compile, entries, has_shims, host_addresses, host_conditions, host_link, overlay_mtu,
-    uses_host, ways_out,
+    Compiled, Gates, ProbeNeeded, compile, entries, has_shims, host_addresses, host_conditions, host_link, is_apart,
+    overlay_mtu, uses_host, ways_out,
 };
 pub use diff::{Comparison, diff};
 pub use interruption::interruptions;

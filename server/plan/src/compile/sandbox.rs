@@ -29,6 +29,9 @@ pub(super) fn sandbox(
             compiled.look_for_port(endpoint.id, Place::Overlay);
             continue;
         }
+        if gates.standing.contains(&endpoint.network) {
+            continue;
+        }
         if network.and_then(bridge::of).is_some() {
             // Its end on the host tells of the other, wherever that is, and takes it along.
             compiled.look_for_port(endpoint.id, Place::Host);
