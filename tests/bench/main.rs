@@ -6,7 +6,8 @@
 //! cargo run --release -p netloom-tests --bin netloom-bench -- [--netloom PATH] [--quick] [PART]...
 //! ```
 //!
-//! It needs root, and for the peers the Debian packages netavark, containernetworking-plugins and docker.io, for throughput iperf3. Nothing here may use
+//! It needs root, and for the peers the Debian packages netavark, containernetworking-plugins and docker.io, for throughput iperf3,
+//! for live pages chromium and chromium-driver. Nothing here may use
 //! Netloom's code to touch the kernel: the floors are written by hand in `floor.rs`, `floor_bridge.rs` and `floor_overlay.rs`. Of the swarm's wire the
 //! benchmark uses a worker's side (`members.rs`), to be many nodes at once.
 
@@ -23,6 +24,7 @@ mod floor_overlay;
 mod http;
 mod idle;
 mod leases;
+mod live;
 mod members;
 mod million;
 mod names;
@@ -77,6 +79,7 @@ const PARTS: &[(&str, &str, Part)] = &[
     ("names", "names answered in a sandbox", names::run),
     ("reading", "lists and objects over HTTP", reading::run),
     ("pages", "the dashboard of a manager with much to show", pages::run),
+    ("live", "a live page in a browser beside a hundred events a second", live::run),
     ("leases", "leases, beside the store without HTTP", leases::run),
     ("swarm", "attach on one node to first reply from another, beside Docker's swarm", |plan| always(swarm::run, plan)),
     ("throughput", "TCP over an overlay network, beside a VXLAN device made by hand", throughput::run),

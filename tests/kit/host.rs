@@ -118,6 +118,16 @@ impl Host {
         std::fs::read_to_string(path).expect("the first start writes the admin token").trim().to_owned()
     }
 
+    /// The one-time link to the dashboard that the first start printed.
+    ///
+    /// # Panics
+    /// When it printed none.
+    pub fn login_link(&self) -> String {
+        let (log, begin) = (self.log_text(), format!("http://{LISTEN}/"));
+        let found = log.split_whitespace().find(|word| word.starts_with(&begin) && word.len() > 40);
+        found.expect("the first start prints the dashboard's link").to_owned()
+    }
+
     /// A client over the unix socket.
     pub fn client(&self) -> Client {
         Client::unix(&self.socket())

@@ -1,32 +1,34 @@
 //! The dashboard in a real browser: login by link, every page, nothing broken on it, readable without scripts.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "dashboard/accessible.rs"]
-mod accessible;
 #[path = "dashboard/asked.rs"]
 mod asked;
+#[path = "dashboard/crowded.rs"]
+mod crowded;
 /// Two hosts as a swarm, as its own suite has them; more than is needed here.
 #[allow(dead_code)]
 #[path = "swarm/kit.rs"]
 mod kit;
-#[path = "dashboard/layout.rs"]
-mod layout;
 #[path = "dashboard/live.rs"]
 mod live;
 #[path = "dashboard/networks.rs"]
 mod networks;
+#[path = "dashboard/pages.rs"]
+mod pages;
 #[path = "dashboard/problems.rs"]
 mod problems;
 #[path = "dashboard/swarm.rs"]
 mod swarm;
 #[path = "dashboard/tables.rs"]
 mod tables;
+#[path = "dashboard/windows.rs"]
+mod windows;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fantoccini::Locator;
-use netloom_tests::browser::{Complaints, Page, browse};
+use netloom_tests::browser::{Page, browse};
 use netloom_tests::{Host, host, json, until};
 
 /// Where the pictures go: they are not compared, they are for people.
@@ -41,9 +43,14 @@ fn aside<T: Send>(call: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(call).join().expect("the call ends"))
 }
 
+/// Whether somebody asked for pictures.
+fn pictures_wanted() -> bool {
+    std::env::var_os("NETLOOM_PICTURES").is_some()
+}
+
 /// A picture, for people: taken where `NETLOOM_PICTURES` says so, since one takes as long as a page does.
 async fn picture(page: &Page, name: &str) {
-    if std::env::var_os("NETLOOM_PICTURES").is_none() {
+    if !pictures_wanted() {
         return;
     }
     let bytes = page.window.screenshot().await.expect("a screenshot");
@@ -72,88 +79,11 @@ fn furnished() -> Host {
 
 /// The one-time link that the first start printed.
 fn link(host: &Host) -> String {
-    let log = host.log_text();
-    let found = log.split_whitespace().find(|w| w.starts_with("http://127.0.0.1:8080/") && w.len() > 40);
-    found.expect("the first start prints the dashboard link").to_owned()
+    host.login_link()
 }
 
 async fn log_in(page: &Page, link: &str) {
-    page.window.goto(link).await.expect("the login page opens");
-    page.press(Locator::Css("form button")).await;
-    page.window.wait().for_element(Locator::Css("main h1")).await.expect("the overview opens");
-}
-
-const PAGES: &[(&str, &str, &str)] = &[
-    ("overview", "/ui", "macvlan-net1"),
-    ("networks", "/ui/networks", "192.168.122.0/24"),
-    ("network", "/ui/networks/macvlan-net1", "192.168.122.1"),
-    ("network-leases", "/ui/networks/macvlan-net1/leases", "02:42:c0:a8:7a:02"),
-    ("network-endpoints", "/ui/networks/macvlan-net1/endpoints", "macvlan2"),
-    ("network-json", "/ui/networks/macvlan-net1/json", "macvlan-net1"),
-    ("ipam", "/ui/ipam", "192.168.122.0/24"),
-    ("leases", "/ui/leases", "192.168.122.3"),
-    ("leases-search", "/ui/leases?q=192.168.122.3", "macvlan2"),
-    ("address", "/ui/addresses/192.168.122.2", "macvlan1"),
-    ("address-free", "/ui/addresses/192.168.122.77", "macvlan-net1"),
-    ("sandboxes", "/ui/sandboxes", "macvlan3"),
-    ("sandbox", "/ui/sandboxes/macvlan1", "02:42:c0:a8:7a:02"),
-    ("sandbox-stopped", "/ui/sandboxes/macvlan3", "stopped"),
-    ("sandbox-json", "/ui/sandboxes/macvlan1/json", "macvlan1"),
-    ("swarm-none", "/ui/swarm", "netloom swarm init"),
-    ("join-no-swarm", "/ui/swarm/join", "in no swarm"),
-    ("nodes-no-swarm", "/ui/nodes", "in no swarm"),
-    ("drift", "/ui/drift", "Latest repairs"),
-    ("events", "/ui/events", "sandbox.created"),
-    ("audit", "/ui/audit", "sandbox.create"),
-    ("tokens", "/ui/tokens", "netloom token create"),
-];
-
-async fn every_page(page: &Page, prefix: &str) {
-    let mut broken = Vec::new();
-    for (name, path, fact) in PAGES {
-        page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.expect("the page opens");
-        let text = page.window.find(Locator::Css("body")).await.expect("a body").text().await.expect("text");
-        let headings = page.window.find_all(Locator::Css("h1")).await.expect("headings").len();
-        if !text.contains(fact) {
-            broken.push(format!("{path}: `{fact}` is not on it:\n{text}"));
-        }
-        if headings != 1 {
-            broken.push(format!("{path}: {headings} main headings"));
-        }
-        for what in ["[style]", "style", "script:not([src])", "[onclick]"] {
-            if !page.window.find_all(Locator::Css(what)).await.expect("a selector").is_empty() {
-                broken.push(format!("{path}: `{what}` stands inline"));
-            }
-        }
-        let complaints = page.complaints().await;
-        if complaints != Complaints::default() {
-            broken.push(format!("{path}: {complaints:?}"));
-        }
-        picture(page, &format!("{prefix}{name}")).await;
-    }
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
-}
-
-#[test]
-fn every_page_works_in_a_browser() {
-    let host = furnished();
-    let link = link(&host);
-    browse(&host, true, async |page: Page| {
-        log_in(&page, &link).await;
-        page.complaints().await;
-        every_page(&page, "").await;
-    });
-}
-
-#[test]
-fn every_page_works_without_scripts() {
-    let host = furnished();
-    let link = link(&host);
-    browse(&host, false, async |page: Page| {
-        log_in(&page, &link).await;
-        page.complaints().await;
-        every_page(&page, "noscript-").await;
-    });
+    page.log_in(link).await;
 }
 
 #[test]
@@ -281,7 +211,7 @@ fn the_page_of_pools_shows_wide_ones_and_what_orphans_hold() {
             for fact in ["fd5a:1c2e:77:1234::/64", "192.168.122.0/24", "gone", "in 23 h", "/api/v1/ipam/reclaim"] {
                 assert!(text.contains(fact), "`{fact}` is not on it:\n{text}");
             }
-            let wide = page.window.execute(layout::CUT_OFF, Vec::new()).await.unwrap();
+            let wide = page.window.execute(pages::CUT_OFF, Vec::new()).await.unwrap();
             picture(&page, &format!("{width}-ipam-orphan")).await;
             assert_eq!(wide, json!([]), "at {width}");
         }

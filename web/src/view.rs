@@ -48,6 +48,8 @@ pub mod pool;
 pub mod prose;
 pub mod reference;
 pub mod refusal;
+pub mod refused_lately;
+mod room;
 pub mod sandbox;
 pub mod sandboxes;
 pub mod search;

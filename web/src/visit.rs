@@ -164,7 +164,7 @@ impl Visit {
     }
 
     async fn note(&self, failure: &Error) {
-        self.control.note_failure(&self.context, failure.code, false).await;
+        self.control.note_failure(&self.context, failure.into(), false).await;
         error::log(failure, &self.context.request_id);
     }
 

@@ -11,7 +11,7 @@ use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, WWW_AUTHENTICATE
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
 use netloom_control::shown::{self, SESSION_COOKIE};
-use netloom_control::{Context, Control, Request, Source};
+use netloom_control::{Context, Control, Failure, Request, Source};
 
 use crate::forward::{self, FromNodes};
 use crate::guard::{RequestId, origin};
@@ -56,17 +56,20 @@ pub(crate) async fn require(
     };
     request.extensions_mut().insert(Caller(context.clone()));
     let answered = next.call(request).await.map(ServiceResponse::map_into_boxed_body)?;
-    if let Some(code) = failure(&answered) {
+    if let Some(failure) = failure(&answered) {
         let dry_run = answered.request().query_string().split('&').any(|pair| pair == "dry_run=true");
-        control.note_failure(&context, &code, dry_run).await;
+        control.note_failure(&context, failure, dry_run).await;
     }
     Ok(answered)
 }
 
-/// The code of the problem that is answered, if one is.
-fn failure(answered: &ServiceResponse) -> Option<String> {
+/// The problem that is answered, if one is, as the audit tells of it.
+fn failure(answered: &ServiceResponse) -> Option<Failure> {
     let problem = answered.response().error().and_then(|error| error.as_error::<Problem>());
-    problem.map(|problem| problem.body().code.clone())
+    problem.map(|problem| {
+        let body = problem.body();
+        Failure::new(&body.code, &body.detail, body.errors.first().map(|wrong| wrong.pointer.as_str()))
+    })
 }
 
 /// A request, as the audit tells of it.

@@ -4,6 +4,8 @@
 //! Reading is not noted, but for what was denied. Nor is a dry run, unless it was denied.
 
 mod difference;
+mod failure;
+mod lately;
 
 use std::time::{Duration, Instant};
 
@@ -23,6 +25,8 @@ use crate::principal::{Authorized, Context};
 use crate::rate::{Rate, TooOften};
 
 pub(crate) use difference::Difference;
+pub use failure::Failure;
+pub use lately::RefusedLately;
 
 /// How many refusals of one principal, action and code are noted at once, and how often one more is after that: nobody may fill the disk
 /// with what they are refused, nor hide one refusal behind many others.
@@ -58,34 +62,31 @@ impl Job for Noted {
 }
 
 impl Control {
-    /// Takes note of a request that was denied or failed, with the code of its problem; whoever answers a request with a failure
+    /// Takes note of a request that was denied or failed, with what its problem says; whoever answers a request with a failure
     /// calls it. Of what was not authorised to begin with, such as a request that can't be read, there is nothing to note.
-    pub async fn note_failure(&self, context: &Context, code: &str, dry_run: bool) {
+    pub async fn note_failure(&self, context: &Context, failure: Failure, dry_run: bool) {
         let Some(attempt) = context.take_attempt() else { return };
         if dry_run && !attempt.denied {
             return;
         }
         let who = context.principal.identity();
-        if !self.inner.refusals.let_through(&who, attempt.action, code, Instant::now()) {
+        if !self.inner.refusals.let_through(&who, attempt.action, &failure.code, Instant::now()) {
             return;
         }
         let decision = if attempt.denied { Decision::Denied } else { Decision::Failed };
-        let entry = NewAudit {
-            object: attempt.object,
-            code: Some(code.to_owned()),
-            ..Actor::from(context).entry(attempt.action, decision, now())
-        };
+        let entry = failure.told_by(Actor::from(context).entry(attempt.action, decision, now()));
+        let entry = NewAudit { object: attempt.object, ..entry };
         if let Err(error) = self.inner.commit(false, Refused(entry)).await {
             tracing::warn!(%error, request_id = context.request_id, "what was refused could not be noted in the audit");
         }
     }
 
     /// Takes note of what was refused to a node, or to what means to be one, in the same measure.
-    pub(crate) async fn note_refused(&self, actor: &Actor, action: &'static str, code: &str) {
-        if !self.inner.refusals.let_through(actor.name(), action, code, Instant::now()) {
+    pub(crate) async fn note_refused(&self, actor: &Actor, action: &'static str, error: &Error) {
+        if !self.inner.refusals.let_through(actor.name(), action, error.code, Instant::now()) {
             return;
         }
-        let entry = NewAudit { code: Some(code.to_owned()), ..actor.entry(action, Decision::Failed, now()) };
+        let entry = Failure::from(error).told_by(actor.entry(action, Decision::Failed, now()));
         if let Err(error) = self.inner.commit(false, Refused(entry)).await {
             tracing::warn!(%error, "what was refused to a node could not be noted in the audit");
         }

@@ -12,7 +12,7 @@ use netloom_store::{
     TokenRow, WriteTx, audit, events,
 };
 
-use crate::audit::Difference;
+use crate::audit::{Difference, Failure};
 use crate::error::Error;
 use crate::principal::{Context, Source};
 
@@ -23,7 +23,7 @@ pub(crate) struct Actor {
     /// Who asked; nobody did where it happens by itself.
     asked: Option<Context>,
     /// Why what was asked for is taken back.
-    undone: Option<&'static str>,
+    undone: Option<Failure>,
     /// From where it came and what it is called in the audit, where it was asked for by somebody without a principal: a node.
     outside: Option<(Source, &'static str)>,
 }
@@ -39,7 +39,7 @@ impl Actor {
     /// that takes it back.
     pub(crate) fn undoing(context: &Context, refusal: &Refusal) -> Self {
         context.take_attempt();
-        Self { undone: Some(Error::from(refusal.clone()).code), ..Self::from(context) }
+        Self { undone: Some(Failure::from(&Error::from(refusal.clone()))), ..Self::from(context) }
     }
 
     /// What a node found or did by itself.
@@ -92,8 +92,11 @@ impl Actor {
             event: Some(event),
             before: change.before,
             after: change.after,
-            code: self.undone.map(str::to_owned),
             ..self.entry(action, decision, time)
+        };
+        let entry = match &self.undone {
+            Some(failure) => failure.clone().told_by(entry),
+            None => entry,
         };
         Ok(audit::append(tx, &entry).await?)
     }
@@ -118,6 +121,8 @@ impl Actor {
             object: None,
             decision,
             code: None,
+            detail: None,
+            pointer: None,
             event: None,
             before: None,
             after: None,

@@ -6,17 +6,18 @@ pub(crate) mod reserve;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use netloom_model::LeaseId;
+use netloom_model::invalid::{Code, Invalid};
 use netloom_model::lease::{Lease, LeaseNode, LeaseStatus};
 use netloom_model::net::Span;
+use netloom_model::{LeaseId, NodeId};
 use netloom_store::{LeaseQuery, LeaseRow, NetworkRow, Place, ReadTx, events, leases};
 
 use crate::command::{GetLease, ListLeases, Page};
 use crate::control::Control;
 use crate::error::Error;
-use crate::networks;
 use crate::page::Part;
 use crate::principal::Authorized;
+use crate::{networks, swarm};
 
 impl Control {
     /// Lists leases of all networks, by address.
@@ -26,8 +27,8 @@ impl Control {
     pub async fn list_leases(&self, c: Authorized<ListLeases>) -> Result<Page<Lease>, Error> {
         let (c, _) = c.into_parts();
         let filters = format!(
-            "leases {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
-            c.network, c.address, c.within, c.mac, c.owner, c.state, c.kind, c.key, c.order
+            "leases {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            c.network, c.address, c.within, c.mac, c.owner, c.node, c.state, c.kind, c.key, c.order
         );
         let part = Part::new(&c.page, &filters)?;
         let read = self.inner.store.read(move |tx| {
@@ -36,8 +37,13 @@ impl Control {
                     Some(reference) => Some(networks::find(tx, reference).await?.id),
                     None => None,
                 };
+                let node = match &c.node {
+                    Some(reference) => Some(node_of(tx, reference).await?),
+                    None => None,
+                };
                 let query = LeaseQuery {
                     network,
+                    node,
                     address: c.address,
                     within: c.within.map(Span::of),
                     mac: c.mac,
@@ -83,6 +89,23 @@ impl Control {
         });
         Ok(answered(read.await?, self.inner.config.orphan_grace))
     }
+}
+
+/// A node by its ID, also one that is gone or of which nothing is known here; or by its host's name.
+async fn node_of(tx: &mut ReadTx<'_>, reference: &str) -> Result<NodeId, Error> {
+    match reference.parse() {
+        Ok(id) => Ok(id),
+        Err(_) => {
+            let found = swarm::nodes::find(tx, reference).await;
+            Ok(found.map_err(|error| naming("?node", reference, error))?.id)
+        }
+    }
+}
+
+/// A failure to find what a filter names, said of the filter: another one may name something, too.
+fn naming(pointer: &str, value: &str, error: Error) -> Error {
+    let invalid = Invalid::new(pointer, Code::NotFound, value, error.detail.clone());
+    Error { errors: vec![Invalid { hint: error.hint.clone(), ..invalid }], ..error }
 }
 
 /// A lease of a network, by ID, key or address.

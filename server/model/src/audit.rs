@@ -17,7 +17,7 @@ pub enum Decision {
     Allowed,
     /// The role did not include it.
     Denied,
-    /// The role included it, and it was refused or undone all the same: `code` says why.
+    /// The role included it, and it was refused or undone all the same: `code` and `detail` say why.
     Failed,
 }
 
@@ -64,6 +64,14 @@ pub struct Circumstances {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(max_length = 64)]
     pub code: Option<String>,
+    /// What the problem said, in a sentence, cut to 1,000 characters; absent of entries from before this was kept.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 1000, example = "pool `v4` of network `lan` is full")]
+    pub detail: Option<String>,
+    /// The field that was refused, the first where several were: as a problem's `errors` name it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(max_length = 512, example = "/pools/v4/subnet")]
+    pub pointer: Option<String>,
     /// The fields that changed, as they were before; absent of what was made. A field that was not set is not in it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(value_type = Option<Object>)]

@@ -32,7 +32,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT a.seq, a.time, a.actor, a.token_id, a.request_id, a.method, a.path, a.action, a.object_kind, a.object_id, ",
-            "a.object_name, a.decision, a.event, a.role, a.source, a.code, a.spec_before, a.spec_after FROM audit AS a",
+            "a.object_name, a.decision, a.event, a.role, a.source, a.code, a.detail, a.pointer, a.spec_before, a.spec_after FROM audit AS a",
             $rest
         )
     };
@@ -55,6 +55,8 @@ fn row(columns: &mut Columns<'_>) -> Result<AuditEntry, Error> {
             role: columns.role_option()?,
             source: columns.plain()?,
             code: columns.plain()?,
+            detail: columns.plain()?,
+            pointer: columns.plain()?,
             before: columns.json_option()?,
             after: columns.json_option()?,
         },
@@ -72,9 +74,9 @@ pub async fn append(tx: &mut WriteTx<'_>, entry: &NewAudit) -> Result<(), Error>
     let object = entry.object.as_ref();
     let statement =
         sql("INSERT INTO audit (seq, time, actor, role, token_id, source, request_id, method, path, action,
-        object_kind, object_id, object_name, decision, code, event, spec_before, spec_after)
+        object_kind, object_id, object_name, decision, code, detail, pointer, event, spec_before, spec_after)
         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM audit),
-        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
+        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)")
         .bind(entry.time.millis())
         .bind(entry.actor.clone())
         .bind(entry.role.map(|role| role.as_str()))
@@ -89,6 +91,8 @@ pub async fn append(tx: &mut WriteTx<'_>, entry: &NewAudit) -> Result<(), Error>
         .bind(object.and_then(|object| object.name.clone()))
         .bind(entry.decision.as_str())
         .bind(entry.code.clone())
+        .bind(entry.detail.clone())
+        .bind(entry.pointer.clone())
         .bind(entry.event.map(column::integer))
         .bind(json(&entry.before)?)
         .bind(json(&entry.after)?);
@@ -147,6 +151,18 @@ pub async fn of_object(
     ));
     let statement = statement.bind(id.to_owned()).bind(kind.as_str());
     tx.rows(statement.bind(column::integer(before)).bind(column::limit(limit)), row).await
+}
+
+/// What was denied or failed at this time or later, latest first: of each of the two at most so many. As a rule nearly all is allowed, so that this is read by its index, not by time.
+pub async fn refused_since(tx: &mut ReadTx<'_>, since: Timestamp, limit: u32) -> Result<Vec<AuditEntry>, Error> {
+    let statement = sql(select!(
+        " WHERE a.time >= $1 AND a.seq IN (
+        SELECT seq FROM (SELECT seq FROM audit WHERE decision <> 'allowed' AND decision = 'failed' ORDER BY seq DESC LIMIT $2)
+        UNION ALL
+        SELECT seq FROM (SELECT seq FROM audit WHERE decision <> 'allowed' AND decision = 'denied' ORDER BY seq DESC LIMIT $2))
+        ORDER BY a.seq DESC"
+    ));
+    tx.rows(statement.bind(since.millis()).bind(column::limit(limit)), row).await
 }
 
 /// Moves the horizon on to [`KEPT_MILLIS`] ago, as far as the time allows for which the service has run since the last call; never by

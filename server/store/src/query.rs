@@ -9,7 +9,7 @@ use netloom_model::network::{Driver, Scope};
 use netloom_model::order::{EventOrder, LeaseOrder, NamedOrder, NodeOrder, PoolOrder};
 use netloom_model::swarm::SwarmRole;
 use netloom_model::token::Role;
-use netloom_model::{MacAddr, NetworkId, SandboxId, Timestamp, TokenId};
+use netloom_model::{MacAddr, NetworkId, NodeId, SandboxId, Timestamp, TokenId};
 
 use crate::order::Place;
 use crate::row::{PoolRow, SandboxRow};
@@ -69,6 +69,8 @@ pub struct LeaseQuery {
     pub mac_begin: Option<String>,
     /// Only of the owner with this name or ID.
     pub owner: Option<String>,
+    /// Only of owners on this node.
+    pub node: Option<NodeId>,
     /// Only in this state.
     pub state: Option<LeaseState>,
     /// Only of this kind.

@@ -372,6 +372,10 @@ pub struct NewAudit {
     pub decision: Decision,
     /// Code of the problem.
     pub code: Option<String>,
+    /// What it said.
+    pub detail: Option<String>,
+    /// The field that it named.
+    pub pointer: Option<String>,
     /// Number of the event of the same commit.
     pub event: Option<u64>,
     /// What changed, as it was.

@@ -66,6 +66,14 @@ fn whoever_asks_for_a_change_is_told_with_what_it_changed() {
     let page = client.get("audit?limit=2").is(200);
     assert!(page["next_page_token"].is_string());
     assert_eq!(words(&client, "limit=2"), wanted, "page after page");
+    let refused = client.post("networks", &json!({"name": "m", "driver": "macvlan"})).refused(422);
+    let failed = &client.get("audit?decision=failed&limit=1").is(200)["items"][0].clone();
+    let told = (&failed["code"], &failed["detail"], &failed["pointer"]);
+    assert_eq!(
+        told,
+        (&refused["code"], &refused["detail"], &refused["errors"][0]["pointer"]),
+        "in the problem's words"
+    );
     client.get("audit?decision=maybe").problem(400, "invalid-query");
     client.get("audit?since=yesterday").problem(400, "invalid-query");
 }

@@ -27,6 +27,11 @@ fn leases_are_found_by_address_mac_owner_state_kind_and_subnet() {
         assert_eq!(found(&format!("mac={spelling}")), ["10.60.0.2"], "{spelling}");
     }
     assert_eq!(found("owner=b"), ["10.61.0.2"]);
+    let node = client.get("sandboxes/b").is(200)["status"]["node"].as_str().unwrap().to_owned();
+    assert_eq!(found(&format!("node={node}&network=two")), ["10.61.0.1", "10.61.0.2"]);
+    assert!(found("node=nod_aaaaaaaaaaaaaaaaaaaaaaaaaa").is_empty(), "nobody's");
+    let unknown = client.get("leases?node=nowhere&network=two").refused(404);
+    assert_eq!(unknown["errors"][0]["pointer"], "?node", "{unknown}");
     let id = client.get("sandboxes/b").is(200)["id"].as_str().unwrap().to_owned();
     assert_eq!(found(&format!("owner={id}")), ["10.61.0.2"]);
     assert_eq!(found("state=held"), ["10.60.0.3"]);

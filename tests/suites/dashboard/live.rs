@@ -13,7 +13,7 @@ async fn text(page: &Page, selector: &str) -> String {
 }
 
 /// Waits until a part of the page says something.
-async fn says(page: &Page, selector: &str, wanted: &str) {
+pub(crate) async fn says(page: &Page, selector: &str, wanted: &str) {
     let begin = Instant::now();
     loop {
         let text = text(page, selector).await;
@@ -25,18 +25,18 @@ async fn says(page: &Page, selector: &str, wanted: &str) {
     }
 }
 
-async fn open(page: &Page, path: &str) {
+pub(crate) async fn open(page: &Page, path: &str) {
     page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.unwrap();
     // A load would lose it.
     page.window.execute("window.unloaded = 1", Vec::new()).await.unwrap();
 }
 
-async fn same_load(page: &Page) {
+pub(crate) async fn same_load(page: &Page) {
     let kept = page.window.execute("return window.unloaded ?? 0", Vec::new()).await.unwrap();
     assert_eq!(kept, json!(1), "the page was loaded anew");
 }
 
-fn bridge(name: &str, subnet: &str) -> netloom_tests::Value {
+pub(crate) fn bridge(name: &str, subnet: &str) -> netloom_tests::Value {
     json!({"name": name, "driver": "bridge", "pools": {"v4": {"subnet": subnet}}})
 }
 

@@ -5,7 +5,7 @@ use fantoccini::Locator;
 use netloom_tests::browser::{Page, browse};
 use netloom_tests::{Host, host, json};
 
-use super::{layout, link, log_in, picture};
+use super::{link, log_in};
 
 /// A wide network with leases here and there, one in two families, and sandboxes on both, on one, and on none.
 fn furnished() -> Host {
@@ -108,44 +108,5 @@ fn a_topology_is_a_matrix_a_table_and_a_graph() {
         );
         let table = open(&page, "/ui/topology?as=table&network=wide").await;
         assert!(table.contains("two") && !table.contains("alone"), "{table}");
-    });
-}
-
-const PAGES: &[(&str, &str)] = &[
-    ("map-heat", "/ui/networks/wide/map"),
-    ("map-grid", "/ui/networks/wide/map?block=10.7.3.0/24"),
-    ("map-1024", "/ui/networks/wide/map?block=10.7.0.0/22"),
-    ("map-table", "/ui/networks/wide/map?as=table"),
-    ("map-v6", "/ui/networks/both/map?pool=v6"),
-    ("config", "/ui/networks/both/config"),
-    ("history", "/ui/networks/wide/history"),
-    ("topology", "/ui/topology"),
-    ("topology-graph", "/ui/topology?as=graph&of=network:both"),
-    ("topology-table", "/ui/topology?as=table"),
-];
-
-#[test]
-fn drawings_fit_every_screen() {
-    let host = furnished();
-    let link = link(&host);
-    browse(&host, true, async |page: Page| {
-        log_in(&page, &link).await;
-        page.complaints().await;
-        let mut cut = Vec::new();
-        for (width, dark) in [(360, false), (1280, true), (1280, false), (360, true)] {
-            page.dress(width, 1000, dark).await;
-            for (name, path) in PAGES {
-                open(&page, path).await;
-                let theme = if dark { "dark" } else { "light" };
-                picture(&page, &format!("{width}-{theme}-{name}")).await;
-                let wide = page.window.execute(layout::CUT_OFF, Vec::new()).await.unwrap();
-                if wide != json!([]) {
-                    cut.push(format!("{path} at {width}: {wide}"));
-                }
-            }
-        }
-        assert!(cut.is_empty(), "{}", cut.join("\n"));
-        let complaints = page.complaints().await;
-        assert_eq!(complaints, netloom_tests::browser::Complaints::default());
     });
 }

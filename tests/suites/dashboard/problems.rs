@@ -20,20 +20,20 @@ fn orphan(host: &Host) {
     process.wait().unwrap();
 }
 
-/// A sandbox that can't be made, because its interface has a name that is taken where it is to be.
-fn fail(host: &Host) -> Namespace {
+/// A sandbox that can't be made, because its interface has a name that is taken where it is to be: kept as failed, or taken back.
+fn fail(host: &Host, name: &str, on_failure: &str) -> Namespace {
     let other = Namespace::new();
     other.run("ip link add own0 type bridge");
-    let path = format!("{}/blue", host.dir().display());
+    let path = format!("{}/{name}", host.dir().display());
     host.net.run(&format!("touch {path}"));
     host.net.run(&format!("mount --bind /proc/{}/ns/net {path}", other.pid()));
-    let body = json!({"name": "stuck", "netns": path, "networks": {"web": {"interface": "own0"}}});
-    host.client().post("sandboxes?on_failure=keep&wait=5s", &body);
+    let body = json!({"name": name, "netns": path, "networks": {"web": {"interface": "own0"}}});
+    host.client().post(&format!("sandboxes?on_failure={on_failure}&wait=5s"), &body);
     other
 }
 
 /// Everything that can be wrong on one host, each with what the front page must say of it.
-fn troubled() -> (Host, Namespace, [(&'static str, &'static str); 6]) {
+fn troubled() -> (Host, [Namespace; 2], [(&'static str, &'static str); 8]) {
     let host = host!();
     host.net.run("nft add table inet filter");
     host.net.run("nft add chain inet filter forward { type filter hook forward priority 0 ; policy drop ; }");
@@ -47,27 +47,32 @@ fn troubled() -> (Host, Namespace, [(&'static str, &'static str); 6]) {
         host.sandbox(&format!("on-{name}"), name);
     }
     host.sandbox("on-web", "web");
+    client.post("sandboxes", &json!({"name": "too-many", "networks": {"tiny": {}}})).problem(409, "pool-exhausted");
+    // What a client meets in the ordinary course is nobody's problem.
+    client.delete("sandboxes/never-there").problem(404, "resource-not-found");
     orphan(&host);
-    let other = fail(&host);
+    let others = [fail(&host, "stuck", "keep"), fail(&host, "taken-back", "rollback")];
     let path = host.in_sandbox("on-web", "ip route add 198.51.100.0/24 dev eth0");
     assert!(path.is_empty(), "{path}");
     (
         host,
-        other,
+        others,
         [
             ("tiny", "0 of the 2 addresses of its range left"),
             ("gone", "namespace is gone"),
             ("10.140.0.2", "a stranger with MAC"),
             ("stuck", "own0"),
             ("web", "keeps back what Netloom lets pass"),
-            ("drift", "differs from what is wanted"),
+            ("drift", "2 things are somebody else's and are left alone"),
+            ("too-many", "network tiny has no free IPv4 address left"),
+            ("taken-back", "own0"),
         ],
     )
 }
 
 #[test]
 fn every_problem_is_on_the_front_page_with_its_cause() {
-    let (host, _other, problems) = troubled();
+    let (host, _others, problems) = troubled();
     let link = link(&host);
     browse(&host, true, async |page: Page| {
         log_in(&page, &link).await;
@@ -81,6 +86,7 @@ fn every_problem_is_on_the_front_page_with_its_cause() {
                     if text.contains(cause) && (name == "drift" || text.contains(name)) {
                         break;
                     }
+                    assert!(!text.contains("never-there"), "{text}");
                     assert!(begin.elapsed() < Duration::from_secs(40), "`{name}`, `{cause}` is not told of:\n{text}");
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }

@@ -8,7 +8,8 @@ use netloom_tests::browser::{Page, browse};
 use netloom_tests::client::Answer;
 use netloom_tests::{Host, json};
 
-use super::{aside, layout, link, log_in, picture};
+use super::pages::{Shown, look};
+use super::{aside, link, log_in, picture};
 use crate::kit::{Pair, netloom, swarm_state};
 
 async fn open(page: &Page, path: &str) -> String {
@@ -143,8 +144,8 @@ fn who_may_not_change_is_refused_and_what_can_not_be_done_is_said_in_place() {
     pair.becomes("ready");
 }
 
-/// Every page of a manager, at every width that people have; the node of a host that is down is called `ID`.
-const PAGES: &[(&str, &str, &str)] = &[
+/// The pages of a manager whose worker is down, which is called `ID`.
+const PAGES: &[Shown] = &[
     ("overview-swarm", "/ui", "1 of 2 ready"),
     ("swarm", "/ui/swarm", "Authority's digest"),
     ("join", "/ui/swarm/join", "Make a token"),
@@ -154,27 +155,12 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("node-remove", "/ui/nodes/ID/remove", "netloom node rm"),
 ];
 
-const WIDTHS: [(u32, bool); 6] = [(1024, false), (1280, true), (1440, false), (800, false), (390, true), (360, false)];
-
-async fn walk(page: &Page, pages: &[(&str, &str, &str)], id: &str) {
+async fn walk(page: &Page, pages: &[Shown], id: &str) {
     let mut wrong = Vec::new();
-    for (width, dark) in WIDTHS {
-        page.dress(width, 900, dark).await;
-        for (name, path, fact) in pages {
-            let said = open(page, &path.replace("ID", id)).await;
-            if !said.contains(fact) {
-                wrong.push(format!("{name}: `{fact}` is not on it: {said}"));
-            }
-            let found = page.window.execute(layout::CUT_OFF, Vec::new()).await.unwrap();
-            if found != json!([]) {
-                wrong.push(format!("{name} at {width}: {found}"));
-            }
-            picture(page, &format!("{width}-{name}")).await;
-        }
+    for (name, path, fact) in pages {
+        wrong.extend(look(page, name, &path.replace("ID", id), fact, true).await);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let complaints = page.complaints().await;
-    assert_eq!((complaints.console, complaints.requests), (Vec::<String>::new(), Vec::<String>::new()));
 }
 
 #[test]

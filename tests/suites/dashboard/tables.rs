@@ -3,13 +3,10 @@
 
 use std::time::Duration;
 
-use fantoccini::Locator;
-use netloom_tests::browser::{Page, browse};
 use netloom_tests::client::{Answer, Client};
 use netloom_tests::{Host, json, until};
 
-use super::layout::CUT_OFF;
-use super::{furnished, link, log_in, picture};
+use super::furnished;
 
 /// The same service over TCP with the administrator's token, as a program that reads pages.
 fn reader(host: &Host) -> Client {
@@ -197,64 +194,4 @@ fn traffic_is_told_as_rates_from_the_second_look_on() {
         (eth0["samples"].as_array().map(Vec::len) == Some(2)).then_some(())
     });
     assert!(page(&reader(&host), "/ui/sandboxes/macvlan1").contains("<polyline points="));
-}
-
-const PAGES: &[(&str, &str, &str)] = &[
-    ("leases", "/ui/leases?network=macvlan-net1&sort=owner", "macvlan2"),
-    ("ipam", "/ui/ipam?free=/24&family=4", "Find a free subnet"),
-    ("free", "/ui/ipam/macvlan-net1/v4", "192.168.122.186"),
-    ("address", "/ui/addresses/192.168.122.7", "Neighbours"),
-    ("address-taken", "/ui/addresses/192.168.122.2?at=2026-01-31T12:00:00", "History"),
-    ("search", "/ui/search?q=macvlan", "Sandboxes"),
-    ("search-how", "/ui/search", "A label"),
-    ("activity", "/ui/activity", "sandbox.created"),
-    ("audit", "/ui/activity?show=audit", "network.create"),
-    ("sandbox", "/ui/sandboxes/macvlan1", "Received now"),
-    ("tokens", "/ui/tokens", "Copy as curl"),
-    ("sandbox-history", "/ui/sandboxes/macvlan1/history", "sandbox.created"),
-    ("drift", "/ui/drift", "Latest repairs"),
-];
-
-#[test]
-fn their_pages_are_whole_in_both_themes_on_a_telephone_and_on_a_desk() {
-    let host = furnished();
-    let link = link(&host);
-    browse(&host, true, async |page: Page| {
-        log_in(&page, &link).await;
-        let mut cut = Vec::new();
-        for (width, dark) in [(360, true), (360, false), (1280, true), (1280, false)] {
-            page.dress(width, 900, dark).await;
-            for (name, path, fact) in PAGES {
-                page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.unwrap();
-                let text = page.window.find(Locator::Css("main")).await.unwrap().text().await.unwrap();
-                if !text.contains(fact) {
-                    cut.push(format!("{name} at {width}: `{fact}` is not on it:\n{text}"));
-                }
-                let found = page.window.execute(CUT_OFF, Vec::new()).await.unwrap();
-                if found != json!([]) {
-                    cut.push(format!("{name} at {width}: {found}"));
-                }
-                picture(&page, &format!("tables-{width}-{}-{name}", if dark { "dark" } else { "light" })).await;
-            }
-        }
-        assert!(cut.is_empty(), "{}", cut.join("\n"));
-    });
-}
-
-#[test]
-fn their_pages_keep_nobody_out() {
-    let host = furnished();
-    let link = link(&host);
-    browse(&host, true, async |page: Page| {
-        log_in(&page, &link).await;
-        let mut found = Vec::new();
-        for (width, dark) in [(360, false), (1280, true)] {
-            page.dress(width, 900, dark).await;
-            for (name, path, _) in PAGES {
-                page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.unwrap();
-                found.extend(page.barriers(&[]).await.iter().map(|one| format!("{name} at {width}: {one}")));
-            }
-        }
-        assert!(found.is_empty(), "{}", found.join("\n"));
-    });
 }

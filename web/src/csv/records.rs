@@ -48,6 +48,8 @@ impl Tabular for HistoryEntry {
         ("action", |it| or_empty(it.action.as_ref())),
         ("decision", |it| or_empty(it.decision.map(|decision| decision.as_str()))),
         ("code", |it| or_empty(it.circumstances.code.as_ref())),
+        ("detail", |it| or_empty(it.circumstances.detail.as_ref())),
+        ("pointer", |it| or_empty(it.circumstances.pointer.as_ref())),
         ("before", |it| fields(it.circumstances.before.as_ref())),
         ("after", |it| fields(it.circumstances.after.as_ref())),
     ];
@@ -67,6 +69,8 @@ impl Tabular for AuditEntry {
         ("object_id", |it| or_empty(it.object.as_ref().and_then(|object| object.id.as_ref()))),
         ("decision", |it| it.decision.as_str().to_owned()),
         ("code", |it| or_empty(it.circumstances.code.as_ref())),
+        ("detail", |it| or_empty(it.circumstances.detail.as_ref())),
+        ("pointer", |it| or_empty(it.circumstances.pointer.as_ref())),
         ("method", |it| or_empty(it.method.as_ref())),
         ("path", |it| or_empty(it.path.as_ref())),
         ("request_id", |it| or_empty(it.request_id.as_ref())),

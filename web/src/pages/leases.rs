@@ -37,6 +37,7 @@ pub(super) fn command(filter: &LeaseFilter) -> Result<ListLeases, Error> {
         within: text(&filter.within).map(|subnet| net::parse_subnet("?within", &subnet)).transpose()?,
         mac: text(&filter.mac).map(|mac| parse("?mac", &mac)).transpose()?,
         owner: text(&filter.owner),
+        node: text(&filter.node),
         state: word("?state", &filter.state, &LeaseState::ALL, LeaseState::as_str)?,
         kind: word("?kind", &filter.kind, &LeaseKind::ALL, LeaseKind::as_str)?,
         key: text(&filter.key),

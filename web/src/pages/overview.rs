@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use netloom_control::Error;
-use netloom_control::command::{GetDrift, GetFacts, GetOverview, ListNodes, PageRequest};
+use netloom_control::command::{GetDrift, GetFacts, GetOverview, ListAudit, ListNodes, PageRequest};
 use netloom_model::swarm::{Node, Swarm};
 use tokio::time::timeout;
 
@@ -38,6 +38,14 @@ async fn show(visit: &Visit) -> Result<OverviewPage, Error> {
     let existing = existing(visit, objects_of(&overview.events)).await?;
     let frame = visit.frame("Overview", Section::Overview);
     let page = OverviewPage::new(frame, &overview, unready, facts.as_ref(), &existing, drift.as_deref());
+    let audit = ListAudit::default();
+    let page = match visit.may(&audit) {
+        true => {
+            let (groups, since, left_out) = visit.control.refused_lately(visit.authorize(audit)?).await?;
+            page.with_refused(&groups, since, left_out)
+        }
+        false => page,
+    };
     Ok(match of_swarm(visit).await? {
         Some((swarm, nodes)) => page.in_swarm(&swarm, &nodes),
         None => page,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use netloom_model::audit::{AuditEntry, AuditObject, Decision};
+use netloom_model::audit::{AuditEntry, AuditObject, Circumstances, Decision};
 use netloom_model::event::ObjectRef;
 
 use super::chip::{Chip, Tone};
@@ -10,6 +10,7 @@ use super::difference::FieldDifference;
 use super::format;
 use super::frame::Frame;
 use super::object::ObjectLink;
+use super::prose::Prose;
 use super::when::When;
 
 /// An entry as a row.
@@ -24,6 +25,10 @@ pub struct AuditRow {
     pub(crate) object: Option<ObjectLink>,
     pub(crate) outcome: Chip,
     pub(crate) code: Option<(String, String)>,
+    /// What the problem said.
+    pub(crate) detail: Option<Prose>,
+    /// The field that it named, where it says so only there.
+    pub(crate) pointer: Option<String>,
     pub(crate) changed: Option<FieldDifference>,
     pub(crate) request: String,
     pub(crate) request_id: Option<String>,
@@ -49,6 +54,8 @@ impl AuditRow {
             object: entry.object.as_ref().map(|object| ObjectLink::of_past(&reference(object), existing)),
             outcome: Chip::new(tone, entry.decision.as_str()),
             code: how.code.clone().map(|code| (format!("/problems/{code}"), code)),
+            detail: how.detail.as_deref().map(Prose::new),
+            pointer: unsaid_pointer(how),
             changed: FieldDifference::new(how.before.as_ref(), how.after.as_ref()),
             request: request.join(" "),
             request_id: entry.request_id.clone(),
@@ -56,8 +63,14 @@ impl AuditRow {
     }
 }
 
+/// The field that was refused, where the words do not name it.
+pub(super) fn unsaid_pointer(how: &Circumstances) -> Option<String> {
+    let said = |pointer: &String| how.detail.as_ref().is_some_and(|detail| detail.contains(pointer.as_str()));
+    how.pointer.clone().filter(|pointer| !said(pointer))
+}
+
 /// What is known of an object, by name rather than by ID where both are.
-fn reference(object: &AuditObject) -> ObjectRef {
+pub(super) fn reference(object: &AuditObject) -> ObjectRef {
     let name = object.name.clone().or_else(|| object.id.clone()).unwrap_or_default();
     ObjectRef { kind: object.kind, id: object.id.clone().unwrap_or_default(), name }
 }

@@ -8,6 +8,7 @@ use netloom_model::topology::{Topology, TopologyEndpoint, TopologySandbox};
 use netloom_model::{NetworkId, NodeId, SandboxId};
 
 use super::format;
+use super::room::short;
 use super::topology::around;
 
 /// Size of a box and what is between two, in pixels.
@@ -22,8 +23,8 @@ const TOP: usize = 34;
 const NETWORKS: usize = 10;
 const NODES: usize = 8;
 const RESTS: usize = 4;
-/// Characters of a name that a box has room for.
-const ROOM: usize = 24;
+/// Room for text in a box: the box without what is left free at its sides.
+const ROOM: usize = WIDTH - 2 * 12;
 
 /// A box.
 #[derive(Debug, Clone)]
@@ -212,8 +213,8 @@ fn boxed(class: &'static str, col: usize, row: usize, name: &str, under: String,
         text_y: y + 17,
         under_y: y + 32,
         label: format!("{name}, {under}"),
-        name: short(name),
-        under: short(&under),
+        name: short(name, ROOM),
+        under: short(&under, ROOM),
         href,
     }
 }
@@ -224,13 +225,6 @@ fn line(class: &'static str, col: usize, from: usize, to: usize) -> Edge {
     let (x1, x2, y1, y2) = (column(col) + WIDTH, column(col + 1), middle(from), middle(to));
     let bend = GAP / 2;
     Edge { class, path: format!("M{x1} {y1}C{} {y1} {} {y2} {x2} {y2}", x1 + bend, x2 - bend) }
-}
-
-fn short(text: &str) -> String {
-    match text.char_indices().nth(ROOM) {
-        Some(_) => text.chars().take(ROOM - 1).chain(['…']).collect(),
-        None => text.to_owned(),
-    }
 }
 
 /// Every line as text: from, to, and what is on it.
@@ -338,7 +332,7 @@ mod tests {
                 let apart = a.x.abs_diff(b.x) >= WIDTH || a.y.abs_diff(b.y) >= HEIGHT;
                 assert!(apart, "{a:?} {b:?}");
             }
-            assert!(a.name.chars().count() <= ROOM && a.under.chars().count() <= ROOM, "{a:?}");
+            assert!(a.name.chars().count() <= 40 && a.under.chars().count() <= 40, "{a:?}");
         }
         assert_eq!(graph.edges.len(), 35 + 1 + 1, "places, the rest, and the node");
         assert_eq!(

@@ -24,14 +24,15 @@ const SHARES: [Meaning; 6] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
     pub(crate) class: &'static str,
-    /// At most two characters.
+    /// At most two characters: how many percent, `<1` for less than one, `F` for all.
     pub(crate) sign: String,
 }
 
 impl Share {
     /// Never rounded to a lie: only what has nothing is 0, and only what has all is full.
     pub fn new(taken: u64, size: f64) -> Self {
-        let percent = if size > 0.0 { (taken as f64 / size * 100.0).round().clamp(1.0, 99.0) } else { 1.0 };
+        let exact = if size > 0.0 { taken as f64 / size * 100.0 } else { 1.0 };
+        let percent = exact.round().clamp(1.0, 99.0);
         let at = match percent as u32 {
             _ if taken == 0 => 0,
             _ if taken as f64 >= size => 5,
@@ -43,6 +44,7 @@ impl Share {
         let sign = match at {
             0 => "0".to_owned(),
             5 => "F".to_owned(),
+            _ if exact < 1.0 => "<1".to_owned(),
             _ => format!("{percent:.0}"),
         };
         Self { class: SHARES[at].0, sign }
@@ -114,7 +116,8 @@ mod tests {
             (share.class, share.sign)
         };
         assert_eq!(shown(0, 256.0), ("none", "0".to_owned()));
-        assert_eq!(shown(1, 65_536.0), ("some", "1".to_owned()));
+        assert_eq!(shown(1, 65_536.0), ("some", "<1".to_owned()));
+        assert_eq!(shown(1, 100.0), ("some", "1".to_owned()));
         assert_eq!(shown(63, 256.0), ("quarter", "25".to_owned()));
         assert_eq!(shown(128, 256.0), ("half", "50".to_owned()));
         assert_eq!(shown(255, 256.0), ("most", "99".to_owned()));

@@ -9,6 +9,7 @@ use netloom_model::network::Network;
 use netloom_model::sandbox::Sandbox;
 use netloom_model::swarm::Node;
 
+use super::audit::unsaid_pointer;
 use super::chip::{Chip, Tone};
 use super::csv_link::CsvLink;
 use super::difference::FieldDifference;
@@ -33,6 +34,8 @@ pub struct HistoryRow {
     pub(crate) message: Option<Prose>,
     pub(crate) outcome: Option<Chip>,
     pub(crate) code: Option<(String, String)>,
+    pub(crate) detail: Option<Prose>,
+    pub(crate) pointer: Option<String>,
     pub(crate) differences: Option<FieldDifference>,
 }
 
@@ -63,6 +66,8 @@ impl HistoryRow {
             message: entry.message.as_deref().map(Prose::new),
             outcome,
             code: how.code.clone().map(|code| (format!("/problems/{code}"), code)),
+            detail: how.detail.as_deref().map(Prose::new),
+            pointer: unsaid_pointer(how),
             differences,
             what,
         }

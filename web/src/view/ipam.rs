@@ -65,7 +65,7 @@ pub struct PoolRow {
     pub(crate) range: String,
     pub(crate) free_in_range: Option<String>,
     pub(crate) usage: Usage,
-    /// The largest free block.
+    /// The largest free block, where there are several.
     pub(crate) largest: Option<Run>,
     /// The lowest free blocks; there is a page of all.
     pub(crate) free: Vec<Run>,
@@ -86,7 +86,7 @@ impl PoolRow {
             range: pool.range.replace('-', " – "),
             free_in_range: pool.capacity.free_in_range.as_deref().map(format::decimal),
             usage: Usage::new(&pool.capacity),
-            largest: pool.largest_free.as_ref().map(Run::from),
+            largest: pool.largest_free.as_ref().filter(|_| pool.free_ranges.len() > 1).map(Run::from),
             free: pool.free_ranges.iter().take(FREE).map(Run::from).collect(),
             free_href: link::free(&pool.network, &pool.pool),
             notices: pool.conditions.iter().map(|condition| Prose::new(&condition.message)).collect(),

@@ -73,7 +73,7 @@ pub struct Head {
 }
 
 /// The columns, each with the word that the API orders by it.
-const COLUMNS: [(&str, Option<&str>); 8] = [
+const COLUMNS: [(&str, Option<&str>); 7] = [
     ("Address and MAC", Some("address")),
     ("Owner", Some("owner")),
     ("Network", None),
@@ -81,7 +81,6 @@ const COLUMNS: [(&str, Option<&str>); 8] = [
     ("State", None),
     ("Node", None),
     ("Age", Some("created_at")),
-    ("Until", None),
 ];
 
 /// Leases as a table.
@@ -92,8 +91,6 @@ pub struct LeaseTable {
     heads: Vec<Head>,
     /// Whether it is said on which node the owner is.
     nodes: bool,
-    /// Whether any of them ends by itself.
-    ends: bool,
 }
 
 impl askama::filters::HtmlSafe for LeaseTable {}
@@ -102,13 +99,11 @@ impl LeaseTable {
     /// A table of these leases, in the order that they come in.
     pub fn new(frame: &Frame, leases: &[Lease]) -> Self {
         let rows: Vec<LeaseRow> = leases.iter().map(|lease| LeaseRow::new(frame, lease)).collect();
-        let ends = rows.iter().any(|row| row.until.is_some());
         let nodes = rows.iter().any(|row| row.node.is_some());
         let head = |label| Head { label, href: None, order: None };
         let columns = COLUMNS.map(|(label, _)| label).into_iter();
-        let heads =
-            columns.filter(|label| (nodes || *label != "Node") && (ends || *label != "Until")).map(head).collect();
-        Self { rows, heads, nodes, ends }
+        let heads = columns.filter(|label| nodes || *label != "Node").map(head).collect();
+        Self { rows, heads, nodes }
     }
 
     /// The same, with heads that lead to other orders; `sort` is the order that it is in, by the API's word, and `to` the page in another.

@@ -27,6 +27,8 @@ pub struct LeaseFilter {
     pub mac: String,
     /// An owner's name or ID.
     pub owner: String,
+    /// A node's ID or its host's name.
+    pub node: String,
     /// A network's name or ID.
     pub network: String,
     /// A state's word.
@@ -49,6 +51,7 @@ impl LeaseFilter {
             ("within", &self.within),
             ("mac", &self.mac),
             ("owner", &self.owner),
+            ("node", &self.node),
             ("network", &self.network),
             ("state", &self.state),
             ("kind", &self.kind),
@@ -86,7 +89,7 @@ impl LeaseFilter {
 
     /// Whether something is asked for that the form shows only when it is opened.
     fn is_particular(&self) -> bool {
-        [&self.address, &self.within, &self.mac, &self.owner, &self.key].iter().any(|text| !text.is_empty())
+        [&self.address, &self.within, &self.mac, &self.owner, &self.node, &self.key].iter().any(|text| !text.is_empty())
     }
 
     /// Whether anything is asked for.

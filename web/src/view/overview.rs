@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use askama::Template;
+use netloom_control::RefusedLately;
 use netloom_control::control::Overview;
-use netloom_model::drift::Drift;
+use netloom_model::Timestamp;
+use netloom_model::drift::{Difference, Drift};
 use netloom_model::facts::Facts;
 use netloom_model::sandbox::SandboxState;
 use netloom_model::swarm::{Node, Swarm};
@@ -20,6 +22,7 @@ use super::nodes::NodeStrip;
 use super::object::ObjectLink;
 use super::pool::Usage;
 use super::prose::Prose;
+use super::refused_lately::RefusedList;
 
 /// A number with a word, and where it leads.
 #[derive(Debug, Clone)]
@@ -57,6 +60,7 @@ pub struct OverviewPage {
     sandboxes_total: String,
     leases: Vec<Figure>,
     leases_total: String,
+    refused: Option<RefusedList>,
     events: Vec<EventRow>,
     create: Option<String>,
     role: Option<&'static str>,
@@ -84,7 +88,7 @@ impl OverviewPage {
         let total = |list: &[(String, u64)]| format::count(list.iter().map(|(_, number)| number).sum());
         let sandboxes: Vec<(String, u64)> =
             overview.sandboxes.iter().map(|(state, number)| (state.as_str().to_owned(), *number)).collect();
-        let drift = drift.map(Summary::new).unwrap_or_default();
+        let drift = drift.map(|drift| Summary::new(&untold(drift, overview))).unwrap_or_default();
         let health = match (unready.is_empty(), overview.attention.is_empty() && drift.ours.is_none()) {
             (false, _) => Chip::new(Tone::Bad, "not ready"),
             (true, false) => Chip::new(Tone::Warn, "needs attention"),
@@ -118,10 +122,18 @@ impl OverviewPage {
             create: (is_fresh(overview) && frame.writes())
                 .then(|| frame.first_post("/api/v1/networks", &first_network(facts))),
             pools: pools.collect(),
+            refused: None,
             role: None,
             nodes: None,
             frame,
         }
+    }
+
+    /// With what was refused lately, to whoever may know it.
+    #[must_use]
+    pub fn with_refused(mut self, groups: &[RefusedLately], since: Timestamp, left_out: usize) -> Self {
+        self.refused = RefusedList::new(&self.frame, groups, since, left_out);
+        self
     }
 
     /// The front page of a host in a swarm, of a manager with its nodes.
@@ -131,6 +143,15 @@ impl OverviewPage {
         self.nodes = (!nodes.is_empty()).then(|| NodeStrip::new(nodes, swarm.status.nodes));
         self
     }
+}
+
+/// What differs, but for namespaces that are gone: what needs attention says so of their sandboxes already.
+fn untold(drift: &[Drift], overview: &Overview) -> Vec<Drift> {
+    let told = |one: &Drift| {
+        let is_namespace = one.object == "namespace" && one.difference == Difference::Missing;
+        is_namespace && overview.attention.iter().any(|(object, _)| one.belongs_to.as_ref() == Some(object))
+    };
+    drift.iter().filter(|one| !told(one)).cloned().collect()
 }
 
 /// A number of sandboxes, and where those are. Which state is wanted can be asked for in the list; why one is not as wanted is told above.

@@ -121,6 +121,8 @@ pub struct EndpointRow {
 pub struct TopologyPage {
     frame: Frame,
     filter: TopologyFilter,
+    /// Whether a label is asked for, which is known of this host's sandboxes alone.
+    by_label: bool,
     filtered: bool,
     choices: Vec<Choice>,
     columns: Vec<Named>,
@@ -180,6 +182,7 @@ impl TopologyPage {
         let rows = || topology.sandboxes.iter().map(|sandbox| names.row(sandbox, &columns)).collect();
         Self {
             choices: vec![choice("Matrix", ""), choice("Graph", "graph"), choice("Table", "table")],
+            by_label: shown && !filter.label.is_empty(),
             filtered: [&filter.network, &filter.label, &filter.q].iter().any(|value| !value.is_empty()),
             rows: if shown && !is_table { rows() } else { Vec::new() },
             endpoints: if is_table { names.table() } else { Vec::new() },

@@ -53,7 +53,7 @@ pub(crate) struct AuditFilter {
 /// Lists the audit.
 ///
 /// The latest first. Each change that somebody asked for, with what it changed; each secret given out (tokens, login links, sessions, backups); and
-/// what was denied or failed, with the problem's code. Reading is not in it. Entries are kept for 365 days, and nothing can change or remove them
+/// what was denied or failed, with the problem's code, what it said and the field that it named. Reading is not in it. Entries are kept for 365 days, and nothing can change or remove them
 /// before. Of what one actor is refused with one code in one action, ten are noted at once, and then one each ten minutes.
 #[utoipa::path(tag = "access", params(AuditFilter),
     responses((status = 200, description = "The entries.", body = Listed<AuditEntry>)))]

@@ -43,6 +43,10 @@ pub(crate) struct LeaseFilter {
     #[serde(default, deserialize_with = "one")]
     #[param(max_length = 63, example = "macvlan1")]
     owner: Option<String>,
+    /// Only of owners on this node, by its ID or its host's name; nothing, when nobody of it has one. A worker knows its own alone.
+    #[serde(default, deserialize_with = "one")]
+    #[param(max_length = 64, example = "machine2")]
+    node: Option<String>,
     /// Only in this state.
     #[param(inline)]
     state: Option<LeaseState>,
@@ -102,8 +106,20 @@ pub(crate) async fn lease_list(
     Caller(caller): Caller,
     Filter(filter): Filter<LeaseFilter>,
 ) -> Result<HttpResponse, Problem> {
-    let LeaseFilter { network, address, within, mac, owner, state: lease_state, kind, key, sort, limit, page_token } =
-        filter;
+    let LeaseFilter {
+        network,
+        address,
+        within,
+        mac,
+        owner,
+        node,
+        state: lease_state,
+        kind,
+        key,
+        sort,
+        limit,
+        page_token,
+    } = filter;
     let page = page(limit, page_token);
     let command = ListLeases {
         network,
@@ -111,6 +127,7 @@ pub(crate) async fn lease_list(
         within: within.map(|Subnet(net)| net),
         mac,
         owner,
+        node,
         state: lease_state,
         kind,
         key,

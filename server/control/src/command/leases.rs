@@ -22,6 +22,8 @@ pub struct ListLeases {
     pub mac: Option<MacAddr>,
     /// Only of the owner with this name or ID.
     pub owner: Option<String>,
+    /// Only of owners on this node, by its ID or its host's name.
+    pub node: Option<Reference>,
     /// Only in this state.
     pub state: Option<LeaseState>,
     /// Only of this kind.

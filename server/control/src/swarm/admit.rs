@@ -51,7 +51,7 @@ impl Control {
             .ask(move |tx| Box::pin(async move { Ok::<_, Error>(join_tokens::by_hash(tx, hash).await?) }));
         let token = read.await.ok().flatten();
         let name = token.map_or_else(|| "join-token".to_owned(), |token| actor_of(&token));
-        self.note_refused(&Actor::outside(name, from, ACTION), ACTION, error.code).await;
+        self.note_refused(&Actor::outside(name, from, ACTION), ACTION, error).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use netloom_control::command::*;
 use netloom_control::principal::Role;
-use netloom_control::{Context, Secret};
+use netloom_control::{Context, Failure, Secret};
 use netloom_model::audit::{AuditEntry, Decision};
 use netloom_model::token::TokenSpec;
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ async fn an_entry_says_who_from_where_with_which_request() {
     assert_eq!((entry.actor.as_str(), entry.circumstances.source.as_deref()), ("ci", Some("192.0.2.7")));
     assert_eq!(entry.request_id.as_deref(), Some("req-1"));
     assert_eq!((entry.method.as_deref(), entry.path.as_deref()), (Some("POST"), Some("/api/v1/x")));
-    kit.control.note_failure(&somebody, "nothing-failed", false).await;
+    kit.control.note_failure(&somebody, Failure::new("nothing-failed", "it was refused", None), false).await;
     let failed = kit.audit(ListAudit { decision: Some(Decision::Failed), ..ListAudit::default() }).await;
     assert_eq!(failed.len(), 1, "whoever answers with a failure says so");
 }
@@ -88,10 +88,10 @@ async fn dry_runs_and_readings_leave_nothing() {
     kit.try_sandbox(json!({"name": "a", "networks": {"macvlan-net1": {}}}), dry.clone()).await.expect("planned");
     let viewer = kit.somebody("v", Role::Viewer);
     kit.control.list_networks(viewer.authorize(ListNetworks::default()).unwrap()).await.expect("listed");
-    kit.control.note_failure(&viewer, "resource-not-found", false).await;
+    kit.control.note_failure(&viewer, Failure::new("resource-not-found", "it was refused", None), false).await;
     let operator = kit.somebody("o", Role::Operator);
     operator.authorize(RemoveNetwork { network: "none".into(), cascade: false }).unwrap();
-    kit.control.note_failure(&operator, "resource-not-found", true).await;
+    kit.control.note_failure(&operator, Failure::new("resource-not-found", "it was refused", None), true).await;
     assert_eq!(words(&kit).await, before);
 }
 
@@ -100,11 +100,11 @@ async fn what_was_denied_or_failed_is_told_with_its_object_and_code() {
     let kit = Kit::new().await;
     let viewer = kit.somebody("v", Role::Viewer);
     let denied = viewer.authorize(RemoveNetwork { network: "none".into(), cascade: false }).expect_err("denied");
-    kit.control.note_failure(&viewer, denied.code, true).await;
+    kit.control.note_failure(&viewer, (&denied).into(), true).await;
     let operator = kit.somebody("o", Role::Operator);
     let command = operator.authorize(RemoveSandbox("sbx_aaaaaaaaaaaaaaaaaaaaaaaaaa".into())).unwrap();
     let failed = kit.control.remove_sandbox(command, WriteOptions::default()).await.expect_err("there is none");
-    kit.control.note_failure(&operator, failed.code, false).await;
+    kit.control.note_failure(&operator, (&failed).into(), false).await;
     let entries = kit.audit(ListAudit::default()).await;
     let told = |entry: &AuditEntry| {
         let object = entry.object.clone().expect("an object");
@@ -126,7 +126,7 @@ async fn what_the_node_refused_is_told_once_as_failed_in_the_commit_that_takes_i
     let command =
         operator.authorize(CreateSandbox(parsed(json!({"name": "b", "networks": {"macvlan-net1": {}}})))).unwrap();
     let error = kit.control.create_sandbox(command, WriteOptions::default()).await.expect_err("refused");
-    kit.control.note_failure(&operator, error.code, false).await;
+    kit.control.note_failure(&operator, (&error).into(), false).await;
     let told = words(&kit).await.split_off(2);
     assert_eq!(told, ["sandbox.create allowed b event", "sandbox.create failed b event"]);
     let entry = kit.audit(ListAudit { decision: Some(Decision::Failed), ..ListAudit::default() }).await.pop().unwrap();
@@ -134,11 +134,15 @@ async fn what_the_node_refused_is_told_once_as_failed_in_the_commit_that_takes_i
         (entry.circumstances.code.as_deref(), value(&entry.circumstances.after)),
         (Some("kernel-refused"), Value::Null)
     );
+    assert_eq!(entry.circumstances.detail.as_deref(), Some(error.detail.as_str()), "in the problem's words");
+    let (lately, ..) = kit.control.refused_lately(kit.may(ListAudit::default())).await.expect("read");
+    let told: Vec<_> = lately.iter().map(|group| (group.times, group.objects.clone())).collect();
+    assert_eq!(told, [(1, vec!["b".to_owned()])], "once, though two commits tell of it");
     refused(&kit);
     let patch = json!({"networks": {"macvlan-net1": null}});
     let command = operator.authorize(UpdateSandbox { sandbox: "a".into(), patch }).unwrap();
     let error = kit.control.update_sandbox(command, WriteOptions::default()).await.expect_err("refused");
-    kit.control.note_failure(&operator, error.code, false).await;
+    kit.control.note_failure(&operator, (&error).into(), false).await;
     let entries = kit.audit(ListAudit { object: Some("a".into()), ..ListAudit::default() }).await;
     assert_eq!(entries.len(), 3);
     assert_eq!(
@@ -190,7 +194,7 @@ async fn pages_stay_right_while_entries_come() {
     let note = async |kit: &Kit| {
         let viewer: Context = kit.somebody("v", Role::Viewer);
         drop(viewer.authorize(Prune));
-        kit.control.note_failure(&viewer, "forbidden", false).await;
+        kit.control.note_failure(&viewer, Failure::new("forbidden", "it was refused", None), false).await;
     };
     for _ in 0..5 {
         note(&kit).await;

@@ -33,7 +33,7 @@ async fn lived(kit: &Kit) -> String {
     let viewer = kit.somebody("v", Role::Viewer);
     let refused =
         viewer.authorize(RemoveNetwork { network: "n".into(), cascade: false }).expect_err("a viewer may not");
-    kit.control.note_failure(&viewer, refused.code, false).await;
+    kit.control.note_failure(&viewer, (&refused).into(), false).await;
     kit.patch_network("n", json!({"description": "y"})).await.expect("changed");
     network.id.to_string()
 }

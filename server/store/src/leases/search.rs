@@ -1,5 +1,6 @@
 //! Search over all leases. Every condition that narrows has an index of its own, and pages go by address.
 
+use netloom_model::NodeId;
 use netloom_model::lease::{LeaseKind, LeaseState};
 
 use super::{row, select};
@@ -12,10 +13,10 @@ use crate::tx::{ReadTx, Statement};
 
 /// A page of leases.
 pub async fn list(tx: &mut ReadTx<'_>, query: &LeaseQuery) -> Result<Vec<LeaseRow>, Error> {
-    tx.rows(build(query), row).await
+    tx.rows(build(query, tx.node()), row).await
 }
 
-fn build(query: &LeaseQuery) -> Statement {
+fn build(query: &LeaseQuery, own: NodeId) -> Statement {
     let mut select = Select::new(select!(""));
     if let Some(network) = query.network {
         select.with(" AND l.network_id = ", network.to_string());
@@ -38,6 +39,13 @@ fn build(query: &LeaseQuery) -> Statement {
     if let Some(owner) = &query.owner {
         select.with(" AND l.id IN (SELECT id FROM lease WHERE owner_name = ", owner.clone());
         select.with(" UNION SELECT id FROM lease WHERE owner_id = ", owner.clone()).text(")");
+    }
+    if let Some(node) = query.node {
+        select.with(" AND l.node = ", node.to_string());
+        if node != own {
+            // The index of nodes has these alone: another node's are on networks of the swarm.
+            select.text(" AND l.scope = 'swarm'");
+        }
     }
     if let Some(key) = &query.key {
         select.with(" AND l.key IS NOT NULL AND l.key = ", key.clone());

@@ -35,6 +35,8 @@ const FILES: &[(&str, &str)] = files![
     "0018_attachment_place",
     "0019_looked_up",
     "0020_sandboxes_of_the_swarm",
+    "0021_why_it_was_refused",
+    "0022_leases_of_a_node",
 ];
 
 /// The schema's versions that this program knows.

@@ -23,6 +23,8 @@ fn entry(actor: &str, action: &str, millis: i64) -> NewAudit {
         object: Some(AuditObject { kind: ObjectKind::Network, id: Some("net_a".into()), name: Some("blue".into()) }),
         decision: Decision::Allowed,
         code: None,
+        detail: None,
+        pointer: None,
         event: Some(7),
         before: None,
         after: serde_json::json!({"name": "blue"}).as_object().cloned(),
@@ -46,9 +48,23 @@ async fn entries_come_back_as_they_went_in_and_are_found_by_each_of_their_parts(
     let first = entry("ci", "network.create", 10);
     add(&store, first.clone()).await;
     add(&store, NewAudit { object: None, role: None, token_id: Some(token), ..entry("ops", "networks", 20) }).await;
-    let denied =
-        NewAudit { decision: Decision::Denied, code: Some("forbidden".into()), ..entry("ci", "network.remove", 30) };
+    let why = |words: &str| Some(words.to_owned());
+    let (code, detail, pointer) = (why("forbidden"), why("the role is not enough"), why("/name"));
+    let denied = NewAudit {
+        decision: Decision::Denied,
+        code: code.clone(),
+        detail: detail.clone(),
+        pointer: pointer.clone(),
+        ..entry("ci", "network.remove", 30)
+    };
     add(&store, denied).await;
+    let since = Timestamp::from_millis(30);
+    let refused = read!(store, (since), tx => audit::refused_since(tx, since, 9).await).unwrap();
+    let told: Vec<_> = refused.into_iter().map(|entry| (entry.seq, entry.circumstances)).collect();
+    assert_eq!(told.len(), 1, "only what was not allowed");
+    assert_eq!((told[0].0, &told[0].1.code, &told[0].1.detail, &told[0].1.pointer), (3, &code, &detail, &pointer));
+    let later = Timestamp::from_millis(31);
+    assert_eq!(read!(store, (later), tx => audit::refused_since(tx, later, 9).await).unwrap(), []);
     let query = AuditQuery { limit: 9, ..AuditQuery::default() };
     let read = read!(store, (query), tx => audit::list(tx, &query).await).unwrap().pop().unwrap();
     assert_eq!(

@@ -1,8 +1,9 @@
 //! Tables `lease` and `lease_history`.
 
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
+use netloom_model::network::Scope;
 use netloom_model::order::LeaseOrder;
-use netloom_model::{EndpointId, MacAddr, Timestamp};
+use netloom_model::{EndpointId, MacAddr, NodeId, Timestamp};
 use netloom_store::{Error, LeaseQuery, LeaseRow, Orphaned, Place, Store, constraint, leases, sandboxes};
 
 use crate::kit::{
@@ -56,6 +57,9 @@ async fn search_finds_by_every_part_and_in_order() {
     rows.push(lease(&six, ip("fd00::2"), "six"));
     rows[2].mac = Some(mac);
     rows[1].state = LeaseState::Held;
+    let (own, elsewhere) = (store.node_id(), NodeId::from_random([9; 16]));
+    rows.iter_mut().for_each(|row| row.owner.node = own);
+    (rows[1].owner.node, rows[1].scope) = (elsewhere, Scope::Swarm);
     rows[0].kind = LeaseKind::Requested;
     let owner_id = rows[0].owner.id.clone();
     for row in &rows {
@@ -70,6 +74,8 @@ async fn search_finds_by_every_part_and_in_order() {
         (LeaseQuery { mac: Some(mac), ..all.clone() }, vec!["10.0.0.3"]),
         (LeaseQuery { owner: Some("box10.0.0.2".into()), ..all.clone() }, vec!["10.0.0.2"]),
         (LeaseQuery { owner: owner_id, ..all.clone() }, vec!["10.0.0.4"]),
+        (LeaseQuery { node: Some(elsewhere), ..all.clone() }, vec!["10.0.0.2"]),
+        (LeaseQuery { node: Some(own), ..all.clone() }, vec!["10.0.0.3", "10.0.0.4", "fd00::2"]),
         (LeaseQuery { state: Some(LeaseState::Held), ..all.clone() }, vec!["10.0.0.2"]),
         (
             LeaseQuery { state: Some(LeaseState::Bound), network: Some(blue.id), ..all.clone() },

@@ -78,7 +78,7 @@ async fn discarding_leaves_a_trace_and_is_the_makers_or_an_administrators() {
     let error = discard(&bob, &plan).await.expect_err("it is another's");
     assert_eq!((error.kind, error.code), (ErrorKind::Forbidden, "forbidden"));
     assert!(error.detail.contains("role admin"), "{}", error.detail);
-    kit.control.note_failure(&bob, error.code, false).await;
+    kit.control.note_failure(&bob, (&error).into(), false).await;
     discard(&ann, &plan).await.expect("it is hers");
     let second = planned_by(&kit, &ann, "b").await;
     discard(&kit.somebody("root", Role::Admin), &second).await.expect("an administrator may");
