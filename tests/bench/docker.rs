@@ -21,16 +21,8 @@ pub(crate) const ENGINE: &str = "/usr/sbin/dockerd";
 pub(crate) const PROGRAM: &str = "/bin/cat";
 /// How much faster Netloom is to be.
 const GOAL: f64 = 10.0;
-/// Before each step, so that none begins in what is left to do of the one before, be it the kernel's or the service's.
-const REST: Duration = Duration::from_millis(100);
 /// The control group of the container.
 pub(crate) const GROUP: &str = "netloom-bench";
-
-/// Measures a step after a rest.
-fn rested<T>(times: &mut Times, step: impl FnOnce() -> T) -> T {
-    std::thread::sleep(REST);
-    times.time(step)
-}
 
 /// What is measured, of either.
 #[derive(Default)]
@@ -54,13 +46,15 @@ type Row = (&'static str, &'static str, fn(&Steps) -> &Times, bool);
 /// What is added up, and how.
 type Sum = (&'static str, fn(&Steps) -> f64);
 
-/// Measures and prints. The host's daemon has a sandbox `keeper` on a network already.
+/// Measures and prints. The host's daemon has a sandbox `keeper` on a network already. What is attached to a network in use is another, `mover`: of
+/// `keeper` there is still something to do when a network was taken from it a moment ago.
 pub(crate) fn run(host: &Host, plan: &Plan) {
     let installed = Path::new(ENGINE).exists();
     let elsewhere = Host::new(&plan.netloom.to_string_lossy());
     let mut engine = installed.then(|| Engine::start(&elsewhere));
     host.bridge("used", "10.238.0.0/16");
     host.sandbox("user", "used");
+    host.sandbox("mover", "n");
     let mut connection = Connection::open(&host.socket());
     let (mut ours, mut theirs) = (Steps::default(), Steps::default());
     for round in 0..plan.runs {
@@ -82,6 +76,7 @@ pub(crate) fn run(host: &Host, plan: &Plan) {
     let measured = engine.is_some();
     drop(engine);
     host.client().delete("sandboxes/user").is(204);
+    host.client().delete("sandboxes/mover").is(204);
     host.client().delete("networks/used").is(204);
     print(plan, &ours, measured.then_some(&theirs));
     if measured {
@@ -162,18 +157,15 @@ fn netloom(connection: &mut Connection, round: usize, steps: &mut Steps) {
     let body = json!({"name": name, "driver": "bridge"}).to_string();
     let on = |network: &str| json!({"networks": {network: {}}}).to_string();
     let off = |network: &str| json!({"networks": {network: null}}).to_string();
-    let mut rested = |times: &mut Times, method: &str, path: &str, body: &str, status: u16| {
-        rested(times, || connection.must(method, path, body, status));
-    };
-    rested(&mut steps.make, "POST", "networks", &body, 201);
-    rested(&mut steps.first, "PATCH", "sandboxes/keeper", &on(&name), 200);
-    rested(&mut steps.last, "PATCH", "sandboxes/keeper", &off(&name), 200);
-    rested(&mut steps.remove, "DELETE", &format!("networks/{name}"), "", 204);
-    rested(&mut steps.attach, "PATCH", "sandboxes/keeper", &on("used"), 200);
-    rested(&mut steps.detach, "PATCH", "sandboxes/keeper", &off("used"), 200);
+    steps.make.time(|| connection.must("POST", "networks", &body, 201));
+    steps.first.time(|| connection.must("PATCH", "sandboxes/keeper", &on(&name), 200));
+    steps.last.time(|| connection.must("PATCH", "sandboxes/keeper", &off(&name), 200));
+    steps.remove.time(|| connection.must("DELETE", &format!("networks/{name}"), "", 204));
+    steps.attach.time(|| connection.must("PATCH", "sandboxes/mover", &on("used"), 200));
+    steps.detach.time(|| connection.must("PATCH", "sandboxes/mover", &off("used"), 200));
 }
 
-/// The engine with two running containers: one that is attached and detached, one that uses a network.
+/// The engine with three running containers: two that are attached and detached, as Netloom's, and one that uses a network.
 struct Engine<'h> {
     host: &'h Host,
     client: Client,
@@ -193,7 +185,7 @@ impl<'h> Engine<'h> {
         let answer = client.send("POST", "/images/create?fromSrc=-&repo=bench&tag=1", tar).expect("the engine answers");
         answer.is(200);
         let mut engine = Self { host, client, connection: Connection::open(&socket), docker };
-        for (network, name) in [("home", "keeper"), ("used", "user")] {
+        for (network, name) in [("home", "keeper"), ("used", "user"), ("other", "mover")] {
             engine.network(network);
             engine.client.post(&format!("/containers/create?name={name}"), &container(network)).is(201);
             engine.client.post(&format!("/containers/{name}/start"), &json!({})).is(204);
@@ -224,6 +216,7 @@ impl<'h> Engine<'h> {
     fn once(&mut self, round: usize, steps: &mut Steps) {
         let name = format!("b{round}");
         let body = json!({"Container": "keeper"}).to_string();
+        let moving = json!({"Container": "mover"}).to_string();
         let connect = |network: &str| format!("/networks/{network}/connect");
         let disconnect = |network: &str| format!("/networks/{network}/disconnect");
         steps.make.time(|| self.network(&name));
@@ -231,8 +224,8 @@ impl<'h> Engine<'h> {
         steps.first.time(|| connection.must("POST", &connect(&name), &body, 200));
         steps.last.time(|| connection.must("POST", &disconnect(&name), &body, 200));
         steps.remove.time(|| connection.must("DELETE", &format!("/networks/{name}"), "", 204));
-        steps.attach.time(|| connection.must("POST", &connect("used"), &body, 200));
-        steps.detach.time(|| connection.must("POST", &disconnect("used"), &body, 200));
+        steps.attach.time(|| connection.must("POST", &connect("used"), &moving, 200));
+        steps.detach.time(|| connection.must("POST", &disconnect("used"), &moving, 200));
     }
 }
 
@@ -243,7 +236,7 @@ impl Drop for Engine<'_> {
         if std::thread::panicking() {
             return;
         }
-        for container in ["keeper", "user"] {
+        for container in ["keeper", "user", "mover"] {
             self.client.delete(&format!("/containers/{container}?force=true")).is(204);
         }
         self.docker.end();

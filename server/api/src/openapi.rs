@@ -24,6 +24,21 @@ use utoipa_actix_web::AppExt;
 
 use crate::{auth, docs, idempotency, length, precondition, problem, route, service, v1};
 
+/// Schemas of what a user writes of a resource, and of its parts.
+const WRITTEN: [&str; 11] = [
+    "NetworkWrite",
+    "PoolWrite",
+    "BridgeWrite",
+    "MacvlanWrite",
+    "OverlayWrite",
+    "SandboxWrite",
+    "AttachmentWrite",
+    "PortSpec",
+    "LeaseWrite",
+    "SwarmWrite",
+    "NodeWrite",
+];
+
 /// What stands at the head of the document.
 #[derive(OpenApi)]
 #[openapi(

@@ -6,7 +6,7 @@ use netloom_tests::{LabHost, Snapshot, Value, json, until};
 
 use crate::agreement::agree;
 use crate::kit::{
-    NETWORK, SOON, address, ask_for, attach, hosts, is_running, listen, netloom, pings, place, remove, swarm,
+    Datagram, NETWORK, SOON, address, ask_for, attach, hosts, is_running, listen, netloom, pings, place, remove, swarm,
 };
 
 /// Networks by name, with driver and scope.
@@ -107,22 +107,13 @@ fn isolated(host: &LabHost<'_>) {
 
 /// A whole VXLAN packet from an address on the underlay, for the sandbox `first`: UDP within UDP.
 fn inject(host: &LabHost<'_>, to: &LabHost<'_>, source: &str, port: u16) {
-    let code = format!(
-        "import socket as s,struct as t
-def sum(b):
-    n=0
-    for i in range(0,len(b),2): n+=(b[i]<<8)+b[i+1]
-    n=(n&65535)+(n>>16)
-    return ~((n&65535)+(n>>16))&65535
-data=b'injected'
-u=t.pack('!HHHH',4242,{port},8+len(data),0)+data
-h=lambda c:t.pack('!BBHHHBBH4s4s',69,0,20+len(u),1,0,64,17,c,s.inet_aton('172.45.0.3'),s.inet_aton('172.45.0.2'))
-f=bytes.fromhex('0242ac2d00020242ac2d00030800')+h(sum(h(0)))+u
-c=s.socket(s.AF_INET,s.SOCK_DGRAM)
-c.bind(('{source}',0))
-c.sendto(bytes([8,0,0,0])+(4097<<8).to_bytes(4,'big')+f,('{}',4789))",
-        to.address
-    );
+    let datagram = Datagram {
+        from: ("02:42:ac:2d:00:03", "172.45.0.3"),
+        to: ("02:42:ac:2d:00:02", "172.45.0.2"),
+        port,
+        data: "injected",
+    };
+    let code = datagram.sender(&to.address, Some(source), 1);
     let file = to.run_dir.with_file_name("inject.py");
     std::fs::write(&file, code).unwrap();
     host.run(&format!("python3 {}", file.display()));

@@ -131,3 +131,37 @@ pub(crate) fn node_state(manager: &LabHost<'_>, name: &str) -> String {
 pub(crate) fn becomes(manager: &LabHost<'_>, name: &str, state: &str) {
     until(&format!("{name} is {state}"), SOON, || (node_state(manager, name) == state).then_some(()));
 }
+
+/// A UDP datagram within a VXLAN packet of [`NETWORK`], as one endpoint would send it to another.
+pub(crate) struct Datagram<'a> {
+    pub(crate) from: (&'a str, &'a str),
+    /// Ethernet address and address.
+    pub(crate) to: (&'a str, &'a str),
+    pub(crate) port: u16,
+    pub(crate) data: &'a str,
+}
+
+impl Datagram<'_> {
+    /// A program that sends it to a node by hand, so many times; from an address of its own, where one is given.
+    pub(crate) fn sender(&self, node: &str, source: Option<&str>, times: u32) -> String {
+        let Self { from: (from_mac, from), to: (to_mac, to), port, data } = self;
+        let bind = source.map_or_else(String::new, |source| format!("c.bind(('{source}',0))"));
+        format!(
+            "import socket as s,struct as t
+def sum(b):
+    n=0
+    for i in range(0,len(b),2): n+=(b[i]<<8)+b[i+1]
+    n=(n&65535)+(n>>16)
+    return ~((n&65535)+(n>>16))&65535
+data=b'{data}'
+u=t.pack('!HHHH',4242,{port},8+len(data),0)+data
+h=lambda c:t.pack('!BBHHHBBH4s4s',69,0,20+len(u),1,0,64,17,c,s.inet_aton('{from}'),s.inet_aton('{to}'))
+f=bytes.fromhex('{}{}0800')+h(sum(h(0)))+u
+c=s.socket(s.AF_INET,s.SOCK_DGRAM)
+{bind}
+for n in range({times}): c.sendto(bytes([8,0,0,0])+({VNI}<<8).to_bytes(4,'big')+f,('{node}',4789))",
+            to_mac.replace(':', ""),
+            from_mac.replace(':', ""),
+        )
+    }
+}

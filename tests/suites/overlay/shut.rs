@@ -3,27 +3,14 @@
 
 use netloom_tests::{LabHost, Value, json, until};
 
-use crate::kit::{NETWORK, SOON, address, attach, hosts, listen, netloom, pings, swarm};
+use crate::kit::{Datagram, NETWORK, SOON, address, attach, hosts, listen, netloom, pings, swarm};
 
 /// Has a sandbox send a whole VXLAN packet to a host, also from an address that it gave itself: UDP to port 9999 of an address on [`NETWORK`], as if
 /// another sandbox there had sent it.
 fn forge(host: &LabHost<'_>, sandbox: &str, from: Option<&str>, to: &str, mac: &str, target: &str) {
-    let bind = from.map_or_else(String::new, |from| format!("c.bind(('{from}',0))"));
-    let code = format!(
-        "import socket as s,struct as t
-def sum(b):
-    n=0
-    for i in range(0,len(b),2): n+=(b[i]<<8)+b[i+1]
-    n=(n&65535)+(n>>16)
-    return ~((n&65535)+(n>>16))&65535
-u=t.pack('!HHHH',4242,9999,14,0)+b'forged'
-h=lambda c:t.pack('!BBHHHBBH4s4s',69,0,20+len(u),1,0,64,17,c,s.inet_aton('172.45.9.9'),s.inet_aton('{target}'))
-f=bytes.fromhex('{}0242ac2d09090800')+h(sum(h(0)))+u
-c=s.socket(s.AF_INET,s.SOCK_DGRAM)
-{bind}
-for n in range(3): c.sendto(bytes([8,0,0,0])+(4097<<8).to_bytes(4,'big')+f,('{to}',4789))",
-        mac.replace(':', "")
-    );
+    let datagram =
+        Datagram { from: ("02:42:ac:2d:09:09", "172.45.9.9"), to: (mac, target), port: 9999, data: "forged" };
+    let code = datagram.sender(to, from, 3);
     let file = host.run_dir.with_file_name("forge.py");
     std::fs::write(&file, code).unwrap();
     if let Some(from) = from {

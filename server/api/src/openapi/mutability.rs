@@ -3,20 +3,7 @@
 
 use serde_json::Value;
 
-/// Schemas of what a user writes of a resource, and of its parts.
-const WRITTEN: [&str; 11] = [
-    "NetworkWrite",
-    "PoolWrite",
-    "BridgeWrite",
-    "MacvlanWrite",
-    "OverlayWrite",
-    "SandboxWrite",
-    "AttachmentWrite",
-    "PortSpec",
-    "LeaseWrite",
-    "SwarmWrite",
-    "NodeWrite",
-];
+use super::WRITTEN;
 
 /// Whether another value can be given in place.
 #[derive(Clone, Copy)]

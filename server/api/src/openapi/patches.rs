@@ -3,26 +3,12 @@
 
 use serde_json::{Value, json};
 
-/// Schemas that a patch can reach.
-const PATCHED: [&str; 12] = [
-    "NetworkWrite",
-    "PoolWrite",
-    "BridgeWrite",
-    "MacvlanWrite",
-    "OverlayWrite",
-    "SandboxWrite",
-    "AttachmentWrite",
-    "PortSpec",
-    "LeaseWrite",
-    "SwarmWrite",
-    "NodeWrite",
-    "Labels",
-];
+use super::WRITTEN;
 
-/// Adds a `...Patch` for every schema that a patch can reach, and makes the PATCH operations take them.
+/// Adds a `...Patch` for what is written and what a patch reaches there, and makes the PATCH operations take them.
 pub(super) fn add(document: &mut Value) {
     let schemas = document["components"]["schemas"].clone();
-    for written in PATCHED {
+    for written in patched() {
         document["components"]["schemas"][patch_name(written)] = patch_of(&schemas[written]);
     }
     for (_, item) in document["paths"].as_object_mut().into_iter().flatten() {
@@ -32,6 +18,11 @@ pub(super) fn add(document: &mut Value) {
         let schema = json!({"schema": {"$ref": format!("#/components/schemas/{}", patch_name(written))}});
         *content = json!({"application/merge-patch+json": schema, "application/json": schema});
     }
+}
+
+/// Schemas that a patch can reach: what is written, and a map of labels, which is patched key by key.
+fn patched() -> impl Iterator<Item = &'static str> {
+    WRITTEN.into_iter().chain(["Labels"])
 }
 
 fn patch_name(written: &str) -> String {
@@ -65,7 +56,7 @@ fn nullable(schema: &mut Value) {
     let Some(target) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()).map(str::to_owned) else {
         return;
     };
-    let target = if PATCHED.contains(&target.as_str()) { patch_name(&target) } else { target };
+    let target = if patched().any(|patched| patched == target) { patch_name(&target) } else { target };
     let choice = json!([{"$ref": format!("#/components/schemas/{target}")}, {"type": "null"}]);
     if let Some(members) = schema.as_object_mut() {
         members.remove("$ref");
