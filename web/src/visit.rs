@@ -113,6 +113,7 @@ impl Visit {
     fn bare_frame(&self, title: impl Into<String>, section: Section) -> Frame {
         let mut frame = outer_frame(&self.request, title, section, &self.context.request_id);
         frame.since.clone_from(&self.since);
+        frame.own = Some(self.control.node_id());
         frame.viewer = Some(Viewer {
             name: self.context.principal.name.clone(),
             role: self.context.principal.role.as_str(),

@@ -2,6 +2,7 @@
 // fast events come, there is one request at a time and some time between two. What has no event, such as an age, is renewed slowly; a page that says
 // `data-renew` as often as that, and a page that hears of nothing more often than slowly.
 import { addCopyButtons } from "./copy.js";
+import { gatherStops } from "./map.js";
 import { patchChildren } from "./patch.js";
 import { say } from "./say.js";
 import { Stream } from "./stream.js";
@@ -166,6 +167,7 @@ class Live {
     const at = document.activeElement;
     patchChildren(this.main, now);
     addCopyButtons(this.main);
+    gatherStops(this.main);
     this.note.replaceChildren();
     // What had the focus is gone: whoever uses the keyboard is not sent back to the top of the page.
     if (at && at !== document.body && !at.isConnected) this.main.focus({ preventScroll: true });

@@ -26,17 +26,20 @@ const isTheirs = (element) =>
   (element.matches("input, textarea") && element.value !== element.defaultValue) ||
   (element.matches("select") && [...element.options].some((option) => option.selected !== option.defaultSelected));
 
+// What no newer page decides: whether details are open is the reader's, which cell of a map the tab key leads to is `map`'s, and a mark goes by itself.
+const isKept = (element, name) =>
+  name === "data-changed" || (name === "open" && element.localName === "details") || (name === "tabindex" && element.matches(".map a"));
+
 function patchAttributes(old, now) {
   let changed = false;
   for (const { name } of [...old.attributes]) {
-    // Whether details are open is the reader's.
-    if (!now.hasAttribute(name) && !(old.localName === "details" && name === "open")) {
+    if (!now.hasAttribute(name) && !isKept(old, name)) {
       old.removeAttribute(name);
       changed = true;
     }
   }
   for (const { name, value } of now.attributes) {
-    if (old.getAttribute(name) !== value && !(old.localName === "details" && name === "open")) {
+    if (old.getAttribute(name) !== value && !isKept(old, name)) {
       old.setAttribute(name, value);
       changed = true;
     }
@@ -44,8 +47,9 @@ function patchAttributes(old, now) {
   return changed;
 }
 
+// What changes by itself, such as an age or a counter, is no news: marked all the time, it would hide what is.
 function mark(element) {
-  if (!element || element.closest("time")) return;
+  if (!element || element.closest("time, [data-quiet]")) return;
   const row = element.closest("tr, [data-key], li, dd");
   if (!row || row.hasAttribute("data-changed")) return;
   row.setAttribute("data-changed", "");

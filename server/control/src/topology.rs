@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use netloom_model::assignment::Key;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::invalid::{Code, Invalid};
+use netloom_model::report::Survey;
 use netloom_model::swarm::SwarmRole;
 use netloom_model::topology::{
     NEIGHBOURS_MOST, Topology, TopologyEndpoint, TopologyNetwork, TopologyNode, TopologyRest, TopologySandbox,
@@ -24,6 +26,7 @@ use crate::error::{Error, ErrorKind};
 use crate::journal::{network_ref, node_ref, sandbox_ref};
 use crate::page::Part;
 use crate::principal::Authorized;
+use crate::sandboxes::view::state_of;
 use crate::{networks, sandboxes, swarm};
 
 /// What was read, before networks and nodes are looked up.
@@ -50,13 +53,14 @@ impl Control {
         let of = c.of.as_deref().map(asked).transpose()?;
         let part = Part::new(&c.page, &format!("topology {:?} {:?} {:?}", c.network, c.labels, c.q))?;
         let manages = self.own_membership().is_some_and(|own| own.role == SwarmRole::Manager);
+        let survey = self.inner.survey().await;
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
                 let around = match of {
-                    None => listed(tx, c, &part, manages).await?,
-                    Some((ObjectKind::Network, reference)) => around_network(tx, &reference).await?,
-                    Some((ObjectKind::Node, reference)) => around_node(tx, &reference, &hostname).await?,
-                    Some((_, reference)) => around_sandbox(tx, &reference).await?,
+                    None => listed(tx, c, &part, manages, &survey).await?,
+                    Some((ObjectKind::Network, reference)) => around_network(tx, &reference, &survey).await?,
+                    Some((ObjectKind::Node, reference)) => around_node(tx, &reference, &hostname, &survey).await?,
+                    Some((_, reference)) => around_sandbox(tx, &reference, &survey).await?,
                 };
                 named(tx, around, hostname).await
             })
@@ -81,8 +85,10 @@ fn asked(of: &str) -> Result<(ObjectKind, String), Error> {
     })
 }
 
-fn own(tx: &ReadTx<'_>, row: &SandboxRow) -> TopologySandbox {
-    TopologySandbox { id: row.id, name: row.name.clone(), node: tx.node(), running: row.running }
+fn own(tx: &ReadTx<'_>, row: &SandboxRow, survey: &Survey) -> TopologySandbox {
+    let refused = survey.remarkable.objects.get(&Key::Sandbox(row.id)).is_some_and(|live| live.refusal.is_some());
+    let state = state_of(row.standing(), refused, survey.verified.get(&row.id).copied());
+    TopologySandbox { id: row.id, name: row.name.clone(), node: tx.node(), running: row.running, state: Some(state) }
 }
 
 /// A sandbox of the list, with what decides among those of one name: a name is one sandbox's on each node.
@@ -92,7 +98,13 @@ struct Listed {
 }
 
 /// A page of this host's sandboxes, and of those of other nodes where it `manages` the swarm: then it knows all of them, where a worker knows its neighbours.
-async fn listed(tx: &mut ReadTx<'_>, c: GetTopology, part: &Part, manages: bool) -> Result<Around, Error> {
+async fn listed(
+    tx: &mut ReadTx<'_>,
+    c: GetTopology,
+    part: &Part,
+    manages: bool,
+    survey: &Survey,
+) -> Result<Around, Error> {
     let network = match &c.network {
         Some(reference) => Some(networks::find(tx, reference).await?.id),
         None => None,
@@ -108,12 +120,13 @@ async fn listed(tx: &mut ReadTx<'_>, c: GetTopology, part: &Part, manages: bool)
         ..SandboxQuery::default()
     };
     let here = kept::list(tx, &query).await?;
-    let mut rows: Vec<Listed> = here.iter().map(|row| Listed { sandbox: own(tx, row), key: String::new() }).collect();
+    let mut rows: Vec<Listed> =
+        here.iter().map(|row| Listed { sandbox: own(tx, row, survey), key: String::new() }).collect();
     if elsewhere {
         let query = SandboxAwayQuery { network, text: c.q, after: part.after.clone(), limit: part.read() };
         let others = sandboxes_away(tx, &query).await?.into_iter();
         rows.extend(others.map(|SandboxAway { id, name, node, running, key }| Listed {
-            sandbox: TopologySandbox { id, name, node, running },
+            sandbox: TopologySandbox { id, name, node, running, state: None },
             key,
         }));
         rows.sort_by(|a, b| (&a.sandbox.name, &a.key).cmp(&(&b.sandbox.name, &b.key)));
@@ -131,7 +144,7 @@ async fn listed(tx: &mut ReadTx<'_>, c: GetTopology, part: &Part, manages: bool)
 }
 
 /// This host's sandboxes of a network, or all; no more than are told one by one, and how many there are.
-async fn here(tx: &mut ReadTx<'_>, network: Option<NetworkId>) -> Result<(Around, u64), Error> {
+async fn here(tx: &mut ReadTx<'_>, network: Option<NetworkId>, survey: &Survey) -> Result<(Around, u64), Error> {
     let query = SandboxQuery { network, limit: NEIGHBOURS_MOST, ..SandboxQuery::default() };
     let rows = kept::list(tx, &query).await?;
     let all = match network {
@@ -143,16 +156,16 @@ async fn here(tx: &mut ReadTx<'_>, network: Option<NetworkId>) -> Result<(Around
     };
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
     let around = Around {
-        sandboxes: rows.iter().map(|row| own(tx, row)).collect(),
+        sandboxes: rows.iter().map(|row| own(tx, row, survey)).collect(),
         endpoints: attached(tx, &ids).await?,
         ..Around::default()
     };
     Ok((around, all))
 }
 
-async fn around_network(tx: &mut ReadTx<'_>, reference: &str) -> Result<Around, Error> {
+async fn around_network(tx: &mut ReadTx<'_>, reference: &str, survey: &Survey) -> Result<Around, Error> {
     let network = networks::find(tx, reference).await?;
-    let (mut around, all) = here(tx, Some(network.id)).await?;
+    let (mut around, all) = here(tx, Some(network.id), survey).await?;
     let mut counted = counted_away(tx, network.id).await?;
     // A network's extent has the endpoints of all nodes.
     let elsewhere: u64 = counted.iter().map(|(_, sandboxes)| sandboxes).sum();
@@ -170,10 +183,10 @@ async fn around_network(tx: &mut ReadTx<'_>, reference: &str) -> Result<Around, 
     Ok(around)
 }
 
-async fn around_node(tx: &mut ReadTx<'_>, reference: &str, hostname: &str) -> Result<Around, Error> {
+async fn around_node(tx: &mut ReadTx<'_>, reference: &str, hostname: &str, survey: &Survey) -> Result<Around, Error> {
     let own = tx.node();
     if reference == hostname || reference.parse() == Ok(own) {
-        let (mut around, all) = here(tx, None).await?;
+        let (mut around, all) = here(tx, None, survey).await?;
         around.of = Some(ObjectRef { kind: ObjectKind::Node, id: own.to_string(), name: hostname.to_owned() });
         around.nodes.push(own);
         around.leave_out(vec![(own, all)]);
@@ -189,14 +202,14 @@ async fn around_node(tx: &mut ReadTx<'_>, reference: &str, hostname: &str) -> Re
     Ok(around)
 }
 
-async fn around_sandbox(tx: &mut ReadTx<'_>, reference: &str) -> Result<Around, Error> {
+async fn around_sandbox(tx: &mut ReadTx<'_>, reference: &str, survey: &Survey) -> Result<Around, Error> {
     let row = match sandboxes::find(tx, reference).await {
         Err(error) if error.kind == ErrorKind::NotFound => return around_away(tx, reference).await?.ok_or(error),
         found => found?,
     };
     let endpoints = attached(tx, &[row.id]).await?;
     let of = Some(sandbox_ref(&row));
-    Ok(Around { of, sandboxes: vec![own(tx, &row)], endpoints, nodes: vec![tx.node()], ..Around::default() })
+    Ok(Around { of, sandboxes: vec![own(tx, &row, survey)], endpoints, nodes: vec![tx.node()], ..Around::default() })
 }
 
 /// What is around a sandbox of another node, by its ID, as far as this host knows of it.
@@ -217,7 +230,7 @@ impl Around {
         let mut known: BTreeSet<_> = self.sandboxes.iter().map(|sandbox| sandbox.id).collect();
         for Away { at, name, node, running } in found {
             if known.insert(at.sandbox) {
-                self.sandboxes.push(TopologySandbox { id: at.sandbox, name, node, running });
+                self.sandboxes.push(TopologySandbox { id: at.sandbox, name, node, running, state: None });
             }
             self.endpoints.push(at);
         }

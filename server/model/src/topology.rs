@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::ObjectRef;
 use crate::id::{NetworkId, NodeId, SandboxId};
 use crate::network::{Driver, Scope};
+use crate::sandbox::SandboxState;
 
 /// Most sandboxes that are told one by one of what is around one object; others are counted by their node.
 pub const NEIGHBOURS_MOST: u32 = 36;
@@ -48,6 +49,21 @@ pub struct TopologySandbox {
     pub node: NodeId,
     /// Whether it should run.
     pub running: bool,
+    /// The state that it is in; absent of one on another node, of which this host knows only whether it should run.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub state: Option<SandboxState>,
+}
+
+impl TopologySandbox {
+    /// The word for the state that it is in, unless it runs.
+    pub const fn unless_running(&self) -> Option<&'static str> {
+        match self.state {
+            Some(SandboxState::Running) => None,
+            Some(state) => Some(state.as_str()),
+            None if self.running => None,
+            None => Some(SandboxState::Stopped.as_str()),
+        }
+    }
 }
 
 /// A network.

@@ -46,6 +46,18 @@ fn a_wrong_field_is_marked_on_the_page_that_it_is_of() {
         assert!(text(&page, "main").await.contains("macvlan-net1"));
         open(&page, "/ui/activity?show=foo").await;
         assert!(text(&page, "main [role=alert]").await.contains("events or audit"));
+        for path in ["/ui/networks/macvlan-net1/map?as=odd", "/ui/topology?as=odd"] {
+            open(&page, path).await;
+            let alert = text(&page, "main [role=alert]").await;
+            assert!(alert.contains("as given odd: not one of the known words"), "{path}: {alert}");
+        }
+        // What was chosen for a page that was never asked for is not shown as if it had been.
+        open(&page, "/ui/networks").await;
+        page.window.execute("document.getElementById('driver').value = 'macvlan'", Vec::new()).await.unwrap();
+        open(&page, "/ui/leases").await;
+        page.window.back().await.unwrap();
+        let driver = page.window.execute("return document.getElementById('driver').value", Vec::new()).await.unwrap();
+        assert_eq!(driver, json!(""));
     });
 }
 
@@ -80,6 +92,7 @@ fn what_was_removed_is_told_of_by_its_page_and_found() {
         open(&page, "/ui/networks/brief").await;
         let main = text(&page, "main").await;
         assert!(main.contains("was removed by") && main.contains("All networks"), "{main}");
+        assert!(page.window.find(Locator::Css("main .failure")).await.is_err(), "it is told once");
         page.press(Locator::LinkText("What happened to it")).await;
         assert!(text(&page, "main").await.contains("network.deleted"));
         open(&page, "/ui/networks/never").await;

@@ -174,6 +174,42 @@ fn keys_lead_around_and_can_be_turned_off() {
     });
 }
 
+/// Puts a newer page in place that is the present one, but for one text in each fact of the first interface, and says what of them is marked as changed.
+const RENEWED: &str = "const done = arguments[arguments.length - 1];
+    import(document.querySelector('script[type=module]').src.replace('app.js', 'patch.js')).then(({ patchChildren }) => {
+        const main = document.getElementById('main'), now = main.cloneNode(true);
+        for (const added of now.querySelectorAll('[data-added]')) added.remove();
+        for (const cell of now.querySelectorAll('.map a')) cell.removeAttribute('tabindex');
+        for (const fact of now.querySelectorAll('.interface dd')) {
+            const text = document.createTreeWalker(fact, NodeFilter.SHOW_TEXT).nextNode();
+            if (text) text.data += '0';
+        }
+        patchChildren(main, now);
+        done([...main.querySelectorAll('.interface dd[data-changed]')].map((fact) => fact.previousElementSibling.textContent));
+    }, (cause) => done([String(cause)]));";
+
+#[test]
+fn a_counter_is_no_news_and_a_map_is_one_stop() {
+    let host = furnished();
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        open(&page, "/ui/sandboxes/macvlan1").await;
+        let marked = page.window.execute_async(RENEWED, Vec::new()).await.unwrap().to_string();
+        assert!(marked.contains("MTU") && !marked.contains("Received") && !marked.contains("Sent"), "{marked}");
+        open(&page, "/ui/networks/macvlan-net1/map").await;
+        page.window.execute("document.querySelector('.map tbody a').focus()", Vec::new()).await.unwrap();
+        // Right, down, and to the beginning of the row.
+        let cell = page.window.active_element().await.unwrap();
+        cell.send_keys("\u{e014}\u{e015}\u{e011}").await.unwrap();
+        page.window.execute_async(RENEWED, Vec::new()).await.unwrap();
+        let stops = "return [...document.querySelectorAll('.map a')].filter((cell) => cell.tabIndex === 0).map((cell) => cell === document.activeElement && cell.pathname)";
+        let stops = page.window.execute(stops, Vec::new()).await.unwrap();
+        assert_eq!(stops, json!(["/ui/addresses/192.168.122.16"]), "the one that has the focus");
+        same_load(&page).await;
+    });
+}
+
 #[test]
 fn a_theme_is_chosen_without_scripts_and_stays() {
     let host = furnished();
@@ -189,6 +225,10 @@ fn a_theme_is_chosen_without_scripts_and_stays() {
             let url = page.window.current_url().await.unwrap();
             assert_eq!((url.path(), url.query()), ("/ui/networks", Some("driver=macvlan")), "it leads back");
         }
+        // Nor is anything waited for in vain.
+        page.window.goto("http://127.0.0.1:8080/ui/sandboxes/macvlan1").await.unwrap();
+        let said = text(&page, "main").await;
+        assert!(said.contains("measuring… Load this page again"), "{said}");
     });
 }
 

@@ -42,6 +42,7 @@ const PAGES: &[Shown] = &[
     ("network-history", "/ui/networks/wide/history", "network.updated"),
     ("network-json", "/ui/networks/web/json", "\"driver\": \"bridge\""),
     ("sandboxes", "/ui/sandboxes", "idle"),
+    ("sandboxes-stopped", "/ui/sandboxes?state=stopped", "idle"),
     ("sandbox", "/ui/sandboxes/LONG", "Received now"),
     ("sandbox-history", "/ui/sandboxes/LONG/history", "sandbox.created"),
     ("sandbox-json", "/ui/sandboxes/LONG/json", "\"managed_by\": \"ci\""),
@@ -121,14 +122,14 @@ const OWED: &str = r#"
     return found;"#;
 
 /// What is wider than its box or sticks out of it, once every age is as long as one gets; whether the page scrolls sideways.
-/// Left out is what is hidden from the eye, and what is meant to scroll in its frame: a field, a document as JSON, whose lines stay whole, a matrix and a graph.
+/// Left out is what is hidden from the eye, as what is folded away, and what is meant to scroll in its frame: a field, a document as JSON, whose lines stay whole, a matrix and a graph.
 pub(crate) const CUT_OFF: &str = r#"
     const found = [], root = document.documentElement;
     for (const age of document.querySelectorAll('td > time')) age.textContent = '59 min ago';
     if (root.scrollWidth > root.clientWidth) found.push(`the page: ${root.scrollWidth} in ${root.clientWidth}`);
     for (const one of document.querySelectorAll('body *')) {
         if (one.scrollWidth <= one.clientWidth + 1 || one.clientWidth <= 1) continue;
-        if (one.closest('input, .unseen, svg, .json, .scrolls') || getComputedStyle(one).display === 'inline') continue;
+        if (one.closest('input, .unseen, svg, .json, .scrolls, details:not([open]) > :not(summary)') || getComputedStyle(one).display === 'inline') continue;
         if (one.closest('thead') && one.closest('thead').clientWidth <= 1) continue;
         found.push(`${one.tagName}.${one.className}: ${one.scrollWidth} in ${one.clientWidth}`);
     }
@@ -198,9 +199,22 @@ fn every_page(scripts: bool) {
         for (name, path, fact) in PAGES {
             let path = path.replace("LONG", LONG).replace("NODE", &swarm.worker_id()).replace("LEASE", &lease);
             wrong.extend(look(&page, name, &path, fact, scripts).await);
+            if !scripts {
+                wrong.extend(aside(|| same_from_api(&host, name, &path)));
+            }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     });
+}
+
+/// What is wrong with what a page names as the same from the API.
+fn same_from_api(host: &Host, name: &str, path: &str) -> Option<String> {
+    let client = host.client().header("accept", "text/html");
+    let html = client.get(path).text;
+    let (_, rest) = html.split_once(r#"<link rel="alternate" type="application/json" href=""#)?;
+    let named = rest.split('"').next().unwrap_or_default().replace("&#38;", "&").replace("&amp;", "&");
+    let answer = host.client().get(&named);
+    (answer.status != 200).then(|| format!("{name}: {named} is answered {}: {}", answer.status, answer.text))
 }
 
 /// The ID of a reservation.

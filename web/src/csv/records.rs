@@ -10,6 +10,7 @@ use netloom_model::event::Event;
 use netloom_model::health::{HealthNode, HealthPair, NetworkHealth};
 use netloom_model::history::HistoryEntry;
 use netloom_model::lease::{Holding, Lease};
+use netloom_model::sandbox::SandboxState;
 use netloom_model::topology::{Topology, TopologySandbox};
 
 use super::{Column, Tabular, or_empty, spaced, word};
@@ -150,6 +151,7 @@ impl Tabular for TopologyLine {
         ("sandbox", |it| it.sandbox.name.clone()),
         ("sandbox_id", |it| it.sandbox.id.to_string()),
         ("running", |it| it.sandbox.running.to_string()),
+        ("state", |it| or_empty(it.sandbox.state.map(SandboxState::as_str))),
         ("node", |it| it.node.clone()),
         ("network", |it| or_empty(it.network.as_ref().map(|(network, _)| network))),
         ("addresses", |it| it.network.as_ref().map(|(_, addresses)| spaced(addresses)).unwrap_or_default()),
@@ -257,7 +259,7 @@ mod tests {
     fn a_sandbox_of_the_topology_has_a_line_for_each_network_and_one_on_none() {
         let id = |kind: &str| format!("{kind}_aebagbafaydqqcikbmga2dqpca");
         let topology: Topology = serde_json::from_value(serde_json::json!({
-            "sandboxes": [{"id": id("sbx"), "name": "a", "node": id("nod"), "running": true},
+            "sandboxes": [{"id": id("sbx"), "name": "a", "node": id("nod"), "running": true, "state": "orphaned"},
                 {"id": netloom_model::SandboxId::from_random([2; 16]), "name": "b", "node": id("nod"), "running": false}],
             "networks": [{"id": id("net"), "name": "n", "driver": "bridge", "scope": "local"}],
             "nodes": [{"id": id("nod"), "hostname": "machine1"}],
@@ -269,6 +271,6 @@ mod tests {
             .iter()
             .map(|line| TopologyLine::COLUMNS.iter().skip(2).map(|(_, cell)| cell(line)).collect::<Vec<_>>().join(","))
             .collect();
-        assert_eq!(lines, ["true,machine1,n,10.0.0.2 fd00::2", "false,machine1,,"]);
+        assert_eq!(lines, ["true,orphaned,machine1,n,10.0.0.2 fd00::2", "false,,machine1,,"]);
     }
 }

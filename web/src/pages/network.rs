@@ -11,6 +11,7 @@ use netloom_model::network::{Network, Scope};
 use netloom_model::swarm::Node;
 use serde::Deserialize;
 
+use super::leases::word;
 use super::{Paging, history as histories, part};
 use crate::view::endpoints::NetworkEndpointsPage;
 use crate::view::frame::{Frame, Section};
@@ -107,10 +108,11 @@ struct HealthShown {
 async fn show_health(visit: &Visit) -> Result<NetworkHealthPage, Error> {
     let network = get(visit).await?;
     let shown: HealthShown = visit.query()?;
+    let as_table = word("?as", &shown.r#as, &["table"], |word| word)?.is_some();
     let part = Part { from: shown.from.parse().ok(), to: shown.to.parse().ok() };
     let health = health_of(visit, &network).await?;
     let nodes = silent_nodes(visit, &health).await;
-    let page = NetworkHealthPage::new(frame(visit, &network), &network, &health, shown.r#as == "table", part);
+    let page = NetworkHealthPage::new(frame(visit, &network), &network, &health, as_table, part);
     Ok(page.with_nodes(&health, &nodes))
 }
 

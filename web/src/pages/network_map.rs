@@ -7,6 +7,7 @@ use netloom_model::map::PoolMap;
 use netloom_model::net::parse_subnet;
 use serde::Deserialize;
 
+use super::leases::word;
 use super::network::{frame, get};
 use super::text;
 use crate::view::network_map::NetworkMapPage;
@@ -29,11 +30,12 @@ pub async fn page(visit: Visit) -> HttpResponse {
 async fn show(visit: &Visit) -> Result<NetworkMapPage, Error> {
     let network = get(visit).await?;
     let asked: Asked = visit.query()?;
+    let as_table = word("?as", &asked.r#as, &["table"], |word| word)?.is_some();
     let map = match network.status.pools.is_empty() {
         true => None,
         false => Some(map(visit).await?),
     };
-    Ok(NetworkMapPage::new(frame(visit, &network), &network, map.as_ref(), asked.r#as == "table"))
+    Ok(NetworkMapPage::new(frame(visit, &network), &network, map.as_ref(), as_table))
 }
 
 /// The block that the query asks for, of a pool of the network that the path names.

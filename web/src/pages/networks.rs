@@ -35,12 +35,12 @@ pub(super) fn command(filter: &NetworkFilter) -> Result<ListNetworks, Error> {
 }
 
 fn driver(word: &str) -> Result<Option<Driver>, Error> {
-    let known = [Driver::Bridge, Driver::Host, Driver::None, Driver::Macvlan, Driver::Ipvlan, Driver::Overlay];
+    let known = [Driver::Bridge, Driver::Host, Driver::None, Driver::Macvlan, Driver::Overlay];
     match (word, known.into_iter().find(|driver| driver.as_str() == word)) {
         ("", _) => Ok(None),
         (_, Some(driver)) => Ok(Some(driver)),
         (_, None) => Err(Invalid::new("?driver", Code::Format, word, "not a driver")
-            .hint("bridge, host, none, macvlan, ipvlan or overlay")
+            .hint("bridge, host, none, macvlan or overlay")
             .into()),
     }
 }

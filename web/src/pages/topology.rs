@@ -6,6 +6,7 @@ use netloom_control::command::{GetNetwork, GetNode, GetSandbox, GetTopology, Pag
 use netloom_model::id::looks_like_id;
 use netloom_model::topology::Topology;
 
+use super::leases::word;
 use super::text;
 use crate::view::frame::Section;
 use crate::view::link;
@@ -22,7 +23,9 @@ pub async fn page(visit: Visit) -> HttpResponse {
 }
 
 async fn show(visit: &Visit) -> Result<TopologyPage, Error> {
-    let filter: TopologyFilter = named(visit, visit.query()?).await?;
+    let filter: TopologyFilter = visit.query()?;
+    word("?as", &filter.r#as, &["graph", "table"], |word| word)?;
+    let filter = named(visit, filter).await?;
     let command = command(&filter);
     let topology = match filter.is_graph() && command.of.is_none() {
         true => Topology::default(),

@@ -2,7 +2,7 @@
 //! What must not live here: secrets, and where on a page it is offered.
 
 use netloom_model::lease::Lease;
-use netloom_model::network::Network;
+use netloom_model::network::{Network, Scope};
 use netloom_model::sandbox::Sandbox;
 use netloom_model::swarm::{Node, Swarm};
 use serde::Serialize;
@@ -45,11 +45,12 @@ pub fn reading(frame: &Frame, path: &str) -> Vec<CopyAs> {
     vec![CopyAs { title: "curl that reads it", text: format!("{}\n{}", frame.set_token(), frame.curl(path)) }]
 }
 
-/// All that a network can be copied as. A predefined one is not made by anybody.
+/// All that a network can be copied as. A predefined one is not made by anybody, and one of the swarm not here, unless this is the manager.
 pub fn of_network(frame: &Frame, network: &Network) -> Vec<CopyAs> {
     let name = network.spec.name.as_str();
     let path = format!("/api/v1/networks/{}", link::encode(name));
-    match network.status.predefined {
+    let elsewhere = network.status.scope == Scope::Swarm && frame.own != Some(network.status.node);
+    match network.status.predefined || elsewhere {
         true => reading(frame, &path),
         false => made(frame, &path, &network.spec, |spec| terraform(Resource::Network, name, name, spec)),
     }

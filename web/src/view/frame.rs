@@ -1,6 +1,6 @@
 //! What surrounds every page: title, place in the dashboard, who looks, and the same by the API.
 
-use netloom_model::Timestamp;
+use netloom_model::{NodeId, Timestamp};
 
 use std::path::Path;
 
@@ -52,6 +52,8 @@ pub struct Frame {
     pub(crate) api: Option<Call>,
     /// Who looks; absent before login.
     pub viewer: Option<Viewer>,
+    /// This host as a node; absent before login.
+    pub(crate) own: Option<NodeId>,
     pub(crate) query: String,
     /// What commands of this host need to find the service: empty where it is found without.
     run_flag: String,
@@ -92,6 +94,7 @@ impl Frame {
             crumbs: Vec::new(),
             api: None,
             viewer: None,
+            own: None,
             query: String::new(),
             run_flag: String::new(),
             token_file: TOKEN_FILE.to_owned(),
@@ -227,10 +230,6 @@ impl Frame {
         format!("{}\n{}", self.set_token(), self.curl_post(path, body))
     }
 
-    pub(crate) fn login_link(&self) -> String {
-        self.netloom("login-link", "")
-    }
-
     /// The command that reads a URL of the API.
     pub fn curl(&self, path: &str) -> String {
         let url = shell_quote(&format!("{}{path}", self.base));
@@ -299,13 +298,11 @@ mod tests {
     #[test]
     fn commands_name_the_run_directory_only_where_it_is_another() {
         let frame = Frame::new("x", Section::None, "http://h", Timestamp::from_millis(0), "r");
-        assert_eq!(frame.login_link(), "netloom login-link");
         let usual = frame.clone().kept_in(Path::new(RUN_DIR), Path::new("/var/lib/netloom"));
         assert_eq!(usual.netloom("exec", "w0 -- ip addr"), "netloom exec w0 -- ip addr");
         assert_eq!(usual.set_token(), "TOKEN=$(cat /var/lib/netloom/admin.token)");
         let other = frame.kept_in(Path::new("/tmp/a b/run"), Path::new("/tmp/data"));
         assert_eq!(other.netloom("exec", "w0 -- ip addr"), "netloom exec --run-dir '/tmp/a b/run' w0 -- ip addr");
-        assert_eq!(other.login_link(), "netloom login-link --run-dir '/tmp/a b/run'");
         assert_eq!(other.set_token(), "TOKEN=$(cat /tmp/data/admin.token)");
     }
 }

@@ -37,7 +37,10 @@ pub struct Node {
     pub(crate) under_y: usize,
     pub(crate) name: String,
     pub(crate) under: String,
+    /// What it says, in one line: what is read out is what is seen.
     pub(crate) label: String,
+    /// The same whole, where there is no room for it.
+    pub(crate) full: Option<String>,
     /// What is around it; absent where it is many.
     pub(crate) href: Option<String>,
 }
@@ -93,8 +96,10 @@ impl Graph {
             at_sandbox.insert(sandbox.id, at);
             let id = sandbox.id.to_string();
             let on = names.get(&sandbox.node).cloned().unwrap_or_default();
-            let class = mark(if sandbox.running { "sandbox" } else { "stopped" }, &id, "sandbox g-center");
-            let under = format!("on {on}{}", if sandbox.running { "" } else { ", stopped" });
+            let class =
+                mark(if sandbox.unless_running().is_none() { "sandbox" } else { "stopped" }, &id, "sandbox g-center");
+            let state = sandbox.unless_running().map(|state| format!(", {state}")).unwrap_or_default();
+            let under = format!("on {on}{state}");
             nodes.push(boxed(class, 0, at, &sandbox.name, under, Some(around(&id))));
         }
         let rests = rests(topology, &names);
@@ -205,6 +210,10 @@ const fn column(at: usize) -> usize {
 
 fn boxed(class: &'static str, col: usize, row: usize, name: &str, under: String, href: Option<String>) -> Node {
     let (x, y) = (column(col), TOP + row * ROW);
+    let line = |name: &str, under: &str| format!("{name} {under}").trim_end().to_owned();
+    let full = line(name, &under);
+    let (name, under) = (short(name, ROOM), short(&under, ROOM));
+    let label = line(&name, &under);
     Node {
         class,
         x,
@@ -212,9 +221,10 @@ fn boxed(class: &'static str, col: usize, row: usize, name: &str, under: String,
         text_x: x + 12,
         text_y: y + 17,
         under_y: y + 32,
-        label: format!("{name}, {under}"),
-        name: short(name, ROOM),
-        under: short(&under, ROOM),
+        full: (full != label).then_some(full),
+        label,
+        name,
+        under,
         href,
     }
 }
@@ -300,6 +310,7 @@ mod tests {
             name: format!("box \"{at:02}\""),
             node,
             running: at.is_multiple_of(2),
+            state: None,
         };
         let place = |at: u8| TopologyEndpoint {
             sandbox: SandboxId::from_random([at; 16]),
@@ -333,6 +344,8 @@ mod tests {
                 assert!(apart, "{a:?} {b:?}");
             }
             assert!(a.name.chars().count() <= 40 && a.under.chars().count() <= 40, "{a:?}");
+            assert_eq!(a.label, format!("{} {}", a.name, a.under), "what is read out is what is seen");
+            assert_eq!(a.full.is_some(), a.label.contains('…'), "{a:?}");
         }
         assert_eq!(graph.edges.len(), 35 + 1 + 1, "places, the rest, and the node");
         assert_eq!(

@@ -89,6 +89,8 @@ pub struct NetworkConfigPage {
     frame: Frame,
     head: Head,
     summary: &'static str,
+    /// What else is to be said of it as it is.
+    trouble: Option<Prose>,
     settings: Vec<SettingRow>,
     kernel: Vec<SettingRow>,
     /// Why the kernel could not be looked at.
@@ -104,6 +106,8 @@ impl NetworkConfigPage {
         let kernel = drift.as_ref().map_or(Vec::new(), |drift| kernel(network, drift));
         let head = Head::new(network, "config");
         let settings = settings(network);
+        let conditions = network.status.conditions.iter();
+        let trouble = conditions.map(|one| format!("{}: {}", one.kind, one.message)).collect::<Vec<_>>().join(" ");
         let differs = |rows: &[SettingRow]| rows.iter().any(|row| !matches!(row.class, "same" | "chosen" | "foreign"));
         Self {
             csv: CsvLink::new(&format!("{}/config", head.href), "", "settings, and of what differs in the kernel"),
@@ -118,6 +122,7 @@ impl NetworkConfigPage {
             },
             settings,
             kernel,
+            trouble: (!trouble.is_empty()).then(|| Prose::new(&trouble)),
             unseen: drift.err().as_deref().map(Prose::new),
             spec: Json::of(&network.spec),
             frame,

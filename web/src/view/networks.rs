@@ -179,7 +179,7 @@ impl NetworksPage {
         let filtered = [&filter.driver, &filter.q, &filter.label].iter().any(|text| !text.is_empty());
         let alone =
             !filtered && filter.page_token.is_empty() && page.items.iter().all(|network| network.status.predefined);
-        let drivers = [Driver::Bridge, Driver::Host, Driver::None, Driver::Macvlan, Driver::Ipvlan, Driver::Overlay];
+        let drivers = [Driver::Bridge, Driver::Host, Driver::None, Driver::Macvlan, Driver::Overlay];
         let link = |token: &str| format!("/ui/networks{}", filter.query(token));
         Self {
             filtered,

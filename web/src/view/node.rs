@@ -126,7 +126,9 @@ fn framed(frame: Frame, node: &Node, may_change: bool) -> Frame {
 
 fn commands(frame: &Frame, node: &Node) -> Vec<String> {
     let id = node.id.to_string();
-    let mut commands = vec![frame.netloom("node update", &format!("--availability drain --label-add rack=7 {id}"))];
+    // As it is: what somebody copies changes nothing until they write what is to be.
+    let availability = node.spec.availability.unwrap_or_default().as_str();
+    let mut commands = vec![frame.netloom("node update", &format!("--availability {availability} {id}"))];
     if node.status.role == SwarmRole::Worker {
         commands.push(frame.netloom("node rm", &id));
     }

@@ -114,7 +114,7 @@ impl OverviewPage {
                 .collect(),
             networks: overview.networks.iter().map(|pair| figure("/ui/networks", "driver", pair)).collect(),
             networks_total: total(&overview.networks),
-            sandboxes: overview.sandboxes.iter().map(sandbox_figure).collect(),
+            sandboxes: sandbox_figures(&overview.sandboxes),
             sandboxes_total: total(&sandboxes),
             leases: overview.leases.iter().map(|pair| figure("/ui/leases", "state", pair)).collect(),
             leases_total: total(&overview.leases),
@@ -154,17 +154,25 @@ fn untold(drift: &[Drift], overview: &Overview) -> Vec<Drift> {
     drift.iter().filter(|one| !told(one)).cloned().collect()
 }
 
-/// A number of sandboxes, and where those are. Which state is wanted can be asked for in the list; why one is not as wanted is told above.
-fn sandbox_figure((state, number): &(SandboxState, u64)) -> Figure {
+/// The numbers of sandboxes, and where those are. The list can be asked for the state that is wanted, which is the same while all are as wanted; why one is not
+/// is told above.
+fn sandbox_figures(numbers: &[(SandboxState, u64)]) -> Vec<Figure> {
+    let is_as_wanted = |state: &SandboxState| matches!(state, SandboxState::Running | SandboxState::Stopped);
+    let all_are = numbers.iter().all(|(state, number)| *number == 0 || is_as_wanted(state));
+    numbers.iter().map(|(state, number)| sandbox_figure(*state, *number, all_are)).collect()
+}
+
+fn sandbox_figure(state: SandboxState, number: u64, all_as_wanted: bool) -> Figure {
     let word = state.as_str();
     let href = match state {
+        SandboxState::Running | SandboxState::Stopped if !all_as_wanted => None,
         SandboxState::Running | SandboxState::Stopped => {
             Some(format!("/ui/sandboxes{}", link::query(&[("state", word)])))
         }
         SandboxState::Failed | SandboxState::Orphaned => Some("#attention".to_owned()),
         SandboxState::Pending | SandboxState::Deleting => None,
     };
-    Figure { word: word.to_owned(), number: format::count(*number), href }
+    Figure { word: word.to_owned(), number: format::count(number), href }
 }
 
 /// Whether nobody has made anything yet.

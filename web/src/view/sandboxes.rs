@@ -40,16 +40,11 @@ impl SandboxFilter {
         ])
     }
 
-    /// The same for the API, which has `running=true|false` for the state.
+    /// The same for the API, which calls it the state that is wanted.
     fn api_query(&self) -> String {
-        let running = match self.state.as_str() {
-            "running" => "true",
-            "stopped" => "false",
-            _ => "",
-        };
         link::query(&[
             ("network", &self.network),
-            ("running", running),
+            ("desired_state", &self.state),
             ("q", &self.q),
             ("label", &self.label),
             ("page_token", &self.page_token),

@@ -97,7 +97,8 @@ pub struct Cell {
 #[derive(Debug, Clone)]
 pub struct Row {
     pub(crate) sandbox: Named,
-    pub(crate) running: bool,
+    /// The word for its state, unless it runs.
+    pub(crate) state: Option<&'static str>,
     pub(crate) alone: bool,
     /// Its node, where that is another than this host's.
     pub(crate) node: Option<Named>,
@@ -109,7 +110,8 @@ pub struct Row {
 pub struct EndpointRow {
     pub(crate) key: String,
     pub(crate) sandbox: Named,
-    pub(crate) running: bool,
+    /// The word for its state, unless it runs.
+    pub(crate) state: Option<&'static str>,
     pub(crate) network: Option<Named>,
     pub(crate) addresses: Vec<(String, String)>,
     pub(crate) node: Named,
@@ -257,7 +259,7 @@ impl Names<'_> {
         };
         Row {
             sandbox: self.sandbox(sandbox),
-            running: sandbox.running,
+            state: sandbox.unless_running(),
             alone: !self.topology.endpoints.iter().any(|endpoint| endpoint.sandbox == sandbox.id),
             node: (sandbox.node != self.own).then(|| self.node(sandbox.node)),
             cells: columns.iter().map(cell).collect(),
@@ -277,7 +279,7 @@ impl Names<'_> {
                     endpoint.map(|endpoint| endpoint.network.to_string()).unwrap_or_default()
                 ),
                 sandbox: self.sandbox(sandbox),
-                running: sandbox.running,
+                state: sandbox.unless_running(),
                 network: endpoint.map(|endpoint| self.network(endpoint.network)),
                 addresses: endpoint.map_or_else(Vec::new, |endpoint| endpoint.addresses.iter().map(address).collect()),
                 node: self.node(sandbox.node),

@@ -9,8 +9,8 @@ use super::format;
 /// Size of a chart, in its own units.
 const WIDTH: f64 = 240.0;
 const HEIGHT: f64 = 36.0;
-/// How long a chart is at least, in milliseconds: what was seen for a minute does not fill it.
-const SPAN: i64 = 5 * 60 * 1000;
+/// How long a chart is at least, in milliseconds: what was seen for seconds does not fill it.
+const SPAN: i64 = 60_000;
 
 /// One direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,17 @@ impl askama::filters::HtmlSafe for Traffic {}
 /// says is true of no moment of them.
 const GAP: i64 = 40_000;
 
+/// Most time between two looks of one run, in milliseconds. What was seen before a longer time that nobody looked is not drawn: there is nothing to draw
+/// between, and what is of now would be at the edge of it.
+const RUN: i64 = 60_000;
+
+/// The looks of the present run.
+fn run(samples: &[TrafficSample]) -> &[TrafficSample] {
+    let is_far = |pair: &[TrafficSample]| pair[1].time.millis() - pair[0].time.millis() > RUN;
+    let begin = samples.windows(2).rposition(is_far).map_or(0, |at| at + 1);
+    &samples[begin..]
+}
+
 /// What happened between two looks, by second.
 struct Rate {
     begin: i64,
@@ -64,7 +75,7 @@ fn rates(samples: &[TrafficSample], bytes: fn(&TrafficSample) -> u64, packets: f
 impl Traffic {
     /// Of what was seen of an interface.
     pub fn new(seen: &InterfaceTraffic) -> Self {
-        let samples = seen.samples.as_slice();
+        let samples = run(&seen.samples);
         let first = samples.first().map_or(0, |sample| sample.time.millis());
         let last = samples.last().map_or(0, |sample| sample.time.millis());
         let charts = [
@@ -141,22 +152,35 @@ mod tests {
         assert_eq!(received.most.as_deref(), Some("1.0 kB/s"));
         assert_eq!(
             received.lines,
-            ["224.0,1.0 232.0,1.0 240.0,18.0"],
+            ["160.0,1.0 200.0,1.0 240.0,18.0"],
             "the highest at the top, the latest at the right"
         );
         assert_eq!((sent.now.as_deref(), sent.most.as_deref()), (Some("0 B/s"), None));
-        assert_eq!(sent.lines, ["224.0,35.0 232.0,35.0 240.0,35.0"], "nothing is a line at the bottom");
+        assert_eq!(sent.lines, ["160.0,35.0 200.0,35.0 240.0,35.0"], "nothing is a line at the bottom");
     }
 
     #[test]
     fn a_time_that_nobody_looked_is_a_gap_and_no_rate_of_now() {
-        let traffic = Traffic::new(&seen(&[(0, 0), (2, 2_000), (4, 3_000), (430, 900_000)]));
+        let traffic = Traffic::new(&seen(&[(0, 0), (2, 2_000), (4, 3_000), (54, 900_000)]));
         let received = &traffic.charts[0];
         assert_eq!((received.now.as_deref(), received.lines.len()), (None, 1));
-        assert_eq!(received.most.as_deref(), Some("1.0 kB/s"), "a mean of minutes is no rate");
-        let traffic = Traffic::new(&seen(&[(0, 0), (2, 2_000), (430, 900_000), (432, 900_500)]));
+        assert_eq!(received.most.as_deref(), Some("1.0 kB/s"), "a mean of so long is no rate");
+        let traffic = Traffic::new(&seen(&[(0, 0), (2, 2_000), (52, 900_000), (54, 900_500)]));
         let received = &traffic.charts[0];
         assert_eq!((received.now.as_deref(), received.lines.len()), (Some("250 B/s"), 2));
+    }
+
+    #[test]
+    fn a_chart_begins_with_the_present_run() {
+        let before = [(0, 0), (2, 9_000), (400, 900_000), (460, 900_000)];
+        let traffic = Traffic::new(&seen(&before[..3]));
+        let received = &traffic.charts[0];
+        assert_eq!((received.lines.len(), received.most.as_deref(), traffic.span.as_deref()), (0, None, None));
+        let traffic = Traffic::new(&seen(&[&before[..], &[(490, 903_000), (520, 906_000)]].concat()));
+        let received = &traffic.charts[0];
+        assert_eq!(received.most.as_deref(), Some("100 B/s"), "what was before is not drawn");
+        assert_eq!(received.lines, ["120.0,1.0 180.0,1.0 240.0,1.0"], "the run is as wide as the chart");
+        assert_eq!(traffic.span.as_deref(), Some("the last 2 minutes"));
     }
 
     #[test]

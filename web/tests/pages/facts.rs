@@ -276,8 +276,9 @@ fn sandboxes_are_counted_by_the_state_they_are_in() {
     let card = card.split_once("</section>").expect("its end").0;
     assert!(card.contains("<p class=\"big\">6</p>"), "{card}");
     for figure in [
-        "<a href=\"/ui/sandboxes?state=running\">running</a></dt><dd>2<",
-        "<a href=\"/ui/sandboxes?state=stopped\">stopped</a></dt><dd>1<",
+        // The list has the state that is wanted, which is another of some.
+        "<dt>running</dt><dd>2<",
+        "<dt>stopped</dt><dd>1<",
         "<a href=\"#attention\">failed</a></dt><dd>1<",
         "<a href=\"#attention\">orphaned</a></dt><dd>1<",
         "<dt>pending</dt><dd>1<",

@@ -83,6 +83,7 @@ const ROUTES: &[&str] = &[
     "/api/v1/*/*/health",
     "/api/v1/swarm/join-tokens/*",
     "#main",
+    "#past/*/*",
     "#attention",
 ];
 

@@ -3,6 +3,8 @@
 use netloom_control::command::*;
 use netloom_control::{Error, ErrorKind};
 use netloom_model::NodeId;
+use netloom_model::report::Report;
+use netloom_model::sandbox::SandboxState;
 use netloom_model::topology::{NEIGHBOURS_MOST, Topology};
 use serde_json::json;
 
@@ -52,9 +54,15 @@ async fn a_page_has_its_sandboxes_with_their_networks_and_those_on_none() {
     let kit = furnished().await;
     let all = topology(&kit, GetTopology::default()).await.expect("an answer");
     assert_eq!(names(&all), (vec!["a", "b", "c"], vec!["m", "n"]));
+    assert!(all.sandboxes.iter().all(|one| one.state == Some(SandboxState::Running)), "{:?}", all.sandboxes);
     assert_eq!(words(&all), ["a n 10.1.0.2,fd00:1::2", "b m 10.2.0.2", "b n 10.1.0.3,fd00:1::3"]);
     assert_eq!((all.nodes.len(), all.nodes[0].hostname.as_deref(), all.seq), (1, Some("machine1"), kit.seq().await));
     assert!(all.of.is_none() && all.left_out.is_empty() && all.next_page_token.is_none());
+
+    let lost = all.sandboxes[0].id;
+    kit.control.report(Report::Orphaned { sandbox: lost, reason: "it is gone".into() }).await.expect("taken");
+    let states: Vec<_> = around(&kit, "network:n").await.sandboxes.iter().map(|one| one.state).collect();
+    assert_eq!(states, [Some(SandboxState::Orphaned), Some(SandboxState::Running)]);
 
     let page = PageRequest { limit: Some(2), token: None };
     let first = topology(&kit, GetTopology { page, ..GetTopology::default() }).await.expect("a page");
