@@ -3,6 +3,7 @@
 //!
 //! What must not live here: how a text is understood (`meaning`), and what is no more (`removed`).
 
+mod away;
 mod meaning;
 mod removed;
 
@@ -71,6 +72,7 @@ async fn groups(tx: &mut ReadTx<'_>, meaning: &Meaning, may: May) -> Result<Vec<
         group(HitKind::Sandbox, of_sandboxes(tx, meaning).await?, false),
     ];
     if may.nodes {
+        found.push(group(HitKind::Away, away::hits(tx, meaning).await?, false));
         let (hits, unread) = of_nodes(tx, meaning).await?;
         found.push(group(HitKind::Node, hits, unread));
     }

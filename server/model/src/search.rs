@@ -16,6 +16,8 @@ pub enum HitKind {
     Network,
     /// A sandbox.
     Sandbox,
+    /// A sandbox of another node, at the swarm's manager: one on a network of the swarm.
+    Away,
     /// A node of the swarm.
     Node,
     /// An API token, of which only the name is told; to administrators.
@@ -33,6 +35,7 @@ impl HitKind {
             Self::Pool => "pool",
             Self::Network => "network",
             Self::Sandbox => "sandbox",
+            Self::Away => "away",
             Self::Node => "node",
             Self::Token => "token",
             Self::Removed => "removed",

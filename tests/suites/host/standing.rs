@@ -13,6 +13,9 @@ const ROUNDS: u32 = 1;
 /// How long after the damage began the request is sent, in milliseconds.
 const PAUSES: [u64; 5] = [2, 0, 4, 6, 1];
 
+/// What somebody breaks, and how.
+type Damage = (&'static str, fn(&Host));
+
 fn attach(client: &Client) {
     // Who comes between a look and what follows from it is told so, and asks again.
     until("the sandbox is attached", SOON, || {
@@ -46,7 +49,7 @@ fn an_attachment_in_the_moment_in_which_somebody_breaks_something() {
     host.sandbox("user", "more");
     let before = Snapshot::of(&host);
     host.sandbox("web", "home");
-    let damages: [(&str, fn(&Host)); 5] = [
+    let damages: [Damage; 5] = [
         ("the bridge it is on deleted", |host| {
             host.net.run(&format!("ip link del {}", on_host(host, "eth0", "master")));
         }),

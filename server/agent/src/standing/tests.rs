@@ -14,6 +14,11 @@ use crate::state::VerifiedAs;
 
 const HOST: u64 = 3;
 
+/// What is so of a key, and how it comes to be.
+type Case = (&'static str, fn(&mut State, Key));
+/// How a network is another.
+type Change = (&'static str, fn(&mut AssignedNetwork));
+
 fn endpoint(n: u8) -> AssignedEndpoint {
     AssignedEndpoint {
         id: EndpointId::from_random([n; 16]),
@@ -81,7 +86,7 @@ fn a_sandbox_that_stands_is_told_as_it_was_with_the_networks_of_both() {
 fn nothing_stands_of_which_anything_was_heard_or_asked_since() {
     let id = asked().pop_first().expect("one");
     let network = Key::Network(NetworkId::from_random([2; 16]));
-    let cases: [(&str, fn(&mut State, Key)); 6] = [
+    let cases: [Case; 6] = [
         ("heard of", |state, key| state.hear(key, Instant::now(), Instant::now())),
         ("to be looked at later", |state, key| state.wake(key, Instant::now(), false)),
         ("refused", |state, key| {
@@ -144,7 +149,7 @@ fn what_is_not_in_the_sandbox_alone_is_looked_at() {
 
 #[test]
 fn a_network_stands_only_as_it_is_assigned_on_a_bridge_of_ours_in_use() {
-    let changes: [(&str, fn(&mut AssignedNetwork)); 4] = [
+    let changes: [Change; 4] = [
         ("another MTU", |network| network.mtu = Some(1400)),
         ("not in use before", |network| network.in_use = false),
         ("a bridge of the host's", |network| {

@@ -5,6 +5,7 @@ use netloom_control::{Error, ErrorKind};
 use netloom_model::NodeId;
 use netloom_model::report::Report;
 use netloom_model::sandbox::SandboxState;
+use netloom_model::search::HitKind;
 use netloom_model::topology::{NEIGHBOURS_MOST, Topology};
 use serde_json::json;
 
@@ -146,6 +147,24 @@ async fn spread() -> Pair {
     pair.worker.create_sandbox(both("b")).await.expect("b");
     pair.worker.create_sandbox(json!({"name": "alone", "networks": {}})).await.expect("alone");
     pair
+}
+
+/// What a manager's search finds of the sandboxes of other nodes.
+async fn away(kit: &Kit, text: &str) -> Vec<String> {
+    let found = kit.control.search(kit.may(Search(text.into()))).await.expect("an answer");
+    let hits = found.groups.into_iter().filter(|group| group.kind == HitKind::Away).flat_map(|group| group.hits);
+    hits.map(|hit| format!("{} {} {}", hit.name, hit.about, hit.exact)).collect()
+}
+
+#[tokio::test]
+async fn a_manager_finds_sandboxes_of_other_nodes_by_name_part_and_id() {
+    let pair = spread().await;
+    let a = pair.worker.sandbox("a").await.expect("a").id.to_string();
+    for (text, found) in [("a", true), ("sandbox:A", false), (a.as_str(), true)] {
+        assert_eq!(away(&pair.manager, text).await, [format!("a on node `machine1` {found}")], "{text}");
+    }
+    assert_eq!(away(&pair.manager, "net:a").await, Vec::<String>::new());
+    assert_eq!(away(&pair.worker, "b").await, Vec::<String>::new(), "a worker knows its own");
 }
 
 #[tokio::test]

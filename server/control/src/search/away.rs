@@ -1,0 +1,38 @@
+//! Sandboxes of other nodes, by their names or IDs, as far as this host knows of them: those on networks of the swarm. What must not live here: this host's own.
+
+use std::collections::BTreeMap;
+
+use netloom_model::search::{Hit, HitKind};
+use netloom_model::{NodeId, SandboxId};
+use netloom_store::topology::{AwayQuery, SandboxAwayQuery, away, sandboxes_away};
+use netloom_store::{ReadTx, nodes};
+
+use super::meaning::Meaning;
+use super::{READ, is_like};
+use crate::error::Error;
+
+pub(super) async fn hits(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+    if !meaning.wants(HitKind::Sandbox) {
+        return Ok(Vec::new());
+    }
+    let mut found: Vec<(SandboxId, String, NodeId)> = Vec::new();
+    if let Some(id) = meaning.id.as_deref().and_then(|id| id.parse::<SandboxId>().ok()) {
+        let query = AwayQuery { sandbox: Some(id), limit: 1, ..AwayQuery::default() };
+        found.extend(away(tx, &query).await?.into_iter().map(|one| (one.at.sandbox, one.name, one.node)));
+    }
+    if let Some(text) = &meaning.text {
+        let query = SandboxAwayQuery { text: Some(text.clone()), limit: READ, ..SandboxAwayQuery::default() };
+        found.extend(sandboxes_away(tx, &query).await?.into_iter().map(|one| (one.id, one.name, one.node)));
+    }
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let hosts: BTreeMap<NodeId, String> =
+        nodes::all(tx).await?.into_iter().map(|node| (node.id, node.hostname)).collect();
+    let hit = |(id, name, node): (SandboxId, String, NodeId)| {
+        let host = hosts.get(&node).cloned().unwrap_or_else(|| node.to_string());
+        let exact = meaning.text.is_none() || is_like(&name, meaning.text.as_deref()) == Some(true);
+        Hit { name, id: Some(id.to_string()), network: None, about: format!("on node `{host}`"), exact }
+    };
+    Ok(found.into_iter().map(hit).collect())
+}
