@@ -28,7 +28,9 @@ use std::collections::BTreeSet;
 
 use netloom_control::Error;
 use netloom_control::command::{GetOverview, ListNetworks, PageRequest};
+use netloom_model::Invalid;
 use netloom_model::event::Event;
+use netloom_model::invalid::Code;
 
 use crate::visit::Visit;
 
@@ -38,6 +40,16 @@ const ROWS: u32 = 100;
 /// The part of a list that a page shows.
 fn part(token: &str) -> PageRequest {
     PageRequest { limit: Some(ROWS), token: text(token) }
+}
+
+/// One of a few words, or nothing.
+fn word<T: Copy>(pointer: &str, value: &str, all: &[T], name: fn(T) -> &'static str) -> Result<Option<T>, Invalid> {
+    let Some(value) = text(value) else { return Ok(None) };
+    let known = || all.iter().map(|one| name(*one)).collect::<Vec<_>>().join(", ");
+    let found = all.iter().copied().find(|one| name(*one) == value);
+    found
+        .map(Some)
+        .ok_or_else(|| Invalid::new(pointer, Code::Format, &value, "not one of the known words").hint(known()))
 }
 
 /// A form's text, when it says anything.

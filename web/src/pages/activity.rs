@@ -6,8 +6,8 @@ use netloom_control::command::{ListAudit, ListEvents, PageRequest};
 use netloom_model::audit::{AuditEntry, Decision};
 use netloom_model::order::EventOrder;
 
-use super::leases::{parse, word};
-use super::{ROWS, existing, objects_of, part, text};
+use super::leases::parse;
+use super::{ROWS, existing, objects_of, part, text, word};
 use crate::view::activity::{ActivityFilter, ActivityPage, FormerQuery, Show};
 use crate::view::frame::Section;
 use crate::visit::{Visit, moved};

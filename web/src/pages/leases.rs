@@ -10,7 +10,7 @@ use netloom_model::lease::{LeaseKind, LeaseState};
 use netloom_model::order::LeaseOrder;
 use netloom_model::{Invalid, net};
 
-use super::{part, some_network, text};
+use super::{part, some_network, text, word};
 use crate::view::frame::Section;
 use crate::view::leases::{LeaseFilter, LeasesPage};
 use crate::visit::Visit;
@@ -61,21 +61,6 @@ where
     T::Err: std::fmt::Display,
 {
     value.parse().map_err(|cause: T::Err| Invalid::new(pointer, Code::Format, value, cause.to_string()))
-}
-
-/// One of a few words, or nothing.
-pub(super) fn word<T: Copy>(
-    pointer: &str,
-    value: &str,
-    all: &[T],
-    name: fn(T) -> &'static str,
-) -> Result<Option<T>, Invalid> {
-    let Some(value) = text(value) else { return Ok(None) };
-    let known = || all.iter().map(|one| name(*one)).collect::<Vec<_>>().join(", ");
-    let found = all.iter().copied().find(|one| name(*one) == value);
-    found
-        .map(Some)
-        .ok_or_else(|| Invalid::new(pointer, Code::Format, &value, "not one of the known words").hint(known()))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use netloom_model::network::{Network, Scope};
 use netloom_model::swarm::Node;
 use serde::Deserialize;
 
-use super::leases::word;
+use super::word;
 use super::{Paging, history as histories, part};
 use crate::view::endpoints::NetworkEndpointsPage;
 use crate::view::frame::{Frame, Section};

@@ -7,9 +7,9 @@ use netloom_model::map::PoolMap;
 use netloom_model::net::parse_subnet;
 use serde::Deserialize;
 
-use super::leases::word;
 use super::network::{frame, get};
 use super::text;
+use super::word;
 use crate::view::network_map::NetworkMapPage;
 use crate::visit::Visit;
 

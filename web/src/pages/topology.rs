@@ -6,8 +6,8 @@ use netloom_control::command::{GetNetwork, GetNode, GetSandbox, GetTopology, Pag
 use netloom_model::id::looks_like_id;
 use netloom_model::topology::Topology;
 
-use super::leases::word;
 use super::text;
+use super::word;
 use crate::view::frame::Section;
 use crate::view::link;
 use crate::view::topology::{TopologyFilter, TopologyPage};
