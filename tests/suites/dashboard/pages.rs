@@ -122,14 +122,15 @@ const OWED: &str = r#"
     return found;"#;
 
 /// What is wider than its box or sticks out of it, once every age is as long as one gets; whether the page scrolls sideways.
-/// Left out is what is hidden from the eye, as what is folded away, and what is meant to scroll in its frame: a field, a document as JSON, whose lines stay whole, a matrix and a graph.
+/// What is folded away is unfolded first. Left out is what is hidden from the eye, and what is meant to scroll in its frame: a field, a document as JSON, whose lines stay whole, a matrix and a graph.
 pub(crate) const CUT_OFF: &str = r#"
     const found = [], root = document.documentElement;
+    for (const folded of document.querySelectorAll('details')) folded.open = true;
     for (const age of document.querySelectorAll('td > time')) age.textContent = '59 min ago';
     if (root.scrollWidth > root.clientWidth) found.push(`the page: ${root.scrollWidth} in ${root.clientWidth}`);
     for (const one of document.querySelectorAll('body *')) {
         if (one.scrollWidth <= one.clientWidth + 1 || one.clientWidth <= 1) continue;
-        if (one.closest('input, .unseen, svg, .json, .scrolls, details:not([open]) > :not(summary)') || getComputedStyle(one).display === 'inline') continue;
+        if (one.closest('input, .unseen, svg, .json, .scrolls') || getComputedStyle(one).display === 'inline') continue;
         if (one.closest('thead') && one.closest('thead').clientWidth <= 1) continue;
         found.push(`${one.tagName}.${one.className}: ${one.scrollWidth} in ${one.clientWidth}`);
     }
