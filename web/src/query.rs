@@ -16,6 +16,8 @@ use crate::view::wrong::Wrong;
 /// What control calls a parameter that a page has another name for.
 const ALIASES: [(&str, &str); 4] =
     [("kinds", "kind"), ("actions", "kind"), ("prefix_length", "free"), ("since", "from")];
+/// The place in a list: no field has it, and without it the list is shown from its beginning.
+const PLACE: &str = "page_token";
 /// Parameters that name an object: what is not found is theirs.
 const REFERENCES: [&str; 3] = ["of", "network", "pool"];
 
@@ -66,8 +68,9 @@ impl Asked {
             let Some(name) = [Some(pointer), alias].into_iter().flatten().find(|name| self.has(name)) else {
                 return false;
             };
+            let hint = if name == PLACE { Some("shown from the beginning") } else { invalid.hint.as_deref() };
             // What was given, rather than what it was read as.
-            self.put_aside(Wrong::new(name, self.value(name), &invalid.message, invalid.hint.as_deref()));
+            self.put_aside(Wrong::new(name, self.value(name), &invalid.message, hint));
         }
         if failure.kind == ErrorKind::NotFound && failure.errors.is_empty() {
             let name = REFERENCES.into_iter().find(|name| self.has(name));
@@ -82,6 +85,11 @@ impl Asked {
         if !self.aside.iter().any(|known| known.name == wrong.name) {
             self.aside.push(wrong);
         }
+    }
+
+    /// How many are set aside.
+    pub(crate) fn told(&self) -> usize {
+        self.aside.len()
     }
 
     /// What is set aside.
@@ -204,6 +212,9 @@ mod tests {
         let invalid = |pointer: &str| Error::from(Invalid::new(pointer, Code::NotFound, "foo", "none"));
         let mut asked = Asked::new("kind=foo&network=web&page=");
         assert!(asked.set_aside(&invalid("?kinds")));
+        let mut place = Asked::new("page_token=zz");
+        assert!(place.set_aside(&invalid("?page_token")));
+        assert!(place.wrong()[0].hint.is_some(), "what the page does without it");
         assert!(!asked.set_aside(&invalid("?page")) && !asked.set_aside(&invalid("/name")));
         assert!(asked.set_aside(&Error::not_found("network", "web")));
         assert!(!asked.set_aside(&Error::not_found("network", "web")), "then it is about something else");

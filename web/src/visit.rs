@@ -1,5 +1,7 @@
 //! One look at a page: who looks, with which request, at what time; and how an answer leaves.
 
+mod objects;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,26 +12,30 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
 use askama::Template;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use netloom_control::command::{Command, ListEvents};
+use netloom_control::command::Command;
 use netloom_control::{Authorized, Context, Control, Error, ErrorKind, Request, Source, shown};
 use netloom_model::Timestamp;
-use netloom_model::event::ObjectKind;
-use netloom_model::order::EventOrder;
 use serde::de::DeserializeOwned;
 
 use crate::query::Asked;
 use crate::view::failure::FailurePage;
 use crate::view::frame::{Frame, Section, Viewer};
-use crate::view::gone::Gone;
 use crate::view::link::encode_query;
 use crate::view::refusal::Refusal;
 use crate::view::wrong::Wrong;
 use crate::{Dashboard, appearance, error, session};
 
+pub(crate) use self::objects::OBJECTS;
+
 /// Most wrong parameters that are told one after the other.
 const PARAMETERS_WRONG: usize = 12;
-/// How many of the latest events are looked through for the end of an object.
-const EVENTS: u32 = 50;
+/// What a page has found: itself, or that another one is meant.
+pub(crate) enum Shown<T> {
+    /// The page.
+    Page(T),
+    /// The path of the other one.
+    There(String),
+}
 
 /// A request by somebody who is known.
 pub struct Visit {
@@ -64,6 +70,11 @@ impl Visit {
         self.asked.borrow_mut().read()
     }
 
+    /// The query as it was sent.
+    pub(crate) fn query_string(&self) -> &str {
+        self.request.query_string()
+    }
+
     /// Sets a parameter aside, because of what the page knows of it.
     pub(crate) fn set_aside(&self, wrong: Wrong) {
         self.asked.borrow_mut().put_aside(wrong);
@@ -71,13 +82,25 @@ impl Visit {
 
     /// The page that `show` makes; where a parameter is wrong, the page without it, which says so at its field.
     pub(crate) async fn show<T: Template>(&self, show: impl AsyncFn(&Self) -> Result<T, Error>) -> HttpResponse {
+        self.show_or_go(async |visit: &Self| show(visit).await.map(Shown::Page)).await
+    }
+
+    /// The same, where `show` may also find that another page is meant.
+    pub(crate) async fn show_or_go<T: Template>(
+        &self,
+        show: impl AsyncFn(&Self) -> Result<Shown<T>, Error>,
+    ) -> HttpResponse {
         let mut refused: Option<Error> = None;
         for _ in 0..PARAMETERS_WRONG {
+            let before = self.asked.borrow().told();
             match (show(self).await, refused.take()) {
-                (Ok(page), None) => return self.page(&page),
-                (Ok(page), Some(failure)) => return self.refuse(&failure, &page).await,
+                (Ok(Shown::There(page)), _) => return to(&page),
+                (Ok(Shown::Page(page)), None) => return self.page(&page),
+                (Ok(Shown::Page(page)), Some(failure)) => return self.refuse(&failure, &page).await,
                 (Err(failure), former) => {
-                    if !self.asked.borrow_mut().set_aside(&failure) {
+                    // What the page itself said of a parameter is more than the failure says.
+                    let told = self.asked.borrow().told() > before;
+                    if !told && !self.asked.borrow_mut().set_aside(&failure) {
                         return self.fail(&failure).await;
                     }
                     refused = former.or(Some(failure));
@@ -154,16 +177,6 @@ impl Visit {
         render(error::status(failure.kind), page)
     }
 
-    /// The end of what the path names, where events tell of one.
-    async fn gone(&self) -> Option<Gone> {
-        let named = |kind: &ObjectKind| self.request.match_info().get(kind.as_str()).is_some();
-        let kind = [ObjectKind::Network, ObjectKind::Sandbox, ObjectKind::Node].into_iter().find(named)?;
-        let object = Some(self.segment(kind.as_str()));
-        let command = ListEvents { object, limit: Some(EVENTS), order: EventOrder::Latest, ..ListEvents::default() };
-        let events = self.control.list_events(self.authorize(command).ok()?).await.ok()?.items;
-        Gone::new(&self.bare_frame("", Section::None), kind, &events)
-    }
-
     async fn note(&self, failure: &Error) {
         self.control.note_failure(&self.context, failure.into(), false).await;
         error::log(failure, &self.context.request_id);
@@ -172,7 +185,10 @@ impl Visit {
     /// A failure as a page; the audit notes who was denied what.
     pub(crate) async fn fail(&self, failure: &Error) -> HttpResponse {
         self.note(failure).await;
-        let gone = if failure.kind == ErrorKind::NotFound { self.gone().await } else { None };
+        let gone = match self.named().filter(|_| failure.kind == ErrorKind::NotFound) {
+            Some((kind, object)) => self.gone(Some(kind), &object).await,
+            None => None,
+        };
         let title = if gone.is_some() { "Removed" } else { error::title(failure.kind) };
         let frame = self.bare_frame(title, Section::None);
         render(error::status(failure.kind), &FailurePage::new(frame, failure).of_gone(gone))

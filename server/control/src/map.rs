@@ -111,7 +111,11 @@ fn asked(c: &GetPoolMap, pools: Vec<PoolRow>) -> Result<PoolRow, Error> {
         (Some(key), _) => pools.find(|pool| pool.key == *key).ok_or_else(|| Error::not_found("pool", key)),
         (None, Some(block)) => {
             let found = pools.find(|pool| pool.subnet.contains(&block.network()));
-            found.ok_or_else(|| Error::not_found("pool with an address of", &block.to_string()))
+            found.ok_or_else(|| {
+                let failure = Error::not_found("pool with an address of", &block.to_string());
+                let invalid = Invalid::new("?block", Code::NotFound, &block.to_string(), failure.detail.clone());
+                Error { errors: vec![invalid], ..failure }
+            })
         }
         (None, None) => pools.next().ok_or_else(|| Error::not_found("pool of network", &c.network)),
     }

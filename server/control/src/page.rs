@@ -65,9 +65,10 @@ impl Part {
         let filters = BASE64URL_NOPAD.encode(digest.get(..9).unwrap_or_default());
         let Some(text) = &request.token else { return Ok(Self { limit, after: None, filters }) };
         let refused = |detail: &str| {
-            Error::new(ErrorKind::Malformed, "invalid-page-token", detail).hint(
-                "start again without a page token, then pass each `next_page_token` with the same filters and `sort`",
-            )
+            let hint =
+                "start again without a page token, then pass each `next_page_token` with the same filters and `sort`";
+            let errors = vec![Invalid::new("?page_token", Code::Format, text, detail).hint(hint)];
+            Error { errors, ..Error::new(ErrorKind::Malformed, "invalid-page-token", detail).hint(hint) }
         };
         let token: Token = BASE64URL_NOPAD
             .decode(text.as_bytes())

@@ -53,5 +53,6 @@ fn an_order_that_is_not_there_is_refused_and_a_token_knows_its_order() {
     for other in ["", "sort=name&", "sort=created_at&"] {
         let refused = client.get(&format!("networks?{other}page_token={token}")).problem(400, "invalid-page-token");
         assert!(refused["detail"].as_str().unwrap().contains("another order"), "{refused}");
+        assert_eq!(refused["errors"][0]["pointer"], json!("?page_token"), "{refused}");
     }
 }

@@ -167,6 +167,8 @@ fn unknown_addresses_methods_and_parameters_are_told_apart() {
         let code = problem["code"].as_str().unwrap();
         assert!(matches!(code, "invalid-query" | "invalid-page-token"), "{path}: {problem}");
     }
+    let outside = client.get("networks/n/map?block=10.9.0.0/24").problem(404, "resource-not-found");
+    assert_eq!(outside["errors"][0]["pointer"], "?block", "{outside}");
     client.delete("networks/n?wait=soon").problem(400, "invalid-query");
     client.delete("networks/n?wait=301s").problem(400, "invalid-query");
     client.delete("networks/n?colour=red").problem(400, "invalid-query");

@@ -40,6 +40,30 @@ fn a_wrong_field_is_marked_on_the_page_that_it_is_of() {
             assert!(text(&page, "main [role=alert]").await.contains(field), "{path}");
             assert!(page.window.find(Locator::Css("[data-live]")).await.is_err(), "{path}: it stays as it is");
         }
+        // Where no field has it, and where it is the box at the top.
+        for (path, title, said) in [
+            ("/ui/leases?page_token=zz", "Leases", "shown from the beginning"),
+            ("/ui/networks/macvlan-net1/history?page_token=zz", "macvlan-net1", "shown from the beginning"),
+            ("/ui/networks/macvlan-net1/map?block=10.9.0.0/24", "macvlan-net1", "no pool with an address of"),
+            ("/ui/ipam/macvlan-net1/v4?at_least=many", "Free in 192.168.122.0/24", "not a whole number"),
+            ("/ui/topology?columns=zz", "Topology", "not the number of a part"),
+            ("/ui/search?q=a&q=b", "Search", "given twice"),
+            ("/ui/events?kind=a&kind=b", "Activity", "given twice"),
+        ] {
+            open(&page, path).await;
+            assert_eq!(text(&page, "h1").await, title, "{path}");
+            let told = text(&page, "main [role=alert]").await;
+            assert!(told.contains(said), "{path}: {told}");
+        }
+        let long = "x".repeat(300);
+        open(&page, &format!("/ui/search?q={long}")).await;
+        let found = page.window.find(Locator::Css("#find[aria-invalid=true]")).await.expect("the box is marked");
+        assert_eq!(found.prop("value").await.unwrap(), Some(long), "what was typed stays");
+        // A network whose packets go in no tunnel has no health; that is no failure.
+        open(&page, "/ui/networks/macvlan-net1/health").await;
+        assert!(text(&page, "main").await.contains("This is a network of driver macvlan"));
+        page.press(Locator::LinkText("The network macvlan-net1")).await;
+        assert_eq!(page.window.current_url().await.unwrap().path(), "/ui/networks/macvlan-net1");
         // What the page does not know is named, and the page is there.
         open(&page, "/ui/networks?drver=macvlan").await;
         assert!(text(&page, "main .note").await.contains("drver"));
@@ -85,6 +109,7 @@ fn what_was_removed_is_told_of_by_its_page_and_found() {
     let host = furnished();
     let client = host.client();
     client.post("networks", &json!({"name": "brief", "driver": "bridge"})).is(201);
+    let former = client.get("networks/brief").is(200)["id"].as_str().unwrap().to_owned();
     client.delete("networks/brief").is(204);
     let link = link(&host);
     browse(&host, true, async |page: Page| {
@@ -100,5 +125,18 @@ fn what_was_removed_is_told_of_by_its_page_and_found() {
         aside(|| client.get("search?q=brief").is(200));
         open(&page, "/ui/search?q=brief").await;
         assert!(text(&page, "#s-removed").await.contains("Removed"));
+        // A graph around it says the same, and where that is told; another of its name is no secret.
+        open(&page, "/ui/topology?as=graph&of=network:brief").await;
+        let told = text(&page, "main [role=alert]").await;
+        assert!(told.contains("was removed by") && !told.contains("of now"), "{told}");
+        aside(|| client.post("networks", &json!({"name": "brief", "driver": "bridge"})).is(201));
+        open(&page, &format!("/ui/topology?as=graph&of={former}")).await;
+        page.press(Locator::LinkText("The network brief of now")).await;
+        assert!(page.window.find(Locator::Css("svg.graph")).await.is_ok());
+        open(&page, &format!("/ui/networks/{former}")).await;
+        let main = text(&page, "main").await;
+        assert!(main.contains("was removed by") && main.contains("Another network has its name since"), "{main}");
+        page.press(Locator::LinkText("brief")).await;
+        assert!(page.window.find(Locator::Css("main .tabs")).await.is_ok(), "that one is there");
     });
 }

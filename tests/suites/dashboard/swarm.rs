@@ -132,6 +132,9 @@ fn who_may_not_change_is_refused_and_what_can_not_be_done_is_said_in_place() {
         assert!(denied.contains(action), "{action} is not in the audit: {denied}");
     }
 
+    let odd = send(host, "admin", &format!("/ui/nodes/{id}"), "availability=odd");
+    assert_eq!(odd.status, 422, "{}", odd.text);
+    assert!(odd.text.contains("Change the availability") && !odd.text.contains("variant"), "{}", odd.text);
     let good = send(host, "admin", &format!("/ui/nodes/{id}"), "readmit=yes");
     assert_eq!(good.status, 409, "{}", good.text);
     assert!(good.text.contains("certificate-good") && good.text.contains("Change the availability"), "{}", good.text);

@@ -30,7 +30,8 @@ pub async fn former_audit(visit: Visit) -> HttpResponse {
 async fn former(visit: &Visit, show: Show) -> HttpResponse {
     match visit.query::<FormerQuery>() {
         Ok(query) => moved(&query.moved(show)),
-        Err(failure) => visit.fail(&failure).await,
+        // What is wrong with it is told where it leads to.
+        Err(_) => moved(&format!("/ui/activity?show={}&{}", show.as_str(), visit.query_string())),
     }
 }
 

@@ -14,7 +14,8 @@ use serde::Deserialize;
 use super::{existing, part, text};
 use crate::view::address::{AddressPage, Around, surroundings};
 use crate::view::frame::Section;
-use crate::visit::Visit;
+use crate::view::link;
+use crate::visit::{Shown, Visit};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -24,10 +25,15 @@ struct Asked {
 
 /// All about one address.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.show(show).await
+    visit.show_or_go(show).await
 }
 
-async fn show(visit: &Visit) -> Result<AddressPage, Error> {
+/// What is no address has no page here: the search says what it may be.
+async fn show(visit: &Visit) -> Result<Shown<AddressPage>, Error> {
+    let segment = visit.segment("address");
+    if net::parse_address("address", &segment).is_err() {
+        return Ok(Shown::There(format!("/ui/search{}", link::query(&[("q", &segment), ("stay", "1")]))));
+    }
     let (address, then) = asked(visit)?;
     let reports = reports(visit).await?;
     let around = match then {
@@ -37,7 +43,7 @@ async fn show(visit: &Visit) -> Result<AddressPage, Error> {
     let frame = visit.frame(address.to_string(), Section::Leases);
     let holdings = reports.iter().flat_map(|report| report.history.iter().chain(&report.held_at));
     let existing = existing(visit, holdings.filter_map(|holding| holding.owner.id.clone())).await?;
-    Ok(AddressPage::new(frame, address, &reports, &around, then, &existing))
+    Ok(Shown::Page(AddressPage::new(frame, address, &reports, &around, then, &existing)))
 }
 
 /// Which address, and when.

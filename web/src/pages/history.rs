@@ -13,17 +13,17 @@ use crate::visit::Visit;
 
 /// A sandbox's.
 pub async fn sandbox(visit: Visit) -> HttpResponse {
-    visit.answer(show_sandbox(&visit).await).await
+    visit.show(show_sandbox).await
 }
 
 /// A node's.
 pub async fn node(visit: Visit) -> HttpResponse {
-    visit.answer(show_node(&visit).await).await
+    visit.show(show_node).await
 }
 
 /// A lease's, also of one that is over.
 pub async fn lease(visit: Visit) -> HttpResponse {
-    visit.answer(show_lease(&visit).await).await
+    visit.show(show_lease).await
 }
 
 async fn show_sandbox(visit: &Visit) -> Result<SandboxHistoryPage, Error> {

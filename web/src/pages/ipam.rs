@@ -9,7 +9,6 @@ use netloom_model::lease::LeaseState;
 use netloom_model::net::Family;
 use netloom_model::{Invalid, net};
 
-use super::leases::parse;
 use super::{part, text};
 use crate::view::frame::Section;
 use crate::view::free::{FreeFilter, FreePage};
@@ -58,9 +57,15 @@ async fn show_free(visit: &Visit) -> Result<FreePage, Error> {
 /// What the path and the query ask for of a pool's free ranges.
 pub(super) fn free_ranges(visit: &Visit) -> Result<ListFreeRanges, Error> {
     let filter: FreeFilter = visit.query()?;
-    let at_least = text(&filter.at_least).map(|number| parse("?at_least", &number)).transpose()?;
+    let at_least = text(&filter.at_least).map(|number| number_of_addresses(&number)).transpose()?;
     let (network, pool) = (visit.segment("network"), Some(visit.segment("pool")));
     Ok(ListFreeRanges { network, pool, at_least, ..ListFreeRanges::default() })
+}
+
+fn number_of_addresses(text: &str) -> Result<u32, Invalid> {
+    text.parse().map_err(|_| {
+        Invalid::new("?at_least", Code::Format, text, "not a whole number up to 4,294,967,295").hint("for example 64")
+    })
 }
 
 /// The free subnets that were asked for, if any were.

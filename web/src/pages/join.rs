@@ -26,7 +26,9 @@ const HOUR: i64 = 3_600_000;
 /// The tokens and the form, or where to ask for them.
 pub async fn page(visit: Visit) -> HttpResponse {
     match own(&visit).await {
-        Ok(Some(swarm)) if is_managed(&swarm) => visit.answer(show(&visit, JoinForm::default()).await).await,
+        Ok(Some(swarm)) if is_managed(&swarm) => {
+            visit.show(async |visit: &Visit| show(visit, JoinForm::default()).await).await
+        }
         Ok(other) => visit.answer(Ok(elsewhere(&visit, TITLE, Section::Swarm, other.as_ref()))).await,
         Err(failure) => visit.fail(&failure).await,
     }

@@ -5,14 +5,15 @@ use netloom_control::Error;
 use netloom_control::command::{
     GetDrift, GetNetwork, GetNetworkHealth, GetNode, ListEndpoints, ListLeases, ListSandboxes, PageRequest,
 };
+use netloom_model::Invalid;
 use netloom_model::event::ObjectKind;
 use netloom_model::health::NetworkHealth;
-use netloom_model::network::{Network, Scope};
+use netloom_model::invalid::Code;
+use netloom_model::network::{Driver, Network, Scope};
 use netloom_model::swarm::Node;
 use serde::Deserialize;
 
-use super::word;
-use super::{Paging, history as histories, part};
+use super::{Paging, history as histories, part, text, word};
 use crate::view::endpoints::NetworkEndpointsPage;
 use crate::view::frame::{Frame, Section};
 use crate::view::health::{NAMED, NetworkHealthPage, silent};
@@ -108,12 +109,26 @@ struct HealthShown {
 async fn show_health(visit: &Visit) -> Result<NetworkHealthPage, Error> {
     let network = get(visit).await?;
     let shown: HealthShown = visit.query()?;
+    if network.spec.driver != Driver::Overlay {
+        return Ok(NetworkHealthPage::none(frame(visit, &network), &network));
+    }
     let as_table = word("?as", &shown.r#as, &["table"], |word| word)?.is_some();
-    let part = Part { from: shown.from.parse().ok(), to: shown.to.parse().ok() };
+    let part = Part { from: group("?from", &shown.from)?, to: group("?to", &shown.to)? };
     let health = health_of(visit, &network).await?;
     let nodes = silent_nodes(visit, &health).await;
     let page = NetworkHealthPage::new(frame(visit, &network), &network, &health, as_table, part);
     Ok(page.with_nodes(&health, &nodes))
+}
+
+/// A group of nodes by its number.
+fn group(pointer: &str, number: &str) -> Result<Option<usize>, Invalid> {
+    let read = |number: String| {
+        number.parse().map_err(|_| {
+            Invalid::new(pointer, Code::Format, &number, "not the number of a group of nodes")
+                .hint("the matrix of groups leads to each")
+        })
+    };
+    text(number).map(read).transpose()
 }
 
 /// What the swarm's manager knows of the nodes that do not tell of their ways; a worker knows nothing of them.

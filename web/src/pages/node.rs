@@ -5,7 +5,7 @@ use actix_web::web::Form;
 use netloom_control::command::{GetNode, ListEvents, ReadmitNode, RemoveNode, UpdateNode};
 use netloom_control::{Error, Precondition};
 use netloom_model::order::EventOrder;
-use netloom_model::swarm::{Availability, Node};
+use netloom_model::swarm::Node;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -25,7 +25,8 @@ const EVENTS: u32 = 20;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Change {
-    availability: Option<Availability>,
+    /// A word, which the use case knows or refuses.
+    availability: Option<String>,
     readmit: Option<String>,
 }
 

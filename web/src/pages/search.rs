@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::view::frame::Section;
 use crate::view::search::{SearchPage, only};
-use crate::visit::{Visit, to};
+use crate::visit::{Shown, Visit};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -16,25 +16,16 @@ struct Query {
     stay: String,
 }
 
-enum Found {
-    There(String),
-    List(Box<SearchPage>),
-}
-
 /// Goes to what the text names exactly, or lists what it may mean.
 pub async fn page(visit: Visit) -> HttpResponse {
-    match show(&visit).await {
-        Ok(Found::There(page)) => to(&page),
-        Ok(Found::List(page)) => visit.answer(Ok(*page)).await,
-        Err(failure) => visit.fail(&failure).await,
-    }
+    visit.show_or_go(show).await
 }
 
-async fn show(visit: &Visit) -> Result<Found, Error> {
+async fn show(visit: &Visit) -> Result<Shown<SearchPage>, Error> {
     let query: Query = visit.query()?;
     let report = visit.control.search(visit.authorize(Search(query.q))?).await?;
     match only(&report).filter(|_| query.stay.is_empty() && !visit.is_renewal()) {
-        Some(page) => Ok(Found::There(page)),
-        None => Ok(Found::List(Box::new(SearchPage::new(visit.frame("Search", Section::None), &report)))),
+        Some(page) => Ok(Shown::There(page)),
+        None => Ok(Shown::Page(SearchPage::new(visit.frame("Search", Section::None), &report))),
     }
 }

@@ -2,8 +2,10 @@
 
 use actix_web::HttpResponse;
 use netloom_control::Error;
-use netloom_control::command::{GetNetwork, GetNode, GetSandbox, GetTopology, PageRequest};
+use netloom_control::command::{GetTopology, PageRequest};
+use netloom_model::Invalid;
 use netloom_model::id::looks_like_id;
+use netloom_model::invalid::Code;
 use netloom_model::topology::Topology;
 
 use super::text;
@@ -12,7 +14,7 @@ use crate::view::frame::Section;
 use crate::view::link;
 use crate::view::topology::{TopologyFilter, TopologyPage};
 use crate::view::wrong::Wrong;
-use crate::visit::Visit;
+use crate::visit::{OBJECTS, Visit};
 
 /// Sandboxes on one page.
 const ROWS: u32 = 50;
@@ -25,13 +27,27 @@ pub async fn page(visit: Visit) -> HttpResponse {
 async fn show(visit: &Visit) -> Result<TopologyPage, Error> {
     let filter: TopologyFilter = visit.query()?;
     word("?as", &filter.r#as, &["graph", "table"], |word| word)?;
+    text(&filter.columns).map(|part| part_of_networks(&part)).transpose()?;
     let filter = named(visit, filter).await?;
     let command = command(&filter);
     let topology = match filter.is_graph() && command.of.is_none() {
         true => Topology::default(),
-        false => visit.control.topology(visit.authorize(command)?).await?,
+        false => match visit.control.topology(visit.authorize(command)?).await {
+            Err(failure) => {
+                removed(visit, &filter.of).await;
+                return Err(failure);
+            }
+            found => found?,
+        },
     };
     Ok(TopologyPage::new(visit.frame("Topology", Section::Topology), filter, &topology, visit.control.node_id()))
+}
+
+/// Which part of the networks is side by side.
+fn part_of_networks(text: &str) -> Result<usize, Invalid> {
+    text.parse().ok().filter(|part| *part > 0).ok_or_else(|| {
+        Invalid::new("?columns", Code::Format, text, "not the number of a part of the networks").hint("1 for the first")
+    })
 }
 
 /// A filter whose object is a bare name, with the one thing that is called so; of several the reader chooses.
@@ -41,9 +57,11 @@ async fn named(visit: &Visit, filter: TopologyFilter) -> Result<TopologyFilter, 
         return Ok(filter);
     }
     let mut kinds = Vec::new();
-    kinds.extend(visit.control.get_network(visit.authorize(GetNetwork(of.to_owned()))?).await.ok().map(|_| "network"));
-    kinds.extend(visit.control.get_sandbox(visit.authorize(GetSandbox(of.to_owned()))?).await.ok().map(|_| "sandbox"));
-    kinds.extend(visit.control.get_node(visit.authorize(GetNode(of.to_owned()))?).await.ok().map(|_| "node"));
+    for kind in OBJECTS {
+        if visit.is_there(kind, of).await {
+            kinds.push(kind.as_str());
+        }
+    }
     let full = |kind: &str| format!("{kind}:{of}");
     match kinds.as_slice() {
         [] => Ok(filter),
@@ -54,6 +72,17 @@ async fn named(visit: &Visit, filter: TopologyFilter) -> Result<TopologyFilter, 
             visit.set_aside(Wrong::new("of", of, "several things are called so: which one?", None).or(choices));
             Ok(TopologyFilter { of: String::new(), ..filter })
         }
+    }
+}
+
+/// Where what is asked for was removed, says so at its field: when and by whom, and where that is told.
+async fn removed(visit: &Visit, of: &str) {
+    let of = of.trim();
+    let known = |word: &str| OBJECTS.into_iter().find(|kind| kind.as_str() == word);
+    let prefixed = of.split_once(':').and_then(|(word, name)| Some((known(word)?, name)));
+    let (kind, name) = prefixed.map_or((None, of), |(kind, name)| (Some(kind), name));
+    if let Some(gone) = visit.gone(kind, name).await {
+        visit.set_aside(gone.wrong("of", of));
     }
 }
 

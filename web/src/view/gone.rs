@@ -6,6 +6,7 @@ use netloom_model::event::{Event, ObjectKind};
 use super::frame::Frame;
 use super::link;
 use super::when::Moment;
+use super::wrong::Wrong;
 
 /// What ends an object's life, as the last word of an event's kind; and what begins its end, which says who wanted it.
 const ENDS: [&str; 4] = ["deleted", "reclaimed", "removed", "left"];
@@ -15,12 +16,14 @@ const BEGINS: &str = "deleting";
 #[derive(Debug, Clone, Template)]
 #[template(path = "component/gone.html")]
 pub struct Gone {
-    kind: &'static str,
+    kind: ObjectKind,
     name: String,
     when: Moment,
     actor: String,
     id: String,
     history: String,
+    /// The page of what has its name now.
+    again: Option<String>,
     list: (&'static str, &'static str),
 }
 
@@ -46,14 +49,50 @@ impl Gone {
         let begin =
             events.iter().filter(of_kind).find(|event| event.object.id == end.object.id && last(event) == BEGINS);
         Some(Self {
-            kind: kind.as_str(),
+            kind,
             name: end.object.name.clone(),
             when: frame.moment(end.time),
             actor: begin.unwrap_or(end).actor.clone(),
             id: end.object.id.clone(),
             history: format!("/ui/activity{}", link::query(&[("object", &end.object.id)])),
+            again: None,
             list,
         })
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> ObjectKind {
+        self.kind
+    }
+
+    /// The name that it had.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Says whether there is another of its kind and name now.
+    #[must_use]
+    pub fn again(mut self, there_is: bool) -> Self {
+        let page = match self.kind {
+            ObjectKind::Network => link::network(&self.name),
+            ObjectKind::Sandbox => link::sandbox(&self.name),
+            _ => link::node(&self.name),
+        };
+        self.again = there_is.then_some(page);
+        self
+    }
+
+    /// The same at the field that named it: where what happened is told, and what has the name now.
+    pub fn wrong(&self, field: &str, given: &str) -> Wrong {
+        let kind = self.kind.as_str();
+        let message = format!("the {kind} `{}` was removed by `{}`, {}", self.name, self.actor, self.when.text());
+        let mut choices = vec![("What happened to it".to_owned(), self.history.clone())];
+        let graph = |reference: &str| {
+            let of = format!("{kind}:{reference}");
+            format!("/ui/topology{}", link::query(&[("as", "graph"), ("of", &of)]))
+        };
+        choices.extend(self.again.as_ref().map(|_| (format!("The {kind} {} of now", self.name), graph(&self.name))));
+        Wrong::new(field, given, &message, None).or(choices)
     }
 }
 
@@ -84,6 +123,10 @@ mod tests {
         let gone = Gone::new(&frame, ObjectKind::Network, &events).expect("it was removed").render().expect("plain");
         assert!(gone.contains("alice") && !gone.contains("bob"), "{gone}");
         assert!(gone.contains("/ui/activity?object=net_1") && gone.contains("href=\"/ui/networks\""), "{gone}");
+        let again = Gone::new(&frame, ObjectKind::Network, &events).expect("it was removed").again(true);
+        assert!(again.render().expect("plain").contains("href=\"/ui/networks/web\""), "what has its name now");
+        let told = again.wrong("of", "net_1");
+        assert!(told.choices.iter().any(|(_, href)| href.ends_with("of=network:web")), "{told:?}");
         assert!(Gone::new(&frame, ObjectKind::Network, &events[3..]).is_none(), "it was not");
         assert!(Gone::new(&frame, ObjectKind::Node, &events).is_none());
     }

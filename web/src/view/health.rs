@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use askama::Template;
 use netloom_model::NodeId;
 use netloom_model::health::{HealthNode, HealthPair, NetworkHealth, Reachable};
-use netloom_model::network::Network;
+use netloom_model::network::{Driver, Network, Scope};
 use netloom_model::swarm::{Node, NodeState, NodeStatus};
 
 use super::chip::Chip;
@@ -50,6 +50,8 @@ pub struct NetworkHealthPage {
     frame: Frame,
     head: Head,
     summary: String,
+    /// Why there is nothing to tell, of a network without ways between nodes.
+    none: Option<String>,
     matrix: Option<HealthMatrix>,
     /// The same the other way: as a table, or as a matrix.
     other: Option<(&'static str, String)>,
@@ -90,6 +92,7 @@ impl NetworkHealthPage {
         Self {
             csv,
             head,
+            none: None,
             summary: summary(health),
             unknown: unknown(&frame, health, &[]),
             rows: health.pairs.iter().filter(is_told).take(SHOWN).map(row).collect(),
@@ -107,6 +110,33 @@ impl NetworkHealthPage {
 }
 
 impl NetworkHealthPage {
+    /// The page of a network whose packets go between nodes in no tunnel: why there is nothing to tell.
+    pub fn none(frame: Frame, network: &Network) -> Self {
+        let frame = framed_part(frame, network, "");
+        let head = Head::new(network, "health");
+        let why = match network.spec.driver {
+            Driver::Macvlan | Driver::Ipvlan => "its packets go over the wire behind its parent, past Netloom",
+            Driver::Bridge if network.status.scope == Scope::Swarm => {
+                "its packets go over the wire behind its bridge, past Netloom"
+            }
+            Driver::Bridge | Driver::Host => "all its packets begin or end on this host",
+            Driver::None => "no packet leaves a sandbox by it",
+            Driver::Overlay => "none has been found yet",
+        };
+        Self {
+            none: Some(format!("This is a network of driver {}: {why}.", head.driver)),
+            csv: CsvLink::new(&head.href, "", ""),
+            head,
+            summary: String::new(),
+            matrix: None,
+            other: None,
+            rows: Vec::new(),
+            more: None,
+            unknown: Vec::new(),
+            frame: frame.still(),
+        }
+    }
+
     /// With what is known of nodes whose ways are not.
     #[must_use]
     pub fn with_nodes(mut self, health: &NetworkHealth, nodes: &[Node]) -> Self {

@@ -133,10 +133,16 @@ impl SearchPage {
         let path = format!("/api/v1/search{}", link::query(&[("q", &text)]));
         Self {
             groups: report.groups.iter().map(|group| GroupView::new(group, &text)).collect(),
-            frame: frame.searched(&text).api(path),
+            frame: searched(frame, &text).api(path),
             text,
         }
     }
+}
+
+/// Keeps in the box at the top what was searched for, also what could not be.
+fn searched(frame: Frame, text: &str) -> Frame {
+    let given = frame.value("q", text).to_owned();
+    frame.searched(&given)
 }
 
 #[cfg(test)]

@@ -40,4 +40,9 @@ impl Moment {
         let When { exact, relative } = When::new(now, then);
         Self { stamp: format::stamp(&exact), exact, relative }
     }
+
+    /// The same within a sentence.
+    pub fn text(&self) -> String {
+        format!("{}, {}", self.stamp, self.relative)
+    }
 }
