@@ -98,8 +98,10 @@ impl Control {
     /// A bad page request.
     pub async fn list_audit(&self, c: Authorized<ListAudit>) -> Result<Page<AuditEntry>, Error> {
         let (c, _) = c.into_parts();
-        let filters =
-            format!("audit {:?} {:?} {:?} {:?} {:?} {:?}", c.actor, c.object, c.actions, c.decision, c.since, c.until);
+        let filters = format!(
+            "audit {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            c.actor, c.object, c.actions, c.request_id, c.decision, c.since, c.until
+        );
         let part = Part::new(&c.page, &filters)?;
         let token_id: Option<TokenId> = c.actor.as_deref().and_then(|actor| actor.parse().ok());
         let query = AuditQuery {
@@ -107,6 +109,7 @@ impl Control {
             token_id,
             object: c.object,
             actions: c.actions,
+            request_id: c.request_id,
             decision: c.decision,
             since: c.since,
             until: c.until,

@@ -294,6 +294,8 @@ pub struct ListEvents {
     pub before: Option<String>,
     /// Only what this actor did.
     pub actor: Option<String>,
+    /// Only what came of the request of this ID.
+    pub request_id: Option<String>,
     /// Only at this time or later.
     pub from: Option<Timestamp>,
     /// Only before this time.

@@ -114,6 +114,7 @@ impl Control {
             kinds: kinds_under(&c.kinds)?,
             object: c.object,
             actor: c.actor,
+            request_id: c.request_id,
             from: c.from,
             until: c.until,
             order: c.order,

@@ -1,26 +1,29 @@
 //! Search: one text, everything that it may mean, in one snapshot. Each kind is a statement or two, whatever there is of it, and bounded; the list of
 //! that kind has the rest.
 //!
-//! What must not live here: how a text is understood (`meaning`), and what is no more (`removed`).
+//! What must not live here: how a text is understood (`meaning`), networks (`networks`), and what is no more (`removed`).
 
 mod away;
 mod meaning;
+mod networks;
+mod pasted;
 mod removed;
+mod requests;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use netloom_model::event::ObjectKind;
-use netloom_model::net::Span;
-use netloom_model::search::{Hit, HitGroup, HitKind, SearchReport};
+use netloom_model::net::{AMBIGUOUS, Ambiguous, Span};
+use netloom_model::search::{Ambiguity, Hit, HitGroup, HitKind, Reading, SearchReport};
 use netloom_model::swarm::SwarmRole;
-use netloom_model::{Invalid, LeaseId, NetworkId, NodeId, SandboxId, invalid::Code};
+use netloom_model::{Invalid, LeaseId, NodeId, SandboxId, invalid::Code};
 use netloom_store::{
-    LeaseQuery, LeaseRow, NetworkQuery, NetworkRow, NodeQuery, NodeRow, PoolRow, ReadTx, SandboxQuery, SandboxRow,
-    TokenQuery, access, leases, networks, nodes, pools, ports, sandboxes,
+    LeaseQuery, LeaseRow, NodeQuery, NodeRow, PoolRow, ReadTx, SandboxQuery, SandboxRow, TokenQuery, access, leases,
+    links, networks as stored, nodes, pools, ports, sandboxes,
 };
 
 use self::meaning::Meaning;
-use crate::command::{ListTokens, Search};
+use crate::command::{ListAudit, ListTokens, Search};
 use crate::control::Control;
 use crate::error::Error;
 use crate::principal::Authorized;
@@ -36,7 +39,7 @@ const LOOKED_THROUGH: u32 = 1000;
 
 impl Control {
     /// Finds objects and addresses by whatever names them: an address, a subnet or an Ethernet address in any spelling, an ID, a name or a part of
-    /// it, the key of a reservation, an owner, a label. A word such as `net:` before it asks for one kind.
+    /// it, the key of a reservation, an owner, a label, a link of the host's, a network's number in VXLAN packets, a request's ID, a URL of ours. A word such as `net:` before it asks for one kind.
     ///
     /// # Errors
     /// A text that is too long; an unreadable store.
@@ -50,9 +53,28 @@ impl Control {
         }
         let meaning = Meaning::of(&query);
         let manages = self.own_membership().is_some_and(|own| own.role == SwarmRole::Manager);
-        let may = May { nodes: manages, tokens: context.may(&ListTokens::default()) };
+        let may = May {
+            nodes: manages,
+            tokens: context.may(&ListTokens::default()),
+            audit: context.may(&ListAudit::default()),
+        };
+        let ambiguity = meaning.ambiguous.as_ref().map(|(read, behind)| ambiguity(&query, read, behind));
         let read = self.inner.store.read(move |tx| Box::pin(async move { groups(tx, &meaning, may).await }));
-        Ok(SearchReport { query, groups: read.await? })
+        Ok(SearchReport { query, groups: read.await?, ambiguity })
+    }
+}
+
+/// Why an address is not read, and what it may mean.
+fn ambiguity(query: &str, read: &Ambiguous, behind: &str) -> Ambiguity {
+    let reading = |numbers: &str, address: Ipv4Addr| Reading {
+        numbers: numbers.to_owned(),
+        address: format!("{address}{behind}"),
+    };
+    let octal = read.octal.filter(|octal| *octal != read.decimal);
+    let readings = [Some(("decimal", read.decimal)), octal.map(|octal| ("octal", octal))];
+    Ambiguity {
+        message: format!("`{query}` is not searched for: {AMBIGUOUS}"),
+        readings: readings.into_iter().flatten().map(|(numbers, address)| reading(numbers, address)).collect(),
     }
 }
 
@@ -61,6 +83,7 @@ impl Control {
 struct May {
     nodes: bool,
     tokens: bool,
+    audit: bool,
 }
 
 async fn groups(tx: &mut ReadTx<'_>, meaning: &Meaning, may: May) -> Result<Vec<HitGroup>, Error> {
@@ -68,7 +91,7 @@ async fn groups(tx: &mut ReadTx<'_>, meaning: &Meaning, may: May) -> Result<Vec<
         group(HitKind::Address, of_address(tx, meaning).await?, false),
         group(HitKind::Lease, of_leases(tx, meaning).await?, false),
         group(HitKind::Pool, of_pools(tx, meaning).await?, false),
-        group(HitKind::Network, of_networks(tx, meaning).await?, false),
+        group(HitKind::Network, networks::hits(tx, meaning).await?, false),
         group(HitKind::Sandbox, of_sandboxes(tx, meaning).await?, false),
     ];
     if may.nodes {
@@ -81,6 +104,7 @@ async fn groups(tx: &mut ReadTx<'_>, meaning: &Meaning, may: May) -> Result<Vec<
         found.push(group(HitKind::Token, hits, unread));
     }
     found.push(group(HitKind::Removed, removed::hits(tx, meaning).await?, false));
+    found.push(group(HitKind::Request, requests::hits(tx, meaning, may.audit).await?, false));
     Ok(found.into_iter().flatten().collect())
 }
 
@@ -100,7 +124,7 @@ async fn of_address(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, 
     let pool = pools::containing(tx, address).await?;
     let lease = leases::by_address(tx, address).await?;
     let of_manager = match &pool {
-        Some((pool, _)) => networks::by_id(tx, pool.network_id).await?.is_some_and(|row| row.is_replica(tx.node())),
+        Some((pool, _)) => stored::by_id(tx, pool.network_id).await?.is_some_and(|row| row.is_replica(tx.node())),
         None => false,
     };
     let place =
@@ -180,7 +204,7 @@ async fn of_pools(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Er
         name: pool.subnet.to_string(),
         id: None,
         about: format!("pool `{}` of `{network}`", pool.key),
-        exact: meaning.subnet == Some(pool.subnet) || meaning.address.is_some(),
+        exact: meaning.subnet.map_or(meaning.address.is_some(), |subnet| subnet == pool.subnet),
         network: Some(network),
     };
     Ok(rows.into_iter().map(hit).collect())
@@ -188,34 +212,6 @@ async fn of_pools(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Er
 
 fn is_of_family(pool: &PoolRow, address: IpAddr) -> bool {
     pool.subnet.network().is_ipv4() == address.is_ipv4()
-}
-
-async fn of_networks(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
-    if !meaning.wants(HitKind::Network) {
-        return Ok(Vec::new());
-    }
-    let query = NetworkQuery { limit: READ, ..NetworkQuery::default() };
-    let mut rows: Vec<(NetworkRow, bool)> = Vec::new();
-    if let Some(id) = meaning.id.as_deref().and_then(|id| id.parse::<NetworkId>().ok()) {
-        rows.extend(networks::by_id(tx, id).await?.map(|row| (row, true)));
-    }
-    if let Some(label) = &meaning.label {
-        let labelled = networks::list(tx, &NetworkQuery { labels: vec![label.clone()], ..query.clone() }).await?;
-        rows.extend(labelled.into_iter().map(|row| (row, false)));
-    }
-    if let Some(text) = &meaning.text {
-        rows.extend(networks::by_name(tx, text).await?.map(|row| (row, true)));
-        let like = networks::list(tx, &NetworkQuery { text: Some(text.clone()), ..query }).await?;
-        rows.extend(like.into_iter().map(|row| (row, false)));
-    }
-    let ids: Vec<NetworkId> = rows.iter().map(|(row, _)| row.id).collect();
-    let pools = pools::of_networks(tx, &ids).await?;
-    let hit = |(row, exact): (NetworkRow, bool)| {
-        let of = pools.iter().filter(|pool| pool.network_id == row.id).map(|pool| pool.subnet.to_string());
-        let words: Vec<String> = [row.driver.as_str().to_owned()].into_iter().chain(of).collect();
-        Hit { name: row.name, id: Some(row.id.to_string()), network: None, about: words.join(", "), exact }
-    };
-    Ok(rows.into_iter().map(hit).collect())
 }
 
 async fn of_sandboxes(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
@@ -235,6 +231,10 @@ async fn of_sandboxes(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>
         rows.extend(sandboxes::by_name(tx, text).await?.map(|row| (row, true)));
         let like = sandboxes::list(tx, &SandboxQuery { text: Some(text.clone()), ..query }).await?;
         rows.extend(like.into_iter().map(|row| (row, false)));
+    }
+    if let Some(text) = &meaning.text {
+        let at_port = links::sandboxes(tx, text).await?;
+        rows.extend(sandboxes::by_ids(tx, &at_port).await?.into_iter().map(|row| (row, true)));
     }
     if let Some(port) = meaning.port {
         let publishing = ports::publishing(tx, port, READ).await?;

@@ -8,6 +8,9 @@ use crate::network::{Driver, NetworkSpec};
 /// What the name of every host-side link of ours starts with.
 pub const PREFIX: &str = "nl-";
 
+/// Length of the part of an ID that stands in a name.
+const SHORT: usize = 8;
+
 /// Name of a network's link on the host: a bridge that nobody named, or the shim of a macvlan network, through which the host reaches its
 /// endpoints. An overlay network's bridge, in the overlay namespace, has such a name, too.
 pub fn of_network(network: NetworkId) -> String {
@@ -45,6 +48,29 @@ pub fn port(endpoint: EndpointId) -> String {
     format!("{PREFIX}p{}", endpoint.short())
 }
 
+/// What a link of ours is of, by the beginning of its ID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// A network's link or VXLAN device.
+    Network(String),
+    /// The end of an endpoint's pair.
+    Endpoint(String),
+}
+
+/// Reads the name of a link of ours; none where it is no such name.
+pub fn named(link: &str) -> Option<Named> {
+    let rest =
+        link.strip_prefix(PREFIX).filter(|rest| rest.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7')))?;
+    let (network, endpoint) =
+        (|short| Named::Network(format!("net_{short}")), |short| Named::Endpoint(format!("ept_{short}")));
+    match (rest.len(), rest.split_at_checked(1)?) {
+        (SHORT, _) => Some(network(rest)),
+        (length, ("v", short)) if length == SHORT + 1 => Some(network(short)),
+        (length, ("p", short)) if length == SHORT + 1 => Some(endpoint(short)),
+        _ => None,
+    }
+}
+
 /// Name of a bridge network's bridge: the user's, or one of ours.
 pub fn bridge(network: NetworkId, chosen: Option<&str>) -> String {
     chosen.map_or_else(|| of_network(network), str::to_owned)
@@ -58,5 +84,22 @@ pub fn carrier(network: NetworkId, spec: &NetworkSpec) -> Option<String> {
         }
         Driver::Macvlan | Driver::Ipvlan => spec.parent().map(str::to_owned),
         Driver::Host | Driver::None | Driver::Overlay => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_ours_lead_back_to_what_they_are_of() {
+        let network: NetworkId = "net_aebagbafaydqqcikbmga2dqpca".parse().expect("an ID");
+        let endpoint: EndpointId = "ept_aebagbafaydqqcikbmga2dqpca".parse().expect("an ID");
+        let of_network = Some(Named::Network("net_aebagbaf".into()));
+        assert_eq!((named(&super::of_network(network)), named(&tunnel(network))), (of_network.clone(), of_network));
+        assert_eq!(named(&port(endpoint)), Some(Named::Endpoint("ept_aebagbaf".into())));
+        for other in ["nl-", "nl-x", "eth0", "nl-pébagbaf", ""] {
+            assert_eq!(named(other), None, "{other}");
+        }
     }
 }

@@ -121,14 +121,51 @@ pub fn usable(subnet: IpNet) -> Span {
 
 /// Reads an address, refusing what is not one. An IPv4-mapped IPv6 text (`::ffff:10.0.0.9`) is that IPv4 address, as in [`to_number`].
 pub fn parse_address(pointer: &str, text: &str) -> Result<IpAddr, Invalid> {
-    text.parse::<IpAddr>().map(|address| address.to_canonical()).map_err(|_| {
-        Invalid::new(pointer, Code::Format, text, "not an IPv4 or IPv6 address")
-            .hint("for example 192.168.122.2 or fd00::2")
+    text.parse::<IpAddr>().map(|address| address.to_canonical()).map_err(|_| match ambiguous(text) {
+        Some(read) => {
+            Invalid::new(pointer, Code::Format, text, AMBIGUOUS).hint(format!("for example {}", read.decimal))
+        }
+        None => Invalid::new(pointer, Code::Format, text, "not an IPv4 or IPv6 address")
+            .hint("for example 192.168.122.2 or fd00::2"),
     })
+}
+
+/// An IPv4 address with a number that begins with 0: decimal to some programs, octal to `inet_aton` and what is built on it. Neither is guessed (RFC 6943, section 3.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ambiguous {
+    /// As people mean it who fill up with zeros.
+    pub decimal: Ipv4Addr,
+    /// As `inet_aton` reads it, where all digits of such numbers are octal ones.
+    pub octal: Option<Ipv4Addr>,
+}
+
+/// Why [`ambiguous`] addresses are refused.
+pub const AMBIGUOUS: &str = "a number of an IPv4 address that begins with 0 is decimal to some programs and octal to others (RFC 6943), so that it is not read at all";
+
+/// Whether a text is such an address, and what it may mean.
+pub fn ambiguous(text: &str) -> Option<Ambiguous> {
+    let numbers: Vec<&str> = text.split('.').collect();
+    let zeros = |number: &&str| number.len() > 1 && number.starts_with('0');
+    let digits = numbers.iter().all(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+    if numbers.len() != 4 || !digits || !numbers.iter().any(zeros) {
+        return None;
+    }
+    let read = |octal: bool| {
+        let number = |number: &&str| u8::from_str_radix(number, if octal && zeros(number) { 8 } else { 10 }).ok();
+        let bytes: Vec<u8> = numbers.iter().filter_map(number).collect();
+        <[u8; 4]>::try_from(bytes).ok().map(Ipv4Addr::from)
+    };
+    Some(Ambiguous { decimal: read(false)?, octal: read(true) })
 }
 
 /// Reads a subnet in CIDR form, refusing one with host bits set and offering the corrected one.
 pub fn parse_subnet(pointer: &str, text: &str) -> Result<IpNet, Invalid> {
+    let read = text.split_once('/').and_then(|(address, length)| Some((ambiguous(address)?.decimal, length)));
+    if let Some((decimal, length)) = read {
+        return Err(
+            Invalid::new(pointer, Code::Format, text, AMBIGUOUS).hint(format!("for example {decimal}/{length}"))
+        );
+    }
     let net: IpNet = text.parse().map_err(|_| {
         Invalid::new(pointer, Code::Format, text, "not a subnet in CIDR form")
             .hint("for example 192.168.122.0/24 or fd00:1::/64")
@@ -208,6 +245,21 @@ mod tests {
             assert_eq!(parse_address("/a", text), Ok(wanted), "{text}");
         }
         assert_eq!(parse_span("/r", "::ffff:10.0.0.9-10.0.0.9").expect("a span").low, wanted);
+    }
+
+    #[test]
+    fn numbers_that_begin_with_zero_are_told_in_both_readings() {
+        let told =
+            |text| ambiguous(text).map(|read| (read.decimal.to_string(), read.octal.map(|octal| octal.to_string())));
+        assert_eq!(told("010.000.000.005"), Some(("10.0.0.5".into(), Some("8.0.0.5".into()))));
+        assert_eq!(told("192.168.009.1"), Some(("192.168.9.1".into(), None)), "9 is no octal digit");
+        for plain in ["10.0.0.5", "0.0.0.0", "010.0.0", "010.0.0.256", "010.0.0.x", "fd00::01", ""] {
+            assert_eq!(told(plain), None, "{plain}");
+        }
+        let refused = parse_address("/a", "010.0.0.5").expect_err("it may be two");
+        assert_eq!((refused.message.as_str(), refused.hint.as_deref()), (AMBIGUOUS, Some("for example 10.0.0.5")));
+        let refused = parse_subnet("/s", "010.0.0.0/8").expect_err("it may be two");
+        assert_eq!((refused.message.as_str(), refused.hint.as_deref()), (AMBIGUOUS, Some("for example 10.0.0.0/8")));
     }
 
     #[test]

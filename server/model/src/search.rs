@@ -24,6 +24,8 @@ pub enum HitKind {
     Token,
     /// A network or a sandbox that was removed, as long as events tell of it.
     Removed,
+    /// A request, named by its ID: what came of it is in the events, and to those who may read it in the audit.
+    Request,
 }
 
 impl HitKind {
@@ -39,6 +41,7 @@ impl HitKind {
             Self::Node => "node",
             Self::Token => "token",
             Self::Removed => "removed",
+            Self::Request => "request",
         }
     }
 }
@@ -46,8 +49,8 @@ impl HitKind {
 /// One thing found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Hit {
-    /// What it is called: a name, an address, a subnet, a host's name.
-    #[schema(max_length = 64)]
+    /// What it is called: a name, an address, a subnet, a host's name, a request's ID.
+    #[schema(max_length = 128)]
     pub name: String,
     /// Its ID, where it has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -82,6 +85,30 @@ pub struct SearchReport {
     #[schema(max_length = 256)]
     pub query: String,
     /// What was found, by kind. Kinds of which there is nothing are absent.
-    #[schema(max_items = 8)]
+    #[schema(max_items = 10)]
     pub groups: Vec<HitGroup>,
+    /// Where the text looks like an address that different programs read differently: why it is not read as one, and what it may mean.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ambiguity: Option<Ambiguity>,
+}
+
+/// An address that is not read, since programs disagree on what it means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Ambiguity {
+    /// Why.
+    pub message: String,
+    /// What it may mean, the likeliest first: each can be searched for.
+    #[schema(min_items = 1, max_items = 2)]
+    pub readings: Vec<Reading>,
+}
+
+/// One way to read an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Reading {
+    /// How its numbers are read: `decimal` or `octal`.
+    #[schema(max_length = 16)]
+    pub numbers: String,
+    /// The address, with the length of a prefix or the port that stood behind it.
+    #[schema(max_length = 256)]
+    pub address: String,
 }

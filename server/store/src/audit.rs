@@ -124,6 +124,9 @@ pub async fn list(tx: &mut ReadTx<'_>, query: &AuditQuery) -> Result<Vec<AuditEn
         }
         select.with(" AND a.decision = ", decision.as_str());
     }
+    if let Some(request) = &query.request_id {
+        select.with(" AND a.request_id = ", request.clone());
+    }
     // By number rather than by time, so that the order costs no sorting.
     if let Some(since) = query.since {
         select.with(" AND a.time >= ", since.millis());

@@ -102,6 +102,9 @@ pub async fn list(tx: &mut ReadTx<'_>, query: &EventQuery) -> Result<Vec<Event>,
     if let Some(actor) = &query.actor {
         select.with(" AND e.actor = ", actor.clone());
     }
+    if let Some(request) = &query.request_id {
+        select.with(" AND e.request_id = ", request.clone());
+    }
     if let Some(from) = query.from {
         select.with(" AND e.time >= ", from.millis());
     }

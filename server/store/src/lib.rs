@@ -36,6 +36,7 @@ mod job;
 pub mod join_tokens;
 mod labels;
 pub mod leases;
+pub mod links;
 mod log_sync;
 pub mod networks;
 pub mod nodes;

@@ -291,6 +291,10 @@ mod tests {
         plans.push(read_by(&mut connection, select, Keyset::ATTACHMENTS).await);
         let select = "SELECT a.node, MAX(a.running) FROM attachment AS a WHERE a.gone = 0 AND a.node <> 'nod_x'";
         plans.push(read_by(&mut connection, select, Keyset::SANDBOXES_AWAY).await);
+        let select = "SELECT a.seq FROM audit AS a WHERE a.request_id = 'req-x'";
+        let of_request = read_by(&mut connection, select, Keyset::LATEST_ENTRY).await;
+        assert!(of_request.contains("audit_request_id"), "{of_request}");
+        plans.push(of_request);
         for plan in plans {
             assert!(plan.starts_with("SEARCH") && !plan.contains("TEMP B-TREE"), "{plan}");
         }

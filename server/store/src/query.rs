@@ -100,6 +100,8 @@ pub struct EventQuery {
     pub object: Option<String>,
     /// Only what this actor did.
     pub actor: Option<String>,
+    /// Only what came of the request of this ID.
+    pub request_id: Option<String>,
     /// Only at this time or later.
     pub from: Option<Timestamp>,
     /// Only before this time.
@@ -235,6 +237,8 @@ pub struct AuditQuery {
     pub object: Option<String>,
     /// Of these actions, or of actions that start with one of these and a dot; none keeps all.
     pub actions: Vec<String>,
+    /// Of the request of this ID.
+    pub request_id: Option<String>,
     /// With this outcome.
     pub decision: Option<Decision>,
     /// At this time or later.

@@ -164,3 +164,23 @@ fn a_backup_and_a_restart_keep_the_audit_and_no_secret_is_in_it() {
     let client = host.start();
     assert_eq!(words(&client, ""), told);
 }
+
+#[test]
+fn what_came_of_one_request_is_found_by_its_id() {
+    let host = host!();
+    let client = host.start();
+    let made = client.post("networks", &json!({"name": "web", "driver": "bridge"}));
+    let id = made.header("x-request-id").expect("each answer has one").to_owned();
+    let refused = client.post("networks", &json!({"name": "web", "driver": "bridge"})).problem(409, "name-taken");
+    let other = refused["request_id"].as_str().unwrap();
+    assert_eq!(words(&client, &format!("request_id={id}")), ["socket:root network.create allowed web -"]);
+    assert_eq!(words(&client, &format!("request_id={other}")), ["socket:root network.create failed web name-taken"]);
+    let events = client.get(&format!("events?request_id={id}")).is(200);
+    assert_eq!(events["items"][0]["kind"], "network.created");
+    assert!(events["items"].as_array().unwrap().iter().all(|event| event["request_id"] == id.as_str()), "{events}");
+    assert!(client.get(&format!("events?request_id={other}")).is(200)["items"].as_array().unwrap().is_empty());
+    let found = client.get(&format!("search?q={other}")).is(200);
+    assert_eq!(found["groups"][0]["kind"], "request", "{found}");
+    let stream = host.client().header("accept", "application/x-ndjson").get(&format!("events?request_id={id}"));
+    stream.problem(400, "invalid-query");
+}

@@ -133,6 +133,21 @@ fn what_is_named_exactly_is_gone_to_and_the_rest_is_listed() {
     ] {
         assert_eq!(led_to(&search(query), 303), wanted, "{query}");
     }
+    for (pasted, wanted) in [
+        ("http://127.0.0.1:8080/ui/networks/macvlan-net1/leases", "/ui/networks/macvlan-net1"),
+        ("/api/v1/sandboxes/macvlan1", "/ui/sandboxes/macvlan1"),
+        ("(192.168.122.77:80),", "/ui/addresses/192.168.122.77"),
+    ] {
+        assert_eq!(led_to(&search(pasted), 303), wanted, "{pasted}");
+    }
+    let zeros = page(&reader, "/ui/search?q=192.168.122.010");
+    assert!(zeros.contains("RFC 6943") && zeros.contains("/ui/search?q=192.168.122.10\""), "{zeros}");
+    let entry = host.client().get("audit?limit=1").is(200)["items"][0].clone();
+    let id = entry["request_id"].as_str().unwrap();
+    let of_request = led_to(&search(id), 303);
+    assert_eq!(of_request, format!("/ui/activity?show=audit&request_id={id}"));
+    let told = page(&reader, &of_request);
+    assert!(told.contains(entry["action"].as_str().unwrap()) && told.contains(id), "{told}");
     let stays = page(&reader, "/ui/search?q=macvlan1&stay=1");
     assert!(stays.contains(">exact<") && stays.contains("/ui/sandboxes/macvlan1"), "{stays}");
     let like = search("macvlan");

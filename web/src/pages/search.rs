@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use netloom_control::Error;
-use netloom_control::command::Search;
+use netloom_control::command::{ListAudit, Search};
 use serde::Deserialize;
 
 use crate::view::frame::Section;
@@ -24,8 +24,9 @@ pub async fn page(visit: Visit) -> HttpResponse {
 async fn show(visit: &Visit) -> Result<Shown<SearchPage>, Error> {
     let query: Query = visit.query()?;
     let report = visit.control.search(visit.authorize(Search(query.q))?).await?;
-    match only(&report).filter(|_| query.stay.is_empty() && !visit.is_renewal()) {
+    let audited = visit.may(&ListAudit::default());
+    match only(&report, audited).filter(|_| query.stay.is_empty() && !visit.is_renewal()) {
         Some(page) => Ok(Shown::There(page)),
-        None => Ok(Shown::Page(SearchPage::new(visit.frame("Search", Section::None), &report))),
+        None => Ok(Shown::Page(SearchPage::new(visit.frame("Search", Section::None), &report, audited))),
     }
 }

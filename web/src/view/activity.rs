@@ -49,6 +49,8 @@ pub struct ActivityFilter {
     pub object: String,
     /// The kind of an event, or an action of the audit; or its beginning.
     pub kind: String,
+    /// A request's ID.
+    pub request_id: String,
     /// An outcome's word; of the audit.
     pub decision: String,
     /// From this time on.
@@ -66,6 +68,7 @@ impl ActivityFilter {
             ("actor", &self.actor),
             ("object", &self.object),
             ("kind", &self.kind),
+            ("request_id", &self.request_id),
             ("decision", decision),
             ("from", &self.from),
             ("until", &self.until),
@@ -87,17 +90,18 @@ impl ActivityFilter {
     /// The same from the API.
     fn api(&self) -> String {
         let (actor, object, token) = (self.actor.as_str(), self.object.as_str(), self.page_token.as_str());
-        let (from, until) = (self.from_zoned(), self.until_zoned());
+        let (from, until, request) = (self.from_zoned(), self.until_zoned(), self.request_id.as_str());
         match self.show {
             Show::Events => {
                 let pairs = [("sort", "-seq"), ("actor", actor), ("object", object), ("kinds", &self.kind)];
-                let rest = [("from", from.as_str()), ("until", &until), ("page_token", token)];
+                let rest = [("request_id", request), ("from", from.as_str()), ("until", &until), ("page_token", token)];
                 format!("/api/v1/events{}", link::query(&[&pairs[..], &rest[..]].concat()))
             }
             Show::Audit => {
                 let pairs =
                     [("actor", actor), ("object", object), ("action", &self.kind), ("decision", &self.decision)];
-                let rest = [("since", from.as_str()), ("until", &until), ("page_token", token)];
+                let rest =
+                    [("request_id", request), ("since", from.as_str()), ("until", &until), ("page_token", token)];
                 format!("/api/v1/audit{}", link::query(&[&pairs[..], &rest[..]].concat()))
             }
         }
@@ -240,6 +244,7 @@ impl FormerQuery {
             actor: self.actor.clone(),
             object: self.object.clone(),
             kind: kind.clone(),
+            request_id: String::new(),
             decision: self.decision.clone(),
             from: from.to_owned(),
             until: self.until.clone(),

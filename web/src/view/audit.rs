@@ -9,6 +9,7 @@ use super::chip::{Chip, Tone};
 use super::difference::FieldDifference;
 use super::format;
 use super::frame::Frame;
+use super::link;
 use super::object::ObjectLink;
 use super::prose::Prose;
 use super::when::When;
@@ -31,7 +32,7 @@ pub struct AuditRow {
     pub(crate) pointer: Option<String>,
     pub(crate) changed: Option<FieldDifference>,
     pub(crate) request: String,
-    pub(crate) request_id: Option<String>,
+    pub(crate) request_id: Option<(String, String)>,
 }
 
 impl AuditRow {
@@ -58,7 +59,7 @@ impl AuditRow {
             pointer: unsaid_pointer(how),
             changed: FieldDifference::new(how.before.as_ref(), how.after.as_ref()),
             request: request.join(" "),
-            request_id: entry.request_id.clone(),
+            request_id: entry.request_id.clone().map(|id| (link::request(&id, true), id)),
         }
     }
 }

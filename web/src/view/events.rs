@@ -23,7 +23,8 @@ pub struct EventRow {
     /// What it is about, where the message doesn't name it.
     pub(crate) object: Option<ObjectLink>,
     pub(crate) actor: String,
-    pub(crate) request_id: Option<String>,
+    /// Where all that came of the request is, and its ID.
+    pub(crate) request_id: Option<(String, String)>,
 }
 
 impl EventRow {
@@ -42,7 +43,7 @@ impl EventRow {
             message,
             object: unnamed.then(|| ObjectLink::of_past(&event.object, existing)),
             actor: event.actor.clone(),
-            request_id: event.request_id.clone(),
+            request_id: event.request_id.clone().map(|id| (link::request(&id, false), id)),
         }
     }
 }

@@ -60,6 +60,12 @@ pub fn node(reference: &str) -> String {
     format!("/ui/nodes/{}", encode(reference))
 }
 
+/// What came of a request: in the audit, which has also what was refused, or in the events.
+pub fn request(id: &str, in_audit: bool) -> String {
+    let show = if in_audit { "audit" } else { "" };
+    format!("/ui/activity{}", query(&[("show", show), ("request_id", id)]))
+}
+
 /// The page of an object, where it has one. `gone` names an object that may be no more: then the ID, which is never reused.
 pub fn object(object: &ObjectRef) -> Option<String> {
     match object.kind {

@@ -2,7 +2,7 @@
 //! What must not live here: what a text may mean (control).
 
 use askama::Template;
-use netloom_model::search::{Hit, HitGroup, HitKind, SearchReport};
+use netloom_model::search::{self as model, Hit, HitGroup, HitKind, SearchReport};
 
 use super::format;
 use super::frame::Frame;
@@ -44,11 +44,12 @@ const fn title(kind: HitKind) -> (&'static str, &'static str) {
         HitKind::Node => ("s-nodes", "Nodes"),
         HitKind::Token => ("s-tokens", "Tokens"),
         HitKind::Removed => ("s-removed", "Removed"),
+        HitKind::Request => ("s-requests", "Requests"),
     }
 }
 
-/// Where a hit leads.
-fn href(kind: HitKind, hit: &Hit) -> String {
+/// Where a hit leads; `audited` says whether whoever searches may read the audit, which has of a request also what was refused.
+fn href(kind: HitKind, hit: &Hit, audited: bool) -> String {
     let reference = hit.id.as_deref().unwrap_or(&hit.name);
     match kind {
         HitKind::Address | HitKind::Lease => link::address(&hit.name),
@@ -60,6 +61,7 @@ fn href(kind: HitKind, hit: &Hit) -> String {
         HitKind::Node => link::node(reference),
         HitKind::Token => "/ui/tokens".to_owned(),
         HitKind::Removed => format!("/ui/activity{}", link::query(&[("object", reference)])),
+        HitKind::Request => link::request(reference, audited),
     }
 }
 
@@ -80,18 +82,18 @@ fn rest(kind: HitKind, text: &str) -> Option<String> {
         HitKind::Node => Some(format!("/ui/nodes{}", link::query(&[("label", labelled)]))),
         HitKind::Pool => Some("/ui/ipam".to_owned()),
         HitKind::Token => Some("/ui/tokens".to_owned()),
-        HitKind::Address | HitKind::Removed => None,
+        HitKind::Address | HitKind::Removed | HitKind::Request => None,
     }
 }
 
 impl GroupView {
-    fn new(group: &HitGroup, text: &str) -> Self {
+    fn new(group: &HitGroup, text: &str, audited: bool) -> Self {
         let (id, title) = title(group.kind);
-        let mono = matches!(group.kind, HitKind::Address | HitKind::Lease | HitKind::Pool);
+        let mono = matches!(group.kind, HitKind::Address | HitKind::Lease | HitKind::Pool | HitKind::Request);
         let row = |hit: &Hit| HitRow {
             key: hit.id.clone().unwrap_or_else(|| hit.name.clone()),
             name: hit.name.clone(),
-            href: href(group.kind, hit),
+            href: href(group.kind, hit, audited),
             about: Prose::new(&hit.about),
             exact: hit.exact,
             mono,
@@ -107,12 +109,12 @@ impl GroupView {
     }
 }
 
-/// The page that the search leads to by itself: that of the one thing that is named exactly.
-pub fn only(report: &SearchReport) -> Option<String> {
+/// The page that the search leads to by itself: that of the one thing that is named exactly. `audited` as for the page.
+pub fn only(report: &SearchReport, audited: bool) -> Option<String> {
     let mut exact = report
         .groups
         .iter()
-        .flat_map(|group| group.hits.iter().filter(|hit| hit.exact).map(move |hit| href(group.kind, hit)));
+        .flat_map(|group| group.hits.iter().filter(|hit| hit.exact).map(move |hit| href(group.kind, hit, audited)));
     let first = exact.next()?;
     exact.next().is_none().then_some(first)
 }
@@ -124,15 +126,34 @@ pub struct SearchPage {
     frame: Frame,
     text: String,
     groups: Vec<GroupView>,
+    /// Why what looks like an address is not read, and what may be searched for in its place.
+    ambiguity: Option<(Prose, Vec<Reading>)>,
+}
+
+/// One way to read what was searched for.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    pub(crate) numbers: String,
+    pub(crate) text: String,
+    pub(crate) href: String,
+}
+
+fn reading(reading: &model::Reading) -> Reading {
+    let (numbers, text) = (reading.numbers.clone(), reading.address.clone());
+    Reading { href: format!("/ui/search{}", link::query(&[("q", &text)])), numbers, text }
 }
 
 impl SearchPage {
-    /// The page of what was found; an empty text finds nothing and gets the explanation.
-    pub fn new(frame: Frame, report: &SearchReport) -> Self {
+    /// The page of what was found; an empty text finds nothing and gets the explanation. `audited` says whether whoever searches may read the audit.
+    pub fn new(frame: Frame, report: &SearchReport, audited: bool) -> Self {
         let text = report.query.clone();
         let path = format!("/api/v1/search{}", link::query(&[("q", &text)]));
         Self {
-            groups: report.groups.iter().map(|group| GroupView::new(group, &text)).collect(),
+            groups: report.groups.iter().map(|group| GroupView::new(group, &text, audited)).collect(),
+            ambiguity: report
+                .ambiguity
+                .as_ref()
+                .map(|one| (Prose::new(&one.message), one.readings.iter().map(reading).collect())),
             frame: searched(frame, &text).api(path),
             text,
         }
@@ -155,7 +176,7 @@ mod tests {
 
     fn report(groups: Vec<(HitKind, Vec<Hit>)>) -> SearchReport {
         let group = |(kind, hits)| HitGroup { kind, hits, more: false };
-        SearchReport { query: "x".into(), groups: groups.into_iter().map(group).collect() }
+        SearchReport { query: "x".into(), groups: groups.into_iter().map(group).collect(), ambiguity: None }
     }
 
     #[test]
@@ -163,12 +184,15 @@ mod tests {
         let (network, sandbox) = (HitKind::Network, HitKind::Sandbox);
         let one =
             report(vec![(network, vec![hit("web", true), hit("web-2", false)]), (sandbox, vec![hit("web-1", false)])]);
-        assert_eq!(only(&one).as_deref(), Some("/ui/networks/web"));
+        assert_eq!(only(&one, false).as_deref(), Some("/ui/networks/web"));
         let two = report(vec![(network, vec![hit("web", true)]), (sandbox, vec![hit("web", true)])]);
-        assert_eq!(only(&two), None);
-        assert_eq!(only(&report(vec![(network, vec![hit("web-2", false)])])), None);
+        assert_eq!(only(&two, false), None);
+        assert_eq!(only(&report(vec![(network, vec![hit("web-2", false)])]), false), None);
+        let request = report(vec![(HitKind::Request, vec![hit("req-1", true)])]);
+        assert_eq!(only(&request, true).as_deref(), Some("/ui/activity?show=audit&request_id=req-1"));
+        assert_eq!(only(&request, false).as_deref(), Some("/ui/activity?request_id=req-1"));
         let address = report(vec![(HitKind::Address, vec![hit("fd00::1", true)])]);
-        assert_eq!(only(&address).as_deref(), Some("/ui/addresses/fd00::1"));
+        assert_eq!(only(&address, false).as_deref(), Some("/ui/addresses/fd00::1"));
     }
 
     #[test]

@@ -29,6 +29,10 @@ pub(crate) struct AuditFilter {
     #[serde(default)]
     #[param(value_type = Vec<String>, required = false, max_items = 32)]
     action: Texts,
+    /// Only of the request of this ID, as its answer has it in `X-Request-Id` and its problem in `request_id`.
+    #[serde(default, deserialize_with = "one")]
+    #[param(max_length = 128, example = "req-0f1e2d3c4b5a6978")]
+    request_id: Option<String>,
     /// Only with this outcome.
     #[param(inline)]
     decision: Option<Decision>,
@@ -64,9 +68,9 @@ pub(crate) async fn audit_list(
     Caller(caller): Caller,
     Filter(filter): Filter<AuditFilter>,
 ) -> Result<HttpResponse, Problem> {
-    let AuditFilter { actor, object, action, decision, since, until, limit, page_token } = filter;
+    let AuditFilter { actor, object, action, request_id, decision, since, until, limit, page_token } = filter;
     let (actions, page) = (action.into_words(), page(limit, page_token));
-    let command = ListAudit { actor, object, actions, decision, since, until, page };
+    let command = ListAudit { actor, object, actions, request_id, decision, since, until, page };
     let found = state.control.list_audit(caller.authorize(command)?).await?;
     Ok(answer::listed(&request, found))
 }

@@ -39,6 +39,10 @@ pub(crate) struct EventFilter {
     #[serde(default, deserialize_with = "one")]
     #[param(max_length = 80, example = "ci")]
     actor: Option<String>,
+    /// Only what came of the request of this ID. Means nothing for a stream, and is refused there.
+    #[serde(default, deserialize_with = "one")]
+    #[param(max_length = 128, example = "req-0f1e2d3c4b5a6978")]
+    request_id: Option<String>,
     /// Only at this time or later. Means nothing for a stream, and is refused there.
     #[serde(default, deserialize_with = "one")]
     #[param(value_type = Option<String>, max_length = 40, example = "2026-01-31T00:00:00Z")]
@@ -76,7 +80,7 @@ pub(crate) async fn event_list(
     Caller(caller): Caller,
     Filter(filter): Filter<EventFilter>,
 ) -> Result<HttpResponse, Problem> {
-    let EventFilter { since, kinds, object, actor, from, until, sort, limit, page_token } = filter;
+    let EventFilter { since, kinds, object, actor, request_id, from, until, sort, limit, page_token } = filter;
     let kinds = kinds.into_words();
     let Some(form) = wanted_form(&request) else {
         let order = sort.unwrap_or_default();
@@ -84,7 +88,7 @@ pub(crate) async fn event_list(
             EventOrder::Oldest => (page_token.or(since), None),
             EventOrder::Latest => (since, page_token),
         };
-        let command = ListEvents { since, before, kinds, object, actor, from, until, order, limit };
+        let command = ListEvents { since, before, kinds, object, actor, request_id, from, until, order, limit };
         let page = state.control.list_events(caller.authorize(command)?).await?;
         return Ok(answer::listed(&request, page));
     };
@@ -93,6 +97,7 @@ pub(crate) async fn event_list(
         ("page_token", page_token),
         ("sort", sort.map(|_| "-seq".to_owned())),
         ("actor", actor),
+        ("request_id", request_id),
         ("from", from.map(|from| from.to_string())),
         ("until", until.map(|until| until.to_string())),
     ];

@@ -18,7 +18,8 @@ use crate::query::{Filter, one};
 pub(crate) struct SearchQuery {
     /// An address, a subnet or an Ethernet address in any spelling, an ID, a name or a part of one, the key of a reservation, an owner, or a label as
     /// `key=value`; the beginning of an address (`10.0.`) or an Ethernet address (`02:42:c0`); the number of a published port; the name of a network or
-    /// sandbox that was removed. A word before it asks for one kind: `net:`, `sandbox:`, `lease:`, `pool:`, `node:`, `token:`.
+    /// sandbox that was removed; a link of the host's (a parent, a bridge, a port of one), a network's number in VXLAN packets (`vni:4097`), a request's ID, the URL of a page or
+    /// an object of the API. What stands around it in a text (`(10.0.0.5),`) is passed over. An IPv4 address with a number that begins with 0 is not read; `ambiguity` says what it may mean. A word before it asks for one kind: `net:`, `sandbox:`, `lease:`, `pool:`, `node:`, `token:`.
     #[serde(default, deserialize_with = "one")]
     #[param(max_length = 256, example = "0242.c0a8.7a03")]
     q: Option<String>,

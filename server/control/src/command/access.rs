@@ -46,6 +46,8 @@ pub struct ListAudit {
     pub object: Option<String>,
     /// Only of these actions, or of actions that start with one of these and a dot.
     pub actions: Vec<String>,
+    /// Only of the request of this ID.
+    pub request_id: Option<String>,
     /// Only with this outcome.
     pub decision: Option<Decision>,
     /// Only at this time or later.

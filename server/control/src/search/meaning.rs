@@ -5,7 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use netloom_model::MacAddr;
 use netloom_model::id::looks_like_id;
+use netloom_model::net::{self, Ambiguous};
 use netloom_model::search::HitKind;
+
+use super::pasted;
 
 /// What a text may mean. Several at once: twelve hexadecimal digits are an Ethernet address, and may be a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +26,10 @@ pub(crate) struct Meaning {
     pub(crate) mac_begin: Option<String>,
     /// A port.
     pub(crate) port: Option<u16>,
+    /// The number of an overlay network in VXLAN packets.
+    pub(crate) vni: Option<u32>,
+    /// An address that is not read, since programs disagree on it, with what stands behind it: its length of a prefix, or a port.
+    pub(crate) ambiguous: Option<(Ambiguous, String)>,
     /// A name, a key, an owner, or a part of one.
     pub(crate) text: Option<String>,
 }
@@ -38,13 +45,23 @@ const WORDS: [(&str, HitKind); 7] = [
     ("token", HitKind::Token),
 ];
 
+/// Numbers that a network can have in VXLAN packets: 24 bits, and 0 is none (RFC 7348).
+const VNIS: std::ops::RangeInclusive<u32> = 1..=0xff_ffff;
+
 impl Meaning {
     /// Tells by the form of a text what it may mean.
     pub(crate) fn of(text: &str) -> Self {
+        let text = pasted::meant(text);
+        if let Some(vni) = vni(&text) {
+            return Self { only: Some(HitKind::Network), vni: Some(vni), ..Self::default() };
+        }
         let (only, text) = prefixed(text.trim());
         let meaning = Self { only, ..Self::default() };
         if text.is_empty() {
             return meaning;
+        }
+        if let Some(ambiguous) = ambiguous(text) {
+            return Self { ambiguous: Some(ambiguous), ..meaning };
         }
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         if let Ok(address) = bare.parse::<IpAddr>() {
@@ -55,7 +72,9 @@ impl Meaning {
             return Self { address: Some(socket.ip().to_canonical()), ..meaning };
         }
         if let Ok(subnet) = bare.parse::<IpNet>() {
-            return Self { subnet: Some(subnet.trunc()), ..meaning };
+            // With bits behind the prefix it is an interface's address, with the subnet that it is in.
+            let address = (subnet.addr() != subnet.network()).then(|| subnet.addr());
+            return Self { subnet: Some(subnet.trunc()), address, ..meaning };
         }
         if looks_like_id(text) {
             return Self { id: Some(text.to_owned()), ..meaning };
@@ -69,6 +88,7 @@ impl Meaning {
             mac_begin: mac_begin(text),
             subnet: beginning(text),
             port: text.parse().ok().filter(|port| *port > 0),
+            vni: text.parse().ok().filter(|vni| VNIS.contains(vni)),
             text: Some(text.to_owned()),
             ..meaning
         }
@@ -78,6 +98,21 @@ impl Meaning {
     pub(crate) fn wants(&self, kind: HitKind) -> bool {
         self.only.is_none_or(|only| only == kind)
     }
+}
+
+/// A number in VXLAN packets, where a word says that it is one: `vni:4097`, `VNI 4097`, `0x1001` as `tcpdump` prints it.
+fn vni(text: &str) -> Option<u32> {
+    let (word, rest) = text.split_at_checked(3).filter(|(word, _)| word.eq_ignore_ascii_case("vni"))?;
+    let number = rest.strip_prefix([':', ' ', '=']).filter(|_| !word.is_empty())?.trim();
+    let hexadecimal = number.strip_prefix("0x").map(|digits| u32::from_str_radix(digits, 16).ok());
+    hexadecimal.unwrap_or_else(|| number.parse().ok()).filter(|vni| VNIS.contains(vni))
+}
+
+/// An address that is not read, and what stands behind it.
+fn ambiguous(text: &str) -> Option<(Ambiguous, String)> {
+    let at = text.find(['/', ':']).unwrap_or(text.len());
+    let (address, behind) = text.split_at(at);
+    net::ambiguous(address).map(|read| (read, behind.to_owned()))
 }
 
 /// The block of all addresses that begin with these bytes: `10.0.` or `10.0.0`, `2001:db8:`. A number alone begins nothing.
@@ -123,6 +158,36 @@ fn prefixed(text: &str) -> (Option<HitKind>, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_networks_are_known_with_the_word_and_without() {
+        for (text, wanted) in [
+            ("4097", Some(4097)),
+            ("vni:4097", Some(4097)),
+            ("VNI 4097", Some(4097)),
+            ("vni=0x1001", Some(4097)),
+            ("vni:0", None),
+            ("vni:16777216", None),
+            ("vnix", None),
+        ] {
+            assert_eq!(Meaning::of(text).vni, wanted, "{text}");
+        }
+        assert_eq!((Meaning::of("vni:7").only, Meaning::of("7").only), (Some(HitKind::Network), None));
+    }
+
+    #[test]
+    fn an_address_with_zeros_before_its_numbers_is_not_guessed() {
+        for (text, behind) in
+            [("010.0.0.5", ""), ("010.0.0.0/8", "/8"), ("010.0.0.5:80", ":80"), ("lease:010.0.0.5,", "")]
+        {
+            let meaning = Meaning::of(text);
+            assert_eq!((meaning.address, meaning.text), (None, None), "{text}");
+            assert_eq!(meaning.ambiguous.map(|(_, behind)| behind).as_deref(), Some(behind), "{text}");
+        }
+        let both = Meaning::of("10.0.0.5/24");
+        assert_eq!(both.subnet.map(|subnet| subnet.to_string()).as_deref(), Some("10.0.0.0/24"));
+        assert_eq!(both.address.map(|address| address.to_string()).as_deref(), Some("10.0.0.5"));
+    }
 
     #[test]
     fn addresses_and_subnets_are_known_in_any_form() {

@@ -200,6 +200,74 @@ async fn a_beginning_a_port_and_what_was_removed_are_found() {
 }
 
 #[tokio::test]
+async fn links_of_the_host_numbers_of_packets_and_urls_are_found() {
+    let kit = Kit::new().await;
+    let network = kit.exercise_network().await;
+    kit.on("macvlan1", "macvlan-net1").await.expect("a sandbox");
+    let bridge = json!({"name": "front", "driver": "bridge", "bridge": {"interface_name": "br-front"}});
+    kit.create_network(bridge).await.expect("a network");
+    let web = kit.create_network(json!({"name": "web", "driver": "bridge"})).await.expect("a network");
+    let sandbox = kit.on("w0", "web").await.expect("a sandbox");
+    let port = netloom_model::host_link::port(sandbox.status.endpoints["web"].endpoint_id);
+    let parent = network.spec.parent().expect("it has one");
+    for (text, wanted) in [
+        ("br-front", vec!["network: front!"]),
+        (&netloom_model::host_link::of_network(web.id), vec!["network: web!"]),
+        (&port, vec!["sandbox: w0!"]),
+        ("http://127.0.0.1:8080/ui/networks/web/leases?page_token=x", vec!["network: web!"]),
+        ("/api/v1/sandboxes/w0", vec!["sandbox: w0!"]),
+        ("(192.168.122.77:8080),", vec!["address: 192.168.122.77!"]),
+        ("nl-aaaaaaaa", vec![]),
+        ("nl-", vec![]),
+    ] {
+        assert_eq!(told(&search(&kit, text).await), wanted, "{text}");
+    }
+    // Several networks may be on one parent, which is no network's own name.
+    let on_parent = search(&kit, parent).await;
+    assert!(told(&on_parent).contains(&"network: macvlan-net1".to_owned()), "{on_parent:?}");
+    let about = on_parent.groups.iter().flat_map(|group| &group.hits).find(|hit| hit.name == "macvlan-net1");
+    assert!(about.expect("found").about.contains(&format!("on `{parent}`")), "it says why it is found");
+}
+
+#[tokio::test]
+async fn an_address_that_may_be_two_is_explained_and_not_guessed() {
+    let kit = Kit::new().await;
+    let report = search(&kit, "192.168.122.010:80").await;
+    assert!(report.groups.is_empty());
+    let ambiguity = report.ambiguity.expect("it says why");
+    let readings: Vec<(&str, &str)> =
+        ambiguity.readings.iter().map(|one| (one.numbers.as_str(), one.address.as_str())).collect();
+    assert_eq!(readings, [("decimal", "192.168.122.10:80"), ("octal", "192.168.122.8:80")]);
+    assert!(ambiguity.message.contains("RFC 6943"), "{}", ambiguity.message);
+    assert!(search(&kit, "192.168.122.10").await.ambiguity.is_none());
+}
+
+#[tokio::test]
+async fn a_request_is_found_by_its_id_with_what_was_refused_for_who_may_read_the_audit() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    let made = kit.audit(ListAudit::default()).await.into_iter().find_map(|entry| entry.request_id).expect("an ID");
+    let found = told(&search(&kit, &made).await);
+    assert_eq!(found, [format!("request: {made}!")]);
+    let of_request = ListAudit { request_id: Some(made.clone()), ..ListAudit::default() };
+    let entries = kit.audit(of_request).await;
+    assert!(!entries.is_empty() && entries.iter().all(|entry| entry.request_id.as_ref() == Some(&made)));
+    let events = ListEvents { request_id: Some(made.clone()), ..ListEvents::default() };
+    let events = kit.control.list_events(kit.may(events)).await.expect("read").items;
+    assert!(!events.is_empty() && events.iter().all(|event| event.request_id.as_ref() == Some(&made)));
+    // What is only in the audit is found by who may read it.
+    let denied = kit.somebody("v", Role::Viewer);
+    let failure =
+        denied.authorize(CreateToken(netloom_model::document::parse(json!({"name": "x", "role": "viewer"})).unwrap()));
+    let failure = failure.expect_err("not theirs to make");
+    kit.control.note_failure(&denied, (&failure).into(), false).await;
+    let id = denied.request_id.clone();
+    assert_eq!(told(&search(&kit, &id).await), [format!("request: {id}!")]);
+    let viewer = denied.authorize(Search(id)).expect("may search");
+    assert!(kit.control.search(viewer).await.expect("an answer").groups.is_empty());
+}
+
+#[tokio::test]
 async fn tokens_are_told_of_to_administrators_alone() {
     let kit = Kit::new().await;
     let spec = netloom_model::document::parse(json!({"name": "ci-runner", "role": "viewer"})).unwrap();

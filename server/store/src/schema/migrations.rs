@@ -37,6 +37,7 @@ const FILES: &[(&str, &str)] = files![
     "0020_sandboxes_of_the_swarm",
     "0021_why_it_was_refused",
     "0022_leases_of_a_node",
+    "0023_found_by",
 ];
 
 /// The schema's versions that this program knows.

@@ -92,6 +92,8 @@ async fn entries_come_back_as_they_went_in_and_are_found_by_each_of_their_parts(
         (AuditQuery { actions: vec!["network".into()], ..AuditQuery::default() }, vec![3, 1]),
         (AuditQuery { actions: vec!["network.create".into(), "networks".into()], ..AuditQuery::default() }, vec![2, 1]),
         (AuditQuery { decision: Some(Decision::Denied), ..AuditQuery::default() }, vec![3]),
+        (AuditQuery { request_id: some("req-1"), limit: 1, ..AuditQuery::default() }, vec![3]),
+        (AuditQuery { request_id: some("req-none"), ..AuditQuery::default() }, vec![]),
         (AuditQuery { decision: Some(Decision::Allowed), ..AuditQuery::default() }, vec![2, 1]),
         (AuditQuery { since: at(20), until: at(30), ..AuditQuery::default() }, vec![2]),
     ];

@@ -49,6 +49,8 @@ async fn events_are_numbered_from_one_and_selected() {
     let by = |actor: &str| EventQuery { actor: Some(actor.to_owned()), ..all.clone() };
     assert_eq!(found(&store, by(&last.actor)).await.len(), 4);
     assert!(found(&store, by("nobody")).await.is_empty());
+    let of = |request: &str| EventQuery { request_id: Some(request.to_owned()), ..latest(all.clone()) };
+    assert_eq!((found(&store, of("r1")).await.len(), found(&store, of("r2")).await.len()), (4, 0));
     let from = EventQuery { from: Some(last.time), ..all.clone() };
     let until = EventQuery { until: Some(last.time), ..all };
     assert_eq!(found(&store, from).await.len() + found(&store, until).await.len(), 4, "each is on one side");
