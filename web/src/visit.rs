@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use crate::query::Asked;
 use crate::view::failure::FailurePage;
-use crate::view::frame::{Frame, Section, Viewer};
+use crate::view::frame::{Frame, Place, Section, Viewer};
 use crate::view::link::encode_query;
 use crate::view::refusal::Refusal;
 use crate::view::wrong::Wrong;
@@ -137,6 +137,11 @@ impl Visit {
         let mut frame = outer_frame(&self.request, title, section, &self.context.request_id);
         frame.since.clone_from(&self.since);
         frame.own = Some(self.control.node_id());
+        frame.place = match self.control.manager_elsewhere() {
+            Some(address) => Place::Worker(address.to_string()),
+            None if self.control.manages() => Place::Manager,
+            None => Place::Alone,
+        };
         frame.viewer = Some(Viewer {
             name: self.context.principal.name.clone(),
             role: self.context.principal.role.as_str(),

@@ -112,7 +112,12 @@ fn report(address: IpAddr, known: Known, node: NodeId, grace: Duration) -> Addre
         state,
         reason: match state {
             AddressState::Unusable => unusable.map(|reason| reason.to_string()),
-            AddressState::Unknown => Some(ELSEWHERE.to_owned()),
+            AddressState::Unknown => match &pool {
+                Some((pool, network)) if pool.gateway == Some(address) => {
+                    Some(format!("it is the gateway of network `{network}`, which the manager keeps for it"))
+                }
+                _ => Some(ELSEWHERE.to_owned()),
+            },
             _ => None,
         },
         node,

@@ -15,7 +15,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use netloom_model::event::ObjectKind;
 use netloom_model::net::{AMBIGUOUS, Ambiguous, Span};
 use netloom_model::search::{Ambiguity, Hit, HitGroup, HitKind, Reading, SearchReport};
-use netloom_model::swarm::SwarmRole;
 use netloom_model::{Invalid, LeaseId, NodeId, SandboxId, invalid::Code};
 use netloom_store::{
     LeaseQuery, LeaseRow, NodeQuery, NodeRow, PoolRow, ReadTx, SandboxQuery, SandboxRow, TokenQuery, access, leases,
@@ -52,7 +51,7 @@ impl Control {
             return Err(Invalid::new("?q", Code::TooLong, &shown, message).into());
         }
         let meaning = Meaning::of(&query);
-        let manages = self.own_membership().is_some_and(|own| own.role == SwarmRole::Manager);
+        let manages = self.manages();
         let may = May {
             nodes: manages,
             tokens: context.may(&ListTokens::default()),
@@ -94,11 +93,12 @@ async fn groups(tx: &mut ReadTx<'_>, meaning: &Meaning, may: May) -> Result<Vec<
         group(HitKind::Network, networks::hits(tx, meaning).await?, false),
         group(HitKind::Sandbox, of_sandboxes(tx, meaning).await?, false),
     ];
-    if may.nodes {
-        found.push(group(HitKind::Away, away::hits(tx, meaning).await?, false));
-        let (hits, unread) = of_nodes(tx, meaning).await?;
-        found.push(group(HitKind::Node, hits, unread));
-    }
+    found.push(group(HitKind::Away, away::hits(tx, meaning).await?, false));
+    let (hits, unread) = match may.nodes {
+        true => of_nodes(tx, meaning).await?,
+        false => (away::nodes(tx, meaning).await?, false),
+    };
+    found.push(group(HitKind::Node, hits, unread));
     if may.tokens {
         let (hits, unread) = of_tokens(tx, meaning).await?;
         found.push(group(HitKind::Token, hits, unread));

@@ -49,6 +49,7 @@ mod watch;
 use netloom_model::member::SwarmDescribed;
 use netloom_model::swarm::SwarmRole;
 use netloom_store::{MembershipRow, ReadTx, SwarmRow, swarm};
+use std::net::IpAddr;
 
 use crate::control::Control;
 use crate::error::{Error, ErrorKind};
@@ -78,6 +79,16 @@ impl Control {
     /// What this host is in a swarm.
     pub(crate) fn own_membership(&self) -> Option<Membership> {
         self.inner.swarm.membership.borrow().clone()
+    }
+
+    /// Whether this host manages its swarm: then it knows all nodes, and has a page of each.
+    pub fn manages(&self) -> bool {
+        self.own_membership().is_some_and(|own| own.role == SwarmRole::Manager)
+    }
+
+    /// The address of the manager that this host, a worker, has; none on a manager, and in no swarm.
+    pub fn manager_elsewhere(&self) -> Option<IpAddr> {
+        self.own_membership().filter(|own| own.role == SwarmRole::Worker).map(|own| own.manager.ip())
     }
 
     /// What this host is as the manager of a swarm.

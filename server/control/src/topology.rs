@@ -192,14 +192,28 @@ async fn around_node(tx: &mut ReadTx<'_>, reference: &str, hostname: &str, surve
         around.leave_out(vec![(own, all)]);
         return Ok(around);
     }
-    let row = swarm::nodes::find(tx, reference).await?;
-    let node = row.id;
-    let mut around = Around { of: Some(node_ref(&row)), nodes: vec![node], ..Around::default() };
+    let of = other_node(tx, reference).await?;
+    let node = of.id.parse().map_err(|_| Error::not_found("node", reference))?;
+    let mut around = Around { of: Some(of), nodes: vec![node], ..Around::default() };
     let query = AwayQuery { node: Some(node), limit: NEIGHBOURS_MOST, ..AwayQuery::default() };
     around.add(away(tx, &query).await?);
     let all = counted_of_node(tx, node).await?;
     around.leave_out(vec![(node, all)]);
     Ok(around)
+}
+
+/// A node of the swarm: one of those that this host manages, or that its manager named to it.
+async fn other_node(tx: &mut ReadTx<'_>, reference: &str) -> Result<ObjectRef, Error> {
+    let error = match swarm::nodes::find(tx, reference).await {
+        Err(error) if error.kind == ErrorKind::NotFound => error,
+        found => return Ok(node_ref(&found?)),
+    };
+    let mut named: Vec<(NodeId, String)> = nodes::named(tx).await?;
+    named.retain(|(id, hostname)| reference == hostname || reference.parse() == Ok(*id));
+    match named.pop() {
+        Some((id, name)) if named.is_empty() => Ok(ObjectRef { kind: ObjectKind::Node, id: id.to_string(), name }),
+        _ => Err(error),
+    }
 }
 
 async fn around_sandbox(tx: &mut ReadTx<'_>, reference: &str, survey: &Survey) -> Result<Around, Error> {
@@ -261,7 +275,7 @@ async fn named(tx: &mut ReadTx<'_>, around: Around, hostname: String) -> Result<
     let own = tx.node();
     let elsewhere = on.iter().any(|node| *node != own);
     let mut names: BTreeMap<NodeId, String> = match elsewhere {
-        true => nodes::all(tx).await?.into_iter().map(|node| (node.id, node.hostname)).collect(),
+        true => nodes::named(tx).await?.into_iter().collect(),
         false => BTreeMap::new(),
     };
     names.insert(own, hostname);

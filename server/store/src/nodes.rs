@@ -102,6 +102,12 @@ pub async fn called(tx: &mut ReadTx<'_>, id: NodeId) -> Result<String, Error> {
     Ok(tx.row(statement.bind(id.to_string()), |c| c.plain()).await?.unwrap_or_else(|| id.to_string()))
 }
 
+/// What the hosts of nodes are called, as far as it is known here: on a manager of all, on a worker of those that its manager named to it.
+pub async fn named(tx: &mut ReadTx<'_>) -> Result<Vec<(NodeId, String)>, Error> {
+    let statement = sql("SELECT id, hostname FROM node UNION SELECT id, hostname FROM replica_node ORDER BY 1");
+    tx.rows(statement, |c| Ok((c.parsed()?, c.plain()?))).await
+}
+
 /// The host names of these nodes.
 pub async fn names(tx: &mut ReadTx<'_>, ids: &[NodeId]) -> Result<Vec<(NodeId, String)>, Error> {
     let statement = sql("SELECT id, hostname FROM node WHERE id IN (SELECT value FROM json_each($1))");

@@ -2,15 +2,16 @@
 //! scripts; what is refused stands in place; who may not is refused. Nothing is cut off on any screen.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use fantoccini::Locator;
 use netloom_tests::browser::{Page, browse};
 use netloom_tests::client::Answer;
-use netloom_tests::{Host, json};
+use netloom_tests::{Host, json, until};
 
 use super::pages::{Shown, look};
 use super::{aside, link, log_in, picture};
-use crate::kit::{Pair, netloom, swarm_state};
+use crate::kit::{MANAGER, Pair, info, netloom, swarm_state};
 
 async fn open(page: &Page, path: &str) -> String {
     page.window.goto(&format!("http://127.0.0.1:8080{path}")).await.unwrap();
@@ -207,4 +208,90 @@ fn a_worker_whose_manager_is_away_says_so_and_what_works_meanwhile() {
         ];
         walk(&page, &pages, "").await;
     });
+}
+
+/// Where a page leads, and the data of it: what stands between quotes after `href=` within its `main`.
+fn leads(html: &str) -> Vec<String> {
+    let main = html.split_once("<main").and_then(|(_, rest)| rest.split_once("</main>")).expect("a main part").0;
+    let hrefs = main.split("href=\"").skip(1).filter_map(|rest| rest.split_once('"'));
+    let plain = |href: &str| href.replace("&amp;", "&").replace("&#38;", "&");
+    hrefs.map(|(href, _)| plain(href)).filter(|href| href.starts_with('/')).collect()
+}
+
+/// The pages of a network of the swarm with sandboxes on both hosts, of its objects, and around them.
+const PLACES: &[&str] = &[
+    "/ui",
+    "/ui/networks/mesh",
+    "/ui/networks/mesh/map",
+    "/ui/networks/mesh/leases",
+    "/ui/networks/mesh/endpoints",
+    "/ui/networks/mesh/health",
+    "/ui/networks/mesh/health?as=table",
+    "/ui/networks/mesh/history",
+    "/ui/ipam/mesh/v4",
+    "/ui/leases",
+    "/ui/sandboxes",
+    "/ui/topology",
+    "/ui/topology?as=table",
+    "/ui/topology?as=graph&of=network:mesh",
+    "/ui/topology?as=graph&of=sandbox:OWN",
+    "/ui/addresses/10.99.0.1",
+    "/ui/addresses/10.99.0.2",
+    "/ui/addresses/10.99.0.3",
+    "/ui/search?q=here&stay=1",
+    "/ui/search?q=there&stay=1",
+    "/ui/activity",
+    "/ui/swarm",
+];
+
+#[test]
+fn no_page_of_a_manager_or_a_worker_leads_to_what_it_does_not_have() {
+    let pair = Pair::joined();
+    let mesh = json!({"name": "mesh", "driver": "overlay", "pools": {"v4": {"subnet": "10.99.0.0/24"}}});
+    pair.manager.client().post("networks", &mesh).is(201);
+    pair.manager.sandbox("here", "mesh");
+    until("the worker knows the network", Duration::from_secs(15), || {
+        (pair.worker.client().get("networks/mesh").status == 200).then_some(())
+    });
+    pair.worker.sandbox("there", "mesh");
+    let mut wrong = Vec::new();
+    for (host, own) in [(&pair.manager, "here"), (&pair.worker, "there")] {
+        let reader = host.tcp().header("authorization", &format!("Bearer {}", host.token()));
+        let mut asked = std::collections::BTreeSet::new();
+        for path in PLACES.iter().map(|path| path.replace("OWN", own)) {
+            let page = reader.get(&path);
+            assert_eq!(page.status, 200, "{own} {path}: {}", page.text);
+            for lead in leads(&page.text).into_iter().filter(|lead| asked.insert(lead.clone())) {
+                let status = reader.get(&lead).status;
+                if status >= 400 {
+                    wrong.push(format!("{own}: {path} leads to {lead}, which is {status}"));
+                }
+            }
+        }
+        assert!(asked.len() > 40, "{asked:?}");
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    // What a worker knows of others it calls by name, and it says whom to ask for the rest.
+    let reader = pair.worker.tcp().header("authorization", &format!("Bearer {}", pair.worker.token()));
+    let graph = reader.get("/ui/topology?as=graph&of=network:mesh").text;
+    let manager = info(&pair.manager)["hostname"].as_str().unwrap().to_owned();
+    assert!(
+        graph.contains(&format!("subgraph &#34;{manager}&#34;")) && !graph.contains("subgraph &#34;nod_"),
+        "{graph}"
+    );
+    for path in
+        ["/ui/networks/mesh/health", "/ui/networks/mesh/endpoints", "/ui/ipam/mesh/v4", "/ui/addresses/10.99.0.2"]
+    {
+        let page = reader.get(path).text;
+        assert!(page.contains(&format!("ask the manager at {MANAGER}")), "{path}: {page}");
+    }
+    let map = reader.get("/ui/networks/mesh/map").text;
+    assert!(map.contains("10.99.0.1 gateway"), "{map}");
+    let found = reader.get(&format!("/ui/search?q={manager}"));
+    assert!(
+        found.header("location").is_some_and(|to| to.starts_with("/ui/topology?as=graph&of=nod_")),
+        "{}",
+        found.text
+    );
+    assert!(reader.get("/ui/nodes/x").text.contains(MANAGER), "a node's page says who has it");
 }

@@ -7,7 +7,6 @@ use netloom_control::Error;
 use netloom_control::command::{GetAddress, GetNetwork, ListLeases};
 use netloom_model::invalid::Code;
 use netloom_model::lease::{AddressReport, Lease};
-use netloom_model::network::Network;
 use netloom_model::{Invalid, Timestamp, net};
 use serde::Deserialize;
 
@@ -15,6 +14,7 @@ use super::{existing, part, text};
 use crate::view::address::{AddressPage, Around, surroundings};
 use crate::view::frame::Section;
 use crate::view::link;
+use crate::view::map::Unleased;
 use crate::visit::{Shown, Visit};
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,9 +76,8 @@ async fn around(visit: &Visit, address: IpAddr, reports: &[AddressReport]) -> Re
         Some(id) => visit.control.get_network(visit.authorize(GetNetwork(id.to_string()))?).await.ok(),
         None => None,
     };
-    // Of a network of the swarm its manager alone knows what is free.
-    let of_worker = |network: Network| network.status.pools.values().any(|pool| pool.capacity.free.is_none());
-    Ok(Around { leases, known: !network.is_some_and(of_worker), now: None })
+    let pool = network.as_ref().zip(report.pool.as_ref()).and_then(|(network, key)| network.status.pools.get(key));
+    Ok(Around { leases, unleased: pool.map_or(Unleased::Free, Unleased::of), now: None })
 }
 
 /// A time as the API takes it, or as a browser's form writes it: without seconds or zone, then taken as UTC.

@@ -6,7 +6,7 @@ use netloom_control::command::{GetLease, ListAudit, ListHistory};
 use netloom_control::{Error, ErrorKind};
 use netloom_model::event::ObjectKind;
 
-use super::{Paging, node as one_node, part, sandbox as one_sandbox};
+use super::{Paging, node as one_node, part, sandbox as one_sandbox, swarm};
 use crate::view::frame::Section;
 use crate::view::history::{HistoryPage, SandboxHistoryPage, Told};
 use crate::visit::Visit;
@@ -18,7 +18,10 @@ pub async fn sandbox(visit: Visit) -> HttpResponse {
 
 /// A node's.
 pub async fn node(visit: Visit) -> HttpResponse {
-    visit.show(show_node).await
+    match swarm::not_here(&visit, "History", Section::Nodes).await {
+        Some(page) => page,
+        None => visit.show(show_node).await,
+    }
 }
 
 /// A lease's, also of one that is over.

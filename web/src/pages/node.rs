@@ -40,7 +40,10 @@ pub struct Removal {
 
 /// The node.
 pub async fn page(visit: Visit) -> HttpResponse {
-    visit.show(show).await
+    match swarm::not_here(&visit, "Node", Section::Nodes).await {
+        Some(page) => page,
+        None => visit.show(show).await,
+    }
 }
 
 /// Changes its availability, or lets it back in.
@@ -59,7 +62,10 @@ pub async fn change(sender: Sender, given: Form<Change>) -> HttpResponse {
 
 /// Asks before it is removed.
 pub async fn ask_remove(visit: Visit) -> HttpResponse {
-    visit.answer(ask(&visit, None).await).await
+    match swarm::not_here(&visit, "Remove the node", Section::Nodes).await {
+        Some(page) => page,
+        None => visit.answer(ask(&visit, None).await).await,
+    }
 }
 
 /// Removes it.

@@ -25,8 +25,9 @@ async fn show(visit: &Visit) -> Result<Shown<SearchPage>, Error> {
     let query: Query = visit.query()?;
     let report = visit.control.search(visit.authorize(Search(query.q))?).await?;
     let audited = visit.may(&ListAudit::default());
-    match only(&report, audited).filter(|_| query.stay.is_empty() && !visit.is_renewal()) {
+    let frame = visit.frame("Search", Section::None);
+    match only(&frame, &report, audited).filter(|_| query.stay.is_empty() && !visit.is_renewal()) {
         Some(page) => Ok(Shown::There(page)),
-        None => Ok(Shown::Page(SearchPage::new(visit.frame("Search", Section::None), &report, audited))),
+        None => Ok(Shown::Page(SearchPage::new(frame, &report, audited))),
     }
 }

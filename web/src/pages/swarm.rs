@@ -34,6 +34,15 @@ pub(super) fn is_managed(swarm: &Swarm) -> bool {
     swarm.status.role == SwarmRole::Manager
 }
 
+/// What a host that is no manager answers in the place of a manager's page; nothing on a manager.
+pub(super) async fn not_here(visit: &Visit, title: &str, section: Section) -> Option<HttpResponse> {
+    match own(visit).await {
+        Ok(Some(swarm)) if is_managed(&swarm) => None,
+        Ok(other) => Some(visit.answer(Ok(elsewhere(visit, title, section, other.as_ref()))).await),
+        Err(failure) => Some(visit.fail(&failure).await),
+    }
+}
+
 /// What a host that is no manager shows in the place of a manager's page.
 pub(super) fn elsewhere(visit: &Visit, title: &str, section: Section, swarm: Option<&Swarm>) -> ElsewherePage {
     ElsewherePage::new(visit.frame(title, section), swarm)

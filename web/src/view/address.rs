@@ -14,7 +14,7 @@ use super::csv_link::CsvLink;
 use super::frame::Frame;
 use super::lease_table::LeaseRow;
 use super::link;
-use super::map::AddressMap;
+use super::map::{AddressMap, Unleased};
 use super::neighbours::{Here, Neighbours};
 use super::object::ObjectLink;
 use super::prose::Prose;
@@ -146,7 +146,7 @@ pub struct AddressPart {
     /// What it is instead of an address that somebody can have.
     pub(crate) unusable: Option<String>,
     /// Who knows who has it, where this host does not.
-    pub(crate) elsewhere: Option<String>,
+    pub(crate) elsewhere: Option<Prose>,
     pub(crate) node: String,
     pub(crate) network: Option<(String, String)>,
     pub(crate) pool: Option<String>,
@@ -184,7 +184,10 @@ impl AddressPart {
             unmanaged,
             host,
             unusable: report.reason.clone().filter(|_| report.state == AddressState::Unusable),
-            elsewhere: report.reason.clone().filter(|_| report.state == AddressState::Unknown),
+            elsewhere: report.reason.as_deref().filter(|_| report.state == AddressState::Unknown).map(|reason| {
+                let ask = frame.ask_manager().map(|ask| format!(" ({ask})")).unwrap_or_default();
+                Prose::new(&format!("{reason}{ask}"))
+            }),
             node: report.node.to_string(),
             network: report.network.clone().map(|name| (link::network(&name), name)),
             pool: report.pool.clone(),
@@ -221,18 +224,24 @@ fn state(report: &AddressReport, then: bool) -> Chip {
 /// An address among those of its pool.
 fn here<'r>(report: &'r AddressReport, around: &Around) -> Option<Here<'r>> {
     let (address, pool) = (report.address.parse().ok()?, report.subnet.as_ref()?.parse().ok()?);
-    Some(Here { address, lease: report.lease.as_ref(), pool, known: around.known })
+    Some(Here { address, lease: report.lease.as_ref(), pool, known: around.unleased == Unleased::Free })
 }
 
 /// What is known of the addresses around one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Around {
     /// Their leases.
     pub leases: Vec<Lease>,
-    /// Whether what has no lease is free.
-    pub known: bool,
+    /// What addresses without a lease are.
+    pub unleased: Unleased,
     /// Who has the address itself now, where it is asked of another time.
     pub now: Option<Lease>,
+}
+
+impl Default for Around {
+    fn default() -> Self {
+        Self { leases: Vec::new(), unleased: Unleased::Unknown { gateway: None }, now: None }
+    }
 }
 
 /// The part of the pool around an address that is shown: a row of the map.
@@ -280,7 +289,7 @@ impl AddressPage {
         // What is around it is known of now alone.
         let around = subnet.filter(|_| then.is_none()).and_then(|subnet| {
             let row = surroundings(address, subnet)?;
-            AddressMap::new(row, subnet, None, &around.leases, Some(address), around.known)
+            AddressMap::new(row, subnet, None, &around.leases, Some(address), around.unleased)
         });
         Self {
             parts,

@@ -94,8 +94,9 @@ impl NetworkEndpointsPage {
         let others = network.status.endpoints.saturating_sub(rows.len() as u64);
         let elsewhere = (network.status.scope == Scope::Swarm && is_all && others > 0).then(|| {
             let others = format::counted(others, "endpoint is", "endpoints are");
+            let ask = frame.ask_manager().map(|ask| format!(" ({ask})")).unwrap_or_default();
             format!(
-                "As far as this host was told, {others} on other nodes: the manager's page of this network shows all."
+                "As far as this host was told, {others} on other nodes: the manager's page of this network shows all{ask}."
             )
         });
         let shown = Shown::Own(EndpointTable { other: "Sandbox", rows });

@@ -5,7 +5,7 @@ use netloom_model::{NodeId, Timestamp};
 use std::path::Path;
 
 use super::copy_as::CopyAs;
-use super::link::shell_quote;
+use super::link::{self, shell_quote};
 use super::navigation::{ENTRIES, Entry};
 use super::theme::Theme;
 use super::when::{Moment, When};
@@ -13,6 +13,18 @@ use super::wrong::{Mark, Told, Wrong};
 use crate::assets;
 
 pub use super::navigation::Section;
+
+/// What this host is in a swarm: where the pages of nodes are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Place {
+    /// In none.
+    #[default]
+    Alone,
+    /// Its manager, which has them.
+    Manager,
+    /// A worker of the manager at this address.
+    Worker(String),
+}
 
 /// One step of the way to a page.
 #[derive(Debug, Clone)]
@@ -54,6 +66,8 @@ pub struct Frame {
     pub viewer: Option<Viewer>,
     /// This host as a node; absent before login.
     pub(crate) own: Option<NodeId>,
+    /// What it is in a swarm.
+    pub place: Place,
     pub(crate) query: String,
     /// What commands of this host need to find the service: empty where it is found without.
     run_flag: String,
@@ -95,6 +109,7 @@ impl Frame {
             api: None,
             viewer: None,
             own: None,
+            place: Place::default(),
             query: String::new(),
             run_flag: String::new(),
             token_file: TOKEN_FILE.to_owned(),
@@ -192,6 +207,22 @@ impl Frame {
     pub fn searched(mut self, query: &str) -> Self {
         query.clone_into(&mut self.query);
         self
+    }
+
+    /// Where a node is told of: on its page, which the manager has, elsewhere by what is around it.
+    pub fn node(&self, id: NodeId) -> String {
+        match self.place {
+            Place::Manager => link::node(&id.to_string()),
+            Place::Alone | Place::Worker(_) => super::topology::around(&id.to_string()),
+        }
+    }
+
+    /// Who is to be asked for what this host, a worker, does not know.
+    pub(crate) fn ask_manager(&self) -> Option<String> {
+        match &self.place {
+            Place::Worker(address) => Some(format!("ask the manager at {address}")),
+            Place::Alone | Place::Manager => None,
+        }
     }
 
     /// A time, told from when the page was made.

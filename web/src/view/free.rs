@@ -133,10 +133,15 @@ impl FreePage {
     pub fn new(frame: Frame, filter: FreeFilter, pool: &PoolReport, free: &Page<FreeRange>) -> Self {
         let network = link::encode(&pool.network);
         let asked = [("pool", pool.pool.as_str()), ("at_least", &filter.at_least), ("page_token", &filter.page_token)];
-        let frame = frame
-            .crumb("IPAM", "/ui/ipam")
-            .crumb(&pool.network, link::network(&pool.network))
-            .api(format!("/api/v1/networks/{network}/free-ranges{}", link::query(&asked)));
+        let frame = frame.crumb("IPAM", "/ui/ipam").crumb(&pool.network, link::network(&pool.network));
+        let known = pool.capacity.free.is_some();
+        let frame = match known {
+            true => frame.api(format!("/api/v1/networks/{network}/free-ranges{}", link::query(&asked))),
+            false => frame.api_as(
+                "The network's pools, from the API",
+                format!("/api/v1/ipam{}", link::query(&[("network", &pool.network)])),
+            ),
+        };
         let path = link::free(&pool.network, &pool.pool);
         let to = |token: &str| format!("{path}{}", filter.query(token));
         let reserve = free.items.first().filter(|_| frame.writes()).map(|free| {
@@ -157,7 +162,7 @@ impl FreePage {
             next: free.next_page_token.as_deref().map(to),
             csv: CsvLink::new(&path, &filter.query(""), "free ranges of the pool"),
             path: path.clone(),
-            known: pool.capacity.free.is_some(),
+            known,
             filter,
             frame,
         }

@@ -26,6 +26,7 @@ pub const NAMED: usize = 5;
 #[derive(Debug, Clone)]
 pub struct End {
     pub(crate) name: String,
+    pub(crate) href: String,
     pub(crate) address: String,
 }
 
@@ -66,10 +67,10 @@ impl NetworkHealthPage {
     /// The page of a network's health: a matrix with the ways in trouble below it, or a table of all.
     pub fn new(frame: Frame, network: &Network, health: &NetworkHealth, as_table: bool, part: Part) -> Self {
         let frame = framed_part(frame, network, "/health");
-        let ends: HashMap<NodeId, End> = health.nodes.iter().map(|node| (node.id, end(node))).collect();
+        let ends: HashMap<NodeId, End> = health.nodes.iter().map(|node| (node.id, end(&frame, node))).collect();
         let row = |pair: &HealthPair| PairRow {
-            from: of(&ends, pair.from),
-            to: of(&ends, pair.to),
+            from: of(&frame, &ends, pair.from),
+            to: of(&frame, &ends, pair.to),
             state: Chip::from(pair.reachable),
             trouble: pair.trouble.as_ref().map(|trouble| Prose::new(&trouble.message)),
             usable_mtu: pair.usable_mtu.map(|mtu| format::count(mtu.into())),
@@ -162,7 +163,7 @@ fn unknown(frame: &Frame, health: &NetworkHealth, nodes: &[Node]) -> Vec<String>
     let ways = |count| format::counted(count, "way is unknown", "ways are unknown");
     let sentence = |(id, count): &(NodeId, u64)| {
         let place = health.nodes.iter().find(|node| node.id == *id);
-        let name = place.map_or_else(|| id.to_string(), |node| end(node).name);
+        let name = place.map_or_else(|| id.to_string(), |node| end(frame, node).name);
         let why = match nodes.iter().find(|node| node.id == *id).map(|node| &node.status) {
             Some(NodeStatus { state: NodeState::Ready, .. }) => "has not told of them yet".to_owned(),
             Some(NodeStatus { last_seen: Some(seen), .. }) => {
@@ -181,12 +182,14 @@ fn unknown(frame: &Frame, health: &NetworkHealth, nodes: &[Node]) -> Vec<String>
     lines
 }
 
-fn end(node: &HealthNode) -> End {
-    End { name: node.hostname.clone().unwrap_or_else(|| node.id.to_string()), address: node.address.clone() }
+fn end(frame: &Frame, node: &HealthNode) -> End {
+    let name = node.hostname.clone().unwrap_or_else(|| node.id.to_string());
+    End { name, href: frame.node(node.id), address: node.address.clone() }
 }
 
-fn of(ends: &HashMap<NodeId, End>, node: NodeId) -> End {
-    ends.get(&node).cloned().unwrap_or_else(|| End { name: node.to_string(), address: String::new() })
+fn of(frame: &Frame, ends: &HashMap<NodeId, End>, node: NodeId) -> End {
+    let unknown = || End { name: node.to_string(), href: frame.node(node), address: String::new() };
+    ends.get(&node).cloned().unwrap_or_else(unknown)
 }
 
 /// Microseconds, for people.

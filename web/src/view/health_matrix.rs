@@ -112,7 +112,7 @@ impl Ways<'_> {
         let header = |node: &&HealthNode| Header {
             name: name(node),
             address: node.address.clone(),
-            href: Some(link::node(&node.id.to_string())),
+            href: Some(self.frame.node(node.id)),
         };
         let roomy = to.len() <= ROOMY;
         let row = |from: &&HealthNode| Row {

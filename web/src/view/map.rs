@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use netloom_model::lease::Lease;
 use netloom_model::map::ADDRESSES_MOST;
 use netloom_model::net::{Span, from_number, to_number, usable};
+use netloom_model::network::PoolStatus;
 
 use super::grid::{self, Row};
 use super::legend::Legend;
@@ -19,6 +20,28 @@ pub const BESIDE_MAX: u128 = 256;
 
 /// Largest block that is drawn at all.
 const CELLS_MAX: u128 = ADDRESSES_MOST as u128;
+
+/// What addresses without a lease are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unleased {
+    /// Free.
+    Free,
+    /// Not known: on a worker, of a network of the swarm. But for the gateway, which is part of the pool's definition.
+    Unknown {
+        /// The pool's.
+        gateway: Option<IpAddr>,
+    },
+}
+
+impl Unleased {
+    /// Of a pool.
+    pub fn of(pool: &PoolStatus) -> Self {
+        match pool.capacity.free {
+            Some(_) => Self::Free,
+            None => Self::Unknown { gateway: pool.gateway.as_deref().and_then(|gateway| gateway.parse().ok()) },
+        }
+    }
+}
 
 /// One address.
 #[derive(Debug, Clone)]
@@ -45,15 +68,14 @@ impl askama::filters::HtmlSafe for AddressMap {}
 
 impl AddressMap {
     /// Draws `subnet`, at most [`ADDRESSES_MOST`] addresses of it, else nothing. `pool` is the whole pool (its ends can't be given out),
-    /// `range` where dynamic addresses come from, `here` an address to point at. `known` says that what has no lease is free: on a worker it is not, of
-    /// a network of the swarm.
+    /// `range` where dynamic addresses come from, `here` an address to point at, `unleased` what is to be said of addresses that have no lease.
     pub fn new(
         subnet: IpNet,
         pool: IpNet,
         range: Option<Span>,
         leases: &[Lease],
         here: Option<IpAddr>,
-        known: bool,
+        unleased: Unleased,
     ) -> Option<Self> {
         let span = Span::of(subnet);
         let size = usize::try_from(span.len()).ok().filter(|_| span.len() <= CELLS_MAX)?;
@@ -65,7 +87,7 @@ impl AddressMap {
             .map(|at| from_number(low + at as u128))
             .map(|address| Cell {
                 here: here == Some(address),
-                ..cell(address, taken.get(&address).copied(), usable, range, known)
+                ..cell(address, taken.get(&address).copied(), usable, range, unleased)
             })
             .collect();
         let legend = uses::legend_of(cells.iter().map(|cell| cell.class));
@@ -75,14 +97,19 @@ impl AddressMap {
     }
 }
 
-fn cell(address: IpAddr, lease: Option<&Lease>, usable: Span, range: Option<Span>, known: bool) -> Cell {
+fn cell(address: IpAddr, lease: Option<&Lease>, usable: Span, range: Option<Span>, unleased: Unleased) -> Cell {
     let (class, label) = match lease {
         Some(lease) => {
             let class = uses::class_of(lease.status.kind, lease.status.state);
             (class, format!("{address} {}, {}", uses::words(class), lease.status.owner.name))
         }
         None if !usable.contains(address) => ("unusable", format!("{address} can't be given out")),
-        None if !known => ("unknown", format!("{address} not known here: the manager knows who has it")),
+        None if unleased == (Unleased::Unknown { gateway: Some(address) }) => {
+            ("gateway", format!("{address} {}", uses::words("gateway")))
+        }
+        None if unleased != Unleased::Free => {
+            ("unknown", format!("{address} not known here: the manager knows who has it"))
+        }
         None if range.is_some_and(|range| !range.contains(address)) => {
             ("outside", format!("{address} free, outside the dynamic range"))
         }
@@ -108,7 +135,7 @@ mod tests {
     #[test]
     fn a_24_has_sixteen_rows_and_its_ends_lead_nowhere() {
         let subnet: IpNet = "192.168.122.0/24".parse().expect("a subnet");
-        let map = AddressMap::new(subnet, subnet, None, &[], None, true).expect("small enough");
+        let map = AddressMap::new(subnet, subnet, None, &[], None, Unleased::Free).expect("small enough");
         assert_eq!((map.rows.len(), map.columns.len()), (16, 16));
         assert_eq!(map.rows[1].label, ".16");
         assert_eq!(map.rows[1].half.as_deref(), Some(".24"));
@@ -120,27 +147,29 @@ mod tests {
     #[test]
     fn rows_of_several_24_say_which() {
         let subnet: IpNet = "10.0.4.0/22".parse().expect("a subnet");
-        let map = AddressMap::new(subnet, subnet, None, &[], None, true).expect("small enough");
+        let map = AddressMap::new(subnet, subnet, None, &[], None, Unleased::Free).expect("small enough");
         assert_eq!((map.rows[0].label.as_str(), map.rows[63].half.as_deref()), ("4.0", Some("7.248")));
     }
 
     #[test]
     fn what_a_worker_does_not_know_is_not_called_free() {
         let subnet: IpNet = "10.99.0.0/29".parse().expect("a subnet");
-        let classes = |known| {
-            let map = AddressMap::new(subnet, subnet, None, &[], None, known).expect("small enough");
+        let classes = |unleased| {
+            let map = AddressMap::new(subnet, subnet, None, &[], None, unleased).expect("small enough");
             map.rows[0].cells.iter().map(|cell| cell.class).collect::<Vec<_>>()
         };
-        assert_eq!(classes(true)[..3], ["unusable", "free", "free"]);
-        assert_eq!(classes(false)[..3], ["unusable", "unknown", "unknown"]);
-        assert!(!classes(false).contains(&"free"));
+        let gateway = "10.99.0.1".parse().ok();
+        assert_eq!(classes(Unleased::Free)[..3], ["unusable", "free", "free"]);
+        assert_eq!(classes(Unleased::Unknown { gateway })[..3], ["unusable", "gateway", "unknown"]);
+        assert!(!classes(Unleased::Unknown { gateway: None }).contains(&"free"));
     }
 
     #[test]
     fn small_and_large_subnets() {
         let map = |text: &str| {
             let subnet: IpNet = text.parse().expect("a subnet");
-            AddressMap::new(subnet, subnet, None, &[], None, true).map(|map| (map.rows.len(), map.columns.len()))
+            AddressMap::new(subnet, subnet, None, &[], None, Unleased::Free)
+                .map(|map| (map.rows.len(), map.columns.len()))
         };
         assert_eq!(map("10.0.0.8/29"), Some((1, 8)));
         assert_eq!(map("10.0.0.7/32"), Some((1, 1)));

@@ -14,7 +14,7 @@ use super::frame::Frame;
 use super::json::Json;
 use super::lease_table::LeaseTable;
 use super::link;
-use super::map::{AddressMap, BESIDE_MAX};
+use super::map::{AddressMap, BESIDE_MAX, Unleased};
 use super::networks::scope;
 use super::object::{Notices, pairs};
 use super::pool::PoolView;
@@ -132,8 +132,8 @@ fn mapped(network: &Network, key: &str, pool: &PoolStatus, leases: &[Lease], com
     let subnet: Option<ipnet::IpNet> = pool.subnet.parse().ok().filter(|_| complete);
     let subnet = subnet.filter(|subnet| Span::of(*subnet).len() <= BESIDE_MAX);
     let range = parse_span("", &pool.range).ok();
-    let known = pool.capacity.free.is_some();
-    let map = subnet.and_then(|subnet| AddressMap::new(subnet, subnet, range, leases, None, known));
+    let unleased = Unleased::of(pool);
+    let map = subnet.and_then(|subnet| AddressMap::new(subnet, subnet, range, leases, None, unleased));
     let query = link::query(&[("pool", key)]);
     MappedPool {
         pool: PoolView::new(key, pool),

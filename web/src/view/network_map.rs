@@ -12,7 +12,7 @@ use super::frame::Frame;
 use super::heat::{HeatMap, Share};
 use super::lease_table::LeaseTable;
 use super::link;
-use super::map::AddressMap;
+use super::map::{AddressMap, Unleased};
 use super::network::{Head, framed_part};
 use super::prose::Prose;
 
@@ -135,13 +135,13 @@ fn view(frame: &Frame, place: &Place<'_>, map: &PoolMap) -> Option<BlockView> {
     let (block, subnet): (IpNet, IpNet) = (map.block.parse().ok()?, map.subnet.parse().ok()?);
     let pool = place.network.status.pools.get(&map.pool);
     let range = pool.and_then(|pool| parse_span("", &pool.range).ok());
-    let known = pool.is_some_and(|pool| pool.capacity.free.is_some());
+    let unleased = pool.map_or(Unleased::Unknown { gateway: None }, Unleased::of);
     let href = |block: &str| place.link(&map.pool, block);
     let by_address = is_by_address(map);
     let wide = Family::of(block.network()) == Family::V6 && !by_address;
     let is_table = place.as_table || wide;
     let grid =
-        (by_address && !is_table).then(|| AddressMap::new(block, subnet, range, &map.leases, None, known)).flatten();
+        (by_address && !is_table).then(|| AddressMap::new(block, subnet, range, &map.leases, None, unleased)).flatten();
     let heat =
         (!by_address && !is_table).then(|| HeatMap::new(block, map.cell_prefix_length, &map.cells, href)).flatten();
     let left_out = map.free.len().saturating_sub(FREE_SHOWN) as u64;

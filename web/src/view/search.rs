@@ -49,7 +49,7 @@ const fn title(kind: HitKind) -> (&'static str, &'static str) {
 }
 
 /// Where a hit leads; `audited` says whether whoever searches may read the audit, which has of a request also what was refused.
-fn href(kind: HitKind, hit: &Hit, audited: bool) -> String {
+fn href(frame: &Frame, kind: HitKind, hit: &Hit, audited: bool) -> String {
     let reference = hit.id.as_deref().unwrap_or(&hit.name);
     match kind {
         HitKind::Address | HitKind::Lease => link::address(&hit.name),
@@ -58,7 +58,7 @@ fn href(kind: HitKind, hit: &Hit, audited: bool) -> String {
         HitKind::Sandbox => link::sandbox(&hit.name),
         // Its own page is on its node.
         HitKind::Away => format!("/ui/topology{}", link::query(&[("as", "graph"), ("of", reference)])),
-        HitKind::Node => link::node(reference),
+        HitKind::Node => reference.parse().map_or_else(|_| link::node(reference), |id| frame.node(id)),
         HitKind::Token => "/ui/tokens".to_owned(),
         HitKind::Removed => format!("/ui/activity{}", link::query(&[("object", reference)])),
         HitKind::Request => link::request(reference, audited),
@@ -87,13 +87,13 @@ fn rest(kind: HitKind, text: &str) -> Option<String> {
 }
 
 impl GroupView {
-    fn new(group: &HitGroup, text: &str, audited: bool) -> Self {
+    fn new(frame: &Frame, group: &HitGroup, text: &str, audited: bool) -> Self {
         let (id, title) = title(group.kind);
         let mono = matches!(group.kind, HitKind::Address | HitKind::Lease | HitKind::Pool | HitKind::Request);
         let row = |hit: &Hit| HitRow {
             key: hit.id.clone().unwrap_or_else(|| hit.name.clone()),
             name: hit.name.clone(),
-            href: href(group.kind, hit, audited),
+            href: href(frame, group.kind, hit, audited),
             about: Prose::new(&hit.about),
             exact: hit.exact,
             mono,
@@ -110,11 +110,10 @@ impl GroupView {
 }
 
 /// The page that the search leads to by itself: that of the one thing that is named exactly. `audited` as for the page.
-pub fn only(report: &SearchReport, audited: bool) -> Option<String> {
-    let mut exact = report
-        .groups
-        .iter()
-        .flat_map(|group| group.hits.iter().filter(|hit| hit.exact).map(move |hit| href(group.kind, hit, audited)));
+pub fn only(frame: &Frame, report: &SearchReport, audited: bool) -> Option<String> {
+    let mut exact = report.groups.iter().flat_map(|group| {
+        group.hits.iter().filter(|hit| hit.exact).map(move |hit| href(frame, group.kind, hit, audited))
+    });
     let first = exact.next()?;
     exact.next().is_none().then_some(first)
 }
@@ -149,7 +148,7 @@ impl SearchPage {
         let text = report.query.clone();
         let path = format!("/api/v1/search{}", link::query(&[("q", &text)]));
         Self {
-            groups: report.groups.iter().map(|group| GroupView::new(group, &text, audited)).collect(),
+            groups: report.groups.iter().map(|group| GroupView::new(&frame, group, &text, audited)).collect(),
             ambiguity: report
                 .ambiguity
                 .as_ref()
@@ -168,10 +167,17 @@ fn searched(frame: Frame, text: &str) -> Frame {
 
 #[cfg(test)]
 mod tests {
+    use netloom_model::Timestamp;
+
     use super::*;
+    use crate::view::frame::{Place, Section};
 
     fn hit(name: &str, exact: bool) -> Hit {
         Hit { name: name.to_owned(), id: None, network: None, about: String::new(), exact }
+    }
+
+    fn frame() -> Frame {
+        Frame::new("x", Section::None, "http://h", Timestamp::from_millis(0), "r")
     }
 
     fn report(groups: Vec<(HitKind, Vec<Hit>)>) -> SearchReport {
@@ -184,15 +190,21 @@ mod tests {
         let (network, sandbox) = (HitKind::Network, HitKind::Sandbox);
         let one =
             report(vec![(network, vec![hit("web", true), hit("web-2", false)]), (sandbox, vec![hit("web-1", false)])]);
-        assert_eq!(only(&one, false).as_deref(), Some("/ui/networks/web"));
+        assert_eq!(only(&frame(), &one, false).as_deref(), Some("/ui/networks/web"));
         let two = report(vec![(network, vec![hit("web", true)]), (sandbox, vec![hit("web", true)])]);
-        assert_eq!(only(&two, false), None);
-        assert_eq!(only(&report(vec![(network, vec![hit("web-2", false)])]), false), None);
+        assert_eq!(only(&frame(), &two, false), None);
+        assert_eq!(only(&frame(), &report(vec![(network, vec![hit("web-2", false)])]), false), None);
         let request = report(vec![(HitKind::Request, vec![hit("req-1", true)])]);
-        assert_eq!(only(&request, true).as_deref(), Some("/ui/activity?show=audit&request_id=req-1"));
-        assert_eq!(only(&request, false).as_deref(), Some("/ui/activity?request_id=req-1"));
+        assert_eq!(only(&frame(), &request, true).as_deref(), Some("/ui/activity?show=audit&request_id=req-1"));
+        assert_eq!(only(&frame(), &request, false).as_deref(), Some("/ui/activity?request_id=req-1"));
+        let id = "nod_aebagbafaydqqcikbmga2dqpca";
+        let node = report(vec![(HitKind::Node, vec![Hit { id: Some(id.into()), ..hit("host2", true) }])]);
+        let mut manager = frame();
+        manager.place = Place::Manager;
+        assert_eq!(only(&manager, &node, false), Some(format!("/ui/nodes/{id}")));
+        assert_eq!(only(&frame(), &node, false), Some(format!("/ui/topology?as=graph&of={id}")), "it has no page here");
         let address = report(vec![(HitKind::Address, vec![hit("fd00::1", true)])]);
-        assert_eq!(only(&address, false).as_deref(), Some("/ui/addresses/fd00::1"));
+        assert_eq!(only(&frame(), &address, false).as_deref(), Some("/ui/addresses/fd00::1"));
     }
 
     #[test]

@@ -141,6 +141,7 @@ pub struct TopologyPage {
 
 /// Names and links of what is on the page.
 struct Names<'t> {
+    frame: &'t Frame,
     topology: &'t Topology,
     nodes: HashMap<NodeId, String>,
     endpoints: HashMap<(SandboxId, NetworkId), &'t TopologyEndpoint>,
@@ -160,6 +161,7 @@ impl TopologyPage {
         let asked = if filter.is_graph() { link::query(&api[..1]) } else { link::query(&api[1..]) };
         let frame = frame.api(format!("/api/v1/topology{asked}"));
         let names = Names {
+            frame: &frame,
             nodes: topology
                 .nodes
                 .iter()
@@ -242,8 +244,7 @@ impl Names<'_> {
     fn sandbox(&self, sandbox: &TopologySandbox) -> Named {
         let id = sandbox.id.to_string();
         // The page of a sandbox is on the host that has it.
-        let href =
-            if sandbox.node == self.own { link::sandbox(&sandbox.name) } else { link::node(&sandbox.node.to_string()) };
+        let href = if sandbox.node == self.own { link::sandbox(&sandbox.name) } else { self.frame.node(sandbox.node) };
         Named { href, around: around(&id), name: sandbox.name.clone(), under: self.node_name(sandbox.node), key: id }
     }
 
@@ -294,7 +295,7 @@ impl Names<'_> {
 
     fn node(&self, id: NodeId) -> Named {
         let key = id.to_string();
-        Named { href: link::node(&key), around: around(&key), name: self.node_name(id), under: String::new(), key }
+        Named { href: self.frame.node(id), around: around(&key), name: self.node_name(id), under: String::new(), key }
     }
 }
 

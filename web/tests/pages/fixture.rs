@@ -23,7 +23,7 @@ use netloom_model::lease::{
 use netloom_model::network::{Capacity, Network, Scope};
 use netloom_model::sandbox::{Sandbox, SandboxState};
 use netloom_model::{EndpointId, Invalid, LeaseId, MacAddr, NetworkId, NodeId, SandboxId, Timestamp, invalid};
-use netloom_web::view::frame::{Frame, Section, Viewer};
+use netloom_web::view::frame::{Frame, Place, Section, Viewer};
 use serde_json::{Value, json};
 
 pub(crate) use pages::every_page;
@@ -54,6 +54,7 @@ fn ago(minutes: i64) -> Timestamp {
 pub(crate) fn frame(title: &str, section: Section) -> Frame {
     let mut frame = Frame::new(title, section, "http://127.0.0.1:8080", ago(0), "req-0f3a9c51d2e4b687");
     frame.viewer = Some(Viewer { name: "admin".into(), role: "admin", can_leave: true });
+    frame.place = Place::Manager;
     frame
 }
 

@@ -1,4 +1,5 @@
-//! Sandboxes of other nodes, by their names or IDs, as far as this host knows of them: those on networks of the swarm. What must not live here: this host's own.
+//! Sandboxes of other nodes, by their names or IDs, as far as this host knows of them: those on networks of the swarm; and, on a worker, the nodes that its manager named to it. What must not live
+//! here: this host's own, and the nodes that it manages.
 
 use std::collections::BTreeMap;
 
@@ -27,12 +28,26 @@ pub(super) async fn hits(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<H
     if found.is_empty() {
         return Ok(Vec::new());
     }
-    let hosts: BTreeMap<NodeId, String> =
-        nodes::all(tx).await?.into_iter().map(|node| (node.id, node.hostname)).collect();
+    let hosts: BTreeMap<NodeId, String> = nodes::named(tx).await?.into_iter().collect();
     let hit = |(id, name, node): (SandboxId, String, NodeId)| {
         let host = hosts.get(&node).cloned().unwrap_or_else(|| node.to_string());
         let exact = meaning.text.is_none() || is_like(&name, meaning.text.as_deref()) == Some(true);
         Hit { name, id: Some(id.to_string()), network: None, about: format!("on node `{host}`"), exact }
     };
     Ok(found.into_iter().map(hit).collect())
+}
+
+/// The nodes that a worker knows by name: its manager alone knows more of them.
+pub(super) async fn nodes(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+    if !meaning.wants(HitKind::Node) || (meaning.text.is_none() && meaning.id.is_none()) {
+        return Ok(Vec::new());
+    }
+    let hit = |(id, name): (NodeId, String)| {
+        let id = id.to_string();
+        let like = is_like(&name, meaning.text.as_deref());
+        let exact = meaning.id.as_ref() == Some(&id) || like == Some(true);
+        let about = "a node of the swarm, of which its manager knows more".to_owned();
+        (exact || like.is_some()).then(|| Hit { name, id: Some(id), network: None, about, exact })
+    };
+    Ok(nodes::named(tx).await?.into_iter().filter_map(hit).collect())
 }

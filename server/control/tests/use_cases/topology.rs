@@ -164,7 +164,18 @@ async fn a_manager_finds_sandboxes_of_other_nodes_by_name_part_and_id() {
         assert_eq!(away(&pair.manager, text).await, [format!("a on node `machine1` {found}")], "{text}");
     }
     assert_eq!(away(&pair.manager, "net:a").await, Vec::<String>::new());
-    assert_eq!(away(&pair.worker, "b").await, Vec::<String>::new(), "a worker knows its own");
+    // A worker knows its neighbours, and by name the nodes that they are on.
+    pair.until(async |pair: &Pair| !away(&pair.worker, "b").await.is_empty()).await;
+    assert_eq!(away(&pair.worker, "b").await, ["b on node `machine1` true"]);
+    assert_eq!(away(&pair.worker, "d").await, Vec::<String>::new(), "on no network of the swarm");
+    let manager = pair.manager.control.node_id().to_string();
+    let found = pair.worker.control.search(pair.worker.may(Search(manager.clone()))).await.expect("an answer");
+    let nodes: Vec<_> =
+        found.groups.iter().filter(|group| group.kind == HitKind::Node).flat_map(|group| &group.hits).collect();
+    assert!(matches!(nodes.as_slice(), [one] if one.exact && one.id.as_ref() == Some(&manager)), "{nodes:?}");
+    let around = around(&pair.worker, &manager).await;
+    assert_eq!(around.of.expect("a node").name, "machine1");
+    assert!(around.nodes.iter().all(|node| node.hostname.is_some()), "{:?}", around.nodes);
 }
 
 #[tokio::test]
