@@ -51,6 +51,7 @@ pub mod refusal;
 pub mod refused_lately;
 mod room;
 pub mod sandbox;
+pub mod sandbox_away;
 pub mod sandboxes;
 pub mod search;
 pub mod swarm;

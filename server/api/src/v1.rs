@@ -22,6 +22,7 @@ mod prune;
 mod sandboxes;
 mod search;
 mod swarm;
+mod swarm_endpoints;
 mod tokens;
 mod topology;
 mod version;
@@ -114,6 +115,7 @@ pub(crate) fn routes<R: Register>(config: &mut R) {
         .service(swarm::swarm_get)
         .service(swarm::swarm_put)
         .service(swarm::swarm_patch)
+        .service(swarm_endpoints::swarm_endpoint_list)
         .service(swarm::swarm_membership_put)
         .service(swarm::swarm_membership_delete)
         .service(join_tokens::join_token_list)

@@ -56,6 +56,7 @@ impl Control {
         let read = self.inner.store.read(move |tx| Box::pin(async move { read(tx, address, at).await }));
         let known = read.await?;
         let mut report = report(address, known, self.inner.store.node_id(), self.inner.config.orphan_grace);
+        self.note_silence(report.lease.as_mut_slice()).await?;
         if report.state == AddressState::Unmanaged && at.is_none() {
             report.reason = self.inner.host.facts().and_then(|facts| of_host(address, &facts));
         }

@@ -10,13 +10,13 @@ mod written;
 
 use std::net::IpAddr;
 
+use netloom_model::Timestamp;
 use netloom_model::lease::Lease;
 use netloom_model::net::Family;
 use netloom_model::network::{Driver, NetworkSpec, Scope};
 use netloom_model::order::{EventOrder, NamedOrder, PoolOrder};
 use netloom_model::probe::ProbeSpec;
 use netloom_model::sandbox::SandboxSpec;
-use netloom_model::{EndpointId, MacAddr, NodeId, SandboxId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::principal::Permission;
@@ -162,36 +162,17 @@ pub struct ListSandboxes {
     pub page: PageRequest,
 }
 
-/// Lists who is on a network of the swarm, from all nodes: at its manager.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Lists endpoints on networks of the swarm, of all nodes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListEndpoints {
-    /// The network.
-    pub network: Reference,
+    /// Only on this network.
+    pub network: Option<Reference>,
+    /// Only of this sandbox: its ID, or the name that sandboxes of several nodes may have.
+    pub sandbox: Option<Reference>,
+    /// Only of this node: its ID, or its host's name.
+    pub node: Option<Reference>,
     /// Which part.
     pub page: PageRequest,
-}
-
-/// A sandbox's place on a network of the swarm, whichever node it is on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SwarmEndpoint {
-    /// The endpoint's ID.
-    pub id: EndpointId,
-    /// The sandbox, which its own node alone knows more of.
-    pub sandbox: SandboxId,
-    /// Its name there.
-    pub name: String,
-    /// Its node.
-    pub node: NodeId,
-    /// The name of the node's host; absent once the node is none any more.
-    pub hostname: Option<String>,
-    /// Ethernet address.
-    pub mac: MacAddr,
-    /// Addresses, IPv4 first.
-    pub addresses: Vec<IpAddr>,
-    /// Whether the sandbox is to run.
-    pub running: bool,
-    /// Whether its node was heard of lately; else this is what it said last.
-    pub heard: bool,
 }
 
 /// Gets a sandbox, with its interfaces as they are now.

@@ -63,7 +63,9 @@ impl Control {
         });
         let (rows, next_page_token, seq) = read.await?;
         let grace = self.inner.config.orphan_grace;
-        Ok(Page { items: rows.into_iter().map(|row| answered(row, grace)).collect(), next_page_token, seq })
+        let mut items: Vec<Lease> = rows.into_iter().map(|row| answered(row, grace)).collect();
+        self.note_silence(&mut items).await?;
+        Ok(Page { items, next_page_token, seq })
     }
 
     /// Gets a lease.
@@ -87,12 +89,14 @@ impl Control {
                 }
             })
         });
-        Ok(answered(read.await?, self.inner.config.orphan_grace))
+        let mut lease = answered(read.await?, self.inner.config.orphan_grace);
+        self.note_silence(std::slice::from_mut(&mut lease)).await?;
+        Ok(lease)
     }
 }
 
 /// A node by its ID, also one that is gone or of which nothing is known here; or by its host's name.
-async fn node_of(tx: &mut ReadTx<'_>, reference: &str) -> Result<NodeId, Error> {
+pub(crate) async fn node_of(tx: &mut ReadTx<'_>, reference: &str) -> Result<NodeId, Error> {
     match reference.parse() {
         Ok(id) => Ok(id),
         Err(_) => {
@@ -163,7 +167,7 @@ pub(crate) fn answered(row: LeaseRow, grace: Duration) -> Lease {
             owner: row.owner,
             endpoint_id: row.endpoint_id,
             scope: row.scope,
-            node: row.hostname.or(removed).map(|hostname| LeaseNode { id, hostname }),
+            node: row.hostname.or(removed).map(|hostname| LeaseNode { id, hostname, silent_since: None }),
             reason: reason.or(fence),
             since,
             until: row.until.or(until).or(since.map(|since| since.plus_millis(millis))),

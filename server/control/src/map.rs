@@ -7,6 +7,7 @@ use netloom_ipam::{blocks, spans};
 use netloom_model::Invalid;
 use netloom_model::invalid::Code;
 use netloom_model::ipam::FreeBlock;
+use netloom_model::lease::Lease;
 use netloom_model::map::{ADDRESSES_MOST, FREE_MOST, MapCell, PoolMap, SPARSE_MOST};
 use netloom_model::net::{Family, Span};
 use netloom_store::{LeaseQuery, LeaseRow, NetworkRow, PoolRow, ReadTx, free_ranges, leases, pools};
@@ -53,6 +54,8 @@ impl Control {
             FreeBlock { block: spans::written(run), size: run.len().to_string() }
         };
         let grace = self.inner.config.orphan_grace;
+        let mut leases: Vec<Lease> = leases.into_iter().map(|row| answered(row, grace)).collect();
+        self.note_silence(&mut leases).await?;
         Ok(PoolMap {
             network: network.name,
             network_id: network.id,
@@ -63,7 +66,7 @@ impl Control {
             cell_prefix_length,
             leased,
             cells: cells.into_iter().map(cell).collect(),
-            leases: leases.into_iter().map(|row| answered(row, grace)).collect(),
+            leases,
             free: free.into_iter().map(run).collect(),
             more_free,
             reason,

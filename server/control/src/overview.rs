@@ -15,7 +15,9 @@ use netloom_model::lease::{LeaseKind, LeaseState};
 use netloom_model::order::EventOrder;
 use netloom_model::sandbox::SandboxState;
 use netloom_model::{NetworkId, NodeId, SandboxId};
-use netloom_store::{EventQuery, PoolUse, SandboxStanding, WriteTx, events, leases, networks, nodes, pools, sandboxes};
+use netloom_store::{
+    EventQuery, PoolUse, SandboxStanding, WriteTx, events, leases, networks, nodes, pools, sandboxes, topology,
+};
 
 use crate::clock::now;
 use crate::command::{GetDrift, GetFacts, GetOverview};
@@ -73,9 +75,15 @@ impl Control {
             Box::pin(async move {
                 let networks = networks::by_ids(tx, &network_ids).await?;
                 let sandboxes = sandboxes::by_ids(tx, &sandbox_ids).await?;
+                // Those of other nodes have a page, too, as far as this host knows of them.
+                let away = match sandboxes.len() < sandbox_ids.len() {
+                    true => topology::there(tx, &sandbox_ids).await?,
+                    false => Vec::new(),
+                };
                 let nodes = if node_ids.is_empty() { Vec::new() } else { nodes::all(tx).await? };
                 let nodes = nodes.iter().filter(|row| node_ids.contains(&row.id)).map(|row| row.id.to_string());
                 let ids = networks.iter().map(|row| row.id.to_string()).chain(nodes);
+                let ids = ids.chain(away.iter().map(ToString::to_string));
                 Ok::<_, Error>(ids.chain(sandboxes.iter().map(|row| row.id.to_string())).collect())
             })
         });

@@ -16,6 +16,7 @@
 //! | `admit`, `renew`, `readmit`, `heartbeat` | what nodes ask of the manager |
 //! | `said` | how much of a node's word is taken in |
 //! | `member` | what a worker says to its manager, and what it hears |
+//! | `silence` | since when nodes are silent |
 //! | `watch` | what happens by itself: who is down, the manager's own certificate |
 //! | `ports` | all that behind the ports to the wire |
 //! | `forward` | requests on a worker's API that are the manager's to answer |
@@ -41,15 +42,17 @@ mod readmit;
 mod renew;
 pub(crate) mod said;
 mod settings;
+mod silence;
 mod standing;
 mod tokens;
 mod view;
 mod watch;
 
+use std::net::IpAddr;
+
 use netloom_model::member::SwarmDescribed;
 use netloom_model::swarm::SwarmRole;
 use netloom_store::{MembershipRow, ReadTx, SwarmRow, swarm};
-use std::net::IpAddr;
 
 use crate::control::Control;
 use crate::error::{Error, ErrorKind};

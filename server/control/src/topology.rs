@@ -65,7 +65,12 @@ impl Control {
                 named(tx, around, hostname).await
             })
         });
-        read.await
+        let mut topology: Topology = read.await?;
+        let silent = self.silent(topology.nodes.iter().map(|node| node.id)).await?;
+        for node in &mut topology.nodes {
+            node.silent_since = silent.get(&node.id).copied();
+        }
+        Ok(topology)
     }
 }
 
@@ -279,7 +284,7 @@ async fn named(tx: &mut ReadTx<'_>, around: Around, hostname: String) -> Result<
         false => BTreeMap::new(),
     };
     names.insert(own, hostname);
-    let node = |id: NodeId| TopologyNode { id, hostname: names.get(&id).cloned() };
+    let node = |id: NodeId| TopologyNode { id, hostname: names.get(&id).cloned(), silent_since: None };
     let mut nodes: Vec<TopologyNode> = on.into_iter().map(node).collect();
     nodes.sort_by(|a, b| (&a.hostname, a.id).cmp(&(&b.hostname, b.id)));
     let endpoint = |found: Attached| TopologyEndpoint {

@@ -168,6 +168,9 @@ pub struct LeaseNode {
     /// Its host's name.
     #[schema(max_length = 64, example = "machine2")]
     pub hostname: String,
+    /// When it reported last, where it is silent since: whether the owner runs is not known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub silent_since: Option<Timestamp>,
 }
 
 /// The facts of a lease.

@@ -47,6 +47,7 @@ pub mod report;
 pub mod sandbox;
 pub mod search;
 pub mod swarm;
+pub mod swarm_endpoint;
 pub mod timestamp;
 pub mod token;
 pub mod topology;

@@ -10,6 +10,7 @@ use crate::event::ObjectRef;
 use crate::id::{NetworkId, NodeId, SandboxId};
 use crate::network::{Driver, Scope};
 use crate::sandbox::SandboxState;
+use crate::timestamp::Timestamp;
 
 /// Most sandboxes that are told one by one of what is around one object; others are counted by their node.
 pub const NEIGHBOURS_MOST: u32 = 36;
@@ -38,6 +39,24 @@ pub struct Topology {
     pub seq: u64,
 }
 
+impl Topology {
+    /// Since when a node is silent, if it is.
+    pub fn silent_since(&self, node: NodeId) -> Option<Timestamp> {
+        self.nodes.iter().find(|one| one.id == node)?.silent_since
+    }
+
+    /// The word for the state that a sandbox is in, unless it runs; `unknown` where its node is silent.
+    pub fn unless_running(&self, sandbox: &TopologySandbox) -> Option<&'static str> {
+        match self.silent_since(sandbox.node) {
+            Some(_) => Some(UNKNOWN),
+            None => sandbox.unless_running(),
+        }
+    }
+}
+
+/// The word for the state of a sandbox whose node is silent.
+pub const UNKNOWN: &str = "unknown";
+
 /// A sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TopologySandbox {
@@ -56,7 +75,7 @@ pub struct TopologySandbox {
 
 impl TopologySandbox {
     /// The word for the state that it is in, unless it runs.
-    pub const fn unless_running(&self) -> Option<&'static str> {
+    const fn unless_running(&self) -> Option<&'static str> {
         match self.state {
             Some(SandboxState::Running) => None,
             Some(state) => Some(state.as_str()),
@@ -88,6 +107,9 @@ pub struct TopologyNode {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(max_length = 64, example = "machine2")]
     pub hostname: Option<String>,
+    /// When it reported last, where it is silent since: of its sandboxes is told what it said last. At the swarm's manager.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub silent_since: Option<Timestamp>,
 }
 
 /// A sandbox's endpoint on a network.

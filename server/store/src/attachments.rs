@@ -129,18 +129,54 @@ pub async fn with_mac(tx: &mut ReadTx<'_>, network: NetworkId, mac: MacAddr) -> 
     tx.row(statement.bind(network.to_string()).bind(mac.to_string()), row).await
 }
 
-/// A page of the attachments to a network, by the sandboxes' names, each with the name of its node's host where this host manages the nodes.
-pub async fn list(
-    tx: &mut ReadTx<'_>,
-    network: NetworkId,
-    after: Option<&Place>,
-    limit: u32,
-) -> Result<Vec<(AttachmentRow, Option<String>)>, Error> {
-    let mut select =
-        Select::new(select!(", (SELECT m.hostname FROM node AS m WHERE m.id = a.node)", "WHERE a.gone = 0"));
-    select.with(" AND a.network_id = ", network.to_string());
-    let statement = select.page(Keyset::ATTACHMENTS, after, limit);
-    tx.rows(statement, |columns| Ok((row(columns)?, columns.plain()?))).await
+/// Which attachments that are not gone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AttachmentQuery {
+    /// Only to this network.
+    pub network: Option<NetworkId>,
+    /// Only of this sandbox.
+    pub sandbox: Option<SandboxId>,
+    /// Only of sandboxes of this name.
+    pub sandbox_name: Option<String>,
+    /// Only of this node.
+    pub node: Option<NodeId>,
+    /// Only of other nodes than this host.
+    pub away: bool,
+    /// Only what comes after this place in the order.
+    pub after: Option<Place>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// An attachment with what its network and its node's host are called, where that is known here.
+pub type NamedAttachment = (AttachmentRow, String, Option<String>);
+
+/// A page of attachments, by the sandboxes' names.
+pub async fn list(tx: &mut ReadTx<'_>, query: &AttachmentQuery) -> Result<Vec<NamedAttachment>, Error> {
+    let own = tx.node().to_string();
+    let mut select = Select::new(select!(
+        ", (SELECT w.name FROM network AS w WHERE w.id = a.network_id), COALESCE((SELECT m.hostname FROM node AS m WHERE m.id = a.node),
+            (SELECT r.hostname FROM replica_node AS r WHERE r.id = a.node))",
+        "WHERE a.gone = 0"
+    ));
+    if let Some(network) = query.network {
+        select.with(" AND a.network_id = ", network.to_string());
+    }
+    if let Some(sandbox) = query.sandbox {
+        select.with(" AND a.sandbox_id = ", sandbox.to_string());
+    }
+    if let Some(name) = &query.sandbox_name {
+        select.with(" AND a.sandbox_name = ", name.clone());
+    }
+    if let Some(node) = query.node {
+        select.with(" AND a.node = ", node.to_string());
+    }
+    if query.away {
+        select.with(" AND a.node <> ", own);
+    }
+    let statement = select.page(Keyset::ATTACHMENTS, query.after.as_ref(), query.limit);
+    let named = |c: &mut Columns<'_>| Ok((row(c)?, c.plain::<Option<String>>()?.unwrap_or_default(), c.plain()?));
+    tx.rows(statement, named).await
 }
 
 /// The attachments of a node that are not gone.

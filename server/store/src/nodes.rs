@@ -108,6 +108,13 @@ pub async fn named(tx: &mut ReadTx<'_>) -> Result<Vec<(NodeId, String)>, Error> 
     tx.rows(statement, |c| Ok((c.parsed()?, c.plain()?))).await
 }
 
+/// When these nodes reported last, or joined, as far as it was written.
+pub async fn seen(tx: &mut ReadTx<'_>, ids: &[NodeId]) -> Result<Vec<(NodeId, Timestamp)>, Error> {
+    let statement =
+        sql("SELECT id, COALESCE(last_seen, created_at) FROM node WHERE id IN (SELECT value FROM json_each($1))");
+    tx.rows(statement.bind_list(ids), |c| Ok((c.parsed()?, c.time()?))).await
+}
+
 /// The host names of these nodes.
 pub async fn names(tx: &mut ReadTx<'_>, ids: &[NodeId]) -> Result<Vec<(NodeId, String)>, Error> {
     let statement = sql("SELECT id, hostname FROM node WHERE id IN (SELECT value FROM json_each($1))");

@@ -289,6 +289,9 @@ mod tests {
         }
         let select = "SELECT a.id FROM attachment AS a WHERE a.gone = 0 AND a.network_id = 'net_x'";
         plans.push(read_by(&mut connection, select, Keyset::ATTACHMENTS).await);
+        plans.push(
+            read_by(&mut connection, "SELECT a.id FROM attachment AS a WHERE a.gone = 0", Keyset::ATTACHMENTS).await,
+        );
         let select = "SELECT a.node, MAX(a.running) FROM attachment AS a WHERE a.gone = 0 AND a.node <> 'nod_x'";
         plans.push(read_by(&mut connection, select, Keyset::SANDBOXES_AWAY).await);
         let select = "SELECT a.seq FROM audit AS a WHERE a.request_id = 'req-x'";

@@ -164,6 +164,13 @@ pub async fn attached_away(tx: &mut ReadTx<'_>, sandboxes: &[SandboxId]) -> Resu
     .await
 }
 
+/// Which of these sandboxes are on networks of the swarm, on whichever node.
+pub async fn there(tx: &mut ReadTx<'_>, sandboxes: &[SandboxId]) -> Result<Vec<SandboxId>, Error> {
+    let statement = sql("SELECT DISTINCT a.sandbox_id FROM attachment AS a
+        WHERE a.sandbox_id IN (SELECT value FROM json_each($1)) AND a.gone = 0");
+    tx.rows(statement.bind_list(sandboxes), |c| c.parsed()).await
+}
+
 /// How many sandboxes of each other node are on a network.
 pub async fn counted_away(tx: &mut ReadTx<'_>, network: NetworkId) -> Result<Vec<(NodeId, u64)>, Error> {
     let statement = sql("SELECT node, COUNT(*) FROM attachment WHERE network_id = $1 AND gone = 0 AND node <> $2

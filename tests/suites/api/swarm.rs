@@ -20,7 +20,7 @@ fn started(host: &Host) -> Client {
 fn a_host_in_no_swarm_says_so() {
     let host = host!();
     let client = host.start();
-    for path in ["swarm", "swarm/join-tokens", "swarm/join-tokens/worker", "nodes", "nodes/x"] {
+    for path in ["swarm", "swarm/join-tokens", "swarm/join-tokens/worker", "swarm/endpoints", "nodes", "nodes/x"] {
         let problem = client.get(path).problem(404, "no-swarm");
         assert!(problem["hint"].as_str().unwrap().contains("netloom swarm init"), "{problem}");
     }

@@ -50,6 +50,7 @@ const PAGES: &[Shown] = &[
     ("sandbox-stopped", "/ui/sandboxes/idle", "stopped"),
     ("sandbox-host", "/ui/sandboxes/shared", "the host's own"),
     ("sandbox-alone", "/ui/sandboxes/alone", "no network"),
+    ("sandbox-away", "/ui/sandboxes/far", "on another node"),
     ("ipam", "/ui/ipam", "10.77.0.0/24"),
     ("ipam-find", "/ui/ipam?free=/24&family=4", "Find a free subnet"),
     ("ipam-free", "/ui/ipam/lan/v4", "192.168.122.10"),

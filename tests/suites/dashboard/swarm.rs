@@ -183,6 +183,48 @@ fn a_node_that_is_down_needs_attention_on_every_screen() {
 }
 
 #[test]
+fn what_a_silent_node_said_last_is_not_told_as_if_it_were_so() {
+    let pair = Pair::joined();
+    let mesh = json!({"name": "mesh", "driver": "overlay", "pools": {"v4": {"subnet": "10.99.0.0/24"}}});
+    pair.manager.client().post("networks", &mesh).is(201);
+    until("the worker knows the network", Duration::from_secs(15), || {
+        (pair.worker.client().get("networks/mesh").status == 200).then_some(())
+    });
+    pair.worker.sandbox("there", "mesh");
+    let client = pair.manager.client();
+    let endpoint = || client.get("swarm/endpoints?sandbox=there").is(200)["items"][0].clone();
+    assert_eq!((&endpoint()["state"], endpoint().get("silent_since")), (&json!("running"), None));
+    let calm = client.get("topology?of=network:mesh").is(200);
+    assert!(calm["nodes"].as_array().unwrap().iter().all(|node| node.get("silent_since").is_none()), "{calm}");
+    pair.worker.kill();
+    pair.becomes("down");
+    let silent = endpoint();
+    assert_eq!((&silent["state"], &silent["running"]), (&json!("unknown"), &json!(true)), "{silent}");
+    let since = silent["silent_since"].as_str().expect("it says since when").to_owned();
+    let lease = client.get("leases?owner=there").is(200)["items"][0].clone();
+    assert_eq!(lease["status"]["node"]["silent_since"], since.as_str(), "{lease}");
+    let topology = client.get("topology?of=network:mesh").is(200);
+    assert!(
+        topology["nodes"].as_array().unwrap().iter().any(|node| node["silent_since"] == since.as_str()),
+        "{topology}"
+    );
+    let reader = pair.manager.tcp().header("authorization", &format!("Bearer {}", pair.manager.token()));
+    for (path, said) in [
+        ("/ui/sandboxes/there", "running when last heard of"),
+        ("/ui/networks/mesh/endpoints", "running when last heard of"),
+        ("/ui/networks/mesh/endpoints", "silent since"),
+        ("/ui/leases?owner=there", "silent since"),
+        ("/ui/addresses/10.99.0.2", "silent since"),
+        ("/ui/topology", "unknown since"),
+        ("/ui/topology?as=table", "unknown since"),
+        ("/ui/topology?as=graph&of=network:mesh", ", unknown"),
+    ] {
+        let page = reader.get(path);
+        assert!(page.status == 200 && page.text.contains(said), "{path} says `{said}`: {}", page.text);
+    }
+}
+
+#[test]
 fn a_worker_whose_manager_is_away_says_so_and_what_works_meanwhile() {
     let pair = Pair::joined();
     let link = link(&pair.worker);
@@ -231,6 +273,8 @@ const PLACES: &[&str] = &[
     "/ui/ipam/mesh/v4",
     "/ui/leases",
     "/ui/sandboxes",
+    "/ui/sandboxes/here",
+    "/ui/sandboxes/there",
     "/ui/topology",
     "/ui/topology?as=table",
     "/ui/topology?as=graph&of=network:mesh",
@@ -287,6 +331,18 @@ fn no_page_of_a_manager_or_a_worker_leads_to_what_it_does_not_have() {
     }
     let map = reader.get("/ui/networks/mesh/map").text;
     assert!(map.contains("10.99.0.1 gateway"), "{map}");
+    // A sandbox of another node has a page on both, by its ID as by its name, and the search leads to it.
+    let there = pair.worker.client().get("sandboxes/there").is(200);
+    let reader_of = |host: &Host| host.tcp().header("authorization", &format!("Bearer {}", host.token()));
+    let page = reader_of(&pair.manager).get(&format!("/ui/sandboxes/{}", there["id"].as_str().unwrap())).text;
+    let endpoint = &there["status"]["endpoints"]["mesh"];
+    for fact in ["on another node", endpoint["mac"].as_str().unwrap(), endpoint["address"].as_str().unwrap(), "running"]
+    {
+        assert!(page.contains(fact), "{fact}: {page}");
+    }
+    let found = reader_of(&pair.manager).get("/ui/search?q=there&stay=1").text;
+    assert!(found.contains(&format!("/ui/sandboxes/{}", there["id"].as_str().unwrap())), "{found}");
+    assert!(reader.get("/ui/sandboxes/here").text.contains(&format!("ask the manager at {MANAGER}")));
     let found = reader.get(&format!("/ui/search?q={manager}"));
     assert!(
         found.header("location").is_some_and(|to| to.starts_with("/ui/topology?as=graph&of=nod_")),

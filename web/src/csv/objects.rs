@@ -3,7 +3,6 @@
 
 use std::rc::Rc;
 
-use netloom_control::command::SwarmEndpoint;
 use netloom_model::NetworkId;
 use netloom_model::ipam::{FreeRange, FreeSubnet, PoolReport};
 use netloom_model::lease::Lease;
@@ -12,6 +11,7 @@ use netloom_model::name::Labels;
 use netloom_model::network::{Network, PoolStatus};
 use netloom_model::sandbox::{EndpointStatus, Sandbox};
 use netloom_model::swarm::{JoinToken, Node};
+use netloom_model::swarm_endpoint::SwarmEndpoint;
 use netloom_model::token::Token;
 
 use super::{Column, Tabular, or_empty, spaced, word};
@@ -126,13 +126,16 @@ impl Tabular for EndpointLine {
 
 impl Tabular for SwarmEndpoint {
     const COLUMNS: &'static [Column<Self>] = &[
-        ("sandbox", |it| it.name.clone()),
+        ("sandbox", |it| it.sandbox.clone()),
+        ("network", |it| it.network.clone()),
         ("hostname", |it| or_empty(it.hostname.as_ref())),
+        ("state", |it| it.state.as_str().to_owned()),
         ("running", |it| it.running.to_string()),
+        ("silent_since", |it| or_empty(it.silent_since)),
         ("mac", |it| it.mac.to_string()),
         ("addresses", |it| spaced(&it.addresses)),
         ("node", |it| it.node.to_string()),
-        ("sandbox_id", |it| it.sandbox.to_string()),
+        ("sandbox_id", |it| it.sandbox_id.to_string()),
         ("endpoint_id", |it| it.id.to_string()),
     ];
 }

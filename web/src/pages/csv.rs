@@ -11,7 +11,9 @@ use netloom_model::event::ObjectKind;
 use netloom_model::map::PoolMap;
 
 use super::{activity, address, ipam, leases as lease_list, network as one_network, networks as network_list};
-use super::{network_map, nodes as node_list, sandboxes as sandbox_list, topology as one_topology};
+use super::{
+    network_map, nodes as node_list, sandbox as one_sandbox, sandboxes as sandbox_list, topology as one_topology,
+};
 use crate::csv::{EndpointLine, HoldingLine, SandboxLine, SettingLine, TopologyLine, WayLine, answer};
 use crate::view::activity::{ActivityFilter, Show};
 use crate::view::network_config::{self, SettingRow};
@@ -47,7 +49,7 @@ pub async fn network_endpoints(visit: Visit) -> HttpResponse {
     let id = network.id;
     if one_network::is_everybodys(&visit, &network) {
         let source = async move |visit: &Visit, page: PageRequest| {
-            let command = ListEndpoints { network: id.to_string(), page };
+            let command = ListEndpoints { network: Some(id.to_string()), page, ..ListEndpoints::default() };
             visit.control.list_endpoints(visit.authorize(command)?).await
         };
         return answer(visit, &name, source).await;
@@ -150,9 +152,16 @@ pub async fn sandboxes(visit: Visit) -> HttpResponse {
     answer(visit, "sandboxes", source).await
 }
 
-/// The endpoints of a sandbox.
+/// The endpoints of a sandbox; of one of another node what is known of them here.
 pub async fn sandbox_endpoints(visit: Visit) -> HttpResponse {
     let name = format!("{}-endpoints", visit.segment("sandbox"));
+    match one_sandbox::away(&visit).await {
+        Ok(away) if away.is_empty() => {}
+        Ok(away) => {
+            return answer(visit, &name, async move |_: &Visit, _: PageRequest| Ok(whole(away.clone()))).await;
+        }
+        Err(failure) => return visit.fail(&failure).await,
+    }
     let source = async |visit: &Visit, _: PageRequest| {
         let command = GetSandbox(visit.segment("sandbox"));
         let sandbox = visit.control.get_sandbox(visit.authorize(command)?).await?;

@@ -79,12 +79,11 @@ async fn show_endpoints(visit: &Visit) -> Result<NetworkEndpointsPage, Error> {
     let network = get(visit).await?;
     let paging: Paging = visit.query()?;
     let page = part(&paging.page_token);
-    let own = visit.control.node_id();
     if is_everybodys(visit, &network) {
-        let command = ListEndpoints { network: network.id.to_string(), page };
+        let command = ListEndpoints { network: Some(network.id.to_string()), page, ..ListEndpoints::default() };
         let endpoints = visit.control.list_endpoints(visit.authorize(command)?).await?;
         let frame = frame(visit, &network);
-        return Ok(NetworkEndpointsPage::of_swarm(frame, &network, &endpoints, own, &paging.page_token));
+        return Ok(NetworkEndpointsPage::of_swarm(frame, &network, &endpoints, &paging.page_token));
     }
     let command = ListSandboxes { network: Some(network.id.to_string()), page, ..ListSandboxes::default() };
     let sandboxes = visit.control.list_sandboxes(visit.authorize(command)?).await?;

@@ -7,6 +7,7 @@ use netloom_model::lease::{AddressState, LeaseState};
 use netloom_model::network::NetworkState;
 use netloom_model::sandbox::{EndpointState, SandboxState};
 use netloom_model::swarm::{Availability, JoinTokenState, NodeState};
+use netloom_model::swarm_endpoint::SwarmEndpointState;
 
 /// How a state should be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,17 @@ impl From<NetworkState> for Chip {
             NetworkState::Failed => Self::new(Tone::Bad, "failed"),
             NetworkState::Deleting => Self::new(Tone::Busy, "deleting"),
         }
+    }
+}
+
+impl From<SwarmEndpointState> for Chip {
+    fn from(state: SwarmEndpointState) -> Self {
+        let tone = match state {
+            SwarmEndpointState::Running => Tone::Good,
+            SwarmEndpointState::Stopped => Tone::Quiet,
+            SwarmEndpointState::Unknown => Tone::Warn,
+        };
+        Self::new(tone, state.as_str())
     }
 }
 

@@ -4,54 +4,52 @@
 use std::net::IpAddr;
 
 use askama::Template;
-use netloom_control::command::{Page, SwarmEndpoint};
-use netloom_model::NodeId;
+use netloom_control::command::Page;
 use netloom_model::network::{Network, Scope};
 use netloom_model::sandbox::Sandbox;
+use netloom_model::swarm_endpoint::SwarmEndpoint;
 
-use super::chip::{Chip, Tone};
+use super::chip::Chip;
 use super::csv_link::CsvLink;
 use super::endpoint::{EndpointTable, EndpointView};
 use super::format;
 use super::frame::Frame;
 use super::link;
-use super::network::{Head, framed, framed_part};
+use super::network::{Head, framed};
 use super::object::OnNode;
 
 /// A place of a network of the swarm as a row.
 #[derive(Debug, Clone)]
 pub struct SwarmRow {
     pub(crate) name: String,
-    /// The sandbox's page, which this host has of its own alone.
-    pub(crate) href: Option<String>,
+    pub(crate) href: String,
     pub(crate) id: String,
     pub(crate) node: OnNode,
     pub(crate) state: Chip,
+    /// What was so when its node was heard of last.
+    pub(crate) last: Option<&'static str>,
     pub(crate) mac: String,
     pub(crate) addresses: Vec<(String, String)>,
+    pub(crate) network: (String, String),
+    pub(crate) aliases: Vec<String>,
 }
 
 impl SwarmRow {
-    fn new(endpoint: &SwarmEndpoint, own: NodeId) -> Self {
-        let is_own = endpoint.node == own;
+    /// An endpoint of any node as a row.
+    pub fn new(frame: &Frame, endpoint: &SwarmEndpoint) -> Self {
         let address = |address: &IpAddr| (link::address(&address.to_string()), address.to_string());
-        let (id, hostname) = (endpoint.node.to_string(), endpoint.hostname.clone());
+        let last = if endpoint.running { "running when last heard of" } else { "stopped when last heard of" };
         Self {
-            name: endpoint.name.clone(),
-            href: is_own.then(|| link::sandbox(&endpoint.sandbox.to_string())),
+            name: endpoint.sandbox.clone(),
+            href: link::sandbox(&endpoint.sandbox_id.to_string()),
             id: endpoint.id.to_string(),
-            node: match is_own {
-                true => OnNode::this(),
-                false => OnNode { href: hostname.as_ref().map(|_| link::node(&id)), name: hostname.unwrap_or(id) },
-            },
-            state: match (endpoint.running, endpoint.heard) {
-                (true, true) => Chip::new(Tone::Good, "running"),
-                (true, false) => Chip::new(Tone::Quiet, "running when last heard of"),
-                (false, true) => Chip::new(Tone::Quiet, "stopped"),
-                (false, false) => Chip::new(Tone::Quiet, "stopped when last heard of"),
-            },
+            node: OnNode::of_endpoint(frame, endpoint),
+            state: Chip::from(endpoint.state),
+            last: endpoint.silent_since.map(|_| last),
             mac: endpoint.mac.to_string(),
             addresses: endpoint.addresses.iter().map(address).collect(),
+            network: (link::network(&endpoint.network), endpoint.network.clone()),
+            aliases: endpoint.aliases.clone(),
         }
     }
 }
@@ -103,10 +101,11 @@ impl NetworkEndpointsPage {
         Self { elsewhere, ..Self::of(frame, network, shown, page.next_page_token.as_deref(), token) }
     }
 
-    /// The page of all nodes' endpoints on a network of the swarm, from `token` on, on its manager, which is node `own`.
-    pub fn of_swarm(frame: Frame, network: &Network, page: &Page<SwarmEndpoint>, own: NodeId, token: &str) -> Self {
-        let frame = framed_part(frame, network, "/leases");
-        let shown = Shown::Swarm(page.items.iter().map(|endpoint| SwarmRow::new(endpoint, own)).collect());
+    /// The page of all nodes' endpoints on a network of the swarm, from `token` on, on its manager.
+    pub fn of_swarm(frame: Frame, network: &Network, page: &Page<SwarmEndpoint>, token: &str) -> Self {
+        let query = link::query(&[("network", &network.spec.name), ("page_token", token)]);
+        let frame = framed(frame, network).api(format!("/api/v1/swarm/endpoints{query}"));
+        let shown = Shown::Swarm(page.items.iter().map(|endpoint| SwarmRow::new(&frame, endpoint)).collect());
         Self::of(frame, network, shown, page.next_page_token.as_deref(), token)
     }
 

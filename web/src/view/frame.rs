@@ -65,7 +65,7 @@ pub struct Frame {
     /// Who looks; absent before login.
     pub viewer: Option<Viewer>,
     /// This host as a node; absent before login.
-    pub(crate) own: Option<NodeId>,
+    pub own: Option<NodeId>,
     /// What it is in a swarm.
     pub place: Place,
     pub(crate) query: String,

@@ -96,9 +96,9 @@ impl Graph {
             at_sandbox.insert(sandbox.id, at);
             let id = sandbox.id.to_string();
             let on = names.get(&sandbox.node).cloned().unwrap_or_default();
-            let class =
-                mark(if sandbox.unless_running().is_none() { "sandbox" } else { "stopped" }, &id, "sandbox g-center");
-            let state = sandbox.unless_running().map(|state| format!(", {state}")).unwrap_or_default();
+            let unless_running = topology.unless_running(sandbox);
+            let class = mark(if unless_running.is_none() { "sandbox" } else { "stopped" }, &id, "sandbox g-center");
+            let state = unless_running.map(|state| format!(", {state}")).unwrap_or_default();
             let under = format!("on {on}{state}");
             nodes.push(boxed(class, 0, at, &sandbox.name, under, Some(around(&id))));
         }
@@ -120,7 +120,8 @@ impl Graph {
             at_node.insert(node.id, at.min(NODES));
             let (name, id) = (names.get(&node.id).cloned().unwrap_or_default(), node.id.to_string());
             let class = mark("node", &id, "node g-center");
-            nodes.extend((at < NODES).then(|| boxed(class, 2, at, &name, "node".to_owned(), Some(around(&id)))));
+            let under = if node.silent_since.is_some() { "node, silent" } else { "node" };
+            nodes.extend((at < NODES).then(|| boxed(class, 2, at, &name, under.to_owned(), Some(around(&id)))));
         }
         nodes.extend(more(2, topology.nodes.len(), NODES, "more node", "more nodes"));
         let place =
@@ -326,7 +327,7 @@ mod tests {
                 driver: Driver::Bridge,
                 scope: Scope::Local,
             }],
-            nodes: vec![TopologyNode { id: node, hostname: Some("machine1".into()) }],
+            nodes: vec![TopologyNode { id: node, hostname: Some("machine1".into()), silent_since: None }],
             endpoints: (1..sandboxes).map(place).collect(),
             left_out: (left_out > 0).then_some(TopologyRest { node, sandboxes: left_out }).into_iter().collect(),
             next_page_token: None,
@@ -367,7 +368,9 @@ mod tests {
                 scope: Scope::Swarm,
             })
             .collect();
-        crowd.nodes = (1..=100).map(|at| TopologyNode { id: NodeId::from_random(id(at)), hostname: None }).collect();
+        crowd.nodes = (1..=100)
+            .map(|at| TopologyNode { id: NodeId::from_random(id(at)), hostname: None, silent_since: None })
+            .collect();
         crowd.left_out =
             (1..=100).map(|at| TopologyRest { node: NodeId::from_random(id(at)), sandboxes: 10 }).collect();
         let graph = Graph::new(&crowd);

@@ -55,7 +55,7 @@ impl LeaseRow {
             state: Chip::from(status.state),
             owner: ObjectLink::of_lease(status),
             key: key.filter(|key| *key != status.owner.name),
-            node: OnNode::of_lease(status),
+            node: OnNode::of_lease(frame, status),
             since: frame.when(lease.created_at),
             until: status.until.map(|until| frame.when(until)),
             reason: status.reason.as_deref().map(Prose::new),

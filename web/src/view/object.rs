@@ -8,6 +8,7 @@ use netloom_model::condition::Condition;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::lease::{LeaseState, LeaseStatus, Owner, OwnerKind};
 use netloom_model::network::Scope;
+use netloom_model::swarm_endpoint::SwarmEndpoint;
 
 use super::frame::Frame;
 use super::link;
@@ -37,10 +38,10 @@ impl ObjectLink {
         Self { href: past_href(object, existing), ..Self::from(object) }
     }
 
-    /// Who holds a lease. A sandbox of another node has no page here: its node has, see [`OnNode`].
+    /// Who holds a lease. A sandbox of a node that was removed has no page any more.
     pub fn of_lease(lease: &LeaseStatus) -> Self {
         let known = Self::from(&lease.owner);
-        Self { href: known.href.filter(|_| lease.node.is_none()), ..known }
+        Self { href: known.href.filter(|_| !is_of_removed(lease)), ..known }
     }
 
     /// Who held something: linked to its page while it exists, else to what happened to it.
@@ -56,30 +57,49 @@ impl ObjectLink {
 }
 
 /// On which node of the swarm something is, where that is a question.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct OnNode {
     pub(crate) name: String,
     /// Its page; none of this host, and of one that is no node any more.
     pub(crate) href: Option<String>,
+    /// When it reported last, where it is silent since.
+    pub(crate) silent: Option<When>,
 }
 
 impl OnNode {
     /// The node of a lease on a network of the swarm. What is the network's own is on none.
-    pub fn of_lease(lease: &LeaseStatus) -> Option<Self> {
+    pub fn of_lease(frame: &Frame, lease: &LeaseStatus) -> Option<Self> {
         if lease.scope != Scope::Swarm || lease.owner.kind == OwnerKind::Network {
             return None;
         }
-        let removed = lease.state == LeaseState::Releasing && lease.reason.is_some();
         Some(lease.node.as_ref().map_or_else(Self::this, |node| Self {
             name: node.hostname.clone(),
-            href: (!removed).then(|| link::node(&node.id.to_string())),
+            href: (!is_of_removed(lease)).then(|| link::node(&node.id.to_string())),
+            silent: node.silent_since.map(|since| frame.when(since)),
         }))
+    }
+
+    /// The node of an endpoint on a network of the swarm.
+    pub fn of_endpoint(frame: &Frame, endpoint: &SwarmEndpoint) -> Self {
+        if frame.own == Some(endpoint.node) {
+            return Self::this();
+        }
+        Self {
+            href: endpoint.hostname.as_ref().map(|_| frame.node(endpoint.node)),
+            name: endpoint.hostname.clone().unwrap_or_else(|| endpoint.node.to_string()),
+            silent: endpoint.silent_since.map(|since| frame.when(since)),
+        }
     }
 
     /// This host.
     pub fn this() -> Self {
-        Self { name: "this host".to_owned(), href: None }
+        Self { name: "this host".to_owned(), href: None, silent: None }
     }
+}
+
+/// Whether a lease is of a node that was removed, and waits.
+fn is_of_removed(lease: &LeaseStatus) -> bool {
+    lease.state == LeaseState::Releasing && lease.reason.is_some() && lease.node.is_some()
 }
 
 /// The page of an object that an event tells of, when it is still there. The pages of an address and of the swarm are always there.

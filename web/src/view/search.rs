@@ -56,8 +56,8 @@ fn href(frame: &Frame, kind: HitKind, hit: &Hit, audited: bool) -> String {
         HitKind::Pool => format!("/ui/leases{}", link::query(&[("within", &hit.name)])),
         HitKind::Network => link::network(&hit.name),
         HitKind::Sandbox => link::sandbox(&hit.name),
-        // Its own page is on its node.
-        HitKind::Away => format!("/ui/topology{}", link::query(&[("as", "graph"), ("of", reference)])),
+        // Names are each node's own.
+        HitKind::Away => link::sandbox(reference),
         HitKind::Node => reference.parse().map_or_else(|_| link::node(reference), |id| frame.node(id)),
         HitKind::Token => "/ui/tokens".to_owned(),
         HitKind::Removed => format!("/ui/activity{}", link::query(&[("object", reference)])),

@@ -12,6 +12,7 @@ use super::csv_link::CsvLink;
 use super::frame::Frame;
 use super::graph::Graph;
 use super::link;
+use super::when::When;
 
 /// Most networks side by side.
 const COLUMNS: usize = 20;
@@ -99,6 +100,8 @@ pub struct Row {
     pub(crate) sandbox: Named,
     /// The word for its state, unless it runs.
     pub(crate) state: Option<&'static str>,
+    /// Since when its node is silent.
+    pub(crate) silent: Option<When>,
     pub(crate) alone: bool,
     /// Its node, where that is another than this host's.
     pub(crate) node: Option<Named>,
@@ -112,6 +115,8 @@ pub struct EndpointRow {
     pub(crate) sandbox: Named,
     /// The word for its state, unless it runs.
     pub(crate) state: Option<&'static str>,
+    /// Since when its node is silent.
+    pub(crate) silent: Option<When>,
     pub(crate) network: Option<Named>,
     pub(crate) addresses: Vec<(String, String)>,
     pub(crate) node: Named,
@@ -243,13 +248,17 @@ impl Names<'_> {
 
     fn sandbox(&self, sandbox: &TopologySandbox) -> Named {
         let id = sandbox.id.to_string();
-        // The page of a sandbox is on the host that has it.
-        let href = if sandbox.node == self.own { link::sandbox(&sandbox.name) } else { self.frame.node(sandbox.node) };
+        // Names are each node's own.
+        let href = link::sandbox(if sandbox.node == self.own { &sandbox.name } else { &id });
         Named { href, around: around(&id), name: sandbox.name.clone(), under: self.node_name(sandbox.node), key: id }
     }
 
     fn node_name(&self, node: NodeId) -> String {
         self.nodes.get(&node).cloned().unwrap_or_else(|| node.to_string())
+    }
+
+    fn silent(&self, sandbox: &TopologySandbox) -> Option<When> {
+        self.topology.silent_since(sandbox.node).map(|since| self.frame.when(since))
     }
 
     fn row(&self, sandbox: &TopologySandbox, columns: &[NetworkId]) -> Row {
@@ -260,7 +269,8 @@ impl Names<'_> {
         };
         Row {
             sandbox: self.sandbox(sandbox),
-            state: sandbox.unless_running(),
+            state: self.topology.unless_running(sandbox),
+            silent: self.silent(sandbox),
             alone: !self.topology.endpoints.iter().any(|endpoint| endpoint.sandbox == sandbox.id),
             node: (sandbox.node != self.own).then(|| self.node(sandbox.node)),
             cells: columns.iter().map(cell).collect(),
@@ -280,7 +290,8 @@ impl Names<'_> {
                     endpoint.map(|endpoint| endpoint.network.to_string()).unwrap_or_default()
                 ),
                 sandbox: self.sandbox(sandbox),
-                state: sandbox.unless_running(),
+                state: self.topology.unless_running(sandbox),
+                silent: self.silent(sandbox),
                 network: endpoint.map(|endpoint| self.network(endpoint.network)),
                 addresses: endpoint.map_or_else(Vec::new, |endpoint| endpoint.addresses.iter().map(address).collect()),
                 node: self.node(sandbox.node),

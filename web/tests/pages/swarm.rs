@@ -179,22 +179,36 @@ fn ways_between_nodes_say_what_is_wrong_and_what_is_too_small() {
 }
 
 #[test]
-fn what_is_on_another_node_leads_to_that_node_and_not_to_a_page_that_is_not_there() {
+fn what_is_on_another_node_leads_to_what_is_known_of_it_and_to_that_node() {
     let node = "/ui/nodes/nod_";
     for name in ["address-elsewhere", "network-swarm-leases"] {
         let page = page(name);
         // Those beside it are this host's own.
         let page = page.split("class=\"neighbours").next().unwrap_or_default();
-        assert!(page.contains(&format!("<a href=\"{node}")), "{name}: {page}");
-        assert!(!page.contains("href=\"/ui/sandboxes/"), "{name}: {page}");
+        assert!(page.contains(&format!("<a href=\"{node}")) && page.contains("silent since"), "{name}: {page}");
+        assert!(page.contains("href=\"/ui/sandboxes/sbx_"), "{name}: {page}");
     }
-    assert!(page("network-swarm-leases").contains(">machine8<"), "one that was removed has no page");
+    let leases = page("network-swarm-leases");
+    assert!(leases.contains(">machine8<"), "one that was removed has no page");
+    assert_eq!(leases.matches("href=\"/ui/sandboxes/").count(), 1, "nor has what was on it: {leases}");
     let all = page("network-swarm-endpoints");
-    for fact in ["this host", "192.168.122.3", "02:42:c0:a8:7a:03", "</svg>stopped<", "page_token=more"] {
+    for fact in [
+        "this host",
+        "192.168.122.3",
+        "02:42:c0:a8:7a:03",
+        "</svg>stopped<",
+        "</svg>unknown<",
+        "running when last heard of",
+        "/api/v1/swarm/endpoints?network=",
+        "page_token=more",
+    ] {
         assert!(all.contains(fact), "`{fact}` is not in {all}");
     }
-    assert_eq!((all.matches("href=\"/ui/sandboxes/").count(), all.matches(node).count()), (1, 1), "{all}");
+    assert_eq!((all.matches("href=\"/ui/sandboxes/sbx_").count(), all.matches(node).count()), (3, 1), "{all}");
     assert!(page("network-swarm-endpoints-worker").contains("2 endpoints are on other nodes"));
+    let (one, several) = (page("sandbox-away"), page("sandbox-away-several"));
+    assert!(one.contains("02:42:c0:a8:7a:03") && one.contains("silent since") && !one.contains("called so"), "{one}");
+    assert!(several.contains("called so") && several.matches("<h2 id=\"s-").count() == 3, "{several}");
 }
 
 #[test]

@@ -130,6 +130,7 @@ fn answer(id: &str, status: &str, kind: &str) -> Option<Value> {
         ("join_token_get", _) => objects::join_token(),
         ("join_token_create" | "join_token_rotate_create", _) => objects::made_join_token(),
         ("node_list", _) => page(objects::node()),
+        ("swarm_endpoint_list", _) => page(objects::swarm_endpoint()),
         ("node_get" | "node_patch" | "node_readmit_create", _) => objects::node(),
         ("info_get", _) => objects::info(),
         ("audit_list", _) => page(objects::audit_entry()),

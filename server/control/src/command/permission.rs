@@ -47,7 +47,7 @@ commands! {
     UpdateNetwork => Write "network.update", Network |c| &c.network;
     PutNetwork => Write "network.put", Network |c| &c.network;
     RemoveNetwork => Write "network.remove", Network |c| &c.network;
-    ListEndpoints => Read "network.endpoints", Network |c| &c.network;
+    ListEndpoints => Read "endpoint.list";
     GetTopology => Read "topology.get";
     ListSandboxes => Read "sandbox.list";
     GetSandbox => Read "sandbox.get", Sandbox |c| &c.0;

@@ -1,54 +1,121 @@
-//! Who is on a network of the swarm, for people: from all nodes, as the manager knows them.
+//! Who is on networks of the swarm, for people and programs: from all nodes, as the manager knows them; and one sandbox of another node, as far as this host knows of it.
 //!
 //! What must not live here: keeping the table of attachments (`attachments`, `remote`), and what a node says of its own (`sandboxes`).
 
-use netloom_store::{AttachmentRow, Place, attachments, events};
+use netloom_model::SandboxId;
+use netloom_model::swarm_endpoint::{SwarmEndpoint, SwarmEndpointState};
+use netloom_store::attachments::{self, AttachmentQuery, NamedAttachment};
+use netloom_store::{Place, ReadTx, events};
 
-use crate::command::{ListEndpoints, Page, SwarmEndpoint};
+use crate::command::{GetSandbox, ListEndpoints, Page};
 use crate::control::Control;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::leases::node_of;
 use crate::networks::{find, not_copied};
 use crate::page::Part;
 use crate::principal::Authorized;
-use crate::swarm::memory::Hearing;
+use crate::sandboxes;
+
+/// Most endpoints of the sandboxes of one name.
+const OF_ONE_NAME: u32 = 200;
 
 impl Control {
-    /// Lists the endpoints of a network of the swarm by the sandboxes' names, those of all nodes. A network that is this host's alone has none here.
+    /// Lists endpoints on networks of the swarm by the sandboxes' names, those of all nodes. A network that is this host's alone has none here.
     ///
     /// # Errors
-    /// A bad page request; there is no such network; `not-manager`.
+    /// A bad page request; there is no such network or node; `no-swarm`, `not-manager`.
     pub async fn list_endpoints(&self, c: Authorized<ListEndpoints>) -> Result<Page<SwarmEndpoint>, Error> {
-        let ListEndpoints { network, page } = c.into_parts().0;
-        let part = Part::new(&page, &format!("endpoints {network:?}"))?;
+        let c = c.into_parts().0;
+        self.as_manager()?;
+        let part = Part::new(&c.page, &format!("endpoints {:?} {:?} {:?}", c.network, c.sandbox, c.node))?;
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
-                let row = find(tx, &network).await?;
-                not_copied(&row, tx.node())?;
-                let mut rows = attachments::list(tx, row.id, part.after.as_ref(), part.read()).await?;
-                let next_page_token = part.cut(&mut rows, |(row, _)| Place::of_attachment(row));
+                let query = AttachmentQuery { after: part.after.clone(), limit: part.read(), ..asked(tx, &c).await? };
+                let mut rows = attachments::list(tx, &query).await?;
+                let next_page_token = part.cut(&mut rows, |(row, ..)| Place::of_attachment(row));
                 let items = rows.into_iter().map(shown).collect();
                 Ok::<_, Error>(Page { items, next_page_token, seq: events::number(tx).await? })
             })
         });
         let mut page: Page<SwarmEndpoint> = read.await?;
-        let (own, memory) = (self.node_id(), &self.inner.swarm);
-        for one in &mut page.items {
-            one.heard = one.node == own || memory.hearing(one.node).0 == Hearing::Lately;
-        }
+        self.as_of(&mut page.items).await?;
         Ok(page)
+    }
+
+    /// The endpoints of sandboxes of other nodes that are called so or have this ID, as far as this host knows of them; none where a sandbox of this host's own is.
+    ///
+    /// # Errors
+    /// An unreadable store.
+    pub async fn sandboxes_away(&self, c: Authorized<GetSandbox>) -> Result<Vec<SwarmEndpoint>, Error> {
+        let GetSandbox(reference) = c.into_parts().0;
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                match sandboxes::find(tx, &reference).await {
+                    Err(error) if error.kind == ErrorKind::NotFound => {}
+                    found => return found.map(|_| Vec::new()),
+                }
+                let query = AttachmentQuery { away: true, limit: OF_ONE_NAME, ..called(&reference) };
+                Ok::<_, Error>(attachments::list(tx, &query).await?.into_iter().map(shown).collect())
+            })
+        });
+        let mut found: Vec<SwarmEndpoint> = read.await?;
+        self.as_of(&mut found).await?;
+        Ok(found)
+    }
+
+    /// Says of endpoints whether their nodes report.
+    async fn as_of(&self, endpoints: &mut [SwarmEndpoint]) -> Result<(), Error> {
+        let silent = self.silent(endpoints.iter().map(|one| one.node)).await?;
+        for one in endpoints {
+            one.silent_since = silent.get(&one.node).copied();
+            one.state = SwarmEndpoint::state_of(one.running, one.silent_since);
+        }
+        Ok(())
     }
 }
 
-fn shown((row, hostname): (AttachmentRow, Option<String>)) -> SwarmEndpoint {
+/// A sandbox by its ID or its name.
+fn called(reference: &str) -> AttachmentQuery {
+    match reference.parse::<SandboxId>() {
+        Ok(id) => AttachmentQuery { sandbox: Some(id), ..AttachmentQuery::default() },
+        Err(_) => AttachmentQuery { sandbox_name: Some(reference.to_owned()), ..AttachmentQuery::default() },
+    }
+}
+
+/// What is asked for, with the objects that it names.
+async fn asked(tx: &mut ReadTx<'_>, c: &ListEndpoints) -> Result<AttachmentQuery, Error> {
+    let network = match &c.network {
+        Some(reference) => {
+            let row = find(tx, reference).await?;
+            not_copied(&row, tx.node())?;
+            Some(row.id)
+        }
+        None => None,
+    };
+    let node = match &c.node {
+        Some(reference) => Some(node_of(tx, reference).await?),
+        None => None,
+    };
+    let of = c.sandbox.as_deref().map(called).unwrap_or_default();
+    Ok(AttachmentQuery { network, node, ..of })
+}
+
+fn shown((row, network, hostname): NamedAttachment) -> SwarmEndpoint {
     SwarmEndpoint {
         id: row.id,
-        sandbox: row.sandbox_id,
-        name: row.sandbox_name,
+        network_id: row.network_id,
+        network,
+        sandbox_id: row.sandbox_id,
+        sandbox: row.sandbox_name,
         node: row.node,
         hostname,
+        state: SwarmEndpointState::Unknown,
+        running: row.running,
+        silent_since: None,
         mac: row.mac,
         addresses: row.addresses,
-        running: row.running,
-        heard: false,
+        aliases: row.aliases,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
     }
 }

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use netloom_control::command::{GetOverview, ListAudit, ListEndpoints, ListLeases, ListPools, PageRequest, RemoveNode};
+use netloom_control::command::{
+    GetOverview, GetSandbox, ListAudit, ListEndpoints, ListLeases, ListPools, PageRequest, RemoveNode,
+};
 use netloom_control::members::{Manager as _, Member as _};
 use netloom_control::{Config, Control, Error, Precondition};
 use netloom_model::MacAddr;
 use netloom_model::member::Heartbeat;
 use netloom_model::network::Network;
 use netloom_model::report::Report;
+use netloom_model::swarm_endpoint::SwarmEndpointState;
 use serde_json::{Value, json};
 
 use crate::kit::pair::Pair;
 use crate::kit::wire::{FROM, peer};
-use crate::kit::{host, place};
+use crate::kit::{Kit, host, place};
 
 const STRANGER: MacAddr = MacAddr([2, 9, 9, 9, 9, 9]);
 
@@ -273,7 +276,8 @@ async fn the_manager_says_on_which_node_an_address_is_and_shows_the_endpoints_of
     assert!(of_worker.items.iter().all(|lease| lease.status.node.is_none()), "it has its own alone");
 
     // A page at a time, by name.
-    let mut command = ListEndpoints { network: "lan".into(), page: PageRequest { limit: Some(1), token: None } };
+    let part = PageRequest { limit: Some(1), token: None };
+    let mut command = ListEndpoints { network: Some("lan".into()), page: part, ..ListEndpoints::default() };
     let mut found = Vec::new();
     loop {
         let list = pair.manager.control.list_endpoints(pair.manager.may(command.clone()));
@@ -285,13 +289,34 @@ async fn the_manager_says_on_which_node_an_address_is_and_shows_the_endpoints_of
             break;
         }
     }
-    let words: Vec<_> = found.iter().map(|one| (one.name.as_str(), one.node == worker, one.running)).collect();
+    let words: Vec<_> = found.iter().map(|one| (one.sandbox.as_str(), one.node == worker, one.running)).collect();
     assert_eq!(words, [("here", false, true), ("there", true, true)]);
     assert_eq!(found[1].id, there.status.endpoints["lan"].endpoint_id);
     assert_eq!(found[1].addresses[0].to_string(), there.status.endpoints["lan"].address.clone().expect("an address"));
     assert_eq!(found[1].hostname.as_deref(), Some("machine1"));
     let refused = pair.worker.control.list_endpoints(pair.worker.may(command)).await.expect_err("the manager knows");
     assert_eq!(refused.code, "not-manager");
+    let of = async |command: ListEndpoints| {
+        let page = pair.manager.control.list_endpoints(pair.manager.may(command)).await.expect("endpoints");
+        page.items.into_iter().map(|one| one.sandbox).collect::<Vec<_>>()
+    };
+    let node = Some(worker.to_string());
+    assert_eq!(of(ListEndpoints { node, ..ListEndpoints::default() }).await, ["there"]);
+    for sandbox in ["there", &there.id.to_string()] {
+        let sandbox = Some(sandbox.to_owned());
+        assert_eq!(of(ListEndpoints { sandbox, ..ListEndpoints::default() }).await, ["there"]);
+    }
+    assert_eq!(of(ListEndpoints::default()).await, ["here", "there"]);
+
+    // One of another node by its name or ID, and nothing where the host has its own.
+    let away = async |kit: &Kit, name: &str| {
+        let found = kit.control.sandboxes_away(kit.may(GetSandbox(name.to_owned()))).await.expect("an answer");
+        found.into_iter().map(|one| (one.sandbox, one.network, one.state)).collect::<Vec<_>>()
+    };
+    let there_on = [("there".to_owned(), "lan".to_owned(), SwarmEndpointState::Running)];
+    assert_eq!(away(&pair.manager, "there").await, there_on);
+    assert_eq!(away(&pair.manager, &there.id.to_string()).await, there_on);
+    assert!(away(&pair.manager, "here").await.is_empty() && away(&pair.worker, "there").await.is_empty());
 
     // What is free the manager knows alone: a worker says what it has itself.
     let known = pair.manager.network("lan").await.expect("there").status.pools.remove("v4").expect("a pool").capacity;

@@ -5,7 +5,8 @@ mod swarm;
 use serde_json::{Value, json};
 
 pub(super) use swarm::{
-    health, info, join_secret, join_token, join_token_write, made_join_token, made_swarm, node, swarm, swarm_write,
+    health, info, join_secret, join_token, join_token_write, made_join_token, made_swarm, node, swarm, swarm_endpoint,
+    swarm_write,
 };
 
 const TIME: &str = "2026-01-31T12:00:00.000Z";

@@ -103,3 +103,12 @@ pub(crate) fn health() -> Value {
         "pairs_left_out": 0,
     })
 }
+
+/// An endpoint of another node, on a network of the swarm.
+pub(crate) fn swarm_endpoint() -> Value {
+    json!({
+        "id": id("ept"), "network_id": id("net"), "network": "far", "sandbox_id": id("sbx"), "sandbox": "web1", "node": id("nod"),
+        "hostname": "machine2", "state": "running", "running": true, "mac": "02:42:0a:63:00:03", "addresses": ["10.99.0.3"], "aliases": [],
+        "created_at": TIME, "updated_at": TIME,
+    })
+}
