@@ -79,9 +79,10 @@ fn pair(label: &str) -> (String, Option<String>) {
     }
 }
 
-/// The IDs of what events are about.
+/// The IDs of what events are about: their objects, and the networks and nodes that they name besides.
 fn objects_of(events: &[Event]) -> impl Iterator<Item = String> {
-    events.iter().map(|event| event.object.id.clone())
+    let besides = |event: &Event| ["network_id", "node"].map(|key| event.data.get(key).cloned());
+    events.iter().flat_map(move |event| [Some(event.object.id.clone())].into_iter().chain(besides(event)).flatten())
 }
 
 /// What a list's page has in its query beside a filter.

@@ -137,6 +137,7 @@ impl Visit {
         let mut frame = outer_frame(&self.request, title, section, &self.context.request_id);
         frame.since.clone_from(&self.since);
         frame.own = Some(self.control.node_id());
+        frame.hostname = self.control.hostname();
         frame.place = match self.control.manager_elsewhere() {
             Some(address) => Place::Worker(address.to_string()),
             None if self.control.manages() => Place::Manager,

@@ -201,6 +201,11 @@ impl Control {
         self.inner.store.node_id()
     }
 
+    /// What this host is called, as it was last looked at.
+    pub fn hostname(&self) -> Option<String> {
+        self.inner.host.facts().map(|facts| facts.hostname.clone())
+    }
+
     /// ID of the store.
     pub fn store_id(&self) -> StoreId {
         self.inner.store.id()

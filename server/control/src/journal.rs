@@ -3,10 +3,10 @@
 
 use std::net::IpAddr;
 
-use netloom_model::Timestamp;
 use netloom_model::audit::{AuditObject, Decision};
 use netloom_model::event::{KINDS, ObjectKind, ObjectRef};
 use netloom_model::plan::Refusal;
+use netloom_model::{NetworkId, Timestamp};
 use netloom_store::{
     EndpointRow, FenceRow, JoinTokenRow, LeaseRow, NetworkRow, NewAudit, NewEvent, NodeRow, SandboxRow, SwarmRow,
     TokenRow, WriteTx, audit, events,
@@ -148,6 +148,11 @@ impl Actor {
 pub(crate) fn with(mut event: NewEvent, key: &str, value: impl ToString) -> NewEvent {
     event.data.insert(key.to_owned(), value.to_string());
     event
+}
+
+/// The network that an event is about beside its object: as it is called now, and by its ID, which stays.
+pub(crate) fn on_network(event: NewEvent, name: &str, id: NetworkId) -> NewEvent {
+    with(with(event, "network", name), "network_id", id)
 }
 
 /// A network, for events and problems.

@@ -261,3 +261,17 @@ fn no_route_is_without_its_page_here() {
     let forgotten: Vec<&str> = routes.into_iter().filter(|route| !shown(route)).collect();
     assert!(forgotten.is_empty(), "no page of these is in the list: {forgotten:?}");
 }
+
+#[test]
+fn on_a_telephone_what_surrounds_a_page_leaves_it_room() {
+    let host = super::furnished();
+    let link = super::link(&host);
+    browse(&host, true, async |page: Page| {
+        page.log_in(&link).await;
+        page.size(360, 800).await;
+        page.open("/ui/networks").await;
+        let top = "return document.querySelector('main').getBoundingClientRect().top";
+        let top = page.window.execute(top, Vec::new()).await.unwrap().as_f64().unwrap();
+        assert!(top < 200.0, "the page begins {top} pixels down");
+    });
+}

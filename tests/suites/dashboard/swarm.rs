@@ -331,6 +331,11 @@ fn no_page_of_a_manager_or_a_worker_leads_to_what_it_does_not_have() {
     }
     let map = reader.get("/ui/networks/mesh/map").text;
     assert!(map.contains("10.99.0.1 gateway"), "{map}");
+    // What an object is of is told by name.
+    for path in ["/ui", "/ui/networks/mesh", "/ui/sandboxes/there", "/ui/addresses/10.99.0.3"] {
+        let page = reader.get(path).text;
+        assert!(!page.contains(">nod_"), "{path}: {page}");
+    }
     // A sandbox of another node has a page on both, by its ID as by its name, and the search leads to it.
     let there = pair.worker.client().get("sandboxes/there").is(200);
     let reader_of = |host: &Host| host.tcp().header("authorization", &format!("Bearer {}", host.token()));

@@ -210,3 +210,45 @@ fn traffic_is_told_as_rates_from_the_second_look_on() {
     });
     assert!(page(&reader(&host), "/ui/sandboxes/macvlan1").contains("<polyline points="));
 }
+
+#[test]
+fn the_json_beside_a_page_has_what_is_on_the_page() {
+    let host = furnished();
+    let client = host.client();
+    client.post("networks", &json!({"name": "web", "driver": "bridge", "labels": {"team": "web"}})).is(201);
+    host.sandbox("w0", "web");
+    client.post("tokens", &json!({"name": "v", "role": "viewer"})).is(201);
+    let reader = reader(&host);
+    for path in [
+        "/ui/networks",
+        "/ui/networks?driver=bridge",
+        "/ui/networks?label=team%3Dweb",
+        "/ui/networks?q=mac",
+        "/ui/networks/macvlan-net1/leases",
+        "/ui/networks/macvlan-net1/endpoints",
+        "/ui/networks/web/history",
+        "/ui/sandboxes?state=running",
+        "/ui/sandboxes?state=stopped",
+        "/ui/sandboxes?network=web",
+        "/ui/ipam",
+        "/ui/ipam?network=web",
+        "/ui/leases",
+        "/ui/leases?state=held",
+        "/ui/leases?q=0242.c0a8.7a02",
+        "/ui/leases?q=macvlan1",
+        "/ui/activity?kind=sandbox",
+        "/ui/activity?show=audit&kind=network",
+        "/ui/tokens",
+    ] {
+        let html = page(&reader, path);
+        let (_, rest) = html.split_once("rel=\"alternate\" type=\"application/json\" href=\"").expect("its data");
+        let data = rest.split_once('"').expect("a link").0.replace("&#38;", "&").replace("&amp;", "&");
+        let items = reader.get(&data).is(200)["items"].as_array().map(Vec::len);
+        // A row, or what belongs together of several, has a head of its own.
+        let rows = html.matches("scope=\"row").count();
+        assert!(rows > 0, "{path}: something is on it");
+        assert_eq!(Some(rows), items, "{path}: {data}");
+    }
+    let topology = page(&reader, "/ui/topology");
+    assert!(topology.contains("href=\"/api/v1/topology?limit=50\""), "as many as on a page: {topology}");
+}

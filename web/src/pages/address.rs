@@ -42,7 +42,11 @@ async fn show(visit: &Visit) -> Result<Shown<AddressPage>, Error> {
     };
     let frame = visit.frame(address.to_string(), Section::Leases);
     let holdings = reports.iter().flat_map(|report| report.history.iter().chain(&report.held_at));
-    let existing = existing(visit, holdings.filter_map(|holding| holding.owner.id.clone())).await?;
+    let existing = existing(
+        visit,
+        holdings.flat_map(|holding| [holding.owner.id.clone(), Some(holding.network_id.to_string())]).flatten(),
+    )
+    .await?;
     Ok(Shown::Page(AddressPage::new(frame, address, &reports, &around, then, &existing)))
 }
 

@@ -12,12 +12,9 @@ use super::text;
 use super::word;
 use crate::view::frame::Section;
 use crate::view::link;
-use crate::view::topology::{TopologyFilter, TopologyPage};
+use crate::view::topology::{ROWS, TopologyFilter, TopologyPage};
 use crate::view::wrong::Wrong;
 use crate::visit::{OBJECTS, Visit};
-
-/// Sandboxes on one page.
-const ROWS: u32 = 50;
 
 /// Who is on which network.
 pub async fn page(visit: Visit) -> HttpResponse {

@@ -16,7 +16,7 @@ use super::lease_table::LeaseRow;
 use super::link;
 use super::map::{AddressMap, Unleased};
 use super::neighbours::{Here, Neighbours};
-use super::object::ObjectLink;
+use super::object::{ObjectLink, OnNode};
 use super::prose::Prose;
 use super::uses;
 use super::when::Moment;
@@ -27,6 +27,8 @@ pub struct HoldingRow {
     pub(crate) owner: ObjectLink,
     pub(crate) mac: Option<String>,
     pub(crate) network: String,
+    /// Its page, while it is there.
+    pub(crate) network_href: Option<String>,
     pub(crate) kind: &'static str,
     pub(crate) from: Moment,
     pub(crate) to: Option<Moment>,
@@ -53,6 +55,9 @@ impl HoldingRow {
             owner: ObjectLink::of_holder(&holding.owner, existing),
             mac: holding.mac.map(|mac| mac.to_string()),
             network: holding.network.clone(),
+            network_href: Some(holding.network_id.to_string())
+                .filter(|id| existing.contains(id))
+                .map(|id| link::network(&id)),
             kind: uses::words(holding.kind.as_str()),
             from: frame.moment(holding.from),
             to: holding.to.map(|to| frame.moment(to)),
@@ -69,6 +74,7 @@ impl HoldingRow {
             owner: ObjectLink::of_lease(status),
             mac: status.mac.map(|mac| mac.to_string()),
             network: status.network.clone(),
+            network_href: Some(link::network(&status.network)),
             kind: uses::words(status.kind.as_str()),
             from: frame.moment(lease.created_at),
             to: None,
@@ -147,7 +153,7 @@ pub struct AddressPart {
     pub(crate) unusable: Option<String>,
     /// Who knows who has it, where this host does not.
     pub(crate) elsewhere: Option<Prose>,
-    pub(crate) node: String,
+    pub(crate) node: OnNode,
     pub(crate) network: Option<(String, String)>,
     pub(crate) pool: Option<String>,
     pub(crate) subnet: Option<String>,
@@ -188,7 +194,7 @@ impl AddressPart {
                 let ask = frame.ask_manager().map(|ask| format!(" ({ask})")).unwrap_or_default();
                 Prose::new(&format!("{reason}{ask}"))
             }),
-            node: report.node.to_string(),
+            node: OnNode::of(frame, report.node),
             network: report.network.clone().map(|name| (link::network(&name), name)),
             pool: report.pool.clone(),
             subnet: report.subnet.clone(),

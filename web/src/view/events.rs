@@ -34,6 +34,11 @@ impl EventRow {
         let address = event.data.get("address").map(|address| link::address(address));
         let href = past_href(&event.object, existing).or(address.filter(|_| event.object.kind == ObjectKind::Lease));
         let (message, named) = Prose::about(&event.message, &event.object.name, href);
+        let there = |key: &str| event.data.get(key).filter(|id| existing.contains(*id));
+        let message = message.linked(&[
+            ("network", there("network_id").map(|id| link::network(id))),
+            ("node", there("node").and_then(|id| id.parse().ok()).map(|id| frame.node(id))),
+        ]);
         let unnamed = !named && !event.object.name.is_empty();
         Self {
             seq: format::count(event.seq),

@@ -66,6 +66,8 @@ pub struct Frame {
     pub viewer: Option<Viewer>,
     /// This host as a node; absent before login.
     pub own: Option<NodeId>,
+    /// What it is called, once it was looked at.
+    pub hostname: Option<String>,
     /// What it is in a swarm.
     pub place: Place,
     pub(crate) query: String,
@@ -109,6 +111,7 @@ impl Frame {
             api: None,
             viewer: None,
             own: None,
+            hostname: None,
             place: Place::default(),
             query: String::new(),
             run_flag: String::new(),
@@ -215,6 +218,11 @@ impl Frame {
             Place::Manager => link::node(&id.to_string()),
             Place::Alone | Place::Worker(_) => super::topology::around(&id.to_string()),
         }
+    }
+
+    /// Whether this host manages its swarm.
+    pub(crate) fn manages(&self) -> bool {
+        self.place == Place::Manager
     }
 
     /// Who is to be asked for what this host, a worker, does not know.

@@ -13,6 +13,7 @@ use super::csv_link::CsvLink;
 use super::format;
 use super::frame::Frame;
 use super::health_matrix::{HealthMatrix, Part};
+use super::link;
 use super::network::{Head, framed_part};
 use super::prose::Prose;
 use super::when::When;
@@ -113,7 +114,8 @@ impl NetworkHealthPage {
 impl NetworkHealthPage {
     /// The page of a network whose packets go between nodes in no tunnel: why there is nothing to tell.
     pub fn none(frame: Frame, network: &Network) -> Self {
-        let frame = framed_part(frame, network, "");
+        let path = format!("/api/v1/networks/{}", link::encode(&network.spec.name));
+        let frame = framed_part(frame, network, "").api_as("The network, from the API", path);
         let head = Head::new(network, "health");
         let why = match network.spec.driver {
             Driver::Macvlan | Driver::Ipvlan => "its packets go over the wire behind its parent, past Netloom",
@@ -200,8 +202,10 @@ fn round_trip(us: u64) -> String {
 fn summary(health: &NetworkHealth) -> String {
     let count = |reachable| health.pairs.iter().filter(|pair| pair.reachable == reachable).count();
     let nodes = format::counted(health.nodes.len() as u64, "node", "nodes");
-    let mtu =
-        health.mtu.map_or_else(|| "an MTU that is not known yet".to_owned(), |mtu| format!("an MTU of {mtu} bytes"));
+    let mtu = health.mtu.map_or_else(
+        || "an MTU that is not known yet".to_owned(),
+        |mtu| format!("an MTU of {} bytes", format::count(mtu.into())),
+    );
     let silent = match count(Reachable::No) {
         0 => String::new(),
         number => format!(" {} not reached.", format::counted(number as u64, "way is", "ways are")),

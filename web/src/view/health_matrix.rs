@@ -126,7 +126,7 @@ impl Ways<'_> {
         let pair = self.pairs.get(&(from.id, to.id)).copied();
         let (class, sign, words) = STATES[self.state(from.id, to.id)];
         let mut label = format!("{} to {}: {words}", name(from), name(to));
-        let number = pair.and_then(|pair| pair.usable_mtu).map(|mtu| mtu.to_string());
+        let number = pair.and_then(|pair| pair.usable_mtu).map(|mtu| format::count(mtu.into()));
         if let Some(mtu) = &number {
             label.push_str(&format!(", usable MTU {mtu}"));
         }
@@ -259,7 +259,10 @@ mod tests {
         });
         let matrix = draw(&health, Part::default()).expect("three nodes");
         assert_eq!(signs(&matrix), ["·✗✓", "!·✓", "??·"]);
-        assert_eq!(matrix.rows[1].cells[0].label, "host002 to host001: reached by small packets only, usable MTU 1350");
+        assert_eq!(
+            matrix.rows[1].cells[0].label,
+            "host002 to host001: reached by small packets only, usable MTU 1,350"
+        );
         assert!(draw(&self::health(1, |_, _| (Reachable::No, None)), Part::default()).is_none());
     }
 

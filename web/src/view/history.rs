@@ -27,7 +27,8 @@ pub struct HistoryRow {
     pub(crate) actor: String,
     /// Role and source, where they are known.
     pub(crate) from: Option<String>,
-    pub(crate) request_id: Option<String>,
+    /// Where all that came of the request is, and its ID.
+    pub(crate) request_id: Option<(String, String)>,
     pub(crate) what: String,
     pub(crate) tone: &'static str,
     pub(crate) event_href: Option<String>,
@@ -40,7 +41,7 @@ pub struct HistoryRow {
 }
 
 impl HistoryRow {
-    fn new(frame: &Frame, object: &str, entry: &HistoryEntry) -> Self {
+    fn new(frame: &Frame, object: &str, entry: &HistoryEntry, audited: bool) -> Self {
         let what = entry.kind.clone().or_else(|| entry.action.clone()).unwrap_or_default();
         let outcome = match entry.decision {
             Some(Decision::Denied) => Some(Chip::new(Tone::Bad, "denied")),
@@ -60,7 +61,7 @@ impl HistoryRow {
             time: frame.moment(entry.time),
             actor: entry.actor.clone(),
             from: (!from.is_empty()).then(|| from.join(", ")),
-            request_id: entry.request_id.clone(),
+            request_id: entry.request_id.clone().map(|id| (link::request(&id, audited), id)),
             tone: tone(&what).class(),
             event_href: known.map(|event| format!("/ui/activity{}", place(event))),
             message: entry.message.as_deref().map(Prose::new),
@@ -111,7 +112,7 @@ impl History {
     fn new(frame: &Frame, object: &str, told: &Told, href: &str) -> Self {
         let next = |token: &str| format!("{href}{}", link::query(&[("page_token", token)]));
         Self {
-            rows: told.page.items.iter().map(|entry| HistoryRow::new(frame, object, entry)).collect(),
+            rows: told.page.items.iter().map(|entry| HistoryRow::new(frame, object, entry, told.audited)).collect(),
             partly: !told.audited,
             first: (!told.token.is_empty()).then(|| href.to_owned()),
             next: told.page.next_page_token.as_deref().map(next),

@@ -16,7 +16,7 @@ use super::lease_table::LeaseTable;
 use super::link;
 use super::map::{AddressMap, BESIDE_MAX, Unleased};
 use super::networks::scope;
-use super::object::{Notices, pairs};
+use super::object::{Notices, OnNode, pairs};
 use super::pool::PoolView;
 use super::when::When;
 
@@ -92,7 +92,9 @@ pub struct NetworkPage {
     labels: Vec<(String, String)>,
     annotations: Vec<(String, String)>,
     id: String,
-    node: String,
+    node: OnNode,
+    /// Which nodes are on it by which link, of a network of the swarm on a wire.
+    on_nodes: Vec<(OnNode, String)>,
     description: Option<String>,
     created: When,
     updated: When,
@@ -118,7 +120,8 @@ impl NetworkPage {
             labels: pairs(network.spec.labels.as_ref()),
             annotations: pairs(network.spec.annotations.as_ref()),
             id: network.id.to_string(),
-            node: network.status.node.to_string(),
+            node: OnNode::of(&frame, network.status.node),
+            on_nodes: network.status.nodes.iter().map(|node| on_node(&frame, node)).collect(),
             description: network.spec.description.clone(),
             created: frame.when(network.created_at),
             updated: frame.when(network.updated_at),
@@ -162,12 +165,11 @@ fn facts(network: &Network) -> Vec<(&'static str, String)> {
     if spec.driver == Driver::Bridge {
         facts.extend(bridge_facts(network));
     }
-    facts.extend(network.status.nodes.iter().map(on_node));
     if network.status.nodes.is_empty() {
         let parents = spec.parents.iter().flatten();
         facts.extend(parents.map(|(node, link)| ("On another link", format!("{link} on {node}"))));
     }
-    facts.extend(spec.mtu.or(network.status.mtu).map(|mtu| ("MTU", format!("{mtu} bytes"))));
+    facts.extend(spec.mtu.or(network.status.mtu).map(|mtu| ("MTU", format!("{} bytes", format::count(mtu.into())))));
     facts.push(("Internal", if spec.internal == Some(true) { "yes, no way out" } else { "no" }.to_owned()));
     facts.push(("Deletion protection", on(spec.deletion_protection == Some(true))));
     facts.extend(spec.managed_by.clone().map(|who| ("Managed by", who)));
@@ -176,13 +178,14 @@ fn facts(network: &Network) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// By which link a node is on the network.
-fn on_node(node: &NetworkNode) -> (&'static str, String) {
+/// A node, and by which link it is on the network.
+fn on_node(frame: &Frame, node: &NetworkNode) -> (OnNode, String) {
     let trouble = match node.state {
         ParentState::Up => String::new(),
         state => format!(", which is {}", state.as_str()),
     };
-    ("On a node by", format!("{}: {}{trouble}", node.hostname, node.parent))
+    let there = OnNode { name: node.hostname.clone(), href: Some(frame.node(node.node)), silent: None };
+    (there, format!("{}{trouble}", node.parent))
 }
 
 /// What is set of a bridge network.

@@ -11,6 +11,7 @@ use netloom_model::network::{Network, ParentState, PoolSpec, PoolStatus};
 use super::csv_link::CsvLink;
 use super::frame::Frame;
 use super::json::Json;
+use super::link;
 use super::network::{Head, framed};
 use super::network_defaults;
 use super::prose::Prose;
@@ -102,7 +103,9 @@ pub struct NetworkConfigPage {
 impl NetworkConfigPage {
     /// The page of a network, with what of it differs in the kernel, or why that could not be looked at.
     pub fn new(frame: Frame, network: &Network, drift: Result<&[Drift], String>) -> Self {
-        let frame = framed(frame, network);
+        // What differs in the kernel is in the answer of `/api/v1/drift`.
+        let path = format!("/api/v1/networks/{}", link::encode(&network.spec.name));
+        let frame = framed(frame, network).api_as("The network, from the API", path);
         let kernel = drift.as_ref().map_or(Vec::new(), |drift| kernel(network, drift));
         let head = Head::new(network, "config");
         let settings = settings(network);

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use askama::Template;
+use netloom_model::NodeId;
 use netloom_model::condition::Condition;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::lease::{LeaseState, LeaseStatus, Owner, OwnerKind};
 use netloom_model::network::Scope;
 use netloom_model::swarm_endpoint::SwarmEndpoint;
 
-use super::frame::Frame;
+use super::frame::{Frame, Place};
 use super::link;
 use super::prose::Prose;
 use super::when::When;
@@ -91,6 +92,20 @@ impl OnNode {
         }
     }
 
+    /// The node that an object is of: this host, or on a worker its manager, of whose networks it has copies.
+    pub fn of(frame: &Frame, node: NodeId) -> Self {
+        let (name, href) = match &frame.place {
+            Place::Worker(manager) if frame.own != Some(node) => {
+                (format!("the manager at {manager}"), "/ui/swarm".to_owned())
+            }
+            _ => {
+                let own = frame.hostname.clone().filter(|_| frame.own == Some(node));
+                (own.unwrap_or_else(|| node.to_string()), frame.node(node))
+            }
+        };
+        Self { name, href: Some(href), silent: None }
+    }
+
     /// This host.
     pub fn this() -> Self {
         Self { name: "this host".to_owned(), href: None, silent: None }
@@ -119,7 +134,8 @@ impl From<&Owner> for ObjectLink {
         let reference = owner.id.as_deref().unwrap_or(&owner.name);
         let href = match owner.kind {
             OwnerKind::Sandbox => Some(link::sandbox(reference)),
-            OwnerKind::Network | OwnerKind::Reservation | OwnerKind::Host | OwnerKind::Stranger => None,
+            OwnerKind::Network => Some(link::network(reference)),
+            OwnerKind::Reservation | OwnerKind::Host | OwnerKind::Stranger => None,
         };
         // Its name is that of the host's link, or says what else of the host's it is: `router`, `nameserver`.
         let kind = if owner.kind == OwnerKind::Host { "of the host" } else { owner.kind.as_str() };

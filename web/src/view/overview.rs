@@ -48,6 +48,7 @@ pub struct PoolRow {
 pub struct OverviewPage {
     frame: Frame,
     hostname: String,
+    /// What is known of this host as a node.
     node: String,
     health: Chip,
     unready: Vec<String>,
@@ -103,7 +104,7 @@ impl OverviewPage {
         });
         Self {
             hostname: overview.hostname.clone(),
-            node: overview.node.to_string(),
+            node: frame.node(overview.node),
             health,
             unready,
             drift,

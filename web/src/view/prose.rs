@@ -3,6 +3,9 @@
 use std::net::IpAddr;
 
 use askama::Template;
+use netloom_model::Timestamp;
+
+use super::format;
 
 /// One piece of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +38,22 @@ impl Prose {
         Self { pieces }
     }
 
+    /// The sentence with the names linked that stand behind one of these words: `network` in `on network \`web\``.
+    #[must_use]
+    pub fn linked(mut self, words: &[(&str, Option<String>)]) -> Self {
+        for (word, href) in words.iter().filter(|(_, href)| href.is_some()) {
+            let behind = |text: &str| text.strip_suffix(' ').is_some_and(|text| text.ends_with(word));
+            let places = self
+                .pieces
+                .windows(2)
+                .position(|two| !two[0].code && behind(&two[0].text) && two[1].code && two[1].href.is_none());
+            if let Some(piece) = places.and_then(|at| self.pieces.get_mut(at + 1)) {
+                piece.href.clone_from(href);
+            }
+        }
+        self
+    }
+
     /// The sentence with the first mention of `name` linked, where there is a page to lead to; and whether it names it at all.
     /// An address may be named without backticks.
     pub fn about(sentence: &str, name: &str, href: Option<String>) -> (Self, bool) {
@@ -61,9 +80,25 @@ impl Prose {
 
 fn push(pieces: &mut Vec<Piece>, text: &str, code: bool) {
     if !text.is_empty() {
-        pieces.push(Piece { text: text.to_owned(), code, href: None });
+        let text = if code { text.to_owned() } else { with_stamps(text) };
+        pieces.push(Piece { text, code, href: None });
     }
 }
+
+/// A text with the times in it as they stand elsewhere on pages: `2026-01-31 12:00:00 UTC` in the place of RFC 3339.
+fn with_stamps(text: &str) -> String {
+    let stamped = |word: &str| {
+        let time = word.trim_end_matches([',', ';', '.', ')', ':']);
+        match time.len() >= EXACT && time.parse::<Timestamp>().is_ok() {
+            true => format!("{}{}", format::stamp(time), &word[time.len()..]),
+            false => word.to_owned(),
+        }
+    };
+    text.split(' ').map(stamped).collect::<Vec<_>>().join(" ")
+}
+
+/// Length of `2026-01-31T12:00:00Z`, the shortest time that is written out.
+const EXACT: usize = 20;
 
 /// What stands before the first code span, in it and after it.
 fn next_span(text: &str) -> Option<(&str, &str, &str)> {
@@ -109,6 +144,23 @@ mod tests {
         assert_eq!((shown(&prose).as_str(), named), ("sandbox <code>w0</code> deleted", true));
         let (prose, named) = Prose::about("a thing of w0's", "w0", None);
         assert_eq!((shown(&prose).as_str(), named), ("a thing of w0&#39;s", false));
+    }
+
+    #[test]
+    fn times_stand_as_they_do_elsewhere() {
+        let prose = Prose::new("it has not reported since 2026-01-31T12:00:00.123Z, `2026-01-31T12:00:00Z` aside");
+        assert_eq!(
+            shown(&prose),
+            "it has not reported since 2026-01-31 12:00:00 UTC, <code>2026-01-31T12:00:00Z</code> aside"
+        );
+    }
+
+    #[test]
+    fn names_are_linked_behind_the_word_for_their_kind() {
+        let (prose, _) = Prose::about("sandbox `a` of node `h` attached to network `a`", "a", None);
+        let linked = prose.linked(&[("network", Some("/n".into())), ("node", None), ("sandbox", Some("/s".into()))]);
+        let wanted = "sandbox <a href=\"/s\">a</a> of node <code>h</code> attached to network <a href=\"/n\">a</a>";
+        assert_eq!(shown(&linked), wanted);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::json::Json;
 use super::lease_table::LeaseTable;
 use super::link;
 use super::networks::scope;
-use super::object::{Notices, pairs};
+use super::object::{Notices, OnNode, pairs};
 use super::traffic::Traffic;
 use super::when::When;
 
@@ -68,7 +68,7 @@ pub struct LiveInterface {
     pub(crate) name: String,
     pub(crate) network: Option<(String, String)>,
     pub(crate) mac: Option<String>,
-    pub(crate) mtu: u32,
+    pub(crate) mtu: String,
     pub(crate) flags: Vec<String>,
     pub(crate) addresses: Vec<LiveAddress>,
     pub(crate) received: Counter,
@@ -104,7 +104,7 @@ impl LiveInterface {
             name: live.name.clone(),
             network: wanted.map(|(network, _)| (link::network(network), network.clone())),
             mac: live.mac.map(|mac| mac.to_string()),
-            mtu: live.mtu,
+            mtu: format!("{} bytes", format::count(live.mtu.into())),
             flags: live.flags.clone(),
             addresses: live.addresses.iter().map(|address| LiveAddress::new(address, loopback, shared)).collect(),
             received: Counter::new(live.rx_packets, live.rx_bytes),
@@ -216,7 +216,7 @@ pub struct SandboxPage {
     labels: Vec<(String, String)>,
     annotations: Vec<(String, String)>,
     id: String,
-    node: String,
+    node: OnNode,
     description: Option<String>,
     created: When,
     updated: When,
@@ -251,7 +251,7 @@ impl SandboxPage {
             labels: pairs(sandbox.spec.labels.as_ref()),
             annotations: pairs(sandbox.spec.annotations.as_ref()),
             id: sandbox.id.to_string(),
-            node: status.node.to_string(),
+            node: OnNode::of(&frame, status.node),
             description: sandbox.spec.description.clone(),
             created: frame.when(sandbox.created_at),
             updated: frame.when(sandbox.updated_at),

@@ -9,6 +9,7 @@ use super::copy_as;
 use super::format;
 use super::frame::Frame;
 use super::link;
+use super::object::OnNode;
 use super::prose::Prose;
 use super::when::When;
 
@@ -55,6 +56,7 @@ pub struct Member {
     pub(crate) pools: Vec<String>,
     pub(crate) digest: String,
     pub(crate) id: String,
+    pub(crate) here: OnNode,
     pub(crate) node: String,
     pub(crate) created: When,
     pub(crate) updated: When,
@@ -85,6 +87,7 @@ impl Member {
             pools: status.settings.default_address_pools.clone(),
             digest: status.ca_digest.clone(),
             id: swarm.id.to_string(),
+            here: OnNode::of(frame, status.node),
             node: status.node.to_string(),
             created: frame.when(swarm.created_at),
             updated: frame.when(swarm.updated_at),
@@ -98,7 +101,7 @@ impl Member {
 fn fence(seconds: u32) -> String {
     match seconds {
         0 => "never".to_owned(),
-        seconds => format!("{} without the manager", format::counted(seconds.into(), "second", "seconds")),
+        seconds => format!("{} without the manager", format::duration(i64::from(seconds) * 1000)),
     }
 }
 
@@ -137,7 +140,7 @@ impl SwarmPage {
                 let copies = copy_as::of_swarm(&frame, swarm, is_manager && may_change);
                 frame.api("/api/v1/swarm").copy_as(copies)
             }
-            None => frame.api("/api/v1/info"),
+            None => frame.api_as("What this host is, from the API", "/api/v1/info"),
         };
         let state = match swarm.map(|swarm| (swarm.status.role, swarm.status.connected)) {
             None => Chip::new(Tone::Quiet, "in none"),

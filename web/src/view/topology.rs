@@ -14,6 +14,8 @@ use super::graph::Graph;
 use super::link;
 use super::when::When;
 
+/// Sandboxes on one page.
+pub const ROWS: u32 = 50;
 /// Most networks side by side.
 const COLUMNS: usize = 20;
 
@@ -163,7 +165,11 @@ impl TopologyPage {
             ("q", &filter.q),
             ("page_token", &filter.page_token),
         ];
-        let asked = if filter.is_graph() { link::query(&api[..1]) } else { link::query(&api[1..]) };
+        let rows = ROWS.to_string();
+        let asked = match filter.is_graph() {
+            true => link::query(&api[..1]),
+            false => link::query(&[&api[1..], &[("limit", rows.as_str())]].concat()),
+        };
         let frame = frame.api(format!("/api/v1/topology{asked}"));
         let names = Names {
             frame: &frame,

@@ -105,7 +105,7 @@ fn nodes_are_listed_with_where_they_stand_and_why() {
         "</svg>down<",
         "</svg>unknown<",
         "</svg>drain<",
-        "it has not reported since 2026-01-31T11:58:00.000Z",
+        "it has not reported since 2026-01-31 11:58:00 UTC",
         "asks to be let back in",
         "192.168.122.187",
     ] {

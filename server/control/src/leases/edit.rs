@@ -16,7 +16,7 @@ use crate::commit::Job;
 use crate::control::Control;
 use crate::edit::{Edit, Whole};
 use crate::error::{Error, ErrorKind};
-use crate::journal::{Actor, lease_ref, with};
+use crate::journal::{Actor, lease_ref, on_network, with};
 use crate::networks::{self, not_copied, not_deleting};
 use crate::plans::command::PlannedCommand;
 use crate::precondition::Precondition;
@@ -137,8 +137,10 @@ impl Write {
         let mut new = LeaseRow { mac: wanted.mac, updated_at: now, ..old.clone() };
         let message = format!("reservation `{}` of {} on network `{}` updated", spec.key, old.address, network.name);
         let event = with(self.actor.event("lease.updated", lease_ref(&new), message, now), "address", old.address);
-        new.revision =
-            self.actor.append(tx, &with(event, "network", &network.name), Difference::changed(was, &spec)).await?;
+        new.revision = self
+            .actor
+            .append(tx, &on_network(event, &network.name, network.id), Difference::changed(was, &spec))
+            .await?;
         (new.spec_revision, new.spec) = (new.revision, Some(spec));
         leases::change(tx, &old, &new).await?;
         Ok(new)

@@ -19,7 +19,7 @@ use crate::control::Control;
 use crate::dice::Seed;
 use crate::error::Error;
 use crate::idempotency::Again;
-use crate::journal::{Actor, lease_ref, with};
+use crate::journal::{Actor, lease_ref, on_network, with};
 use crate::networks::fixed::Stamp;
 use crate::networks::host::Host;
 use crate::networks::{self, not_copied, not_deleting};
@@ -160,7 +160,7 @@ impl Job for Reserve {
         let message = format!("{address} reserved as `{key}` on network `{}`", network.name);
         let event = with(self.actor.event("lease.reserved", lease_ref(&row), message, now), "address", address);
         row.revision =
-            self.actor.append(tx, &with(event, "network", &network.name), Difference::made(&self.spec)).await?;
+            self.actor.append(tx, &on_network(event, &network.name, network.id), Difference::made(&self.spec)).await?;
         row.spec_revision = row.revision;
         leases::insert(tx, &row).await?;
         fault("control.create.before_commit")?;
@@ -230,7 +230,7 @@ impl Job for Release {
         let message = format!("{} released on network `{}`", row.address, network.name);
         let event = with(self.actor.event("lease.released", lease_ref(&row), message, now), "address", row.address);
         let change = row.spec.as_ref().map(Difference::removed).unwrap_or_default();
-        let revision = self.actor.append(tx, &with(event, "network", &network.name), change).await?;
+        let revision = self.actor.append(tx, &on_network(event, &network.name, network.id), change).await?;
         self.host.let_go(tx, std::slice::from_ref(&row), Stamp { revision, now }).await?;
         Ok(row)
     }

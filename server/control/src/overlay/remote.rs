@@ -23,7 +23,7 @@ use crate::clock::{now, random};
 use crate::commit::Job;
 use crate::control::Control;
 use crate::error::{Error, ErrorKind};
-use crate::journal::{Actor, with};
+use crate::journal::{Actor, on_network, with};
 use crate::networks::host::Host;
 use crate::networks::not_deleting;
 use crate::reports::conflict::{Stranger, millis};
@@ -254,7 +254,8 @@ impl Attach {
         };
         let hostname = nodes::called(tx, self.node).await?;
         let message = format!("sandbox `{}` of node `{hostname}` attached to network `{}`", object.name, network.name);
-        let event = with(Actor::agent().event("attachment.changed", object, message, now), "network", &network.name);
+        let event = Actor::agent().event("attachment.changed", object, message, now);
+        let event = on_network(event, &network.name, network.id);
         Ok(netloom_store::events::append(tx, &with(event, "node", self.node)).await?)
     }
 

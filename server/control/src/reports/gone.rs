@@ -15,7 +15,7 @@ use crate::clock::now;
 use crate::commit::{Job, fault};
 use crate::control::Control;
 use crate::error::Error;
-use crate::journal::{Actor, network_ref, sandbox_ref, with};
+use crate::journal::{Actor, network_ref, on_network, sandbox_ref};
 use crate::networks::fixed::Stamp;
 use crate::networks::host::Host;
 use crate::overlay::attachments;
@@ -154,7 +154,7 @@ async fn detached_event(tx: &mut WriteTx<'_>, endpoint: &EndpointRow, now: Times
     let object = ObjectRef { kind: ObjectKind::Sandbox, id, name: endpoint.sandbox_name.clone() };
     let message = format!("sandbox `{}` detached from network `{}`", object.name, endpoint.network_name);
     let event = Actor::agent().event("sandbox.detached", object, message, now);
-    Ok(events::append(tx, &with(event, "network", &endpoint.network_name)).await?)
+    Ok(events::append(tx, &on_network(event, &endpoint.network_name, endpoint.network_id)).await?)
 }
 
 /// Purges a network, unless an endpoint is still on it. Answers whether nothing is left to do.
