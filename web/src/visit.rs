@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::query::Asked;
 use crate::view::failure::FailurePage;
 use crate::view::frame::{Frame, Place, Section, Viewer};
+use crate::view::gone::Gone;
 use crate::view::link::encode_query;
 use crate::view::refusal::Refusal;
 use crate::view::wrong::Wrong;
@@ -195,7 +196,7 @@ impl Visit {
             Some((kind, object)) => self.gone(Some(kind), &object).await,
             None => None,
         };
-        let title = if gone.is_some() { "Removed" } else { error::title(failure.kind) };
+        let title = gone.as_ref().map_or_else(|| error::title(failure.kind), Gone::title);
         let frame = self.bare_frame(title, Section::None);
         render(error::status(failure.kind), &FailurePage::new(frame, failure).of_gone(gone))
     }

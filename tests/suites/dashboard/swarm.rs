@@ -336,7 +336,7 @@ fn no_page_of_a_manager_or_a_worker_leads_to_what_it_does_not_have() {
         let page = reader.get(path).text;
         assert!(!page.contains(">nod_"), "{path}: {page}");
     }
-    // A sandbox of another node has a page on both, by its ID as by its name, and the search leads to it.
+    // A sandbox of another node has a page on both, while it is there, by its ID as by its name, and the search leads to it.
     let there = pair.worker.client().get("sandboxes/there").is(200);
     let reader_of = |host: &Host| host.tcp().header("authorization", &format!("Bearer {}", host.token()));
     let page = reader_of(&pair.manager).get(&format!("/ui/sandboxes/{}", there["id"].as_str().unwrap())).text;
@@ -355,4 +355,10 @@ fn no_page_of_a_manager_or_a_worker_leads_to_what_it_does_not_have() {
         found.text
     );
     assert!(reader.get("/ui/nodes/x").text.contains(MANAGER), "a node's page says who has it");
+    let id = there["id"].as_str().unwrap();
+    pair.worker.client().delete("sandboxes/there").is(204);
+    until("the manager hears of it", Duration::from_secs(15), || {
+        let page = reader_of(&pair.manager).get(&format!("/ui/sandboxes/{id}"));
+        (page.status == 404 && page.text.contains("is on no network of the swarm since")).then_some(())
+    });
 }

@@ -11,6 +11,8 @@ use super::wrong::Wrong;
 /// What ends an object's life, as the last word of an event's kind; and what begins its end, which says who wanted it.
 const ENDS: [&str; 4] = ["deleted", "reclaimed", "removed", "left"];
 const BEGINS: &str = "deleting";
+/// What ends all that a host knows of a sandbox of another node.
+const LEAVES: &str = "attachment.released";
 
 /// An object that is no more.
 #[derive(Debug, Clone, Template)]
@@ -18,6 +20,8 @@ const BEGINS: &str = "deleting";
 pub struct Gone {
     kind: ObjectKind,
     name: String,
+    /// Whether it is another node's, which alone knows whether it is removed.
+    away: bool,
     when: Moment,
     actor: String,
     id: String,
@@ -45,11 +49,13 @@ impl Gone {
         let list = list(kind)?;
         let last = |event: &Event| event.kind.rsplit('.').next().unwrap_or_default().to_owned();
         let of_kind = |event: &&Event| event.object.kind == kind;
-        let end = events.iter().filter(of_kind).find(|event| ENDS.contains(&last(event).as_str()))?;
+        let ends = |event: &&Event| ENDS.contains(&last(event).as_str()) || event.kind == LEAVES;
+        let end = events.iter().filter(of_kind).find(ends)?;
         let begin =
             events.iter().filter(of_kind).find(|event| event.object.id == end.object.id && last(event) == BEGINS);
         Some(Self {
             kind,
+            away: end.kind == LEAVES,
             name: end.object.name.clone(),
             when: frame.moment(end.time),
             actor: begin.unwrap_or(end).actor.clone(),
@@ -58,6 +64,11 @@ impl Gone {
             again: None,
             list,
         })
+    }
+
+    /// What a page of it is called.
+    pub const fn title(&self) -> &'static str {
+        if self.away { "Not here any more" } else { "Removed" }
     }
 
     /// Its kind.
@@ -85,7 +96,14 @@ impl Gone {
     /// The same at the field that named it: where what happened is told, and what has the name now.
     pub fn wrong(&self, field: &str, given: &str) -> Wrong {
         let kind = self.kind.as_str();
-        let message = format!("the {kind} `{}` was removed by `{}`, {}", self.name, self.actor, self.when.text());
+        let message = match self.away {
+            true => format!(
+                "the {kind} `{}` of another node is on no network of the swarm since {}",
+                self.name,
+                self.when.text()
+            ),
+            false => format!("the {kind} `{}` was removed by `{}`, {}", self.name, self.actor, self.when.text()),
+        };
         let mut choices = vec![("What happened to it".to_owned(), self.history.clone())];
         let graph = |reference: &str| {
             let of = format!("{kind}:{reference}");
@@ -127,6 +145,9 @@ mod tests {
         assert!(again.render().expect("plain").contains("href=\"/ui/networks/web\""), "what has its name now");
         let told = again.wrong("of", "net_1");
         assert!(told.choices.iter().any(|(_, href)| href.ends_with("of=network:web")), "{told:?}");
+        let left = Event { kind: LEAVES.to_owned(), ..event(9, "sandbox.released", "sbx_3", "agent") };
+        let left = Gone::new(&frame, ObjectKind::Sandbox, &[left]).expect("it left").render().expect("plain");
+        assert!(left.contains("of another node") && !left.contains("was removed by"), "{left}");
         assert!(Gone::new(&frame, ObjectKind::Network, &events[3..]).is_none(), "it was not");
         assert!(Gone::new(&frame, ObjectKind::Node, &events).is_none());
     }
