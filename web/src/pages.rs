@@ -24,14 +24,15 @@ pub mod swarm;
 pub mod tokens;
 pub mod topology;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_control::Error;
 use netloom_control::command::{GetOverview, ListNetworks, PageRequest};
-use netloom_model::Invalid;
 use netloom_model::event::Event;
 use netloom_model::invalid::Code;
+use netloom_model::{Invalid, NodeId};
 
+use crate::view::party::node_of;
 use crate::visit::Visit;
 
 /// Rows on one page of a list.
@@ -69,6 +70,17 @@ async fn some_network(visit: &Visit) -> Result<Option<String>, Error> {
 async fn existing(visit: &Visit, ids: impl Iterator<Item = String>) -> Result<BTreeSet<String>, Error> {
     let ids: BTreeSet<String> = ids.collect();
     visit.control.existing(visit.authorize(GetOverview)?, ids.into_iter().collect()).await
+}
+
+/// What the hosts of those nodes are called that stand for somebody among these; nothing is read where none does.
+async fn nodes_among<'p>(
+    visit: &Visit,
+    mut parties: impl Iterator<Item = &'p str>,
+) -> Result<BTreeMap<NodeId, String>, Error> {
+    match parties.any(|text| node_of(text).is_some()) {
+        true => visit.control.node_names(visit.authorize(GetOverview)?).await,
+        false => Ok(BTreeMap::new()),
+    }
 }
 
 /// A label as it is written: with its value, or for any.

@@ -44,6 +44,7 @@ pub mod node;
 pub mod nodes;
 pub mod object;
 pub mod overview;
+pub mod party;
 pub mod pool;
 pub mod prose;
 pub mod reference;

@@ -48,15 +48,19 @@ mod tokens;
 mod view;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use netloom_model::NodeId;
 use netloom_model::member::SwarmDescribed;
 use netloom_model::swarm::SwarmRole;
-use netloom_store::{MembershipRow, ReadTx, SwarmRow, swarm};
+use netloom_store::{MembershipRow, ReadTx, SwarmRow, nodes as stored, swarm};
 
+use crate::command::GetOverview;
 use crate::control::Control;
 use crate::error::{Error, ErrorKind};
 use crate::members::Membership;
+use crate::principal::Authorized;
 
 /// This host is in no swarm.
 pub(crate) fn no_swarm() -> Error {
@@ -92,6 +96,16 @@ impl Control {
     /// The address of the manager that this host, a worker, has; none on a manager, and in no swarm.
     pub fn manager_elsewhere(&self) -> Option<IpAddr> {
         self.own_membership().filter(|own| own.role == SwarmRole::Worker).map(|own| own.manager.ip())
+    }
+
+    /// What the hosts of the swarm's nodes are called, as far as this host knows.
+    ///
+    /// # Errors
+    /// An unreadable store.
+    pub async fn node_names(&self, c: Authorized<GetOverview>) -> Result<BTreeMap<NodeId, String>, Error> {
+        drop(c);
+        let read = self.inner.store.read(|tx| Box::pin(async move { Ok::<_, Error>(stored::named(tx).await?) }));
+        Ok(read.await?.into_iter().collect())
     }
 
     /// What this host is as the manager of a swarm.

@@ -355,6 +355,14 @@ fn no_page_of_a_manager_or_a_worker_leads_to_what_it_does_not_have() {
         found.text
     );
     assert!(reader.get("/ui/nodes/x").text.contains(MANAGER), "a node's page says who has it");
+    // A request that a node handed on is told as that node's, by its name.
+    let handed = pair.worker.tcp().header("authorization", &format!("Bearer {}", pair.manager.token()));
+    handed.patch("networks/mesh", &json!({"labels": {"by": "worker"}})).is(200);
+    let worker = info(&pair.worker)["hostname"].as_str().unwrap().to_owned();
+    for path in ["/ui/activity?show=audit", "/ui/networks/mesh/history"] {
+        let page = reader_of(&pair.manager).get(path).text;
+        assert!(page.contains(&format!(">node {worker}</a>")) && !page.contains("node:nod_"), "{path}: {page}");
+    }
     let id = there["id"].as_str().unwrap();
     pair.worker.client().delete("sandboxes/there").is(204);
     until("the manager hears of it", Duration::from_secs(15), || {

@@ -7,7 +7,7 @@ use netloom_model::audit::{AuditEntry, Decision};
 use netloom_model::order::EventOrder;
 
 use super::leases::parse;
-use super::{ROWS, existing, objects_of, part, text, word};
+use super::{ROWS, existing, nodes_among, objects_of, part, text, word};
 use crate::view::activity::{ActivityFilter, ActivityPage, FormerQuery, Show};
 use crate::view::frame::Section;
 use crate::visit::{Visit, moved};
@@ -37,12 +37,13 @@ async fn former(visit: &Visit, show: Show) -> HttpResponse {
 
 async fn show(visit: &Visit) -> Result<ActivityPage, Error> {
     let filter: ActivityFilter = visit.query()?;
-    let frame = visit.frame("Activity", Section::Activity);
+    let mut frame = visit.frame("Activity", Section::Activity);
     match filter.show {
         Show::Events => {
             let command = ListEvents { limit: Some(ROWS), before: text(&filter.page_token), ..events(&filter)? };
             let page = visit.control.list_events(visit.authorize(command)?).await?;
             let existing = existing(visit, objects_of(&page.items)).await?;
+            frame.nodes = nodes_among(visit, page.items.iter().map(|event| event.actor.as_str())).await?;
             let audit = visit.may(&ListAudit::default());
             Ok(ActivityPage::of_events(frame, filter, &page, &existing, audit))
         }
@@ -50,6 +51,13 @@ async fn show(visit: &Visit) -> Result<ActivityPage, Error> {
             let command = ListAudit { page: part(&filter.page_token), ..audit(&filter)? };
             let page = visit.control.list_audit(visit.authorize(command)?).await?;
             let existing = existing(visit, objects_of_entries(&page.items)).await?;
+            let parties = page
+                .items
+                .iter()
+                .flat_map(|entry| [Some(&entry.actor), entry.circumstances.source.as_ref()])
+                .flatten()
+                .map(String::as_str);
+            frame.nodes = nodes_among(visit, parties).await?;
             Ok(ActivityPage::of_audit(frame, filter, &page, &existing))
         }
     }

@@ -11,6 +11,7 @@ use super::format;
 use super::frame::Frame;
 use super::link;
 use super::object::ObjectLink;
+use super::party::Party;
 use super::prose::Prose;
 use super::when::When;
 
@@ -19,9 +20,9 @@ use super::when::When;
 pub struct AuditRow {
     pub(crate) seq: String,
     pub(crate) time: When,
-    pub(crate) actor: String,
+    pub(crate) actor: Party,
     pub(crate) role: Option<&'static str>,
-    pub(crate) source: Option<String>,
+    pub(crate) source: Option<Party>,
     pub(crate) action: String,
     pub(crate) object: Option<ObjectLink>,
     pub(crate) outcome: Chip,
@@ -48,9 +49,9 @@ impl AuditRow {
         Self {
             seq: format::count(entry.seq),
             time: frame.when(entry.time),
-            actor: entry.actor.clone(),
+            actor: Party::new(frame, &entry.actor),
             role: how.role.map(|role| role.as_str()),
-            source: how.source.clone(),
+            source: how.source.as_deref().map(|source| Party::new(frame, source)),
             action: entry.action.clone(),
             object: entry.object.as_ref().map(|object| ObjectLink::of_past(&reference(object), existing)),
             outcome: Chip::new(tone, entry.decision.as_str()),

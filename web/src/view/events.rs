@@ -9,6 +9,7 @@ use super::format;
 use super::frame::Frame;
 use super::link;
 use super::object::{ObjectLink, past_href};
+use super::party::Party;
 use super::prose::Prose;
 use super::when::When;
 
@@ -22,7 +23,7 @@ pub struct EventRow {
     pub(crate) message: Prose,
     /// What it is about, where the message doesn't name it.
     pub(crate) object: Option<ObjectLink>,
-    pub(crate) actor: String,
+    pub(crate) actor: Party,
     /// Where all that came of the request is, and its ID.
     pub(crate) request_id: Option<(String, String)>,
 }
@@ -47,7 +48,7 @@ impl EventRow {
             tone: tone(&event.kind).class(),
             message,
             object: unnamed.then(|| ObjectLink::of_past(&event.object, existing)),
-            actor: event.actor.clone(),
+            actor: Party::new(frame, &event.actor),
             request_id: event.request_id.clone().map(|id| (link::request(&id, false), id)),
         }
     }

@@ -2,6 +2,7 @@
 
 use netloom_model::{NodeId, Timestamp};
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::copy_as::CopyAs;
@@ -70,6 +71,8 @@ pub struct Frame {
     pub hostname: Option<String>,
     /// What it is in a swarm.
     pub place: Place,
+    /// What the hosts of nodes are called that the page tells of.
+    pub nodes: BTreeMap<NodeId, String>,
     pub(crate) query: String,
     /// What commands of this host need to find the service: empty where it is found without.
     run_flag: String,
@@ -113,6 +116,7 @@ impl Frame {
             own: None,
             hostname: None,
             place: Place::default(),
+            nodes: BTreeMap::new(),
             query: String::new(),
             run_flag: String::new(),
             token_file: TOKEN_FILE.to_owned(),

@@ -1,7 +1,10 @@
 //! The history of one object, on the page of a network, a sandbox, a lease or a node: when, who, what, and what changed.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use netloom_control::command::Page;
+use netloom_model::NodeId;
 use netloom_model::audit::Decision;
 use netloom_model::history::HistoryEntry;
 use netloom_model::lease::Lease;
@@ -15,6 +18,7 @@ use super::csv_link::CsvLink;
 use super::difference::FieldDifference;
 use super::events::tone;
 use super::frame::Frame;
+use super::party::Party;
 use super::prose::Prose;
 use super::when::Moment;
 use super::{link, network, sandbox};
@@ -24,9 +28,9 @@ use super::{link, network, sandbox};
 pub struct HistoryRow {
     pub(crate) key: String,
     pub(crate) time: Moment,
-    pub(crate) actor: String,
-    /// Role and source, where they are known.
-    pub(crate) from: Option<String>,
+    pub(crate) actor: Party,
+    pub(crate) role: Option<&'static str>,
+    pub(crate) source: Option<Party>,
     /// Where all that came of the request is, and its ID.
     pub(crate) request_id: Option<(String, String)>,
     pub(crate) what: String,
@@ -53,14 +57,13 @@ impl HistoryRow {
         let place =
             |event: u64| link::query(&[("object", object), ("page_token", &event.saturating_add(1).to_string())]);
         let how = &entry.circumstances;
-        let from = [how.role.map(|role| role.as_str().to_owned()), how.source.clone()];
-        let from: Vec<String> = from.into_iter().flatten().collect();
         let differences = FieldDifference::new(how.before.as_ref(), how.after.as_ref());
         Self {
             key: format!("{}-{}-{what}", entry.time.millis(), entry.event.unwrap_or_default()),
             time: frame.moment(entry.time),
-            actor: entry.actor.clone(),
-            from: (!from.is_empty()).then(|| from.join(", ")),
+            actor: Party::new(frame, &entry.actor),
+            role: how.role.map(|role| role.as_str()),
+            source: how.source.as_deref().map(|source| Party::new(frame, source)),
             request_id: entry.request_id.clone().map(|id| (link::request(&id, audited), id)),
             tone: tone(&what).class(),
             event_href: known.map(|event| format!("/ui/activity{}", place(event))),
@@ -84,6 +87,8 @@ pub struct Told {
     pub token: String,
     /// Whether whoever looks may read the audit.
     pub audited: bool,
+    /// What the hosts of nodes are called, where some asked for something.
+    pub nodes: BTreeMap<NodeId, String>,
 }
 
 impl Told {
@@ -111,8 +116,10 @@ impl History {
     /// The history of the object of this ID, as far as it was read. `href` is its page.
     fn new(frame: &Frame, object: &str, told: &Told, href: &str) -> Self {
         let next = |token: &str| format!("{href}{}", link::query(&[("page_token", token)]));
+        let mut frame = frame.clone();
+        frame.nodes.clone_from(&told.nodes);
         Self {
-            rows: told.page.items.iter().map(|entry| HistoryRow::new(frame, object, entry, told.audited)).collect(),
+            rows: told.page.items.iter().map(|entry| HistoryRow::new(&frame, object, entry, told.audited)).collect(),
             partly: !told.audited,
             first: (!told.token.is_empty()).then(|| href.to_owned()),
             next: told.page.next_page_token.as_deref().map(next),
