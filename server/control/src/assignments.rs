@@ -1,6 +1,6 @@
 //! What the node is told: everything, or what some keys name now. Read from the rows in a constant number of queries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use netloom_model::assignment::{
@@ -64,15 +64,25 @@ impl Recent {
     }
 }
 
-/// The assignment of one sandbox that the same transaction has changed, from what it knows of it, with the peers that keys name. Only the
-/// networks are read, unless they are known, too.
-pub(crate) async fn of_one(
+/// The assignment of one sandbox that the same transaction has changed, from what it knows of it, with the peers that keys name. `known` are
+/// networks as they were before: where the sandbox runs and leaves none, all its networks are in use, and those that are known are not read
+/// again.
+pub(crate) async fn of_changed(
     tx: &mut ReadTx<'_>,
     parts: &SandboxParts,
     keys: &[Key],
     revision: u64,
+    known: Vec<NetworkUse>,
 ) -> Result<Assignment, Error> {
-    let networks = networks::with_use(tx, &network_ids(std::slice::from_ref(parts))).await?;
+    let ids: BTreeSet<NetworkId> = network_ids(std::slice::from_ref(parts)).into_iter().collect();
+    let stays = parts.row.running && !parts.row.deleting && !parts.endpoints.iter().any(|one| one.row.deleting);
+    let networks = if stays && ids.iter().all(|id| known.iter().any(|one| one.network.id == *id)) {
+        let mut networks: Vec<_> = known.into_iter().map(|one| NetworkUse { in_use: true, ..one }).collect();
+        underlay::fill(tx, &mut networks).await?;
+        networks
+    } else {
+        networks::with_use(tx, &ids.into_iter().collect::<Vec<_>>()).await?
+    };
     let peers = underlay::some_peers(tx, keys).await?;
     Ok(assemble(revision, networks, vec![parts.clone()], peers))
 }

@@ -39,6 +39,7 @@ use crate::reports::findings::Findings;
 use crate::reports::kept::Kept;
 use crate::reports::proven::Proven;
 use crate::reports::standing::Standing;
+use crate::sandboxes::named::Named;
 use crate::segment::fence::Fence;
 use crate::swarm::memory::Memory;
 use crate::traffic::Traffic;
@@ -133,6 +134,7 @@ pub(crate) struct Inner {
     /// Held by who asks the manager again for places that it does not know.
     pub(crate) reasserting: tokio::sync::Mutex<()>,
     pub(crate) recent: Recent,
+    pub(crate) named: Named,
     pub(crate) usage: Usage,
     pub(crate) refusals: Refusals,
     pub(crate) logins: Logins,
@@ -162,6 +164,7 @@ impl Control {
             wire,
             config,
             recent: Recent::default(),
+            named: Named::default(),
             usage: Usage::default(),
             refusals: Refusals::default(),
             logins: Logins::default(),

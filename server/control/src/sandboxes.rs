@@ -3,6 +3,7 @@
 pub(crate) mod attach;
 pub(crate) mod create;
 pub(crate) mod looks;
+pub(crate) mod named;
 pub(crate) mod ports;
 mod put;
 pub(crate) mod remove;

@@ -1,13 +1,15 @@
 //! Table `sandbox`, with its labels.
 
 use netloom_model::{SandboxId, Timestamp};
+use sqlx::sqlite::SqliteRow;
 
 use crate::column::{self, Columns};
 use crate::error::Error;
+use crate::networks::{self, NetworkUse, ToAttach};
 use crate::query::{SandboxQuery, SandboxStanding};
 use crate::row::{EndpointRow, LeaseRow, Orphaned, SandboxRow};
 use crate::select::Select;
-use crate::tx::{ReadTx, WriteTx, sql};
+use crate::tx::{ReadTx, Statement, WriteTx, sql};
 use crate::{endpoints, labels, leases};
 
 macro_rules! select {
@@ -111,19 +113,54 @@ pub async fn by_id(tx: &mut ReadTx<'_>, id: SandboxId) -> Result<Option<SandboxR
     tx.row(sql(select!("WHERE s.id = $1")).bind(id.to_string()), row).await
 }
 
-/// The sandbox with this ID, its endpoints by position, and their leases by address.
-pub async fn whole(
-    tx: &mut ReadTx<'_>,
-    id: SandboxId,
-) -> Result<Option<(SandboxRow, Vec<EndpointRow>, Vec<LeaseRow>)>, Error> {
+/// All that is stored of one sandbox: the row, its endpoints by position, and their leases by address.
+pub type Whole = (SandboxRow, Vec<EndpointRow>, Vec<LeaseRow>);
+
+/// The sandbox with this ID, whole.
+pub async fn whole(tx: &mut ReadTx<'_>, id: SandboxId) -> Result<Option<Whole>, Error> {
+    let [own, its_endpoints, its_leases] = tx.answers(select_whole(id)).await?;
+    read_whole(&own, &its_endpoints, &its_leases)
+}
+
+/// What changing a sandbox needs.
+#[derive(Debug)]
+pub struct ToChange {
+    /// The sandbox.
+    pub sandbox: Whole,
+    /// The networks that it is on or leaving, as a node needs them, by name.
+    pub networks: Vec<NetworkUse>,
+    /// Networks that it may come onto, by name.
+    pub named: Vec<ToAttach>,
+}
+
+/// The sandbox with this ID and those of these networks that there are, in one reading.
+pub async fn to_change(tx: &mut ReadTx<'_>, id: SandboxId, named: &[&str]) -> Result<Option<ToChange>, Error> {
+    let [own, its_endpoints, its_leases] = select_whole(id);
+    let (on, to_attach) = (networks::select_of_sandbox(id), networks::select_to_attach(named));
+    let [own, its_endpoints, its_leases, on, named] =
+        tx.answers([own, its_endpoints, its_leases, on, to_attach]).await?;
+    let Some(sandbox) = read_whole(&own, &its_endpoints, &its_leases)? else { return Ok(None) };
+    let networks = networks::with_pools(read_all(&on, networks::row_with_use)?);
+    Ok(Some(ToChange { sandbox, networks, named: networks::attachable(read_all(&named, networks::row_to_attach)?) }))
+}
+
+fn select_whole(id: SandboxId) -> [Statement; 3] {
     let own = sql(select!("WHERE s.id = $1")).bind(id.to_string());
-    let [own, its_endpoints, its_leases] =
-        tx.answers([own, endpoints::select_of_sandbox(id), leases::select_of_sandbox(id)]).await?;
+    [own, endpoints::select_of_sandbox(id), leases::select_of_sandbox(id)]
+}
+
+fn read_whole(
+    own: &[SqliteRow],
+    its_endpoints: &[SqliteRow],
+    its_leases: &[SqliteRow],
+) -> Result<Option<Whole>, Error> {
     let Some(own) = own.first() else { return Ok(None) };
-    let its_endpoints =
-        its_endpoints.iter().map(|of| endpoints::row(&mut Columns::new(of))).collect::<Result<_, _>>()?;
-    let its_leases = its_leases.iter().map(|of| leases::row(&mut Columns::new(of))).collect::<Result<_, _>>()?;
-    Ok(Some((row(&mut Columns::new(own))?, its_endpoints, its_leases)))
+    let sandbox = row(&mut Columns::new(own))?;
+    Ok(Some((sandbox, read_all(its_endpoints, endpoints::row)?, read_all(its_leases, leases::row)?)))
+}
+
+fn read_all<T>(rows: &[SqliteRow], read: fn(&mut Columns<'_>) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+    rows.iter().map(|row| read(&mut Columns::new(row))).collect()
 }
 
 /// The sandbox with this name.

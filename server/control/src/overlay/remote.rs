@@ -201,7 +201,7 @@ impl Job for Attach {
         }
         not_deleting(&row)?;
         check_attachable(&row.spec)?;
-        let Some(ToAttach { network, pools, .. }) = networks::to_attach(tx, &row.name).await? else {
+        let Some(ToAttach { network, pools, .. }) = networks::to_attach(tx, &[&row.name]).await?.pop() else {
             return Err(Error::not_found("network of the swarm", &row.name));
         };
         let taken = allocation::for_endpoint(tx, &network, &pools, &wanted).await?;

@@ -85,7 +85,7 @@ async fn no_network(tx: &mut WriteTx<'_>, name: &str) -> Result<Invalid, Error> 
 }
 
 /// Attaches a sandbox to networks, in the order given. The sandbox's row is there already; `existing` are the endpoints that it has,
-/// those on their way out included.
+/// those on their way out included; `known` are networks that this transaction has read already, with nothing taken from them since.
 ///
 /// # Errors
 /// A network that does not exist or can't be attached to; an address, Ethernet address or port that is taken; a full pool or bridge;
@@ -96,13 +96,14 @@ pub(crate) async fn attach_all(
     sandbox: &SandboxRow,
     existing: &[EndpointRow],
     wanted: &[WantedAttachment],
+    known: Vec<ToAttach>,
 ) -> Result<Vec<Attached>, Error> {
+    let mut known = all_known(tx, known, wanted).await?;
     let mut names = interface_names(existing, wanted);
     let first = existing.iter().map(|endpoint| endpoint.position + 1).max().unwrap_or(0);
     let mut attached = Vec::with_capacity(wanted.len());
     for (position, attachment) in (first..).zip(wanted) {
-        let Some(ToAttach { network, endpoints, mut pools }) = networks::to_attach(tx, &attachment.network).await?
-        else {
+        let Some(ToAttach { network, endpoints, mut pools }) = known.remove(&attachment.network) else {
             return Err(no_network(tx, &attachment.network).await?.into());
         };
         not_deleting(&network)?;
@@ -165,7 +166,24 @@ pub(crate) async fn attach_way_out(
         return Ok(Vec::new());
     }
     way_out::ensure(tx).await?;
-    attach_all(tx, terms, sandbox, existing, &[way_out::attachment()]).await
+    attach_all(tx, terms, sandbox, existing, &[way_out::attachment()], Vec::new()).await
+}
+
+/// The networks of attachments by name, as far as there are any: those that are known, and the others in one reading.
+async fn all_known(
+    tx: &mut WriteTx<'_>,
+    known: Vec<ToAttach>,
+    wanted: &[WantedAttachment],
+) -> Result<BTreeMap<String, ToAttach>, Error> {
+    let by_name = |of: Vec<ToAttach>| of.into_iter().map(|one| (one.network.name.clone(), one));
+    let mut all: BTreeMap<_, _> = by_name(known).collect();
+    let others: Vec<&str> =
+        wanted.iter().map(|one| one.network.as_str()).filter(|name| !all.contains_key(*name)).collect();
+    if !others.is_empty() {
+        let read = networks::to_attach(tx, &others).await?;
+        all.extend(by_name(read));
+    }
+    Ok(all)
 }
 
 /// Attaches a sandbox to the way out of overlay networks, or detaches it, as its other endpoints now need. Answers what was detached.

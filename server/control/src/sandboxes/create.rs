@@ -95,6 +95,7 @@ impl Control {
             return self.sandbox_planned(&run, change).await;
         }
         self.inner.recent.keep(&change.keys, change.assignment.take());
+        self.inner.named.learn(change.parts.row.name.clone(), id);
         fault("control.create.after_commit")?;
         let spread = self.inner.spread_of(&job.looks, &change.parts);
         let settled = self.inner.settle_with_peers(&change, &deadline).await;
@@ -192,7 +193,7 @@ impl Create {
         self.namespace_is_free(tx).await?;
         let dice = self.seed.dice(attach::DICE);
         let terms = Terms { node: self.node, approach: self.approach, looks: &self.looks, dice: &dice, now };
-        let mut attached = attach::attach_all(tx, terms, &row, &[], &self.wanted).await?;
+        let mut attached = attach::attach_all(tx, terms, &row, &[], &self.wanted, Vec::new()).await?;
         let rows: Vec<EndpointRow> = attached.iter().map(|one| one.endpoint.row.clone()).collect();
         attached.extend(attach::attach_way_out(tx, terms, &row, &rows).await?);
         let revision = row.revision;

@@ -48,8 +48,12 @@ impl Control {
         context: Context,
         run: Run,
     ) -> Result<Written<Sandbox>, Error> {
+        let work = |id| self.clone().remove_known_sandbox(id, context.clone(), run.clone());
+        self.on_sandbox(&reference, &run, work).await
+    }
+
+    async fn remove_known_sandbox(self, id: SandboxId, context: Context, run: Run) -> Result<Written<Sandbox>, Error> {
         let deadline = Deadline::new(run.wait);
-        let id = self.sandbox_id(&reference).await?;
         let _turn = self.inner.queues.turn(Key::Sandbox(id), &deadline).await?;
         let actor = Actor::from(&context);
         let job = Remove {
@@ -61,8 +65,7 @@ impl Control {
             for_node: true,
             precondition: run.precondition.clone(),
         };
-        let committed = self.inner.run(&run, job).await;
-        let mut change = committed.map_err(|error| error.of("sandbox", &reference))?;
+        let mut change = self.inner.run(&run, job).await?;
         if run.dry_run {
             return self.sandbox_planned(&run, change).await;
         }
@@ -136,7 +139,7 @@ impl Job for Remove {
         parts.mark_deleting(tx, revision, now).await?;
         attachments::follow(tx, &parts).await?;
         let assignment = match self.for_node {
-            true => Some(assignments::of_one(tx, &parts, &keys, revision).await?),
+            true => Some(assignments::of_changed(tx, &parts, &keys, revision, Vec::new()).await?),
             false => None,
         };
         Ok(Change { parts, keys, revision, assignment })

@@ -139,8 +139,13 @@ pub(crate) async fn parts(tx: &mut ReadTx<'_>, rows: Vec<SandboxRow>) -> Result<
 
 /// Reads one sandbox with what belongs to it.
 pub(crate) async fn parts_of(tx: &mut ReadTx<'_>, id: SandboxId) -> Result<Option<SandboxParts>, Error> {
-    let whole = sandboxes::whole(tx, id).await?;
-    Ok(whole.map(|(row, endpoints, leases)| SandboxParts { row, endpoints: with_leases(endpoints, leases) }))
+    Ok(sandboxes::whole(tx, id).await?.map(SandboxParts::from))
+}
+
+impl From<sandboxes::Whole> for SandboxParts {
+    fn from((row, endpoints, leases): sandboxes::Whole) -> Self {
+        Self { row, endpoints: with_leases(endpoints, leases) }
+    }
 }
 
 fn with_leases(endpoints: Vec<EndpointRow>, leases: Vec<LeaseRow>) -> Vec<EndpointParts> {

@@ -40,6 +40,22 @@ async fn the_later_of_two_removals_names_what_it_was_asked_for() {
 }
 
 #[tokio::test]
+async fn a_name_means_the_sandbox_that_has_it_now() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    let first = kit.on("s", "macvlan-net1").await.expect("a sandbox");
+    kit.patch_sandbox("s", json!({"description": "by name"})).await.expect("there");
+    kit.remove_sandbox(&first.id.to_string()).await.expect("removed by its ID");
+    let gone = kit.patch_sandbox("s", json!({"description": "of nobody"})).await.expect_err("gone");
+    assert_eq!((gone.code, gone.detail.as_str()), ("resource-not-found", "there is no sandbox `s`"));
+    let second = kit.on("s", "macvlan-net1").await.expect("another");
+    let changed = kit.patch_sandbox("s", json!({"description": "by name"})).await.expect("there");
+    assert_eq!((changed.id, changed.id == first.id), (second.id, false));
+    let gone = kit.patch_sandbox(&first.id.to_string(), json!({"description": "x"})).await.expect_err("gone");
+    assert_eq!(gone.detail, format!("there is no sandbox `{}`", first.id));
+}
+
+#[tokio::test]
 async fn all_networks_or_none() {
     let kit = Kit::new().await;
     kit.create_network(macvlan("a", json!({"v4": {"subnet": "10.1.0.0/24"}}))).await.expect("a network");
