@@ -4,6 +4,7 @@
 
 pub(crate) mod address;
 pub(crate) mod bridge;
+pub(crate) mod light;
 pub(crate) mod link;
 pub(crate) mod neighbour;
 pub(crate) mod netconf;

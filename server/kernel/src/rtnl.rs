@@ -16,6 +16,7 @@ use netlink_sys::{Socket, SocketAddr};
 use nix::errno::Errno;
 
 use crate::error::Failure;
+use crate::message::light;
 
 /// Most requests in one send: their answers must fit the socket's receive buffer.
 const BATCH: usize = 50;
@@ -151,7 +152,7 @@ impl Rtnl {
                         };
                     }
                     NLMSG_ERROR => return acknowledged(&part).map(|()| Some(answer)),
-                    _ => answer.push(decode(part.whole)?),
+                    _ => answer.push(decode(&part)?),
                 }
             }
         }
@@ -169,7 +170,7 @@ impl Rtnl {
                 acknowledged(&part)?;
                 return Err(Failure { errno: libc::EPROTO, text: Some("an ACK without an answer".to_owned()) });
             }
-            return decode(part.whole);
+            return decode(&part);
         }
     }
 
@@ -200,7 +201,7 @@ impl Rtnl {
 
 /// The messages of a datagram that was received elsewhere.
 pub(crate) fn decode_all(datagram: &[u8]) -> impl Iterator<Item = RouteNetlinkMessage> {
-    parts(datagram).filter_map(|part| decode(part.whole).ok())
+    parts(datagram).filter_map(|part| decode(&part).ok())
 }
 
 /// The messages of a datagram, as they are.
@@ -219,10 +220,13 @@ fn int(bytes: &[u8]) -> i32 {
     bytes.try_into().map_or(0, i32::from_ne_bytes)
 }
 
-fn decode(whole: &[u8]) -> Result<RouteNetlinkMessage, Failure> {
+fn decode(part: &Part<'_>) -> Result<RouteNetlinkMessage, Failure> {
     let undecodable = |text: String| Failure { errno: libc::EPROTO, text: Some(text) };
-    let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(whole).map_err(|e| undecodable(e.to_string()))?;
-    match message.payload {
+    if let Some(link) = light::decode(part.kind, &part.whole[HEADER..]) {
+        return link.map_err(|error| undecodable(error.to_string()));
+    }
+    let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(part.whole);
+    match message.map_err(|error| undecodable(error.to_string()))?.payload {
         NetlinkPayload::InnerMessage(message) => Ok(message),
         other => Err(undecodable(format!("unexpected message {other:?}"))),
     }
