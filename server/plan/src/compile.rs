@@ -198,10 +198,19 @@ impl Compiled {
         self.desired.insert(key, object);
     }
 
-    /// Adds what several networks share, unless another added it.
-    fn want_shared(&mut self, shared: &[(Key, Object)]) {
+    /// Has what several networks share looked at. Unless one of them needs it, it is the doing of the first.
+    fn look_for_shared(&mut self, owner: AssignedKey, shared: &[(Key, Object)]) {
+        for (key, _) in shared {
+            self.owners.entry(key.clone()).or_insert(owner);
+        }
+    }
+
+    /// Adds what several networks share, unless another added it. It is the doing of one that needs it: what is made with its first use was not
+    /// lost by another that needs none of it.
+    fn want_shared(&mut self, owner: AssignedKey, shared: &[(Key, Object)]) {
         if shared.last().is_some_and(|(key, _)| !self.desired.contains_key(key)) {
             self.desired.extend(shared.iter().cloned());
+            self.owners.extend(shared.iter().map(|(key, _)| (key.clone(), owner)));
         }
     }
 

@@ -56,15 +56,14 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         compiled.bridges.insert(key.clone(), bridge.clone());
         compiled.judged.insert(key);
     }
-    // What is for all networks goes with one of those that are looked at, and is its doing.
-    compiled.owners.extend(firewall::SHARED.iter().map(|(key, _)| (key.clone(), owner)));
+    compiled.look_for_shared(owner, &firewall::SHARED);
     for condition in host_conditions(network, facts) {
         compiled.condition(owner, condition);
     }
     if network.deleting || !network.in_use {
         return;
     }
-    compiled.want_shared(&firewall::SHARED);
+    compiled.want_shared(owner, &firewall::SHARED);
     for part in firewall::of_network(network, settings, &bridge) {
         // Beside the possible ones: those that name more than the bridge.
         compiled.bridges.insert(Key::Firewall(part.key()), bridge.clone());

@@ -43,15 +43,15 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
     let scope = compiled.overlay_scope();
     scope.links.extend([bridge.clone(), tunnel.clone()]);
     scope.all_links |= !in_use;
-    compiled.owners.insert(Key::OverlayNamespace, owner);
-    compiled.owners.extend(underlay::SHARED.iter().map(|(key, _)| (key.clone(), owner)));
+    compiled.owners.entry(Key::OverlayNamespace).or_insert(owner);
+    compiled.look_for_shared(owner, &underlay::SHARED);
     if !in_use {
         return;
     }
     if facts.link_with(overlay.vtep).is_none() {
         compiled.refuse(owner, vtep_missing(format!("network {}", network.name), overlay, facts));
     }
-    compiled.want_shared(&underlay::SHARED);
+    compiled.want_shared(owner, &underlay::SHARED);
     for part in underlay::of_network(network.id, overlay) {
         compiled.want(owner, Object::Firewall(part));
     }

@@ -216,6 +216,20 @@ fn the_table_goes_with_the_last_networks_also_when_two_go_at_once() {
     assert_eq!(of_firewall.collect::<Vec<_>>(), [&crate::Operation::Delete(Object::Firewall(Part::Table))]);
 }
 
+#[test]
+fn what_is_shared_is_the_doing_of_a_network_that_needs_it() {
+    let second = AssignedNetwork { id: NetworkId::from_random([2; 16]), name: "db".to_owned(), ..network() };
+    for used in [network().id, second.id] {
+        let networks = [network(), second.clone()].map(|one| AssignedNetwork { in_use: one.id == used, ..one });
+        let networks = networks.into_iter().map(|network| (network.id, network)).collect();
+        let assignment = Assignment { revision: 1, networks, ..Assignment::default() };
+        let compiled = compile(&assignment, &Facts::default(), &Gates::default());
+        for (_, object) in firewall::SHARED.iter() {
+            assert_eq!(compiled.owner(object), Some(AssignedKey::Network(used)), "{object:?}");
+        }
+    }
+}
+
 fn underlay(manager: &str) -> AssignedUnderlay {
     AssignedUnderlay { data_path_port: 4789, manager: manager.parse().expect("an address"), manages: false }
 }
