@@ -48,10 +48,11 @@ fn build(query: &LeaseQuery, own: NodeId) -> Statement {
         }
     }
     if let Some(key) = &query.key {
-        select.with(" AND l.key IS NOT NULL AND l.key = ", key.clone());
+        // The index of keys knows them in any case.
+        select.with(" AND l.key IS NOT NULL AND l.key COLLATE NOCASE = ", key.clone());
+        select.with(" AND l.key = ", key.clone());
     }
     if let Some(key) = &query.key_in_any_case {
-        // The index of keys has the reservations alone, which are few beside all leases.
         select.with(" AND l.key IS NOT NULL AND l.key COLLATE NOCASE = ", key.clone());
     }
     // These two indexes hold the exceptions, and are used only where the statement says so too.

@@ -38,6 +38,7 @@ const FILES: &[(&str, &str)] = files![
     "0021_why_it_was_refused",
     "0022_leases_of_a_node",
     "0023_found_by",
+    "0024_keys_in_any_case",
 ];
 
 /// The schema's versions that this program knows.
