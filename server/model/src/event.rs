@@ -69,7 +69,7 @@ pub struct ObjectRef {
 }
 
 /// Every kind of event there is.
-pub const KINDS: [&str; 53] = [
+pub const KINDS: [&str; 55] = [
     "apply.failed",
     "attachment.changed",
     "attachment.released",
@@ -92,6 +92,8 @@ pub const KINDS: [&str; 53] = [
     "network.deleting",
     "network.update_failed",
     "network.updated",
+    "node.behind",
+    "node.caught_up",
     "node.down",
     "node.fenced",
     "node.joined",

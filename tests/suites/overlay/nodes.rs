@@ -115,6 +115,24 @@ fn a_node_that_left_without_a_word_comes_in_again_with_nothing_of_before() {
 }
 
 #[test]
+fn a_change_that_is_nothing_to_others_waits_for_none_of_them() {
+    let lab = hosts(2);
+    let hosts = swarm(&lab);
+    attach(&hosts[0], "a");
+    attach(&hosts[1], "b");
+    let client = hosts[0].client();
+    client.post("networks", &json!({"name": "local", "driver": "bridge"})).is(201);
+    for change in [json!({"networks": {"local": {}}}), json!({"networks": {"local": null}})] {
+        client.patch("sandboxes/a", &change).is(200);
+    }
+    // One that waited in vain for the other node tells of that before it answers, or at once after it.
+    attach(&hosts[0], "c");
+    let told = client.all("events?kinds=node.behind,node.caught_up");
+    assert!(told.is_empty(), "{told:?}");
+    lab.netloom("lab down").ok();
+}
+
+#[test]
 fn a_removed_networks_subnet_is_free_at_once_though_workers_have_not_heard() {
     let lab = hosts(2);
     let hosts = swarm(&lab);

@@ -44,13 +44,22 @@ const fn list(kind: ObjectKind) -> Option<(&'static str, &'static str)> {
 }
 
 impl Gone {
+    /// Whether events of this kind tell of an object's end.
+    pub fn is_told_by(kind: &str) -> bool {
+        let last = kind.rsplit('.').next().unwrap_or_default();
+        ENDS.contains(&last) || last == BEGINS || kind == LEAVES
+    }
+
     /// The end of an object of this kind, where these events, the latest first, tell of one.
     pub fn new(frame: &Frame, kind: ObjectKind, events: &[Event]) -> Option<Self> {
         let list = list(kind)?;
         let last = |event: &Event| event.kind.rsplit('.').next().unwrap_or_default().to_owned();
         let of_kind = |event: &&Event| event.object.kind == kind;
         let ends = |event: &&Event| ENDS.contains(&last(event).as_str()) || event.kind == LEAVES;
-        let end = events.iter().filter(of_kind).find(ends)?;
+        // This host's own first: another node's of the same name only left what this host knows of it.
+        let own = |event: &&Event| ends(event) && event.kind != LEAVES;
+        let of_this_kind = || events.iter().filter(of_kind);
+        let end = of_this_kind().find(own).or_else(|| of_this_kind().find(ends))?;
         let begin =
             events.iter().filter(of_kind).find(|event| event.object.id == end.object.id && last(event) == BEGINS);
         Some(Self {
@@ -148,7 +157,15 @@ mod tests {
         let left = Event { kind: LEAVES.to_owned(), ..event(9, "sandbox.released", "sbx_3", "agent") };
         let left = Gone::new(&frame, ObjectKind::Sandbox, &[left]).expect("it left").render().expect("plain");
         assert!(left.contains("of another node") && !left.contains("was removed by"), "{left}");
+        let both = [
+            Event { kind: LEAVES.to_owned(), ..event(9, "sandbox.released", "sbx_4", "agent") },
+            event(8, "sandbox.deleted", "sbx_2", "agent"),
+        ];
+        let own = Gone::new(&frame, ObjectKind::Sandbox, &both).expect("removed").render().expect("plain");
+        assert!(own.contains("sbx_2") && !own.contains("of another node"), "{own}");
         assert!(Gone::new(&frame, ObjectKind::Network, &events[3..]).is_none(), "it was not");
+        let told = events.each_ref().map(|event| Gone::is_told_by(&event.kind));
+        assert_eq!((told, Gone::is_told_by(LEAVES)), ([true, true, true, false], true));
         assert!(Gone::new(&frame, ObjectKind::Node, &events).is_none());
     }
 }

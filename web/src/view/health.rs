@@ -12,7 +12,7 @@ use super::chip::Chip;
 use super::csv_link::CsvLink;
 use super::format;
 use super::frame::Frame;
-use super::health_matrix::{HealthMatrix, Part};
+use super::health_matrix::{HealthMatrix, Part, is_small};
 use super::link;
 use super::network::{Head, framed_part};
 use super::prose::Prose;
@@ -75,7 +75,7 @@ impl NetworkHealthPage {
             state: Chip::from(pair.reachable),
             trouble: pair.trouble.as_ref().map(|trouble| Prose::new(&trouble.message)),
             usable_mtu: pair.usable_mtu.map(|mtu| format::count(mtu.into())),
-            too_small: health.mtu.zip(pair.usable_mtu).is_some_and(|(mtu, usable)| usable < mtu),
+            too_small: is_small(health.mtu, pair),
             round_trip: pair.rtt_us.map(round_trip),
             proven: pair.proven_at.map(|at| frame.when(at)),
             failed: pair.failed_at.map(|at| frame.when(at)),
@@ -83,7 +83,8 @@ impl NetworkHealthPage {
         let head = Head::new(network, "health");
         let href = format!("{}/health", head.href);
         let matrix = if as_table { None } else { HealthMatrix::new(&frame, health, part, &href) };
-        let is_told = |pair: &&HealthPair| matrix.is_none() || pair.trouble.is_some();
+        let in_trouble = |pair: &HealthPair| pair.trouble.is_some() || is_small(health.mtu, pair);
+        let is_told = |pair: &&HealthPair| matrix.is_none() || in_trouble(pair);
         let told = health.pairs.iter().filter(is_told).count();
         let left_out = told.saturating_sub(SHOWN) as u64 + if matrix.is_none() { health.pairs_left_out } else { 0 };
         let csv = CsvLink::new(&href, "", "ways between nodes");

@@ -144,10 +144,9 @@ impl Ways<'_> {
             return 4;
         }
         let Some(pair) = self.pairs.get(&(from, to)) else { return 2 };
-        let small = self.mtu.zip(pair.usable_mtu).is_some_and(|(mtu, usable)| usable < mtu);
         match pair.reachable {
             Reachable::No => 0,
-            Reachable::Yes if small => 1,
+            Reachable::Yes if is_small(self.mtu, pair) => 1,
             Reachable::Unknown => 2,
             Reachable::Yes => 3,
         }
@@ -200,6 +199,11 @@ fn finished(columns: Vec<Header>, rows: Vec<Row>, grouped: bool, all: Option<Str
 
 fn name(node: &HealthNode) -> String {
     node.hostname.clone().unwrap_or_else(|| node.address.clone())
+}
+
+/// Whether packets of the network's size don't get through a way, as far as that is proven.
+pub(super) fn is_small(mtu: Option<u32>, pair: &HealthPair) -> bool {
+    mtu.zip(pair.usable_mtu).is_some_and(|(mtu, usable)| usable < mtu)
 }
 
 #[cfg(test)]

@@ -68,8 +68,13 @@ pub struct SandboxesAwayPage {
 impl SandboxesAwayPage {
     /// The page of what is known by `reference`, an ID or a name; there is at least one endpoint.
     pub fn new(frame: Frame, reference: &str, endpoints: &[SwarmEndpoint]) -> Self {
-        let mut ids: Vec<SandboxId> = endpoints.iter().map(|endpoint| endpoint.sandbox_id).collect();
-        ids.dedup();
+        // Each once, in the order given, which is by the endpoint: one sandbox's need not follow each other.
+        let mut ids: Vec<SandboxId> = Vec::new();
+        for endpoint in endpoints {
+            if !ids.contains(&endpoint.sandbox_id) {
+                ids.push(endpoint.sandbox_id);
+            }
+        }
         let path = match (&frame.place, ids.as_slice()) {
             (Place::Manager, [id]) => {
                 format!("/api/v1/swarm/endpoints{}", link::query(&[("sandbox", &id.to_string())]))

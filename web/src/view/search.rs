@@ -109,9 +109,12 @@ impl GroupView {
     }
 }
 
-/// The page that the search leads to by itself: that of the one thing that is named exactly. `audited` as for the page.
+/// The page that the search leads to by itself: that of the one thing that is named exactly. A request is that only where nothing else is found: its
+/// ID is what a client chose, perhaps the name of something. `audited` as for the page.
 pub fn only(frame: &Frame, report: &SearchReport, audited: bool) -> Option<String> {
-    let mut exact = report.groups.iter().flat_map(|group| {
+    let is_request = |group: &&HitGroup| group.kind == HitKind::Request;
+    let counts = |group: &&HitGroup| !is_request(group) || report.groups.iter().all(|one| is_request(&one));
+    let mut exact = report.groups.iter().filter(counts).flat_map(|group| {
         group.hits.iter().filter(|hit| hit.exact).map(move |hit| href(frame, group.kind, hit, audited))
     });
     let first = exact.next()?;
@@ -197,6 +200,10 @@ mod tests {
         let request = report(vec![(HitKind::Request, vec![hit("req-1", true)])]);
         assert_eq!(only(&frame(), &request, true).as_deref(), Some("/ui/activity?show=audit&request_id=req-1"));
         assert_eq!(only(&frame(), &request, false).as_deref(), Some("/ui/activity?request_id=req-1"));
+        let called_so = report(vec![(network, vec![hit("web-2", false)]), (HitKind::Request, vec![hit("web", true)])]);
+        assert_eq!(only(&frame(), &called_so, true), None, "a client called its request so");
+        let beside = report(vec![(network, vec![hit("web", true)]), (HitKind::Request, vec![hit("web", true)])]);
+        assert_eq!(only(&frame(), &beside, true).as_deref(), Some("/ui/networks/web"));
         let id = "nod_aebagbafaydqqcikbmga2dqpca";
         let node = report(vec![(HitKind::Node, vec![Hit { id: Some(id.into()), ..hit("host2", true) }])]);
         let mut manager = frame();

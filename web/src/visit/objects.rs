@@ -2,7 +2,7 @@
 
 use netloom_control::command::{Command, GetNetwork, GetNode, GetSandbox, ListEvents};
 use netloom_control::{Authorized, Error};
-use netloom_model::event::ObjectKind;
+use netloom_model::event::{KINDS, ObjectKind};
 use netloom_model::order::EventOrder;
 
 use super::Visit;
@@ -25,7 +25,10 @@ impl Visit {
     /// The end of an object, by its name or ID and perhaps its kind, where events tell of one; and whether another has its name since.
     pub(crate) async fn gone(&self, kind: Option<ObjectKind>, object: &str) -> Option<Gone> {
         let object = Some(object.to_owned());
-        let command = ListEvents { object, limit: Some(EVENTS), order: EventOrder::Latest, ..ListEvents::default() };
+        // By the kinds that tell of an end: what else has its name may have had many events since.
+        let kinds = KINDS.iter().filter(|kind| Gone::is_told_by(kind)).map(|kind| (*kind).to_owned()).collect();
+        let order = EventOrder::Latest;
+        let command = ListEvents { object, kinds, limit: Some(EVENTS), order, ..ListEvents::default() };
         let events = self.control.list_events(self.authorize(command).ok()?).await.ok()?.items;
         let kinds = OBJECTS.into_iter().filter(|one| kind.is_none_or(|kind| kind == *one));
         let frame = self.bare_frame("", Section::None);

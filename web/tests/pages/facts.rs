@@ -320,6 +320,10 @@ fn a_setting_that_nobody_said_has_its_default() {
 fn a_node_that_is_not_heard_of_makes_nothing_look_well() {
     let health = page("network-health-matrix");
     assert!(health.contains("1 way is unknown: ") && !health.contains("No way is in trouble."), "{health}");
+    assert!(
+        health.contains("less than the network's"),
+        "a way that only small packets get through is told below the matrix"
+    );
     let endpoints = page("network-swarm-endpoints");
     assert!(endpoints.contains("running when last heard of"), "{endpoints}");
 }

@@ -20,27 +20,29 @@ pub(crate) const fn is_attachment(endpoint: &EndpointRow) -> bool {
 }
 
 /// Writes the attachments of a sandbox of this node's as its endpoints now are. Those on their way out are forwarded to no more; they are over
-/// when the endpoint is purged.
-pub(crate) async fn follow(tx: &mut WriteTx<'_>, parts: &SandboxParts) -> Result<(), Error> {
+/// when the endpoint is purged. Answers whether that made any others: of what is as it was nobody is told.
+pub(crate) async fn follow(tx: &mut WriteTx<'_>, parts: &SandboxParts) -> Result<bool, Error> {
     if !parts.endpoints.iter().any(|one| is_attachment(&one.row)) {
-        return Ok(());
+        return Ok(false);
     }
     let node = tx.node();
     if replica::get(tx).await?.is_some() {
         // A worker's own are in its endpoints, and in its manager's store.
-        return Ok(());
+        return Ok(false);
     }
-    let Some(underlay) = underlay::of_this_node(tx, node).await? else { return Ok(()) };
+    let Some(underlay) = underlay::of_this_node(tx, node).await? else { return Ok(false) };
     let on = parts.endpoints.iter().filter(|one| is_attachment(&one.row));
     let rows: Vec<AttachmentRow> = on.filter_map(|one| row((node, underlay.vtep), parts, one)).collect();
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
     let known = attachments::by_ids(tx, &ids).await?;
+    let mut others = false;
     for row in rows {
         if !known.iter().any(|was| is_same(was, &row)) {
             attachments::put(tx, &row)?;
+            others = true;
         }
     }
-    Ok(())
+    Ok(others)
 }
 
 /// Whether two rows say the same of an attachment.

@@ -83,7 +83,7 @@ impl Control {
             arrivals: Arc::clone(&self.inner.arrivals),
         };
         let keeping = (!run.dry_run && !deadline.at_commit()).then(|| self.inner.kept.keep(id));
-        let Updated { mut change, former, concerns, started } = loop {
+        let Updated { mut change, former, concerns, started, told } = loop {
             match self.inner.run(&run, job.clone()).await {
                 Ok(updated) => break updated,
                 Err(error) if job.approach.was_wrong(&error) => job.approach = Approach::Careful,
@@ -106,7 +106,7 @@ impl Control {
                 self.inner.swarm.tell();
                 let spread = match started {
                     true if self.inner.is_worker() => self.inner.tell_started(&change.parts).await,
-                    _ => self.inner.spread_of(&job.looks, &change.parts),
+                    _ => self.inner.spread_of(&job.looks, &change.parts).filter(|_| told || self.inner.is_worker()),
                 };
                 self.settle_elsewhere(settled, spread, &deadline).await
             }

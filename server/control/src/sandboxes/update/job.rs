@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use netloom_model::assignment::Key;
 use netloom_model::lease::LeaseState;
 use netloom_model::port::PublishedPort;
-use netloom_model::sandbox::{DesiredState, SandboxSpec};
+use netloom_model::sandbox::{DesiredState, NETWORKS_MAX, SandboxSpec};
 use netloom_model::{EndpointId, NodeId, SandboxId};
 use netloom_store::networks::{NetworkUse, ToAttach};
 use netloom_store::sandboxes::ToChange;
@@ -45,17 +45,19 @@ pub(super) enum Write {
 }
 
 impl Write {
-    /// The networks that it names, some of which the sandbox may come onto.
+    /// The networks that it names, some of which the sandbox may come onto: no more than it may be on, since that is refused before any is used.
     fn networks(&self) -> Vec<&str> {
-        match self {
+        let mut networks = match self {
             Self::New(Edit::Patch(patch), _) => {
                 let networks = patch.get("networks").and_then(Value::as_object);
                 let named = networks.into_iter().flatten().filter(|(_, attachment)| !attachment.is_null());
-                named.map(|(name, _)| name.as_str()).collect()
+                named.map(|(name, _)| name.as_str()).take(NETWORKS_MAX).collect()
             }
             Self::New(Edit::Whole(whole), _) => named(&whole.spec),
             Self::Former(former, _) => named(&former.spec),
-        }
+        };
+        networks.truncate(NETWORKS_MAX);
+        networks
     }
 }
 
@@ -118,6 +120,8 @@ pub(super) struct Updated {
     pub(super) concerns: Concerns,
     /// Whether the sandbox was stopped before and runs now.
     pub(super) started: bool,
+    /// Whether the manager's own attachments are others than before, which other nodes are told.
+    pub(super) told: bool,
 }
 
 impl Decided for Updated {
@@ -156,7 +160,7 @@ impl Job for Update {
             let (revision, assignment) = (old.revision, tried(tx, self.dry_run, &keys).await?);
             let former = Former { spec, revision, detached: Vec::new(), ports: BTreeMap::new() };
             let change = Change { parts, keys, revision, assignment };
-            return Ok(Updated { change, former, concerns: Concerns::Nobody, started: false });
+            return Ok(Updated { change, former, concerns: Concerns::Nobody, started: false, told: false });
         }
         let running = spec.desired_state.unwrap_or_default() == DesiredState::Running;
         parts.row = SandboxRow { spec, running, updated_at: now(), ..parts.row };
@@ -173,7 +177,7 @@ impl Job for Update {
             }
         }
         let concerns = if in_kernel || old.running != running { Concerns::Kernel } else { Concerns::People };
-        attachments::follow(tx, &parts).await?;
+        let told = attachments::follow(tx, &parts).await?;
         if concerns == Concerns::Kernel {
             keys.extend(attachments::peers_of(tx, &parts, &before, &self.arrivals).await?);
         }
@@ -188,7 +192,7 @@ impl Job for Update {
         };
         let started = running && !old.running;
         let former = Former { spec: old.spec, revision: old.revision, detached, ports };
-        Ok(Updated { change: Change { parts, keys, revision, assignment }, former, concerns, started })
+        Ok(Updated { change: Change { parts, keys, revision, assignment }, former, concerns, started, told })
     }
 }
 
