@@ -93,7 +93,9 @@ impl Job for Repaired {
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<(), Error> {
         let object = object(tx, self.node, self.key).await?;
         let done: Vec<&str> = self.operations.iter().map(|operation| operation.summary.as_str()).collect();
-        let message = format!("{} differed and was put right: {}", object.name, self.found);
+        // What is of no network and no sandbox is the host's own, which needs no ID to be known here.
+        let what = if object.kind == ObjectKind::Node { "this host" } else { &object.name };
+        let message = format!("{what} differed and was put right: {}", self.found);
         let event = Actor::agent().event("drift.repaired", object, message, now());
         events::append(tx, &with(with(event, "found", &self.found), "done", done.join("; "))).await?;
         Ok(())

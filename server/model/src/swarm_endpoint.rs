@@ -16,6 +16,8 @@ pub enum SwarmEndpointState {
     Running,
     /// Its sandbox is stopped, as its node said last, and the node reports.
     Stopped,
+    /// Its sandbox is to run, and the namespace that it adopted is gone. Of the manager's own alone: other nodes don't say it.
+    Orphaned,
     /// Its node is silent: `running` is what it said last, at `silent_since`.
     Unknown,
 }
@@ -26,6 +28,7 @@ impl SwarmEndpointState {
         match self {
             Self::Running => "running",
             Self::Stopped => "stopped",
+            Self::Orphaned => "orphaned",
             Self::Unknown => "unknown",
         }
     }
@@ -70,15 +73,4 @@ pub struct SwarmEndpoint {
     pub created_at: Timestamp,
     /// When the manager heard of its last change.
     pub updated_at: Timestamp,
-}
-
-impl SwarmEndpoint {
-    /// What is known of it, by what its node said and whether the node reports.
-    pub const fn state_of(running: bool, silent_since: Option<Timestamp>) -> SwarmEndpointState {
-        match (silent_since, running) {
-            (Some(_), _) => SwarmEndpointState::Unknown,
-            (None, true) => SwarmEndpointState::Running,
-            (None, false) => SwarmEndpointState::Stopped,
-        }
-    }
 }

@@ -98,13 +98,27 @@ fn phrase(drift: &Drift) -> String {
     };
     match drift.difference {
         Difference::Missing => format!("{what} was missing"),
-        Difference::Changed => format!(
-            "{what} was changed ({} instead of {})",
-            drift.found.as_deref().unwrap_or("unknown"),
-            drift.wanted.as_deref().unwrap_or("unknown")
-        ),
+        Difference::Changed => {
+            let unknown = "unknown";
+            let (found, wanted) =
+                differing(drift.found.as_deref().unwrap_or(unknown), drift.wanted.as_deref().unwrap_or(unknown));
+            format!("{what} was changed ({found} instead of {wanted})")
+        }
         Difference::Leftover => format!("{what} was left over"),
         Difference::Foreign => format!("{what} is foreign"),
+    }
+}
+
+/// What one of two values of an object has and the other has not, part by part; all of them where one has nothing of its own.
+fn differing(found: &str, wanted: &str) -> (String, String) {
+    let only = |of: &str, than: &str| -> Vec<String> {
+        let others: Vec<&str> = than.split(", ").collect();
+        of.split(", ").filter(|part| !others.contains(part)).map(str::to_owned).collect()
+    };
+    let (left, right) = (only(found, wanted), only(wanted, found));
+    match left.is_empty() || right.is_empty() {
+        true => (found.to_owned(), wanted.to_owned()),
+        false => (left.join(", "), right.join(", ")),
     }
 }
 
@@ -242,6 +256,14 @@ mod tests {
         let elsewhere = [missing("namespace", "a", box_), missing("link", "eth0", "host")];
         assert_eq!(sentence(&elsewhere), "namespace of a was missing; link eth0 was missing");
         assert_eq!(sentence(&lost[1..]), "sysctl x was missing; link eth0 was missing");
+        let told = |found: &str, wanted: &str| differing(found, wanted);
+        let of_pair = |bridge: &str| format!("pair, other end p0 on {bridge}, MTU 1500, up");
+        assert_eq!(
+            told(&of_pair("no bridge"), &of_pair("bridge br0")),
+            ("other end p0 on no bridge".to_owned(), "other end p0 on bridge br0".to_owned())
+        );
+        assert_eq!(told("1", "0"), ("1".to_owned(), "0".to_owned()));
+        assert_eq!(told("a, b", "a"), ("a, b".to_owned(), "a".to_owned()));
     }
 
     #[test]

@@ -71,6 +71,7 @@ impl From<SwarmEndpointState> for Chip {
         let tone = match state {
             SwarmEndpointState::Running => Tone::Good,
             SwarmEndpointState::Stopped => Tone::Quiet,
+            SwarmEndpointState::Orphaned => Tone::Bad,
             SwarmEndpointState::Unknown => Tone::Warn,
         };
         Self::new(tone, state.as_str())

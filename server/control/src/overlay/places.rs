@@ -2,6 +2,8 @@
 //!
 //! What must not live here: keeping the table of attachments (`attachments`, `remote`), and what a node says of its own (`sandboxes`).
 
+use std::collections::BTreeSet;
+
 use netloom_model::SandboxId;
 use netloom_model::swarm_endpoint::{SwarmEndpoint, SwarmEndpointState};
 use netloom_store::attachments::{self, AttachmentQuery, NamedAttachment};
@@ -63,14 +65,32 @@ impl Control {
         Ok(found)
     }
 
-    /// Says of endpoints whether their nodes report.
+    /// Says of endpoints whether their nodes report, and of this host's own whether their namespaces are there.
     async fn as_of(&self, endpoints: &mut [SwarmEndpoint]) -> Result<(), Error> {
         let silent = self.silent(endpoints.iter().map(|one| one.node)).await?;
+        let own = self.inner.store.node_id();
+        let here: BTreeSet<SandboxId> =
+            endpoints.iter().filter(|one| one.node == own).map(|one| one.sandbox_id).collect();
+        let orphaned = if here.is_empty() { BTreeSet::new() } else { self.orphaned_among(here).await? };
         for one in endpoints {
             one.silent_since = silent.get(&one.node).copied();
-            one.state = SwarmEndpoint::state_of(one.running, one.silent_since);
+            one.state = match (one.silent_since, one.running) {
+                (Some(_), _) => SwarmEndpointState::Unknown,
+                (None, true) if orphaned.contains(&one.sandbox_id) => SwarmEndpointState::Orphaned,
+                (None, true) => SwarmEndpointState::Running,
+                (None, false) => SwarmEndpointState::Stopped,
+            };
         }
         Ok(())
+    }
+
+    async fn orphaned_among(&self, sandboxes: BTreeSet<SandboxId>) -> Result<BTreeSet<SandboxId>, Error> {
+        let ids: Vec<SandboxId> = sandboxes.into_iter().collect();
+        let rows = self
+            .inner
+            .store
+            .ask(move |tx| Box::pin(async move { Ok::<_, Error>(netloom_store::sandboxes::by_ids(tx, &ids).await?) }));
+        Ok(rows.await?.into_iter().filter(|row| row.orphaned.is_some()).map(|row| row.id).collect())
     }
 }
 

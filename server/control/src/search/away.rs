@@ -46,7 +46,7 @@ pub(super) async fn nodes(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<
         let id = id.to_string();
         let like = is_like(&name, meaning.text.as_deref());
         let exact = meaning.id.as_ref() == Some(&id) || like == Some(true);
-        let about = "a node of the swarm, of which its manager knows more".to_owned();
+        let about = "a node of the swarm when its manager named it last, which knows more".to_owned();
         (exact || like.is_some()).then_some(Hit { name, id: Some(id), network: None, about, exact })
     };
     Ok(nodes::named(tx).await?.into_iter().filter_map(hit).collect())

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use netloom_control::command::{CreateSandbox, PutSwarm, WriteOptions};
+use netloom_control::command::{CreateSandbox, ListEndpoints, PutSwarm, WriteOptions};
 use netloom_control::{ErrorKind, Precondition};
 use netloom_model::assignment::Key;
 use netloom_model::member::{AttachRequest, Peer};
 use netloom_model::network::Scope;
+use netloom_model::report::Report;
 use netloom_model::sandbox::{AttachmentSpec, SandboxSpec};
 use netloom_model::swarm::{NodeSpec, SwarmRole, SwarmSpec};
 use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp, host_link};
@@ -260,6 +261,23 @@ async fn a_node_asks_for_what_is_its_own_and_what_is_free() {
     kit.control.hear_attachments(OTHER, None, &[own.endpoint_id]).await.expect("passed over");
     assert_eq!(kit.sandbox("here").await.expect("there").status.endpoints["out"].address, own.address);
     kit.check_store().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_whose_namespace_is_gone_is_told_as_orphaned() {
+    let kit = manager(json!({})).await;
+    kit.create_network(overlay("out", json!({"internal": true}))).await.expect("a network");
+    kit.on("here", "out").await.expect("a sandbox");
+    let adopted = json!({"name": "adopted", "netns": "/run/netns/adopted", "networks": {"out": {}}});
+    let adopted = kit.create_sandbox(adopted).await.expect("adopted").id;
+    let told = async || {
+        let page = kit.control.list_endpoints(kit.may(ListEndpoints::default())).await.expect("endpoints");
+        page.items.into_iter().map(|one| (one.sandbox, one.state.as_str())).collect::<Vec<_>>()
+    };
+    assert_eq!(told().await, [("adopted".to_owned(), "running"), ("here".to_owned(), "running")]);
+    let gone = Report::Orphaned { sandbox: adopted, reason: "the path is gone".to_owned() };
+    kit.control.report(gone).await.expect("taken in");
+    assert_eq!(told().await, [("adopted".to_owned(), "orphaned"), ("here".to_owned(), "running")]);
 }
 
 #[tokio::test]
