@@ -28,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_control::Error;
 use netloom_control::command::{GetOverview, ListNetworks, PageRequest};
+use netloom_model::audit::Circumstances;
 use netloom_model::event::Event;
 use netloom_model::invalid::Code;
 use netloom_model::{Invalid, NodeId};
@@ -81,6 +82,11 @@ async fn nodes_among<'p>(
         true => visit.control.node_names(visit.authorize(GetOverview)?).await,
         false => Ok(BTreeMap::new()),
     }
+}
+
+/// Who takes part in an entry: who asked, and from where.
+fn parties<'e>(actor: &'e str, circumstances: &'e Circumstances) -> impl Iterator<Item = &'e str> {
+    std::iter::once(actor).chain(circumstances.source.as_deref())
 }
 
 /// A label as it is written: with its value, or for any.

@@ -7,7 +7,7 @@ use netloom_model::audit::{AuditEntry, Decision};
 use netloom_model::order::EventOrder;
 
 use super::leases::parse;
-use super::{ROWS, existing, nodes_among, objects_of, part, text, word};
+use super::{ROWS, existing, nodes_among, objects_of, part, parties, text, word};
 use crate::view::activity::{ActivityFilter, ActivityPage, FormerQuery, Show};
 use crate::view::frame::Section;
 use crate::visit::{Visit, moved};
@@ -51,12 +51,7 @@ async fn show(visit: &Visit) -> Result<ActivityPage, Error> {
             let command = ListAudit { page: part(&filter.page_token), ..audit(&filter)? };
             let page = visit.control.list_audit(visit.authorize(command)?).await?;
             let existing = existing(visit, objects_of_entries(&page.items)).await?;
-            let parties = page
-                .items
-                .iter()
-                .flat_map(|entry| [Some(&entry.actor), entry.circumstances.source.as_ref()])
-                .flatten()
-                .map(String::as_str);
+            let parties = page.items.iter().flat_map(|entry| parties(&entry.actor, &entry.circumstances));
             frame.nodes = nodes_among(visit, parties).await?;
             Ok(ActivityPage::of_audit(frame, filter, &page, &existing))
         }

@@ -6,7 +6,7 @@ use netloom_control::command::{GetLease, ListAudit, ListHistory};
 use netloom_control::{Error, ErrorKind};
 use netloom_model::event::ObjectKind;
 
-use super::{Paging, node as one_node, nodes_among, part, sandbox as one_sandbox, swarm};
+use super::{Paging, node as one_node, nodes_among, part, parties, sandbox as one_sandbox, swarm};
 use crate::view::frame::Section;
 use crate::view::history::{HistoryPage, SandboxHistoryPage, Told};
 use crate::visit::Visit;
@@ -57,12 +57,7 @@ pub(super) async fn told(visit: &Visit, kind: ObjectKind, object: String) -> Res
     let paging: Paging = visit.query()?;
     let command = ListHistory { kind, object, page: part(&paging.page_token) };
     let page = visit.control.list_history(visit.authorize(command)?).await?;
-    let parties = page
-        .items
-        .iter()
-        .flat_map(|entry| [Some(&entry.actor), entry.circumstances.source.as_ref()])
-        .flatten()
-        .map(String::as_str);
+    let parties = page.items.iter().flat_map(|entry| parties(&entry.actor, &entry.circumstances));
     let nodes = nodes_among(visit, parties).await?;
     Ok(Told { nodes, page, token: paging.page_token, audited: visit.may(&ListAudit::default()) })
 }
