@@ -19,6 +19,7 @@
 //! | `probing` | addresses that are asked for on the wire before they are set |
 //! | `host` | the host's facts, and what follows from their change |
 //! | `peers` | endpoints on other nodes: who is behind what is heard of the overlay namespace |
+//! | `holders` | sandboxes here: who holds which address, and which endpoints on other nodes stand back for that |
 //! | `beside` | which other nodes are on overlay networks that are in use here, and the network of probes that follows from that |
 //! | `ways`, `sounding` | probes of the ways to those, and what sizes are tried |
 //! | `naming` | names of sandboxes: in the directory once verified, out of it before anything goes |
@@ -31,6 +32,7 @@ mod blame;
 mod compiled;
 mod conditions;
 mod gateways;
+mod holders;
 mod host;
 mod look;
 mod naming;

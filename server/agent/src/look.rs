@@ -20,7 +20,7 @@ use netloom_plan::{Object, Operation, Place, compile, describe, diff, drift as p
 use crate::agent::Inner;
 use crate::pass::Work;
 use crate::state::{Assigned, Tracked};
-use crate::{beside, compiled, host};
+use crate::{beside, compiled, holders, host};
 
 /// How old what a verification saw may be to count as looked at afresh, once.
 const JUST_NOW: Duration = Duration::from_millis(10);
@@ -99,7 +99,11 @@ pub(crate) async fn drift(inner: &Arc<Inner>) -> Result<Vec<Drift>, Refusal> {
         message: format!("the assignment can't be read: {error}"),
         hint: None,
     })?;
-    beside::complete(&inner.state(), &mut assignment, None);
+    {
+        let mut state = inner.state();
+        beside::complete(&state, &mut assignment, None);
+        holders::give_way(&mut state, &mut assignment);
+    }
     let facts = host::refresh(inner).await.map_err(|error| refusal_of(&error, "the host's links and routes"))?;
     let gates = inner.state().gates(assignment.sandboxes.keys());
     let mut wanted = compile(&assignment, &facts, &gates);

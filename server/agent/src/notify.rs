@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use netloom_kernel::{Heard, Notification};
+use netloom_kernel::{Heard, Notification, OverlayEntry};
 use netloom_model::assignment::{Key, PROBES};
 use netloom_plan::Place;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -116,7 +116,13 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
             false
         }
         Notification::EntryChanged { owner, entry, node, is_new } => {
-            let behind = owner.parse().ok().and_then(|network| state.peers.behind(network, *entry));
+            let network = owner.parse().ok();
+            let behind = network.and_then(|network| state.peers.behind(network, *entry));
+            // An Ethernet address is in the bridge's table once: what came to lead to another node was taken from a port here.
+            let holder = network.filter(|_| matches!(entry, OverlayEntry::Forwarding(_)));
+            if let Some(holder) = holder.and_then(|network| state.holder_of(network, *entry)) {
+                state.hear_unrefused(holder, at, due);
+            }
             let is_elsewhere = behind.is_some_and(|peer| node.is_some_and(|node| node != peer.vtep));
             behind.into_iter().for_each(|peer| state.hear_unrefused(Key::Peer(peer.id), at, due));
             // Nobody is to be there; or a second node beside the first, which only a look at everything sees.
@@ -126,7 +132,7 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
             false
         }
         Notification::RouteChanged { owner, to } => {
-            let holder = owner.parse().ok().and_then(|network| state.holder_of(network, *to));
+            let holder = owner.parse().ok().and_then(|network| state.holder_of(network, OverlayEntry::Neighbour(*to)));
             if let Some(key) = holder.or_else(|| state.owner_of(Some(owner))) {
                 state.hear_unrefused(key, at, due);
             }

@@ -23,7 +23,7 @@ use crate::repair::Repairs;
 use crate::source::SourceError;
 use crate::stack::{HostStack, changes_host, touches_host};
 use crate::state::Gate;
-use crate::{beside, host, probing, settle, standing};
+use crate::{beside, holders, host, probing, settle, standing};
 
 mod run;
 
@@ -281,6 +281,9 @@ async fn fetch(inner: &Inner, keys: Option<&BTreeSet<Key>>) -> Result<Assignment
         return Err(PassError::Stale { read: read.revision, awaited });
     }
     let mut read = read;
-    beside::complete(&inner.state(), &mut read, keys);
+    let mut state = inner.state();
+    beside::complete(&state, &mut read, keys);
+    holders::give_way(&mut state, &mut read);
+    drop(state);
     Ok(read)
 }

@@ -57,7 +57,8 @@ impl Peers {
     }
 }
 
-fn entries_of(peer: &AssignedPeer) -> impl Iterator<Item = OverlayEntry> {
+/// Under what one is found in the overlay namespace.
+pub(crate) fn entries_of(peer: &AssignedPeer) -> impl Iterator<Item = OverlayEntry> {
     let neighbours = peer.addresses.iter().copied().map(OverlayEntry::Neighbour);
     std::iter::once(OverlayEntry::Forwarding(peer.mac)).chain(neighbours)
 }

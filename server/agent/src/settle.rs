@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::agent::Inner;
 use crate::blame::{blame, trace};
 use crate::conditions::{self, News};
-use crate::{gateways, peers, refused, ways};
+use crate::{gateways, holders, peers, refused, ways};
 use failures::{Failures, cause_of};
 
 mod failures;
@@ -314,7 +314,10 @@ fn record(
         {
             // Its addresses may be another's from now on: its host routes are no longer this sandbox's to judge.
             Arc::make_mut(sandbox).endpoints.retain(|endpoint| !left.contains(&(id, endpoint.id)));
+            let sandbox = Arc::clone(sandbox);
+            holders::learn(state, &sandbox);
         }
+        let tracked = state.tracked.entry(key).or_default();
         match verdict {
             Verdict::Converged => {
                 tracked.verified = Some(tracked.verified.map_or(revision, |before| before.max(revision)));

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use netloom_kernel::OverlayEntry;
 use netloom_model::assignment::{Key, NamespaceSource};
 use netloom_model::condition::Condition;
 use netloom_model::facts::Facts;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::beside::Beside;
+use crate::holders::{self, Holders};
 use crate::peers::Peers;
 use crate::refused::Refused;
 pub(crate) use crate::verified::{Assigned, VerifiedAs};
@@ -98,8 +100,8 @@ pub(crate) struct State {
     pub(crate) tracked: BTreeMap<Key, Tracked>,
     /// Whose endpoints are whose, of what is assigned.
     pub(crate) endpoints: HashMap<EndpointId, SandboxId>,
-    /// Who has which address on which network, of what is assigned.
-    pub(crate) holders: HashMap<(NetworkId, IpAddr), SandboxId>,
+    /// Who here holds which address on which network.
+    pub(crate) holders: Holders,
     /// Which endpoint on another node is behind what is in the overlay namespace.
     pub(crate) peers: Peers,
     /// To which of them the kernel refuses the way.
@@ -301,9 +303,9 @@ impl State {
         self.endpoints.get(&mark.parse::<EndpointId>().ok()?).copied().map(Key::Sandbox)
     }
 
-    /// The sandbox that has an address on a network.
-    pub(crate) fn holder_of(&self, network: NetworkId, address: IpAddr) -> Option<Key> {
-        self.holders.get(&(network, address)).copied().map(Key::Sandbox)
+    /// The sandbox here that holds an address of either kind on a network.
+    pub(crate) fn holder_of(&self, network: NetworkId, entry: OverlayEntry) -> Option<Key> {
+        self.holders.of(network, entry).map(Key::Sandbox)
     }
 
     /// Those that others' firewalls concern, and that no refusal keeps waiting.
@@ -346,24 +348,19 @@ impl State {
         if let Some(Assigned::Peer(peer)) = &tracked.assigned {
             self.peers.learn(peer);
         }
-        if let Some(Assigned::Sandbox(sandbox)) = before {
-            let held = sandbox.endpoints.iter().flat_map(|e| e.addresses.iter().map(|a| (e.network, a.address)));
-            for place in held {
-                // Another's by now, if that was assigned first.
-                if self.holders.get(&place) == Some(&sandbox.id) {
-                    self.holders.remove(&place);
-                }
-            }
+        if let Some(Assigned::Sandbox(sandbox)) = &before {
             for endpoint in &sandbox.endpoints {
                 self.endpoints.remove(&endpoint.id);
             }
         }
-        if let Some(Assigned::Sandbox(sandbox)) = &tracked.assigned {
-            for endpoint in &sandbox.endpoints {
-                self.endpoints.insert(endpoint.id, sandbox.id);
-                let held = endpoint.addresses.iter().map(|a| ((endpoint.network, a.address), sandbox.id));
-                self.holders.extend(held);
+        match (&tracked.assigned, key) {
+            (Some(Assigned::Sandbox(sandbox)), _) => {
+                let sandbox = Arc::clone(sandbox);
+                self.endpoints.extend(sandbox.endpoints.iter().map(|endpoint| (endpoint.id, sandbox.id)));
+                holders::learn(self, &sandbox);
             }
+            (None, Key::Sandbox(id)) => holders::forget(self, id),
+            _ => {}
         }
     }
 

@@ -78,17 +78,18 @@ impl Listener {
         self.state().memory.ours_on_host().collect()
     }
 
-    /// How often links were heard to go from the host, or to have been lost sight of: to be asked before a look, for [`Self::know_host`].
-    pub(crate) fn gone_from_host(&self) -> u64 {
-        self.state().memory.gone_from_host
+    /// How often links were heard to go from a namespace (none for the host's own), or to have been lost sight of: to be asked before a look, for
+    /// [`Self::know`].
+    pub(crate) fn gone_from(&self, nsid: Option<i32>) -> u64 {
+        self.state().memory.gone_from(nsid)
     }
 
-    /// Takes all the links that the host was seen to have, by who looked at everything there, unless some went meanwhile: they may be among
-    /// those.
-    pub(crate) fn know_host(&self, links: impl Iterator<Item = link::Seen>, gone_before: u64) {
+    /// Takes all the links that a namespace was seen to have, by who looked at everything there, unless some went meanwhile: they may be among those.
+    /// Of a link that is not known it is not heard whose entries it has.
+    pub(crate) fn know(&self, nsid: Option<i32>, links: impl Iterator<Item = link::Seen>, gone_before: u64) {
         let memory = &mut self.state().memory;
-        if memory.gone_from_host == gone_before {
-            memory.know_host(links);
+        if memory.gone_from(nsid) == gone_before {
+            memory.know(nsid, links);
         }
     }
 

@@ -203,13 +203,13 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
         lent.into_iter().for_each(|lent| put(&mut observed.ours, Object::Lent(lent)));
     }
     if scope.host || scope.everything {
-        let gone_before = inner.listener.gone_from_host();
+        let gone_before = inner.listener.gone_from(None);
         // A host may have a thousand ports: what is not asked for is not looked at.
         let names = (!scope.everything).then_some(scope.host_links.as_slice());
         let seen = look(inner, &mut stack, worker, names, route::Filter::Ours, Counters::Without)
             .map_err(|failure| Error::system("look at the host's links", failure))?;
         if scope.everything {
-            inner.listener.know_host(seen.links.values().cloned(), gone_before);
+            inner.listener.know(None, seen.links.values().cloned(), gone_before);
         }
         for found in seen.links.values() {
             let object = Object::Link(seen.link(Place::Host, found));

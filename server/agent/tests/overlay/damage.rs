@@ -76,6 +76,21 @@ fn each_kind_of_damage_is_repaired_within_a_second_and_told() {
     });
 }
 
+/// A start finds links that nobody announces any more: what becomes of their entries is heard all the same.
+#[test]
+fn an_agent_that_just_started_hears_of_each_kind_of_damage_too() {
+    on_two_hosts(|hosts| async move {
+        joined(&hosts, "192.0.2.").await;
+        let [mut one, two] = hosts;
+        for (damage, told) in damages() {
+            one = one.restarted().await;
+            one.in_overlay(&damage);
+            repaired(&one, &damage, told).await;
+        }
+        [one, two]
+    });
+}
+
 #[test]
 fn the_namespace_is_made_again_when_its_path_goes_also_while_somebody_is_in_it() {
     on_two_hosts(|hosts| async move {

@@ -3,7 +3,7 @@
 use netloom_model::assignment::Key;
 use netloom_model::host_link;
 
-use crate::hosts::{Host, endpoint_id, joined, network_id, on_two_hosts, peer, sandbox_id};
+use crate::hosts::{Host, endpoint_id, joined, network_id, on_two_hosts, peer, sandbox, sandbox_id, until};
 
 /// All that leads to an endpoint by its Ethernet address.
 fn ways(host: &Host, number: u8) -> Vec<String> {
@@ -59,6 +59,50 @@ fn an_endpoint_that_takes_over_anothers_address_keeps_it_when_that_one_goes() {
         assert_eq!(ways(one, 2).len(), 4);
         assert!(one.reaches(1, "10.88.1.2"));
         hosts
+    });
+}
+
+/// An address may be given to a sandbox here before this node hears that the one on another node that had it is gone.
+#[test]
+fn what_a_sandbox_here_holds_does_not_lead_to_the_node_that_had_it_before() {
+    on_two_hosts(|hosts| async move {
+        joined(&hosts, "192.0.2.").await;
+        let one = &hosts[0];
+        let mut former = peer(5, 1, "192.0.2.7");
+        former.id = endpoint_id(7);
+        let key = Key::Peer(former.id);
+        let revision = one.told.change(|assignment| drop(assignment.peers.insert(former.id, former.clone())));
+        one.converge(vec![key], revision).await;
+        assert_eq!(ways(one, 5).len(), 4);
+
+        let own = host_link::port(endpoint_id(5));
+        let is_here = async || matches!(&ways(one, 5)[..], [way] if way.contains(&own) && way.contains("static"));
+        let revision = one.told.change(|assignment| drop(assignment.sandboxes.insert(sandbox_id(5), sandbox(5, 1))));
+        one.converge(vec![Key::Sandbox(sandbox_id(5))], revision).await;
+        until("it is here alone", is_here).await;
+        // Looked at again in whatever order, and once more by a start: the other stands back.
+        let both = vec![key, Key::Sandbox(sandbox_id(5))];
+        one.converge(both.clone(), one.told.change(|_| {})).await;
+        assert!(is_here().await, "{:?}", ways(one, 5));
+        let [one, two] = hosts;
+        let one = one.restarted().await;
+        assert_eq!(one.agent.counters().operations_applied, 0);
+        one.as_it_should_be().await;
+
+        let is_here = async || matches!(&ways(&one, 5)[..], [way] if way.contains(&own) && way.contains("static"));
+        let tunnel = host_link::tunnel(network_id(1));
+        one.in_overlay(&format!("bridge fdb replace 02:42:0a:58:00:05 dev {tunnel} master static sticky"));
+        until("what was taken from it is put back", is_here).await;
+        let of_own = |(key, _): &(Option<Key>, String)| *key == Some(Key::Sandbox(sandbox_id(5)));
+        until("that is told", async || one.repairs().iter().any(of_own)).await;
+        // When it leaves, and the other is still told of, that is where its address leads.
+        let revision = one.told.change(|assignment| drop(assignment.sandboxes.remove(&sandbox_id(5))));
+        one.converge(vec![Key::Sandbox(sandbox_id(5))], revision).await;
+        until("the other has it again", async || ways(&one, 5).len() == 4).await;
+        let revision = one.told.change(|assignment| drop(assignment.peers.remove(&former.id)));
+        one.converge(vec![key], revision).await;
+        assert_eq!(ways(&one, 5), [] as [String; 0]);
+        [one, two]
     });
 }
 

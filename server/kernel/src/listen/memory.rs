@@ -19,8 +19,10 @@ pub(super) struct Memory {
     ports: BTreeMap<(Option<i32>, u32), (PortSettings, TunnelPort)>,
     /// Whether every link of the host's is known.
     pub(super) knows_host: bool,
-    /// How often a link of the host's was heard to go, or something was missed.
-    pub(super) gone_from_host: u64,
+    /// How often links were heard to go, by namespace.
+    gone: BTreeMap<Option<i32>, u64>,
+    /// How often something was missed.
+    losses: u64,
     /// When something was last missed.
     pub(super) lost: Option<Instant>,
 }
@@ -42,6 +44,7 @@ impl Memory {
     pub(super) fn forget(&mut self, nsid: i32) {
         let gone: Vec<u32> = self.links_of(nsid).collect();
         gone.into_iter().for_each(|index| drop(self.links.remove(&(Some(nsid), index))));
+        *self.gone.entry(Some(nsid)).or_default() += 1;
         self.ports.retain(|(of, _), _| *of != Some(nsid));
     }
 
@@ -50,17 +53,22 @@ impl Memory {
         self.links.clear();
         self.ports.clear();
         self.knows_host = false;
-        self.gone_from_host += 1;
+        self.losses += 1;
         self.lost = Some(Instant::now());
     }
 
-    /// Takes all the links that the host was seen to have; what was heard of one may be newer.
-    pub(super) fn know_host(&mut self, links: impl Iterator<Item = link::Seen>) {
+    /// How often links were heard to go from a namespace, or something was missed.
+    pub(super) fn gone_from(&self, nsid: Option<i32>) -> u64 {
+        self.losses + self.gone.get(&nsid).copied().unwrap_or_default()
+    }
+
+    /// Takes all the links that a namespace was seen to have; what was heard of one may be newer.
+    pub(super) fn know(&mut self, nsid: Option<i32>, links: impl Iterator<Item = link::Seen>) {
         for seen in links.map(lasting) {
             let owner = owner_of_any_mark(&seen);
-            self.links.entry((None, seen.index)).or_insert(Known { seen, owner });
+            self.links.entry((nsid, seen.index)).or_insert(Known { seen, owner });
         }
-        self.knows_host = true;
+        self.knows_host |= nsid.is_none();
     }
 
     /// Takes what is said of a link.
@@ -69,9 +77,7 @@ impl Memory {
         let key = (nsid, seen.index);
         if matches!(message, RouteNetlinkMessage::DelLink(_)) {
             self.links.remove(&key);
-            if nsid.is_none() {
-                self.gone_from_host += 1;
-            }
+            *self.gone.entry(nsid).or_default() += 1;
             self.ports.remove(&key);
             return HeardOfLink { is_new: true, owner: owner(&seen), former_name: Some(seen.name), resized: false };
         }

@@ -35,8 +35,13 @@ pub(super) fn look(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<
     let asked = scope.overlay.clone().unwrap_or_default();
     let all = scope.everything || asked.all_links;
     let (names, routes) = ((!all).then_some(asked.links.as_slice()), route::Filter::Ours);
+    let on_host = stack.ids.map(|ids| ids.on_host);
+    let gone_before = inner.listener.gone_from(on_host);
     let seen = seen::look(inner, &mut stack, worker, names, routes, Counters::Without)
         .map_err(|failure| Error::system(doing, failure))?;
+    if all && on_host.is_some() {
+        inner.listener.know(on_host, seen.links.values().cloned(), gone_before);
+    }
     links(&seen, &mut observed);
     let entries = if scope.everything {
         everything(&mut stack.rtnl, &seen, &mut observed)
