@@ -156,15 +156,19 @@ impl Worker<'_> {
     /// The manager can't be asked, or denied: how long until the next attempt.
     async fn failed(&mut self, error: AskError) -> Duration {
         self.session = None;
-        let code = match &error {
-            AskError::Denied(denied) => Some(denied.code),
-            _ => None,
+        let (code, asked) = match &error {
+            AskError::Denied(denied) => (Some(denied.code), denied.retry_after_seconds),
+            _ => (None, None),
         };
         let readmission = jittered(self.options.waits.readmission);
         let wait = match (&error, code, self.taken_for) {
             // Busy, or its disk is full: it is there.
             (AskError::Unreachable { .. }, ..) | (_, Some(DeniedCode::Unavailable), Taken::Unknown | Taken::Good) => {
                 self.backoff.wait()
+            }
+            // What it said before is still being taken in: said again when that may be done, and a little later each time.
+            (_, Some(DeniedCode::TooMany), Taken::Unknown | Taken::Good) => {
+                self.backoff.wait().max(Duration::from_secs(asked.unwrap_or(0))).min(readmission)
             }
             // So it was while it was spoken with: from now on it is asked for another.
             (AskError::Expired, ..) | (_, Some(DeniedCode::ReadmissionPending), Taken::Unknown | Taken::Good) => {

@@ -128,6 +128,21 @@ async fn a_renewal_that_fails_stops_no_heartbeat() {
     until("reports again", || worker.heard() > heard).await;
 }
 
+/// Only what a person has to do something about is asked for as rarely as that.
+#[tokio::test]
+async fn what_a_manager_can_t_take_in_now_is_said_again_soon() {
+    for code in [DeniedCode::Unavailable, DeniedCode::TooMany] {
+        let there = listening(options()).await;
+        let worker = Worker::new(membership(&there.fake.authority, node(2), SwarmRole::Worker, there.at, HOUR));
+        there.fake.deny(Some(denied(code)));
+        let waits = Waits { readmission: Duration::from_secs(3600), ..options().waits };
+        let _cluster = worker.start(Options { waits, ..options() });
+        until("it is denied", || !worker.lost().is_empty()).await;
+        there.fake.deny(None);
+        until("it reports", || worker.heard() > 0).await;
+    }
+}
+
 #[tokio::test]
 async fn a_report_that_no_manager_would_read_is_named_and_sent_once_it_is_shorter() {
     let there = listening(options()).await;
