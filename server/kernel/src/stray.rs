@@ -118,7 +118,6 @@ pub(crate) fn unknown(worker: &mut Worker, owners: &BTreeSet<String>) -> Result<
 /// live on one machine.
 pub(crate) fn of_this_host(worker: &mut Worker) -> Result<Vec<(i32, link::Seen)>, Failure> {
     worker.come_home()?;
-    let here = worker.home().try_clone_to_owned()?;
     let home = worker.home_socket()?;
     let mut links = Vec::new();
     for id in nsid::dump(home)? {
@@ -129,9 +128,8 @@ pub(crate) fn of_this_host(worker: &mut Worker) -> Result<Vec<(i32, link::Seen)>
             Err(failure) => return Err(failure),
         }
     }
-    // Asked from here, the kernel says where a link leads by the IDs that this namespace has, and it has one for itself by then.
-    let own = nsid::get(home, &here)?;
-    links.retain(|(id, link)| own.is_some() && link.parent_nsid == own && Some(*id) != own);
+    let own = own_id(worker)?;
+    links.retain(|(id, link)| leads_home(link, own) && Some(*id) != own);
     Ok(links)
 }
 
@@ -155,16 +153,36 @@ pub(crate) fn remove(inner: &Inner, worker: &mut Worker, stray: &Stray) -> Resul
     Ok(())
 }
 
-/// Removes the VXLAN devices that carry an overlay network's mark, wherever they are; answers whether there were any. The thread is at home then.
+/// Removes this host's VXLAN devices that carry an overlay network's mark, wherever they are; answers whether there were any. Other nodes of the network
+/// may live on the same machine, and have theirs. The thread is at home then.
 pub(crate) fn remove_tunnel(worker: &mut Worker, network: &str) -> Result<bool, Failure> {
     let is_one = |link: &link::Seen| link.mark() == Whose::Ours(network) && link.kind.as_deref() == Some("vxlan");
+    let everywhere = everywhere(worker)?;
+    let own = own_id(worker)?;
     let mut removed = false;
-    for (id, found) in everywhere(worker)?.into_iter().filter(|(_, link)| is_one(link)) {
+    for (id, found) in everywhere.into_iter().filter(|(_, link)| is_one(link)) {
+        let is_at_home = id.is_none() || id == own;
+        if !is_at_home && !leads_home(&found, own) {
+            continue;
+        }
         let request = id.map_or_else(|| link::delete(found.index), |id| link::delete_elsewhere(id, found.index));
         worker.home_socket()?.execute_one(request)?;
         removed = true;
     }
     Ok(removed)
+}
+
+/// The ID that the host's namespace has for itself, if it has one.
+fn own_id(worker: &mut Worker) -> Result<Option<i32>, Failure> {
+    worker.come_home()?;
+    let here = worker.home().try_clone_to_owned()?;
+    nsid::get(worker.home_socket()?, &here)
+}
+
+/// Whether a link elsewhere hangs from one of this host's. Asked from here, the kernel says where a link leads by the IDs that this namespace has, and
+/// it has one for itself by then.
+fn leads_home(link: &link::Seen, own: Option<i32>) -> bool {
+    own.is_some() && link.parent_nsid == own
 }
 
 /// Links of ours in every namespace that can be found, the host's own included, with the namespace's ID (none for the host's own).

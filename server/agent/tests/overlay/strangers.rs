@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use netloom_model::assignment::{AssignedPeer, Key};
+use netloom_model::host_link;
 use netloom_model::report::Outcome;
 
-use crate::commands::parse;
+use crate::commands::{parse, start};
 use crate::hosts::{Host, endpoint_id, joined, network, network_id, on_two_hosts, peer, sandbox, sandbox_id, until};
 
 /// Packets that were kept out.
@@ -91,7 +92,17 @@ fn other_peoples_vxlans_on_the_same_port_go_on() {
 #[test]
 fn a_number_that_another_device_has_is_refused_in_words_until_it_is_free() {
     on_two_hosts(|hosts| async move {
-        let one = &hosts[0];
+        let [one, two] = &hosts;
+        // The other node of the network may be on the same machine, where its namespaces can be found.
+        two.told.change(|assignment| {
+            assignment.networks.insert(network_id(1), network(1, 2, "192.0.2."));
+            assignment.sandboxes.insert(sandbox_id(2), sandbox(2, 1));
+        });
+        two.settle().await;
+        let somebody = start(&format!("nsenter --net={} sleep 60", two.overlay().display()));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let tunnel = format!("ip -o link show {}", host_link::tunnel(network_id(1)));
+        let of_other = two.in_overlay(&tunnel);
         one.on("ip link add theirs type vxlan id 4097 dstport 4789 dev under0 remote 192.0.2.2");
         let revision = one.told.change(|assignment| {
             let (network, sandbox) = (network(1, 1, "192.0.2."), sandbox(1, 1));
@@ -112,6 +123,8 @@ fn a_number_that_another_device_has_is_refused_in_words_until_it_is_free() {
             refusal.message
         );
         assert!(refusal.hint.as_ref().is_some_and(|hint| hint.contains("VNI 4097 on UDP port 4789")), "{refusal:?}");
+        assert_eq!(two.in_overlay(&tunnel), of_other, "the other node's device is that node's");
+        drop(somebody);
         one.on("ip link del theirs");
         until("it is made once the number is free", async || {
             one.agent.wake(vec![key, Key::Sandbox(sandbox_id(1))]);
