@@ -42,14 +42,18 @@ impl Facts {
 
     /// What the link with this node's address on the underlay leaves of its MTU for overlay networks, in bytes. Unknown where there is no such link.
     pub fn overlay_mtu(&self, vtep: IpAddr) -> Option<u32> {
-        let overhead = if vtep.is_ipv4() { VXLAN_OVER_IPV4 } else { VXLAN_OVER_IPV6 };
-        self.link_with(vtep).map(|link| link.mtu.saturating_sub(overhead))
+        self.link_with(vtep).map(|link| link.mtu.saturating_sub(vxlan_overhead(vtep)))
     }
 
     /// Whether a link of the host's has an address.
     pub fn has_address(&self, address: IpAddr) -> bool {
         self.link_with(address).is_some()
     }
+}
+
+/// What of a packet on the underlay is not the overlay's, in bytes (RFC 7348, 5).
+pub const fn vxlan_overhead(vtep: IpAddr) -> u32 {
+    if vtep.is_ipv4() { VXLAN_OVER_IPV4 } else { VXLAN_OVER_IPV6 }
 }
 
 /// A link of the host.

@@ -1,10 +1,13 @@
 //! What reaches whom, and what never gets onto the wire.
 
+use std::time::Duration;
+
 use netloom_model::assignment::Key;
 use netloom_model::host_link;
+use netloom_model::report::Outcome;
 
 use crate::commands::{output, parse, text};
-use crate::hosts::{Host, joined, network_id, on_two_hosts, sandbox_id};
+use crate::hosts::{Host, joined, network_id, on_two_hosts, sandbox_id, until};
 
 /// Frames of the overlay that a host has sent since it began to count.
 fn count(host: &Host) -> u64 {
@@ -108,6 +111,29 @@ fn what_is_made_is_what_others_see() {
         let routes = parse(&String::from_utf8(routes.stdout).unwrap());
         let destinations: Vec<String> = routes.as_array().unwrap().iter().map(|route| text(&route["dst"])).collect();
         assert_eq!(destinations, ["10.88.1.0/24"], "no default route");
+        hosts
+    });
+}
+
+#[test]
+fn an_underlay_too_small_for_ipv6_carries_ipv4_and_is_told() {
+    on_two_hosts(|hosts| async move {
+        joined(&hosts, "192.0.2.").await;
+        for host in &hosts {
+            host.on("ip link set under0 mtu 1300");
+        }
+        let [one, two] = &hosts;
+        let key = Key::Sandbox(sandbox_id(1));
+        until("it is refused", async || {
+            let outcomes = one.agent.converge(vec![key], one.told.change(|_| {}), Duration::from_secs(5)).await;
+            matches!(outcomes.get(&key), Some(Outcome::Refused(refusal)) if refusal.code == "mtu-too-small")
+        })
+        .await;
+        until("IPv4 goes on", async || one.reaches(1, "10.88.1.2") && two.reaches(2, "10.88.1.1")).await;
+        for host in &hosts {
+            host.on("ip link set under0 mtu 1500");
+        }
+        until("both go on", async || one.reaches(1, "10.88.1.2") && one.reaches(1, "fd88:1::2")).await;
         hosts
     });
 }

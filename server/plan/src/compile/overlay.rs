@@ -3,10 +3,12 @@
 //! Forwarding is computed from what is assigned; nothing is flooded and nothing learnt (docs/adr/0032). What must not live here: who is on
 //! which node, which is the assignment's.
 
+use std::net::IpAddr;
+
 use netloom_model::assignment::{
     AssignedAddress, AssignedEndpoint, AssignedNetwork, AssignedOverlay, AssignedPeer, AssignedSandbox, PROBES,
 };
-use netloom_model::facts::Facts;
+use netloom_model::facts::{Facts, vxlan_overhead};
 use netloom_model::network::{Driver, MTU_MIN_IPV6};
 use netloom_model::plan::Refusal;
 use netloom_model::{EndpointId, NetworkId, host_link};
@@ -155,10 +157,25 @@ pub(super) fn endpoint(
         compiled.withheld.insert(withheld.key(), withheld);
         return;
     }
-    compiled.want(owner, Object::Link(link(sandbox, endpoint, network, overlay_mtu(network, facts))));
+    let mtu = overlay_mtu(network, facts);
+    compiled.want(owner, Object::Link(link(sandbox, endpoint, network, mtu)));
     endpoint::settings(compiled, sandbox, endpoint, without_ipv6(network, facts, gates));
-    for object in addresses(sandbox, endpoint, network) {
+    let too_small = mtu.filter(|mtu| *mtu < MTU_MIN_IPV6);
+    if let (Some(mtu), Some(address)) = (too_small, endpoint.addresses.iter().find(|one| one.address.is_ipv6())) {
+        compiled.refuse(owner, mtu_too_small(object(), mtu, address.address, network, facts));
+    }
+    // By IPv4 it is reached all the same.
+    let stays = |object: &Object| too_small.is_none() || !is_ipv6(object);
+    for object in addresses(sandbox, endpoint, network).into_iter().filter(stays) {
         compiled.want(owner, object);
+    }
+}
+
+fn is_ipv6(object: &Object) -> bool {
+    match object {
+        Object::Address(one) => one.address.is_ipv6(),
+        Object::Route(one) => one.destination.addr().is_ipv6(),
+        _ => false,
     }
 }
 
@@ -242,6 +259,27 @@ fn vtep_missing(object: String, overlay: &AssignedOverlay, facts: &Facts) -> Ref
         hint: Some(format!(
             "give a link that address again, or have the node known by one that it has ({})",
             if own.is_empty() { "it has none of that version of IP".to_owned() } else { own.join(", ") }
+        )),
+    }
+}
+
+/// The underlay leaves less than what IPv6 needs (RFC 8200, section 5), so that the kernel keeps no IPv6 address on the link.
+fn mtu_too_small(object: String, mtu: u32, address: IpAddr, network: &AssignedNetwork, facts: &Facts) -> Refusal {
+    let vtep = network.overlay.as_ref().map(|overlay| overlay.vtep);
+    let needed = MTU_MIN_IPV6 + vtep.map_or(0, vxlan_overhead);
+    let underlay = vtep.and_then(|vtep| facts.link_with(vtep)).map_or("the underlay's link", |link| link.name.as_str());
+    Refusal {
+        code: "mtu-too-small".to_owned(),
+        message: format!(
+            "{object} can't have {address}: IPv6 needs an MTU of at least {MTU_MIN_IPV6} bytes (RFC 8200, 5), and packets of network {} have room for \
+             {mtu} here",
+            network.name
+        ),
+        object,
+        operation: "create".to_owned(),
+        errno: None,
+        hint: Some(format!(
+            "give {underlay} an MTU of at least {needed}, and the links between the nodes; or attach to a network without IPv6"
         )),
     }
 }

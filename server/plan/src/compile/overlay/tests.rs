@@ -171,6 +171,22 @@ fn without_its_address_on_the_underlay_a_node_makes_no_endpoint_and_leaves_what_
 }
 
 #[test]
+fn an_underlay_too_small_for_ipv6_leaves_ipv4_and_says_what_it_needs() {
+    let refused = |mtu| compiled(network(), &facts(mtu)).refusals.remove(&AssignedKey::Sandbox(sandbox().id));
+    assert_eq!(refused(1330), None);
+    let refusal = refused(1329).expect("a refusal");
+    assert_eq!(refusal.code, "mtu-too-small");
+    assert!(refusal.message.contains("at least 1280") && refusal.message.contains("1279 here"), "{}", refusal.message);
+    assert!(refusal.hint.as_ref().is_some_and(|hint| hint.contains("eth0 an MTU of at least 1330")), "{refusal:?}");
+    let compiled = compiled(network(), &facts(1329));
+    let addresses = compiled.desired.values().filter_map(|object| match object {
+        Object::Address(address) => Some(address.address),
+        _ => None,
+    });
+    assert!(addresses.eq([IpAddr::from([10, 0, 9, 2])]), "{:?}", compiled.desired);
+}
+
+#[test]
 fn a_network_of_which_nothing_was_told_is_refused_by_name() {
     let compiled = compiled(AssignedNetwork { overlay: None, ..network() }, &facts(1500));
     let refusal = &compiled.refusals[&AssignedKey::Sandbox(sandbox().id)];
