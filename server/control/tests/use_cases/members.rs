@@ -269,7 +269,7 @@ async fn a_silent_node_is_down_once_and_ready_once_it_reports() {
 
     let again = manager.again().await;
     let state = async || again.get_node(manager.may(GetNode(id.to_string()))).await.expect("a node").status.state;
-    assert_eq!(state().await, NodeState::Unknown, "a manager that just started knows nothing");
+    assert_eq!(state().await, NodeState::Down, "a start of the manager is no news of it");
     again.watch_swarm().await.expect("a look");
     tokio::time::sleep(HEARTBEAT * 4).await;
     again.watch_swarm().await.expect("a look");
@@ -283,6 +283,8 @@ async fn a_silent_node_is_down_once_and_ready_once_it_reports() {
     let rest = manager.again().await;
     let seen = rest.get_node(manager.may(GetNode(id.to_string()))).await.expect("a node").status.last_seen;
     assert!(seen.is_some());
+    let known = rest.get_node(manager.may(GetNode(id.to_string()))).await.expect("a node").status.state;
+    assert_eq!(known, NodeState::Unknown, "of one that was not down a manager that just started knows nothing");
 }
 
 #[tokio::test]

@@ -16,12 +16,13 @@ pub(crate) fn state(memory: &Memory, row: &NodeRow) -> (NodeState, Option<String
     let last = heard.max(row.last_seen);
     match (hearing, last) {
         (Hearing::Lately, _) => (NodeState::Ready, None),
-        (Hearing::Starting, _) => (
+        // A start of the manager is no news of a node that was down.
+        (Hearing::Starting, _) if row.down_at.is_none() => (
             NodeState::Unknown,
             Some("the manager started a moment ago, and has not heard of the node since".to_owned()),
         ),
-        (Hearing::Silent, Some(last)) => (NodeState::Down, Some(format!("it has not reported since {last}"))),
-        (Hearing::Silent, None) => (NodeState::Down, Some("it has never reported".to_owned())),
+        (_, Some(last)) => (NodeState::Down, Some(format!("it has not reported since {last}"))),
+        (_, None) => (NodeState::Down, Some("it has never reported".to_owned())),
     }
 }
 
