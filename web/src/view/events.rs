@@ -26,6 +26,8 @@ pub struct EventRow {
     pub(crate) actor: Party,
     /// Where all that came of the request is, and its ID.
     pub(crate) request_id: Option<(String, String)>,
+    /// The number of the event that says that it was taken back, and where that is.
+    pub(crate) taken_back: Option<(String, String)>,
 }
 
 impl EventRow {
@@ -45,13 +47,20 @@ impl EventRow {
             seq: format::count(event.seq),
             time: frame.when(event.time),
             kind: event.kind.clone(),
-            tone: tone(&event.kind).class(),
+            tone: event.taken_back_by.map_or_else(|| tone(&event.kind), |_| Tone::Bad).class(),
             message,
             object: unnamed.then(|| ObjectLink::of_past(&event.object, existing)),
             actor: Party::new(frame, &event.actor),
             request_id: event.request_id.clone().map(|id| (link::request(&id, false), id)),
+            taken_back: event.taken_back_by.map(|seq| taken_back(&event.object.id, seq)),
         }
     }
+}
+
+/// The number of an event, and where the events of an object begin with it.
+pub(super) fn taken_back(object: &str, seq: u64) -> (String, String) {
+    let place = [("object", object), ("page_token", &seq.saturating_add(1).to_string())];
+    (format::count(seq), format!("/ui/activity{}", link::query(&place)))
 }
 
 /// How an event should be taken, by the last word of its kind.

@@ -16,7 +16,7 @@ use super::audit::unsaid_pointer;
 use super::chip::{Chip, Tone};
 use super::csv_link::CsvLink;
 use super::difference::FieldDifference;
-use super::events::tone;
+use super::events::{taken_back, tone};
 use super::frame::Frame;
 use super::party::Party;
 use super::prose::Prose;
@@ -38,6 +38,8 @@ pub struct HistoryRow {
     pub(crate) event_href: Option<String>,
     pub(crate) message: Option<Prose>,
     pub(crate) outcome: Option<Chip>,
+    /// The number of the event that says that it was taken back, and where that is.
+    pub(crate) taken_back: Option<(String, String)>,
     pub(crate) code: Option<(String, String)>,
     pub(crate) detail: Option<Prose>,
     pub(crate) pointer: Option<String>,
@@ -65,7 +67,8 @@ impl HistoryRow {
             role: how.role.map(|role| role.as_str()),
             source: how.source.as_deref().map(|source| Party::new(frame, source)),
             request_id: entry.request_id.clone().map(|id| (link::request(&id, audited), id)),
-            tone: tone(&what).class(),
+            tone: entry.taken_back_by.map_or_else(|| tone(&what), |_| Tone::Bad).class(),
+            taken_back: entry.taken_back_by.map(|seq| taken_back(object, seq)),
             event_href: known.map(|event| format!("/ui/activity{}", place(event))),
             message: entry.message.as_deref().map(Prose::new),
             outcome,

@@ -283,6 +283,7 @@ pub(crate) fn events(names: &Names) -> Vec<Event> {
         data: [("address".to_owned(), "192.168.122.9".to_owned())].into(),
         actor: actor.into(),
         request_id: (actor == "admin").then(|| "req-55aa10".into()),
+        taken_back_by: (kind == "sandbox.created").then_some(55),
     };
     rows.into_iter().enumerate().map(event).collect()
 }

@@ -121,6 +121,7 @@ mod tests {
             object: Some(AuditObject { kind: ObjectKind::Sandbox, id: None, name: Some(name.into()) }),
             decision: if code == "forbidden" { Decision::Denied } else { Decision::Failed },
             event: None,
+            taken_back_by: None,
             circumstances: Circumstances { code: Some(code.into()), ..Circumstances::default() },
         }
     }
