@@ -137,7 +137,10 @@ async fn of_address(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, 
         |(pool, network): &(PoolRow, String)| format!("in pool `{}` ({}) of `{network}`", pool.key, pool.subnet);
     let about = match (&lease, &pool) {
         (Some(lease), _) => format!("{}, on `{}`", holder(lease), lease.network_name),
-        (None, Some(pool)) if of_manager => format!("not held on this host, {}", place(pool)),
+        (None, Some(pool)) if of_manager => match away::holder(tx, pool.0.network_id, address).await? {
+            Some(holder) => format!("{holder}, {}", place(pool)),
+            None => format!("not held on this host, {}", place(pool)),
+        },
         (None, Some(pool)) => format!("free, {}", place(pool)),
         (None, None) => "in no pool".to_owned(),
     };

@@ -390,6 +390,7 @@ pub(crate) fn report(names: &Names, address: &str, state: AddressState, lease: O
         neighbours: if managed { leases(names) } else { Vec::new() },
         history: if managed { vec![holding(95, Some(40), 2), holding(300, Some(200), 77)] } else { Vec::new() },
         lease,
+        endpoint: None,
     }
 }
 
