@@ -11,6 +11,7 @@ use netloom_model::lease::Lease;
 use netloom_model::network::Network;
 use netloom_model::sandbox::Sandbox;
 use netloom_model::swarm::Node;
+use netloom_model::swarm_endpoint::SwarmEndpoint;
 
 use super::audit::unsaid_pointer;
 use super::chip::{Chip, Tone};
@@ -95,6 +96,12 @@ pub struct Told {
 }
 
 impl Told {
+    /// Nothing.
+    pub fn nothing(audited: bool) -> Self {
+        let page = Page { items: Vec::new(), next_page_token: None, seq: 0 };
+        Self { page, token: String::new(), audited, nodes: BTreeMap::new() }
+    }
+
     /// The query of the same part from the API.
     fn query(&self) -> String {
         link::query(&[("page_token", &self.token)])
@@ -184,6 +191,14 @@ impl HistoryPage {
         let frame = frame.crumb("Nodes", "/ui/nodes").crumb(&node.status.hostname, link::node(&id));
         let frame = frame.api(format!("/api/v1/nodes/{id}/history{}", told.query()));
         Self { history: History::new(&frame, &id, told, &format!("{}/history", link::node(&id))), frame }
+    }
+
+    /// The page of what this host knows of the history of a sandbox of another node.
+    pub fn of_sandbox_away(frame: Frame, endpoint: &SwarmEndpoint, told: &Told) -> Self {
+        let (id, name) = (endpoint.sandbox_id.to_string(), &endpoint.sandbox);
+        let frame = frame.crumb("Sandboxes", "/ui/sandboxes").crumb(name, link::sandbox(&id));
+        let frame = frame.api(format!("/api/v1/sandboxes/{id}/history{}", told.query()));
+        Self { history: History::new(&frame, &id, told, &format!("{}/history", link::sandbox(&id))), frame }
     }
 
     /// The page of a lease's history; of one that is over only its ID may be known.

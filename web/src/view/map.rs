@@ -164,7 +164,7 @@ mod tests {
     fn what_is_known_of_other_nodes_is_told_from_what_is_not() {
         let subnet: IpNet = "10.0.4.0/24".parse().expect("a subnet");
         let holder: SwarmEndpoint = serde_json::from_value(serde_json::json!({
-            "id": "ep_aebagbafaydqqcikbmga2dqpca", "network_id": "net_aebagbafaydqqcikbmga2dqpca", "network": "far",
+            "id": "ept_aebagbafaydqqcikbmga2dqpca", "network_id": "net_aebagbafaydqqcikbmga2dqpca", "network": "far",
             "sandbox_id": "sbx_aebagbafaydqqcikbmga2dqpca", "sandbox": "there", "node": "nod_aebagbafaydqqcikbmga2dqpca", "hostname": "host2",
             "state": "running", "running": true, "mac": "02:42:0a:00:04:05", "addresses": ["10.0.4.5"], "aliases": [],
             "created_at": "2026-01-31T12:00:00.000Z", "updated_at": "2026-01-31T12:00:00.000Z",

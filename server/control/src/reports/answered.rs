@@ -34,6 +34,11 @@ impl Answered {
         Ok(others)
     }
 
+    /// Whether an address was refused so, and its lease never held it.
+    pub(crate) fn is_refused(&self, lease: &LeaseRow) -> bool {
+        lease.endpoint_id.is_some_and(|endpoint| self.strangers.contains_key(&(endpoint, lease.address)))
+    }
+
     async fn one(&self, tx: &mut WriteTx<'_>, lease: &LeaseRow, mac: MacAddr, node: NodeId) -> Result<bool, Error> {
         let stays = networks::by_id(tx, lease.network_id).await?.filter(|row| !row.deleting && !row.is_replica(node));
         let Some(network) = stays else { return Ok(false) };

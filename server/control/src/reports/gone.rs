@@ -16,7 +16,7 @@ use crate::clock::now;
 use crate::commit::{Job, fault};
 use crate::control::Control;
 use crate::error::Error;
-use crate::journal::{Actor, network_ref, on_network, sandbox_ref};
+use crate::journal::{Actor, network_ref, on_network, sandbox_ref, with};
 use crate::networks::fixed::Stamp;
 use crate::networks::host::Host;
 use crate::overlay::attachments;
@@ -136,8 +136,11 @@ async fn purge_sandbox(
     };
     let now = now();
     let message = format!("sandbox `{}` deleted", row.name);
-    let revision =
-        events::append(tx, &Actor::agent().event("sandbox.deleted", sandbox_ref(&row), message, now)).await?;
+    let event = Actor::agent().event("sandbox.deleted", sandbox_ref(&row), message, now);
+    let held: Vec<String> =
+        leases.iter().filter(|lease| !answered.is_refused(lease)).map(|lease| lease.address.to_string()).collect();
+    let event = if held.is_empty() { event } else { with(event, "addresses", held.join(" ")) };
+    let revision = events::append(tx, &event).await?;
     attachments::end(tx, &own, revision, now);
     purged.off(&own);
     let own: Vec<EndpointId> = own.iter().map(|endpoint| endpoint.id).collect();

@@ -196,6 +196,9 @@ async fn a_beginning_a_port_and_what_was_removed_are_found() {
     assert_eq!(about("9009").await, "publishes 9000-9009/tcp, on `web`");
     kit.remove_sandbox("macvlan1").await.expect("removed");
     kit.remove_network("macvlan-net1", false).await.expect("removed");
+    let ends = ListEvents { kinds: vec!["sandbox.deleted".into()], ..ListEvents::default() };
+    let ends = kit.control.list_events(kit.may(ends)).await.expect("events").items;
+    assert_eq!(ends[0].data["addresses"], address, "what it had is told with its end");
     assert_eq!(told(&search(&kit, "macvlan1").await), ["removed: macvlan1"]);
     assert_eq!(told(&search(&kit, &sandbox.id.to_string()).await), ["removed: macvlan1!"]);
     assert_eq!(told(&search(&kit, "net:macvlan-net1").await), ["removed: macvlan-net1"]);
