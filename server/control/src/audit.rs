@@ -112,7 +112,7 @@ impl Control {
             actions: c.actions,
             request_id: c.request_id,
             decision: c.decision,
-            since: c.since,
+            since: c.since.map(|since| since.at(now())),
             until: c.until,
             after: part.after.clone(),
             limit: part.read(),

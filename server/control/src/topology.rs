@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use netloom_model::assignment::Key;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::invalid::{Code, Invalid};
 use netloom_model::report::Survey;
@@ -28,7 +27,7 @@ use crate::journal::{network_ref, node_ref, sandbox_ref};
 use crate::overlay::places::{OF_ONE_NAME, called};
 use crate::page::Part;
 use crate::principal::Authorized;
-use crate::sandboxes::view::state_of;
+use crate::sandboxes::view::state_by;
 use crate::{networks, sandboxes, swarm};
 
 /// What was read, before networks and nodes are looked up.
@@ -93,8 +92,7 @@ fn asked(of: &str) -> Result<(ObjectKind, String), Error> {
 }
 
 fn own(tx: &ReadTx<'_>, row: &SandboxRow, survey: &Survey) -> TopologySandbox {
-    let refused = survey.remarkable.objects.get(&Key::Sandbox(row.id)).is_some_and(|live| live.refusal.is_some());
-    let state = state_of(row.standing(), refused, survey.verified.get(&row.id).copied());
+    let state = state_by(row.standing(), survey);
     TopologySandbox { id: row.id, name: row.name.clone(), node: tx.node(), running: row.running, state: Some(state) }
 }
 
