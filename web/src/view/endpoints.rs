@@ -92,12 +92,16 @@ impl NetworkEndpointsPage {
         let rows: Vec<EndpointView> = page.items.iter().filter_map(row).collect();
         let is_all = token.is_empty() && page.next_page_token.is_none();
         let others = network.status.endpoints.saturating_sub((rows.len() + away.len()) as u64);
-        let elsewhere = (network.status.scope == Scope::Swarm && is_all && others > 0).then(|| {
-            let others = format::counted(others, "endpoint is", "endpoints are");
+        let elsewhere = (network.status.scope == Scope::Swarm && is_all).then(|| {
             let ask = frame.ask_manager().map(|ask| format!(" ({ask})")).unwrap_or_default();
-            format!(
-                "As far as this host was told, {others} on other nodes beside these: the manager's page of this network shows all{ask}."
-            )
+            let others = match others {
+                0 => "Of stopped sandboxes of other nodes this host is not told".to_owned(),
+                _ => {
+                    let others = format::counted(others, "endpoint is", "endpoints are");
+                    format!("As far as this host was told, {others} on other nodes beside these")
+                }
+            };
+            format!("{others}: the manager's page of this network shows all{ask}.")
         });
         let shown = Shown::Own(EndpointTable { other: "Sandbox", rows });
         let away = away.iter().map(|endpoint| SwarmRow::new(&frame, endpoint)).collect();

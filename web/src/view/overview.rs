@@ -1,14 +1,14 @@
 //! The front page: is all well, what needs attention, which pools run full, what happened last.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use netloom_control::RefusedLately;
 use netloom_control::control::Overview;
-use netloom_model::Timestamp;
 use netloom_model::drift::{Difference, Drift};
 use netloom_model::facts::Facts;
 use netloom_model::swarm::{Node, Swarm};
+use netloom_model::{NodeId, Timestamp};
 
 use super::chip::{Chip, Tone};
 use super::drift::Summary;
@@ -132,9 +132,16 @@ impl OverviewPage {
         }
     }
 
-    /// With what was refused lately, to whoever may know it.
+    /// With what was refused lately, to whoever may know it; `nodes` is what the hosts of nodes are called that were refused something.
     #[must_use]
-    pub fn with_refused(mut self, groups: &[RefusedLately], since: Timestamp, left_out: usize) -> Self {
+    pub fn with_refused(
+        mut self,
+        groups: &[RefusedLately],
+        since: Timestamp,
+        left_out: usize,
+        nodes: BTreeMap<NodeId, String>,
+    ) -> Self {
+        self.frame.nodes.extend(nodes);
         self.refused = RefusedList::new(&self.frame, groups, since, left_out);
         self
     }
