@@ -324,7 +324,7 @@ fn no_page_of_a_manager_or_a_worker_leads_to_what_it_does_not_have() {
         "{graph}"
     );
     for path in
-        ["/ui/networks/mesh/health", "/ui/networks/mesh/endpoints", "/ui/ipam/mesh/v4", "/ui/addresses/10.99.0.2"]
+        ["/ui/networks/mesh/health", "/ui/networks/mesh/endpoints", "/ui/ipam/mesh/v4", "/ui/addresses/10.99.0.77"]
     {
         let page = reader.get(path).text;
         assert!(page.contains(&format!("ask the manager at {MANAGER}")), "{path}: {page}");
