@@ -34,7 +34,7 @@ const DRIFT_LATELY: Duration = Duration::from_secs(30);
 /// How many of the fullest pools.
 const TOP: usize = 10;
 /// How many of the last events are read: what repeats itself is told once, so that a page has more than a few things to tell.
-const LATEST: u32 = 300;
+const LATEST: u32 = 100;
 
 impl Control {
     /// The numbers of the front page.
