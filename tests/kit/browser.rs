@@ -114,6 +114,15 @@ impl Page {
         self.devtools("Emulation.setEmulatedMedia", json!({"features": [theme]})).await;
     }
 
+    /// Shows the page as it is on paper, of A4's width.
+    ///
+    /// # Panics
+    /// When chromedriver doesn't do it.
+    pub async fn paper(&self) {
+        self.size(794, 1123).await;
+        self.devtools("Emulation.setEmulatedMedia", json!({"media": "print"})).await;
+    }
+
     /// What axe-core finds that keeps somebody out, by these rules, or by those of WCAG 2.2 A and AA and good practice where none are given: each with its
     /// rule, where it is, and why.
     ///

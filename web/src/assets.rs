@@ -77,9 +77,18 @@ mod tests {
 
     #[test]
     fn every_file_that_the_layout_names_is_there() {
-        for file in
-            ["app.css", "app.js", "copy.js", "keys.js", "live.js", "patch.js", "say.js", "stream.js", "favicon.svg"]
-        {
+        for file in [
+            "app.css",
+            "app.js",
+            "copy.js",
+            "keys.js",
+            "live.js",
+            "patch.js",
+            "place.js",
+            "say.js",
+            "stream.js",
+            "favicon.svg",
+        ] {
             assert!(Files::get(file).is_some(), "{file}");
         }
     }

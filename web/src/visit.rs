@@ -301,7 +301,10 @@ pub(crate) fn outer_frame(
 ) -> Frame {
     let info = request.connection_info();
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':' | b'-' | b'[' | b']');
-    let host = Some(info.host()).filter(|host| !host.is_empty() && host.bytes().all(plain));
+    // The name that the guard let in, and none that a client says it was forwarded from.
+    let named = request.uri().authority().map(|authority| authority.as_str());
+    let named = named.or_else(|| request.headers().get(header::HOST)?.to_str().ok());
+    let host = named.filter(|host| !host.is_empty() && host.bytes().all(plain));
     let base =
         format!("{}://{}", if info.scheme() == "https" { "https" } else { "http" }, host.unwrap_or("127.0.0.1:8080"));
     let mut frame = Frame::new(title, section, base, now(), request_id);

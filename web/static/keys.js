@@ -33,6 +33,10 @@ export function listenToKeys() {
     open.hidden = false;
     open.addEventListener("click", () => help.showModal());
   }
+  // What was typed stays; the keys of the page are to be had again.
+  find.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") find.blur();
+  });
   const places = new Map([...document.querySelectorAll("[data-go]")].map((link) => [link.dataset.go, link]));
   let going = 0;
   document.addEventListener("keydown", (event) => {

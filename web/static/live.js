@@ -4,6 +4,7 @@
 import { addCopyButtons } from "./copy.js";
 import { gatherStops } from "./map.js";
 import { patchChildren } from "./patch.js";
+import { keepPlace } from "./place.js";
 import { say } from "./say.js";
 import { Stream } from "./stream.js";
 
@@ -165,7 +166,7 @@ class Live {
 
   put(now) {
     const at = document.activeElement;
-    patchChildren(this.main, now);
+    keepPlace(this.main, () => patchChildren(this.main, now));
     addCopyButtons(this.main);
     gatherStops(this.main);
     this.note.replaceChildren();

@@ -16,7 +16,11 @@ function stopAt(map, wanted) {
 
 // Cells that a newer page brought are no stops of their own.
 export function gatherStops(root) {
-  for (const map of root.querySelectorAll(".map")) stopAt(map);
+  for (const map of root.querySelectorAll(".map")) {
+    stopAt(map);
+    // Its cells scroll it: the frame around it would be a second stop.
+    if (cells(map).length) map.closest(".map-frame")?.removeAttribute("tabindex");
+  }
 }
 
 // Where a key leads from a cell. Rows are those that are seen, which on a narrow screen are half as long.

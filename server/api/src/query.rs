@@ -12,7 +12,7 @@ use netloom_control::command::{PageRequest, WriteOptions};
 use netloom_model::document::parse;
 use netloom_model::invalid::{Code, Invalid};
 use netloom_model::net::parse_subnet;
-use netloom_model::{MacAddr, Timestamp};
+use netloom_model::{MacAddr, Since, Timestamp};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -116,6 +116,11 @@ impl Parameter for MacAddr {
 
 impl Parameter for Timestamp {
     const NEEDED: &str = "a time of RFC 3339 is needed, such as 2026-01-31T12:00:00Z";
+}
+
+impl Parameter for Since {
+    const NEEDED: &str =
+        "a time of RFC 3339 is needed, such as 2026-01-31T12:00:00Z, or a time back, such as 10m, 1h, 24h or 7d";
 }
 
 impl Parameter for Subnet {

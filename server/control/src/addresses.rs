@@ -8,7 +8,9 @@ use netloom_model::facts::Facts;
 use netloom_model::invalid::{Code, Invalid};
 use netloom_model::lease::{AddressReport, AddressState, Holding};
 use netloom_model::net::Span;
-use netloom_model::{NodeId, Timestamp};
+use netloom_model::swarm_endpoint::SwarmEndpoint;
+use netloom_model::{NetworkId, NodeId, Timestamp};
+use netloom_store::attachments::{self, AttachmentQuery};
 use netloom_store::{LeaseRow, PoolRow, ReadTx, leases, networks, pools};
 
 use crate::clock::now;
@@ -16,6 +18,7 @@ use crate::command::GetAddress;
 use crate::control::Control;
 use crate::error::Error;
 use crate::leases::answered;
+use crate::overlay::places::shown;
 use crate::principal::Authorized;
 
 /// How many holdings an answer has.
@@ -34,6 +37,8 @@ struct Known {
     pool: Option<(PoolRow, String)>,
     /// Whether that network is the copy of one of the manager's.
     of_manager: bool,
+    /// Who of another node has it, of such a network.
+    away: Option<SwarmEndpoint>,
     held_at: Option<Holding>,
     neighbours: Vec<LeaseRow>,
     history: Vec<Holding>,
@@ -57,6 +62,7 @@ impl Control {
         let known = read.await?;
         let mut report = report(address, known, self.inner.store.node_id(), self.inner.config.orphan_grace);
         self.note_silence(report.lease.as_mut_slice()).await?;
+        self.as_of(report.endpoint.as_mut_slice()).await?;
         if report.state == AddressState::Unmanaged && at.is_none() {
             report.reason = self.inner.host.facts().and_then(|facts| of_host(address, &facts));
         }
@@ -78,11 +84,26 @@ async fn read(tx: &mut ReadTx<'_>, address: IpAddr, at: Option<Timestamp>) -> Re
     let of_manager = network.as_ref().is_some_and(|network| network.is_replica(tx.node()));
     let Some(at) = at else {
         let lease = leases::by_address(tx, address).await?;
-        return Ok(Known { lease, pool, of_manager, held_at: None, neighbours, history });
+        let away = match network.filter(|_| of_manager && lease.is_none()) {
+            Some(network) => away(tx, network.id, address).await?,
+            None => None,
+        };
+        return Ok(Known { lease, pool, of_manager, away, held_at: None, neighbours, history });
     };
     pool = pool.filter(|_| network.is_some_and(|network| network.created_at <= at));
     let held_at = leases::held_at(tx, address, at).await?;
-    Ok(Known { lease: None, pool, of_manager, held_at, neighbours, history })
+    Ok(Known { lease: None, pool, of_manager, away: None, held_at, neighbours, history })
+}
+
+/// Who of another node has an address of a network of the swarm, as far as this host was told.
+pub(crate) async fn away(
+    tx: &mut ReadTx<'_>,
+    network: NetworkId,
+    address: IpAddr,
+) -> Result<Option<SwarmEndpoint>, Error> {
+    let (network, address) = (Some(network), Some(address));
+    let query = AttachmentQuery { network, address, away: true, limit: 1, ..AttachmentQuery::default() };
+    Ok(attachments::list(tx, &query).await?.pop().map(shown))
 }
 
 /// What an address is of the host's, if no pool contains it.
@@ -92,9 +113,9 @@ fn of_host(address: IpAddr, facts: &Facts) -> Option<String> {
 }
 
 fn report(address: IpAddr, known: Known, node: NodeId, grace: Duration) -> AddressReport {
-    let Known { lease, pool, of_manager, held_at, neighbours, history } = known;
+    let Known { lease, pool, of_manager, away, held_at, neighbours, history } = known;
     let unusable = pool.as_ref().and_then(|(pool, _)| request::check(pool.subnet, address).err());
-    let state = match (lease.is_some() || held_at.is_some(), &pool, unusable) {
+    let state = match (lease.is_some() || held_at.is_some() || away.is_some(), &pool, unusable) {
         (true, ..) => AddressState::Leased,
         (false, Some(_), Some(_)) => AddressState::Unusable,
         (false, Some(_), None) if of_manager => AddressState::Unknown,
@@ -127,6 +148,7 @@ fn report(address: IpAddr, known: Known, node: NodeId, grace: Duration) -> Addre
         subnet: subnet.filter(|_| same),
         pool: place.map(|(_, _, key)| key),
         lease: lease.map(|row| answered(row, grace)),
+        endpoint: away,
         held_at,
         neighbours: neighbours.into_iter().map(|row| answered(row, grace)).collect(),
         history,

@@ -26,7 +26,8 @@ use crate::rate::{Rate, TooOften};
 
 pub(crate) use difference::Difference;
 pub use failure::Failure;
-pub use lately::RefusedLately;
+pub(crate) use lately::is_ordinary;
+pub use lately::{ORDINARY, RefusedLately};
 
 /// How many refusals of one principal, action and code are noted at once, and how often one more is after that: nobody may fill the disk
 /// with what they are refused, nor hide one refusal behind many others.
@@ -111,7 +112,7 @@ impl Control {
             actions: c.actions,
             request_id: c.request_id,
             decision: c.decision,
-            since: c.since,
+            since: c.since.map(|since| since.at(now())),
             until: c.until,
             after: part.after.clone(),
             limit: part.read(),

@@ -10,13 +10,13 @@ mod written;
 
 use std::net::IpAddr;
 
-use netloom_model::Timestamp;
 use netloom_model::lease::Lease;
 use netloom_model::net::Family;
 use netloom_model::network::{Driver, NetworkSpec, Scope};
 use netloom_model::order::{EventOrder, NamedOrder, PoolOrder};
 use netloom_model::probe::ProbeSpec;
-use netloom_model::sandbox::SandboxSpec;
+use netloom_model::sandbox::{SandboxSpec, SandboxState};
+use netloom_model::{Since, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::principal::Permission;
@@ -154,6 +154,8 @@ pub struct ListSandboxes {
     pub labels: Vec<(String, Option<String>)>,
     /// Only wanted running (true) or stopped (false).
     pub running: Option<bool>,
+    /// Only in this state, as their own pages have it.
+    pub state: Option<SandboxState>,
     /// Only with this text in the name or the description.
     pub q: Option<String>,
     /// In which order.
@@ -278,7 +280,7 @@ pub struct ListEvents {
     /// Only what came of the request of this ID.
     pub request_id: Option<String>,
     /// Only at this time or later.
-    pub from: Option<Timestamp>,
+    pub from: Option<Since>,
     /// Only before this time.
     pub until: Option<Timestamp>,
 }

@@ -80,7 +80,7 @@ pub struct Overview {
     pub attention: Vec<(ObjectRef, String)>,
     /// Fullest pools first, at most ten: network, pool key, subnet, capacity.
     pub pools: Vec<(ObjectRef, String, String, Capacity)>,
-    /// Last ten events, latest first.
+    /// The last events, latest first.
     pub events: Vec<Event>,
 }
 

@@ -9,6 +9,7 @@ use netloom_model::{Invalid, StoreId, invalid::Code};
 use netloom_store::{EventQuery, Store, events};
 use tokio::sync::watch;
 
+use crate::clock::now;
 use crate::command::{ListEvents, Page, WatchEvents};
 use crate::control::{Control, EventStream};
 use crate::error::{Error, ErrorKind};
@@ -115,7 +116,7 @@ impl Control {
             object: c.object,
             actor: c.actor,
             request_id: c.request_id,
-            from: c.from,
+            from: c.from.map(|from| from.at(now())),
             until: c.until,
             order: c.order,
             limit: limit + 1,

@@ -134,6 +134,7 @@ fn told(event: Option<Event>, entry: Option<AuditEntry>) -> HistoryEntry {
     }
     if let Some(event) = event {
         (told.event, told.kind, told.message) = (Some(event.seq), Some(event.kind), Some(event.message));
+        told.taken_back_by = event.taken_back_by;
     }
     told
 }
@@ -147,6 +148,7 @@ fn blank(time: Timestamp, actor: &str, request_id: Option<String>) -> HistoryEnt
         kind: None,
         message: None,
         action: None,
+        taken_back_by: None,
         decision: None,
         circumstances: Circumstances::default(),
     }

@@ -79,7 +79,7 @@ mod topology;
 mod traffic;
 mod validate;
 
-pub use audit::{Failure, RefusedLately};
+pub use audit::{Failure, ORDINARY, RefusedLately};
 pub use clock::now;
 pub use config::Config;
 pub use control::Control;

@@ -5,11 +5,14 @@
 use ipnet::IpNet;
 use netloom_ipam::{blocks, spans};
 use netloom_model::Invalid;
+use netloom_model::NetworkId;
 use netloom_model::invalid::Code;
 use netloom_model::ipam::FreeBlock;
 use netloom_model::lease::Lease;
 use netloom_model::map::{ADDRESSES_MOST, FREE_MOST, MapCell, PoolMap, SPARSE_MOST};
 use netloom_model::net::{Family, Span};
+use netloom_model::swarm_endpoint::SwarmEndpoint;
+use netloom_store::attachments::{self, AttachmentQuery};
 use netloom_store::{LeaseQuery, LeaseRow, NetworkRow, PoolRow, ReadTx, free_ranges, leases, pools};
 
 use crate::command::GetPoolMap;
@@ -17,7 +20,11 @@ use crate::control::Control;
 use crate::error::Error;
 use crate::leases::answered;
 use crate::networks;
+use crate::overlay::places::shown;
 use crate::principal::Authorized;
+
+/// Most endpoints of other nodes that are looked through for a block.
+const AWAY_LOOKED_AT: u32 = 20_000;
 
 /// What is read of a block.
 struct Read {
@@ -28,6 +35,8 @@ struct Read {
     cells: Vec<(IpNet, u64)>,
     leased: u64,
     leases: Vec<LeaseRow>,
+    /// Endpoints of other nodes, of a network that the manager gives the addresses of.
+    away: Vec<SwarmEndpoint>,
     free: Vec<Span>,
     /// Why nothing is told to be free.
     reason: Option<String>,
@@ -41,7 +50,8 @@ impl Control {
     pub async fn pool_map(&self, c: Authorized<GetPoolMap>) -> Result<PoolMap, Error> {
         let (c, _) = c.into_parts();
         let read = self.inner.store.read(move |tx| Box::pin(async move { read(tx, &c).await }));
-        let Read { network, pool, block, cell_prefix_length, cells, leased, leases, mut free, reason } = read.await?;
+        let Read { network, pool, block, cell_prefix_length, cells, leased, leases, mut away, mut free, reason } =
+            read.await?;
         let more_free = free.len() > usize::try_from(FREE_MOST).unwrap_or(usize::MAX);
         free.truncate(usize::try_from(FREE_MOST).unwrap_or(usize::MAX));
         let cell = |(block, leased): (IpNet, u64)| MapCell {
@@ -56,6 +66,7 @@ impl Control {
         let grace = self.inner.config.orphan_grace;
         let mut leases: Vec<Lease> = leases.into_iter().map(|row| answered(row, grace)).collect();
         self.note_silence(&mut leases).await?;
+        self.as_of(&mut away).await?;
         Ok(PoolMap {
             network: network.name,
             network_id: network.id,
@@ -67,6 +78,7 @@ impl Control {
             leased,
             cells: cells.into_iter().map(cell).collect(),
             leases,
+            away,
             free: free.into_iter().map(run).collect(),
             more_free,
             reason,
@@ -104,7 +116,20 @@ async fn read(tx: &mut ReadTx<'_>, c: &GetPoolMap) -> Result<Read, Error> {
         Some(_) => Vec::new(),
         None => free_ranges::within(tx, pool.id, span, FREE_MOST + 1).await?,
     };
-    Ok(Read { network, pool, block, cell_prefix_length, cells, leased, leases, free, reason })
+    let away = match by_address && reason.is_some() {
+        true => away(tx, network.id, span).await?,
+        false => Vec::new(),
+    };
+    Ok(Read { network, pool, block, cell_prefix_length, cells, leased, leases, away, free, reason })
+}
+
+/// The endpoints of other nodes that have an address in a block, as far as this host was told of them.
+async fn away(tx: &mut ReadTx<'_>, network: NetworkId, block: Span) -> Result<Vec<SwarmEndpoint>, Error> {
+    let query =
+        AttachmentQuery { network: Some(network), away: true, limit: AWAY_LOOKED_AT, ..AttachmentQuery::default() };
+    let inside = |one: &SwarmEndpoint| one.addresses.iter().any(|address| block.contains(*address));
+    let most = usize::try_from(ADDRESSES_MOST).unwrap_or(usize::MAX);
+    Ok(attachments::list(tx, &query).await?.into_iter().map(shown).filter(inside).take(most).collect())
 }
 
 /// The pool that is asked for: by its key, by the block, or the network's first.

@@ -37,7 +37,7 @@ pub(crate) mod missing;
 pub(crate) mod mtu;
 pub(crate) mod network;
 pub(crate) mod own_ports;
-mod places;
+pub(crate) mod places;
 mod reassert;
 pub(crate) mod release;
 pub(crate) mod remote;

@@ -7,7 +7,6 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use netloom_model::assignment::Key;
 use netloom_model::drift::Drift;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::facts::Facts;
@@ -27,15 +26,15 @@ use crate::error::Error;
 use crate::journal::Actor;
 use crate::networks::view::pool_capacity;
 use crate::principal::Authorized;
-use crate::sandboxes::view::state_of;
+use crate::sandboxes::view::state_by;
 use crate::settle::answered;
 
 /// How old what is told of drift on the front page may be.
 const DRIFT_LATELY: Duration = Duration::from_secs(30);
 /// How many of the fullest pools.
 const TOP: usize = 10;
-/// How many of the last events.
-const LATEST: u32 = 10;
+/// How many of the last events are read: what repeats itself is told once, so that a page has more than a few things to tell.
+const LATEST: u32 = 100;
 
 impl Control {
     /// The numbers of the front page.
@@ -47,11 +46,7 @@ impl Control {
         let survey = self.inner.survey().await;
         let read = self.inner.store.read(|tx| Box::pin(async move { read_overview(tx).await }));
         let (mut overview, uses, standings): Read = read.await?;
-        overview.sandboxes = by_sandbox_state(standings.into_iter().map(|one| {
-            let live = survey.remarkable.objects.get(&Key::Sandbox(one.id));
-            let refused = live.is_some_and(|live| live.refusal.is_some());
-            state_of(one, refused, survey.verified.get(&one.id).copied())
-        }));
+        overview.sandboxes = by_sandbox_state(standings.into_iter().map(|one| state_by(one, &survey)));
         overview.node = self.inner.store.node_id();
         if let Ok(facts) = self.inner.host_facts().await {
             overview.hostname = facts.hostname;

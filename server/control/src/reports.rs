@@ -9,6 +9,7 @@ pub(crate) mod host;
 pub(crate) mod kept;
 pub(crate) mod proven;
 pub(crate) mod standing;
+pub(crate) mod strangers;
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;

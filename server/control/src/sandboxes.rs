@@ -14,9 +14,9 @@ pub(crate) mod ways;
 use netloom_model::SandboxId;
 use netloom_model::assignment::Key;
 use netloom_model::condition::RESOLVER_UNAVAILABLE;
-use netloom_model::report::Live;
-use netloom_model::sandbox::Sandbox;
-use netloom_store::{Place, ReadTx, SandboxQuery, SandboxRow, events, sandboxes};
+use netloom_model::report::{Live, Survey};
+use netloom_model::sandbox::{Sandbox, SandboxState};
+use netloom_store::{Place, ReadTx, SandboxQuery, SandboxRow, SandboxStanding, events, sandboxes};
 
 use crate::command::{GetSandbox, ListSandboxes, Page, Written};
 use crate::commit::Change;
@@ -30,6 +30,12 @@ use crate::run::Run;
 use crate::settle::answered;
 use view::SandboxParts;
 
+/// The sandboxes in a state, which the store knows in part and the node in part.
+async fn in_state(tx: &mut ReadTx<'_>, state: SandboxState, survey: &Survey) -> Result<Vec<SandboxId>, Error> {
+    let is_so = |one: &SandboxStanding| view::state_by(*one, survey) == state;
+    Ok(sandboxes::standings(tx).await?.iter().filter(|one| is_so(one)).map(|one| one.id).collect())
+}
+
 impl Control {
     /// Lists sandboxes by name.
     ///
@@ -37,16 +43,26 @@ impl Control {
     /// A bad page request; a network that does not exist.
     pub async fn list_sandboxes(&self, c: Authorized<ListSandboxes>) -> Result<Page<Sandbox>, Error> {
         let (c, _) = c.into_parts();
-        let filters = format!("sandboxes {:?} {:?} {:?} {:?} {:?}", c.network, c.labels, c.running, c.q, c.order);
+        let filters =
+            format!("sandboxes {:?} {:?} {:?} {:?} {:?} {:?}", c.network, c.labels, c.running, c.state, c.q, c.order);
         let part = Part::new(&c.page, &filters)?;
+        let survey = match c.state {
+            Some(_) => Some(self.inner.survey().await),
+            None => None,
+        };
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
                 let network = match &c.network {
                     Some(reference) => Some(networks::find(tx, reference).await?.id),
                     None => None,
                 };
+                let ids = match c.state.zip(survey) {
+                    Some((state, survey)) => Some(in_state(tx, state, &survey).await?),
+                    None => None,
+                };
                 let query = SandboxQuery {
                     network,
+                    ids,
                     labels: c.labels,
                     running: c.running,
                     text: c.q,

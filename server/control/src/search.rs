@@ -1,19 +1,22 @@
 //! Search: one text, everything that it may mean, in one snapshot. Each kind is a statement or two, whatever there is of it, and bounded; the list of
 //! that kind has the rest.
 //!
-//! What must not live here: how a text is understood (`meaning`), networks (`networks`), and what is no more (`removed`).
+//! What must not live here: how a text is understood (`meaning`), networks (`networks`), what is no more (`removed`), and what never was (`refused`).
 
 mod away;
 mod meaning;
 mod networks;
 mod pasted;
+mod refused;
 mod removed;
 mod requests;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use netloom_model::event::ObjectKind;
 use netloom_model::net::{AMBIGUOUS, Ambiguous, Span};
+use netloom_model::port::PublishedPort;
 use netloom_model::search::{Ambiguity, Hit, HitGroup, HitKind, Reading, SearchReport};
 use netloom_model::{Invalid, LeaseId, NodeId, SandboxId, invalid::Code};
 use netloom_store::{
@@ -104,6 +107,9 @@ async fn groups(tx: &mut ReadTx<'_>, meaning: &Meaning, may: May) -> Result<Vec<
         found.push(group(HitKind::Token, hits, unread));
     }
     found.push(group(HitKind::Removed, removed::hits(tx, meaning).await?, false));
+    if may.audit {
+        found.push(group(HitKind::Refused, refused::hits(tx, meaning).await?, false));
+    }
     found.push(group(HitKind::Request, requests::hits(tx, meaning, may.audit).await?, false));
     Ok(found.into_iter().flatten().collect())
 }
@@ -131,7 +137,10 @@ async fn of_address(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, 
         |(pool, network): &(PoolRow, String)| format!("in pool `{}` ({}) of `{network}`", pool.key, pool.subnet);
     let about = match (&lease, &pool) {
         (Some(lease), _) => format!("{}, on `{}`", holder(lease), lease.network_name),
-        (None, Some(pool)) if of_manager => format!("not held on this host, {}", place(pool)),
+        (None, Some(pool)) if of_manager => match away::holder(tx, pool.0.network_id, address).await? {
+            Some(holder) => format!("{holder}, {}", place(pool)),
+            None => format!("not held on this host, {}", place(pool)),
+        },
         (None, Some(pool)) => format!("free, {}", place(pool)),
         (None, None) => "in no pool".to_owned(),
     };
@@ -219,7 +228,7 @@ async fn of_sandboxes(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>
         return Ok(Vec::new());
     }
     let query = SandboxQuery { limit: READ, ..SandboxQuery::default() };
-    let mut rows: Vec<(SandboxRow, bool)> = Vec::new();
+    let (mut rows, mut why): (Vec<(SandboxRow, bool)>, _) = (Vec::new(), BTreeMap::new());
     if let Some(id) = meaning.id.as_deref().and_then(|id| id.parse::<SandboxId>().ok()) {
         rows.extend(sandboxes::by_id(tx, id).await?.map(|row| (row, true)));
     }
@@ -234,18 +243,30 @@ async fn of_sandboxes(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>
     }
     if let Some(text) = &meaning.text {
         let at_port = links::sandboxes(tx, text).await?;
+        why.extend(at_port.iter().map(|id| (*id, format!("behind link `{text}`"))));
         rows.extend(sandboxes::by_ids(tx, &at_port).await?.into_iter().map(|row| (row, true)));
     }
     if let Some(port) = meaning.port {
         let publishing = ports::publishing(tx, port, READ).await?;
-        rows.extend(sandboxes::by_ids(tx, &publishing).await?.into_iter().map(|row| (row, false)));
+        let ids: Vec<SandboxId> = publishing.iter().map(|(id, _)| *id).collect();
+        rows.extend(sandboxes::by_ids(tx, &ids).await?.into_iter().map(|row| (row, false)));
+        why.extend(publishing.into_iter().map(|(id, port)| (id, format!("publishes {}", published(&port)))));
     }
     let hit = |(row, exact): (SandboxRow, bool)| {
         let on: Vec<String> = row.spec.networks.iter().flatten().map(|(network, _)| format!("`{network}`")).collect();
-        let about = if on.is_empty() { "on no network".to_owned() } else { format!("on {}", on.join(", ")) };
+        let on = if on.is_empty() { "on no network".to_owned() } else { format!("on {}", on.join(", ")) };
+        let about: Vec<String> = why.get(&row.id).cloned().into_iter().chain([on]).collect();
+        let about = about.join(", ");
         Hit { name: row.name, id: Some(row.id.to_string()), network: None, about, exact }
     };
     Ok(rows.into_iter().map(hit).collect())
+}
+
+/// A published port, or a run of them, as it is seen from outside: `8080/tcp`, `9000-9009/udp`.
+fn published(port: &PublishedPort) -> String {
+    let last = port.published.saturating_add(port.count.saturating_sub(1));
+    let run = if last > port.published { format!("-{last}") } else { String::new() };
+    format!("{}{run}/{}", port.published, port.protocol.as_str())
 }
 
 /// Whether there are more than are looked through; the one too many is taken out.

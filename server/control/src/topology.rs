@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use netloom_model::assignment::Key;
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::invalid::{Code, Invalid};
 use netloom_model::report::Survey;
@@ -14,6 +13,7 @@ use netloom_model::topology::{
     NEIGHBOURS_MOST, Topology, TopologyEndpoint, TopologyNetwork, TopologyNode, TopologyRest, TopologySandbox,
 };
 use netloom_model::{NetworkId, NodeId, SandboxId};
+use netloom_store::attachments::{self, AttachmentQuery};
 use netloom_store::topology::{
     Attached, Away, AwayQuery, SandboxAway, SandboxAwayQuery, attached, attached_away, away, counted_away,
     counted_of_node, sandboxes_away,
@@ -24,9 +24,10 @@ use crate::command::GetTopology;
 use crate::control::Control;
 use crate::error::{Error, ErrorKind};
 use crate::journal::{network_ref, node_ref, sandbox_ref};
+use crate::overlay::places::{OF_ONE_NAME, called};
 use crate::page::Part;
 use crate::principal::Authorized;
-use crate::sandboxes::view::state_of;
+use crate::sandboxes::view::state_by;
 use crate::{networks, sandboxes, swarm};
 
 /// What was read, before networks and nodes are looked up.
@@ -91,8 +92,7 @@ fn asked(of: &str) -> Result<(ObjectKind, String), Error> {
 }
 
 fn own(tx: &ReadTx<'_>, row: &SandboxRow, survey: &Survey) -> TopologySandbox {
-    let refused = survey.remarkable.objects.get(&Key::Sandbox(row.id)).is_some_and(|live| live.refusal.is_some());
-    let state = state_of(row.standing(), refused, survey.verified.get(&row.id).copied());
+    let state = state_by(row.standing(), survey);
     TopologySandbox { id: row.id, name: row.name.clone(), node: tx.node(), running: row.running, state: Some(state) }
 }
 
@@ -231,9 +231,22 @@ async fn around_sandbox(tx: &mut ReadTx<'_>, reference: &str, survey: &Survey) -
     Ok(Around { of, sandboxes: vec![own(tx, &row, survey)], endpoints, nodes: vec![tx.node()], ..Around::default() })
 }
 
-/// What is around a sandbox of another node, by its ID, as far as this host knows of it.
+/// What is around a sandbox of another node, by its ID or its name, as far as this host knows of it. Several nodes may have one of a name, of which none is meant more than
+/// another.
 async fn around_away(tx: &mut ReadTx<'_>, reference: &str) -> Result<Option<Around>, Error> {
-    let Ok(id) = reference.parse::<SandboxId>() else { return Ok(None) };
+    let id = match reference.parse::<SandboxId>() {
+        Ok(id) => id,
+        Err(_) => {
+            let query = AttachmentQuery { away: true, limit: OF_ONE_NAME, ..called(reference) };
+            let found = attachments::list(tx, &query).await?;
+            let ids: BTreeSet<SandboxId> = found.into_iter().map(|(row, ..)| row.sandbox_id).collect();
+            match ids.len() {
+                0 => return Ok(None),
+                1 => ids.into_iter().collect::<Vec<_>>().swap_remove(0),
+                _ => return Err(several(reference, &ids)),
+            }
+        }
+    };
     let query = AwayQuery { sandbox: Some(id), limit: NEIGHBOURS_MOST, ..AwayQuery::default() };
     let found = away(tx, &query).await?;
     let Some(first) = found.first() else { return Ok(None) };
@@ -241,6 +254,15 @@ async fn around_away(tx: &mut ReadTx<'_>, reference: &str) -> Result<Option<Arou
     let mut around = Around { of: Some(of), nodes: vec![first.node], ..Around::default() };
     around.add(found);
     Ok(Some(around))
+}
+
+fn several(name: &str, ids: &BTreeSet<SandboxId>) -> Error {
+    let shown: Vec<String> = ids.iter().take(8).map(ToString::to_string).collect();
+    let message = "sandboxes of several nodes are called so";
+    let asked = format!("sandbox:{name}");
+    Invalid::new("?of", Code::Format, &asked, message)
+        .hint(format!("ask for one by its ID: {}", shown.join(", ")))
+        .into()
 }
 
 impl Around {

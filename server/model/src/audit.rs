@@ -120,6 +120,9 @@ pub struct AuditEntry {
     /// Number of the event that the same commit made.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub event: Option<u64>,
+    /// Of what was allowed: number of the entry by which the same request failed after all, so that what was done was taken back.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub taken_back_by: Option<u64>,
     /// How it was asked for, and what it changed.
     #[serde(flatten)]
     #[schema(inline)]

@@ -155,4 +155,8 @@ pub struct Event {
     /// The request that did it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// Number of the event by which the same request failed after all, so that what this one tells was taken back. Absent as long as there is none: an event
+    /// that is told while its request is under way can't have it yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub taken_back_by: Option<u64>,
 }

@@ -34,6 +34,9 @@ pub struct HistoryEntry {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(max_length = 64, example = "network.update")]
     pub action: Option<String>,
+    /// Number of the event by which the same request failed after all, so that what this one tells was taken back.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub taken_back_by: Option<u64>,
     /// What came of it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub decision: Option<Decision>,

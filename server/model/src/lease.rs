@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{EndpointId, LeaseId, NetworkId, NodeId};
 use crate::mac::MacAddr;
 use crate::network::Scope;
+use crate::swarm_endpoint::SwarmEndpoint;
 use crate::timestamp::Timestamp;
 
 /// Why an address is taken.
@@ -268,6 +269,9 @@ pub struct AddressReport {
     /// The lease that holds it now. With `?at=` absent, since a lease says what is so now: see `held_at`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
+    /// The endpoint of another node that has it, where no lease here says so: on a worker, of a network of the swarm, as its manager told it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub endpoint: Option<SwarmEndpoint>,
     /// Who held it at the time asked for with `?at=`; there exactly when `state` is `leased` and a time was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_at: Option<Holding>,
@@ -283,7 +287,7 @@ pub struct AddressReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AddressState {
-    /// A lease exists, in whatever state; `?at=`: somebody held it then.
+    /// A lease exists, in whatever state, or an endpoint of another node has it; `?at=`: somebody held it then.
     Leased,
     /// A pool contains it, and nobody has it.
     Free,

@@ -56,4 +56,4 @@ pub mod traffic;
 pub use id::{EndpointId, JoinTokenId, LeaseId, NetworkId, NodeId, PlanId, SandboxId, StoreId, SwarmId, TokenId};
 pub use invalid::Invalid;
 pub use mac::MacAddr;
-pub use timestamp::Timestamp;
+pub use timestamp::{Since, Timestamp};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::NetworkId;
 use crate::ipam::FreeBlock;
 use crate::lease::Lease;
+use crate::swarm_endpoint::SwarmEndpoint;
 
 /// Most addresses that are shown one by one: an IPv4 /22, an IPv6 /118.
 pub const ADDRESSES_MOST: u32 = 1024;
@@ -43,6 +44,10 @@ pub struct PoolMap {
     /// The leases, by address: of a block of at most 1024 addresses, and of one in IPv6 with at most 64 of them.
     #[schema(max_items = 1024)]
     pub leases: Vec<Lease>,
+    /// Endpoints of other nodes with addresses in the block, where each cell is an address: on a worker, of a network of the swarm, as its manager told it. They have no leases here.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[schema(max_items = 1024)]
+    pub away: Vec<SwarmEndpoint>,
     /// Consecutive addresses of the block that nobody has, by address. Empty where this host does not know: see `reason`.
     #[schema(max_items = 512)]
     pub free: Vec<FreeBlock>,

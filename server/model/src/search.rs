@@ -24,6 +24,8 @@ pub enum HitKind {
     Token,
     /// A network or a sandbox that was removed, as long as events tell of it.
     Removed,
+    /// What was asked for by this name and refused, so that it never came to be; to those who may read the audit, as long as that tells of it.
+    Refused,
     /// A request, named by its ID: what came of it is in the events, and to those who may read it in the audit.
     Request,
 }
@@ -41,6 +43,7 @@ impl HitKind {
             Self::Node => "node",
             Self::Token => "token",
             Self::Removed => "removed",
+            Self::Refused => "refused",
             Self::Request => "request",
         }
     }
@@ -85,7 +88,7 @@ pub struct SearchReport {
     #[schema(max_length = 256)]
     pub query: String,
     /// What was found, by kind. Kinds of which there is nothing are absent.
-    #[schema(max_items = 10)]
+    #[schema(max_items = 11)]
     pub groups: Vec<HitGroup>,
     /// Where the text looks like an address that different programs read differently: why it is not read as one, and what it may mean.
     #[serde(skip_serializing_if = "Option::is_none", default)]

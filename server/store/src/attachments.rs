@@ -142,6 +142,10 @@ pub struct AttachmentQuery {
     pub node: Option<NodeId>,
     /// Only of other nodes than this host.
     pub away: bool,
+    /// Only with this address: goes through the attachments of the network that is asked for.
+    pub address: Option<IpAddr>,
+    /// Only with this Ethernet address.
+    pub mac: Option<MacAddr>,
     /// Only what comes after this place in the order.
     pub after: Option<Place>,
     /// At most so many.
@@ -174,6 +178,13 @@ pub async fn list(tx: &mut ReadTx<'_>, query: &AttachmentQuery) -> Result<Vec<Na
     if query.away {
         select.with(" AND a.node <> ", own);
     }
+    if let Some(address) = query.address {
+        select.with(" AND EXISTS (SELECT 1 FROM json_each(a.addresses) AS j WHERE j.value = ", address.to_string());
+        select.text(")");
+    }
+    if let Some(mac) = query.mac {
+        select.with(" AND a.mac = ", mac.to_string());
+    }
     let statement = select.page(Keyset::ATTACHMENTS, query.after.as_ref(), query.limit);
     let named = |c: &mut Columns<'_>| Ok((row(c)?, c.plain::<Option<String>>()?.unwrap_or_default(), c.plain()?));
     tx.rows(statement, named).await
@@ -198,6 +209,13 @@ pub async fn count(tx: &mut ReadTx<'_>) -> Result<u64, Error> {
 pub async fn networks_of(tx: &mut ReadTx<'_>, node: NodeId) -> Result<Vec<NetworkId>, Error> {
     let statement = sql("SELECT DISTINCT network_id FROM attachment WHERE node = $1 AND gone = 0 AND running = 1");
     tx.rows(statement.bind(node.to_string()), |c| c.parsed()).await
+}
+
+/// Where on the underlay these nodes are, as far as it is known of their sandboxes.
+pub async fn places(tx: &mut ReadTx<'_>, nodes: &[NodeId]) -> Result<Vec<(NodeId, IpAddr)>, Error> {
+    let statement = sql("SELECT DISTINCT node, vtep FROM attachment
+        WHERE node IN (SELECT value FROM json_each($1)) AND gone = 0 AND running = 1");
+    tx.rows(statement.bind_list(nodes), |c| Ok((c.parsed()?, c.parsed()?))).await
 }
 
 /// The nodes that have running sandboxes on a network, as far as it is known of them here, with their addresses on the underlay.

@@ -32,9 +32,22 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT a.seq, a.time, a.actor, a.token_id, a.request_id, a.method, a.path, a.action, a.object_kind, a.object_id, ",
-            "a.object_name, a.decision, a.event, a.role, a.source, a.code, a.detail, a.pointer, a.spec_before, a.spec_after FROM audit AS a",
+            "a.object_name, a.decision, a.event, a.role, a.source, a.code, a.detail, a.pointer, a.spec_before, a.spec_after, ",
+            taken_back!(),
+            " FROM audit AS a",
             $rest
         )
+    };
+}
+
+/// The number of the entry that tells of an entry's request that it failed after all: the next of its request, object and action, where an event goes with it. What is refused to begin with has
+/// none.
+macro_rules! taken_back {
+    () => {
+        "CASE WHEN a.decision = 'allowed' AND a.event IS NOT NULL THEN (
+            SELECT CASE WHEN later.decision = 'failed' AND later.event IS NOT NULL THEN later.seq END FROM audit AS later
+            WHERE later.request_id = a.request_id AND later.object_id = a.object_id AND later.action = a.action AND later.seq > a.seq
+            ORDER BY later.seq LIMIT 1) END"
     };
 }
 
@@ -60,6 +73,7 @@ fn row(columns: &mut Columns<'_>) -> Result<AuditEntry, Error> {
             before: columns.json_option()?,
             after: columns.json_option()?,
         },
+        taken_back_by: columns.plain::<Option<i64>>()?.and_then(|number| u64::try_from(number).ok()),
     })
 }
 

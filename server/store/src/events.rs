@@ -18,9 +18,23 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT (SELECT store_id FROM meta), e.seq, e.time, e.kind, e.object_kind, e.object_id, e.object_name, ",
-            "e.message, e.data, e.actor, e.request_id FROM event AS e ",
+            "e.message, e.data, e.actor, e.request_id, ",
+            taken_back!(),
+            " FROM event AS e ",
             $rest
         )
+    };
+}
+
+/// The number of the event that takes back what this one tells: writes to one object queue up, so that it is the next of its request and object which could.
+macro_rules! taken_back {
+    () => {
+        "CASE WHEN e.kind IN ('network.created', 'network.updated', 'sandbox.created', 'sandbox.updated') THEN (
+            SELECT CASE WHEN later.kind NOT IN ('network.updated', 'sandbox.updated') THEN later.seq END FROM event AS later
+            WHERE later.request_id = e.request_id AND later.object_id = e.object_id AND later.seq > e.seq
+            AND later.kind IN ('network.updated', 'sandbox.updated', 'network.create_failed', 'network.update_failed', 'sandbox.create_failed',
+                'sandbox.update_failed')
+            ORDER BY later.seq LIMIT 1) END"
     };
 }
 
@@ -46,6 +60,7 @@ fn row(columns: &mut Columns<'_>) -> Result<Event, Error> {
         data: columns.json()?,
         actor: columns.plain()?,
         request_id: columns.plain()?,
+        taken_back_by: columns.plain::<Option<i64>>()?.and_then(|number| u64::try_from(number).ok()),
     })
 }
 

@@ -76,14 +76,22 @@ pub async fn beyond(tx: &mut ReadTx<'_>, protocol: Protocol, but: EndpointId) ->
     tx.only(statement.bind(protocol.as_str()).bind(but.to_string()), |columns| columns.small()).await
 }
 
-/// The sandboxes that publish a port of this number, on whatever address.
+/// The sandboxes that publish a port of this number, on whatever address, each with one of the ports by which it does.
 ///
 /// # Errors
 /// The database's.
-pub async fn publishing(tx: &mut ReadTx<'_>, port: u16, limit: u32) -> Result<Vec<SandboxId>, Error> {
-    let statement = sql("SELECT DISTINCT e.sandbox_id FROM port JOIN endpoint AS e ON e.id = port.endpoint_id
-        WHERE port.published <= $1 AND port.published + port.count > $1 ORDER BY e.sandbox_id LIMIT $2");
-    tx.rows(statement.bind(i64::from(port)).bind(column::limit(limit)), |columns| columns.parsed()).await
+pub async fn publishing(tx: &mut ReadTx<'_>, port: u16, limit: u32) -> Result<Vec<(SandboxId, PublishedPort)>, Error> {
+    let statement = sql("SELECT e.sandbox_id, port.protocol, port.host_address, min(port.published), port.target, port.count, port.direct
+        FROM port JOIN endpoint AS e ON e.id = port.endpoint_id
+        WHERE port.published <= $1 AND port.published + port.count > $1 GROUP BY e.sandbox_id ORDER BY e.sandbox_id LIMIT $2");
+    let statement = statement.bind(i64::from(port)).bind(column::limit(limit));
+    let rows = tx.rows(statement, |columns| {
+        let (sandbox, protocol, host_address) = (columns.parsed()?, columns.protocol()?, columns.parsed()?);
+        let (published, target, count) = (columns.small()?, columns.small()?, columns.small()?);
+        let direct = columns.plain()?;
+        Ok((sandbox, PublishedPort { protocol, host_address, published, target, count, direct }))
+    });
+    rows.await
 }
 
 /// What is published by a protocol on an address, or on all of its family, or by an unspecified one on any of its family, as runs in order

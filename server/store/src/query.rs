@@ -40,6 +40,8 @@ pub struct NetworkQuery {
 pub struct SandboxQuery {
     /// Only with an endpoint on this network.
     pub network: Option<NetworkId>,
+    /// Only these.
+    pub ids: Option<Vec<SandboxId>>,
     /// Only with all these labels; a key alone asks for any value.
     pub labels: Vec<(String, Option<String>)>,
     /// Only wanted running (true) or stopped (false).

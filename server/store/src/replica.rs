@@ -98,6 +98,11 @@ pub fn name_node(tx: &mut WriteTx<'_>, id: NodeId, hostname: &str) {
     tx.write(statement.bind(id.to_string()).bind(hostname.to_owned()));
 }
 
+/// Forgets the names of nodes of which nothing is known any more.
+pub fn forget_names(tx: &mut WriteTx<'_>) {
+    tx.write(sql("DELETE FROM replica_node WHERE id NOT IN (SELECT node FROM attachment)"));
+}
+
 /// What the hosts of other nodes are called, as far as the manager said so.
 pub async fn node_names(tx: &mut ReadTx<'_>) -> Result<Vec<(NodeId, String)>, Error> {
     tx.rows(sql("SELECT id, hostname FROM replica_node ORDER BY id"), |c| Ok((c.parsed()?, c.plain()?))).await

@@ -180,6 +180,9 @@ pub async fn list(tx: &mut ReadTx<'_>, query: &SandboxQuery) -> Result<Vec<Sandb
     if let Some(network) = query.network {
         select.with(" AND s.id IN (SELECT sandbox_id FROM endpoint WHERE network_id = ", network.to_string()).text(")");
     }
+    if let Some(ids) = &query.ids {
+        select.with(" AND s.id IN (SELECT value FROM json_each(", column::list(ids)).text("))");
+    }
     labels::SANDBOX.select(&mut select, &query.labels);
     if let Some(running) = query.running {
         select.with(" AND s.running = ", running);

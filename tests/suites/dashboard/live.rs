@@ -92,6 +92,48 @@ fn new_rows_are_offered_to_whom_reads_and_not_pushed_in() {
     });
 }
 
+/// Where a row of the list is on the screen, and how far the page is scrolled.
+async fn place_of(page: &Page, name: &str) -> (f64, f64) {
+    let ask = format!(
+        "const row = [...document.querySelectorAll('main tbody tr')].find((row) => row.textContent.includes('{name}'));
+        return [row.getBoundingClientRect().top, window.scrollY]"
+    );
+    let found = page.window.execute(&ask, Vec::new()).await.unwrap();
+    (found[0].as_f64().expect("a number"), found[1].as_f64().expect("a number"))
+}
+
+#[test]
+fn the_readers_place_stays_when_rows_come_and_go_above_it() {
+    let host = host!();
+    let client = host.start();
+    for number in 10..60 {
+        client.post("networks", &bridge(&format!("n{number}"), &format!("10.80.{number}.0/24"))).is(201);
+    }
+    let link = link(&host);
+    browse(&host, true, async |page: Page| {
+        log_in(&page, &link).await;
+        page.size(1280, 800).await;
+        open(&page, "/ui/networks").await;
+        let go = "[...document.querySelectorAll('main tbody tr')].find((row) => row.textContent.includes('n40')).scrollIntoView({ block: 'center' })";
+        page.window.execute(go, Vec::new()).await.unwrap();
+        let (before, scrolled) = place_of(&page, "n40").await;
+        assert!(scrolled > 100.0, "it is further down: {scrolled}");
+        aside(|| client.post("networks", &bridge("aaa", "10.81.1.0/24")).is(201));
+        says(&page, "main", "aaa").await;
+        let (after, further) = place_of(&page, "n40").await;
+        assert!((after - before).abs() < 2.0 && further > scrolled, "{before} {after}, {scrolled} {further}");
+        aside(|| client.delete("networks/aaa").is(204));
+        let begin = Instant::now();
+        while text(&page, "main").await.contains("aaa") {
+            assert!(begin.elapsed() < Duration::from_secs(20), "it is gone");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let (back, _) = place_of(&page, "n40").await;
+        assert!((back - before).abs() < 2.0, "{before} {back}");
+        same_load(&page).await;
+    });
+}
+
 #[test]
 fn what_is_open_stays_open_and_what_is_typed_stays_typed() {
     let host = furnished();
@@ -164,6 +206,8 @@ fn keys_lead_around_and_can_be_turned_off() {
         let focused = page.window.execute("return document.activeElement.closest('tr') !== null", Vec::new()).await;
         assert_eq!(focused.unwrap(), json!(true), "the first row");
         press("?").await;
+        let focused = page.window.execute("return document.activeElement.id", Vec::new()).await.unwrap();
+        assert_eq!(focused, json!("keys-title"), "a key pressed by mistake turns nothing off");
         let help = text(&page, "dialog[open]").await;
         assert!(help.contains("search everything") && help.contains("Sandboxes"), "{help}");
         page.window.find(Locator::Css("#keys-off")).await.unwrap().click().await.unwrap();
@@ -171,6 +215,11 @@ fn keys_lead_around_and_can_be_turned_off() {
         press("gs").await;
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(text(&page, "h1").await, "Networks", "keys are off");
+        let find = page.window.find(Locator::Css("#find")).await.unwrap();
+        find.click().await.unwrap();
+        find.send_keys("\u{e00c}").await.unwrap();
+        let focused = page.window.execute("return document.activeElement.id", Vec::new()).await.unwrap();
+        assert_ne!(focused, json!("find"), "Escape leaves the search");
     });
 }
 
@@ -206,6 +255,9 @@ fn a_counter_is_no_news_and_a_map_is_one_stop() {
         let stops = "return [...document.querySelectorAll('.map a')].filter((cell) => cell.tabIndex === 0).map((cell) => cell === document.activeElement && cell.pathname)";
         let stops = page.window.execute(stops, Vec::new()).await.unwrap();
         assert_eq!(stops, json!(["/ui/addresses/192.168.122.16"]), "the one that has the focus");
+        let frame =
+            page.window.execute("return document.querySelector('.map-frame').tabIndex", Vec::new()).await.unwrap();
+        assert_eq!(frame, json!(-1), "its frame is no stop besides");
         same_load(&page).await;
     });
 }

@@ -110,3 +110,40 @@ fn a_topology_is_a_matrix_a_table_and_a_graph() {
         assert!(table.contains("two") && !table.contains("alone"), "{table}");
     });
 }
+
+/// What of the drawings and tables of a page does not fit: by how much, in pixels.
+const CUT: &str =
+    "return [...document.querySelectorAll('.map-frame, .table, main svg, main table')].flatMap((piece) => {
+    const over = Math.max(piece.getBoundingClientRect().right - document.documentElement.clientWidth,
+        getComputedStyle(piece).overflowX === 'visible' ? 0 : piece.scrollWidth - piece.clientWidth);
+    return over > 1 ? [piece.localName + '.' + piece.getAttribute('class') + ' ' + over] : [];
+})";
+
+#[test]
+fn the_topology_is_whole_on_paper() {
+    let host = furnished();
+    let client = host.client();
+    let names: Vec<String> = (0..8).map(|number| format!("production-network-{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        let pools = json!({"v4": {"subnet": format!("10.90.{number}.0/24")}});
+        client.post("networks", &json!({"name": name, "driver": "bridge", "pools": pools})).is(201);
+    }
+    let on: serde_json::Map<String, netloom_tests::Value> =
+        names.iter().map(|name| (name.clone(), json!({}))).collect();
+    client.post("sandboxes", &json!({"name": "everywhere", "networks": on})).is(201);
+    let link = link(&host);
+    browse(&host, false, async |page: Page| {
+        log_in(&page, &link).await;
+        page.paper().await;
+        for path in [
+            "/ui/topology",
+            "/ui/topology?as=table",
+            "/ui/topology?as=graph&of=sandbox:everywhere",
+            "/ui/topology?as=graph&of=network:both",
+        ] {
+            open(&page, path).await;
+            let cut = page.window.execute(CUT, Vec::new()).await.unwrap();
+            assert_eq!(cut, json!([]), "{path}");
+        }
+    });
+}

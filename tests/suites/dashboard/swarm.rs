@@ -324,7 +324,7 @@ fn no_page_of_a_manager_or_a_worker_leads_to_what_it_does_not_have() {
         "{graph}"
     );
     for path in
-        ["/ui/networks/mesh/health", "/ui/networks/mesh/endpoints", "/ui/ipam/mesh/v4", "/ui/addresses/10.99.0.2"]
+        ["/ui/networks/mesh/health", "/ui/networks/mesh/endpoints", "/ui/ipam/mesh/v4", "/ui/addresses/10.99.0.77"]
     {
         let page = reader.get(path).text;
         assert!(page.contains(&format!("ask the manager at {MANAGER}")), "{path}: {page}");
@@ -348,6 +348,23 @@ fn no_page_of_a_manager_or_a_worker_leads_to_what_it_does_not_have() {
     let found = reader_of(&pair.manager).get("/ui/search?q=there&stay=1").text;
     assert!(found.contains(&format!("/ui/sandboxes/{}", there["id"].as_str().unwrap())), "{found}");
     assert!(reader.get("/ui/sandboxes/here").text.contains(&format!("ask the manager at {MANAGER}")));
+    // Its history is there as its page is, and what is around it is asked for by its name.
+    for path in ["/ui/sandboxes/there/history", "/ui/topology?as=graph&of=sandbox:there"] {
+        let page = reader_of(&pair.manager).get(path);
+        assert!(page.status == 200 && page.text.contains("there"), "{path}: {}", page.text);
+    }
+    // What the worker was told of the manager's it knows by the address, on the map, and among the network's endpoints.
+    let here = pair.manager.client().get("sandboxes/here").is(200);
+    let address = here["status"]["endpoints"]["mesh"]["address"].as_str().unwrap().to_owned();
+    for (path, fact) in [
+        (format!("/ui/addresses/{address}"), ">here</a>".to_owned()),
+        ("/ui/networks/mesh/endpoints".to_owned(), ">here</a>".to_owned()),
+        ("/ui/networks/mesh/map".to_owned(), format!("{address} on another node, here on ")),
+        (format!("/ui/search?q={address}&stay=1"), "of sandbox <code>here</code> on node".to_owned()),
+    ] {
+        let page = reader.get(&path).text;
+        assert!(page.contains(&fact), "{path}: `{fact}` is not in {page}");
+    }
     let found = reader.get(&format!("/ui/search?q={manager}"));
     assert!(
         found.header("location").is_some_and(|to| to.starts_with("/ui/topology?as=graph&of=nod_")),

@@ -71,6 +71,7 @@ fn every_table_is_a_file_with_all_rows_of_its_filter() {
         ("/ui/ipam/macvlan-net1/v4.csv", "v4,192.168.122.5,192.168.122.8,"),
         ("/ui/addresses/192.168.122.2.csv", "192.168.122.2,sandbox,macvlan1,"),
         ("/ui/activity.csv?show=events&kind=sandbox.created&object=macvlan1", ",sandbox.created,sandbox,macvlan1,"),
+        ("/ui/activity.csv?show=events&from=1h&kind=network", ",network.created,network,macvlan-net1,"),
         ("/ui/activity.csv?show=audit&kind=network", ",network.create,network,macvlan-net1,"),
         ("/ui/networks/macvlan-net1/history.csv", ",network.created,"),
         ("/ui/networks/macvlan-net1/map.csv", "192.168.122.2,24,02:42:c0:a8:7a:02,macvlan-net1,v4,dynamic,bound"),
@@ -85,6 +86,11 @@ fn every_table_is_a_file_with_all_rows_of_its_filter() {
         let told = lines(&reader, path);
         assert!(told[1..].iter().any(|line| line.contains(fact)), "{path}: {told:#?}");
     }
+    let forwarded = reader.header("forwarded", "host=evil.test;proto=http").header("x-forwarded-host", "evil.test");
+    let network = page(&forwarded, "/ui/networks/macvlan-net1");
+    assert!(network.contains("http://127.0.0.1:8080/api/v1/") && !network.contains("evil.test"), "{network}");
+    let around = page(&reader, "/ui/topology?of=macvlan1");
+    assert!(around.contains("drawn, and not listed") && around.contains("as=graph"), "{around}");
     let one = lines(&reader, "/ui/activity.csv?show=events&kind=sandbox.created&object=macvlan1");
     assert_eq!(one.len(), 2, "the filter is kept: {one:#?}");
     assert_eq!(lines(&reader, "/ui/drift.csv")[0].split(',').next(), Some("difference"));

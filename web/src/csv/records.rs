@@ -28,6 +28,7 @@ impl Tabular for Event {
         ("actor", |it| it.actor.clone()),
         ("request_id", |it| or_empty(it.request_id.as_ref())),
         ("id", |it| it.id.clone()),
+        ("taken_back_by", |it| or_empty(it.taken_back_by)),
     ];
 }
 
@@ -53,6 +54,7 @@ impl Tabular for HistoryEntry {
         ("pointer", |it| or_empty(it.circumstances.pointer.as_ref())),
         ("before", |it| fields(it.circumstances.before.as_ref())),
         ("after", |it| fields(it.circumstances.after.as_ref())),
+        ("taken_back_by", |it| or_empty(it.taken_back_by)),
     ];
 }
 
@@ -78,6 +80,7 @@ impl Tabular for AuditEntry {
         ("event", |it| or_empty(it.event)),
         ("before", |it| fields(it.circumstances.before.as_ref())),
         ("after", |it| fields(it.circumstances.after.as_ref())),
+        ("taken_back_by", |it| or_empty(it.taken_back_by)),
     ];
 }
 

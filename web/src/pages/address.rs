@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 
 use actix_web::HttpResponse;
+use ipnet::IpNet;
 use netloom_control::Error;
-use netloom_control::command::{GetAddress, GetNetwork, ListLeases};
+use netloom_control::command::{GetAddress, GetNetwork, GetPoolMap, ListLeases};
 use netloom_model::invalid::Code;
 use netloom_model::lease::{AddressReport, Lease};
+use netloom_model::swarm_endpoint::SwarmEndpoint;
 use netloom_model::{Invalid, Timestamp, net};
 use serde::Deserialize;
 
@@ -81,7 +83,18 @@ async fn around(visit: &Visit, address: IpAddr, reports: &[AddressReport]) -> Re
         None => None,
     };
     let pool = network.as_ref().zip(report.pool.as_ref()).and_then(|(network, key)| network.status.pools.get(key));
-    Ok(Around { leases, unleased: pool.map_or(Unleased::Free, Unleased::of), now: None })
+    let away = match pool.filter(|pool| pool.capacity.free.is_none()) {
+        Some(_) => away(visit, report, within).await?,
+        None => Vec::new(),
+    };
+    Ok(Around { leases, away, unleased: pool.map_or(Unleased::Free, Unleased::of), now: None })
+}
+
+/// Who of other nodes has addresses around one, where this host gives none of them.
+async fn away(visit: &Visit, report: &AddressReport, within: IpNet) -> Result<Vec<SwarmEndpoint>, Error> {
+    let Some(network) = report.network_id.map(|id| id.to_string()) else { return Ok(Vec::new()) };
+    let command = GetPoolMap { network, pool: report.pool.clone(), block: Some(within) };
+    Ok(visit.control.pool_map(visit.authorize(command)?).await?.away)
 }
 
 /// A time as the API takes it, or as a browser's form writes it: without seconds or zone, then taken as UTC.

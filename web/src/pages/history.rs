@@ -5,15 +5,21 @@ use actix_web::HttpResponse;
 use netloom_control::command::{GetLease, ListAudit, ListHistory};
 use netloom_control::{Error, ErrorKind};
 use netloom_model::event::ObjectKind;
+use netloom_model::swarm_endpoint::SwarmEndpoint;
 
 use super::{Paging, node as one_node, nodes_among, part, parties, sandbox as one_sandbox, swarm};
 use crate::view::frame::Section;
 use crate::view::history::{HistoryPage, SandboxHistoryPage, Told};
-use crate::visit::Visit;
+use crate::view::link;
+use crate::visit::{Shown, Visit};
 
-/// A sandbox's.
+/// A sandbox's, also of one of another node: what happened to its places on networks of the swarm.
 pub async fn sandbox(visit: Visit) -> HttpResponse {
-    visit.show(show_sandbox).await
+    match one_sandbox::away(&visit).await {
+        Ok(found) if !found.is_empty() => visit.show_or_go(async |visit: &Visit| show_away(visit, &found).await).await,
+        Ok(_) => visit.show(show_sandbox).await,
+        Err(failure) => visit.fail(&failure).await,
+    }
 }
 
 /// A node's.
@@ -33,6 +39,19 @@ async fn show_sandbox(visit: &Visit) -> Result<SandboxHistoryPage, Error> {
     let sandbox = one_sandbox::get(visit).await?;
     let told = told(visit, ObjectKind::Sandbox, sandbox.id.to_string()).await?;
     Ok(SandboxHistoryPage::new(one_sandbox::frame(visit, &sandbox), &sandbox, &told))
+}
+
+/// Of several of one name each has a history of its own: its page leads to each.
+async fn show_away(visit: &Visit, found: &[SwarmEndpoint]) -> Result<Shown<HistoryPage>, Error> {
+    let Some(first) = found.first().filter(|first| found.iter().all(|one| one.sandbox_id == first.sandbox_id)) else {
+        return Ok(Shown::There(link::sandbox(&visit.segment("sandbox"))));
+    };
+    let told = match told(visit, ObjectKind::Sandbox, first.sandbox_id.to_string()).await {
+        // A worker is told who is there, not what happened.
+        Err(failure) if failure.kind == ErrorKind::NotFound => Told::nothing(visit.may(&ListAudit::default())),
+        told => told?,
+    };
+    Ok(Shown::Page(HistoryPage::of_sandbox_away(visit.frame("History", Section::Sandboxes), first, &told)))
 }
 
 async fn show_node(visit: &Visit) -> Result<HistoryPage, Error> {

@@ -11,6 +11,7 @@ use netloom_model::health::NetworkHealth;
 use netloom_model::invalid::Code;
 use netloom_model::network::{Driver, Network, Scope};
 use netloom_model::swarm::Node;
+use netloom_model::swarm_endpoint::SwarmEndpoint;
 use serde::Deserialize;
 
 use super::{Paging, history as histories, part, text, word};
@@ -19,7 +20,7 @@ use crate::view::frame::{Frame, Section};
 use crate::view::health::{NAMED, NetworkHealthPage, silent};
 use crate::view::health_matrix::Part;
 use crate::view::history::NetworkHistoryPage;
-use crate::view::network::{NetworkJsonPage, NetworkLeasesPage, NetworkPage};
+use crate::view::network::{Known, NetworkJsonPage, NetworkLeasesPage, NetworkPage};
 use crate::view::network_config::NetworkConfigPage;
 use crate::visit::Visit;
 
@@ -63,7 +64,13 @@ async fn show_summary(visit: &Visit) -> Result<NetworkPage, Error> {
     let page = PageRequest { limit: Some(1000), token: None };
     let command = ListLeases { network: Some(network.id.to_string()), page, ..ListLeases::default() };
     let leases = visit.control.list_leases(visit.authorize(command)?).await?;
-    Ok(NetworkPage::new(frame(visit, &network), &network, &leases.items, leases.next_page_token.is_none()))
+    let away = match network.status.scope == Scope::Swarm && !is_everybodys(visit, &network) {
+        true => away(visit, &network).await?,
+        false => Vec::new(),
+    };
+    let complete = leases.next_page_token.is_none();
+    let known = Known { leases: &leases.items, away: &away, complete };
+    Ok(NetworkPage::new(frame(visit, &network), &network, known))
 }
 
 async fn show_leases(visit: &Visit) -> Result<NetworkLeasesPage, Error> {
@@ -87,7 +94,17 @@ async fn show_endpoints(visit: &Visit) -> Result<NetworkEndpointsPage, Error> {
     }
     let command = ListSandboxes { network: Some(network.id.to_string()), page, ..ListSandboxes::default() };
     let sandboxes = visit.control.list_sandboxes(visit.authorize(command)?).await?;
-    Ok(NetworkEndpointsPage::new(frame(visit, &network), &network, &sandboxes, &paging.page_token))
+    let away = match network.status.scope == Scope::Swarm && paging.page_token.is_empty() {
+        true => away(visit, &network).await?,
+        false => Vec::new(),
+    };
+    Ok(NetworkEndpointsPage::new(frame(visit, &network), &network, &sandboxes, &away, &paging.page_token))
+}
+
+/// What a worker was told of the endpoints of other nodes on a network: the first of them, by name.
+async fn away(visit: &Visit, network: &Network) -> Result<Vec<SwarmEndpoint>, Error> {
+    let command = ListEndpoints { network: Some(network.id.to_string()), page: part(""), ..ListEndpoints::default() };
+    Ok(visit.control.endpoints_away(visit.authorize(command)?).await?.items)
 }
 
 /// Whether this host knows the endpoints of all nodes: it does of a network of the swarm that it manages.

@@ -8,7 +8,7 @@ use netloom_control::command::{GetDrift, GetFacts, GetOverview, ListAudit, ListN
 use netloom_model::swarm::{Node, Swarm};
 use tokio::time::timeout;
 
-use super::{existing, objects_of, swarm};
+use super::{existing, nodes_among, objects_of, swarm};
 use crate::view::frame::Section;
 use crate::view::overview::{OverviewPage, is_fresh};
 use crate::visit::Visit;
@@ -42,7 +42,8 @@ async fn show(visit: &Visit) -> Result<OverviewPage, Error> {
     let page = match visit.may(&audit) {
         true => {
             let (groups, since, left_out) = visit.control.refused_lately(visit.authorize(audit)?).await?;
-            page.with_refused(&groups, since, left_out)
+            let nodes = nodes_among(visit, groups.iter().map(|group| group.latest.actor.as_str())).await?;
+            page.with_refused(&groups, since, left_out, nodes)
         }
         false => page,
     };

@@ -3,10 +3,9 @@
 use actix_web::HttpResponse;
 use netloom_control::Error;
 use netloom_control::command::ListSandboxes;
-use netloom_model::Invalid;
-use netloom_model::invalid::Code;
+use netloom_model::sandbox::SandboxState;
 
-use super::{pair, part, some_network, text};
+use super::{pair, part, some_network, text, word};
 use crate::view::frame::Section;
 use crate::view::sandboxes::{SandboxFilter, SandboxesPage};
 use crate::visit::Visit;
@@ -27,17 +26,7 @@ async fn show(visit: &Visit) -> Result<SandboxesPage, Error> {
 /// What a filter asks for.
 pub(super) fn command(filter: &SandboxFilter) -> Result<ListSandboxes, Error> {
     let (network, q) = (text(&filter.network), text(&filter.q));
+    let state = word("?state", &filter.state, &SandboxState::ALL, SandboxState::as_str)?;
     let labels = text(&filter.label).map(|label| pair(&label)).into_iter().collect();
-    Ok(ListSandboxes { network, labels, running: running(&filter.state)?, q, ..ListSandboxes::default() })
-}
-
-fn running(word: &str) -> Result<Option<bool>, Error> {
-    match word {
-        "" => Ok(None),
-        "running" => Ok(Some(true)),
-        "stopped" => Ok(Some(false)),
-        _ => Err(Invalid::new("?state", Code::Format, word, "not a state that can be wanted")
-            .hint("running or stopped")
-            .into()),
-    }
+    Ok(ListSandboxes { network, labels, state, q, ..ListSandboxes::default() })
 }

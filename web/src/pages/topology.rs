@@ -25,6 +25,7 @@ async fn show(visit: &Visit) -> Result<TopologyPage, Error> {
     let filter: TopologyFilter = visit.query()?;
     word("?as", &filter.r#as, &["graph", "table"], |word| word)?;
     text(&filter.columns).map(|part| part_of_networks(&part)).transpose()?;
+    around_is_drawn(visit, &filter);
     let filter = named(visit, filter).await?;
     let command = command(&filter);
     let topology = match filter.is_graph() && command.of.is_none() {
@@ -38,6 +39,17 @@ async fn show(visit: &Visit) -> Result<TopologyPage, Error> {
         },
     };
     Ok(TopologyPage::new(visit.frame("Topology", Section::Topology), filter, &topology, visit.control.node_id()))
+}
+
+/// Says where what is around an object is shown, to whoever asks a list for it.
+fn around_is_drawn(visit: &Visit, filter: &TopologyFilter) {
+    let of = filter.of.trim();
+    if filter.is_graph() || of.is_empty() {
+        return;
+    }
+    let href = format!("/ui/topology{}", link::query(&[("as", "graph"), ("of", of)]));
+    let choices = vec![(format!("What is around {of}"), href)];
+    visit.set_aside(Wrong::new("of", of, "what is around something is drawn, and not listed", None).or(choices));
 }
 
 /// Which part of the networks is side by side.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 use netloom_control::command::Page;
+use netloom_model::Since;
 use netloom_model::audit::{AuditEntry, Decision};
 use netloom_model::event::Event;
 use serde::Deserialize;
@@ -87,6 +88,12 @@ impl ActivityFilter {
         Self { show, kind: String::new(), page_token: String::new(), ..self.clone() }.query("")
     }
 
+    /// The same since so long ago, to the end.
+    fn since(&self, back: &str) -> String {
+        let from = back.to_owned();
+        Self { from, until: String::new(), page_token: String::new(), ..self.clone() }.query("")
+    }
+
     /// The same from the API.
     fn api(&self) -> String {
         let (actor, object, token) = (self.actor.as_str(), self.object.as_str(), self.page_token.as_str());
@@ -122,9 +129,20 @@ impl ActivityFilter {
     }
 }
 
+/// The times back that are a link.
+const BACK: [(&str, &str); 4] = [("10m", "10 min"), ("1h", "1 h"), ("24h", "24 h"), ("7d", "7 days")];
+
+/// Whether a text is a time back, such as `10m`.
+fn is_back(text: &str) -> bool {
+    matches!(text.trim().parse(), Ok(Since::Ago(_)))
+}
+
 /// A time as the API takes it: a browser's form leaves out the zone, and perhaps the seconds, and means UTC here.
 pub fn zoned(text: &str) -> String {
     let text = text.trim();
+    if is_back(text) {
+        return text.to_owned();
+    }
     match text.len() {
         10 => format!("{text}T00:00:00Z"),
         16 => format!("{text}:00Z"),
@@ -133,8 +151,11 @@ pub fn zoned(text: &str) -> String {
     }
 }
 
-/// A time as a browser's form has it.
+/// A time as a browser's form has it; a time back as it was written.
 fn local(text: &str) -> String {
+    if is_back(text) {
+        return text.trim().to_owned();
+    }
     zoned(text).get(..19).unwrap_or_default().to_owned()
 }
 
@@ -151,6 +172,10 @@ pub struct ActivityPage {
     audit_href: Option<String>,
     clear: String,
     from: String,
+    /// Whether `from` is a time back, which a browser's field for times does not take.
+    from_back: bool,
+    /// The same since so long ago: words, where that is, and whether it is what is shown.
+    back: Vec<(&'static str, String, bool)>,
     until: String,
     decisions: Vec<Choice>,
     events: Vec<EventRow>,
@@ -170,7 +195,12 @@ impl ActivityPage {
         audit: bool,
     ) -> Self {
         let mut shown = Self::empty(frame, filter, page.next_page_token.as_deref(), audit);
-        shown.events = page.items.iter().map(|event| EventRow::new(&shown.frame, event, existing)).collect();
+        // Whoever asks for one object or one kind wants each.
+        let each = !shown.filter.object.is_empty() || !shown.filter.kind.is_empty();
+        shown.events = match each {
+            true => page.items.iter().map(|event| EventRow::new(&shown.frame, event, existing)).collect(),
+            false => EventRow::folded(&shown.frame, &page.items, existing),
+        };
         shown
     }
 
@@ -196,6 +226,8 @@ impl ActivityPage {
             audit_href: audit.then(|| to(filter.other(Show::Audit))),
             clear: to(link::query(&[("show", filter.show.as_str())])),
             from: local(&filter.from),
+            from_back: is_back(&filter.from),
+            back: BACK.map(|(word, words)| (words, to(filter.since(word)), filter.from.trim() == word)).to_vec(),
             until: local(&filter.until),
             decisions: choices(Decision::ALL.map(Decision::as_str), &filter.decision),
             events: Vec::new(),
@@ -271,6 +303,7 @@ mod tests {
         }
         assert_eq!(local("2026-01-31T12:00:00.000Z"), "2026-01-31T12:00:00");
         assert_eq!(local("2026-01-31T12:00"), "2026-01-31T12:00:00");
+        assert_eq!((zoned("10m"), local("24h"), zoned("24 h")), ("10m".into(), "24h".into(), "24 h".into()));
     }
 
     #[test]
@@ -296,5 +329,6 @@ mod tests {
         let audit = ActivityFilter { show: Show::Audit, from: "2026-01-31".into(), ..filter };
         assert_eq!(audit.api(), "/api/v1/audit?actor=ci&action=network&since=2026-01-31T00:00:00Z");
         assert_eq!(audit.other(Show::Events), "?show=events&actor=ci&from=2026-01-31");
+        assert_eq!(audit.since("24h"), "?show=audit&actor=ci&kind=network&from=24h");
     }
 }

@@ -6,11 +6,13 @@ use std::net::IpAddr;
 use askama::Template;
 use ipnet::IpNet;
 use netloom_model::lease::{AddressReport, AddressState, Holding, Lease, LeaseState, Owner, OwnerKind};
+use netloom_model::swarm_endpoint::SwarmEndpoint;
 use netloom_model::{LeaseId, Timestamp};
 
 use super::chip::{Chip, Tone};
 use super::copy_as;
 use super::csv_link::CsvLink;
+use super::endpoints::SwarmRow;
 use super::frame::Frame;
 use super::lease_table::LeaseRow;
 use super::link;
@@ -158,8 +160,12 @@ pub struct AddressPart {
     pub(crate) pool: Option<String>,
     pub(crate) subnet: Option<String>,
     pub(crate) lease: Option<LeaseRow>,
+    /// Who of another node has it, of which no lease is known here.
+    pub(crate) away: Option<SwarmRow>,
     /// The lease's ID, and the page of what happened to it.
     pub(crate) lease_id: Option<(String, String)>,
+    /// The page of the events about the address, where a stranger answers for it: how that was heard, and to whom it was refused.
+    pub(crate) heard: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) held_at: Option<HoldingRow>,
     pub(crate) neighbours: Option<Neighbours>,
@@ -199,7 +205,11 @@ impl AddressPart {
             pool: report.pool.clone(),
             subnet: report.subnet.clone(),
             lease: lease.map(|lease| LeaseRow::new(frame, lease)),
+            away: report.endpoint.as_ref().map(|endpoint| SwarmRow::new(frame, endpoint)),
             lease_id: lease.map(|lease| lease.id.to_string()).map(|id| (link::lease_history(&id), id)),
+            heard: lease
+                .filter(|lease| lease.status.state == LeaseState::Quarantined)
+                .map(|_| format!("/ui/activity{}", link::query(&[("object", &report.address)]))),
             description: lease.and_then(|lease| lease.spec.as_ref()?.description.clone()),
             neighbours: here(report, around).filter(|_| !then).and_then(|at| Neighbours::new(at, &report.neighbours)),
             free_href: report.network.as_deref().zip(report.pool.as_deref()).map(|(of, pool)| link::free(of, pool)),
@@ -238,6 +248,8 @@ fn here<'r>(report: &'r AddressReport, around: &Around) -> Option<Here<'r>> {
 pub struct Around {
     /// Their leases.
     pub leases: Vec<Lease>,
+    /// Who of other nodes has some of them, where that is no lease here.
+    pub away: Vec<SwarmEndpoint>,
     /// What addresses without a lease are.
     pub unleased: Unleased,
     /// Who has the address itself now, where it is asked of another time.
@@ -246,7 +258,7 @@ pub struct Around {
 
 impl Default for Around {
     fn default() -> Self {
-        Self { leases: Vec::new(), unleased: Unleased::Unknown { gateway: None }, now: None }
+        Self { leases: Vec::new(), away: Vec::new(), unleased: Unleased::Unknown { gateway: None }, now: None }
     }
 }
 
@@ -295,7 +307,7 @@ impl AddressPage {
         // What is around it is known of now alone.
         let around = subnet.filter(|_| then.is_none()).and_then(|subnet| {
             let row = surroundings(address, subnet)?;
-            AddressMap::new(row, subnet, None, &around.leases, Some(address), around.unleased)
+            AddressMap::new(row, subnet, None, &around.leases, &around.away, Some(address), around.unleased)
         });
         Self {
             parts,

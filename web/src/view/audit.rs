@@ -26,6 +26,8 @@ pub struct AuditRow {
     pub(crate) action: String,
     pub(crate) object: Option<ObjectLink>,
     pub(crate) outcome: Chip,
+    /// The number of the entry that says why it was taken back.
+    pub(crate) taken_back: Option<String>,
     pub(crate) code: Option<(String, String)>,
     /// What the problem said.
     pub(crate) detail: Option<Prose>,
@@ -39,10 +41,11 @@ pub struct AuditRow {
 impl AuditRow {
     /// An entry as a row; `existing` are the IDs of what is still there to be linked.
     pub fn new(frame: &Frame, entry: &AuditEntry, existing: &BTreeSet<String>) -> Self {
-        let tone = match entry.decision {
-            Decision::Allowed => Tone::Good,
-            Decision::Denied => Tone::Bad,
-            Decision::Failed => Tone::Warn,
+        let outcome = match (entry.decision, entry.taken_back_by) {
+            (Decision::Allowed, Some(_)) => Chip::new(Tone::Warn, "taken back"),
+            (Decision::Allowed, None) => Chip::new(Tone::Good, entry.decision.as_str()),
+            (Decision::Denied, _) => Chip::new(Tone::Bad, entry.decision.as_str()),
+            (Decision::Failed, _) => Chip::new(Tone::Warn, entry.decision.as_str()),
         };
         let how = &entry.circumstances;
         let request = [entry.method.as_deref(), entry.path.as_deref()].into_iter().flatten().collect::<Vec<_>>();
@@ -54,7 +57,8 @@ impl AuditRow {
             source: how.source.as_deref().map(|source| Party::new(frame, source)),
             action: entry.action.clone(),
             object: entry.object.as_ref().map(|object| ObjectLink::of_past(&reference(object), existing)),
-            outcome: Chip::new(tone, entry.decision.as_str()),
+            outcome,
+            taken_back: entry.taken_back_by.map(format::count),
             code: how.code.clone().map(|code| (format!("/problems/{code}"), code)),
             detail: how.detail.as_deref().map(Prose::new),
             pointer: unsaid_pointer(how),

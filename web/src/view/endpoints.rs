@@ -70,6 +70,8 @@ pub struct NetworkEndpointsPage {
     frame: Frame,
     head: Head,
     shown: Shown,
+    /// Those of other nodes, as far as this host was told of them; on a worker.
+    away: Vec<SwarmRow>,
     /// That there are others, and where they are shown.
     elsewhere: Option<String>,
     first: Option<String>,
@@ -78,8 +80,8 @@ pub struct NetworkEndpointsPage {
 }
 
 impl NetworkEndpointsPage {
-    /// The page of this host's endpoints on a network, by the sandboxes on it, from `token` on.
-    pub fn new(frame: Frame, network: &Network, page: &Page<Sandbox>, token: &str) -> Self {
+    /// The page of this host's endpoints on a network, by the sandboxes on it, from `token` on; with those of other nodes that it was told of.
+    pub fn new(frame: Frame, network: &Network, page: &Page<Sandbox>, away: &[SwarmEndpoint], token: &str) -> Self {
         let query = link::query(&[("network", &network.spec.name), ("page_token", token)]);
         let frame = framed(frame, network).api(format!("/api/v1/sandboxes{query}"));
         let row = |sandbox: &Sandbox| {
@@ -89,16 +91,21 @@ impl NetworkEndpointsPage {
         };
         let rows: Vec<EndpointView> = page.items.iter().filter_map(row).collect();
         let is_all = token.is_empty() && page.next_page_token.is_none();
-        let others = network.status.endpoints.saturating_sub(rows.len() as u64);
-        let elsewhere = (network.status.scope == Scope::Swarm && is_all && others > 0).then(|| {
-            let others = format::counted(others, "endpoint is", "endpoints are");
+        let others = network.status.endpoints.saturating_sub((rows.len() + away.len()) as u64);
+        let elsewhere = (network.status.scope == Scope::Swarm && is_all).then(|| {
             let ask = frame.ask_manager().map(|ask| format!(" ({ask})")).unwrap_or_default();
-            format!(
-                "As far as this host was told, {others} on other nodes: the manager's page of this network shows all{ask}."
-            )
+            let others = match others {
+                0 => "Of stopped sandboxes of other nodes this host is not told".to_owned(),
+                _ => {
+                    let others = format::counted(others, "endpoint is", "endpoints are");
+                    format!("As far as this host was told, {others} on other nodes beside these")
+                }
+            };
+            format!("{others}: the manager's page of this network shows all{ask}.")
         });
         let shown = Shown::Own(EndpointTable { other: "Sandbox", rows });
-        Self { elsewhere, ..Self::of(frame, network, shown, page.next_page_token.as_deref(), token) }
+        let away = away.iter().map(|endpoint| SwarmRow::new(&frame, endpoint)).collect();
+        Self { elsewhere, away, ..Self::of(frame, network, shown, page.next_page_token.as_deref(), token) }
     }
 
     /// The page of all nodes' endpoints on a network of the swarm, from `token` on, on its manager.
@@ -114,6 +121,7 @@ impl NetworkEndpointsPage {
         let link = |token: &str| format!("{}/endpoints{}", head.href, link::query(&[("page_token", token)]));
         Self {
             shown,
+            away: Vec::new(),
             elsewhere: None,
             first: (!token.is_empty()).then(|| link("")),
             next: next.map(link),

@@ -25,6 +25,8 @@ pub struct Gone {
     when: Moment,
     actor: String,
     id: String,
+    /// The addresses that it had at the end, each with its page.
+    addresses: Vec<(String, String)>,
     history: String,
     /// The page of what has its name now.
     again: Option<String>,
@@ -69,6 +71,11 @@ impl Gone {
             when: frame.moment(end.time),
             actor: begin.unwrap_or(end).actor.clone(),
             id: end.object.id.clone(),
+            addresses: end
+                .data
+                .get("addresses")
+                .map(|all| all.split(' ').map(|address| (link::address(address), address.to_owned())).collect())
+                .unwrap_or_default(),
             history: format!("/ui/activity{}", link::query(&[("object", &end.object.id)])),
             again: None,
             list,
@@ -149,6 +156,10 @@ mod tests {
         ];
         let gone = Gone::new(&frame, ObjectKind::Network, &events).expect("it was removed").render().expect("plain");
         assert!(gone.contains("alice") && !gone.contains("bob"), "{gone}");
+        let mut had = event(9, "sandbox.deleted", "sbx_2", "agent");
+        had.data.insert("addresses".to_owned(), "192.168.122.2 fd00::2".to_owned());
+        let had = Gone::new(&frame, ObjectKind::Sandbox, &[had]).expect("it was removed").render().expect("plain");
+        assert!(had.contains("href=\"/ui/addresses/192.168.122.2\"") && had.contains(">fd00::2</a>"), "{had}");
         assert!(gone.contains("/ui/activity?object=net_1") && gone.contains("href=\"/ui/networks\""), "{gone}");
         let again = Gone::new(&frame, ObjectKind::Network, &events).expect("it was removed").again(true);
         assert!(again.render().expect("plain").contains("href=\"/ui/networks/web\""), "what has its name now");

@@ -11,12 +11,13 @@ use netloom_model::lease::Lease;
 use netloom_model::network::Network;
 use netloom_model::sandbox::Sandbox;
 use netloom_model::swarm::Node;
+use netloom_model::swarm_endpoint::SwarmEndpoint;
 
 use super::audit::unsaid_pointer;
 use super::chip::{Chip, Tone};
 use super::csv_link::CsvLink;
 use super::difference::FieldDifference;
-use super::events::tone;
+use super::events::{taken_back, tone};
 use super::frame::Frame;
 use super::party::Party;
 use super::prose::Prose;
@@ -38,6 +39,8 @@ pub struct HistoryRow {
     pub(crate) event_href: Option<String>,
     pub(crate) message: Option<Prose>,
     pub(crate) outcome: Option<Chip>,
+    /// The number of the event that says that it was taken back, and where that is.
+    pub(crate) taken_back: Option<(String, String)>,
     pub(crate) code: Option<(String, String)>,
     pub(crate) detail: Option<Prose>,
     pub(crate) pointer: Option<String>,
@@ -65,7 +68,8 @@ impl HistoryRow {
             role: how.role.map(|role| role.as_str()),
             source: how.source.as_deref().map(|source| Party::new(frame, source)),
             request_id: entry.request_id.clone().map(|id| (link::request(&id, audited), id)),
-            tone: tone(&what).class(),
+            tone: entry.taken_back_by.map_or_else(|| tone(&what), |_| Tone::Bad).class(),
+            taken_back: entry.taken_back_by.map(|seq| taken_back(object, seq)),
             event_href: known.map(|event| format!("/ui/activity{}", place(event))),
             message: entry.message.as_deref().map(Prose::new),
             outcome,
@@ -92,6 +96,12 @@ pub struct Told {
 }
 
 impl Told {
+    /// Nothing.
+    pub fn nothing(audited: bool) -> Self {
+        let page = Page { items: Vec::new(), next_page_token: None, seq: 0 };
+        Self { page, token: String::new(), audited, nodes: BTreeMap::new() }
+    }
+
     /// The query of the same part from the API.
     fn query(&self) -> String {
         link::query(&[("page_token", &self.token)])
@@ -181,6 +191,14 @@ impl HistoryPage {
         let frame = frame.crumb("Nodes", "/ui/nodes").crumb(&node.status.hostname, link::node(&id));
         let frame = frame.api(format!("/api/v1/nodes/{id}/history{}", told.query()));
         Self { history: History::new(&frame, &id, told, &format!("{}/history", link::node(&id))), frame }
+    }
+
+    /// The page of what this host knows of the history of a sandbox of another node.
+    pub fn of_sandbox_away(frame: Frame, endpoint: &SwarmEndpoint, told: &Told) -> Self {
+        let (id, name) = (endpoint.sandbox_id.to_string(), &endpoint.sandbox);
+        let frame = frame.crumb("Sandboxes", "/ui/sandboxes").crumb(name, link::sandbox(&id));
+        let frame = frame.api(format!("/api/v1/sandboxes/{id}/history{}", told.query()));
+        Self { history: History::new(&frame, &id, told, &format!("{}/history", link::sandbox(&id))), frame }
     }
 
     /// The page of a lease's history; of one that is over only its ID may be known.

@@ -1,7 +1,8 @@
 //! Leases as a table, wherever there are some: of all networks, of one network, of a sandbox. What must not live here: which leases.
 
 use askama::Template;
-use netloom_model::lease::Lease;
+use netloom_model::lease::{Lease, OwnerKind};
+use netloom_model::network::Scope;
 
 use super::chip::Chip;
 use super::frame::Frame;
@@ -98,8 +99,14 @@ impl askama::filters::HtmlSafe for LeaseTable {}
 impl LeaseTable {
     /// A table of these leases, in the order that they come in.
     pub fn new(frame: &Frame, leases: &[Lease]) -> Self {
-        let rows: Vec<LeaseRow> = leases.iter().map(|lease| LeaseRow::new(frame, lease)).collect();
+        let mut rows: Vec<LeaseRow> = leases.iter().map(|lease| LeaseRow::new(frame, lease)).collect();
         let nodes = rows.iter().any(|row| row.node.is_some());
+        // Beside those of the swarm it is a question of the others, too; what is a network's own is on no node.
+        let is_held_here =
+            |lease: &Lease| lease.status.scope == Scope::Local && lease.status.owner.kind != OwnerKind::Network;
+        for (row, _) in rows.iter_mut().zip(leases).filter(|(_, lease)| nodes && is_held_here(lease)) {
+            row.node.get_or_insert_with(OnNode::this);
+        }
         let head = |label| Head { label, href: None, order: None };
         let columns = COLUMNS.map(|(label, _)| label).into_iter();
         let heads = columns.filter(|label| nodes || *label != "Node").map(head).collect();
@@ -135,17 +142,20 @@ mod tests {
         table_of("local")
     }
 
-    fn table_of(scope: &str) -> LeaseTable {
-        let lease: Lease = serde_json::from_value(serde_json::json!({
+    fn lease_of(scope: &str) -> Lease {
+        serde_json::from_value(serde_json::json!({
             "key": "printer", "id": "lse_aebagbafaydqqcikbmga2dqpca", "revision": 3, "spec_revision": 3,
             "created_at": "2026-01-31T12:00:00.000Z", "updated_at": "2026-01-31T12:00:00.000Z",
             "status": {"address": "10.0.0.9", "prefix_length": 24, "network_id": "net_aebagbafaydqqcikbmga2dqpca",
                 "network": "lan", "pool": "v4", "kind": "reserved", "state": "bound", "scope": scope,
                 "owner": {"kind": "reservation", "name": "printer", "node": "nod_aebagbafaydqqcikbmga2dqpca"}},
         }))
-        .expect("a lease");
+        .expect("a lease")
+    }
+
+    fn table_of(scope: &str) -> LeaseTable {
         let frame = Frame::new("x", Section::Leases, "http://h", Timestamp::from_millis(0), "r");
-        LeaseTable::new(&frame, &[lease])
+        LeaseTable::new(&frame, &[lease_of(scope)])
     }
 
     fn labels(table: &LeaseTable) -> Vec<&'static str> {
@@ -160,6 +170,9 @@ mod tests {
         let on_swarm = table_of("swarm");
         assert_eq!(labels(&on_swarm), ["Address and MAC", "Owner", "Network", "Kind", "State", "Node", "Age"]);
         assert_eq!(on_swarm.rows[0].node.as_ref().map(|node| node.name.as_str()), Some("this host"));
+        let frame = Frame::new("x", Section::Leases, "http://h", Timestamp::from_millis(0), "r");
+        let both = LeaseTable::new(&frame, &[lease_of("swarm"), lease_of("local")]);
+        assert!(both.rows.iter().all(|row| row.node.as_ref().is_some_and(|node| node.name == "this host")));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use netloom_model::lease::Lease;
 use netloom_model::map::ADDRESSES_MOST;
 use netloom_model::net::{Span, from_number, to_number, usable};
 use netloom_model::network::PoolStatus;
+use netloom_model::swarm_endpoint::SwarmEndpoint;
 
 use super::grid::{self, Row};
 use super::legend::Legend;
@@ -68,12 +69,13 @@ impl askama::filters::HtmlSafe for AddressMap {}
 
 impl AddressMap {
     /// Draws `subnet`, at most [`ADDRESSES_MOST`] addresses of it, else nothing. `pool` is the whole pool (its ends can't be given out),
-    /// `range` where dynamic addresses come from, `here` an address to point at, `unleased` what is to be said of addresses that have no lease.
+    /// `range` where dynamic addresses come from, `away` who of other nodes is known to have some, `here` an address to point at, `unleased` what is to be said of addresses that have no lease.
     pub fn new(
         subnet: IpNet,
         pool: IpNet,
         range: Option<Span>,
         leases: &[Lease],
+        away: &[SwarmEndpoint],
         here: Option<IpAddr>,
         unleased: Unleased,
     ) -> Option<Self> {
@@ -81,13 +83,18 @@ impl AddressMap {
         let size = usize::try_from(span.len()).ok().filter(|_| span.len() <= CELLS_MAX)?;
         let taken: BTreeMap<IpAddr, &Lease> =
             leases.iter().filter_map(|lease| Some((lease.status.address.parse().ok()?, lease))).collect();
+        let elsewhere: BTreeMap<IpAddr, &SwarmEndpoint> =
+            away.iter().flat_map(|one| one.addresses.iter().map(move |address| (*address, one))).collect();
         let usable = usable(pool);
         let low = to_number(span.low);
         let cells: Vec<Cell> = (0..size)
             .map(|at| from_number(low + at as u128))
             .map(|address| Cell {
                 here: here == Some(address),
-                ..cell(address, taken.get(&address).copied(), usable, range, unleased)
+                ..match (taken.get(&address), elsewhere.get(&address)) {
+                    (None, Some(holder)) => cell_away(address, holder),
+                    (lease, _) => cell(address, lease.copied(), usable, range, unleased),
+                }
             })
             .collect();
         let legend = uses::legend_of(cells.iter().map(|cell| cell.class));
@@ -95,6 +102,15 @@ impl AddressMap {
         let columns = grid::columns(size);
         Some(Self { subnet: subnet.to_string(), columns, rows, legend })
     }
+}
+
+/// The address of an endpoint of another node, of which no lease is known here.
+fn cell_away(address: IpAddr, holder: &SwarmEndpoint) -> Cell {
+    let class = "away";
+    let host = holder.hostname.clone().unwrap_or_else(|| holder.node.to_string());
+    let silent = if holder.silent_since.is_some() { ", which is silent" } else { "" };
+    let label = format!("{address} {}, {} on {host}{silent}", uses::words(class), holder.sandbox);
+    Cell { class, letter: uses::letter(class), label, href: Some(link::address(&address.to_string())), here: false }
 }
 
 fn cell(address: IpAddr, lease: Option<&Lease>, usable: Span, range: Option<Span>, unleased: Unleased) -> Cell {
@@ -135,7 +151,7 @@ mod tests {
     #[test]
     fn a_24_has_sixteen_rows_and_its_ends_lead_nowhere() {
         let subnet: IpNet = "192.168.122.0/24".parse().expect("a subnet");
-        let map = AddressMap::new(subnet, subnet, None, &[], None, Unleased::Free).expect("small enough");
+        let map = AddressMap::new(subnet, subnet, None, &[], &[], None, Unleased::Free).expect("small enough");
         assert_eq!((map.rows.len(), map.columns.len()), (16, 16));
         assert_eq!(map.rows[1].label, ".16");
         assert_eq!(map.rows[1].half.as_deref(), Some(".24"));
@@ -145,9 +161,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_of_other_nodes_is_told_from_what_is_not() {
+        let subnet: IpNet = "10.0.4.0/24".parse().expect("a subnet");
+        let holder: SwarmEndpoint = serde_json::from_value(serde_json::json!({
+            "id": "ept_aebagbafaydqqcikbmga2dqpca", "network_id": "net_aebagbafaydqqcikbmga2dqpca", "network": "far",
+            "sandbox_id": "sbx_aebagbafaydqqcikbmga2dqpca", "sandbox": "there", "node": "nod_aebagbafaydqqcikbmga2dqpca", "hostname": "host2",
+            "state": "running", "running": true, "mac": "02:42:0a:00:04:05", "addresses": ["10.0.4.5"], "aliases": [],
+            "created_at": "2026-01-31T12:00:00.000Z", "updated_at": "2026-01-31T12:00:00.000Z",
+        }))
+        .expect("an endpoint");
+        let unleased = Unleased::Unknown { gateway: None };
+        let map = AddressMap::new(subnet, subnet, None, &[], &[holder], None, unleased).expect("small enough");
+        let cells = &map.rows[0].cells;
+        assert_eq!((cells[5].class, cells[6].class), ("away", "unknown"));
+        assert_eq!(cells[5].label, "10.0.4.5 on another node, there on host2");
+    }
+
+    #[test]
     fn rows_of_several_24_say_which() {
         let subnet: IpNet = "10.0.4.0/22".parse().expect("a subnet");
-        let map = AddressMap::new(subnet, subnet, None, &[], None, Unleased::Free).expect("small enough");
+        let map = AddressMap::new(subnet, subnet, None, &[], &[], None, Unleased::Free).expect("small enough");
         assert_eq!((map.rows[0].label.as_str(), map.rows[63].half.as_deref()), ("4.0", Some("7.248")));
     }
 
@@ -155,7 +188,7 @@ mod tests {
     fn what_a_worker_does_not_know_is_not_called_free() {
         let subnet: IpNet = "10.99.0.0/29".parse().expect("a subnet");
         let classes = |unleased| {
-            let map = AddressMap::new(subnet, subnet, None, &[], None, unleased).expect("small enough");
+            let map = AddressMap::new(subnet, subnet, None, &[], &[], None, unleased).expect("small enough");
             map.rows[0].cells.iter().map(|cell| cell.class).collect::<Vec<_>>()
         };
         let gateway = "10.99.0.1".parse().ok();
@@ -168,7 +201,7 @@ mod tests {
     fn small_and_large_subnets() {
         let map = |text: &str| {
             let subnet: IpNet = text.parse().expect("a subnet");
-            AddressMap::new(subnet, subnet, None, &[], None, Unleased::Free)
+            AddressMap::new(subnet, subnet, None, &[], &[], None, Unleased::Free)
                 .map(|map| (map.rows.len(), map.columns.len()))
         };
         assert_eq!(map("10.0.0.8/29"), Some((1, 8)));

@@ -5,6 +5,7 @@ use netloom_control::command::Page;
 use netloom_model::lease::Lease;
 use netloom_model::net::{Family, Span, parse_span};
 use netloom_model::network::{Driver, GatewayMode, Network, NetworkNode, ParentState, PoolStatus};
+use netloom_model::swarm_endpoint::SwarmEndpoint;
 
 use super::chip::Chip;
 use super::copy_as;
@@ -102,11 +103,10 @@ pub struct NetworkPage {
 }
 
 impl NetworkPage {
-    /// The page of a network. `leases` are the first thousand of its leases; `complete` says that there are no more, so that a map tells the truth.
-    pub fn new(frame: Frame, network: &Network, leases: &[Lease], complete: bool) -> Self {
+    /// The page of a network, with the first thousand of its leases: of more a map would not tell the truth.
+    pub fn new(frame: Frame, network: &Network, known: Known<'_>) -> Self {
         let frame = framed(frame, network);
-        let pools =
-            network.status.pools.iter().map(|(key, pool)| mapped(network, key, pool, leases, complete)).collect();
+        let pools = network.status.pools.iter().map(|(key, pool)| mapped(network, key, pool, known)).collect();
         let sandbox =
             serde_json::json!({"name": sandbox_name(&network.spec.name), "networks": {network.spec.name.as_str(): {}}});
         let has_places = !network.status.predefined || network.spec.driver == Driver::Bridge;
@@ -131,12 +131,24 @@ impl NetworkPage {
     }
 }
 
-fn mapped(network: &Network, key: &str, pool: &PoolStatus, leases: &[Lease], complete: bool) -> MappedPool {
-    let subnet: Option<ipnet::IpNet> = pool.subnet.parse().ok().filter(|_| complete);
+/// What is known of who has the addresses of a network.
+#[derive(Clone, Copy)]
+pub struct Known<'k> {
+    /// Leases on this host, and on a manager of all nodes.
+    pub leases: &'k [Lease],
+    /// Endpoints of other nodes of which no lease is known here: on a worker.
+    pub away: &'k [SwarmEndpoint],
+    /// Whether `leases` are all.
+    pub complete: bool,
+}
+
+fn mapped(network: &Network, key: &str, pool: &PoolStatus, known: Known<'_>) -> MappedPool {
+    let subnet: Option<ipnet::IpNet> = pool.subnet.parse().ok().filter(|_| known.complete);
     let subnet = subnet.filter(|subnet| Span::of(*subnet).len() <= BESIDE_MAX);
     let range = parse_span("", &pool.range).ok();
     let unleased = Unleased::of(pool);
-    let map = subnet.and_then(|subnet| AddressMap::new(subnet, subnet, range, leases, None, unleased));
+    let map =
+        subnet.and_then(|subnet| AddressMap::new(subnet, subnet, range, known.leases, known.away, None, unleased));
     let query = link::query(&[("pool", key)]);
     MappedPool {
         pool: PoolView::new(key, pool),

@@ -140,8 +140,9 @@ fn view(frame: &Frame, place: &Place<'_>, map: &PoolMap) -> Option<BlockView> {
     let by_address = is_by_address(map);
     let wide = Family::of(block.network()) == Family::V6 && !by_address;
     let is_table = place.as_table || wide;
-    let grid =
-        (by_address && !is_table).then(|| AddressMap::new(block, subnet, range, &map.leases, None, unleased)).flatten();
+    let grid = (by_address && !is_table)
+        .then(|| AddressMap::new(block, subnet, range, &map.leases, &map.away, None, unleased))
+        .flatten();
     let heat =
         (!by_address && !is_table).then(|| HeatMap::new(block, map.cell_prefix_length, &map.cells, href)).flatten();
     let left_out = map.free.len().saturating_sub(FREE_SHOWN) as u64;

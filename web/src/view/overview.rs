@@ -1,15 +1,14 @@
 //! The front page: is all well, what needs attention, which pools run full, what happened last.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use netloom_control::RefusedLately;
 use netloom_control::control::Overview;
-use netloom_model::Timestamp;
 use netloom_model::drift::{Difference, Drift};
 use netloom_model::facts::Facts;
-use netloom_model::sandbox::SandboxState;
 use netloom_model::swarm::{Node, Swarm};
+use netloom_model::{NodeId, Timestamp};
 
 use super::chip::{Chip, Tone};
 use super::drift::Summary;
@@ -23,6 +22,9 @@ use super::object::ObjectLink;
 use super::pool::Usage;
 use super::prose::Prose;
 use super::refused_lately::RefusedList;
+
+/// How many of the last events are told.
+const EVENTS: usize = 10;
 
 /// A number with a word, and where it leads.
 #[derive(Debug, Clone)]
@@ -115,11 +117,11 @@ impl OverviewPage {
                 .collect(),
             networks: overview.networks.iter().map(|pair| figure("/ui/networks", "driver", pair)).collect(),
             networks_total: total(&overview.networks),
-            sandboxes: sandbox_figures(&overview.sandboxes),
+            sandboxes: sandboxes.iter().map(|pair| figure("/ui/sandboxes", "state", pair)).collect(),
             sandboxes_total: total(&sandboxes),
             leases: overview.leases.iter().map(|pair| figure("/ui/leases", "state", pair)).collect(),
             leases_total: total(&overview.leases),
-            events: overview.events.iter().map(|event| EventRow::new(&frame, event, existing)).collect(),
+            events: EventRow::folded(&frame, &overview.events, existing).into_iter().take(EVENTS).collect(),
             create: (is_fresh(overview) && frame.writes())
                 .then(|| frame.first_post("/api/v1/networks", &first_network(facts))),
             pools: pools.collect(),
@@ -130,9 +132,16 @@ impl OverviewPage {
         }
     }
 
-    /// With what was refused lately, to whoever may know it.
+    /// With what was refused lately, to whoever may know it; `nodes` is what the hosts of nodes are called that were refused something.
     #[must_use]
-    pub fn with_refused(mut self, groups: &[RefusedLately], since: Timestamp, left_out: usize) -> Self {
+    pub fn with_refused(
+        mut self,
+        groups: &[RefusedLately],
+        since: Timestamp,
+        left_out: usize,
+        nodes: BTreeMap<NodeId, String>,
+    ) -> Self {
+        self.frame.nodes.extend(nodes);
         self.refused = RefusedList::new(&self.frame, groups, since, left_out);
         self
     }
@@ -153,27 +162,6 @@ fn untold(drift: &[Drift], overview: &Overview) -> Vec<Drift> {
         is_namespace && overview.attention.iter().any(|(object, _)| one.belongs_to.as_ref() == Some(object))
     };
     drift.iter().filter(|one| !told(one)).cloned().collect()
-}
-
-/// The numbers of sandboxes, and where those are. The list can be asked for the state that is wanted, which is the same while all are as wanted; why one is not
-/// is told above.
-fn sandbox_figures(numbers: &[(SandboxState, u64)]) -> Vec<Figure> {
-    let is_as_wanted = |state: &SandboxState| matches!(state, SandboxState::Running | SandboxState::Stopped);
-    let all_are = numbers.iter().all(|(state, number)| *number == 0 || is_as_wanted(state));
-    numbers.iter().map(|(state, number)| sandbox_figure(*state, *number, all_are)).collect()
-}
-
-fn sandbox_figure(state: SandboxState, number: u64, all_as_wanted: bool) -> Figure {
-    let word = state.as_str();
-    let href = match state {
-        SandboxState::Running | SandboxState::Stopped if !all_as_wanted => None,
-        SandboxState::Running | SandboxState::Stopped => {
-            Some(format!("/ui/sandboxes{}", link::query(&[("state", word)])))
-        }
-        SandboxState::Failed | SandboxState::Orphaned => Some("#attention".to_owned()),
-        SandboxState::Pending | SandboxState::Deleting => None,
-    };
-    Figure { word: word.to_owned(), number: format::count(number), href }
 }
 
 /// Whether nobody has made anything yet.

@@ -41,7 +41,7 @@ impl askama::filters::HtmlSafe for Usage {}
 /// From this share on a pool is called nearly full.
 const TIGHT: f64 = 0.9;
 /// The least width that can be told from its neighbours, in percent.
-const LEAST: f64 = 1.2;
+const LEAST: f64 = 2.4;
 /// What is left open between two pieces.
 const GAP: f64 = 0.3;
 /// From this width on there is room for a letter.

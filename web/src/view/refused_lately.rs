@@ -10,6 +10,7 @@ use super::chip::Tone;
 use super::format;
 use super::frame::Frame;
 use super::link;
+use super::party::Party;
 use super::prose::Prose;
 use super::when::When;
 
@@ -21,7 +22,7 @@ const NAMED: usize = 3;
 pub struct RefusedRow {
     pub(crate) key: String,
     pub(crate) tone: &'static str,
-    pub(crate) actor: String,
+    pub(crate) actor: Party,
     pub(crate) action: String,
     pub(crate) objects: Option<String>,
     pub(crate) code: Option<(String, String)>,
@@ -73,7 +74,7 @@ fn row(frame: &Frame, group: &RefusedLately, since: &str) -> RefusedRow {
     RefusedRow {
         key: entry.seq.to_string(),
         tone: tone.class(),
-        actor: entry.actor.clone(),
+        actor: Party::new(frame, &entry.actor),
         action: entry.action.clone(),
         objects: (!named.is_empty()).then(|| named + &rest),
         code: entry.circumstances.code.clone().map(|code| (format!("/problems/{code}"), code)),

@@ -30,6 +30,8 @@ pub struct AwaySandbox {
     pub(crate) first: When,
     pub(crate) changed: When,
     pub(crate) around: String,
+    /// What happened to it, as far as this host knows.
+    pub(crate) history: String,
     /// Its leases, where they are this host's to tell: on the manager.
     pub(crate) leases: Option<String>,
 }
@@ -42,6 +44,7 @@ impl AwaySandbox {
         let leases = || format!("/ui/leases{}", link::query(&[("owner", &id)]));
         Some(Self {
             href: link::sandbox(&id),
+            history: format!("{}/history", link::sandbox(&id)),
             csv: CsvLink::new(&format!("{}/endpoints", link::sandbox(&id)), "", "endpoints of the sandbox"),
             node: OnNode::of_endpoint(frame, first),
             node_id: first.node.to_string(),

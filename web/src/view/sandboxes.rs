@@ -2,13 +2,14 @@
 
 use askama::Template;
 use netloom_control::command::Page;
-use netloom_model::sandbox::Sandbox;
+use netloom_model::sandbox::{Sandbox, SandboxState};
 use serde::Deserialize;
 
 use super::chip::Chip;
 use super::csv_link::CsvLink;
 use super::endpoint::EndpointView;
 use super::frame::Frame;
+use super::leases::{Choice, choices};
 use super::link;
 use super::prose::Prose;
 use super::when::When;
@@ -19,7 +20,7 @@ use super::when::When;
 pub struct SandboxFilter {
     /// A network's name or ID.
     pub network: String,
-    /// `running` or `stopped`.
+    /// The word of a state, as the sandboxes' own pages have it.
     pub state: String,
     /// Text in the name or the description.
     pub q: String,
@@ -37,17 +38,6 @@ impl SandboxFilter {
             ("q", &self.q),
             ("label", &self.label),
             ("page_token", token),
-        ])
-    }
-
-    /// The same for the API, which calls it the state that is wanted.
-    fn api_query(&self) -> String {
-        link::query(&[
-            ("network", &self.network),
-            ("desired_state", &self.state),
-            ("q", &self.q),
-            ("label", &self.label),
-            ("page_token", &self.page_token),
         ])
     }
 }
@@ -113,6 +103,7 @@ pub struct SandboxesPage {
     frame: Frame,
     filter: SandboxFilter,
     filtered: bool,
+    states: Vec<Choice>,
     table: SandboxTable,
     create: String,
     another: String,
@@ -124,11 +115,12 @@ pub struct SandboxesPage {
 impl SandboxesPage {
     /// The page of a list that was asked for with `filter`; `network` is one that a first sandbox could be on.
     pub fn new(frame: Frame, filter: SandboxFilter, page: &Page<Sandbox>, network: Option<&str>) -> Self {
-        let frame = frame.api(format!("/api/v1/sandboxes{}", filter.api_query()));
+        let frame = frame.api(format!("/api/v1/sandboxes{}", filter.query(&filter.page_token)));
         let link = |token: &str| format!("/ui/sandboxes{}", filter.query(token));
         let body = |name: &str| serde_json::json!({"name": name, "networks": {network.unwrap_or("none"): {}}});
         Self {
             filtered: [&filter.network, &filter.state, &filter.q, &filter.label].iter().any(|text| !text.is_empty()),
+            states: choices(SandboxState::ALL.map(SandboxState::as_str), &filter.state),
             table: SandboxTable::new(&frame, &page.items),
             create: frame.first_post("/api/v1/sandboxes", &body("macvlan1")),
             another: frame.first_post("/api/v1/sandboxes", &body("another")),

@@ -44,6 +44,7 @@ const fn title(kind: HitKind) -> (&'static str, &'static str) {
         HitKind::Node => ("s-nodes", "Nodes"),
         HitKind::Token => ("s-tokens", "Tokens"),
         HitKind::Removed => ("s-removed", "Removed"),
+        HitKind::Refused => ("s-refused", "Refused"),
         HitKind::Request => ("s-requests", "Requests"),
     }
 }
@@ -61,6 +62,7 @@ fn href(frame: &Frame, kind: HitKind, hit: &Hit, audited: bool) -> String {
         HitKind::Node => reference.parse().map_or_else(|_| link::node(reference), |id| frame.node(id)),
         HitKind::Token => "/ui/tokens".to_owned(),
         HitKind::Removed => format!("/ui/activity{}", link::query(&[("object", reference)])),
+        HitKind::Refused => format!("/ui/activity{}", link::query(&[("show", "audit"), ("object", reference)])),
         HitKind::Request => link::request(reference, audited),
     }
 }
@@ -82,7 +84,7 @@ fn rest(kind: HitKind, text: &str) -> Option<String> {
         HitKind::Node => Some(format!("/ui/nodes{}", link::query(&[("label", labelled)]))),
         HitKind::Pool => Some("/ui/ipam".to_owned()),
         HitKind::Token => Some("/ui/tokens".to_owned()),
-        HitKind::Address | HitKind::Removed | HitKind::Request => None,
+        HitKind::Address | HitKind::Removed | HitKind::Refused | HitKind::Request => None,
     }
 }
 

@@ -6,7 +6,7 @@ use netloom_model::lease::{LeaseKind, LeaseState};
 use super::legend::{Legend, Meaning};
 
 /// Class of the stylesheet, letter and words of every use, in the order of bars and legends.
-const USES: [Meaning; 13] = [
+const USES: [Meaning; 14] = [
     ("dynamic", "D", "dynamic"),
     ("requested", "R", "requested"),
     ("held", "K", "held"),
@@ -16,6 +16,7 @@ const USES: [Meaning; 13] = [
     ("releasing", "L", "releasing"),
     ("quarantined", "Q", "quarantined"),
     ("orphaned", "O", "orphaned"),
+    ("away", "A", "on another node"),
     ("free", "", "free"),
     ("unknown", "?", "not known here"),
     ("outside", "·", "free, outside the dynamic range"),

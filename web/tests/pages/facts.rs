@@ -22,6 +22,14 @@ fn events_name_their_object_once_and_link_only_to_what_is_there() {
 }
 
 #[test]
+fn activity_leads_to_what_happened_lately() {
+    let events = page("events");
+    for back in ["10m", "1h", "24h", "7d"] {
+        assert!(events.contains(&format!("from={back}\"")), "{back}: {events}");
+    }
+}
+
+#[test]
 fn a_past_holder_leads_to_its_history() {
     let address = page("address-free");
     assert_eq!(address.matches("href=\"/ui/activity?object=sbx_").count(), 1, "the deleted one");
@@ -138,6 +146,7 @@ fn the_history_says_who_has_an_address_whatever_the_state_of_the_lease() {
         let (badge, _) = before.split_once("</h1>").expect("a heading").1.split_once("head-tools").expect("its end");
         assert!(badge.contains(&format!("</svg>{word}</span>")), "{state:?}: {badge}");
         assert!(!shown.contains("Nobody"), "{state:?} {kind:?}: {shown}");
+        assert_eq!(before.contains("how it was heard"), state == Quarantined, "{before}");
         for word in words {
             assert!(shown.contains(word), "{state:?} {kind:?}: `{word}` is not in {shown}");
         }
@@ -276,12 +285,11 @@ fn sandboxes_are_counted_by_the_state_they_are_in() {
     let card = card.split_once("</section>").expect("its end").0;
     assert!(card.contains("<p class=\"big\">6</p>"), "{card}");
     for figure in [
-        // The list has the state that is wanted, which is another of some.
-        "<dt>running</dt><dd>2<",
-        "<dt>stopped</dt><dd>1<",
-        "<a href=\"#attention\">failed</a></dt><dd>1<",
-        "<a href=\"#attention\">orphaned</a></dt><dd>1<",
-        "<dt>pending</dt><dd>1<",
+        "<a href=\"/ui/sandboxes?state=running\">running</a></dt><dd>2<",
+        "<a href=\"/ui/sandboxes?state=stopped\">stopped</a></dt><dd>1<",
+        "<a href=\"/ui/sandboxes?state=failed\">failed</a></dt><dd>1<",
+        "<a href=\"/ui/sandboxes?state=orphaned\">orphaned</a></dt><dd>1<",
+        "<a href=\"/ui/sandboxes?state=pending\">pending</a></dt><dd>1<",
     ] {
         assert!(card.contains(figure), "`{figure}` is not in {card}");
     }

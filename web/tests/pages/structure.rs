@@ -84,7 +84,6 @@ const ROUTES: &[&str] = &[
     "/api/v1/swarm/join-tokens/*",
     "#main",
     "#past/*/*",
-    "#attention",
 ];
 
 fn pages() -> Vec<(&'static str, Vec<Piece>)> {

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, get};
 use netloom_control::command::ListAudit;
+use netloom_model::Since;
 use netloom_model::Timestamp;
 use netloom_model::audit::{AuditEntry, Decision};
 use serde::Deserialize;
@@ -36,10 +37,10 @@ pub(crate) struct AuditFilter {
     /// Only with this outcome.
     #[param(inline)]
     decision: Option<Decision>,
-    /// Only at this time or later.
+    /// Only at this time or later, or since so long ago: `10m`, `1h`, `24h`, `7d` (`s`, `m`, `h` or `d` behind a number).
     #[serde(default, deserialize_with = "one")]
     #[param(value_type = Option<String>, max_length = 40, example = "2026-01-31T00:00:00Z")]
-    since: Option<Timestamp>,
+    since: Option<Since>,
     /// Only before this time.
     #[serde(default, deserialize_with = "one")]
     #[param(value_type = Option<String>, max_length = 40, example = "2026-02-01T00:00:00Z")]

@@ -5,6 +5,7 @@ pub(crate) mod stream;
 use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, get};
 use netloom_control::command::{ListEvents, WatchEvents};
+use netloom_model::Since;
 use netloom_model::Timestamp;
 use netloom_model::event::Event;
 use netloom_model::invalid::{Code, Invalid};
@@ -43,10 +44,10 @@ pub(crate) struct EventFilter {
     #[serde(default, deserialize_with = "one")]
     #[param(max_length = 128, example = "req-0f1e2d3c4b5a6978")]
     request_id: Option<String>,
-    /// Only at this time or later. Means nothing for a stream, and is refused there.
+    /// Only at this time or later, or since so long ago: `10m`, `1h`, `24h`, `7d` (`s`, `m`, `h` or `d` behind a number). Means nothing for a stream, and is refused there.
     #[serde(default, deserialize_with = "one")]
     #[param(value_type = Option<String>, max_length = 40, example = "2026-01-31T00:00:00Z")]
-    from: Option<Timestamp>,
+    from: Option<Since>,
     /// Only before this time. Means nothing for a stream, and is refused there.
     #[serde(default, deserialize_with = "one")]
     #[param(value_type = Option<String>, max_length = 40, example = "2026-02-01T00:00:00Z")]

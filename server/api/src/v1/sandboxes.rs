@@ -6,7 +6,7 @@ use netloom_control::command::{
     CreateSandbox, GetSandbox, ListSandboxes, PutSandbox, RemoveSandbox, UpdateSandbox, WriteOptions,
 };
 use netloom_model::order::NamedOrder;
-use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec};
+use netloom_model::sandbox::{DesiredState, Sandbox, SandboxSpec, SandboxState};
 use netloom_model::traffic::InterfaceTraffic;
 use serde::Deserialize;
 
@@ -35,6 +35,9 @@ pub(crate) struct SandboxFilter {
     /// Only wanted in this state.
     #[param(inline)]
     desired_state: Option<DesiredState>,
+    /// Only in this state, as `status.state` has it.
+    #[param(inline)]
+    state: Option<SandboxState>,
     /// Only with this text in the name or the description.
     #[serde(default, deserialize_with = "one")]
     #[param(max_length = 256)]
@@ -64,10 +67,10 @@ pub(crate) async fn sandbox_list(
     Caller(caller): Caller,
     Filter(filter): Filter<SandboxFilter>,
 ) -> Result<HttpResponse, Problem> {
-    let SandboxFilter { network, label, desired_state, q, sort, limit, page_token } = filter;
+    let SandboxFilter { network, label, desired_state, state: in_state, q, sort, limit, page_token } = filter;
     let running = desired_state.map(|wanted| wanted == DesiredState::Running);
     let (labels, order, page) = (label.into_labels(), sort.unwrap_or_default(), page(limit, page_token));
-    let command = ListSandboxes { network, labels, running, q, order, page };
+    let command = ListSandboxes { network, labels, running, state: in_state, q, order, page };
     let found = state.control.list_sandboxes(caller.authorize(command)?).await?;
     Ok(answer::listed(&request, found))
 }

@@ -18,7 +18,7 @@ const LOOKED_AT: u32 = 200;
 const GROUPS: usize = 5;
 
 /// Codes of problems that clients meet in the ordinary course and answer by themselves: what is not there, is there already, or changed meanwhile. Nobody has to be told.
-const ORDINARY: &[&str] = &[
+pub const ORDINARY: &[&str] = &[
     "unauthenticated",
     "resource-not-found",
     "no-swarm",
@@ -88,7 +88,12 @@ fn grouped(entries: Vec<AuditEntry>) -> Vec<RefusedLately> {
 /// Whether somebody may have to do something about it. Of reading only a denial is noted, which is told by its method.
 fn concerns(entry: &AuditEntry) -> bool {
     let reads = entry.decision == Decision::Denied && matches!(entry.method.as_deref(), Some("GET" | "HEAD"));
-    !reads && !entry.circumstances.code.as_deref().is_some_and(|code| ORDINARY.contains(&code))
+    !reads && !entry.circumstances.code.as_deref().is_some_and(is_ordinary)
+}
+
+/// Whether clients meet this code in the ordinary course.
+pub(crate) fn is_ordinary(code: &str) -> bool {
+    ORDINARY.contains(&code)
 }
 
 fn same(one: &AuditEntry, other: &AuditEntry) -> bool {
@@ -116,6 +121,7 @@ mod tests {
             object: Some(AuditObject { kind: ObjectKind::Sandbox, id: None, name: Some(name.into()) }),
             decision: if code == "forbidden" { Decision::Denied } else { Decision::Failed },
             event: None,
+            taken_back_by: None,
             circumstances: Circumstances { code: Some(code.into()), ..Circumstances::default() },
         }
     }

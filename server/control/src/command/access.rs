@@ -1,8 +1,8 @@
 //! Commands about who may ask, and who asked for what.
 
-use netloom_model::Timestamp;
 use netloom_model::audit::Decision;
 use netloom_model::token::{Role, Token, TokenSpec};
+use netloom_model::{Since, Timestamp};
 
 use super::{PageRequest, Reference};
 use crate::identity::Secret;
@@ -51,7 +51,7 @@ pub struct ListAudit {
     /// Only with this outcome.
     pub decision: Option<Decision>,
     /// Only at this time or later.
-    pub since: Option<Timestamp>,
+    pub since: Option<Since>,
     /// Only before this time.
     pub until: Option<Timestamp>,
     /// Which part.

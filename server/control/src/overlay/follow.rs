@@ -193,6 +193,10 @@ impl Follow {
             networks.insert(told.network);
             keys.insert(Key::Peer(told.id));
         }
+        // A node is removed with all that is on it; of one that only has nothing here any more the manager says the name anew when it has.
+        if !gone.is_empty() || self.update.full {
+            replica::forget_names(tx);
+        }
         // Who may send packets is the network's.
         keys.extend(networks.into_iter().map(Key::Network));
         Ok(())

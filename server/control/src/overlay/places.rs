@@ -19,7 +19,7 @@ use crate::principal::Authorized;
 use crate::sandboxes;
 
 /// Most endpoints of the sandboxes of one name.
-const OF_ONE_NAME: u32 = 200;
+pub(crate) const OF_ONE_NAME: u32 = 200;
 
 impl Control {
     /// Lists endpoints on networks of the swarm by the sandboxes' names, those of all nodes. A network that is this host's alone has none here.
@@ -33,6 +33,30 @@ impl Control {
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
                 let query = AttachmentQuery { after: part.after.clone(), limit: part.read(), ..asked(tx, &c).await? };
+                let mut rows = attachments::list(tx, &query).await?;
+                let next_page_token = part.cut(&mut rows, |(row, ..)| Place::of_attachment(row));
+                let items = rows.into_iter().map(shown).collect();
+                Ok::<_, Error>(Page { items, next_page_token, seq: events::number(tx).await? })
+            })
+        });
+        let mut page: Page<SwarmEndpoint> = read.await?;
+        self.as_of(&mut page.items).await?;
+        Ok(page)
+    }
+
+    /// Lists the endpoints of other nodes on a network of the swarm, as far as this host was told of them: what a worker knows of its neighbours.
+    ///
+    /// # Errors
+    /// A bad page request; there is no such network.
+    pub async fn endpoints_away(&self, c: Authorized<ListEndpoints>) -> Result<Page<SwarmEndpoint>, Error> {
+        let c = c.into_parts().0;
+        let part = Part::new(&c.page, &format!("endpoints away {:?}", c.network))?;
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let network = find(tx, c.network.as_deref().unwrap_or_default()).await?.id;
+                let (network, after) = (Some(network), part.after.clone());
+                let query =
+                    AttachmentQuery { network, away: true, after, limit: part.read(), ..AttachmentQuery::default() };
                 let mut rows = attachments::list(tx, &query).await?;
                 let next_page_token = part.cut(&mut rows, |(row, ..)| Place::of_attachment(row));
                 let items = rows.into_iter().map(shown).collect();
@@ -66,7 +90,7 @@ impl Control {
     }
 
     /// Says of endpoints whether their nodes report, and of this host's own whether their namespaces are there.
-    async fn as_of(&self, endpoints: &mut [SwarmEndpoint]) -> Result<(), Error> {
+    pub(crate) async fn as_of(&self, endpoints: &mut [SwarmEndpoint]) -> Result<(), Error> {
         let silent = self.silent(endpoints.iter().map(|one| one.node)).await?;
         let own = self.inner.store.node_id();
         let here: BTreeSet<SandboxId> =
@@ -95,7 +119,7 @@ impl Control {
 }
 
 /// A sandbox by its ID or its name.
-fn called(reference: &str) -> AttachmentQuery {
+pub(crate) fn called(reference: &str) -> AttachmentQuery {
     match reference.parse::<SandboxId>() {
         Ok(id) => AttachmentQuery { sandbox: Some(id), ..AttachmentQuery::default() },
         Err(_) => AttachmentQuery { sandbox_name: Some(reference.to_owned()), ..AttachmentQuery::default() },
@@ -120,7 +144,7 @@ async fn asked(tx: &mut ReadTx<'_>, c: &ListEndpoints) -> Result<AttachmentQuery
     Ok(AttachmentQuery { network, node, ..of })
 }
 
-fn shown((row, network, hostname): NamedAttachment) -> SwarmEndpoint {
+pub(crate) fn shown((row, network, hostname): NamedAttachment) -> SwarmEndpoint {
     SwarmEndpoint {
         id: row.id,
         network_id: row.network_id,

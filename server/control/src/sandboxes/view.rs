@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use netloom_model::assignment::Key;
 use netloom_model::condition::{self, Condition};
 use netloom_model::lease::LeaseState;
 use netloom_model::net::Family;
 use netloom_model::network::{Driver, Scope};
-use netloom_model::report::LiveObject;
+use netloom_model::report::{LiveObject, Survey};
 use netloom_model::sandbox::{EndpointState, EndpointStatus, Sandbox, SandboxState, SandboxStatus};
 use netloom_model::{EndpointId, NodeId, SandboxId, Timestamp};
 use netloom_store::{
@@ -208,8 +209,14 @@ fn state(row: &SandboxRow, live: Option<&LiveObject>) -> SandboxState {
     state_of(row.standing(), live.is_some_and(|live| live.refusal.is_some()), live.and_then(|live| live.verified))
 }
 
+/// The state of a sandbox by what the store and the node know of all.
+pub(crate) fn state_by(one: SandboxStanding, survey: &Survey) -> SandboxState {
+    let live = survey.remarkable.objects.get(&Key::Sandbox(one.id));
+    state_of(one, live.is_some_and(|live| live.refusal.is_some()), survey.verified.get(&one.id).copied())
+}
+
 /// The same, by whether the node refused it, and by the revision that it was last verified at.
-pub(crate) fn state_of(sandbox: SandboxStanding, refused: bool, verified: Option<u64>) -> SandboxState {
+fn state_of(sandbox: SandboxStanding, refused: bool, verified: Option<u64>) -> SandboxState {
     if sandbox.deleting {
         SandboxState::Deleting
     } else if sandbox.orphaned {

@@ -2,11 +2,13 @@
 //! here: this host's own, and the nodes that it manages.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use netloom_model::search::{Hit, HitKind};
-use netloom_model::{NodeId, SandboxId};
+use netloom_model::{NetworkId, NodeId, SandboxId};
+use netloom_store::attachments::{self, AttachmentQuery, NamedAttachment};
 use netloom_store::topology::{AwayQuery, SandboxAwayQuery, away, sandboxes_away};
-use netloom_store::{ReadTx, nodes};
+use netloom_store::{ReadTx, nodes, replica};
 
 use super::meaning::Meaning;
 use super::{READ, is_like};
@@ -25,8 +27,9 @@ pub(super) async fn hits(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<H
         let query = SandboxAwayQuery { text: Some(text.clone()), limit: READ, ..SandboxAwayQuery::default() };
         found.extend(sandboxes_away(tx, &query).await?.into_iter().map(|one| (one.id, one.name, one.node)));
     }
+    let mut hits = of_mac(tx, meaning).await?;
     if found.is_empty() {
-        return Ok(Vec::new());
+        return Ok(hits);
     }
     let hosts: BTreeMap<NodeId, String> = nodes::named(tx).await?.into_iter().collect();
     let hit = |(id, name, node): (SandboxId, String, NodeId)| {
@@ -34,7 +37,36 @@ pub(super) async fn hits(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<H
         let exact = meaning.text.is_none() || is_like(&name, meaning.text.as_deref()) == Some(true);
         Hit { name, id: Some(id.to_string()), network: None, about: format!("on node `{host}`"), exact }
     };
-    Ok(found.into_iter().map(hit).collect())
+    hits.extend(found.into_iter().map(hit));
+    Ok(hits)
+}
+
+/// Those with an Ethernet address. On the manager a lease says the same, which is found by itself.
+async fn of_mac(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+    let Some(mac) = meaning.mac else { return Ok(Vec::new()) };
+    let mut hits = Vec::new();
+    for network in replica::networks(tx).await? {
+        let (network, mac) = (Some(network), Some(mac));
+        let query = AttachmentQuery { network, mac, away: true, limit: READ, ..AttachmentQuery::default() };
+        hits.extend(attachments::list(tx, &query).await?.into_iter().map(of_endpoint));
+    }
+    Ok(hits)
+}
+
+fn of_endpoint((row, network, hostname): NamedAttachment) -> Hit {
+    let host = hostname.unwrap_or_else(|| row.node.to_string());
+    let addresses: Vec<String> = row.addresses.iter().map(ToString::to_string).collect();
+    let about = format!("on node `{host}`, {}, {} on `{network}`", row.mac, addresses.join(", "));
+    Hit { name: row.sandbox_name, id: Some(row.sandbox_id.to_string()), network: Some(network), about, exact: true }
+}
+
+/// Which sandbox of another node has an address of a network, in words.
+pub(super) async fn holder(tx: &mut ReadTx<'_>, network: NetworkId, address: IpAddr) -> Result<Option<String>, Error> {
+    let found = crate::addresses::away(tx, network, address).await?;
+    Ok(found.map(|one| {
+        let host = one.hostname.unwrap_or_else(|| one.node.to_string());
+        format!("of sandbox `{}` on node `{host}`", one.sandbox)
+    }))
 }
 
 /// The nodes that a worker knows by name: its manager alone knows more of them.

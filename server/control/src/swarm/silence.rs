@@ -1,26 +1,28 @@
 //! Since when nodes are silent: of what is on them the manager knows what they said last. What must not live here: what follows from it (`watch`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use netloom_model::lease::Lease;
 use netloom_model::{NodeId, Timestamp};
-use netloom_store::nodes;
+use netloom_store::{attachments, nodes};
 
 use super::memory::Hearing;
 use crate::control::Control;
 use crate::error::Error;
 
 impl Control {
-    /// Which of these nodes are silent, and since when: as long as none is, nothing is read. A worker hears of its manager alone, and can't say.
+    /// Which of these nodes are silent, and since when: as long as none is, nothing is read. A worker hears of its manager alone: it says so of
+    /// nodes that its own probes do not reach.
     pub(crate) async fn silent(
         &self,
         of: impl IntoIterator<Item = NodeId>,
     ) -> Result<BTreeMap<NodeId, Timestamp>, Error> {
         let (own, memory) = (self.node_id(), &self.inner.swarm);
-        if !self.manages() {
-            return Ok(BTreeMap::new());
-        }
         let of: BTreeSet<NodeId> = of.into_iter().filter(|node| *node != own).collect();
+        if !self.manages() {
+            return self.unreached(of.into_iter().collect()).await;
+        }
         let silent: Vec<NodeId> = of.into_iter().filter(|node| memory.hearing(*node).0 != Hearing::Lately).collect();
         if silent.is_empty() {
             return Ok(BTreeMap::new());
@@ -31,6 +33,22 @@ impl Control {
             (node, memory.hearing(node).1.map_or(written, |heard| heard.max(written)))
         };
         Ok(read.await?.into_iter().map(last).collect())
+    }
+
+    /// Which of these nodes this one's own probes do not reach, and since when: where none is amiss, nothing is read.
+    async fn unreached(&self, of: Vec<NodeId>) -> Result<BTreeMap<NodeId, Timestamp>, Error> {
+        let ways = self.inner.swarm.own_ways();
+        let amiss = ways.iter().filter(|way| way.last.usable_mtu.is_none() && way.last.trouble.is_some());
+        let since: BTreeMap<IpAddr, Timestamp> =
+            amiss.filter_map(|way| Some((way.last.to, way.proven_at.or(way.failed_at)?))).collect();
+        if since.is_empty() || of.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let read = self
+            .inner
+            .store
+            .read(move |tx| Box::pin(async move { Ok::<_, Error>(attachments::places(tx, &of).await?) }));
+        Ok(read.await?.into_iter().filter_map(|(node, at)| Some((node, *since.get(&at)?))).collect())
     }
 
     /// Says of leases whose nodes are silent.

@@ -101,7 +101,8 @@ impl Job for Down {
         for id in &self.silent {
             // It may have been removed since, or have told of itself.
             let Some(mut node) = nodes::by_id(tx, *id).await?.filter(|node| node.down_at.is_none()) else { continue };
-            let message = format!("`{}` is down: it has not reported for {} ms", node.hostname, self.silence);
+            let message =
+                format!("`{}` is down: it has not reported for {} s", node.hostname, self.silence.div_ceil(1000));
             let event = Actor::netloom().event("node.down", node_ref(&node), message, now);
             netloom_store::events::append(tx, &event).await?;
             node.down_at = Some(now);

@@ -8,7 +8,7 @@ use netloom_model::net::Family;
 use netloom_model::search::{HitKind, SearchReport};
 use serde_json::json;
 
-use crate::kit::{Kit, macvlan};
+use crate::kit::{Act, Kit, macvlan};
 
 async fn subnets(kit: &Kit, length: u8, within: Option<&str>) -> Result<Vec<String>, Error> {
     let within = within.map(|block| block.parse().unwrap());
@@ -191,12 +191,44 @@ async fn a_beginning_a_port_and_what_was_removed_are_found() {
     assert_eq!(told(&search(&kit, "8088").await), ["sandbox: front"]);
     assert_eq!(told(&search(&kit, "9009").await), ["sandbox: front"]);
     assert!(told(&search(&kit, "9010").await).is_empty());
+    let about = async |text: &str| search(&kit, text).await.groups[0].hits[0].about.clone();
+    assert_eq!(about("8088").await, "publishes 8088/tcp, on `web`");
+    assert_eq!(about("9009").await, "publishes 9000-9009/tcp, on `web`");
     kit.remove_sandbox("macvlan1").await.expect("removed");
     kit.remove_network("macvlan-net1", false).await.expect("removed");
+    let ends = ListEvents { kinds: vec!["sandbox.deleted".into()], ..ListEvents::default() };
+    let ends = kit.control.list_events(kit.may(ends)).await.expect("events").items;
+    assert_eq!(ends[0].data["addresses"], address, "what it had is told with its end");
     assert_eq!(told(&search(&kit, "macvlan1").await), ["removed: macvlan1"]);
     assert_eq!(told(&search(&kit, &sandbox.id.to_string()).await), ["removed: macvlan1!"]);
     assert_eq!(told(&search(&kit, "net:macvlan-net1").await), ["removed: macvlan-net1"]);
     assert!(told(&search(&kit, "net:macvlan1").await).is_empty());
+}
+
+#[tokio::test]
+async fn what_was_refused_is_found_by_the_name_that_it_was_to_have() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    let asks = kit.somebody("ci", Role::Admin);
+    let spec = || netloom_model::document::parse(json!({"name": "late", "networks": {"nowhere": {}}})).unwrap();
+    for _ in 0..2 {
+        let command = asks.authorize(CreateSandbox(spec())).expect("may");
+        let error = kit.control.create_sandbox(command, WriteOptions::default()).await.expect_err("no such network");
+        kit.control.note_failure(&asks, (&error).into(), false).await;
+    }
+    let found = search(&kit, "late").await;
+    assert_eq!(told(&found), ["refused: late"]);
+    let about = &found.groups[0].hits[0].about;
+    assert!(about.starts_with("sandbox, refused 2 times, last ") && about.contains("nowhere"), "{about}");
+    assert!(told(&search(&kit, "net:late").await).is_empty());
+    let viewer = kit.somebody("v", Role::Viewer).authorize(Search("late".into())).expect("may search");
+    assert!(kit.control.search(viewer).await.expect("an answer").groups.is_empty(), "the audit is not theirs");
+    // What the node refused was there for a moment.
+    kit.node.next(Act::Refuse("kernel-refused"));
+    kit.on("brief", "macvlan-net1").await.expect_err("refused");
+    let found = search(&kit, "brief").await;
+    assert_eq!(told(&found), ["removed: brief"]);
+    assert!(found.groups[0].hits[0].about.starts_with("sandbox, could not be made "), "{found:?}");
 }
 
 #[tokio::test]

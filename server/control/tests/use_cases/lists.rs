@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use netloom_control::command::*;
 use netloom_control::{Config, ErrorKind};
+use netloom_model::Since;
 use netloom_model::assignment::Key;
 use netloom_model::lease::AddressState;
 use netloom_model::order::EventOrder;
@@ -242,6 +243,16 @@ async fn sandboxes_that_failed_or_lost_their_namespace_do_not_count_as_running()
     let one = |state| (state, 1);
     let wanted = [one(SandboxState::Running), (SandboxState::Stopped, 0), one(SandboxState::Failed)];
     assert_eq!(overview.sandboxes, [&wanted[..], &[one(SandboxState::Orphaned)]].concat());
+    for (state, names) in [
+        (SandboxState::Running, vec!["runs"]),
+        (SandboxState::Failed, vec!["fails"]),
+        (SandboxState::Orphaned, vec!["lost"]),
+        (SandboxState::Stopped, vec![]),
+    ] {
+        let command = ListSandboxes { state: Some(state), ..ListSandboxes::default() };
+        let found = kit.control.list_sandboxes(kit.may(command)).await.expect("a list").items;
+        assert_eq!(found.iter().map(|one| one.spec.name.as_str()).collect::<Vec<_>>(), names, "{state:?}");
+    }
 }
 
 #[tokio::test]
@@ -267,4 +278,10 @@ async fn the_latest_events_of_a_kind_come_latest_first() {
         ["link eth0 was missing"]
     );
     assert_eq!(next.next_page_token, None);
+    let since = |ago| ListEvents { from: Some(Since::Ago(ago)), ..ListEvents::default() };
+    let lately = kit.control.list_events(kit.may(since(60_000))).await.expect("events").items;
+    assert!(lately.iter().any(|event| event.kind == "drift.repaired"));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let none = kit.control.list_events(kit.may(since(10))).await.expect("events").items;
+    assert!(none.is_empty(), "{none:?}");
 }

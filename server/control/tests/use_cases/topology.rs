@@ -3,9 +3,12 @@
 use netloom_control::command::*;
 use netloom_control::{Error, ErrorKind};
 use netloom_model::NodeId;
+use netloom_model::health::{Sounding, Trouble, TroubleCode};
+use netloom_model::lease::AddressState;
 use netloom_model::report::Report;
 use netloom_model::sandbox::SandboxState;
 use netloom_model::search::HitKind;
+use netloom_model::swarm_endpoint::SwarmEndpointState;
 use netloom_model::topology::{NEIGHBOURS_MOST, Topology};
 use serde_json::json;
 
@@ -176,6 +179,64 @@ async fn a_manager_finds_sandboxes_of_other_nodes_by_name_part_and_id() {
     let around = around(&pair.worker, &manager).await;
     assert_eq!(around.of.expect("a node").name, "machine1");
     assert!(around.nodes.iter().all(|node| node.hostname.is_some()), "{:?}", around.nodes);
+}
+
+#[tokio::test]
+async fn a_worker_knows_its_neighbours_addresses_wherever_it_is_asked() {
+    let pair = spread().await;
+    pair.until(async |pair: &Pair| !away(&pair.worker, "b").await.is_empty()).await;
+    let worker = &pair.worker;
+    let b = pair.manager.sandbox("b").await.expect("b");
+    let place = &b.status.endpoints["far"];
+    let (address, mac) = (place.address.clone().expect("an address"), place.mac.expect("a MAC").to_string());
+    let asked = GetAddress { address: address.parse().expect("one"), at: None };
+    let report = worker.control.get_address(worker.may(asked)).await.expect("known").remove(0);
+    assert_eq!(report.state, AddressState::Leased);
+    let holder = report.endpoint.expect("of the manager");
+    assert_eq!((holder.sandbox.as_str(), holder.mac.to_string()), ("b", mac.clone()));
+    assert_eq!((holder.hostname.as_deref(), holder.state), (Some("machine1"), SwarmEndpointState::Running));
+    let found = worker.control.search(worker.may(Search(address.clone()))).await.expect("an answer");
+    let about = &found.groups[0].hits[0].about;
+    assert!(about.starts_with("of sandbox `b` on node `machine1`, in pool"), "{about}");
+    let by_mac = away(worker, &mac).await;
+    assert_eq!(by_mac, [format!("b on node `machine1`, {mac}, {address} on `far` true")]);
+    let block = format!("{address}/28").parse::<ipnet::IpNet>().expect("a block").trunc();
+    let command = GetPoolMap { network: "far".into(), pool: None, block: Some(block) };
+    let map = worker.control.pool_map(worker.may(command)).await.expect("a map");
+    assert_eq!(map.away.iter().map(|one| one.sandbox.as_str()).collect::<Vec<_>>(), ["b"]);
+    let on_far = ListEndpoints { network: Some("far".into()), ..ListEndpoints::default() };
+    let listed = worker.control.endpoints_away(worker.may(on_far)).await.expect("a list").items;
+    assert_eq!(listed.iter().map(|one| one.sandbox.as_str()).collect::<Vec<_>>(), ["b"]);
+    let other = GetAddress { address: report_of_next(&address), at: None };
+    let unknown = worker.control.get_address(worker.may(other)).await.expect("known").remove(0);
+    assert!(unknown.endpoint.is_none());
+    // A node that its own probes do not reach is silent to it, and what is there is as it was told last.
+    let health = GetNetworkHealth { network: "far".into(), fresh: false };
+    let nodes = worker.control.network_health(worker.may(health)).await.expect("health").nodes;
+    let there = nodes.iter().find(|node| node.id == pair.manager.control.node_id()).expect("the manager's");
+    let trouble = Some(Trouble { code: TroubleCode::NoAnswer, message: "nothing came back".into() });
+    let to = there.address.parse().expect("an address");
+    let lost = Sounding { to, usable_mtu: None, rtt_us: None, trouble };
+    worker.control.report(Report::Sounded(vec![lost])).await.expect("taken");
+    let asked = GetAddress { address: address.parse().expect("one"), at: None };
+    let report = worker.control.get_address(worker.may(asked)).await.expect("known").remove(0);
+    let holder = report.endpoint.expect("of the manager");
+    assert!(holder.state == SwarmEndpointState::Unknown && holder.silent_since.is_some(), "{holder:?}");
+    // What is around a sandbox of another node is asked for by its name, too.
+    let a = pair.worker.sandbox("a").await.expect("a").id.to_string();
+    assert_eq!(around(&pair.manager, "sandbox:a").await, around(&pair.manager, &a).await);
+    // A name goes with the last that is known of its node.
+    pair.manager.remove_sandbox("b").await.expect("removed");
+    pair.until(async |pair: &Pair| away(&pair.worker, "b").await.is_empty()).await;
+    let id = pair.manager.control.node_id().to_string();
+    let found = worker.control.search(worker.may(Search(id))).await.expect("an answer");
+    assert!(found.groups.iter().all(|group| group.kind != HitKind::Node), "{found:?}");
+}
+
+/// An address far above one.
+fn report_of_next(address: &str) -> std::net::IpAddr {
+    let address: std::net::Ipv4Addr = address.parse().expect("IPv4");
+    std::net::Ipv4Addr::from(u32::from(address) + 100).into()
 }
 
 #[tokio::test]

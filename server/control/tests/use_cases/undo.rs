@@ -4,10 +4,18 @@ use std::time::Duration;
 
 use netloom_control::ErrorKind;
 use netloom_control::command::*;
+use netloom_model::audit::Decision;
 use netloom_model::sandbox::{Sandbox, SandboxState};
 use serde_json::json;
 
 use crate::kit::{Act, Kit, macvlan, place};
+
+/// The events after a number that were taken back, each with the number of what says so.
+async fn taken_back(kit: &Kit, after: u64) -> Vec<(String, u64)> {
+    let events = kit.control.list_events(kit.may(ListEvents::default())).await.expect("events").items;
+    let later = events.into_iter().filter(|event| event.seq > after);
+    later.filter_map(|event| Some((event.kind, event.taken_back_by?))).collect()
+}
 
 #[tokio::test]
 async fn a_refused_create_leaves_nothing() {
@@ -22,6 +30,10 @@ async fn a_refused_create_leaves_nothing() {
     assert!(kit.sandbox("s").await.is_err());
     assert_eq!(kit.lease_words().await, leases);
     assert_eq!(kit.events_since(before).await, ["sandbox.created", "sandbox.create_failed", "sandbox.deleted"]);
+    assert_eq!(taken_back(&kit, before).await, [("sandbox.created".to_owned(), before + 2)]);
+    let entries = kit.audit(ListAudit { object: Some("s".into()), ..ListAudit::default() }).await;
+    let told: Vec<_> = entries.iter().map(|entry| (entry.decision, entry.taken_back_by)).collect();
+    assert_eq!(told, [(Decision::Failed, None), (Decision::Allowed, Some(entries[0].seq))], "one request, one outcome");
     kit.node.next(Act::Refuse("parent-missing"));
     let error = kit.create_network(macvlan("m", json!({"v4": {"subnet": "10.1.0.0/24"}}))).await.expect_err("refused");
     assert_eq!(error.code, "parent-missing");
@@ -56,6 +68,13 @@ async fn a_refused_update_brings_the_former_spec_back() {
     assert_eq!(place(&now, "macvlan-net1"), place(&made, "macvlan-net1"));
     assert_eq!(now.status.endpoints.len(), 1);
     assert_eq!(kit.events_since(before).await, ["sandbox.updated", "sandbox.update_failed", "sandbox.detached"]);
+    assert_eq!(taken_back(&kit, before).await, [("sandbox.updated".to_owned(), before + 2)]);
+    // Whoever gives all requests one ID is told of each by itself.
+    let before = kit.seq().await;
+    kit.patch_sandbox("s", json!({"labels": {"a": "b"}})).await.expect("done");
+    kit.node.next(Act::Refuse("kernel-refused"));
+    kit.patch_sandbox("s", json!({"networks": {"m": {}}})).await.expect_err("refused");
+    assert_eq!(taken_back(&kit, before).await, [("sandbox.updated".to_owned(), before + 3)]);
     kit.check_store().await;
 }
 

@@ -152,6 +152,7 @@ mod tests {
             message: "two\nlines".to_owned(),
             data: std::collections::BTreeMap::new(),
             actor: "admin".to_owned(),
+            taken_back_by: None,
             request_id: None,
         }
     }
