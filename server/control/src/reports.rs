@@ -2,6 +2,7 @@
 //!
 //! A report never waits for an object's turn: the write that has the turn may be the one that waits for this report.
 
+pub(crate) mod answered;
 pub(crate) mod conflict;
 pub(crate) mod findings;
 pub(crate) mod gone;
@@ -9,7 +10,6 @@ pub(crate) mod host;
 pub(crate) mod kept;
 pub(crate) mod proven;
 pub(crate) mod standing;
-pub(crate) mod strangers;
 
 use async_trait::async_trait;
 use netloom_model::assignment::Key;

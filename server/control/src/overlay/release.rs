@@ -10,12 +10,10 @@ use netloom_store::{AttachmentRow, NodeRow, WriteTx, attachments, leases, nodes}
 
 use crate::clock::now;
 use crate::commit::Job;
-use crate::control::Control;
 use crate::error::Error;
 use crate::journal::{Actor, with};
 use crate::networks::fixed::Stamp;
 use crate::networks::host::Host;
-use crate::reports::strangers::Strangers;
 
 /// The sandbox of an attachment, for events.
 pub(super) fn sandbox_of(row: &AttachmentRow) -> ObjectRef {
@@ -42,28 +40,6 @@ pub(crate) struct Release {
     pub(crate) reason: Option<String>,
     /// What is known of hosts: an address that one of them has is its own from then on.
     pub(crate) host: Arc<Host>,
-    /// What was refused because strangers answered for it: that is not free.
-    pub(crate) strangers: Strangers,
-}
-
-impl Control {
-    /// Releases attachments of a node by its word.
-    pub(super) fn release_of(&self, node: NodeId, endpoints: Vec<EndpointId>, reason: Option<String>) -> Release {
-        let strangers = Strangers { node: Some(node), ..self.strangers_lately() };
-        Release { node, endpoints, reason, host: Arc::clone(&self.inner.host), strangers }
-    }
-}
-
-/// Releases the attachment that a node asks for anew.
-pub(super) async fn anew(
-    tx: &mut WriteTx<'_>,
-    node: NodeId,
-    former: EndpointId,
-    host: &Arc<Host>,
-) -> Result<(), Error> {
-    let (host, strangers) = (Arc::clone(host), Strangers::default());
-    let reason = Some("its node asked anew".to_owned());
-    Release { node, endpoints: vec![former], reason, host, strangers }.run(tx).await.map(drop)
 }
 
 #[async_trait]
@@ -89,7 +65,6 @@ impl Job for Release {
         let Some(stamp) = stamp else { return Ok(Vec::new()) };
         let ids: Vec<EndpointId> = rows.iter().map(|row| row.id).collect();
         let own = leases::of_endpoints(tx, &ids).await?;
-        let own = self.strangers.quarantine(tx, &own).await?;
         self.host.let_go(tx, &own, stamp).await?;
         attachments::end(tx, &ids, stamp.revision, stamp.now);
         Ok(rows.iter().flat_map(keys_of).collect())

@@ -17,7 +17,7 @@ use netloom_store::networks::ToAttach;
 use netloom_store::{AttachmentRow, LeaseRow, NetworkRow, WriteTx, attachments, leases, networks, nodes};
 
 use super::network::check_attachable;
-use super::release::{self, keys_of, sandbox_of};
+use super::release::{Release, keys_of, sandbox_of};
 use crate::allocation::{self, NewLease, Taken};
 use crate::clock::{now, random};
 use crate::commit::Job;
@@ -47,10 +47,8 @@ impl Control {
             Some(answered) => Some(self.stranger_of(peer, &request, answered).await?),
             None => None,
         };
-        let (endpoint, heard) = (request.endpoint, instead.as_ref().map(|stranger| (stranger.address, stranger.mac)));
         let attach = Attach { node: peer.node, request, host: Arc::clone(&self.inner.host), instead };
-        let given = self.inner.commit(dry_run, attach).await;
-        let given = given.inspect_err(|error| self.note_conflict(endpoint, heard, error))?;
+        let given = self.inner.commit(dry_run, attach).await?;
         if dry_run {
             return Ok(given);
         }
@@ -106,7 +104,8 @@ impl Control {
         let released: BTreeSet<&EndpointId> = released.iter().collect();
         let ended: Vec<EndpointId> = known.extract_if(.., |row| released.contains(&row.id)).map(|row| row.id).collect();
         if !ended.is_empty() {
-            let ended = self.inner.commit(false, self.release_of(node, ended, None)).await?;
+            let host = Arc::clone(&self.inner.host);
+            let ended = self.inner.commit(false, Release { node, endpoints: ended, reason: None, host }).await?;
             self.inner.node.wake(ended);
         }
         match held {
@@ -154,7 +153,8 @@ impl Control {
             return Ok(Compared { unknown, moved });
         }
         let reason = Some("its node said twice that it has no such sandbox there".to_owned());
-        let ended = self.inner.commit(false, self.release_of(node, twice, reason)).await?;
+        let host = Arc::clone(&self.inner.host);
+        let ended = self.inner.commit(false, Release { node, endpoints: twice, reason, host }).await?;
         self.inner.node.wake(ended);
         Ok(Compared { unknown, moved })
     }
@@ -195,7 +195,9 @@ impl Job for Attach {
                 return self.again(tx, former).await;
             }
             // A node that asks anew has written nothing of the former, or nothing is left of it.
-            release::anew(tx, self.node, former.id, &self.host).await?;
+            let reason = Some("its node asked anew".to_owned());
+            let host = Arc::clone(&self.host);
+            Release { node: self.node, endpoints: vec![former.id], reason, host }.run(tx).await?;
         }
         not_deleting(&row)?;
         check_attachable(&row.spec)?;

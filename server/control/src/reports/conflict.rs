@@ -15,7 +15,7 @@ use netloom_model::{EndpointId, MacAddr, NodeId, Timestamp};
 use netloom_store::{EndpointRow, LeaseRow, NetworkRow, WriteTx, endpoints, events, leases, networks, pools};
 use tokio::time::Instant;
 
-use super::strangers::Strangers;
+use super::answered::Answered;
 use crate::allocation::{self, NewLease};
 use crate::clock::now;
 use crate::commit::{Job, fault};
@@ -97,25 +97,22 @@ impl Control {
                 quarantine_millis: millis(config.quarantine),
             };
             let mac = stranger.mac;
-            let moved = self.inner.commit(false, Conflict { endpoint, stranger }).await;
-            moved.inspect_err(|error| self.note_conflict(endpoint, Some((address, mac)), error))?;
+            if let Err(error) = self.inner.commit(false, Conflict { endpoint, stranger }).await {
+                if error.code == CONFLICT {
+                    self.inner.attempts.refused(endpoint, address, mac);
+                }
+                return Err(error);
+            }
         }
         self.forget_findings(&[address]).await;
         Ok(())
     }
 
-    /// Takes note of an address that an endpoint was refused, and who answers for it, where that is why.
-    pub(crate) fn note_conflict(&self, endpoint: EndpointId, heard: Option<(IpAddr, MacAddr)>, error: &Error) {
-        if let Some((address, mac)) = heard.filter(|_| error.code == CONFLICT) {
-            self.inner.attempts.refused(endpoint, address, mac);
-        }
-    }
-
     /// What strangers answered for lately and was refused for it.
-    pub(crate) fn strangers_lately(&self) -> Strangers {
-        let of = self.inner.attempts.all_refused();
+    pub(super) fn answered_lately(&self) -> Answered {
+        let strangers = self.inner.attempts.all_refused();
         let quarantine_millis = millis(self.inner.config.quarantine);
-        Strangers { of, node: Some(self.node_id()), quarantine_millis }
+        Answered { strangers, node: Some(self.node_id()), quarantine_millis }
     }
 
     /// Whether an endpoint is on a network whose addresses the manager gives.

@@ -24,7 +24,6 @@ use crate::error::Error;
 use crate::journal::{Actor, fence_ref, node_ref, with};
 use crate::networks::host::Host;
 use crate::overlay::release::Release;
-use crate::reports::strangers::Strangers;
 
 /// How many times the fence's time is waited for.
 const TIMES: u32 = 2;
@@ -140,8 +139,7 @@ pub(crate) async fn leave(
     let silent = silent.filter(|_| seconds > 0);
     let (waiting, going) = if silent.is_some() { on_segments(tx, all).await? } else { (Vec::new(), all) };
     let endpoints = going.into_iter().map(|row| row.id).collect();
-    let (host, strangers) = (Arc::clone(host), Strangers::default());
-    let release = Release { node: node.id, endpoints, reason: Some(reason.to_owned()), host, strangers };
+    let release = Release { node: node.id, endpoints, reason: Some(reason.to_owned()), host: Arc::clone(host) };
     let mut keys = release.run(tx).await?;
     if waiting.is_empty() {
         return Ok(Left { keys, waits: None });
@@ -215,8 +213,7 @@ impl Job for End {
         let mut endpoints: Vec<EndpointId> = waiting.filter_map(|row| row.endpoint_id).collect();
         endpoints.dedup();
         fences::remove(tx, node);
-        let (host, strangers) = (Arc::clone(&self.host), Strangers::default());
-        Release { node, endpoints, reason: Some(reason), host, strangers }.run(tx).await
+        Release { node, endpoints, reason: Some(reason), host: Arc::clone(&self.host) }.run(tx).await
     }
 }
 

@@ -66,21 +66,6 @@ async fn an_address_that_a_stranger_has_is_moved_by_the_manager_also_when_its_an
         place(&now, "lan") == "192.168.122.4 02:42:c0:a8:7a:04 eth0"
     })
     .await;
-    // One that was asked for by number is refused; when nothing is left of what was to have it, the stranger has it at the manager.
-    let asked = json!({"name": "asked", "networks": {"lan": {"address4": "192.168.122.60"}}});
-    let asked = pair.worker.create_sandbox(asked).await.expect("a sandbox");
-    let refused = Report::AddressConflict {
-        endpoint: asked.status.endpoints["lan"].endpoint_id,
-        address: std::net::IpAddr::from([192, 168, 122, 60]),
-        mac: STRANGER,
-    };
-    let refused = pair.worker.control.report(refused).await.expect_err("by number");
-    assert!(refused.detail.contains(&STRANGER.to_string()), "{}", refused.detail);
-    pair.worker.remove_sandbox("asked").await.expect("removed");
-    pair.heartbeat().await;
-    let word = format!("192.168.122.60 dynamic quarantined {STRANGER}");
-    let words = pair.manager.lease_words().await;
-    assert!(words.contains(&word), "{word}: {words:?}");
     // Said again of one that it has no more, it stays as it is.
     pair.worker.control.report(conflict(3)).await.expect("nothing to do");
     assert!(pair.manager.lease_words().await.contains(&"192.168.122.4 dynamic bound there".into()));

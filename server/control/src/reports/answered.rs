@@ -14,19 +14,18 @@ use crate::journal::{Actor, lease_ref, with};
 
 /// What strangers answered for lately: to which endpoint the address was refused, which address, and whose it is.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Strangers {
-    pub(crate) of: HashMap<(EndpointId, IpAddr), MacAddr>,
-    /// The node that heard it.
+pub(crate) struct Answered {
+    pub(crate) strangers: HashMap<(EndpointId, IpAddr), MacAddr>,
     pub(crate) node: Option<NodeId>,
     pub(crate) quarantine_millis: i64,
 }
 
-impl Strangers {
+impl Answered {
     /// Puts into quarantine what of these leases was refused so, and answers the others. The addresses of copied networks, and of those that are going, are not for this store to keep.
     pub(crate) async fn quarantine(&self, tx: &mut WriteTx<'_>, going: &[LeaseRow]) -> Result<Vec<LeaseRow>, Error> {
         let mut others = Vec::new();
         for lease in going {
-            let mac = lease.endpoint_id.and_then(|endpoint| self.of.get(&(endpoint, lease.address)));
+            let mac = lease.endpoint_id.and_then(|endpoint| self.strangers.get(&(endpoint, lease.address)));
             match (mac, self.node) {
                 (Some(mac), Some(node)) if self.one(tx, lease, *mac, node).await? => {}
                 _ => others.push(lease.clone()),
@@ -37,12 +36,11 @@ impl Strangers {
 
     /// Whether an address was refused so, and its lease never held it.
     pub(crate) fn is_refused(&self, lease: &LeaseRow) -> bool {
-        lease.endpoint_id.is_some_and(|endpoint| self.of.contains_key(&(endpoint, lease.address)))
+        lease.endpoint_id.is_some_and(|endpoint| self.strangers.contains_key(&(endpoint, lease.address)))
     }
 
     async fn one(&self, tx: &mut WriteTx<'_>, lease: &LeaseRow, mac: MacAddr, node: NodeId) -> Result<bool, Error> {
-        let own = tx.node();
-        let stays = networks::by_id(tx, lease.network_id).await?.filter(|row| !row.deleting && !row.is_replica(own));
+        let stays = networks::by_id(tx, lease.network_id).await?.filter(|row| !row.deleting && !row.is_replica(node));
         let Some(network) = stays else { return Ok(false) };
         let (now, address, sandbox) = (now(), lease.address, &lease.owner.name);
         let message = format!(
