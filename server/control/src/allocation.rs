@@ -281,12 +281,7 @@ pub(crate) fn held_by(holder: &LeaseRow) -> Error {
         .fact("holder_kind", holder.owner.kind.as_str())
         .fact("kind", holder.kind.as_str())
         .fact("state", holder.state.as_str())
-        .hint(match holder.state {
-            LeaseState::Quarantined => {
-                "ask for another address, or for none; once that station is gone, releasing the lease ends the quarantine"
-            }
-            _ => "ask for another address, or for none",
-        })
+        .hint("ask for another address, or for none")
         .retryable(holder.state == LeaseState::Releasing)
 }
 

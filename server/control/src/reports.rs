@@ -2,7 +2,6 @@
 //!
 //! A report never waits for an object's turn: the write that has the turn may be the one that waits for this report.
 
-pub(crate) mod answered;
 pub(crate) mod conflict;
 pub(crate) mod findings;
 pub(crate) mod gone;

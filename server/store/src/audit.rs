@@ -40,13 +40,14 @@ macro_rules! select {
     };
 }
 
-/// The number of the entry that tells of an entry's request that it failed after all: the next of its request, object and action, where an event goes with it. What is refused to begin with has
-/// none.
+/// The number of the entry that tells of an entry's request that it failed after all: the next of its request, object and action that an event goes with. What is refused to begin with has none, and
+/// what others asked under the same ID is none of it. Index `audit_outcome` leads there.
 macro_rules! taken_back {
     () => {
         "CASE WHEN a.decision = 'allowed' AND a.event IS NOT NULL THEN (
-            SELECT CASE WHEN later.decision = 'failed' AND later.event IS NOT NULL THEN later.seq END FROM audit AS later
+            SELECT CASE WHEN later.decision = 'failed' THEN later.seq END FROM audit AS later INDEXED BY audit_outcome
             WHERE later.request_id = a.request_id AND later.object_id = a.object_id AND later.action = a.action AND later.seq > a.seq
+            AND later.event IS NOT NULL AND later.actor = a.actor
             ORDER BY later.seq LIMIT 1) END"
     };
 }

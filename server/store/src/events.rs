@@ -26,11 +26,12 @@ macro_rules! select {
     };
 }
 
-/// The number of the event that takes back what this one tells: writes to one object queue up, so that it is the next of its request and object which could.
+/// The number of the event that takes back what this one tells: writes to one object queue up, so that it is the next of its request and object which could. Index `event_outcome` leads to it,
+/// however much else a client asked under the same ID.
 macro_rules! taken_back {
     () => {
         "CASE WHEN e.kind IN ('network.created', 'network.updated', 'sandbox.created', 'sandbox.updated') THEN (
-            SELECT CASE WHEN later.kind NOT IN ('network.updated', 'sandbox.updated') THEN later.seq END FROM event AS later
+            SELECT CASE WHEN later.kind NOT IN ('network.updated', 'sandbox.updated') THEN later.seq END FROM event AS later INDEXED BY event_outcome
             WHERE later.request_id = e.request_id AND later.object_id = e.object_id AND later.seq > e.seq
             AND later.kind IN ('network.updated', 'sandbox.updated', 'network.create_failed', 'network.update_failed', 'sandbox.create_failed',
                 'sandbox.update_failed')

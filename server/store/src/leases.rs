@@ -215,17 +215,6 @@ pub fn remove(tx: &mut WriteTx<'_>, rows: &[LeaseRow], now: Timestamp) {
     }
 }
 
-/// Removes leases likewise, of which nobody ever had the address: no holding is written.
-pub fn forget(tx: &mut WriteTx<'_>, rows: &[LeaseRow]) {
-    let text = concat!(
-        count!("$2, $3", "-1"),
-        "DELETE FROM lease WHERE id IN (SELECT value FROM json_each($1)) AND kind = $2 AND state = $3"
-    );
-    for alike in alike(rows) {
-        tx.write(as_read(sql(text), &alike, Timestamp::from_millis(0)));
-    }
-}
-
 /// Leases by kind and state, in the order given within each.
 fn alike(rows: &[LeaseRow]) -> Vec<Vec<&LeaseRow>> {
     let mut groups: Vec<Vec<&LeaseRow>> = Vec::new();

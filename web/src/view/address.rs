@@ -164,8 +164,6 @@ pub struct AddressPart {
     pub(crate) away: Option<SwarmRow>,
     /// The lease's ID, and the page of what happened to it.
     pub(crate) lease_id: Option<(String, String)>,
-    /// The page of the events about the address, where a stranger answers for it: how that was heard, and to whom it was refused.
-    pub(crate) heard: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) held_at: Option<HoldingRow>,
     pub(crate) neighbours: Option<Neighbours>,
@@ -207,9 +205,6 @@ impl AddressPart {
             lease: lease.map(|lease| LeaseRow::new(frame, lease)),
             away: report.endpoint.as_ref().map(|endpoint| SwarmRow::new(frame, endpoint)),
             lease_id: lease.map(|lease| lease.id.to_string()).map(|id| (link::lease_history(&id), id)),
-            heard: lease
-                .filter(|lease| lease.status.state == LeaseState::Quarantined)
-                .map(|_| format!("/ui/activity{}", link::query(&[("object", &report.address)]))),
             description: lease.and_then(|lease| lease.spec.as_ref()?.description.clone()),
             neighbours: here(report, around).filter(|_| !then).and_then(|at| Neighbours::new(at, &report.neighbours)),
             free_href: report.network.as_deref().zip(report.pool.as_deref()).map(|(of, pool)| link::free(of, pool)),

@@ -12,7 +12,6 @@ mod topology;
 
 use std::collections::BTreeSet;
 
-use netloom_control::Error;
 use netloom_control::command::Page;
 use netloom_control::control::Overview;
 use netloom_model::event::{Event, ObjectKind, ObjectRef};
@@ -22,7 +21,7 @@ use netloom_model::lease::{
 };
 use netloom_model::network::{Capacity, Network, Scope};
 use netloom_model::sandbox::{Sandbox, SandboxState};
-use netloom_model::{EndpointId, Invalid, LeaseId, MacAddr, NetworkId, NodeId, SandboxId, Timestamp, invalid};
+use netloom_model::{EndpointId, LeaseId, MacAddr, NetworkId, NodeId, SandboxId, Timestamp};
 use netloom_web::view::frame::{Frame, Place, Section, Viewer};
 use serde_json::{Value, json};
 
@@ -392,11 +391,4 @@ pub(crate) fn report(names: &Names, address: &str, state: AddressState, lease: O
         lease,
         endpoint: None,
     }
-}
-
-fn failure(names: &Names) -> Error {
-    let invalid = Invalid::new("?mac", invalid::Code::Format, names.text, "not an Ethernet address")
-        .hint("for example 02:42:c0:a8:7a:02");
-    let blocker = object(ObjectKind::Sandbox, SandboxId::from_random([2; 16]).to_string(), names.sandbox);
-    Error::from(invalid).hint("write it in any usual spelling").blockers(vec![blocker]).retryable(true)
 }

@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
-use netloom_model::member;
+use netloom_model::member::Answered;
 use netloom_model::net::Family;
 use netloom_model::network::Scope;
 use netloom_model::{EndpointId, MacAddr, NodeId, Timestamp};
 use netloom_store::{EndpointRow, LeaseRow, NetworkRow, WriteTx, endpoints, events, leases, networks, pools};
 use tokio::time::Instant;
 
-use super::answered::Answered;
 use crate::allocation::{self, NewLease};
 use crate::clock::now;
 use crate::commit::{Job, fault};
@@ -27,51 +26,24 @@ use crate::overlay::attachments;
 use crate::sandboxes::attach::DICE;
 use crate::sandboxes::view;
 
-/// Code of the refusal.
-const CONFLICT: &str = "address-conflict";
 /// After this long without a conflict an endpoint's count of tried addresses begins anew.
 const FORGET: Duration = Duration::from_secs(60);
-
-/// What an endpoint tried lately.
-struct Tried {
-    /// How many addresses.
-    count: u32,
-    last: Instant,
-    /// The one that it was refused for good, and who answers for that.
-    refused: Option<(IpAddr, MacAddr)>,
-}
 
 /// How many addresses each endpoint has tried lately. In memory: a restart probes again anyway.
 #[derive(Default)]
 pub(crate) struct Attempts {
-    by_endpoint: Mutex<HashMap<EndpointId, Tried>>,
+    by_endpoint: Mutex<HashMap<EndpointId, (u32, Instant)>>,
 }
 
 impl Attempts {
     /// Counts one more address tried, and answers how many those are.
     pub(crate) fn count(&self, endpoint: EndpointId) -> u32 {
         let mut all = self.by_endpoint.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, tried| tried.last.elapsed() < FORGET);
-        let tried = all.entry(endpoint).or_insert(Tried { count: 0, last: Instant::now(), refused: None });
-        tried.count += 1;
-        tried.last = Instant::now();
-        tried.refused = None;
-        tried.count
-    }
-
-    /// Notes that an endpoint got no other address in the place of one that a stranger has.
-    fn refused(&self, endpoint: EndpointId, address: IpAddr, mac: MacAddr) {
-        let mut all = self.by_endpoint.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tried) = all.get_mut(&endpoint) {
-            tried.refused = Some((address, mac));
-        }
-    }
-
-    /// The addresses that were refused to endpoints lately, each with who answers for it.
-    fn all_refused(&self) -> HashMap<(EndpointId, IpAddr), MacAddr> {
-        let all = self.by_endpoint.lock().unwrap_or_else(PoisonError::into_inner);
-        let lately = all.iter().filter(|(_, tried)| tried.last.elapsed() < FORGET);
-        lately.filter_map(|(endpoint, tried)| tried.refused.map(|(at, mac)| ((*endpoint, at), mac))).collect()
+        all.retain(|_, (_, last)| last.elapsed() < FORGET);
+        let (count, last) = all.entry(endpoint).or_insert((0, Instant::now()));
+        *count += 1;
+        *last = Instant::now();
+        *count
     }
 }
 
@@ -84,7 +56,7 @@ impl Control {
         stranger: MacAddr,
     ) -> Result<(), Error> {
         if self.is_on_copy(endpoint).await? {
-            let answered = member::Answered { address, mac: stranger };
+            let answered = Answered { address, mac: stranger };
             self.move_by_manager(endpoint, answered).await?;
         } else {
             let config = &self.inner.config;
@@ -96,23 +68,10 @@ impl Control {
                 candidates: config.conflict_candidates,
                 quarantine_millis: millis(config.quarantine),
             };
-            let mac = stranger.mac;
-            if let Err(error) = self.inner.commit(false, Conflict { endpoint, stranger }).await {
-                if error.code == CONFLICT {
-                    self.inner.attempts.refused(endpoint, address, mac);
-                }
-                return Err(error);
-            }
+            self.inner.commit(false, Conflict { endpoint, stranger }).await?;
         }
         self.forget_findings(&[address]).await;
         Ok(())
-    }
-
-    /// What strangers answered for lately and was refused for it.
-    pub(super) fn answered_lately(&self) -> Answered {
-        let strangers = self.inner.attempts.all_refused();
-        let quarantine_millis = millis(self.inner.config.quarantine);
-        Answered { strangers, node: Some(self.node_id()), quarantine_millis }
     }
 
     /// Whether an endpoint is on a network whose addresses the manager gives.
@@ -223,7 +182,7 @@ impl Stranger {
 
     fn refused(&self, why: String) -> Error {
         let detail = format!("{} answers for {} on the wire, and {why}", self.mac, self.address);
-        Error::conflict(CONFLICT, detail)
+        Error::conflict("address-conflict", detail)
             .hint("find the station with this Ethernet address, reserve its address, or ask for another one")
             .fact("address", self.address)
             .fact("mac", self.mac)
@@ -249,19 +208,7 @@ impl Stranger {
         now: Timestamp,
     ) -> Result<(), Error> {
         leases::remove(tx, std::slice::from_ref(old), now);
-        self.keep(tx, network, old.pool_id, revision, now).await
-    }
-
-    /// Writes the quarantine of an address that has no lease, and that no free range has.
-    pub(super) async fn keep(
-        &self,
-        tx: &mut WriteTx<'_>,
-        network: &NetworkRow,
-        pool: i64,
-        revision: u64,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let pool = pools::of_networks(tx, &[network.id]).await?.into_iter().find(|row| row.id == pool);
+        let pool = pools::of_networks(tx, &[network.id]).await?.into_iter().find(|pool| pool.id == old.pool_id);
         let Some(pool) = pool else { return Ok(()) };
         let owner = Owner { kind: OwnerKind::Stranger, id: None, name: self.mac.to_string(), node: self.node };
         let (kind, state) = (LeaseKind::Dynamic, LeaseState::Quarantined);

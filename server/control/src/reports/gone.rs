@@ -10,7 +10,6 @@ use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::{EndpointId, NetworkId, SandboxId, Timestamp};
 use netloom_store::{EndpointRow, LeaseQuery, LeaseRow, WriteTx, endpoints, events, leases, networks, sandboxes};
 
-use super::answered::Answered;
 use super::proven::Proven;
 use crate::clock::now;
 use crate::commit::{Job, fault};
@@ -41,8 +40,7 @@ impl Control {
         self.inner.proven.add(&networks);
         self.inner.know_host().await;
         let (proven, host) = (self.inner.proven.clone(), self.inner.host.clone());
-        let answered = self.answered_lately();
-        let purged = self.inner.commit(false, Purge { proven, host, answered, sandboxes, endpoints }).await?;
+        let purged = self.inner.commit(false, Purge { proven, host, sandboxes, endpoints }).await?;
         self.inner.proven.purged(&purged.networks);
         self.forget_findings(&purged.of_host).await;
         if self.inner.is_worker() && !purged.off_swarm.is_empty() {
@@ -56,7 +54,6 @@ impl Control {
 struct Purge {
     proven: Arc<Proven>,
     host: Arc<Host>,
-    answered: Answered,
     sandboxes: Vec<SandboxId>,
     endpoints: Vec<EndpointId>,
 }
@@ -86,7 +83,7 @@ impl Job for Purge {
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Purged, Error> {
         let mut purged = Purged::default();
         for id in &self.sandboxes {
-            purge_sandbox(tx, *id, &self.host, &self.answered, &mut purged).await?;
+            purge_sandbox(tx, *id, &self.host, &mut purged).await?;
         }
         let detached = match self.endpoints.as_slice() {
             [] => Vec::new(),
@@ -103,7 +100,6 @@ impl Job for Purge {
             purged.off(&detached);
             let ids: Vec<EndpointId> = detached.iter().map(|endpoint| endpoint.id).collect();
             let own = leases::of_endpoints(tx, &ids).await?;
-            let own = self.answered.quarantine(tx, &own).await?;
             purged.of_host.extend(purge_endpoints(tx, &ids, &own, &self.host, stamp).await?);
         }
         for id in self.proven.now() {
@@ -119,32 +115,24 @@ impl Job for Purge {
 /// Purges sandboxes that were only marked, in a transaction that is taken back: what a dry run of a prune looks at next.
 pub(crate) async fn purge_in_dry_run(tx: &mut WriteTx<'_>, ids: &[SandboxId], host: &Host) -> Result<(), Error> {
     for id in ids {
-        purge_sandbox(tx, *id, host, &Answered::default(), &mut Purged::default()).await?;
+        purge_sandbox(tx, *id, host, &mut Purged::default()).await?;
     }
     Ok(())
 }
 
-async fn purge_sandbox(
-    tx: &mut WriteTx<'_>,
-    id: SandboxId,
-    host: &Host,
-    answered: &Answered,
-    purged: &mut Purged,
-) -> Result<(), Error> {
+async fn purge_sandbox(tx: &mut WriteTx<'_>, id: SandboxId, host: &Host, purged: &mut Purged) -> Result<(), Error> {
     let Some((row, own, leases)) = sandboxes::whole(tx, id).await?.filter(|(row, ..)| row.deleting) else {
         return Ok(());
     };
     let now = now();
     let message = format!("sandbox `{}` deleted", row.name);
     let event = Actor::agent().event("sandbox.deleted", sandbox_ref(&row), message, now);
-    let held: Vec<String> =
-        leases.iter().filter(|lease| !answered.is_refused(lease)).map(|lease| lease.address.to_string()).collect();
+    let held: Vec<String> = leases.iter().map(|lease| lease.address.to_string()).collect();
     let event = if held.is_empty() { event } else { with(event, "addresses", held.join(" ")) };
     let revision = events::append(tx, &event).await?;
     attachments::end(tx, &own, revision, now);
     purged.off(&own);
     let own: Vec<EndpointId> = own.iter().map(|endpoint| endpoint.id).collect();
-    let leases = answered.quarantine(tx, &leases).await?;
     purged.of_host.extend(purge_endpoints(tx, &own, &leases, host, Stamp { revision, now }).await?);
     sandboxes::purge(tx, id);
     Ok(())

@@ -39,6 +39,7 @@ const FILES: &[(&str, &str)] = files![
     "0022_leases_of_a_node",
     "0023_found_by",
     "0024_keys_in_any_case",
+    "0025_one_outcome",
 ];
 
 /// The schema's versions that this program knows.
