@@ -6,7 +6,7 @@ use std::time::Duration;
 use netloom_ipam::request;
 use netloom_model::facts::Facts;
 use netloom_model::invalid::{Code, Invalid};
-use netloom_model::lease::{AddressReport, AddressState, Holding};
+use netloom_model::lease::{AddressReport, AddressState, Holding, OwnerKind};
 use netloom_model::net::Span;
 use netloom_model::swarm_endpoint::SwarmEndpoint;
 use netloom_model::{NetworkId, NodeId, Timestamp};
@@ -66,6 +66,10 @@ impl Control {
         if report.state == AddressState::Unmanaged && at.is_none() {
             report.reason = self.inner.host.facts().and_then(|facts| of_host(address, &facts));
         }
+        let is_sandboxes = report.lease.as_ref().is_some_and(|lease| lease.status.owner.kind == OwnerKind::Sandbox);
+        if is_sandboxes || report.endpoint.is_some() {
+            report.reason = self.inner.host.facts().and_then(|facts| also_of_host(address, &facts));
+        }
         Ok(vec![report])
     }
 }
@@ -110,6 +114,12 @@ pub(crate) async fn away(
 fn of_host(address: IpAddr, facts: &Facts) -> Option<String> {
     let link = facts.link_with(address)?;
     Some(format!("it is the host's own, on link `{}`, and no pool contains it", link.name))
+}
+
+/// That the host has an address, too, which somebody else holds: packets of the host's to there never leave it.
+fn also_of_host(address: IpAddr, facts: &Facts) -> Option<String> {
+    let link = facts.link_with(address)?;
+    Some(format!("this host has the address, too, on link `{}`: what it sends there does not leave it", link.name))
 }
 
 fn report(address: IpAddr, known: Known, node: NodeId, grace: Duration) -> AddressReport {

@@ -118,7 +118,8 @@ async fn groups(tx: &mut ReadTx<'_>, meaning: &Meaning, may: May) -> Result<Vec<
 fn group(kind: HitKind, mut hits: Vec<Hit>, unread: bool) -> Option<HitGroup> {
     hits.sort_by_key(|hit| !hit.exact);
     let mut seen = std::collections::BTreeSet::new();
-    hits.retain(|hit| seen.insert(hit.id.clone().unwrap_or_else(|| hit.name.clone())));
+    // What has no ID is told from others of its name by what is said of it.
+    hits.retain(|hit| seen.insert(hit.id.clone().unwrap_or_else(|| format!("{} {}", hit.name, hit.about))));
     let more = hits.len() > HITS || unread;
     hits.truncate(HITS);
     (!hits.is_empty()).then_some(HitGroup { kind, hits, more })

@@ -13,8 +13,8 @@ const CRATES: [&str; 14] = [
     "store", "swarm",
 ];
 /// What libraries may say. The DNS library complains of every malformed message, and any program in a sandbox can send as many of
-/// those as it likes; the HTTP library calls it an error of the service's when a client's request does not end.
-const LIBRARIES: &str = "warn,hickory_proto=off,actix_http::h1::decoder=off";
+/// those as it likes; the HTTP library calls it an error of the service's when a client's request can't be read.
+const LIBRARIES: &str = "warn,hickory_proto=off,actix_http::h1=off";
 
 /// Starts logging, as [`directives`] says.
 ///
@@ -64,9 +64,8 @@ mod tests {
     #[test]
     fn a_level_speaks_of_netloom_and_keeps_libraries_quiet() {
         let said = |log| directives(log).expect("good");
-        assert_eq!(said("debug"), "warn,hickory_proto=off,actix_http::h1::decoder=off,netloom=info,netloom=debug");
-        let both =
-            "warn,hickory_proto=off,actix_http::h1::decoder=off,netloom=info,netloom=info,netloom_agent::pass=trace";
+        assert_eq!(said("debug"), "warn,hickory_proto=off,actix_http::h1=off,netloom=info,netloom=debug");
+        let both = "warn,hickory_proto=off,actix_http::h1=off,netloom=info,netloom=info,netloom_agent::pass=trace";
         assert_eq!(said("info, netloom_agent::pass=trace"), both);
         EnvFilter::try_new(both).expect("the library reads it");
     }

@@ -249,7 +249,7 @@ pub struct AddressReport {
     /// when no pool contains it. With `?at=` as it was then: by who held it, and by the pools of today in networks that existed
     /// then; before the oldest holding remembered (90 days) nothing is known to have been held.
     pub state: AddressState,
-    /// Why it is `unusable`, in a sentence; of an `unmanaged` one that the host has itself, on which link.
+    /// Why it is `unusable`, in a sentence; of one that the host has itself, `unmanaged` or beside its holder, on which link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The node whose pools were asked.

@@ -105,6 +105,11 @@ fn time(text: &str) -> Result<Timestamp, Invalid> {
         19 => format!("{text}Z"),
         _ => text.to_owned(),
     };
+    // Pages write whole seconds: whoever copies one means what they show of that second.
+    let filled = match filled.strip_suffix('Z') {
+        Some(second) if text.len() >= 19 && !second.contains('.') => format!("{second}.999Z"),
+        _ => filled,
+    };
     filled
         .parse()
         .map_err(|_| Invalid::new("?at", Code::Format, text, "not a time").hint("for example 2026-01-31T12:00:00Z"))
@@ -116,8 +121,13 @@ mod tests {
 
     #[test]
     fn times_are_read_as_people_and_browsers_write_them() {
-        for text in ["2026-01-31T12:00:00.000Z", "2026-01-31T12:00", "2026-01-31T12:00:00"] {
-            assert_eq!(time(text).map(|time| time.to_string()).as_deref(), Ok("2026-01-31T12:00:00.000Z"), "{text}");
+        for (text, read) in [
+            ("2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00.000Z"),
+            ("2026-01-31T12:00", "2026-01-31T12:00:00.000Z"),
+            ("2026-01-31T12:00:00", "2026-01-31T12:00:00.999Z"),
+            ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00.999Z"),
+        ] {
+            assert_eq!(time(text).map(|time| time.to_string()).as_deref(), Ok(read), "{text}");
         }
         assert!(time("2026-01-31").is_ok());
         assert!(time("yesterday").is_err());

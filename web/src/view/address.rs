@@ -98,6 +98,27 @@ fn changes(owner: &Owner, lease: LeaseId) -> Option<String> {
     (owner.kind == OwnerKind::Reservation).then(|| link::lease_history(&lease.to_string()))
 }
 
+/// Who asked for what has an address is told where that is: with the sandbox or the network, or with the lease where it has no other.
+fn changes_of(lease: &Lease) -> (String, String) {
+    let owner = &lease.status.owner;
+    match (owner.kind, &owner.id) {
+        (OwnerKind::Sandbox, Some(id)) => (
+            format!("{}/history", link::sandbox(id)),
+            format!("What happened to sandbox {}, and who asked for it", owner.name),
+        ),
+        (OwnerKind::Network, Some(id)) => (
+            format!("{}/history", link::network(id)),
+            format!("What happened to network {}, and who asked for it", owner.name),
+        ),
+        (OwnerKind::Stranger, _) => {
+            (link::lease_history(&lease.id.to_string()), "What is known of it: how it was heard".to_owned())
+        }
+        _ => {
+            (link::lease_history(&lease.id.to_string()), "What happened to this lease, and who asked for it".to_owned())
+        }
+    }
+}
+
 /// Every holding, the one that goes on first, and among them the time that was asked for.
 fn history(frame: &Frame, report: &AddressReport, asked: &Asked<'_>) -> Vec<HistoryLine> {
     let Asked { then, now, existing } = asked;
@@ -162,8 +183,12 @@ pub struct AddressPart {
     pub(crate) lease: Option<LeaseRow>,
     /// Who of another node has it, of which no lease is known here.
     pub(crate) away: Option<SwarmRow>,
-    /// The lease's ID, and the page of what happened to it.
-    pub(crate) lease_id: Option<(String, String)>,
+    /// The lease's ID.
+    pub(crate) lease_id: Option<String>,
+    /// Where it is told what happened to it, or to who has it, and in which words.
+    pub(crate) changes: Option<(String, String)>,
+    /// That the host itself has it, too.
+    pub(crate) besides: Option<Prose>,
     pub(crate) description: Option<String>,
     pub(crate) held_at: Option<HoldingRow>,
     pub(crate) neighbours: Option<Neighbours>,
@@ -204,13 +229,19 @@ impl AddressPart {
             subnet: report.subnet.clone(),
             lease: lease.map(|lease| LeaseRow::new(frame, lease)),
             away: report.endpoint.as_ref().map(|endpoint| SwarmRow::new(frame, endpoint)),
-            lease_id: lease.map(|lease| lease.id.to_string()).map(|id| (link::lease_history(&id), id)),
+            lease_id: lease.map(|lease| lease.id.to_string()),
+            changes: lease.map(changes_of),
+            besides: report.reason.as_deref().filter(|_| report.state == AddressState::Leased).map(Prose::new),
             description: lease.and_then(|lease| lease.spec.as_ref()?.description.clone()),
             neighbours: here(report, around).filter(|_| !then).and_then(|at| Neighbours::new(at, &report.neighbours)),
             free_href: report.network.as_deref().zip(report.pool.as_deref()).map(|(of, pool)| link::free(of, pool)),
             held_at: report.held_at.as_ref().map(|held| HoldingRow::new(frame, held, asked.existing)),
             history: history(frame, report, asked),
-            no_history: no_history(report.state, then),
+            no_history: match report.endpoint {
+                // Of what other nodes have had this host was told nothing.
+                Some(_) => no_history(AddressState::Unknown, then),
+                None => no_history(report.state, then),
+            },
             reserve,
             reclaim: lease
                 .filter(|lease| lease.status.state == LeaseState::Orphaned && frame.writes())

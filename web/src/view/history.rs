@@ -118,6 +118,8 @@ pub struct History {
     first: Option<String>,
     next: Option<String>,
     csv: CsvLink,
+    /// Who knows more, where this host does not know all.
+    ask: Option<String>,
 }
 
 impl askama::filters::HtmlSafe for History {}
@@ -134,6 +136,7 @@ impl History {
             first: (!told.token.is_empty()).then(|| href.to_owned()),
             next: told.page.next_page_token.as_deref().map(next),
             csv: CsvLink::new(href, "", "entries"),
+            ask: frame.ask_manager(),
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct Usage {
     pub(crate) total: String,
     /// What is free; only the manager knows it of a network of the swarm.
     pub(crate) free: Option<String>,
+    /// What is free of the range that addresses are chosen from, where that is less.
+    pub(crate) free_in_range: Option<String>,
     pub(crate) tight: bool,
     /// Whether so much is free that the number says nothing more.
     pub(crate) vast: bool,
@@ -56,6 +58,8 @@ impl Usage {
         let segments = segments(&uses, total);
         let used = uses.iter().filter(|(_, count)| *count > 0).map(|(class, count)| (*class, format::count(*count)));
         let free = capacity.free.as_deref().map(format::decimal);
+        let free_in_range = capacity.free_in_range.as_ref().filter(|free| Some(*free) != capacity.free.as_ref());
+        let is_range_full = free_in_range.is_some_and(|free| free == "0");
         let legend = uses::legend(used.chain(free.clone().map(|free| ("free", free))));
         Self {
             segments,
@@ -66,7 +70,8 @@ impl Usage {
             total: format::decimal(&capacity.total),
             free,
             vast: capacity.total.len() > 15,
-            tight: total > 0.0 && taken as f64 / total >= TIGHT,
+            free_in_range: free_in_range.map(|free| format::decimal(free)),
+            tight: is_range_full || (total > 0.0 && taken as f64 / total >= TIGHT),
         }
     }
 }

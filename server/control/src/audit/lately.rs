@@ -2,7 +2,7 @@
 //! is the audit's list.
 
 use netloom_model::Timestamp;
-use netloom_model::audit::{AuditEntry, Decision};
+use netloom_model::audit::AuditEntry;
 use netloom_store::audit;
 
 use crate::clock::now;
@@ -85,9 +85,9 @@ fn grouped(entries: Vec<AuditEntry>) -> Vec<RefusedLately> {
     groups
 }
 
-/// Whether somebody may have to do something about it. Of reading only a denial is noted, which is told by its method.
+/// Whether somebody may have to do something about it. What was only to be read is told by its method, or, of a page, by its action.
 fn concerns(entry: &AuditEntry) -> bool {
-    let reads = entry.decision == Decision::Denied && matches!(entry.method.as_deref(), Some("GET" | "HEAD"));
+    let reads = matches!(entry.method.as_deref(), Some("GET" | "HEAD")) || entry.action.ends_with(".list");
     !reads && !entry.circumstances.code.as_deref().is_some_and(is_ordinary)
 }
 
@@ -103,7 +103,7 @@ fn same(one: &AuditEntry, other: &AuditEntry) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use netloom_model::audit::{AuditObject, Circumstances};
+    use netloom_model::audit::{AuditObject, Circumstances, Decision};
     use netloom_model::event::ObjectKind;
 
     use super::*;
@@ -129,6 +129,7 @@ mod tests {
     #[test]
     fn the_same_is_told_once_and_what_clients_meet_daily_not_at_all() {
         let entries = vec![
+            entry(10, "invalid-value", "x", "GET"),
             entry(9, "pool-exhausted", "c", "POST"),
             entry(8, "resource-not-found", "x", "DELETE"),
             entry(7, "forbidden", "y", "GET"),

@@ -7,21 +7,23 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use netloom_model::event::ObjectRef;
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
 use netloom_model::member::Answered;
 use netloom_model::net::Family;
 use netloom_model::network::Scope;
-use netloom_model::{EndpointId, MacAddr, NodeId, Timestamp};
+use netloom_model::{EndpointId, LeaseId, MacAddr, NodeId};
 use netloom_store::{EndpointRow, LeaseRow, NetworkRow, WriteTx, endpoints, events, leases, networks, pools};
 use tokio::time::Instant;
 
 use crate::allocation::{self, NewLease};
-use crate::clock::now;
+use crate::clock::{now, random};
 use crate::commit::{Job, fault};
 use crate::control::Control;
 use crate::dice::Seed;
 use crate::error::Error;
 use crate::journal::{Actor, lease_ref, with};
+use crate::networks::fixed::Stamp;
 use crate::overlay::attachments;
 use crate::sandboxes::attach::DICE;
 use crate::sandboxes::view;
@@ -159,11 +161,13 @@ impl Stranger {
             "{} answered for {}, which sandbox `{}` was about to take on network `{}`; it gets {}",
             self.mac, self.address, old.owner.name, network.name, taken.address
         );
-        let event = Actor::agent().event("lease.quarantined", lease_ref(old), message, now);
+        let id = LeaseId::at(now, random()?);
+        let kept = ObjectRef { id: id.to_string(), ..lease_ref(old) };
+        let event = Actor::agent().event("lease.quarantined", kept, message, now);
         let event = with(with(event, "address", self.address), "mac", self.mac);
         let event = with(with(event, "sandbox", &old.owner.name), "next", taken.address);
         let revision = events::append(tx, &event).await?;
-        self.quarantine(tx, network, old, revision, now).await?;
+        self.quarantine(tx, network, old, Stamp { revision, now }, id).await?;
         let mut new = NewLease {
             network,
             pool: taken.pool,
@@ -198,14 +202,14 @@ impl Stranger {
         Ok(())
     }
 
-    /// The address belongs to the stranger, as far as Netloom can tell, until the quarantine ends.
+    /// The address belongs to the stranger, as far as Netloom can tell, until the quarantine ends: by a lease of this ID.
     async fn quarantine(
         &self,
         tx: &mut WriteTx<'_>,
         network: &NetworkRow,
         old: &LeaseRow,
-        revision: u64,
-        now: Timestamp,
+        Stamp { revision, now }: Stamp,
+        id: LeaseId,
     ) -> Result<(), Error> {
         leases::remove(tx, std::slice::from_ref(old), now);
         let pool = pools::of_networks(tx, &[network.id]).await?.into_iter().find(|pool| pool.id == old.pool_id);
@@ -213,7 +217,7 @@ impl Stranger {
         let owner = Owner { kind: OwnerKind::Stranger, id: None, name: self.mac.to_string(), node: self.node };
         let (kind, state) = (LeaseKind::Dynamic, LeaseState::Quarantined);
         let new = NewLease { network, pool: &pool, address: self.address, kind, state, owner, revision, now };
-        let mut row = new.row()?;
+        let mut row = new.row_of(id);
         row.mac = Some(self.mac);
         row.until = Some(now.plus_millis(self.quarantine_millis));
         leases::insert(tx, &row).await?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use netloom_model::health::Way;
 use netloom_model::lease::Lease;
 use netloom_model::{NodeId, Timestamp};
 use netloom_store::{attachments, nodes};
@@ -13,7 +14,7 @@ use crate::error::Error;
 
 impl Control {
     /// Which of these nodes are silent, and since when: as long as none is, nothing is read. A worker hears of its manager alone: it says so of
-    /// nodes that its own probes do not reach.
+    /// nodes that its own probes do not reach, or that it was told nothing of for long.
     pub(crate) async fn silent(
         &self,
         of: impl IntoIterator<Item = NodeId>,
@@ -35,20 +36,26 @@ impl Control {
         Ok(read.await?.into_iter().map(last).collect())
     }
 
-    /// Which of these nodes this one's own probes do not reach, and since when: where none is amiss, nothing is read.
+    /// Which of these nodes this one's own probes do not reach, and since when; and while its manager is away, since when it was told nothing of those that it does not probe. Where none
+    /// is amiss, nothing is read.
     async fn unreached(&self, of: Vec<NodeId>) -> Result<BTreeMap<NodeId, Timestamp>, Error> {
+        let contact = self.inner.swarm.contact();
+        let cut_off = contact.last.filter(|_| self.inner.is_worker() && !self.inner.swarm.is_connected(&contact));
         let ways = self.inner.swarm.own_ways();
-        let amiss = ways.iter().filter(|way| way.last.usable_mtu.is_none() && way.last.trouble.is_some());
-        let since: BTreeMap<IpAddr, Timestamp> =
-            amiss.filter_map(|way| Some((way.last.to, way.proven_at.or(way.failed_at)?))).collect();
-        if since.is_empty() || of.is_empty() {
+        let is_amiss = |way: &Way| way.last.usable_mtu.is_none() && way.last.trouble.is_some();
+        if of.is_empty() || (cut_off.is_none() && !ways.iter().any(is_amiss)) {
             return Ok(BTreeMap::new());
         }
+        let since = |at: IpAddr| match ways.iter().find(|way| way.last.to == at) {
+            Some(way) if is_amiss(way) => way.proven_at.or(way.failed_at),
+            Some(_) => None,
+            None => cut_off.map(|(_, told)| told),
+        };
         let read = self
             .inner
             .store
             .read(move |tx| Box::pin(async move { Ok::<_, Error>(attachments::places(tx, &of).await?) }));
-        Ok(read.await?.into_iter().filter_map(|(node, at)| Some((node, *since.get(&at)?))).collect())
+        Ok(read.await?.into_iter().filter_map(|(node, at)| Some((node, since(at)?))).collect())
     }
 
     /// Says of leases whose nodes are silent.

@@ -108,6 +108,27 @@ const YEAR: i64 = audit::KEPT_MILLIS;
 const START: i64 = 50 * YEAR;
 
 /// Tidies at a time, after the service has run for so long; how many entries went.
+/// A request's ID is its client's to choose: whatever else was asked under it, by whomever, is no outcome of it.
+#[tokio::test]
+async fn what_became_of_a_request_is_told_by_its_own_entries() {
+    let (_directory, store) = open().await;
+    let failed = |actor: &str, event| NewAudit {
+        decision: Decision::Failed,
+        code: Some("kernel-refused".into()),
+        event,
+        ..entry(actor, "network.create", 20)
+    };
+    add(&store, entry("ci", "network.create", 10)).await;
+    add(&store, NewAudit { decision: Decision::Denied, ..failed("viewer", None) }).await;
+    add(&store, failed("ops", Some(8))).await;
+    add(&store, failed("ci", None)).await;
+    add(&store, failed("ci", Some(9))).await;
+    let query = AuditQuery { limit: 9, ..AuditQuery::default() };
+    let read = read!(store, (query), tx => audit::list(tx, &query).await).unwrap();
+    let told: Vec<_> = read.iter().map(|entry| (entry.seq, entry.taken_back_by)).collect();
+    assert_eq!(told, [(5, None), (4, None), (3, None), (2, None), (1, Some(5))]);
+}
+
 async fn tidied(store: &Store, now: i64, ran: i64) -> u64 {
     write!(store, (), tx => {
         audit::move_horizon(tx, Timestamp::from_millis(now), ran);
