@@ -32,11 +32,8 @@ impl Control {
         let part = Part::new(&c.page, &format!("endpoints {:?} {:?} {:?}", c.network, c.sandbox, c.node))?;
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
-                let query = AttachmentQuery { after: part.after.clone(), limit: part.read(), ..asked(tx, &c).await? };
-                let mut rows = attachments::list(tx, &query).await?;
-                let next_page_token = part.cut(&mut rows, |(row, ..)| Place::of_attachment(row));
-                let items = rows.into_iter().map(shown).collect();
-                Ok::<_, Error>(Page { items, next_page_token, seq: events::number(tx).await? })
+                let query = asked(tx, &c).await?;
+                page_of(tx, query, &part).await
             })
         });
         let mut page: Page<SwarmEndpoint> = read.await?;
@@ -54,13 +51,8 @@ impl Control {
         let read = self.inner.store.read(move |tx| {
             Box::pin(async move {
                 let network = find(tx, c.network.as_deref().unwrap_or_default()).await?.id;
-                let (network, after) = (Some(network), part.after.clone());
-                let query =
-                    AttachmentQuery { network, away: true, after, limit: part.read(), ..AttachmentQuery::default() };
-                let mut rows = attachments::list(tx, &query).await?;
-                let next_page_token = part.cut(&mut rows, |(row, ..)| Place::of_attachment(row));
-                let items = rows.into_iter().map(shown).collect();
-                Ok::<_, Error>(Page { items, next_page_token, seq: events::number(tx).await? })
+                let query = AttachmentQuery { network: Some(network), away: true, ..AttachmentQuery::default() };
+                page_of(tx, query, &part).await
             })
         });
         let mut page: Page<SwarmEndpoint> = read.await?;
@@ -116,6 +108,15 @@ impl Control {
             .ask(move |tx| Box::pin(async move { Ok::<_, Error>(netloom_store::sandboxes::by_ids(tx, &ids).await?) }));
         Ok(rows.await?.into_iter().filter(|row| row.orphaned.is_some()).map(|row| row.id).collect())
     }
+}
+
+/// The part of what a query finds that was asked for, by the sandboxes' names.
+async fn page_of(tx: &mut ReadTx<'_>, query: AttachmentQuery, part: &Part) -> Result<Page<SwarmEndpoint>, Error> {
+    let query = AttachmentQuery { after: part.after.clone(), limit: part.read(), ..query };
+    let mut rows = attachments::list(tx, &query).await?;
+    let next_page_token = part.cut(&mut rows, |(row, ..)| Place::of_attachment(row));
+    let items = rows.into_iter().map(shown).collect();
+    Ok(Page { items, next_page_token, seq: events::number(tx).await? })
 }
 
 /// A sandbox by its ID or its name.
