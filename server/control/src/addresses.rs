@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use netloom_ipam::request;
+use netloom_model::assignment::Key;
 use netloom_model::facts::Facts;
 use netloom_model::invalid::{Code, Invalid};
-use netloom_model::lease::{AddressReport, AddressState, Holding, OwnerKind};
+use netloom_model::lease::{AddressReport, AddressState, Holding, Owner, OwnerKind};
 use netloom_model::net::Span;
 use netloom_model::swarm_endpoint::SwarmEndpoint;
 use netloom_model::{NetworkId, NodeId, Timestamp};
@@ -15,6 +16,7 @@ use netloom_store::{LeaseRow, PoolRow, ReadTx, leases, networks, pools};
 
 use crate::clock::now;
 use crate::command::GetAddress;
+use crate::conditions;
 use crate::control::Control;
 use crate::error::Error;
 use crate::leases::answered;
@@ -70,8 +72,18 @@ impl Control {
         if is_sandboxes || report.endpoint.is_some() {
             report.reason = self.inner.host.facts().and_then(|facts| also_of_host(address, &facts));
         }
+        if let Some(key) = report.lease.as_ref().and_then(|lease| holder(&lease.status.owner, self.node_id())) {
+            let live = self.inner.live(vec![key], false).await;
+            report.conditions = conditions::of(live.objects.get(&key));
+        }
         Ok(vec![report])
     }
+}
+
+/// The sandbox of this host's own that holds something.
+fn holder(owner: &Owner, own: NodeId) -> Option<Key> {
+    let id = owner.id.as_deref().filter(|_| owner.kind == OwnerKind::Sandbox && owner.node == own)?;
+    id.parse().ok().map(Key::Sandbox)
 }
 
 async fn read(tx: &mut ReadTx<'_>, address: IpAddr, at: Option<Timestamp>) -> Result<Known, Error> {
@@ -158,6 +170,7 @@ fn report(address: IpAddr, known: Known, node: NodeId, grace: Duration) -> Addre
         subnet: subnet.filter(|_| same),
         pool: place.map(|(_, _, key)| key),
         lease: lease.map(|row| answered(row, grace)),
+        conditions: Vec::new(),
         endpoint: away,
         held_at,
         neighbours: neighbours.into_iter().map(|row| answered(row, grace)).collect(),

@@ -9,7 +9,7 @@ use netloom_ipam::{capacity, spans};
 use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::invalid::Code;
 use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
-use netloom_model::net::{Family, Span, to_number};
+use netloom_model::net::{Family, Span, to_number, usable};
 use netloom_model::network::Scope;
 use netloom_model::{Invalid, LeaseId, MacAddr, SandboxId, Timestamp, host_link};
 use netloom_store::{
@@ -296,14 +296,16 @@ pub(crate) async fn exhausted(tx: &mut ReadTx<'_>, network: &NetworkRow, of: &[&
         in_range: sum.in_range.saturating_add(one.in_range),
         largest: None,
     });
-    let total = of.iter().fold(0u128, |sum, pool| sum.saturating_add(netloom_model::net::usable(pool.subnet).len()));
+    let total = of.iter().fold(0u128, |sum, pool| sum.saturating_add(usable(pool.subnet).len()));
+    let range = of.iter().fold(0u128, |sum, pool| sum.saturating_add(pool.range.len()));
     let counts: Vec<_> = counts.into_values().flatten().collect();
     let capacity = capacity::capacity(total, None, &counts);
     let used = capacity::used(&capacity);
     let words: Vec<String> = used.iter().map(|(word, count)| format!("{count} {word}")).collect();
     let family = of.first().map_or(Family::V4, |pool| Family::of(pool.subnet.network()));
+    let chosen_from = if range < total { format!(" from the {range} of its range") } else { String::new() };
     let detail = format!(
-        "network `{}` has no free {family} address left to choose: of {total}, {}",
+        "network `{}` has no free {family} address left to choose{chosen_from}: of {total}, {}",
         network.name,
         words.join(", ")
     );
@@ -318,6 +320,7 @@ pub(crate) async fn exhausted(tx: &mut ReadTx<'_>, network: &NetworkRow, of: &[&
         .hint(hint)
         .fact("network", &network.name)
         .fact("total", total)
+        .fact("range", range)
         .fact("free_outside_range", sum.total)
         .retryable(capacity.releasing > 0);
     for (word, count) in used {

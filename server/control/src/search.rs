@@ -11,7 +11,7 @@ mod refused;
 mod removed;
 mod requests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use netloom_model::event::ObjectKind;
@@ -61,7 +61,8 @@ impl Control {
             audit: context.may(&ListAudit::default()),
         };
         let ambiguity = meaning.ambiguous.as_ref().map(|(read, behind)| ambiguity(&query, read, behind));
-        let read = self.inner.store.read(move |tx| Box::pin(async move { groups(tx, &meaning, may).await }));
+        let silent = self.silent_of_swarm().await?;
+        let read = self.inner.store.read(move |tx| Box::pin(async move { groups(tx, &meaning, may, &silent).await }));
         Ok(SearchReport { query, groups: read.await?, ambiguity })
     }
 }
@@ -88,15 +89,20 @@ struct May {
     audit: bool,
 }
 
-async fn groups(tx: &mut ReadTx<'_>, meaning: &Meaning, may: May) -> Result<Vec<HitGroup>, Error> {
+async fn groups(
+    tx: &mut ReadTx<'_>,
+    meaning: &Meaning,
+    may: May,
+    silent: &BTreeSet<NodeId>,
+) -> Result<Vec<HitGroup>, Error> {
     let mut found = vec![
-        group(HitKind::Address, of_address(tx, meaning).await?, false),
+        group(HitKind::Address, of_address(tx, meaning, silent).await?, false),
         group(HitKind::Lease, of_leases(tx, meaning).await?, false),
         group(HitKind::Pool, of_pools(tx, meaning).await?, false),
         group(HitKind::Network, networks::hits(tx, meaning).await?, false),
         group(HitKind::Sandbox, of_sandboxes(tx, meaning).await?, false),
     ];
-    found.push(group(HitKind::Away, away::hits(tx, meaning).await?, false));
+    found.push(group(HitKind::Away, away::hits(tx, meaning, silent).await?, false));
     let (hits, unread) = match may.nodes {
         true => of_nodes(tx, meaning).await?,
         false => (away::nodes(tx, meaning).await?, false),
@@ -117,7 +123,7 @@ async fn groups(tx: &mut ReadTx<'_>, meaning: &Meaning, may: May) -> Result<Vec<
 /// What was found of one kind: what is named exactly first, the rest as it came, each once. `unread` says that not all were looked through.
 fn group(kind: HitKind, mut hits: Vec<Hit>, unread: bool) -> Option<HitGroup> {
     hits.sort_by_key(|hit| !hit.exact);
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     // What has no ID is told from others of its name by what is said of it.
     hits.retain(|hit| seen.insert(hit.id.clone().unwrap_or_else(|| format!("{} {}", hit.name, hit.about))));
     let more = hits.len() > HITS || unread;
@@ -126,7 +132,7 @@ fn group(kind: HitKind, mut hits: Vec<Hit>, unread: bool) -> Option<HitGroup> {
 }
 
 /// The address itself: it is there whether or not somebody has it.
-async fn of_address(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+async fn of_address(tx: &mut ReadTx<'_>, meaning: &Meaning, silent: &BTreeSet<NodeId>) -> Result<Vec<Hit>, Error> {
     let Some(address) = meaning.address.filter(|_| meaning.only.is_none()) else { return Ok(Vec::new()) };
     let pool = pools::containing(tx, address).await?;
     let lease = leases::by_address(tx, address).await?;
@@ -138,7 +144,7 @@ async fn of_address(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, 
         |(pool, network): &(PoolRow, String)| format!("in pool `{}` ({}) of `{network}`", pool.key, pool.subnet);
     let about = match (&lease, &pool) {
         (Some(lease), _) => format!("{}, on `{}`", holder(lease), lease.network_name),
-        (None, Some(pool)) if of_manager => match away::holder(tx, pool.0.network_id, address).await? {
+        (None, Some(pool)) if of_manager => match away::holder(tx, pool.0.network_id, address, silent).await? {
             Some(holder) => format!("{holder}, {}", place(pool)),
             None => format!("not held on this host, {}", place(pool)),
         },

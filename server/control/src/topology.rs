@@ -180,7 +180,8 @@ async fn around_network(tx: &mut ReadTx<'_>, reference: &str, survey: &Survey) -
     }
     let room = NEIGHBOURS_MOST.saturating_sub(u32::try_from(around.sandboxes.len()).unwrap_or(u32::MAX));
     let query = AwayQuery { network: Some(network.id), limit: room, ..AwayQuery::default() };
-    around.add(away(tx, &query).await?);
+    let found = away(tx, &query).await?;
+    around.add(tx, found).await?;
     around.of = Some(network_ref(&network));
     around.networks.push(network.id);
     around.nodes.extend(counted.iter().map(|(node, _)| *node));
@@ -201,7 +202,8 @@ async fn around_node(tx: &mut ReadTx<'_>, reference: &str, hostname: &str, surve
     let node = of.id.parse().map_err(|_| Error::not_found("node", reference))?;
     let mut around = Around { of: Some(of), nodes: vec![node], ..Around::default() };
     let query = AwayQuery { node: Some(node), limit: NEIGHBOURS_MOST, ..AwayQuery::default() };
-    around.add(away(tx, &query).await?);
+    let found = away(tx, &query).await?;
+    around.add(tx, found).await?;
     let all = counted_of_node(tx, node).await?;
     around.leave_out(vec![(node, all)]);
     Ok(around)
@@ -252,7 +254,7 @@ async fn around_away(tx: &mut ReadTx<'_>, reference: &str) -> Result<Option<Arou
     let Some(first) = found.first() else { return Ok(None) };
     let of = ObjectRef { kind: ObjectKind::Sandbox, id: id.to_string(), name: first.name.clone() };
     let mut around = Around { of: Some(of), nodes: vec![first.node], ..Around::default() };
-    around.add(found);
+    around.add(tx, found).await?;
     Ok(Some(around))
 }
 
@@ -266,15 +268,19 @@ fn several(name: &str, ids: &BTreeSet<SandboxId>) -> Error {
 }
 
 impl Around {
-    /// Adds sandboxes of other nodes by their endpoints.
-    fn add(&mut self, found: Vec<Away>) {
-        let mut known: BTreeSet<_> = self.sandboxes.iter().map(|sandbox| sandbox.id).collect();
+    /// Adds sandboxes of other nodes that were found by one of their endpoints, with all of these.
+    async fn add(&mut self, tx: &mut ReadTx<'_>, found: Vec<Away>) -> Result<(), Error> {
+        let mut added = BTreeSet::new();
         for Away { at, name, node, running } in found {
-            if known.insert(at.sandbox) {
+            if added.insert(at.sandbox) {
                 self.sandboxes.push(TopologySandbox { id: at.sandbox, name, node, running, state: None });
             }
-            self.endpoints.push(at);
         }
+        if !added.is_empty() {
+            let ids: Vec<SandboxId> = added.into_iter().collect();
+            self.endpoints.extend(attached_away(tx, &ids).await?);
+        }
+        Ok(())
     }
 
     /// Says of each node how many of its sandboxes there are beside those that are told.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::condition::Condition;
 use crate::id::{EndpointId, LeaseId, NetworkId, NodeId};
 use crate::mac::MacAddr;
 use crate::network::Scope;
@@ -269,6 +270,9 @@ pub struct AddressReport {
     /// The lease that holds it now. With `?at=` absent, since a lease says what is so now: see `held_at`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
+    /// What is remarkable now about the sandbox of this host that has it; absent when all is well.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub conditions: Vec<Condition>,
     /// The endpoint of another node that has it, where no lease here says so: on a worker, of a network of the swarm, as its manager told it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub endpoint: Option<SwarmEndpoint>,

@@ -256,8 +256,8 @@ fn shared(a: Span, b: Span) -> u128 {
     high.checked_sub(low).map_or(0, |distance| distance.saturating_add(1))
 }
 
-/// How full each pool is of networks that are not being removed, the largest part leased first, then by address. How full those are that another node gives
-/// out of is not known.
+/// How full each pool is of networks that are not being removed: first the one whose range has the largest part leased, of those like it the one whose subnet has, then
+/// by address. How full those are that another node gives out of is not known.
 pub async fn uses(tx: &mut ReadTx<'_>) -> Result<Vec<PoolUse>, Error> {
     let statement = sql(columns!(
         ", n.name, COALESCE(SUM(c.leases), 0), COALESCE(SUM(c.in_range), 0)
@@ -268,13 +268,17 @@ pub async fn uses(tx: &mut ReadTx<'_>) -> Result<Vec<PoolUse>, Error> {
         .rows(statement, |c| {
             let ((pool, network_name), leased, in_range) = (row_with_network(c)?, c.count()?, c.count()?);
             let all = usable(pool.subnet);
-            let free_in_range = shared(all, pool.range).saturating_sub(in_range.into());
-            Ok(PoolUse { pool, network_name, leased, usable: all.len(), free_in_range })
+            let range = shared(all, pool.range);
+            let free_in_range = range.saturating_sub(in_range.into());
+            Ok(PoolUse { pool, network_name, leased, usable: all.len(), range, free_in_range })
         })
         .await?;
     // In millionths: subnets of IPv6 are too large for more.
-    let part = |pool: &PoolUse| u128::from(pool.leased).saturating_mul(1_000_000) / pool.usable.max(1);
-    pools.sort_by_key(|pool| std::cmp::Reverse(part(pool)));
+    let part = |some: u128, all: u128| some.saturating_mul(1_000_000) / all.max(1);
+    pools.sort_by_key(|pool| {
+        let chosen = part(pool.range.saturating_sub(pool.free_in_range), pool.range);
+        std::cmp::Reverse((chosen, part(pool.leased.into(), pool.usable)))
+    });
     Ok(pools)
 }
 

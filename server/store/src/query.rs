@@ -164,7 +164,9 @@ pub struct PoolUse {
     pub leased: u64,
     /// Addresses that can be given to something.
     pub usable: u128,
-    /// Those that nobody has, of the range that dynamic addresses come from.
+    /// How many of those are in the range that dynamic addresses come from.
+    pub range: u128,
+    /// Those of the range that nobody has.
     pub free_in_range: u128,
 }
 

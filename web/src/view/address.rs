@@ -18,7 +18,7 @@ use super::lease_table::LeaseRow;
 use super::link;
 use super::map::{AddressMap, Unleased};
 use super::neighbours::{Here, Neighbours};
-use super::object::{ObjectLink, OnNode};
+use super::object::{Notices, ObjectLink, OnNode};
 use super::prose::Prose;
 use super::uses;
 use super::when::Moment;
@@ -189,6 +189,8 @@ pub struct AddressPart {
     pub(crate) changes: Option<(String, String)>,
     /// That the host itself has it, too.
     pub(crate) besides: Option<Prose>,
+    /// What is remarkable about the sandbox that has it.
+    pub(crate) notices: Notices,
     pub(crate) description: Option<String>,
     pub(crate) held_at: Option<HoldingRow>,
     pub(crate) neighbours: Option<Neighbours>,
@@ -232,8 +234,11 @@ impl AddressPart {
             lease_id: lease.map(|lease| lease.id.to_string()),
             changes: lease.map(changes_of),
             besides: report.reason.as_deref().filter(|_| report.state == AddressState::Leased).map(Prose::new),
+            notices: Notices::new(frame, &report.conditions),
             description: lease.and_then(|lease| lease.spec.as_ref()?.description.clone()),
-            neighbours: here(report, around).filter(|_| !then).and_then(|at| Neighbours::new(at, &report.neighbours)),
+            neighbours: here(report, around)
+                .filter(|_| !then)
+                .and_then(|at| Neighbours::new(at, &report.neighbours, &around.away)),
             free_href: report.network.as_deref().zip(report.pool.as_deref()).map(|(of, pool)| link::free(of, pool)),
             held_at: report.held_at.as_ref().map(|held| HoldingRow::new(frame, held, asked.existing)),
             history: history(frame, report, asked),
@@ -266,7 +271,8 @@ fn state(report: &AddressReport, then: bool) -> Chip {
 /// An address among those of its pool.
 fn here<'r>(report: &'r AddressReport, around: &Around) -> Option<Here<'r>> {
     let (address, pool) = (report.address.parse().ok()?, report.subnet.as_ref()?.parse().ok()?);
-    Some(Here { address, lease: report.lease.as_ref(), pool, known: around.unleased == Unleased::Free })
+    let known = around.unleased == Unleased::Free;
+    Some(Here { address, lease: report.lease.as_ref(), away: report.endpoint.as_ref(), pool, known })
 }
 
 /// What is known of the addresses around one.

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use askama::Template;
 use ipnet::IpNet;
 use netloom_model::lease::Lease;
-use netloom_model::net::{from_number, to_number, usable};
+use netloom_model::net::{Span, from_number, to_number, usable};
+use netloom_model::swarm_endpoint::SwarmEndpoint;
 
 use super::format;
 use super::link;
@@ -72,6 +73,51 @@ impl Taken {
             words: uses::words(class),
         }
     }
+
+    /// An address of an endpoint of another node, of which no lease is known here.
+    fn away(address: IpAddr, holder: &SwarmEndpoint) -> Self {
+        let (class, address) = (AWAY, address.to_string());
+        Self {
+            href: link::address(&address),
+            address,
+            mac: Some(holder.mac.to_string()),
+            owner: ObjectLink::of_endpoint(holder),
+            class,
+            letter: uses::letter(class),
+            words: uses::words(class),
+        }
+    }
+}
+
+/// The class of what another node has.
+const AWAY: &str = "away";
+
+/// What a neighbour is known by.
+#[derive(Debug, Clone, Copy)]
+enum Known<'l> {
+    Lease(&'l Lease),
+    Away(IpAddr, &'l SwarmEndpoint),
+}
+
+impl From<Known<'_>> for Taken {
+    fn from(known: Known<'_>) -> Self {
+        match known {
+            Known::Lease(lease) => Self::new(lease),
+            Known::Away(address, holder) => Self::away(address, holder),
+        }
+    }
+}
+
+/// What is known of addresses by their numbers, lowest first.
+fn numbered<'l>(leases: &'l [Lease], away: &'l [SwarmEndpoint]) -> Vec<(u128, Known<'l>)> {
+    let of_lease = |lease: &'l Lease| Some((to_number(lease.status.address.parse().ok()?), Known::Lease(lease)));
+    let of_endpoint =
+        |one: &'l SwarmEndpoint| one.addresses.iter().map(move |at| (to_number(*at), Known::Away(*at, one)));
+    let mut all: Vec<_> = leases.iter().filter_map(of_lease).chain(away.iter().flat_map(of_endpoint)).collect();
+    // A lease first: it tells more of the same address.
+    all.sort_by_key(|(number, _)| *number);
+    all.dedup_by_key(|(number, _)| *number);
+    all
 }
 
 /// The neighbourhood of an address, lowest first.
@@ -90,6 +136,8 @@ pub struct Here<'l> {
     pub address: IpAddr,
     /// Who has it.
     pub lease: Option<&'l Lease>,
+    /// Who of another node has it, of which no lease is known here.
+    pub away: Option<&'l SwarmEndpoint>,
     /// The pool that it is in.
     pub pool: IpNet,
     /// Whether what has no lease is free.
@@ -100,6 +148,7 @@ impl Here<'_> {
     fn class(&self) -> &'static str {
         match self.lease {
             Some(lease) => uses::class_of(lease.status.kind, lease.status.state),
+            None if self.away.is_some() => AWAY,
             None if !usable(self.pool).contains(self.address) => "unusable",
             None if self.known => "free",
             None => "unknown",
@@ -108,11 +157,13 @@ impl Here<'_> {
 }
 
 impl Neighbours {
-    /// Of an address, with the leases nearest to it by address; nothing where nothing is to be said of what is around it.
-    pub fn new(here: Here<'_>, leases: &[Lease]) -> Option<Self> {
+    /// Of an address, with the leases nearest to it by address, and with who `away` on other nodes is known to be near it; nothing where nothing is to be said of what is
+    /// around it.
+    pub fn new(here: Here<'_>, leases: &[Lease], away: &[SwarmEndpoint]) -> Option<Self> {
         let at = to_number(here.address);
-        let numbered: Vec<(u128, &Lease)> =
-            leases.iter().filter_map(|lease| Some((to_number(lease.status.address.parse().ok()?), lease))).collect();
+        let within = Span::of(here.pool);
+        let mut numbered = numbered(leases, away);
+        numbered.retain(|(number, _)| within.contains(from_number(*number)));
         let below: Vec<_> = numbered.iter().filter(|(number, _)| *number < at).collect();
         let above: Vec<_> = numbered.iter().filter(|(number, _)| *number > at).collect();
         let usable = usable(here.pool);
@@ -121,15 +172,15 @@ impl Neighbours {
         let start = edge(&below, to_number(usable.low).min(at));
         let end = edge(&above, to_number(usable.high).max(at).saturating_add(1));
         let nearest =
-            below.iter().skip(below.len().saturating_sub(EACH)).map(|(number, lease)| (*number, Some(*lease)));
-        let beyond = above.iter().take(EACH).map(|(number, lease)| (*number, Some(*lease)));
-        let all: Vec<(u128, Option<&Lease>)> = nearest.chain([(at, None)]).chain(beyond).collect();
+            below.iter().skip(below.len().saturating_sub(EACH)).map(|(number, known)| (*number, Some(*known)));
+        let beyond = above.iter().take(EACH).map(|(number, known)| (*number, Some(*known)));
+        let all: Vec<(u128, Option<Known<'_>>)> = nearest.chain([(at, None)]).chain(beyond).collect();
         let mut places = Vec::new();
         let mut next = start.or_else(|| all.first().map(|(number, _)| *number)).unwrap_or(at);
         for (number, lease) in &all {
             places.extend(between(next, *number).filter(|_| here.known));
             places.push(match lease {
-                Some(lease) => Place::Taken(Box::new(Taken::new(lease))),
+                Some(known) => Place::Taken(Box::new(Taken::from(*known))),
                 None => this(here),
             });
             next = number.saturating_add(1);
@@ -146,7 +197,10 @@ fn this(here: Here<'_>) -> Place {
         class,
         letter: uses::letter(class),
         words: uses::words(class),
-        owner: here.lease.map(|lease| ObjectLink::of_lease(&lease.status)),
+        owner: match (here.lease, here.away) {
+            (Some(lease), _) => Some(ObjectLink::of_lease(&lease.status)),
+            (None, away) => away.map(ObjectLink::of_endpoint),
+        },
     }
 }
 
@@ -184,10 +238,11 @@ mod tests {
         let here = Here {
             address: address.parse().expect("an address"),
             lease: own,
+            away: None,
             pool: pool.parse().expect("a subnet"),
             known,
         };
-        let found = Neighbours::new(here, &leases);
+        let found = Neighbours::new(here, &leases, &[]);
         let word = |place: &Place| match place {
             Place::Taken(taken) => taken.address.clone(),
             Place::Here { address, class, .. } => format!("[{address} {class}]"),
@@ -220,6 +275,36 @@ mod tests {
         );
         let found = told("10.0.0.9", "10.0.0.0/24", &taken, false);
         assert_eq!(found, ["10.0.0.2", "10.0.0.4", "10.0.0.8", "[10.0.0.9 unknown]", "10.0.0.10", "10.0.0.20"]);
+    }
+
+    #[test]
+    fn what_other_nodes_are_known_to_have_stands_among_the_leases() {
+        let holder = |address: &str| -> SwarmEndpoint {
+            serde_json::from_value(serde_json::json!({
+                "id": "ept_aebagbafaydqqcikbmga2dqpca", "network_id": "net_aebagbafaydqqcikbmga2dqpca", "network": "far",
+                "sandbox_id": "sbx_aebagbafaydqqcikbmga2dqpca", "sandbox": "there", "node": "nod_aebagbafaydqqcikbmga2dqpca",
+                "hostname": "host2", "state": "running", "running": true, "mac": "02:42:0a:00:00:05", "addresses": [address, "fd00::5"],
+                "aliases": [], "created_at": "2026-01-31T12:00:00.000Z", "updated_at": "2026-01-31T12:00:00.000Z",
+            }))
+            .expect("an endpoint")
+        };
+        let (away, leases) = ([holder("10.0.0.5"), holder("10.0.0.7")], [lease("10.0.0.4"), lease("10.0.0.9")]);
+        let told = |here: &str, holder: Option<&SwarmEndpoint>| -> Vec<String> {
+            let (address, pool) = (here.parse().expect("an address"), "10.0.0.0/24".parse().expect("a subnet"));
+            let here = Here { address, lease: None, away: holder, pool, known: false };
+            let places = Neighbours::new(here, &leases, &away).expect("there are some").places;
+            let word = |place: Place| match place {
+                Place::Taken(taken) => format!("{} {}", taken.address, taken.class),
+                Place::Here { address, class, owner, .. } => format!("[{address} {class} {}]", owner.is_some()),
+                Place::Free { first, .. } => format!("{first} free"),
+            };
+            places.into_iter().map(word).collect()
+        };
+        let around =
+            ["10.0.0.4 dynamic", "10.0.0.5 away", "[10.0.0.6 unknown false]", "10.0.0.7 away", "10.0.0.9 dynamic"];
+        assert_eq!(told("10.0.0.6", None), around);
+        let around = ["10.0.0.4 dynamic", "[10.0.0.5 away true]", "10.0.0.7 away", "10.0.0.9 dynamic"];
+        assert_eq!(told("10.0.0.5", Some(&away[0])), around);
     }
 
     #[test]

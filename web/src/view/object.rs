@@ -45,6 +45,12 @@ impl ObjectLink {
         Self { href: known.href.filter(|_| !is_of_removed(lease)), ..known }
     }
 
+    /// The sandbox of another node that has an endpoint.
+    pub fn of_endpoint(endpoint: &SwarmEndpoint) -> Self {
+        let id = endpoint.sandbox_id.to_string();
+        Self::from(&ObjectRef { kind: ObjectKind::Sandbox, id, name: endpoint.sandbox.clone() })
+    }
+
     /// Who held something: linked to its page while it exists, else to what happened to it.
     pub fn of_holder(owner: &Owner, existing: &BTreeSet<String>) -> Self {
         let known = Self::from(owner);

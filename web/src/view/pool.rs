@@ -166,6 +166,20 @@ mod tests {
     }
 
     #[test]
+    fn a_range_that_is_full_is_tight_whatever_is_free_beside_it() {
+        let of = |in_range: &str| {
+            let (free, free_in_range) = (Some("252".into()), Some(in_range.into()));
+            Usage::new(&Capacity { total: "254".into(), free, free_in_range, dynamic: 2, ..Capacity::default() })
+        };
+        let (full, roomy, whole) = (of("0"), of("3"), of("252"));
+        assert_eq!((full.free_in_range.as_deref(), full.tight), (Some("0"), true));
+        assert_eq!((roomy.free_in_range.as_deref(), roomy.tight), (Some("3"), false));
+        assert_eq!((whole.free_in_range, whole.tight), (None, false), "said once where both are the same");
+        let drawn = full.render().expect("plain values");
+        assert!(drawn.contains("252 free, 0 of them in its range"), "{drawn}");
+    }
+
+    #[test]
     fn a_worker_says_what_it_has_itself_and_calls_nothing_free() {
         let usage = Usage::new(&Capacity { total: "254".into(), dynamic: 2, ..Capacity::default() });
         assert_eq!((usage.free, usage.uses.as_str()), (None, "2 dynamic"));

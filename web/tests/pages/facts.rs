@@ -1,6 +1,7 @@
 //! What single pages say of what they show. What must not live here: what holds for every page, and what takes a browser or a running service.
 
 use askama::Template;
+use netloom_model::condition::Condition;
 use netloom_model::lease::{AddressState, Lease, LeaseKind, LeaseState, OwnerKind};
 use netloom_web::view::address::AddressPage;
 use netloom_web::view::frame::{Frame, Section, Viewer};
@@ -87,12 +88,14 @@ fn first_commands_set_the_token_that_they_use() {
     assert!(!page("leases-no-network").contains("key&#34;"), "there is no network to post to");
 }
 
+/// What a page says of one fact.
+fn facts(page: &str, word: &str) -> String {
+    let (_, rest) = page.split_once(&format!("<dt>{word}</dt><dd>")).expect("a fact of this name");
+    rest.split_once("</dd>").expect("its value").0.to_owned()
+}
+
 #[test]
 fn a_bridge_network_shows_its_switches() {
-    let facts = |page: &str, word: &str| {
-        let (_, rest) = page.split_once(&format!("<dt>{word}</dt><dd>")).expect("a setting");
-        rest.split_once("</dd>").expect("its value").0.to_owned()
-    };
     let (made, unused) = (page("network-bridge"), page("network-bridge-unused"));
     assert_eq!(facts(&made, "Bridge on the host"), "br-web");
     for (name, mode) in [
@@ -151,6 +154,25 @@ fn the_history_says_who_has_an_address_whatever_the_state_of_the_lease() {
             assert!(shown.contains(word), "{state:?} {kind:?}: `{word}` is not in {shown}");
         }
     }
+}
+
+#[test]
+fn what_is_wrong_with_who_has_an_address_and_that_the_host_has_it_too_is_told_beside_the_holder() {
+    let text = "192.168.122.4";
+    let held = lease(&PLAIN, 4, LeaseKind::Dynamic, LeaseState::Bound, OwnerKind::Sandbox);
+    let mut report = report(&PLAIN, text, AddressState::Leased, Some(held));
+    report.reason = Some("this host has the address, too, on link `dum0`".to_owned());
+    report.conditions = vec![Condition::new("Fenced", "SegmentSilent", "the manager is silent, so `eth0` is down")];
+    let parsed = text.parse().expect("an address");
+    let frame = frame(text, Section::Leases);
+    let page = AddressPage::new(frame, parsed, &[report], &Default::default(), None, &Default::default());
+    let page = page.render().expect("plain values");
+    assert_eq!(facts(&page, "Besides"), "this host has the address, too, on link <code>dum0</code>");
+    for told in ["<strong>Fenced</strong>", "SegmentSilent", "the manager is silent, so <code>eth0</code> is down"] {
+        assert!(page.contains(told), "`{told}` is not in {page}");
+    }
+    let plain = self::page("address");
+    assert!(!plain.contains("Besides") && !plain.contains("class=\"notices\""), "{plain}");
 }
 
 #[test]

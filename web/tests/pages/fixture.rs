@@ -388,6 +388,7 @@ pub(crate) fn report(names: &Names, address: &str, state: AddressState, lease: O
         held_at: lease.is_none().then(|| holding(300, Some(200), 77)).filter(|_| managed),
         neighbours: if managed { leases(names) } else { Vec::new() },
         history: if managed { vec![holding(95, Some(40), 2), holding(300, Some(200), 77)] } else { Vec::new() },
+        conditions: Vec::new(),
         lease,
         endpoint: None,
     }

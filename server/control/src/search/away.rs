@@ -1,7 +1,7 @@
 //! Sandboxes of other nodes, by their names or IDs, as far as this host knows of them: those on networks of the swarm; and, on a worker, the nodes that its manager named to it. What must not live
 //! here: this host's own, and the nodes that it manages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use netloom_model::search::{Hit, HitKind};
@@ -14,7 +14,8 @@ use super::meaning::Meaning;
 use super::{READ, is_like};
 use crate::error::Error;
 
-pub(super) async fn hits(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+/// `silent` are the nodes of which is known what they said last.
+pub(super) async fn hits(tx: &mut ReadTx<'_>, meaning: &Meaning, silent: &BTreeSet<NodeId>) -> Result<Vec<Hit>, Error> {
     if !meaning.wants(HitKind::Sandbox) {
         return Ok(Vec::new());
     }
@@ -27,7 +28,7 @@ pub(super) async fn hits(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<H
         let query = SandboxAwayQuery { text: Some(text.clone()), limit: READ, ..SandboxAwayQuery::default() };
         found.extend(sandboxes_away(tx, &query).await?.into_iter().map(|one| (one.id, one.name, one.node)));
     }
-    let mut hits = of_mac(tx, meaning).await?;
+    let mut hits = of_mac(tx, meaning, silent).await?;
     if found.is_empty() {
         return Ok(hits);
     }
@@ -35,37 +36,49 @@ pub(super) async fn hits(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<H
     let hit = |(id, name, node): (SandboxId, String, NodeId)| {
         let host = hosts.get(&node).cloned().unwrap_or_else(|| node.to_string());
         let exact = meaning.text.is_none() || is_like(&name, meaning.text.as_deref()) == Some(true);
-        Hit { name, id: Some(id.to_string()), network: None, about: format!("on node `{host}`"), exact }
+        let about = on_node(node, &host, silent);
+        Hit { name, id: Some(id.to_string()), network: None, about, exact }
     };
     hits.extend(found.into_iter().map(hit));
     Ok(hits)
 }
 
 /// Those with an Ethernet address. On the manager a lease says the same, which is found by itself.
-async fn of_mac(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+async fn of_mac(tx: &mut ReadTx<'_>, meaning: &Meaning, silent: &BTreeSet<NodeId>) -> Result<Vec<Hit>, Error> {
     let Some(mac) = meaning.mac else { return Ok(Vec::new()) };
     let mut hits = Vec::new();
     for network in replica::networks(tx).await? {
         let (network, mac) = (Some(network), Some(mac));
         let query = AttachmentQuery { network, mac, away: true, limit: READ, ..AttachmentQuery::default() };
-        hits.extend(attachments::list(tx, &query).await?.into_iter().map(of_endpoint));
+        hits.extend(attachments::list(tx, &query).await?.into_iter().map(|found| of_endpoint(found, silent)));
     }
     Ok(hits)
 }
 
-fn of_endpoint((row, network, hostname): NamedAttachment) -> Hit {
+fn on_node(node: NodeId, host: &str, silent: &BTreeSet<NodeId>) -> String {
+    let silent = if silent.contains(&node) { ", which is silent" } else { "" };
+    format!("on node `{host}`{silent}")
+}
+
+fn of_endpoint((row, network, hostname): NamedAttachment, silent: &BTreeSet<NodeId>) -> Hit {
     let host = hostname.unwrap_or_else(|| row.node.to_string());
     let addresses: Vec<String> = row.addresses.iter().map(ToString::to_string).collect();
-    let about = format!("on node `{host}`, {}, {} on `{network}`", row.mac, addresses.join(", "));
+    let on_node = on_node(row.node, &host, silent);
+    let about = format!("{on_node}, {}, {} on `{network}`", row.mac, addresses.join(", "));
     Hit { name: row.sandbox_name, id: Some(row.sandbox_id.to_string()), network: Some(network), about, exact: true }
 }
 
 /// Which sandbox of another node has an address of a network, in words.
-pub(super) async fn holder(tx: &mut ReadTx<'_>, network: NetworkId, address: IpAddr) -> Result<Option<String>, Error> {
+pub(super) async fn holder(
+    tx: &mut ReadTx<'_>,
+    network: NetworkId,
+    address: IpAddr,
+    silent: &BTreeSet<NodeId>,
+) -> Result<Option<String>, Error> {
     let found = crate::addresses::away(tx, network, address).await?;
     Ok(found.map(|one| {
         let host = one.hostname.unwrap_or_else(|| one.node.to_string());
-        format!("of sandbox `{}` on node `{host}`", one.sandbox)
+        format!("of sandbox `{}` {}", one.sandbox, on_node(one.node, &host, silent))
     }))
 }
 

@@ -8,7 +8,6 @@ use netloom_model::event::ObjectKind;
 use netloom_model::search::{Hit, HitKind};
 use netloom_store::{AuditQuery, ReadTx, audit};
 
-use super::READ;
 use super::meaning::Meaning;
 use crate::audit::is_ordinary;
 use crate::error::Error;
@@ -16,12 +15,15 @@ use crate::error::Error;
 /// What makes something, by the last words of actions.
 const MAKING: [&str; 3] = [".create", ".put", ".reserve"];
 
+/// Most entries of each decision about a name that are looked through, the latest ones: much of that may be ordinary.
+const LOOKED_THROUGH: u32 = 200;
+
 pub(super) async fn hits(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
     let Some(name) = meaning.text.as_ref().filter(|_| wants_any(meaning)) else { return Ok(Vec::new()) };
     let mut found: BTreeMap<ObjectKind, (AuditEntry, usize)> = BTreeMap::new();
     for decision in [Decision::Failed, Decision::Denied] {
-        let query =
-            AuditQuery { object: Some(name.clone()), decision: Some(decision), limit: READ, ..AuditQuery::default() };
+        let (object, decision) = (Some(name.clone()), Some(decision));
+        let query = AuditQuery { object, decision, limit: LOOKED_THROUGH, ..AuditQuery::default() };
         for entry in audit::list(tx, &query).await?.into_iter().filter(never_came_to_be) {
             let Some(kind) = entry.object.as_ref().map(|object| object.kind) else { continue };
             if !wants(meaning, kind) {

@@ -36,6 +36,16 @@ impl Control {
         Ok(read.await?.into_iter().map(last).collect())
     }
 
+    /// Which nodes of the swarm are silent, as far as this host knows them by name.
+    pub(crate) async fn silent_of_swarm(&self) -> Result<BTreeSet<NodeId>, Error> {
+        if self.own_membership().is_none() {
+            return Ok(BTreeSet::new());
+        }
+        let read = self.inner.store.read(|tx| Box::pin(async move { Ok::<_, Error>(nodes::named(tx).await?) }));
+        let named = read.await?;
+        Ok(self.silent(named.into_iter().map(|(node, _)| node)).await?.into_keys().collect())
+    }
+
     /// Which of these nodes this one's own probes do not reach, and since when; and while its manager is away, since when it was told nothing of those that it does not probe. Where none
     /// is amiss, nothing is read.
     async fn unreached(&self, of: Vec<NodeId>) -> Result<BTreeMap<NodeId, Timestamp>, Error> {

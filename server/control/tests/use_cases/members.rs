@@ -13,6 +13,7 @@ use netloom_control::{Config, Error, Precondition};
 use netloom_model::member::{
     Admission, Denied, DeniedCode, Heartbeat, HeartbeatAnswer, Hello, JoinRequest, PROTOCOL, Peer,
 };
+use netloom_model::search::HitKind;
 use netloom_model::swarm::{Availability, JoinTokenState, Node, NodeState, Swarm, SwarmRole};
 use netloom_model::{NodeId, Timestamp};
 use serde_json::{Value, json};
@@ -320,6 +321,12 @@ async fn a_removed_node_is_denied_everything_and_shows_it() {
     };
     assert_eq!(code(remove(false).await), "node-ready");
     remove(true).await.expect("removed");
+    let id = worker.control.node_id().to_string();
+    let found = manager.control.search(manager.may(Search(id.clone()))).await.expect("an answer").groups;
+    let told = |kind| found.iter().find(|group| group.kind == kind).map(|group| &group.hits[0]);
+    let gone = told(HitKind::Removed).expect("what became of it");
+    assert!(gone.exact && gone.id.as_ref() == Some(&id) && gone.about.starts_with("node, removed 2"), "{gone:?}");
+    assert!(told(HitKind::Node).is_none(), "{found:?}");
     let refused = reports(&manager, &worker).await.expect_err("removed");
     assert_eq!(refused.code, DeniedCode::NodeRemoved);
     let csr = netloom_pki::request().unwrap().csr;

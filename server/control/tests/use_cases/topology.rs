@@ -222,6 +222,10 @@ async fn a_worker_knows_its_neighbours_addresses_wherever_it_is_asked() {
     let report = worker.control.get_address(worker.may(asked)).await.expect("known").remove(0);
     let holder = report.endpoint.expect("of the manager");
     assert!(holder.state == SwarmEndpointState::Unknown && holder.silent_since.is_some(), "{holder:?}");
+    let found = worker.control.search(worker.may(Search(address.clone()))).await.expect("an answer");
+    let about = &found.groups[0].hits[0].about;
+    assert!(about.starts_with("of sandbox `b` on node `machine1`, which is silent, in pool"), "{about}");
+    assert_eq!(away(worker, "b").await, ["b on node `machine1`, which is silent true"]);
     // What is around a sandbox of another node is asked for by its name, too.
     let a = pair.worker.sandbox("a").await.expect("a").id.to_string();
     assert_eq!(around(&pair.manager, "sandbox:a").await, around(&pair.manager, &a).await);
@@ -302,6 +306,7 @@ async fn around_an_object_are_the_sandboxes_of_other_nodes_too() {
     let own = pair.manager.control.node_id();
     let network = around(&pair.manager, "network:wide").await;
     assert_eq!(on_nodes(&network, own), ["b here", "b there"]);
+    assert_eq!((names(&network).1, network.endpoints.len()), (vec!["far", "wide"], 4), "{network:?}");
     let there = pair.worker.sandbox("b").await.expect("b").id.to_string();
     let sandbox = around(&pair.manager, &there).await;
     assert_eq!((on_nodes(&sandbox, own), names(&sandbox).1), (vec!["b there".to_owned()], vec!["far", "wide"]));

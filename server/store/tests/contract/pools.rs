@@ -89,9 +89,18 @@ async fn the_fullest_pools_come_first() {
             write!(store, (pool), tx => lease_lowest(tx, &pool, "box").await).unwrap();
         }
     }
+    let (_, narrow) = network_with_pool(&store, "narrow", "10.0.3.0/24").await;
+    let (range, id) = (span("10.0.3.1-10.0.3.2"), narrow.id);
+    write!(store, (), tx => pools::set_range(tx, id, range).await).unwrap();
+    for _ in 0..2 {
+        write!(store, (narrow), tx => lease_lowest(tx, &narrow, "box").await).unwrap();
+    }
     let uses = read!(store, (), tx => pools::uses(tx).await).unwrap();
     let found = uses.iter().map(|one| (one.network_name.as_str(), one.leased, one.usable, one.free_in_range));
-    assert_eq!(found.collect::<Vec<_>>(), [("b", 5, 6, 1), ("a", 20, 254, 234), ("c", 0, 254, 254)]);
+    assert_eq!(
+        found.collect::<Vec<_>>(),
+        [("narrow", 2, 254, 0), ("b", 5, 6, 1), ("a", 20, 254, 234), ("c", 0, 254, 254)]
+    );
 }
 
 #[tokio::test]
