@@ -1,6 +1,7 @@
 //! A headless Chromium inside a host, driven by chromedriver, with its console and its network log at hand.
 
 use std::process::{Child, Stdio};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fantoccini::{ClientBuilder, Locator};
@@ -196,11 +197,46 @@ impl Drop for Driver {
     }
 }
 
+/// How many browsers run at once beside one for each processor, since they wait, too: with more all of them together take longer.
+const BESIDES: usize = 1;
+
+/// Room for a browser, until it is dropped. Tests that run at once wait for it, and a test has one at a time.
+struct Room;
+
+/// How many browsers there is room for; none before the first asks.
+static ROOM: (Mutex<Option<usize>>, Condvar) = (Mutex::new(None), Condvar::new());
+
+impl Room {
+    fn wait() -> Self {
+        let all = std::thread::available_parallelism().map_or(1, usize::from).saturating_add(BESIDES);
+        let mut room = ROOM.0.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match room.get_or_insert(all) {
+                0 => room = ROOM.1.wait(room).unwrap_or_else(PoisonError::into_inner),
+                left => {
+                    *left -= 1;
+                    return Self;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if let Some(left) = ROOM.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            *left += 1;
+        }
+        ROOM.1.notify_one();
+    }
+}
+
 /// Runs something with a browser inside the host, and closes the browser afterwards.
 ///
 /// # Panics
 /// When chromedriver or Chromium isn't there or doesn't start.
 pub fn browse(host: &Host, scripts: bool, call: impl AsyncFnOnce(Page) + Send) {
+    let _room = Room::wait();
     let mut command = host.net.command("chromedriver");
     command.arg("--port=9515").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let driver = Driver(command.spawn().expect("nsenter of util-linux is installed"));

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use netloom_tests::browser::{Page, browse};
-use netloom_tests::{Host, Value, json};
+use netloom_tests::{Host, Value, json, number};
 
 use super::crowded::{LONG, Swarm, crowded};
 use super::{aside, picture, pictures_wanted};
@@ -98,8 +98,19 @@ const PAGES: &[Shown] = &[
 
 /// Widths in CSS pixels, each in both themes: a telephone, a window, and a wide screen.
 const WIDTHS: [u32; 3] = [360, 1024, 2560];
-/// Where only room can be short: what a screen of 1280 shows at 400 %, and between telephone and desk.
+/// Where only room can be short, in the light: what a screen of 1280 shows at 400 %, and between telephone and desk.
 const NARROW: [u32; 2] = [320, 600];
+
+/// The screens that a page is looked at on, as width and whether it is dark: half of them with scripts and the other half without, where room is the same; with `LOOPS` all of
+/// them with both.
+fn screens(scripts: bool) -> Vec<(u32, bool)> {
+    let whole = number("LOOPS", 1) > 1;
+    let turns = |at: usize, dark: bool| whole || at.is_multiple_of(2) == (dark == scripts);
+    let both = |(at, width): (usize, &u32)| [(at, *width, true), (at, *width, false)];
+    let wide = WIDTHS.iter().enumerate().flat_map(both);
+    let all = wide.chain(NARROW.iter().enumerate().map(|(at, width)| (at, *width, false)));
+    all.filter(|(at, _, dark)| turns(*at, *dark)).map(|(_, width, dark)| (width, dark)).collect()
+}
 /// What pictures are taken of.
 const PICTURED: [(u32, bool); 4] = [(360, false), (360, true), (1440, false), (1440, true)];
 /// Drawn as another page is, with more on it: axe-core would look at each of a thousand cells.
@@ -144,17 +155,14 @@ fn texts(found: Value) -> Vec<String> {
 }
 
 /// What is wrong with a page on any screen; and what keeps somebody out of it, where that is asked for, which takes scripts.
-pub(crate) async fn look(page: &Page, name: &str, path: &str, fact: &str, barriers: bool) -> Vec<String> {
+pub(crate) async fn look(page: &Page, name: &str, path: &str, fact: &str, scripts: bool) -> Vec<String> {
     page.open(path).await;
     let owed = page.window.execute(OWED, vec![json!(fact)]).await.unwrap();
     let mut wrong: Vec<String> = texts(owed).into_iter().map(|one| format!("{name}: {one}")).collect();
-    for (theme, widths) in [("dark", &WIDTHS[..]), ("light", &[&WIDTHS[..], &NARROW].concat())] {
-        page.theme(theme == "dark").await;
-        for width in widths {
-            page.size(*width, 900).await;
-            let found = texts(page.window.execute(CUT_OFF, Vec::new()).await.unwrap());
-            wrong.extend(found.iter().map(|one| format!("{name} at {width}, {theme}: {one}")));
-        }
+    for (width, dark) in screens(scripts) {
+        page.dress(width, 900, dark).await;
+        let found = texts(page.window.execute(CUT_OFF, Vec::new()).await.unwrap());
+        wrong.extend(found.iter().map(|one| format!("{name} at {width}, dark is {dark}: {one}")));
     }
     pictures(page, name).await;
     let complaints = page.complaints().await;
@@ -162,7 +170,7 @@ pub(crate) async fn look(page: &Page, name: &str, path: &str, fact: &str, barrie
     let known = |said: &String| name == "missing" && said.contains("404") && said.contains(path);
     let said = complaints.console.into_iter().chain(complaints.requests).filter(|said| !known(said));
     wrong.extend(said.map(|one| format!("{name}: {one}")));
-    for (width, dark, rules) in BARRIERS.iter().filter(|_| barriers && !LARGE.contains(&name)) {
+    for (width, dark, rules) in BARRIERS.iter().filter(|_| scripts && !LARGE.contains(&name)) {
         page.dress(*width, 900, *dark).await;
         let found = page.barriers(rules).await;
         wrong.extend(found.iter().map(|one| format!("{name} at {width}, dark is {dark}: {one}")));
