@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use netloom_model::audit::{AuditObject, Decision};
 use netloom_model::event::{KINDS, ObjectKind, ObjectRef};
 use netloom_model::plan::Refusal;
-use netloom_model::{NetworkId, Timestamp};
+use netloom_model::{NetworkId, NodeId, Timestamp};
 use netloom_store::{
     EndpointRow, FenceRow, JoinTokenRow, LeaseRow, NetworkRow, NewAudit, NewEvent, NodeRow, SandboxRow, SwarmRow,
     TokenRow, WriteTx, audit, events,
@@ -45,6 +45,11 @@ impl Actor {
     /// What a node found or did by itself.
     pub(crate) fn agent() -> Self {
         Self { name: "agent".to_owned(), asked: None, undone: None, outside: None }
+    }
+
+    /// A node of the swarm, which says what became of its own sandboxes. Who asked for that is told there.
+    pub(crate) fn node(node: NodeId) -> Self {
+        Self { name: format!("node:{node}"), asked: None, undone: None, outside: None }
     }
 
     /// What control does by itself, such as ending a quarantine.

@@ -150,7 +150,7 @@ pub struct Event {
     /// Further facts, text by key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub data: BTreeMap<String, String>,
-    /// Who did it: a token's name, `socket:root`, or `agent`.
+    /// Who did it: a token's name, `socket:root`, `node:` and the ID of a node of the swarm that says what became of its own, or `agent` or `netloom` by themselves.
     pub actor: String,
     /// The request that did it.
     #[serde(skip_serializing_if = "Option::is_none")]

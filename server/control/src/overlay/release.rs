@@ -58,7 +58,8 @@ impl Job for Release {
             let why = self.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
             let message =
                 format!("sandbox `{}` of node `{hostname}` is off its network of the swarm{why}", object.name);
-            let event = with(Actor::agent().event("attachment.released", object, message, now), "node", self.node);
+            let event =
+                with(Actor::node(self.node).event("attachment.released", object, message, now), "node", self.node);
             stamp = Some(Stamp { revision: netloom_store::events::append(tx, &event).await?, now });
         }
         // As of the last event, with a statement each: a node may say of thousands that nothing is left of them.

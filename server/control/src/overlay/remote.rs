@@ -254,7 +254,7 @@ impl Attach {
         };
         let hostname = nodes::called(tx, self.node).await?;
         let message = format!("sandbox `{}` of node `{hostname}` attached to network `{}`", object.name, network.name);
-        let event = Actor::agent().event("attachment.changed", object, message, now);
+        let event = Actor::node(self.node).event("attachment.changed", object, message, now);
         let event = on_network(event, &network.name, network.id);
         Ok(netloom_store::events::append(tx, &with(event, "node", self.node)).await?)
     }
@@ -386,7 +386,7 @@ impl Job for Change {
             let Some(said) = said.get(&row.id) else { continue };
             let what = if said.running { "runs" } else { "is stopped" };
             let message = format!("sandbox `{}` of node `{hostname}` {what}", row.sandbox_name);
-            let event = Actor::agent().event("attachment.changed", sandbox_of(&row), message, now);
+            let event = Actor::node(self.node).event("attachment.changed", sandbox_of(&row), message, now);
             let revision = netloom_store::events::append(tx, &with(event, "node", self.node)).await?;
             let state = if said.running { LeaseState::Bound } else { LeaseState::Held };
             let own = leases_of.remove(&row.id).unwrap_or_default();

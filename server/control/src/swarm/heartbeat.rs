@@ -234,7 +234,7 @@ impl Job for Leaves {
     async fn run(&self, tx: &mut WriteTx<'_>) -> Result<Left, Error> {
         let now = now();
         let Standing { node, .. } = standing::of(tx, &self.peer, now).await?;
-        let actor = Actor::outside(format!("node:{}", node.id), node.address, "node.leave");
+        let actor = Actor::outside(Actor::node(node.id).name().to_owned(), node.address, "node.leave");
         let event = actor.event("node.left", node_ref(&node), format!("`{}` left the swarm", node.hostname), now);
         actor.append(tx, &event, Difference::removed(&node.spec)).await?;
         // It has nothing on its networks when it says so; what it has all the same is up until its fence.

@@ -1,7 +1,7 @@
 //! Two hosts of a swarm, each with a store of its own: a worker's sandboxes on networks of the swarm, whose addresses the manager gives.
 
 use netloom_control::Precondition;
-use netloom_control::command::{LeaveSwarm, Prune, UpdateSwarm, WriteOptions, Written};
+use netloom_control::command::{LeaveSwarm, ListEvents, Prune, UpdateSwarm, WriteOptions, Written};
 use netloom_model::network::Scope;
 use serde_json::json;
 
@@ -67,6 +67,15 @@ async fn what_a_worker_lets_go_comes_free_with_its_next_word() {
     pair.worker.remove_sandbox("there").await.expect("removed");
     pair.heartbeat().await;
     assert!(!pair.manager.lease_words().await.iter().any(|word| word.contains("there")));
+    // It is the node's word: who asked for it is told there.
+    let told = ListEvents { kinds: vec!["attachment".into()], ..ListEvents::default() };
+    let told = pair.manager.control.list_events(pair.manager.may(told)).await.expect("events").items;
+    let node = format!("node:{}", pair.worker.control.node_id());
+    assert!(told.iter().all(|event| event.actor == node), "{told:?}");
+    for what in ["attached to network", "is stopped"] {
+        assert!(told.iter().any(|event| event.message.contains(what)), "{what}: {told:?}");
+    }
+    assert!(told.iter().any(|event| event.kind == "attachment.released"), "{told:?}");
     pair.manager.check_store().await;
     pair.worker.check_store().await;
 }
