@@ -26,6 +26,7 @@ pub struct Usage {
     pub(crate) legend: Legend,
     /// The same as a sentence.
     pub(crate) uses: String,
+    /// The part of the subnet that is taken, or that nothing of the range is left.
     pub(crate) percent: String,
     pub(crate) taken: String,
     pub(crate) total: String,
@@ -65,7 +66,10 @@ impl Usage {
             segments,
             uses: legend.sentence(),
             legend,
-            percent: format::percent(taken as f64, total),
+            percent: match is_range_full {
+                true => "range full".to_owned(),
+                false => format::percent(taken as f64, total),
+            },
             taken: format::count(taken),
             total: format::decimal(&capacity.total),
             free,
@@ -172,7 +176,7 @@ mod tests {
             Usage::new(&Capacity { total: "254".into(), free, free_in_range, dynamic: 2, ..Capacity::default() })
         };
         let (full, roomy, whole) = (of("0"), of("3"), of("252"));
-        assert_eq!((full.free_in_range.as_deref(), full.tight), (Some("0"), true));
+        assert_eq!((full.free_in_range.as_deref(), full.percent.as_str(), full.tight), (Some("0"), "range full", true));
         assert_eq!((roomy.free_in_range.as_deref(), roomy.tight), (Some("3"), false));
         assert_eq!((whole.free_in_range, whole.tight), (None, false), "said once where both are the same");
         let drawn = full.render().expect("plain values");
