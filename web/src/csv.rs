@@ -34,10 +34,10 @@ pub(crate) trait Tabular: Sized + 'static {
 /// What a spreadsheet would take for a formula when a cell begins with it.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
-/// A cell: quoted where it needs it, and never a formula: a name may be anything, and a spreadsheet runs what begins like one.
+/// A cell: quoted where it needs it (also where a spreadsheet of another country would cut it: at `;` or a tab), and never a formula: a name may be anything, and a spreadsheet runs what begins like one.
 fn cell(text: &str) -> String {
     let guard = if text.starts_with(FORMULA) { "'" } else { "" };
-    if text.contains([',', '"', '\r', '\n']) {
+    if text.contains([',', ';', '\t', '"', '\r', '\n']) {
         format!("\"{guard}{}\"", text.replace('"', "\"\""))
     } else {
         format!("{guard}{text}")
@@ -137,6 +137,7 @@ mod tests {
             ("10.0.0.1", "10.0.0.1"),
             ("a b", "a b"),
             ("a,b", "\"a,b\""),
+            ("x;=1+1", "\"x;=1+1\""),
             ("say \"hi\"", "\"say \"\"hi\"\"\""),
             ("two\nlines", "\"two\nlines\""),
             ("two\r\nlines", "\"two\r\nlines\""),
@@ -153,7 +154,7 @@ mod tests {
             ("+1", "'+1"),
             ("-1", "'-1"),
             ("@SUM(A1)", "'@SUM(A1)"),
-            ("\tx", "'\tx"),
+            ("\tx", "\"'\tx\""),
             ("\rx", "\"'\rx\""),
             ("=HYPERLINK(\"http://evil.test\",\"x\")", "\"'=HYPERLINK(\"\"http://evil.test\"\",\"\"x\"\")\""),
             ("a=b", "a=b"),

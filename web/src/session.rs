@@ -40,7 +40,7 @@ pub(crate) fn destination(next: Option<&str>) -> &str {
     let odd = next.contains("//") || next.contains('\\') || !next.bytes().all(|b| b.is_ascii_graphic());
     let round =
         path.split('/').any(|segment| segment == ".." || segment == ".") || next.contains('%') && odd_escape(path);
-    let again = path.starts_with("/ui/login") || path.starts_with("/ui/logout");
+    let again = ["/ui/login", "/ui/logout", "/ui/theme"].iter().any(|form| path.starts_with(form));
     if ours && !odd && !round && !again { next } else { HOME }
 }
 

@@ -175,8 +175,9 @@ class Live {
   }
 
   // New rows above those that are being read are offered, not pushed in.
-  offer(count, now) {
-    const text = count === 1 ? "1 new row, show it" : count + " new rows, show them";
+  offer({ count, all }, now) {
+    const some = count === 1 ? "1 new row, show it" : count + " new rows, show them";
+    const text = all ? count + " new rows or more, show them" : some;
     let show = this.note.querySelector("button");
     if (!show) {
       show = document.createElement("button");
@@ -223,17 +224,18 @@ class Live {
 }
 
 // How many rows a list in order of time, marked data-newest-first, would get above its first one, where somebody is reading further down or is
-// at one of its rows.
+// at one of its rows; and whether those are all that there is room for, so that there may be more. Nothing, where nothing is held back.
 function heldBack(main, now) {
   const list = main.querySelector("[data-newest-first]");
   const newer = now.querySelector("[data-newest-first]");
-  if (!list || !newer) return 0;
+  if (!list || !newer) return null;
   const reads = list.getBoundingClientRect().top < 0 || list.contains(document.activeElement) || !getSelection().isCollapsed;
   const first = list.querySelector("[data-key]");
-  if (!reads || !first) return 0;
+  if (!reads || !first) return null;
   const keys = [...newer.querySelectorAll("[data-key]")].map((row) => row.dataset.key);
   const at = keys.indexOf(first.dataset.key);
-  return at < 0 ? keys.length : at;
+  if (at === 0) return null;
+  return at < 0 ? { count: keys.length, all: true } : { count: at, all: false };
 }
 
 export function follow() {

@@ -41,6 +41,7 @@ use crate::reports::proven::Proven;
 use crate::reports::standing::Standing;
 use crate::sandboxes::named::Named;
 use crate::segment::fence::Fence;
+use crate::streams::Streams;
 use crate::swarm::memory::Memory;
 use crate::traffic::Traffic;
 
@@ -138,6 +139,7 @@ pub(crate) struct Inner {
     pub(crate) usage: Usage,
     pub(crate) refusals: Refusals,
     pub(crate) logins: Logins,
+    pub(crate) streams: Streams,
     /// When it was tidied last; since the start, if it was not yet.
     pub(crate) tidied: Mutex<Instant>,
     /// Counted up when a token or session that may be in use is no longer good.
@@ -168,6 +170,7 @@ impl Control {
             usage: Usage::default(),
             refusals: Refusals::default(),
             logins: Logins::default(),
+            streams: Streams::default(),
             tidied: Mutex::new(Instant::now()),
             access: watch::Sender::new(0),
             drift_seen: Mutex::default(),

@@ -15,6 +15,7 @@ use crate::control::{Control, EventStream};
 use crate::error::{Error, ErrorKind};
 use crate::page;
 use crate::principal::Authorized;
+use crate::streams::Open;
 
 /// How many events a stream reads at once.
 const BATCH: u32 = 200;
@@ -142,9 +143,10 @@ impl Control {
     /// Follows events as they come.
     ///
     /// # Errors
-    /// A bad cursor; `cursor-expired`, at the start or when the reader falls behind what is kept.
+    /// A bad cursor; `cursor-expired`, at the start or when the reader falls behind what is kept; `too-many-streams`.
     pub async fn watch_events(&self, c: Authorized<WatchEvents>) -> Result<EventStream, Error> {
-        let (c, _) = c.into_parts();
+        let (c, context) = c.into_parts();
+        let open = self.inner.streams.open(context.principal.token)?;
         let store = self.inner.store.clone();
         let filter = EventQuery { kinds: kinds_under(&c.kinds)?, object: c.object, ..EventQuery::default() };
         // Listening starts before the first look, so that nothing falls between the two.
@@ -158,13 +160,15 @@ impl Control {
                 after
             }
         };
-        let follower = Follower { store, committed, filter, after, ready: VecDeque::new() };
+        let follower = Follower { _open: open, store, committed, filter, after, ready: VecDeque::new() };
         Ok(Box::pin(stream::try_unfold(follower, Follower::next)))
     }
 }
 
 /// A reader of events, somewhere in the sequence.
 struct Follower {
+    /// As long as it reads, its stream is open.
+    _open: Open,
     store: Store,
     committed: watch::Receiver<u64>,
     filter: EventQuery,

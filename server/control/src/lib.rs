@@ -73,6 +73,7 @@ mod segment;
 mod settle;
 pub mod shown;
 mod store_error;
+mod streams;
 mod swarm;
 mod tokens;
 mod topology;

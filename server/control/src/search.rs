@@ -97,7 +97,7 @@ async fn groups(
 ) -> Result<Vec<HitGroup>, Error> {
     let mut found = vec![
         group(HitKind::Address, of_address(tx, meaning, silent).await?, false),
-        group(HitKind::Lease, of_leases(tx, meaning).await?, false),
+        group(HitKind::Lease, of_leases(tx, meaning, silent).await?, false),
         group(HitKind::Pool, of_pools(tx, meaning).await?, false),
         group(HitKind::Network, networks::hits(tx, meaning).await?, false),
         group(HitKind::Sandbox, of_sandboxes(tx, meaning).await?, false),
@@ -143,7 +143,7 @@ async fn of_address(tx: &mut ReadTx<'_>, meaning: &Meaning, silent: &BTreeSet<No
     let place =
         |(pool, network): &(PoolRow, String)| format!("in pool `{}` ({}) of `{network}`", pool.key, pool.subnet);
     let about = match (&lease, &pool) {
-        (Some(lease), _) => format!("{}, on `{}`", holder(lease), lease.network_name),
+        (Some(lease), _) => format!("{}, on `{}`", holder(lease, silent), lease.network_name),
         (None, Some(pool)) if of_manager => match away::holder(tx, pool.0.network_id, address, silent).await? {
             Some(holder) => format!("{holder}, {}", place(pool)),
             None => format!("not held on this host, {}", place(pool)),
@@ -155,13 +155,14 @@ async fn of_address(tx: &mut ReadTx<'_>, meaning: &Meaning, silent: &BTreeSet<No
     Ok(vec![Hit { name: address.to_string(), id: None, network, about, exact: true }])
 }
 
-fn holder(lease: &LeaseRow) -> String {
+fn holder(lease: &LeaseRow, silent: &BTreeSet<NodeId>) -> String {
     let key = lease.key.as_deref().filter(|key| *key != lease.owner.name);
     let of = key.map(|key| format!(", key `{key}`")).unwrap_or_default();
-    format!("{} of {} `{}`{of}", lease.kind.as_str(), lease.owner.kind.as_str(), lease.owner.name)
+    let silent = if silent.contains(&lease.owner.node) { ", whose node is silent" } else { "" };
+    format!("{} of {} `{}`{of}{silent}", lease.kind.as_str(), lease.owner.kind.as_str(), lease.owner.name)
 }
 
-async fn of_leases(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, Error> {
+async fn of_leases(tx: &mut ReadTx<'_>, meaning: &Meaning, silent: &BTreeSet<NodeId>) -> Result<Vec<Hit>, Error> {
     if !meaning.wants(HitKind::Lease) {
         return Ok(Vec::new());
     }
@@ -194,8 +195,8 @@ async fn of_leases(tx: &mut ReadTx<'_>, meaning: &Meaning) -> Result<Vec<Hit>, E
         name: row.address.to_string(),
         id: Some(row.id.to_string()),
         about: match row.mac {
-            Some(mac) => format!("{}, {mac}", holder(&row)),
-            None => holder(&row),
+            Some(mac) => format!("{}, {mac}", holder(&row, silent)),
+            None => holder(&row, silent),
         },
         network: Some(row.network_name),
         exact,

@@ -79,7 +79,9 @@ impl Control {
 fn asked(of: &str) -> Result<(ObjectKind, String), Error> {
     let kinds = [(ObjectKind::Network, "net_"), (ObjectKind::Sandbox, "sbx_"), (ObjectKind::Node, "nod_")];
     let by_name = of.split_once(':').and_then(|(kind, name)| {
-        let (kind, _) = kinds.iter().find(|(known, _)| known.as_str() == kind)?;
+        // `net:`, as the search has it.
+        let called = |known: ObjectKind| known.as_str() == kind || (known == ObjectKind::Network && kind == "net");
+        let (kind, _) = kinds.iter().find(|(known, _)| called(*known))?;
         Some((*kind, name.to_owned()))
     });
     let by_id = || kinds.iter().find(|(_, prefix)| of.starts_with(prefix)).map(|(kind, _)| (*kind, of.to_owned()));
@@ -340,6 +342,7 @@ mod tests {
     fn an_object_is_asked_for_by_kind_and_name_or_by_id() {
         let id = NodeId::from_random([1; 16]).to_string();
         assert_eq!(asked("network:a").expect("a name"), (ObjectKind::Network, "a".to_owned()));
+        assert_eq!(asked("net:a").expect("a name"), asked("network:a").expect("a name"));
         assert_eq!(asked("sandbox:b").expect("a name"), (ObjectKind::Sandbox, "b".to_owned()));
         assert_eq!(asked(&id).expect("an ID"), (ObjectKind::Node, id));
         for text in ["", "a", "lease:x", "lse_x"] {

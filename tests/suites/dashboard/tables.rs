@@ -217,6 +217,35 @@ fn traffic_is_told_as_rates_from_the_second_look_on() {
     assert!(page(&reader(&host), "/ui/sandboxes/macvlan1").contains("<polyline points="));
 }
 
+/// What stands in a page between a beginning and the next quotation mark.
+fn linked(html: &str, begin: &str) -> String {
+    let (_, rest) = html.split_once(begin).unwrap_or_else(|| panic!("{begin} is on it: {html}"));
+    rest.split('"').next().unwrap_or_default().replace("&#38;", "&").replace("&amp;", "&")
+}
+
+#[test]
+fn the_json_beside_a_further_page_is_of_that_page() {
+    let host = furnished();
+    let client = host.client();
+    client.post("networks", &json!({"name": "many", "driver": "bridge"})).is(201);
+    for number in 0..101 {
+        let body = json!({"name": format!("s{number:03}"), "desired_state": "stopped", "networks": {"many": {}}});
+        client.post("sandboxes", &body).is(201);
+    }
+    let reader = reader(&host);
+    for path in
+        ["/ui/networks/many/leases", "/ui/networks/many/endpoints", "/ui/sandboxes", "/ui/leases", "/ui/activity"]
+    {
+        let first = page(&reader, path);
+        let (before, _) = first.split_once("rel=\"next\"").expect("there are more than on a page");
+        let further = linked(&before[before.rfind("<a ").expect("a link")..], "href=\"");
+        let html = page(&reader, &further);
+        let data = linked(&html, "rel=\"alternate\" type=\"application/json\" href=\"");
+        let items = reader.get(&data).is(200)["items"].as_array().map(Vec::len);
+        assert!(data.contains("page_token=") && items == Some(html.matches("scope=\"row").count()), "{path}: {data}");
+    }
+}
+
 #[test]
 fn the_json_beside_a_page_has_what_is_on_the_page() {
     let host = furnished();
@@ -247,8 +276,7 @@ fn the_json_beside_a_page_has_what_is_on_the_page() {
         "/ui/tokens",
     ] {
         let html = page(&reader, path);
-        let (_, rest) = html.split_once("rel=\"alternate\" type=\"application/json\" href=\"").expect("its data");
-        let data = rest.split_once('"').expect("a link").0.replace("&#38;", "&").replace("&amp;", "&");
+        let data = linked(&html, "rel=\"alternate\" type=\"application/json\" href=\"");
         let items = reader.get(&data).is(200)["items"].as_array().map(Vec::len);
         // A row, or what belongs together of several, has a head of its own.
         let rows = html.matches("scope=\"row").count();

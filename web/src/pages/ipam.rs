@@ -77,21 +77,21 @@ pub(super) async fn free_subnets(visit: &Visit, filter: &PoolFilter) -> Result<O
     })?;
     let within = text(&filter.within).map(|block| net::parse_subnet("?within", &block)).transpose()?;
     let of_block = within.map(|block| Family::of(block.network()));
-    let family = of_block.or(family(&filter.family)?).unwrap_or(Family::V4);
+    let family = of_block.or(family("?of", filter.free_family())?).unwrap_or(Family::V4);
     let command = FindFreeSubnets { family, prefix_length: Some(prefix_length), within, limit: None };
     Ok(Some(visit.control.find_free_subnets(visit.authorize(command)?).await?))
 }
 
 /// What a filter asks for.
 pub(super) fn command(filter: &PoolFilter) -> Result<ListPools, Error> {
-    Ok(ListPools { network: text(&filter.network), family: family(&filter.family)?, ..ListPools::default() })
+    Ok(ListPools { network: text(&filter.network), family: family("?family", &filter.family)?, ..ListPools::default() })
 }
 
-fn family(word: &str) -> Result<Option<Family>, Invalid> {
+fn family(pointer: &str, word: &str) -> Result<Option<Family>, Invalid> {
     match word {
         "" => Ok(None),
         "4" => Ok(Some(Family::V4)),
         "6" => Ok(Some(Family::V6)),
-        _ => Err(Invalid::new("?family", Code::Format, word, "not an address family").hint("4 or 6")),
+        _ => Err(Invalid::new(pointer, Code::Format, word, "not an address family").hint("4 or 6")),
     }
 }

@@ -76,8 +76,9 @@ async fn show_summary(visit: &Visit) -> Result<NetworkPage, Error> {
 async fn show_leases(visit: &Visit) -> Result<NetworkLeasesPage, Error> {
     let network = get(visit).await?;
     let paging: Paging = visit.query()?;
-    let page = part(&paging.page_token);
-    let command = ListLeases { network: Some(network.id.to_string()), page, ..ListLeases::default() };
+    // Called as the list of the API beside the page calls it: a place in a list is of the list that it was given by.
+    let (name, page) = (network.spec.name.clone(), part(&paging.page_token));
+    let command = ListLeases { network: Some(name), page, ..ListLeases::default() };
     let leases = visit.control.list_leases(visit.authorize(command)?).await?;
     Ok(NetworkLeasesPage::new(frame(visit, &network), &network, &leases, &paging.page_token))
 }
@@ -85,14 +86,15 @@ async fn show_leases(visit: &Visit) -> Result<NetworkLeasesPage, Error> {
 async fn show_endpoints(visit: &Visit) -> Result<NetworkEndpointsPage, Error> {
     let network = get(visit).await?;
     let paging: Paging = visit.query()?;
-    let page = part(&paging.page_token);
+    // Called as the list of the API beside the page calls it: a place in a list is of the list that it was given by.
+    let (name, page) = (network.spec.name.clone(), part(&paging.page_token));
     if is_everybodys(visit, &network) {
-        let command = ListEndpoints { network: Some(network.id.to_string()), page, ..ListEndpoints::default() };
+        let command = ListEndpoints { network: Some(name), page, ..ListEndpoints::default() };
         let endpoints = visit.control.list_endpoints(visit.authorize(command)?).await?;
         let frame = frame(visit, &network);
         return Ok(NetworkEndpointsPage::of_swarm(frame, &network, &endpoints, &paging.page_token));
     }
-    let command = ListSandboxes { network: Some(network.id.to_string()), page, ..ListSandboxes::default() };
+    let command = ListSandboxes { network: Some(name), page, ..ListSandboxes::default() };
     let sandboxes = visit.control.list_sandboxes(visit.authorize(command)?).await?;
     let away = match network.status.scope == Scope::Swarm && paging.page_token.is_empty() {
         true => away(visit, &network).await?,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use askama::Template;
 use ipnet::IpNet;
+use netloom_model::event::{ObjectKind, ObjectRef};
 use netloom_model::lease::{AddressReport, AddressState, Holding, Lease, LeaseState, Owner, OwnerKind};
 use netloom_model::swarm_endpoint::SwarmEndpoint;
 use netloom_model::{LeaseId, Timestamp};
@@ -131,7 +132,8 @@ fn history(frame: &Frame, report: &AddressReport, asked: &Asked<'_>) -> Vec<Hist
     rows.extend(past);
     let had =
         |from: Timestamp, to: Option<Timestamp>| then.is_some_and(|then| from <= then && to.is_none_or(|to| to > then));
-    let nobody = !rows.iter().any(|(from, to, _)| had(*from, *to));
+    // Of what other nodes had then a worker was told nothing.
+    let nobody = report.state != AddressState::Unknown && !rows.iter().any(|(from, to, _)| had(*from, *to));
     let later = rows.iter().take_while(|(from, ..)| then.is_some_and(|then| *from > then)).count();
     let line =
         |(from, to, row): (_, _, HoldingRow)| HistoryLine::Holding(Box::new(HoldingRow { then: had(from, to), ..row }));
@@ -215,6 +217,8 @@ impl AddressPart {
         let unmanaged = report.state == AddressState::Unmanaged;
         let host = report.reason.as_deref().filter(|_| unmanaged).map(Prose::new);
         let lease = report.lease.as_ref();
+        let named = report.network_id.zip(report.network.clone());
+        let network = named.map(|(id, name)| ObjectRef { kind: ObjectKind::Network, id: id.to_string(), name });
         Self {
             state: if host.is_some() { Chip::new(Tone::Quiet, "the host's own") } else { state(report, then) },
             free,
@@ -236,7 +240,7 @@ impl AddressPart {
             besides: report.reason.as_deref().filter(|_| report.state == AddressState::Leased).map(Prose::new),
             notices: Notices::new(frame, &report.conditions),
             description: lease.and_then(|lease| lease.spec.as_ref()?.description.clone()),
-            neighbours: here(report, around)
+            neighbours: here(report, around, network.as_ref())
                 .filter(|_| !then)
                 .and_then(|at| Neighbours::new(at, &report.neighbours, &around.away)),
             free_href: report.network.as_deref().zip(report.pool.as_deref()).map(|(of, pool)| link::free(of, pool)),
@@ -269,10 +273,15 @@ fn state(report: &AddressReport, then: bool) -> Chip {
 }
 
 /// An address among those of its pool.
-fn here<'r>(report: &'r AddressReport, around: &Around) -> Option<Here<'r>> {
+fn here<'r>(report: &'r AddressReport, around: &Around, network: Option<&'r ObjectRef>) -> Option<Here<'r>> {
     let (address, pool) = (report.address.parse().ok()?, report.subnet.as_ref()?.parse().ok()?);
-    let known = around.unleased == Unleased::Free;
-    Some(Here { address, lease: report.lease.as_ref(), away: report.endpoint.as_ref(), pool, known })
+    let (known, gateway) = match around.unleased {
+        Unleased::Free => (true, None),
+        Unleased::Unknown { gateway } => (false, gateway.zip(network)),
+    };
+    // Of other nodes this host was asked for the row of the map alone.
+    let within = if known { pool } else { surroundings(address, pool)? };
+    Some(Here { address, lease: report.lease.as_ref(), away: report.endpoint.as_ref(), pool, within, known, gateway })
 }
 
 /// What is known of the addresses around one.

@@ -11,6 +11,8 @@ use super::wrong::Wrong;
 /// What ends an object's life, as the last word of an event's kind; and what begins its end, which says who wanted it.
 const ENDS: [&str; 4] = ["deleted", "reclaimed", "removed", "left"];
 const BEGINS: &str = "deleting";
+/// What says that it never really began: the node refused it, and it was taken back.
+const FAILED: &str = "create_failed";
 /// What ends all that a host knows of a sandbox of another node.
 const LEAVES: &str = "attachment.released";
 
@@ -22,6 +24,8 @@ pub struct Gone {
     name: String,
     /// Whether it is another node's, which alone knows whether it is removed.
     away: bool,
+    /// Whether it could not be made.
+    failed: bool,
     when: Moment,
     actor: String,
     id: String,
@@ -49,7 +53,7 @@ impl Gone {
     /// Whether events of this kind tell of an object's end.
     pub fn is_told_by(kind: &str) -> bool {
         let last = kind.rsplit('.').next().unwrap_or_default();
-        ENDS.contains(&last) || last == BEGINS || kind == LEAVES
+        ENDS.contains(&last) || [BEGINS, FAILED].contains(&last) || kind == LEAVES
     }
 
     /// The end of an object of this kind, where these events, the latest first, tell of one.
@@ -62,14 +66,15 @@ impl Gone {
         let own = |event: &&Event| ends(event) && event.kind != LEAVES;
         let of_this_kind = || events.iter().filter(of_kind);
         let end = of_this_kind().find(own).or_else(|| of_this_kind().find(ends))?;
-        let begin =
-            events.iter().filter(of_kind).find(|event| event.object.id == end.object.id && last(event) == BEGINS);
+        let with = |word: &str| of_this_kind().find(|event| event.object.id == end.object.id && last(event) == word);
+        let failed = with(FAILED);
         Some(Self {
             kind,
             away: end.kind == LEAVES,
             name: end.object.name.clone(),
             when: frame.moment(end.time),
-            actor: begin.unwrap_or(end).actor.clone(),
+            failed: failed.is_some(),
+            actor: failed.or_else(|| with(BEGINS)).unwrap_or(end).actor.clone(),
             id: end.object.id.clone(),
             addresses: end
                 .data
@@ -84,7 +89,11 @@ impl Gone {
 
     /// What a page of it is called.
     pub const fn title(&self) -> &'static str {
-        if self.away { "Not here any more" } else { "Removed" }
+        match (self.away, self.failed) {
+            (true, _) => "Not here any more",
+            (false, true) => "Could not be made",
+            (false, false) => "Removed",
+        }
     }
 
     /// Its kind.
@@ -112,13 +121,21 @@ impl Gone {
     /// The same at the field that named it: where what happened is told, and what has the name now.
     pub fn wrong(&self, field: &str, given: &str) -> Wrong {
         let kind = self.kind.as_str();
-        let message = match self.away {
-            true => format!(
+        let message = match (self.away, self.failed) {
+            (true, _) => format!(
                 "the {kind} `{}` of another node is on no network of the swarm since {}",
                 self.name,
                 self.when.text()
             ),
-            false => format!("the {kind} `{}` was removed by `{}`, {}", self.name, self.actor, self.when.text()),
+            (false, true) => format!(
+                "the {kind} `{}`, asked for by `{}`, could not be made and was taken back, {}",
+                self.name,
+                self.actor,
+                self.when.text()
+            ),
+            (false, false) => {
+                format!("the {kind} `{}` was removed by `{}`, {}", self.name, self.actor, self.when.text())
+            }
         };
         let mut choices = vec![("What happened to it".to_owned(), self.history.clone())];
         let graph = |reference: &str| {
@@ -160,6 +177,13 @@ mod tests {
         had.data.insert("addresses".to_owned(), "192.168.122.2 fd00::2".to_owned());
         let had = Gone::new(&frame, ObjectKind::Sandbox, &[had]).expect("it was removed").render().expect("plain");
         assert!(had.contains("href=\"/ui/addresses/192.168.122.2\"") && had.contains(">fd00::2</a>"), "{had}");
+        let failed =
+            [event(9, "sandbox.deleted", "sbx_2", "agent"), event(8, "sandbox.create_failed", "sbx_2", "carol")];
+        let failed = Gone::new(&frame, ObjectKind::Sandbox, &failed).expect("it is no more");
+        assert_eq!(failed.title(), "Could not be made");
+        assert!(format!("{:?}", failed.wrong("of", "sbx_2")).contains("could not be made"), "{failed:?}");
+        let failed = failed.render().expect("plain");
+        assert!(failed.contains("carol") && !failed.contains("was removed"), "{failed}");
         assert!(gone.contains("/ui/activity?object=net_1") && gone.contains("href=\"/ui/networks\""), "{gone}");
         let again = Gone::new(&frame, ObjectKind::Network, &events).expect("it was removed").again(true);
         assert!(again.render().expect("plain").contains("href=\"/ui/networks/web\""), "what has its name now");

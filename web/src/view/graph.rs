@@ -107,7 +107,8 @@ impl Graph {
             nodes.push(boxed("rest", 0, sandboxes.len() + at, name, on.clone(), None));
         }
         let mut at_network: HashMap<NetworkId, usize> = HashMap::new();
-        for (at, network) in topology.networks.iter().enumerate() {
+        let networks = in_view(&topology.networks, NETWORKS, |network| center == Some(network.id.to_string().as_str()));
+        for (at, network) in networks.into_iter().enumerate() {
             at_network.insert(network.id, at.min(NETWORKS));
             let under = format!("{} network, {}", network.driver.as_str(), network.scope.as_str());
             let id = network.id.to_string();
@@ -116,7 +117,8 @@ impl Graph {
         }
         nodes.extend(more(1, topology.networks.len(), NETWORKS, "more network", "more networks"));
         let mut at_node: HashMap<NodeId, usize> = HashMap::new();
-        for (at, node) in topology.nodes.iter().enumerate() {
+        let of_nodes = in_view(&topology.nodes, NODES, |node| center == Some(node.id.to_string().as_str()));
+        for (at, node) in of_nodes.into_iter().enumerate() {
             at_node.insert(node.id, at.min(NODES));
             let (name, id) = (names.get(&node.id).cloned().unwrap_or_default(), node.id.to_string());
             let class = mark("node", &id, "node g-center");
@@ -209,6 +211,15 @@ const fn column(at: usize) -> usize {
     MARGIN + at * (WIDTH + GAP)
 }
 
+/// A column in its order; what the drawing is about comes first where it would be among those that have no box of their own.
+fn in_view<T>(all: &[T], most: usize, is_center: impl Fn(&T) -> bool) -> Vec<&T> {
+    let mut column: Vec<&T> = all.iter().collect();
+    if let Some(at) = all.iter().position(is_center).filter(|at| *at >= most) {
+        column[..=at].rotate_right(1);
+    }
+    column
+}
+
 fn boxed(class: &'static str, col: usize, row: usize, name: &str, under: String, href: Option<String>) -> Node {
     let (x, y) = (column(col), TOP + row * ROW);
     let line = |name: &str, under: &str| format!("{name} {under}").trim_end().to_owned();
@@ -297,103 +308,4 @@ fn dot(topology: &Topology, names: &HashMap<NodeId, String>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use netloom_model::event::{ObjectKind, ObjectRef};
-    use netloom_model::network::{Driver, Scope};
-    use netloom_model::topology::{TopologyNetwork, TopologyNode, TopologyRest};
-
-    use super::*;
-
-    fn topology(sandboxes: u8, left_out: u64) -> Topology {
-        let (node, network) = (NodeId::from_random([1; 16]), NetworkId::from_random([1; 16]));
-        let sandbox = |at: u8| TopologySandbox {
-            id: SandboxId::from_random([at; 16]),
-            name: format!("box \"{at:02}\""),
-            node,
-            running: at.is_multiple_of(2),
-            state: None,
-        };
-        let place = |at: u8| TopologyEndpoint {
-            sandbox: SandboxId::from_random([at; 16]),
-            network,
-            addresses: vec![[10, 0, 0, at].into()],
-        };
-        Topology {
-            of: Some(ObjectRef { kind: ObjectKind::Network, id: network.to_string(), name: "a".into() }),
-            sandboxes: (0..sandboxes).map(sandbox).collect(),
-            networks: vec![TopologyNetwork {
-                id: network,
-                name: "a".repeat(60),
-                driver: Driver::Bridge,
-                scope: Scope::Local,
-            }],
-            nodes: vec![TopologyNode { id: node, hostname: Some("machine1".into()), silent_since: None }],
-            endpoints: (1..sandboxes).map(place).collect(),
-            left_out: (left_out > 0).then_some(TopologyRest { node, sandboxes: left_out }).into_iter().collect(),
-            next_page_token: None,
-            seq: 1,
-        }
-    }
-
-    #[test]
-    fn no_two_boxes_overlap_and_all_are_on_the_picture() {
-        let graph = Graph::new(&topology(36, 3));
-        for (at, a) in graph.nodes.iter().enumerate() {
-            assert!(a.x + WIDTH <= graph.width && a.y + HEIGHT <= graph.height, "{a:?}");
-            for b in &graph.nodes[at + 1..] {
-                let apart = a.x.abs_diff(b.x) >= WIDTH || a.y.abs_diff(b.y) >= HEIGHT;
-                assert!(apart, "{a:?} {b:?}");
-            }
-            assert!(a.name.chars().count() <= 40 && a.under.chars().count() <= 40, "{a:?}");
-            assert_eq!(a.label, format!("{} {}", a.name, a.under), "what is read out is what is seen");
-            assert_eq!(a.full.is_some(), a.label.contains('…'), "{a:?}");
-        }
-        assert_eq!(graph.edges.len(), 35 + 1 + 1, "places, the rest, and the node");
-        assert_eq!(
-            graph.nodes.iter().filter(|node| node.class == "rest").map(|node| node.name.as_str()).collect::<Vec<_>>(),
-            ["3 more sandboxes"]
-        );
-        assert_eq!(graph.nodes[35].name, "box \"00\"", "the one on no network is last");
-    }
-
-    #[test]
-    fn there_are_never_more_than_sixty_boxes() {
-        let mut crowd = topology(36, 0);
-        let id = |at: u8| [at; 16];
-        crowd.networks = (1..=100)
-            .map(|at| TopologyNetwork {
-                id: NetworkId::from_random(id(at)),
-                name: format!("n{at}"),
-                driver: Driver::Overlay,
-                scope: Scope::Swarm,
-            })
-            .collect();
-        crowd.nodes = (1..=100)
-            .map(|at| TopologyNode { id: NodeId::from_random(id(at)), hostname: None, silent_since: None })
-            .collect();
-        crowd.left_out =
-            (1..=100).map(|at| TopologyRest { node: NodeId::from_random(id(at)), sandboxes: 10 }).collect();
-        let graph = Graph::new(&crowd);
-        assert!(graph.nodes.len() <= 60, "{}", graph.nodes.len());
-        for told in ["1,000 more sandboxes", "90 more networks", "92 more nodes"] {
-            assert!(graph.nodes.iter().any(|node| node.name == told), "{told}");
-        }
-    }
-
-    #[test]
-    fn the_same_as_text_keeps_names_in_quotes() {
-        let graph = Graph::new(&topology(2, 0));
-        assert!(
-            graph.mermaid.starts_with("flowchart LR\n") && graph.mermaid.contains("s1[\"box #quot;01#quot;\"]"),
-            "{}",
-            graph.mermaid
-        );
-        assert!(graph.mermaid.contains("s1 ---|\"10.0.0.1\"| n0"), "{}", graph.mermaid);
-        assert!(
-            graph.dot.contains("s1 [label=\"box \\\"01\\\"\"];")
-                && graph.dot.contains("s1 -- n0 [label=\"10.0.0.1\"];"),
-            "{}",
-            graph.dot
-        );
-    }
-}
+mod tests;

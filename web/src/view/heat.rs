@@ -49,6 +49,13 @@ impl Share {
         };
         Self { class: SHARES[at].0, sign }
     }
+
+    /// What is said of a block, with what is seen of it first.
+    fn label(&self, block: &str, taken: u64, size: f64) -> String {
+        let size = format::decimal(&format!("{size:.0}"));
+        let share = if self.class == "full" { "full" } else { "%" };
+        format!("{} {share}, {block}, {} of {size} taken", self.sign, format::count(taken))
+    }
 }
 
 /// One block.
@@ -81,8 +88,9 @@ impl HeatMap {
         let cell = |block: &IpNet| {
             let text = block.to_string();
             let leased = taken.get(text.as_str()).copied().unwrap_or_default();
-            let label = format!("{text} {} of {size} taken", format::count(leased));
-            Cell { share: Share::new(leased, size), label, href: href(&text) }
+            let share = Share::new(leased, size);
+            let label = share.label(&text, leased, size);
+            Cell { share, label, href: href(&text) }
         };
         let cells: Vec<Cell> = blocks.iter().map(cell).collect();
         let label = |at: usize| blocks.get(at).map(|block| row_label(*block)).unwrap_or_default();
@@ -132,7 +140,7 @@ mod tests {
         assert_eq!((map.rows.len(), map.columns.len(), map.rows[1].label.as_str()), (16, 16, ".16"));
         let cell = &map.rows[0].cells[3];
         assert_eq!((cell.share.sign.as_str(), cell.href.as_str()), ("5", "?block=10.7.3.0/24"));
-        assert_eq!(cell.label, "10.7.3.0/24 12 of 256 taken");
+        assert_eq!(cell.label, "5 %, 10.7.3.0/24, 12 of 256 taken");
         assert_eq!(map.legend.sentence(), "255 nothing taken, 1 less than 25 %");
     }
 }

@@ -28,24 +28,31 @@ pub struct PoolFilter {
     pub free: String,
     /// In which block to find it, rather than in the default pools.
     pub within: String,
+    /// 4 or 6: which one is to be found; as `family` unless said.
+    pub of: String,
     /// Where to go on.
     pub page_token: String,
 }
 
 impl PoolFilter {
+    /// 4 or 6: of which version of IP a free subnet is to be found.
+    pub fn free_family(&self) -> &str {
+        if self.of.is_empty() { &self.family } else { &self.of }
+    }
+
     fn query(&self, token: &str) -> String {
         link::query(&[("network", &self.network), ("family", &self.family), ("page_token", token)])
     }
 
     /// What the form that finds free subnets is sent with.
     fn form_query(&self) -> String {
-        link::query(&[("free", &self.free), ("family", &self.family), ("within", &self.within)])
+        link::query(&[("free", &self.free), ("of", self.free_family()), ("within", &self.within)])
     }
 
     /// What the API is asked for free subnets with.
     pub fn free_query(&self) -> String {
         let length = self.free.trim().trim_start_matches('/');
-        link::query(&[("family", &self.family), ("prefix_length", length), ("within", &self.within)])
+        link::query(&[("family", self.free_family()), ("prefix_length", length), ("within", &self.within)])
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use askama::Template;
 use ipnet::IpNet;
+use netloom_model::event::ObjectRef;
 use netloom_model::lease::Lease;
 use netloom_model::net::{Span, from_number, to_number, usable};
 use netloom_model::swarm_endpoint::SwarmEndpoint;
@@ -74,14 +75,14 @@ impl Taken {
         }
     }
 
-    /// An address of an endpoint of another node, of which no lease is known here.
-    fn away(address: IpAddr, holder: &SwarmEndpoint) -> Self {
-        let (class, address) = (AWAY, address.to_string());
+    /// An address of which no lease is known here.
+    fn with(class: &'static str, address: IpAddr, mac: Option<String>, owner: ObjectLink) -> Self {
+        let address = address.to_string();
         Self {
             href: link::address(&address),
             address,
-            mac: Some(holder.mac.to_string()),
-            owner: ObjectLink::of_endpoint(holder),
+            mac,
+            owner,
             class,
             letter: uses::letter(class),
             words: uses::words(class),
@@ -89,31 +90,42 @@ impl Taken {
     }
 }
 
-/// The class of what another node has.
+/// The classes of what another node has, and of what a network has itself.
 const AWAY: &str = "away";
+const GATEWAY: &str = "gateway";
 
 /// What a neighbour is known by.
 #[derive(Debug, Clone, Copy)]
 enum Known<'l> {
     Lease(&'l Lease),
     Away(IpAddr, &'l SwarmEndpoint),
+    Gateway(IpAddr, &'l ObjectRef),
 }
 
 impl From<Known<'_>> for Taken {
     fn from(known: Known<'_>) -> Self {
         match known {
             Known::Lease(lease) => Self::new(lease),
-            Known::Away(address, holder) => Self::away(address, holder),
+            Known::Away(address, holder) => {
+                Self::with(AWAY, address, Some(holder.mac.to_string()), ObjectLink::of_endpoint(holder))
+            }
+            Known::Gateway(address, network) => Self::with(GATEWAY, address, None, ObjectLink::from(network)),
         }
     }
 }
 
 /// What is known of addresses by their numbers, lowest first.
-fn numbered<'l>(leases: &'l [Lease], away: &'l [SwarmEndpoint]) -> Vec<(u128, Known<'l>)> {
+fn numbered<'l>(
+    leases: &'l [Lease],
+    away: &'l [SwarmEndpoint],
+    gateway: Option<(IpAddr, &'l ObjectRef)>,
+) -> Vec<(u128, Known<'l>)> {
     let of_lease = |lease: &'l Lease| Some((to_number(lease.status.address.parse().ok()?), Known::Lease(lease)));
     let of_endpoint =
         |one: &'l SwarmEndpoint| one.addresses.iter().map(move |at| (to_number(*at), Known::Away(*at, one)));
-    let mut all: Vec<_> = leases.iter().filter_map(of_lease).chain(away.iter().flat_map(of_endpoint)).collect();
+    let gateway = gateway.map(|(at, network)| (to_number(at), Known::Gateway(at, network)));
+    let others = away.iter().flat_map(of_endpoint).chain(gateway);
+    let mut all: Vec<_> = leases.iter().filter_map(of_lease).chain(others).collect();
     // A lease first: it tells more of the same address.
     all.sort_by_key(|(number, _)| *number);
     all.dedup_by_key(|(number, _)| *number);
@@ -140,8 +152,12 @@ pub struct Here<'l> {
     pub away: Option<&'l SwarmEndpoint>,
     /// The pool that it is in.
     pub pool: IpNet,
+    /// The part of the pool of which all is known that this host knows.
+    pub within: IpNet,
     /// Whether what has no lease is free.
     pub known: bool,
+    /// The gateway, where no lease says so, and its network.
+    pub gateway: Option<(IpAddr, &'l ObjectRef)>,
 }
 
 impl Here<'_> {
@@ -149,6 +165,7 @@ impl Here<'_> {
         match self.lease {
             Some(lease) => uses::class_of(lease.status.kind, lease.status.state),
             None if self.away.is_some() => AWAY,
+            None if self.gateway.is_some_and(|(gateway, _)| gateway == self.address) => GATEWAY,
             None if !usable(self.pool).contains(self.address) => "unusable",
             None if self.known => "free",
             None => "unknown",
@@ -161,8 +178,8 @@ impl Neighbours {
     /// around it.
     pub fn new(here: Here<'_>, leases: &[Lease], away: &[SwarmEndpoint]) -> Option<Self> {
         let at = to_number(here.address);
-        let within = Span::of(here.pool);
-        let mut numbered = numbered(leases, away);
+        let within = Span::of(here.within);
+        let mut numbered = numbered(leases, away, here.gateway);
         numbered.retain(|(number, _)| within.contains(from_number(*number)));
         let below: Vec<_> = numbered.iter().filter(|(number, _)| *number < at).collect();
         let above: Vec<_> = numbered.iter().filter(|(number, _)| *number > at).collect();
@@ -197,9 +214,10 @@ fn this(here: Here<'_>) -> Place {
         class,
         letter: uses::letter(class),
         words: uses::words(class),
-        owner: match (here.lease, here.away) {
-            (Some(lease), _) => Some(ObjectLink::of_lease(&lease.status)),
-            (None, away) => away.map(ObjectLink::of_endpoint),
+        owner: match (here.lease, here.away, here.gateway.filter(|(gateway, _)| *gateway == here.address)) {
+            (Some(lease), ..) => Some(ObjectLink::of_lease(&lease.status)),
+            (None, Some(away), _) => Some(ObjectLink::of_endpoint(away)),
+            (None, None, gateway) => gateway.map(|(_, network)| ObjectLink::from(network)),
         },
     }
 }
@@ -219,6 +237,8 @@ fn between(first: u128, end: u128) -> Option<Place> {
 
 #[cfg(test)]
 mod tests {
+    use netloom_model::event::ObjectKind;
+
     use super::*;
 
     fn lease(address: &str) -> Lease {
@@ -240,7 +260,9 @@ mod tests {
             lease: own,
             away: None,
             pool: pool.parse().expect("a subnet"),
+            within: pool.parse().expect("a subnet"),
             known,
+            gateway: None,
         };
         let found = Neighbours::new(here, &leases, &[]);
         let word = |place: &Place| match place {
@@ -288,10 +310,14 @@ mod tests {
             }))
             .expect("an endpoint")
         };
-        let (away, leases) = ([holder("10.0.0.5"), holder("10.0.0.7")], [lease("10.0.0.4"), lease("10.0.0.9")]);
+        let (away, leases) =
+            ([holder("10.0.0.5"), holder("10.0.0.7")], [lease("10.0.0.4"), lease("10.0.0.9"), lease("10.0.0.200")]);
+        let network = ObjectRef { kind: ObjectKind::Network, id: "net_1".into(), name: "far".into() };
         let told = |here: &str, holder: Option<&SwarmEndpoint>| -> Vec<String> {
             let (address, pool) = (here.parse().expect("an address"), "10.0.0.0/24".parse().expect("a subnet"));
-            let here = Here { address, lease: None, away: holder, pool, known: false };
+            let within = "10.0.0.0/28".parse().expect("a row");
+            let gateway = Some(("10.0.0.1".parse().expect("an address"), &network));
+            let here = Here { address, lease: None, away: holder, pool, within, known: false, gateway };
             let places = Neighbours::new(here, &leases, &away).expect("there are some").places;
             let word = |place: Place| match place {
                 Place::Taken(taken) => format!("{} {}", taken.address, taken.class),
@@ -300,11 +326,13 @@ mod tests {
             };
             places.into_iter().map(word).collect()
         };
+        let around = ["10.0.0.1 gateway", "10.0.0.4 dynamic", "10.0.0.5 away", "[10.0.0.6 unknown false]"];
+        assert_eq!(told("10.0.0.6", None)[..4], around);
+        assert_eq!(told("10.0.0.6", None)[4..], ["10.0.0.7 away", "10.0.0.9 dynamic"], "not those beyond the row");
         let around =
-            ["10.0.0.4 dynamic", "10.0.0.5 away", "[10.0.0.6 unknown false]", "10.0.0.7 away", "10.0.0.9 dynamic"];
-        assert_eq!(told("10.0.0.6", None), around);
-        let around = ["10.0.0.4 dynamic", "[10.0.0.5 away true]", "10.0.0.7 away", "10.0.0.9 dynamic"];
+            ["10.0.0.1 gateway", "10.0.0.4 dynamic", "[10.0.0.5 away true]", "10.0.0.7 away", "10.0.0.9 dynamic"];
         assert_eq!(told("10.0.0.5", Some(&away[0])), around);
+        assert_eq!(told("10.0.0.1", None)[0], "[10.0.0.1 gateway true]");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use askama::Template;
 use netloom_control::command::Page;
 use netloom_model::lease::Lease;
 use netloom_model::net::{Family, Span, parse_span};
-use netloom_model::network::{Driver, GatewayMode, Network, NetworkNode, ParentState, PoolStatus};
+use netloom_model::network::{Driver, GatewayMode, Network, NetworkNode, NetworkState, ParentState, PoolStatus};
 use netloom_model::swarm_endpoint::SwarmEndpoint;
 
 use super::chip::Chip;
@@ -25,7 +25,8 @@ use super::when::When;
 #[derive(Debug, Clone)]
 pub struct Head {
     pub(crate) state: Chip,
-    pub(crate) reconciling: bool,
+    /// What is being done about it.
+    pub(crate) under_way: Option<&'static str>,
     pub(crate) driver: &'static str,
     pub(crate) scope: &'static str,
     pub(crate) predefined: bool,
@@ -38,11 +39,20 @@ pub struct Head {
     pub(crate) has_pools: bool,
 }
 
+/// What is being done about an object that is not as it is wanted.
+pub(super) fn under_way(reconciling: bool, failed: bool) -> Option<&'static str> {
+    match (reconciling, failed) {
+        (true, true) => Some("it is tried again"),
+        (true, false) => Some("work is under way"),
+        (false, _) => None,
+    }
+}
+
 impl Head {
     pub(super) fn new(network: &Network, tab: &'static str) -> Self {
         Self {
             state: Chip::from(network.status.state),
-            reconciling: network.status.reconciling,
+            under_way: under_way(network.status.reconciling, network.status.state == NetworkState::Failed),
             driver: network.spec.driver.as_str(),
             scope: scope(network.status.scope),
             predefined: network.status.predefined,

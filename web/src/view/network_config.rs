@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 use ipnet::IpNet;
+use netloom_model::condition;
 use netloom_model::drift::{Difference, Drift};
 use netloom_model::net::parse_span;
-use netloom_model::network::{Network, ParentState, PoolSpec, PoolStatus};
+use netloom_model::network::{Network, NetworkState, ParentState, PoolSpec, PoolStatus};
 
 use super::csv_link::CsvLink;
 use super::frame::Frame;
@@ -115,11 +116,16 @@ impl NetworkConfigPage {
         Self {
             csv: CsvLink::new(&format!("{}/config", head.href), "", "settings, and of what differs in the kernel"),
             head,
-            summary: match (differs(&settings) || differs(&kernel), network.status.reconciling, drift.is_ok()) {
-                (true, _, _) => "What there is differs from what is wanted: the lines with −, ~ or + below say where.",
-                (false, true, _) => "What is wanted is being brought about.",
-                (false, false, true) => "What there is, is what is wanted.",
-                (false, false, false) => {
+            summary: match (network.status.state, network.status.reconciling, drift.is_ok()) {
+                _ if differs(&settings) || differs(&kernel) => {
+                    "What there is differs from what is wanted: the lines with −, ~ or + below say where."
+                }
+                (NetworkState::Failed, ..) => {
+                    "What is wanted could not be brought about, for the reason below; it is tried again."
+                }
+                (_, true, _) => "What is wanted is being brought about.",
+                (_, false, true) => "What there is, is what is wanted.",
+                (_, false, false) => {
                     "What was decided is what is wanted; what the kernel holds could not be looked at."
                 }
             },
@@ -150,7 +156,7 @@ pub(crate) fn settings(network: &Network) -> Vec<SettingRow> {
     let interface = spec.bridge.as_ref().and_then(|bridge| bridge.interface_name.clone());
     let interface = interface.or_else(|| spec.macvlan.as_ref().map(|macvlan| macvlan.parent.clone()));
     if interface.is_some() || status.interface.is_some() {
-        rows.push(SettingRow::new("interface on this host", interface, status.interface.clone()));
+        rows.push(SettingRow::new("interface on this host", interface, interface_there(network)));
     }
     if let Some(vni) = status.vni {
         let wanted = spec.overlay.as_ref().and_then(|overlay| overlay.vni);
@@ -176,6 +182,17 @@ pub(crate) fn settings(network: &Network) -> Vec<SettingRow> {
     }
     rows.extend(network_defaults::rows(network));
     rows
+}
+
+/// The host's link that a network is on, as it is: what the network was given is no word of whether it is there.
+fn interface_there(network: &Network) -> Option<String> {
+    let status = &network.status;
+    let there = status.interface.clone()?;
+    match status.conditions.iter().find(|condition| condition.kind == condition::PARENT_MISSING) {
+        None => Some(there),
+        Some(condition) if condition.reason == "ParentDown" => Some(format!("{there}, which is down")),
+        Some(_) => None,
+    }
 }
 
 fn pool(key: &str, wanted: Option<&PoolSpec>, actual: Option<&PoolStatus>) -> Vec<SettingRow> {

@@ -16,6 +16,7 @@ use super::frame::Frame;
 use super::json::Json;
 use super::lease_table::LeaseTable;
 use super::link;
+use super::network::under_way;
 use super::networks::scope;
 use super::object::{Notices, OnNode, pairs};
 use super::traffic::Traffic;
@@ -168,7 +169,8 @@ fn verdict(live: &InterfaceStatus, wanted: &EndpointStatus) -> Chip {
 #[derive(Debug, Clone)]
 pub struct Head {
     pub(crate) state: Chip,
-    pub(crate) reconciling: bool,
+    /// What is being done about it.
+    pub(crate) under_way: Option<&'static str>,
     pub(crate) href: String,
     pub(crate) tab: &'static str,
 }
@@ -177,7 +179,7 @@ impl Head {
     pub(super) fn new(sandbox: &Sandbox, tab: &'static str) -> Self {
         Self {
             state: Chip::from(sandbox.status.state),
-            reconciling: sandbox.status.reconciling,
+            under_way: under_way(sandbox.status.reconciling, sandbox.status.state == SandboxState::Failed),
             href: link::sandbox(&sandbox.spec.name),
             tab,
         }

@@ -93,6 +93,8 @@ fn pages() -> Vec<(&'static str, Vec<Piece>)> {
 
 fn known(link: &str) -> bool {
     let path = link.split('?').next().unwrap_or_default();
+    // A place on a page; what is nothing else is a place on this one.
+    let path = path.split_once('#').map(|(path, _)| path).filter(|path| !path.is_empty()).unwrap_or(path);
     let segments: Vec<&str> = path.split('/').collect();
     ROUTES.iter().any(|route| {
         let wanted: Vec<&str> = route.split('/').collect();

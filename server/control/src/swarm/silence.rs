@@ -14,7 +14,7 @@ use crate::error::Error;
 
 impl Control {
     /// Which of these nodes are silent, and since when: as long as none is, nothing is read. A worker hears of its manager alone: it says so of
-    /// nodes that its own probes do not reach, or that it was told nothing of for long.
+    /// nodes that its own probes do not reach, and of all while its manager is away.
     pub(crate) async fn silent(
         &self,
         of: impl IntoIterator<Item = NodeId>,
@@ -46,8 +46,8 @@ impl Control {
         Ok(self.silent(named.into_iter().map(|(node, _)| node)).await?.into_keys().collect())
     }
 
-    /// Which of these nodes this one's own probes do not reach, and since when; and while its manager is away, since when it was told nothing of those that it does not probe. Where none
-    /// is amiss, nothing is read.
+    /// Which of these nodes this one's own probes do not reach, and since when; and while its manager is away, since when it was told nothing of the others: that their hosts answer says
+    /// nothing of what is on them. Where none is amiss, nothing is read.
     async fn unreached(&self, of: Vec<NodeId>) -> Result<BTreeMap<NodeId, Timestamp>, Error> {
         let contact = self.inner.swarm.contact();
         let cut_off = contact.last.filter(|_| self.inner.is_worker() && !self.inner.swarm.is_connected(&contact));
@@ -58,8 +58,7 @@ impl Control {
         }
         let since = |at: IpAddr| match ways.iter().find(|way| way.last.to == at) {
             Some(way) if is_amiss(way) => way.proven_at.or(way.failed_at),
-            Some(_) => None,
-            None => cut_off.map(|(_, told)| told),
+            _ => cut_off.map(|(_, told)| told),
         };
         let read = self
             .inner
