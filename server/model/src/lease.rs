@@ -239,6 +239,9 @@ pub struct Holding {
     /// Until when; absent while it lasts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Timestamp>,
+    /// Number of the event by which the request that it began with failed after all: the address was given, and taken back. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub taken_back_by: Option<u64>,
 }
 
 /// All that is known of one address in one place. Pools of different nodes may repeat an address, hence a list of these.

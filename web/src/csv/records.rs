@@ -219,6 +219,7 @@ impl HoldingLine {
             owner: status.owner.clone(),
             from: lease.created_at,
             to: None,
+            taken_back_by: None,
         };
         Self { address: status.address.clone(), holding }
     }
@@ -237,6 +238,7 @@ impl Tabular for HoldingLine {
         ("from", |it| it.holding.from.to_string()),
         ("to", |it| or_empty(it.holding.to)),
         ("lease_id", |it| it.holding.lease_id.to_string()),
+        ("taken_back_by", |it| or_empty(it.holding.taken_back_by)),
     ];
 }
 

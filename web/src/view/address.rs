@@ -14,6 +14,7 @@ use super::chip::{Chip, Tone};
 use super::copy_as;
 use super::csv_link::CsvLink;
 use super::endpoints::SwarmRow;
+use super::events::taken_back;
 use super::frame::Frame;
 use super::lease_table::LeaseRow;
 use super::link;
@@ -39,6 +40,8 @@ pub struct HoldingRow {
     pub(crate) how: Option<&'static str>,
     /// The page of who asked for it and what changed: of what a user wrote.
     pub(crate) changes: Option<String>,
+    /// By which event it was taken back, with the request that it began with, and its page.
+    pub(crate) taken_back: Option<(String, String)>,
     /// Whether it went on at the time that was asked for.
     pub(crate) then: bool,
 }
@@ -66,6 +69,7 @@ impl HoldingRow {
             to: holding.to.map(|to| frame.moment(to)),
             how: None,
             changes: changes(&holding.owner, holding.lease_id),
+            taken_back: holding.taken_back_by.zip(holding.owner.id.as_ref()).map(|(seq, owner)| taken_back(owner, seq)),
             then: false,
         }
     }
@@ -89,6 +93,7 @@ impl HoldingRow {
                 LeaseState::Quarantined => Some("in quarantine: a stranger answers for it"),
                 LeaseState::Orphaned => Some("orphaned: its namespace is gone"),
             },
+            taken_back: None,
             then: false,
         }
     }

@@ -374,6 +374,7 @@ pub(crate) fn report(names: &Names, address: &str, state: AddressState, lease: O
         },
         from: ago(minutes),
         to: until.map(ago),
+        taken_back_by: None,
     };
     let managed = state != AddressState::Unmanaged;
     AddressReport {

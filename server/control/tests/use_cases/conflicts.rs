@@ -56,6 +56,32 @@ async fn a_requested_address_is_not_replaced_and_eight_candidates_are_enough() {
 }
 
 #[tokio::test]
+async fn what_was_given_and_refused_is_taken_back_in_the_history_of_the_address_too() {
+    let kit = Kit::new().await;
+    kit.exercise_network().await;
+    let wanting = |address: &str| json!({"macvlan-net1": {"address4": address}});
+    kit.node.next(Act::Strangers(1));
+    let made = kit.create_sandbox(json!({"name": "s", "networks": wanting("192.168.122.50")})).await;
+    assert_eq!(made.expect_err("in use").code, "address-conflict");
+    kit.create_sandbox(json!({"name": "t", "networks": {}})).await.expect("a sandbox");
+    kit.node.next(Act::Strangers(1));
+    let changed = kit.patch_sandbox("t", json!({"networks": wanting("192.168.122.51")})).await;
+    assert_eq!(changed.expect_err("in use").code, "address-conflict");
+    kit.patch_sandbox("t", json!({"networks": wanting("192.168.122.52")})).await.expect("attached");
+    kit.patch_sandbox("t", json!({"networks": {"macvlan-net1": null}})).await.expect("detached");
+    for (address, by) in [(50, Some("sandbox.create_failed")), (51, Some("sandbox.update_failed")), (52, None)] {
+        let address = format!("192.168.122.{address}").parse().expect("an address");
+        let command = GetAddress { address, at: None };
+        let history = kit.control.get_address(kit.may(command)).await.expect("known").remove(0).history;
+        let taken_back = history.first().expect("it was given").taken_back_by;
+        let command =
+            ListEvents { since: taken_back.map(|seq| (seq - 1).to_string()), limit: Some(1), ..ListEvents::default() };
+        let event = kit.control.list_events(kit.may(command)).await.expect("events").items.remove(0).kind;
+        assert_eq!(taken_back.map(|_| event.as_str()), by, "{address}: {history:?}");
+    }
+}
+
+#[tokio::test]
 async fn quarantines_end_by_themselves() {
     let kit = Kit::with(Config { quarantine: Duration::from_millis(50), ..Config::default() }).await;
     kit.exercise_network().await;

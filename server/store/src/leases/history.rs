@@ -12,10 +12,27 @@ use crate::tx::{ReadTx, WriteTx, sql};
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT lease_id, network_id, network, pool, kind, mac, owner_kind, owner_id, owner_name, node, ",
-            "held_from, held_to FROM lease_history ",
+            "SELECT lease_id, network_id, network, pool, h.kind, mac, owner_kind, owner_id, owner_name, node, ",
+            "held_from, held_to, ",
+            taken_back!(),
+            " FROM lease_history AS h ",
             $rest
         )
+    };
+}
+
+/// The number of the event that takes back what a holding began with: writes to one object queue up, so that it is the first of those by which the holder's requests failed that comes
+/// after the beginning, if that is in this very request. All that something had which could not be made at all was taken back. Each of the indexes leads to one row.
+macro_rules! taken_back {
+    () => {
+        "(SELECT CASE WHEN f.kind IN ('network.create_failed', 'sandbox.create_failed') OR (
+            SELECT m.time FROM event AS m INDEXED BY event_outcome WHERE m.object_id = f.object_id AND m.request_id = f.request_id AND m.seq < f.seq
+            AND m.kind IN ('network.updated', 'sandbox.updated', 'network.create_failed', 'network.update_failed', 'sandbox.create_failed',
+                'sandbox.update_failed')
+            ORDER BY m.seq DESC LIMIT 1) <= h.held_from THEN f.seq END
+        FROM event AS f INDEXED BY event_failed WHERE f.object_id = h.owner_id AND f.time >= h.held_from
+        AND f.kind IN ('network.create_failed', 'network.update_failed', 'sandbox.create_failed', 'sandbox.update_failed')
+        ORDER BY f.time LIMIT 1)"
     };
 }
 
@@ -30,6 +47,7 @@ fn row(columns: &mut Columns<'_>) -> Result<Holding, Error> {
         owner: super::owner(columns)?,
         from: columns.time()?,
         to: columns.time_option()?,
+        taken_back_by: columns.plain::<Option<i64>>()?.and_then(|number| u64::try_from(number).ok()),
     })
 }
 
@@ -60,7 +78,7 @@ pub async fn prune_history(tx: &mut WriteTx<'_>, before: Timestamp) -> Result<u6
 pub(crate) async fn holdings(tx: &mut ReadTx<'_>, after: i64, limit: u32) -> Result<Vec<i64>, Error> {
     let statement =
         sql("SELECT lease_id, network_id, network, pool, kind, mac, owner_kind, owner_id, owner_name, node,
-        held_from, held_to, id FROM lease_history WHERE id > $1 ORDER BY id LIMIT $2");
+        held_from, held_to, NULL, id FROM lease_history WHERE id > $1 ORDER BY id LIMIT $2");
     tx.rows(statement.bind(after).bind(column::limit(limit)), |c| row(c).and_then(|_| c.plain())).await
 }
 
@@ -83,6 +101,7 @@ pub async fn held_at(tx: &mut ReadTx<'_>, address: IpAddr, at: Timestamp) -> Res
             owner: lease.owner,
             from: lease.created_at,
             to: None,
+            taken_back_by: None,
         }));
     }
     // Holdings of one address follow each other: the first that ends later is the only one that can contain the moment.

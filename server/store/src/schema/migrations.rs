@@ -40,6 +40,7 @@ const FILES: &[(&str, &str)] = files![
     "0023_found_by",
     "0024_keys_in_any_case",
     "0025_one_outcome",
+    "0026_failed",
 ];
 
 /// The schema's versions that this program knows.

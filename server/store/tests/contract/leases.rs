@@ -4,10 +4,10 @@ use netloom_model::lease::{LeaseKind, LeaseState, Owner, OwnerKind};
 use netloom_model::network::Scope;
 use netloom_model::order::LeaseOrder;
 use netloom_model::{EndpointId, MacAddr, NodeId, Timestamp};
-use netloom_store::{Error, LeaseQuery, LeaseRow, Orphaned, Place, Store, constraint, leases, sandboxes};
+use netloom_store::{Error, LeaseQuery, LeaseRow, Orphaned, Place, Store, constraint, events, leases, sandboxes};
 
 use crate::kit::{
-    at, give_back, ip, lease, lease_lowest, network_with_pool, open, read, sandbox, span, take, unique, write,
+    at, event, give_back, ip, lease, lease_lowest, network_with_pool, open, read, sandbox, span, take, unique, write,
 };
 
 async fn list(store: &Store, query: LeaseQuery) -> Vec<String> {
@@ -116,6 +116,46 @@ async fn pages_neither_repeat_nor_lose_while_leases_come_and_go() {
     }
     assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "in order, none twice");
     assert!((2..200).step_by(2).all(|number| seen.contains(&address(number))), "every old one is there");
+}
+
+#[tokio::test]
+async fn a_holding_that_began_in_a_request_that_failed_is_taken_back_with_it() {
+    let (_directory, store) = open().await;
+    let (_, pool) = network_with_pool(&store, "blue", "10.0.0.0/24").await;
+    let address = ip("10.0.0.1");
+    // Of `kept` one change was refused, of `refused` one that brought the address, and `never` could not be made; all of them under one request ID, as a client may choose it.
+    let (kept, refused, never) = ("sbx_kept", "sbx_refused", "sbx_never");
+    let happened = [
+        ("sandbox.created", kept, 1_000),
+        ("sandbox.updated", kept, 2_000),
+        ("sandbox.update_failed", kept, 2_100),
+        ("sandbox.created", refused, 2_500),
+        ("sandbox.updated", refused, 4_000),
+        ("sandbox.update_failed", refused, 4_200),
+        ("sandbox.created", never, 6_000),
+        ("sandbox.create_failed", never, 6_200),
+    ];
+    for (kind, id, time) in happened {
+        let mut event = event(kind, "box");
+        (event.object.id, event.time, event.request_id) = (id.to_owned(), at(time), Some("req-one".to_owned()));
+        write!(store, (event), tx => events::append(tx, &event).await.map(drop)).unwrap();
+    }
+    for (owner, from, to) in [(kept, 1_000, 3_000), (refused, 4_000, 4_300), (never, 6_000, 6_300)] {
+        write!(store, (pool), tx => {
+            let mut row = lease_lowest(tx, &pool, owner).await?.unwrap();
+            let given = row.clone();
+            (row.created_at, row.owner.id) = (at(from), Some(owner.to_owned()));
+            leases::change(tx, &LeaseRow { created_at: row.created_at, owner: row.owner.clone(), ..given }, &row).await?;
+            leases::remove(tx, std::slice::from_ref(&row), at(to));
+            give_back(tx, pool.id, address).await
+        })
+        .unwrap();
+    }
+    let history = read!(store, (), tx => leases::history(tx, address, 10).await).unwrap();
+    let told: Vec<_> = history.iter().map(|h| (h.owner.name.as_str(), h.taken_back_by)).collect();
+    assert_eq!(told, [(never, Some(8)), (refused, Some(6)), (kept, None)]);
+    let then = read!(store, (), tx => leases::held_at(tx, address, at(4_100)).await).unwrap();
+    assert_eq!(then.expect("given then").taken_back_by, Some(6));
 }
 
 #[tokio::test]
