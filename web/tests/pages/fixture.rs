@@ -69,7 +69,7 @@ fn page<T>(items: Vec<T>, token: Option<&str>) -> Page<T> {
     Page { items, next_page_token: token.map(str::to_owned), seq: 57 }
 }
 
-fn network(id: u8, spec: Value, status: Value) -> Network {
+pub(crate) fn network(id: u8, spec: Value, status: Value) -> Network {
     let mut whole = json!({"reconciling": false, "conditions": [], "scope": "local", "node": node(), "predefined": false, "pools": {}, "endpoints": 0, "state": "ready"});
     netloom_model::document::merge(&mut whole, status);
     Network {
