@@ -6,10 +6,8 @@ use netloom_model::lease::{AddressState, Lease, LeaseKind, LeaseState, OwnerKind
 use netloom_web::view::address::AddressPage;
 use netloom_web::view::frame::{Frame, Section, Viewer};
 use netloom_web::view::login::LoginPage;
-use netloom_web::view::network_config::NetworkConfigPage;
-use serde_json::json;
 
-use crate::fixture::{PLAIN, every_page, frame, lease, network, report};
+use crate::fixture::{PLAIN, every_page, frame, lease, report};
 
 fn page(wanted: &str) -> String {
     every_page(&PLAIN).into_iter().find(|(name, _)| *name == wanted).expect("there").1
@@ -88,30 +86,6 @@ fn first_commands_set_the_token_that_they_use() {
         assert!(page(name).contains("TOKEN=$(cat /var/lib/netloom/admin.token)\ncurl "), "{name}");
     }
     assert!(!page("leases-no-network").contains("key&#34;"), "there is no network to post to");
-}
-
-#[test]
-fn a_link_that_is_gone_or_down_is_not_called_as_wanted() {
-    let shown = |reason: Option<&str>| {
-        let conditions: Vec<Condition> = reason
-            .map(|reason| Condition::new("ParentMissing", reason, "the host has no link par0"))
-            .into_iter()
-            .collect();
-        let status = json!({"state": "failed", "reconciling": true, "interface": "par0", "conditions": conditions});
-        let spec = json!({"name": "lan", "driver": "macvlan", "macvlan": {"parent": "par0"}});
-        let network = network(9, spec, status);
-        let page = NetworkConfigPage::new(frame("lan", Section::Networks), &network, Ok(&[])).render().expect("plain");
-        let (_, row) = page.split_once("interface on this host").expect("a row");
-        let (summary, rows) =
-            (page.contains("differs from what is wanted"), row.split_once("</tr>").expect("its end").0);
-        (summary, rows.to_owned())
-    };
-    let (differs, gone) = shown(Some("ParentMissing"));
-    assert!(differs && gone.contains("missing") && !gone.contains("as wanted"), "{gone}");
-    let (differs, down) = shown(Some("ParentDown"));
-    assert!(differs && down.contains("par0, which is down") && !down.contains("as wanted"), "{down}");
-    let (differs, there) = shown(None);
-    assert!(!differs && there.contains("as wanted"), "{there}");
 }
 
 /// What a page says of one fact.

@@ -2,6 +2,7 @@
 //! landmarks, labels, links that lead somewhere, hostile names that stay text. And the palette's contrast, computed.
 #![allow(clippy::too_many_lines)]
 
+mod configuration;
 mod facts;
 mod fixture;
 mod html;
