@@ -10,7 +10,7 @@ use netloom_model::TokenId;
 
 use crate::error::{Error, ErrorKind};
 
-/// Most streams of one token at once. Root at the local socket, who has none, has connections of its own.
+/// Most streams of one token at once. Root, and whom root let in by a link, has none and is not counted: who may do everything need not be kept from this.
 const MOST: usize = 128;
 /// When one more may be tried: somebody may have closed one by then.
 const AGAIN: Duration = Duration::from_secs(5);

@@ -239,7 +239,8 @@ pub struct Holding {
     /// Until when; absent while it lasts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Timestamp>,
-    /// Number of the event by which the request that it began with failed after all: the address was given, and taken back. Absent otherwise.
+    /// Number of the event by which the request that it began with failed after all: the address was given, and taken back. Absent otherwise, and
+    /// when that event is kept no more.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub taken_back_by: Option<u64>,
 }

@@ -51,7 +51,7 @@ fn a_map_leads_from_the_pool_to_an_address_without_scripts() {
         let past = page.window.find(Locator::Css("a.past")).await.unwrap().attr("href").await.unwrap().unwrap();
         let behind = page.window.find(Locator::Id(past.trim_start_matches('#'))).await;
         assert!(behind.is_ok(), "a link leads past the map: {past}");
-        let at = follow(&page, "[aria-label*=\"10.7.3.0/24, 2 of 256\"]").await;
+        let at = follow(&page, "[aria-label^=\"<1 %, 10.7.3.0/24, 2 of 256\"]").await;
         assert_eq!(at, "/ui/networks/wide/map?block=10.7.3.0/24");
         let at = follow(&page, "[rel=next]").await;
         assert_eq!(at, "/ui/networks/wide/map?block=10.7.4.0/24");

@@ -111,6 +111,7 @@ fn screens(scripts: bool) -> Vec<(u32, bool)> {
     let all = wide.chain(NARROW.iter().enumerate().map(|(at, width)| (at, *width, false)));
     all.filter(|(at, _, dark)| turns(*at, *dark)).map(|(_, width, dark)| (width, dark)).collect()
 }
+
 /// What pictures are taken of.
 const PICTURED: [(u32, bool); 4] = [(360, false), (360, true), (1440, false), (1440, true)];
 /// Drawn as another page is, with more on it: axe-core would look at each of a thousand cells.
@@ -154,7 +155,7 @@ fn texts(found: Value) -> Vec<String> {
     serde_json::from_value(found).expect("a list of texts")
 }
 
-/// What is wrong with a page on any screen; and what keeps somebody out of it, where that is asked for, which takes scripts.
+/// What is wrong with a page on any screen; and what keeps somebody out of it, which is found by scripts.
 pub(crate) async fn look(page: &Page, name: &str, path: &str, fact: &str, scripts: bool) -> Vec<String> {
     page.open(path).await;
     let owed = page.window.execute(OWED, vec![json!(fact)]).await.unwrap();

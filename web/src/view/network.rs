@@ -17,7 +17,7 @@ use super::lease_table::LeaseTable;
 use super::link;
 use super::map::{AddressMap, BESIDE_MAX, Unleased};
 use super::networks::scope;
-use super::object::{Notices, OnNode, pairs};
+use super::object::{Notices, OnNode, pairs, under_way};
 use super::pool::PoolView;
 use super::when::When;
 
@@ -37,15 +37,6 @@ pub struct Head {
     pub(crate) over_nodes: bool,
     /// Whether it gives addresses.
     pub(crate) has_pools: bool,
-}
-
-/// What is being done about an object that is not as it is wanted.
-pub(super) fn under_way(reconciling: bool, failed: bool) -> Option<&'static str> {
-    match (reconciling, failed) {
-        (true, true) => Some("it is tried again"),
-        (true, false) => Some("work is under way"),
-        (false, _) => None,
-    }
 }
 
 impl Head {

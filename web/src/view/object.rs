@@ -180,6 +180,15 @@ impl Notices {
     }
 }
 
+/// What is being done about an object that is not as it is wanted.
+pub(super) const fn under_way(reconciling: bool, failed: bool) -> Option<&'static str> {
+    match (reconciling, failed) {
+        (true, true) => Some("it is tried again"),
+        (true, false) => Some("work is under way"),
+        (false, _) => None,
+    }
+}
+
 /// Text by key, such as labels.
 pub fn pairs(map: Option<&netloom_model::name::Labels>) -> Vec<(String, String)> {
     map.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()

@@ -16,9 +16,8 @@ use super::frame::Frame;
 use super::json::Json;
 use super::lease_table::LeaseTable;
 use super::link;
-use super::network::under_way;
 use super::networks::scope;
-use super::object::{Notices, OnNode, pairs};
+use super::object::{Notices, OnNode, pairs, under_way};
 use super::traffic::Traffic;
 use super::when::When;
 
