@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use netloom_tests::stream::Stream;
-use netloom_tests::{Value, host, json};
+use netloom_tests::{Value, host, json, until};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -162,4 +162,26 @@ fn a_reader_that_reads_nothing_stands_in_nobodys_way_and_misses_nothing() {
         lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok()).filter_map(|event| event["seq"].as_u64());
     let told: Vec<u64> = told.take(usize::try_from(writes).unwrap()).collect();
     assert_eq!(told, (before + 1..=before + writes).collect::<Vec<_>>());
+}
+
+#[test]
+fn one_token_takes_no_more_than_its_part_of_the_connections() {
+    let host = host!();
+    host.start();
+    let with_token = |name: &str| {
+        let made = host.client().post("tokens", &json!({"name": name, "role": "viewer"})).is(201);
+        let secret = made["secret"].as_str().unwrap().to_owned();
+        host.tcp().header("authorization", &format!("Bearer {secret}")).header("accept", "text/event-stream")
+    };
+    let (one, other) = (with_token("one"), with_token("other"));
+    let mut open: Vec<_> = (0..128).map(|_| one.open("GET", "events", None).expect("an answer")).collect();
+    assert!(open.iter().all(|stream| stream.status() == 200));
+    let refused = one.get("events").problem(429, "too-many-streams");
+    assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("128")), "{refused}");
+    assert_eq!(other.open("GET", "events", None).expect("an answer").status(), 200, "another has its own");
+    drop(open.pop());
+    // A reader that is gone is noticed when something was written to it twice, which takes two heartbeats of 15 s where nothing happens.
+    until("there is room again", Duration::from_secs(70), || {
+        (one.open("GET", "events", None).expect("an answer").status() == 200).then_some(())
+    });
 }
