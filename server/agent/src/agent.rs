@@ -1,6 +1,7 @@
 //! The handle: everything that `control` asks of a node, and the start and end of the loop.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -79,12 +80,15 @@ impl Inner {
 
 impl Agent {
     /// Starts the loop, inside a tokio runtime: everything is looked at once, then whatever is woken.
+    ///
+    /// # Errors
+    /// The sandboxes' resolver can't start.
     pub fn start(
         kernel: Kernel,
         source: Arc<dyn AssignmentSource>,
         sink: Arc<dyn ReportSink>,
         options: Options,
-    ) -> Self {
+    ) -> io::Result<Self> {
         kernel.give_sockets(naming::AT);
         let mut state = State { hands_off: !options.coexist, ..State::default() };
         state.wake_full(Instant::now());
@@ -94,7 +98,7 @@ impl Agent {
             sink,
             options,
             outbox: outbox::Outbox::default(),
-            naming: Naming::default(),
+            naming: Naming::start()?,
             state: Mutex::new(state),
             changed: Notify::new(),
             sound: Arc::default(),
@@ -111,7 +115,7 @@ impl Agent {
             schedule::run(&inner).await;
             inner.stopped.send_replace(true);
         });
-        agent
+        Ok(agent)
     }
 
     /// What would be done to hold these objects as given. Changes nothing.

@@ -6,6 +6,7 @@
 mod peers;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -76,15 +77,17 @@ struct Named {
     trouble: Option<String>,
 }
 
-impl Default for Naming {
-    fn default() -> Self {
-        let directory = Directory::default();
-        let resolver = Resolver::new(directory.clone(), Vec::new(), Options::default());
-        Self { directory, resolver, known: Mutex::default() }
-    }
-}
-
 impl Naming {
+    /// With no names, and nobody who asks.
+    ///
+    /// # Errors
+    /// The resolver can't start.
+    pub(crate) fn start() -> io::Result<Self> {
+        let directory = Directory::default();
+        let resolver = Resolver::start(directory.clone(), Vec::new(), Options::default())?;
+        Ok(Self { directory, resolver, known: Mutex::default() })
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         // What a panic left half-done is put right by the sandbox's next pass.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)

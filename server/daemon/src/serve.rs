@@ -25,8 +25,9 @@ use crate::node::{LocalNode, LocalSink, LocalSource};
 use crate::shutdown::{self, Signals};
 use crate::{doctor, explained, forwarded, greeting, limits, listen, lock, notify, telemetry, token, wire};
 
-/// Threads of the runtime that carries the agent and the store's callers. The work is the kernel's and the disk's.
-const RUNTIME_THREADS: usize = 2;
+/// Threads of the runtime that carries the agent and the store's callers. The work is the kernel's and the disk's; with a second thread each would
+/// wake the other for what it can do itself (docs/adr/0046).
+const RUNTIME_THREADS: usize = 1;
 
 /// Threads of each listener that answer HTTP. Requests wait for the kernel and the disk, not for these.
 const HTTP_THREADS: usize = 1;
@@ -119,7 +120,8 @@ async fn start(store: &Store, options: &Serve) -> anyhow::Result<(Control, Agent
         Arc::new(LocalSource(control.clone())),
         Arc::new(LocalSink(control.clone())),
         netloom_agent::Options { coexist: options.coexist, ..netloom_agent::Options::default() },
-    );
+    )
+    .context("cannot start the sandboxes' resolver")?;
     node.set(agent.clone());
     Ok((control, agent))
 }

@@ -13,7 +13,7 @@
 //! | `request`, `answer` | a message in, a message out: pure |
 //! | `forward`, `framing` | asking the host's resolvers, over UDP and TCP |
 //! | `service` | answering one sandbox, on its two sockets |
-//! | `resolver` | the handle: which sandboxes are answered |
+//! | `resolver`, `thread` | the handle: which sandboxes are answered; where |
 
 mod answer;
 mod directory;
@@ -23,6 +23,7 @@ mod request;
 mod resolv_conf;
 mod resolver;
 mod service;
+mod thread;
 mod view;
 
 pub use directory::{Directory, Entry, Record};

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::directory::Directory;
 use crate::service::{Service, Shared};
+use crate::thread::Thread;
 use crate::view::View;
 
 /// What can be set.
@@ -61,7 +62,7 @@ pub enum ServeError {
     },
 }
 
-/// The resolver of all sandboxes of a node. A cheap handle; the work runs in one task for each sandbox.
+/// The resolver of all sandboxes of a node. A cheap handle; the work runs in one task for each sandbox, all of them on one thread of its own.
 #[derive(Clone)]
 pub struct Resolver {
     inner: Arc<Inner>,
@@ -73,6 +74,7 @@ struct Inner {
     upstreams: Arc<Shared<[SocketAddr]>>,
     total: Arc<Semaphore>,
     serving: Mutex<BTreeMap<SandboxId, Serving>>,
+    thread: Thread,
 }
 
 struct Serving {
@@ -105,19 +107,23 @@ impl Inner {
 
 impl Resolver {
     /// A resolver that serves nobody yet, answers from this directory and asks these upstreams, in this order.
-    pub fn new(directory: Directory, upstreams: Vec<SocketAddr>, options: Options) -> Self {
+    ///
+    /// # Errors
+    /// The system has no thread, or none of the descriptors that its runtime needs.
+    pub fn start(directory: Directory, upstreams: Vec<SocketAddr>, options: Options) -> io::Result<Self> {
         let inner = Inner {
             directory,
             upstreams: Arc::new(Shared::new(upstreams.into())),
             total: Arc::new(Semaphore::new(options.outstanding_total)),
             serving: Mutex::default(),
             options,
+            thread: Thread::start()?,
         };
-        Self { inner: Arc::new(inner) }
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Starts to answer a sandbox on these sockets, which the caller bound to [`ADDRESS`](crate::ADDRESS), port 53, in its
-    /// namespace. They keep the namespace alive until [`stop`](Self::stop). Wants to be called inside a tokio runtime.
+    /// namespace. They keep the namespace alive until [`stop`](Self::stop).
     pub fn serve(
         &self,
         sandbox: SandboxId,
@@ -125,6 +131,8 @@ impl Resolver {
         udp: std::net::UdpSocket,
         tcp: std::net::TcpListener,
     ) -> Result<(), ServeError> {
+        let runtime = self.inner.thread.runtime();
+        let _inside = runtime.enter();
         let refused = |transport| move |cause| ServeError::Socket { sandbox, transport, cause };
         let udp = udp.set_nonblocking(true).and_then(|()| UdpSocket::from_std(udp)).map_err(refused("UDP"))?;
         let tcp = tcp.set_nonblocking(true).and_then(|()| TcpListener::from_std(tcp)).map_err(refused("TCP"))?;
@@ -145,7 +153,7 @@ impl Resolver {
         serving.insert(sandbox, Serving { service: service.clone(), stop: stop.clone(), ended });
         drop(serving);
         let ending = Ending { inner: self.inner.clone(), sandbox, _told: told };
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             let _ending = ending;
             service.run(udp, tcp, stop).await;
         });

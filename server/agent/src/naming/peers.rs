@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_peers_names_are_answered_while_it_is_assigned() {
-        let naming = Naming::default();
+        let naming = Naming::start().expect("a resolver");
         let (one, other) = (peer(1, 1, 1, "db"), peer(2, 1, 2, "db"));
         naming.reaches(&one);
         naming.reaches(&other);

@@ -28,7 +28,7 @@ fn read(revision: u64, networks: &[&AssignedNetwork]) -> Assignment {
 
 /// Which of two subnets this host alone knows names in, after passes over everything (`true`) or over what was asked for.
 fn own(passes: &[(Assignment, bool)]) -> [bool; 2] {
-    let naming = Naming::default();
+    let naming = Naming::start().expect("a resolver");
     for (assignment, everything) in passes {
         naming.learn_networks(&mut naming.known(), assignment, *everything);
     }

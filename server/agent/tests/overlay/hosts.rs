@@ -159,7 +159,7 @@ impl Host {
         let heard = Arc::new(Heard::default());
         // Nothing but notifications makes it look.
         let options = Options { full_pass_every: Duration::from_secs(3600), ..Options::default() };
-        let agent = Agent::start(kernel.clone(), told.clone(), heard.clone(), options);
+        let agent = Agent::start(kernel.clone(), told.clone(), heard.clone(), options).expect("a resolver");
         Self { number, agent, kernel, told, heard, namespace, holder, run_dir, _directory: directory }
     }
 

@@ -70,7 +70,7 @@ pub(crate) struct Served {
 impl Served {
     pub(crate) fn start(upstreams: &[SocketAddr], options: Options) -> Self {
         let directory = Directory::default();
-        let resolver = Resolver::new(directory.clone(), upstreams.to_vec(), options);
+        let resolver = Resolver::start(directory.clone(), upstreams.to_vec(), options).unwrap();
         let (udp, tcp, at) = sockets();
         resolver.serve(sbx(1), view(&[1], &["172.18.0.0/16"]), udp, tcp).unwrap();
         Self { directory, resolver, at }
