@@ -28,6 +28,7 @@ use crate::observe::Visited;
 use crate::probe::echo::{Echo, Echoed};
 use crate::registry::Registry;
 use crate::spare::Spares;
+use crate::sysctl::Settings;
 use crate::worker::{Pool, Worker};
 use crate::{Error, apply, conntrack, facts, identify, interfaces, observe, ports, probe, sockets, stack, sys};
 
@@ -133,6 +134,8 @@ pub(crate) struct Inner {
     pub(crate) reapers: Pool,
     pub(crate) spares: Spares,
     pub(crate) firewall: Firewall,
+    /// The host's settings.
+    pub(crate) settings: Arc<Settings>,
     /// What the host's links lend.
     pub(crate) ledger: Ledger,
     pub(crate) boot_id: String,
@@ -155,6 +158,7 @@ impl Kernel {
             .map_err(|error| Error::system("read the cookie of the host's network namespace", error))?;
         let firewall_events = hear::open();
         let boot_id = facts::boot_id().map_err(|error| Error::system("read the boot ID", error))?;
+        let settings = Arc::new(Settings::default());
         let inner = Inner {
             pins: Pins::new(&config.run_dir),
             registry: Registry::default(),
@@ -162,7 +166,8 @@ impl Kernel {
             reapers: Pool::new("kernel-reaper", home, REAPERS, Some(REAPER_LINGER)),
             spares: Spares::default(),
             firewall: Firewall::default(),
-            ledger: Ledger::new(&config.run_dir, &boot_id, home_cookie),
+            ledger: Ledger::new(&config.run_dir, &boot_id, home_cookie, settings.clone()),
+            settings,
             boot_id,
             home_cookie,
             listener,

@@ -6,6 +6,7 @@
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use netloom_fault::point;
 use netloom_nftables::Family;
@@ -13,7 +14,7 @@ use netloom_plan::lent::{self, Lent};
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 
-use crate::sysctl;
+use crate::sysctl::Settings;
 
 /// Directory of the records, in the run directory; there only while there are any.
 const DIRECTORY: &str = "lent";
@@ -26,12 +27,14 @@ pub(crate) struct Ledger {
     directory: PathBuf,
     /// Boot and namespace: what another one left says nothing of the settings here.
     stack: String,
+    /// The host's.
+    settings: Arc<Settings>,
 }
 
 impl Ledger {
     /// Of a run directory, for the namespace of this cookie.
-    pub(crate) fn new(run_dir: &Path, boot_id: &str, cookie: u64) -> Self {
-        Self { directory: run_dir.join(DIRECTORY), stack: format!("{boot_id} {cookie}") }
+    pub(crate) fn new(run_dir: &Path, boot_id: &str, cookie: u64, settings: Arc<Settings>) -> Self {
+        Self { directory: run_dir.join(DIRECTORY), stack: format!("{boot_id} {cookie}"), settings }
     }
 
     /// What is lent, as it is now.
@@ -53,8 +56,8 @@ impl Ledger {
 
     fn look(&self, family: Family, link: &str) -> io::Result<Lent> {
         let is_live = self.former(family, link)?.is_some();
-        let value = if is_live { sysctl::read(&lent::path(family, link))? } else { None };
-        let stays = value.is_some() && stays(family)?;
+        let value = if is_live { self.settings.read(&lent::path(family, link))? } else { None };
+        let stays = value.is_some() && self.stays(family)?;
         Ok(Lent { family, link: link.to_owned(), on: value.map(|value| value.trim() != "0"), stays })
     }
 
@@ -62,7 +65,7 @@ impl Ledger {
     pub(crate) fn lend(&self, family: Family, link: &str) -> io::Result<()> {
         let path = lent::path(family, link);
         if self.former(family, link)?.is_none() {
-            let Some(former) = sysctl::read(&path)? else { return Err(Errno::ENOENT.into()) };
+            let Some(former) = self.settings.read(&path)? else { return Err(Errno::ENOENT.into()) };
             if former.trim() != "0" {
                 return Ok(());
             }
@@ -71,16 +74,16 @@ impl Ledger {
             std::fs::write(self.record(family, link), format!("{} {index} {}", self.stack, former.trim()))?;
         }
         point("kernel.lent.after_record").map_err(io::Error::other)?;
-        sysctl::write(&path, "1")?;
+        self.settings.write(&path, "1")?;
         point("kernel.lent.after_write").map_err(io::Error::other)
     }
 
     /// Puts back what the setting was, and forgets it.
     pub(crate) fn give_back(&self, family: Family, link: &str) -> io::Result<()> {
         if let Some(former) = self.former(family, link)?
-            && !stays(family)?
+            && !self.stays(family)?
         {
-            match sysctl::write(&lent::path(family, link), &former) {
+            match self.settings.write(&lent::path(family, link), &former) {
                 // The link went meanwhile, and its setting with it.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 written => written?,
@@ -107,14 +110,14 @@ impl Ledger {
         Ok(rest.filter(|former| !former.is_empty()).map(str::to_owned))
     }
 
+    /// Whether the setting was turned on for every link since, by somebody who counts on it.
+    fn stays(&self, family: Family) -> io::Result<bool> {
+        Ok(self.settings.read(lent::of_every_link(family))?.is_some_and(|value| value.trim() != "0"))
+    }
+
     fn record(&self, family: Family, link: &str) -> PathBuf {
         self.directory.join(lent::path(family, link).replace('/', &SLASH.to_string()))
     }
-}
-
-/// Whether the setting was turned on for every link since, by somebody who counts on it.
-fn stays(family: Family) -> io::Result<bool> {
-    Ok(sysctl::read(lent::of_every_link(family))?.is_some_and(|value| value.trim() != "0"))
 }
 
 fn ignore(outcome: io::Result<()>, kinds: &[ErrorKind]) -> io::Result<()> {

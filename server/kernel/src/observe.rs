@@ -16,11 +16,10 @@ use crate::error::Failure;
 use crate::handle::{Inner, Look, WORKERS};
 use crate::message::link::Counters;
 use crate::message::{address, link, route};
-use crate::setting_watch::StackId;
 use crate::stack::{self, Absent, Stack};
 use crate::visit::FEW;
 use crate::worker::Worker;
-use crate::{Error, interfaces, stray, sys};
+use crate::{Error, interfaces, stray};
 
 mod beyond;
 mod overlay;
@@ -182,10 +181,7 @@ pub(crate) fn inside(
         let object = Object::Route(seen.route(place, found));
         put(if found.is_ours() { &mut observed.ours } else { &mut observed.foreign }, object);
     }
-    let cookie =
-        sys::netns_cookie(stack.rtnl.socket()).map_err(|error| Error::system("read the namespace's cookie", error))?;
-    let id = StackId { cookie, nsid: stack.ids.map(|ids| ids.on_host) };
-    settings::look(inner, scope, place, id, &known, observed)?;
+    settings::look(inner, scope, place, stack, &known, observed)?;
     Ok(interfaces::statuses(seen.links.values(), &seen.addresses))
 }
 
@@ -236,9 +232,8 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
             }
         }
     }
-    let id = StackId { cookie: inner.home_cookie, nsid: None };
     let known = Known { counters: Counters::Without, settings: &HashMap::new(), fresh: false };
-    settings::look(inner, scope, Place::Host, id, &known, &mut observed)?;
+    settings::look(inner, scope, Place::Host, &stack, &known, &mut observed)?;
     Ok(observed)
 }
 

@@ -3,6 +3,7 @@
 //! The kernel works through a send before the call returns, so that the answers are there when it does. What must not
 //! live here: what the messages say.
 
+use std::cell::Cell;
 use std::io;
 use std::time::Duration;
 
@@ -37,6 +38,15 @@ pub(crate) struct Request {
     pub(crate) flags: u16,
 }
 
+thread_local! {
+    /// What the last socket of this thread took answers into: to give back and to take so much each time has the allocator put its pieces
+    /// together each time.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Room for one datagram of an answer, in bytes: the kernel's dumps come in at most half of it.
+const ROOM: usize = 1 << 16;
+
 /// A socket in the network namespace in which it was opened, for ever.
 pub(crate) struct Rtnl {
     socket: Socket,
@@ -62,7 +72,10 @@ impl Rtnl {
         socket.set_cap_ack(true)?;
         // Without it dump filters are ignored. Kernels before 4.20 don't know it; there everything is dumped.
         let _ = socket.set_netlink_get_strict_chk(true);
-        Ok(Self { socket, sequence: 0, buffer: Vec::with_capacity(1 << 16) })
+        let mut buffer = BUFFER.take();
+        buffer.clear();
+        buffer.reserve_exact(ROOM);
+        Ok(Self { socket, sequence: 0, buffer })
     }
 
     /// The socket, for its options.
@@ -196,6 +209,13 @@ impl Rtnl {
                 received => return Ok(received.map(|_| ())?),
             }
         }
+    }
+}
+
+impl Drop for Rtnl {
+    fn drop(&mut self) {
+        // A thread that is ending has no more use for it.
+        let _ = BUFFER.try_with(|kept| kept.set(std::mem::take(&mut self.buffer)));
     }
 }
 

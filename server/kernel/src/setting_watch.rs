@@ -8,7 +8,6 @@
 //! What no request should wait for is put off (`task`). What must not live here: which settings matter, whose they are, and what is done about a change.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use netloom_model::SandboxId;
@@ -16,6 +15,8 @@ use netloom_plan::object::settings_link;
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use tokio::sync::Notify;
+
+use crate::sysctl::Settings;
 
 mod task;
 
@@ -85,6 +86,8 @@ struct Namespace {
     directories: BTreeMap<String, Directory>,
     /// How often something was heard that may have changed values.
     changes: u64,
+    /// The way to its settings.
+    settings: Option<Arc<Settings>>,
 }
 
 /// A directory that is watched.
@@ -155,8 +158,14 @@ impl SettingWatch {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Watches the directories of these settings in the stack that the calling thread is in. To be done before they are read.
-    pub(crate) fn watch<'p>(&self, stack: StackId, settings: impl Iterator<Item = &'p String>) {
+    /// The settings of a namespace, by its cookie: the way to them is remembered of those that are watched.
+    pub(crate) fn of(&self, cookie: u64) -> Arc<Settings> {
+        let known = self.state().namespaces.get(&cookie).and_then(|namespace| namespace.settings.clone());
+        known.unwrap_or_default()
+    }
+
+    /// Watches the directories of these settings in a stack. To be done before they are read.
+    pub(crate) fn watch<'p>(&self, stack: StackId, there: &Arc<Settings>, settings: impl Iterator<Item = &'p String>) {
         let Some(inotify) = &self.inotify else { return };
         let mut state = self.state();
         let State { namespaces, by_nsid, by_watch, discarded, refused, .. } = &mut *state;
@@ -166,12 +175,14 @@ impl SettingWatch {
             namespace.nsid = stack.nsid;
         }
         by_nsid.insert((stack.nsid, stack.cookie));
+        namespace.settings.get_or_insert_with(|| Arc::clone(there));
         let directories = settings.filter_map(|setting| setting.rsplit_once('/')).map(|(directory, _)| directory);
         for directory in directories.flat_map(|directory| [Some(directory), of_all_links(directory)]).flatten() {
             if namespace.directories.contains_key(directory) {
                 continue;
             }
-            match inotify.add_watch(&Path::new("/proc/sys").join(directory), AddWatchFlags::IN_MODIFY) {
+            let path = there.path(directory).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()));
+            match path.and_then(|path| inotify.add_watch(&path, AddWatchFlags::IN_MODIFY)) {
                 Ok(watch) => {
                     // The kernel has one watch for a directory, also where the one before was given up a moment ago.
                     discarded.retain(|before| *before != watch);

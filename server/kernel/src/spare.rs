@@ -16,8 +16,9 @@ use crate::netns;
 use crate::rtnl::Rtnl;
 use crate::setting_watch::StackId;
 use crate::stack::{Ids, identify};
+use crate::sysctl::Settings;
 use crate::worker::Worker;
-use crate::{sockets, sys, sysctl};
+use crate::{sockets, sys};
 
 /// How long after a namespace was made the next is made in advance: not while the request that it was made for is still under way.
 const AFTER: Duration = Duration::from_millis(20);
@@ -128,10 +129,10 @@ async fn next(inner: Weak<Inner>, settings: Vec<(String, String)>) {
 fn make(inner: &Inner, worker: &mut Worker, settings: Vec<(String, String)>) -> Result<Spare, Failure> {
     worker.enter_new()?;
     let file = netns::current()?;
-    let mut made = HashMap::with_capacity(settings.len());
+    let (own, mut made) = (Arc::<Settings>::default(), HashMap::with_capacity(settings.len()));
     for (path, value) in settings {
-        sysctl::write(&path, &value)?;
-        if let Some(value) = sysctl::read(&path)? {
+        own.write(&path, &value)?;
+        if let Some(value) = own.read(&path)? {
             made.insert(path, value);
         }
     }
@@ -145,7 +146,7 @@ fn make(inner: &Inner, worker: &mut Worker, settings: Vec<(String, String)>) -> 
     // Nothing of the above is heard, for want of an ID; all of what others do from now on is, or seen.
     let ids = identify(worker, &file, &mut rtnl)?;
     let stack = StackId { cookie: sys::netns_cookie(rtnl.socket())?, nsid: Some(ids.on_host) };
-    inner.listener.settings().watch(stack, made.keys());
+    inner.listener.settings().watch(stack, &own, made.keys());
     let links = link::dump(&mut rtnl, Counters::Without)?;
     Ok(Spare { file, rtnl, ids, settings: made, links, sockets, since })
 }

@@ -3,6 +3,7 @@
 //! What must not live here: what is looked at or changed there.
 
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use netloom_model::SandboxId;
 use netloom_model::assignment::{Adoption, NamespaceSource};
@@ -13,7 +14,9 @@ use crate::handle::Inner;
 use crate::message::nsid;
 use crate::netns::{self, Pinned};
 use crate::rtnl::Rtnl;
+use crate::setting_watch::StackId;
 use crate::sys;
+use crate::sysctl::Settings;
 use crate::worker::Worker;
 
 /// A stack that the worker's thread is in.
@@ -22,13 +25,19 @@ pub(crate) struct Stack {
     pub(crate) rtnl: Rtnl,
     /// By what IDs it and the host's namespace know each other; absent in the host's own stack.
     pub(crate) ids: Option<Ids>,
+    /// Which it is, for who remembers something of it.
+    pub(crate) id: StackId,
+    /// Its settings.
+    pub(crate) settings: Arc<Settings>,
 }
 
 impl Stack {
     /// Of a namespace of ours or an adopted one, from now on heard by its name.
-    pub(crate) fn of(inner: &Inner, place: Place, ids: Ids, rtnl: Rtnl) -> Self {
+    pub(crate) fn of(inner: &Inner, place: Place, ids: Ids, rtnl: Rtnl) -> Result<Self, Absent> {
+        let cookie = sys::netns_cookie(rtnl.socket()).map_err(|error| no_cookie(error.into()))?;
         inner.registry.set_nsid(place, ids.on_host);
-        Self { rtnl, ids: Some(ids) }
+        let settings = inner.listener.settings().of(cookie);
+        Ok(Self { rtnl, ids: Some(ids), id: StackId { cookie, nsid: Some(ids.on_host) }, settings })
     }
 
     /// The nsid of the host's namespace there; absent in the host's own stack.
@@ -70,15 +79,19 @@ impl From<Absent> for crate::Error {
     }
 }
 
+fn no_cookie(failure: Failure) -> Absent {
+    Absent::Failed("read the namespace's cookie", failure)
+}
+
 /// Takes the worker's thread into a stack.
 pub(crate) fn enter(inner: &Inner, worker: &mut Worker, place: Place) -> Result<Stack, Absent> {
     let sandbox = match place {
-        Place::Host => return host(worker),
+        Place::Host => return host(inner, worker),
         Place::Overlay => return pinned(inner, worker, Pinned::Overlay),
         Place::Sandbox(sandbox) => sandbox,
     };
     match inner.registry.source(sandbox) {
-        NamespaceSource::Host => host(worker),
+        NamespaceSource::Host => host(inner, worker),
         NamespaceSource::Made => pinned(inner, worker, Pinned::Sandbox(sandbox)),
         NamespaceSource::Adopted(adoption) => adopted(inner, worker, sandbox, &adoption),
     }
@@ -93,10 +106,11 @@ fn pinned(inner: &Inner, worker: &mut Worker, whose: Pinned) -> Result<Stack, Ab
     }
 }
 
-fn host(worker: &mut Worker) -> Result<Stack, Absent> {
+fn host(inner: &Inner, worker: &mut Worker) -> Result<Stack, Absent> {
     worker.come_home().map_err(Absent::doing("return to the host's namespace"))?;
     let rtnl = Rtnl::open().map_err(Absent::doing("open a netlink socket"))?;
-    Ok(Stack { rtnl, ids: None })
+    let id = StackId { cookie: inner.home_cookie, nsid: None };
+    Ok(Stack { rtnl, ids: None, id, settings: inner.settings.clone() })
 }
 
 /// Takes the thread into an adopted namespace, if it is the one that was adopted.
@@ -104,8 +118,7 @@ fn adopted(inner: &Inner, worker: &mut Worker, sandbox: SandboxId, adoption: &Ad
     let file = netns::open_adopted(adoption, &inner.boot_id).map_err(Absent::Gone)?;
     worker.enter(&file).map_err(Absent::doing("enter the namespace"))?;
     let probe = Rtnl::open().map_err(Absent::doing("open a netlink socket"))?;
-    let cookie =
-        sys::netns_cookie(probe.socket()).map_err(|e| Absent::Failed("read the namespace's cookie", e.into()))?;
+    let cookie = sys::netns_cookie(probe.socket()).map_err(|error| no_cookie(error.into()))?;
     if cookie != adoption.cookie {
         return Err(Absent::Gone(format!("{} is another namespace than the one that was adopted", adoption.path)));
     }
@@ -143,5 +156,5 @@ fn finish(
     mut rtnl: Rtnl,
 ) -> Result<Stack, Absent> {
     let ids = identify(worker, namespace, &mut rtnl).map_err(Absent::doing("give the namespace an ID"))?;
-    Ok(Stack::of(inner, place, ids, rtnl))
+    Stack::of(inner, place, ids, rtnl)
 }

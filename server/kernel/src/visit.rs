@@ -26,7 +26,6 @@ use crate::rtnl::{self, Request, Rtnl};
 use crate::sockets;
 use crate::solicited;
 use crate::stack::Stack;
-use crate::sysctl;
 use crate::worker::Worker;
 pub(crate) use blocked::Blocked;
 pub(crate) use subject::subject;
@@ -300,7 +299,10 @@ impl Visiting<'_> {
         if self.blocked.stops(self.operations[index].object()) {
             return Err(self.subject(index).skipped());
         }
-        sysctl::write(&sysctl.path, &sysctl.value).map_err(|error| self.subject(index).failed(&error.into()))
+        self.stack
+            .settings
+            .write(&sysctl.path, &sysctl.value)
+            .map_err(|error| self.subject(index).failed(&error.into()))
     }
 
     /// Looks at the links that the operations are about. In a sandbox those are nearly all there are; a host may have a thousand.

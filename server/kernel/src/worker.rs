@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns, unshare};
@@ -79,7 +80,8 @@ impl Worker {
 struct Queue {
     jobs: VecDeque<Job>,
     threads: usize,
-    idle: usize,
+    /// Those that wait. The last one in is the first to be woken: its stack and its part of the heap are still in the caches.
+    idle: Vec<Thread>,
     closed: bool,
 }
 
@@ -89,7 +91,6 @@ struct Shared {
     most: usize,
     linger: Option<Duration>,
     queue: Mutex<Queue>,
-    ready: Condvar,
 }
 
 impl Shared {
@@ -108,7 +109,7 @@ impl Pool {
     /// A pool of at most `most` threads; an idle one ends after `linger`, or never.
     pub(crate) fn new(name: &'static str, home: Arc<OwnedFd>, most: usize, linger: Option<Duration>) -> Self {
         let queue = Mutex::new(Queue::default());
-        Self { shared: Arc::new(Shared { name, home, most, linger, queue, ready: Condvar::new() }) }
+        Self { shared: Arc::new(Shared { name, home, most, linger, queue }) }
     }
 
     /// Runs a job and waits for what it answers, without holding the caller's thread.
@@ -134,8 +135,12 @@ impl Pool {
     fn submit(&self, job: Job) {
         let mut queue = self.shared.queue();
         queue.jobs.push_back(job);
-        if queue.jobs.len() <= queue.idle || queue.threads >= self.shared.most {
-            self.shared.ready.notify_one();
+        if let Some(thread) = queue.idle.pop() {
+            // Not while it would have to wait for the lock.
+            drop(queue);
+            return thread.unpark();
+        }
+        if queue.threads >= self.shared.most {
             return;
         }
         queue.threads += 1;
@@ -156,8 +161,9 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.queue().closed = true;
-        self.shared.ready.notify_all();
+        let mut queue = self.shared.queue();
+        queue.closed = true;
+        queue.idle.drain(..).for_each(|thread| thread.unpark());
     }
 }
 
@@ -197,19 +203,117 @@ fn next(shared: &Shared) -> Option<Job> {
         if queue.closed {
             return None;
         }
-        queue.idle += 1;
-        let mut timed_out = false;
-        queue = match shared.linger {
-            None => shared.ready.wait(queue).unwrap_or_else(PoisonError::into_inner),
-            Some(linger) => {
-                let (queue, timeout) = shared.ready.wait_timeout(queue, linger).unwrap_or_else(PoisonError::into_inner);
-                timed_out = timeout.timed_out();
-                queue
-            }
-        };
-        queue.idle -= 1;
+        let this = thread::current();
+        let id = this.id();
+        queue.idle.push(this);
+        drop(queue);
+        match shared.linger {
+            None => thread::park(),
+            Some(linger) => thread::park_timeout(linger),
+        }
+        queue = shared.queue();
+        // Whoever wakes a thread takes it off the list: one that is still on it waited in vain, or was woken by nobody.
+        let waited = queue.idle.iter().position(|thread| thread.id() == id);
+        if let Some(place) = waited {
+            queue.idle.remove(place);
+        }
+        let timed_out = waited.is_some() && shared.linger.is_some();
         if timed_out && queue.jobs.is_empty() {
             return None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::ThreadId;
+
+    use super::*;
+
+    fn pool(most: usize, linger: Option<Duration>) -> Pool {
+        Pool::new("test", Arc::new(OwnedFd::from(netns::current().unwrap())), most, linger)
+    }
+
+    async fn whose(pool: &Pool) -> ThreadId {
+        pool.run(|_| thread::current().id()).await.unwrap()
+    }
+
+    /// Waits until as many threads of the pool have nothing to do.
+    async fn idle(pool: &Pool, threads: usize) {
+        while pool.shared.queue().idle.len() != threads {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn jobs_go_side_by_side_and_later_ones_to_the_thread_that_worked_last() {
+        let pool = pool(3, None);
+        let (first, second) = (Arc::new(std::sync::Barrier::new(3)), Arc::new(std::sync::Barrier::new(3)));
+        // None of them ends before all three are at work.
+        let meet = |barrier: &Arc<std::sync::Barrier>| {
+            let barrier = barrier.clone();
+            pool.start(move |_| {
+                barrier.wait();
+                thread::current().id()
+            })
+        };
+        for barrier in [&first, &second] {
+            let met = [meet(barrier), meet(barrier), meet(barrier)];
+            let mut threads = Vec::new();
+            for one in met {
+                threads.push(one.await.unwrap());
+            }
+            threads.sort_by_key(|id| format!("{id:?}"));
+            threads.dedup();
+            assert_eq!(threads.len(), 3);
+        }
+        idle(&pool, 3).await;
+        let last = whose(&pool).await;
+        for _ in 0..20 {
+            idle(&pool, 3).await;
+            assert_eq!(whose(&pool).await, last);
+        }
+    }
+
+    #[tokio::test]
+    async fn more_jobs_than_threads_are_all_done() {
+        let pool = pool(2, None);
+        let done: Vec<_> = (0..200).map(|number| pool.start(move |_| number)).collect();
+        for (number, answered) in done.into_iter().enumerate() {
+            assert_eq!(answered.await.unwrap(), number);
+        }
+        assert_eq!(pool.shared.queue().threads, 2);
+    }
+
+    #[tokio::test]
+    async fn a_thread_without_work_ends_and_another_one_comes() {
+        let pool = pool(2, Some(Duration::from_millis(10)));
+        let first = whose(&pool).await;
+        while pool.shared.queue().threads > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(pool.shared.queue().idle.is_empty());
+        assert_ne!(whose(&pool).await, first);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_costs_its_thread_and_nobody_elses_answer() {
+        let pool = pool(1, None);
+        let broken = pool.run(|_| panic!("on purpose")).await;
+        assert!(matches!(broken, Err(Error::WorkerGone)), "{broken:?}");
+        assert_eq!(pool.run(|_| 7).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_pool_that_is_dropped_ends_its_threads() {
+        let pool = pool(2, None);
+        let (one, other) = (pool.start(|_| ()), pool.start(|_| ()));
+        one.await.unwrap();
+        other.await.unwrap();
+        let shared = pool.shared.clone();
+        drop(pool);
+        while shared.queue().threads > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 }

@@ -7,8 +7,9 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use super::Check;
+use crate::facts;
 use crate::mounts::{self, Mount};
-use crate::{facts, sysctl};
+use crate::sysctl::Settings;
 
 /// Bits of the effective set (capabilities(7)).
 const CAPABILITIES: [(u32, &str); 4] =
@@ -111,7 +112,8 @@ pub(super) fn shared_mount(run_dir: &Path) -> Check {
 
 /// Settings of the host that matter. They are never changed.
 pub(super) fn settings() -> Vec<Check> {
-    let read = |path: &str| sysctl::read(path).map(|value| value.map(|value| value.trim().to_owned()));
+    let settings = Settings::default();
+    let read = |path: &str| settings.read(path).map(|value| value.map(|value| value.trim().to_owned()));
     let check = |name: &str, path: &str, judge: fn(&str, &str) -> Check| match read(path) {
         Ok(Some(value)) => judge(name, &value),
         Ok(None) => Check::good(name, "not there"),

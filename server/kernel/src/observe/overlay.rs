@@ -17,9 +17,7 @@ use crate::message::link::{self, Counters};
 use crate::message::neighbour::{self, Entry};
 use crate::message::route;
 use crate::rtnl::Rtnl;
-use crate::setting_watch::StackId;
 use crate::stack::{self, Absent};
-use crate::sys;
 use crate::worker::Worker;
 
 /// Looks at what a scope names. Where there is no such namespace nothing is seen.
@@ -49,11 +47,8 @@ pub(super) fn look(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<
         one_by_one(&mut stack.rtnl, &seen, asked.entries.iter(), &mut observed)
     };
     entries.map_err(|failure| Error::system(doing, failure))?;
-    let cookie =
-        sys::netns_cookie(stack.rtnl.socket()).map_err(|error| Error::system("read the namespace's cookie", error))?;
-    let id = StackId { cookie, nsid: stack.ids.map(|ids| ids.on_host) };
     let known = Known { counters: Counters::Without, settings: &HashMap::new(), fresh: false };
-    settings::look(inner, scope, Place::Overlay, id, &known, &mut observed)?;
+    settings::look(inner, scope, Place::Overlay, &stack, &known, &mut observed)?;
     Ok(observed)
 }
 

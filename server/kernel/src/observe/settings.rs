@@ -5,9 +5,9 @@
 use netloom_plan::object::{Object, Observed, Place, Scope, Sysctl, sysctl_link};
 
 use super::{Known, put};
+use crate::Error;
 use crate::handle::Inner;
-use crate::setting_watch::StackId;
-use crate::{Error, sysctl};
+use crate::stack::Stack;
 
 /// Reads settings of the stack that the thread is in, but for those that are known: made just now, or remembered. From before they are read,
 /// what others do to them is heard.
@@ -15,14 +15,15 @@ pub(super) fn look(
     inner: &Inner,
     scope: &Scope,
     place: Place,
-    stack: StackId,
+    stack: &Stack,
     known: &Known<'_>,
     observed: &mut Observed,
 ) -> Result<(), Error> {
     let Some(asked) = scope.sysctls.get(&place) else { return Ok(()) };
-    let watch = inner.listener.settings();
+    let (watch, settings) = (inner.listener.settings(), &stack.settings);
+    let stack = stack.id;
     let inherited = |path: &&String| known.fresh && sysctl_link(path).is_some();
-    watch.watch(stack, asked.iter().filter(|path| !inherited(path)));
+    watch.watch(stack, settings, asked.iter().filter(|path| !inherited(path)));
     if let Place::Sandbox(sandbox) = place
         && known.fresh
     {
@@ -42,7 +43,7 @@ pub(super) fn look(
                 let value = match known.settings.get(path) {
                     Some(made) => Some(made.clone()),
                     None => {
-                        sysctl::read(path).map_err(|error| Error::system(format!("read the setting {path}"), error))?
+                        settings.read(path).map_err(|error| Error::system(format!("read the setting {path}"), error))?
                     }
                 };
                 read.extend(value.clone().map(|value| (path, value)));

@@ -11,8 +11,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep_until};
 
 use crate::handle::{Heard, Inner, Notification};
+use crate::sysctl::Settings;
 use crate::worker::Worker;
-use crate::{stack, sys, sysctl};
+use crate::{stack, sys};
 
 /// How long what no request should wait for is put off: taking a watch back costs the kernel 30 us, the first one of a link 80.
 const PUT_OFF: Duration = Duration::from_millis(250);
@@ -69,11 +70,11 @@ fn catch_up(inner: &Inner, worker: &mut Worker, heard: &UnboundedSender<Heard>) 
         let place = Place::Sandbox(sandbox);
         // One that is gone by now, or another, has none of them.
         let Ok(stack) = stack::enter(inner, worker, place) else { continue };
-        if !sys::netns_cookie(stack.rtnl.socket()).is_ok_and(|cookie| cookie == id.cookie) {
+        if stack.id.cookie != id.cookie {
             continue;
         }
-        settings.watch(id, paths.iter());
-        if !paths.iter().all(|path| is_inherited(path)) {
+        settings.watch(id, &stack.settings, paths.iter());
+        if !paths.iter().all(|path| is_inherited(&stack.settings, path)) {
             let what = Notification::Changed { place: Some(place), owner: None, what: "setting" };
             // Whoever stopped hearing misses it.
             let _ = heard.send(Heard { at: std::time::Instant::now(), what });
@@ -82,10 +83,10 @@ fn catch_up(inner: &Inner, worker: &mut Worker, heard: &UnboundedSender<Heard>) 
 }
 
 /// Whether a link's setting, if there is one, is still the one that links get: nobody heard of a change until now.
-fn is_inherited(path: &str) -> bool {
+fn is_inherited(settings: &Settings, path: &str) -> bool {
     let Some(link) = sysctl_link(path) else { return true };
     let default = path.replacen(&format!("/{link}/"), "/default/", 1);
-    match (sysctl::read(path), sysctl::read(&default)) {
+    match (settings.read(path), settings.read(&default)) {
         (Ok(Some(own)), Ok(default)) => Some(own) == default,
         _ => true,
     }
