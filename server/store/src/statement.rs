@@ -2,7 +2,7 @@
 //!
 //! What must not live here: the connection.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, AssertSqlSafe, Sqlite};
@@ -91,7 +91,12 @@ impl Statement {
     /// Adds a value, and its place to the text.
     pub(crate) fn push_value(&mut self, value: impl Into<Value>) {
         self.values.push(value.into());
-        self.text.push_str(&format!("${}", self.values.len()));
+        self.text.push('$');
+        self.push_number(self.values.len());
+    }
+
+    fn push_number(&mut self, number: usize) {
+        write!(self.text, "{number}").expect("a text takes what is written to it");
     }
 
     /// Its text, such that the database says how it would read.
@@ -118,15 +123,17 @@ impl Statement {
             return;
         }
         let before = self.values.len();
+        // Numbers get longer by a digit or two.
+        self.text.reserve(2 + next.text.len() + 2 * next.values.len());
         self.text.push_str(";\n");
         let mut parts = next.text.split('$');
         self.text.push_str(parts.next().unwrap_or_default());
         for part in parts {
             let digits = part.bytes().take_while(u8::is_ascii_digit).count();
             let (number, rest) = part.split_at(digits);
-            match number.parse::<usize>() {
-                Ok(number) => self.text.push_str(&format!("${}", number + before)),
-                Err(_) => self.text.push('$'),
+            self.text.push('$');
+            if let Ok(number) = number.parse::<usize>() {
+                self.push_number(number + before);
             }
             self.text.push_str(rest);
         }
