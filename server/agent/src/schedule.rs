@@ -1,10 +1,9 @@
-//! Which pass runs when: due keys at once and several passes side by side, everything alone, and on a thread of its own.
+//! Which pass runs when: due keys at once and several passes side by side, everything alone.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::task::{JoinSet, block_in_place};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::agent::Inner;
@@ -28,24 +27,15 @@ pub(crate) async fn run(inner: &Arc<Inner>) {
             }
             Step::Full(afresh) => {
                 let inner = inner.clone();
-                passes.spawn(aside(async move {
+                passes.spawn(async move {
                     pass::full(&inner, afresh).await;
                     tell(&inner).await;
-                }));
+                });
             }
             Step::Wait(until) => wait(inner, &mut passes, until).await,
         }
     }
     tell(inner).await;
-}
-
-/// Does work that takes the longer the more there is on the host on a thread of its own: meanwhile another one carries what else the runtime has to do.
-async fn aside(work: impl Future<Output = ()>) {
-    let runtime = Handle::current();
-    match runtime.runtime_flavor() {
-        RuntimeFlavor::CurrentThread => work.await,
-        _ => block_in_place(|| runtime.block_on(work)),
-    }
 }
 
 /// Hands over what nobody waits for, once the pass holds nothing any more.

@@ -158,7 +158,7 @@ impl Kernel {
             .map_err(|error| Error::system("read the cookie of the host's network namespace", error))?;
         let firewall_events = hear::open();
         let boot_id = facts::boot_id().map_err(|error| Error::system("read the boot ID", error))?;
-        let settings = Arc::new(Settings::default());
+        let settings = Arc::new(Settings::here());
         let inner = Inner {
             pins: Pins::new(&config.run_dir),
             registry: Registry::default(),

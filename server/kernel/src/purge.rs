@@ -23,6 +23,7 @@ use crate::netns::{self, Pinned, Pins};
 use crate::nft::NftError;
 use crate::rtnl::{Request, Rtnl, is_absent};
 use crate::stray::{self, NAMED_NAMESPACES};
+use crate::sysctl::Settings;
 use crate::worker::Worker;
 use crate::{Config, Error, facts, firewall, foreign_chains, mounts, sys};
 
@@ -172,7 +173,7 @@ impl Search {
         let cookie = worker.home_socket().and_then(|home| Ok(sys::netns_cookie(home.socket())?));
         let home_cookie = cookie.map_err(|failure| Error::system("read the namespace's cookie", failure))?;
         let boot_id = facts::boot_id().map_err(|error| Error::system("read the boot ID", error))?;
-        let ledger = Ledger::new(run_dir, &boot_id, home_cookie, Arc::default());
+        let ledger = Ledger::new(run_dir, &boot_id, home_cookie, Arc::new(Settings::here()));
         let directory = Pins::new(run_dir).directory().to_owned();
         let seen = HashSet::from([home_cookie]);
         Ok(Self { directory, ledger, home_cookie, items: Vec::new(), seen, ids: HashSet::new() })

@@ -69,8 +69,13 @@ pub(crate) struct SettingWatch {
 struct State {
     /// By the namespace's cookie.
     namespaces: BTreeMap<u64, Namespace>,
-    /// The same by nsid, of which a namespace may have one that was another's a moment ago.
-    by_nsid: BTreeSet<(Option<i32>, u64)>,
+    /// The same by nsid, of which a namespace may have one that was another's a moment ago, and by which was watched first. Cookies do not tell: each
+    /// processor gives out its own.
+    by_nsid: BTreeMap<(Option<i32>, u64), u64>,
+    /// How many were watched.
+    watched: u64,
+    /// How often what was said was lost.
+    lost: u64,
     by_watch: HashMap<WatchDescriptor, (u64, String)>,
     discarded: Vec<WatchDescriptor>,
     /// Settings of sandboxes that are to be watched.
@@ -82,6 +87,8 @@ struct State {
 #[derive(Default)]
 struct Namespace {
     nsid: Option<i32>,
+    /// Which one of those that were watched.
+    number: u64,
     /// By directory below `/proc/sys`.
     directories: BTreeMap<String, Directory>,
     /// How often something was heard that may have changed values.
@@ -143,6 +150,7 @@ pub(crate) struct Remembered {
     pub(crate) values: HashMap<String, String>,
     /// Of what moment that is.
     changes: u64,
+    lost: u64,
 }
 
 impl SettingWatch {
@@ -158,31 +166,34 @@ impl SettingWatch {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The settings of a namespace, by its cookie: the way to them is remembered of those that are watched.
+    /// The settings of the namespace that the calling thread is in, by its cookie: the way to them is remembered of those that are watched.
     pub(crate) fn of(&self, cookie: u64) -> Arc<Settings> {
         let known = self.state().namespaces.get(&cookie).and_then(|namespace| namespace.settings.clone());
-        known.unwrap_or_default()
+        known.unwrap_or_else(|| Arc::new(Settings::here()))
     }
 
-    /// Watches the directories of these settings in a stack. To be done before they are read.
+    /// Watches the directories of these settings in the stack that the calling thread is in. To be done before they are
+    /// read.
     pub(crate) fn watch<'p>(&self, stack: StackId, there: &Arc<Settings>, settings: impl Iterator<Item = &'p String>) {
         let Some(inotify) = &self.inotify else { return };
         let mut state = self.state();
-        let State { namespaces, by_nsid, by_watch, discarded, refused, .. } = &mut *state;
-        let namespace = namespaces.entry(stack.cookie).or_default();
+        let State { namespaces, by_nsid, by_watch, discarded, refused, watched, .. } = &mut *state;
+        let namespace = namespaces.entry(stack.cookie).or_insert_with(|| {
+            *watched += 1;
+            Namespace { number: *watched, ..Namespace::default() }
+        });
         if namespace.nsid != stack.nsid {
-            by_nsid.remove(&(namespace.nsid, stack.cookie));
+            by_nsid.remove(&(namespace.nsid, namespace.number));
             namespace.nsid = stack.nsid;
         }
-        by_nsid.insert((stack.nsid, stack.cookie));
+        by_nsid.insert((stack.nsid, namespace.number), stack.cookie);
         namespace.settings.get_or_insert_with(|| Arc::clone(there));
         let directories = settings.filter_map(|setting| setting.rsplit_once('/')).map(|(directory, _)| directory);
         for directory in directories.flat_map(|directory| [Some(directory), of_all_links(directory)]).flatten() {
             if namespace.directories.contains_key(directory) {
                 continue;
             }
-            let path = there.path(directory).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()));
-            match path.and_then(|path| inotify.add_watch(&path, AddWatchFlags::IN_MODIFY)) {
+            match inotify.add_watch(&there.path(directory), AddWatchFlags::IN_MODIFY) {
                 Ok(watch) => {
                     // The kernel has one watch for a directory, also where the one before was given up a moment ago.
                     discarded.retain(|before| *before != watch);
@@ -212,13 +223,16 @@ impl SettingWatch {
     /// Which of these need not be read in this stack. Whoever reads the rest lets it be remembered with this.
     pub(crate) fn remembered(&self, stack: StackId, asked: &BTreeSet<String>) -> Remembered {
         let mut state = self.state();
-        let Some(namespace) = state.namespaces.get_mut(&stack.cookie) else { return Remembered::default() };
+        let lost = state.lost;
+        let Some(namespace) = state.namespaces.get_mut(&stack.cookie) else {
+            return Remembered { lost, ..Remembered::default() };
+        };
         let changes = namespace.changes;
         let value = |path: &String| {
             let (directory, name) = path.rsplit_once('/')?;
             Some((path.clone(), namespace.heard(directory)?.values.get(name)?.clone()))
         };
-        Remembered { values: asked.iter().filter_map(value).collect(), changes }
+        Remembered { values: asked.iter().filter_map(value).collect(), changes, lost }
     }
 
     /// Remembers what was read since, unless something was heard meanwhile.
@@ -229,6 +243,9 @@ impl SettingWatch {
         read: impl Iterator<Item = (&'p String, String)>,
     ) {
         let mut state = self.state();
+        if state.lost != since.lost {
+            return;
+        }
         let unchanged = |one: &&mut Namespace| one.changes == since.changes;
         let Some(namespace) = state.namespaces.get_mut(&stack.cookie).filter(unchanged) else { return };
         for (path, value) in read {
@@ -289,10 +306,10 @@ impl SettingWatch {
     /// A namespace's ID is nobody's any more, or nobody's that is known here.
     pub(crate) fn forget_namespace(&self, nsid: i32) {
         let mut state = self.state();
-        // The ID may be another's already, who was looked into before the end of the first was heard: cookies go up.
+        // The ID may be another's already, who was looked into before the end of the first was heard.
         let first = state.cookies(Some(nsid)).next();
         let Some(namespace) = first.and_then(|cookie| state.namespaces.remove(&cookie)) else { return };
-        state.by_nsid.remove(&(Some(nsid), first.unwrap_or_default()));
+        state.by_nsid.remove(&(Some(nsid), namespace.number));
         self.discard(&mut state, namespace.directories.into_values());
     }
 
@@ -307,13 +324,19 @@ impl SettingWatch {
         self.discard(&mut state, forgotten.into_iter());
     }
 
-    /// Which links went is not known.
-    pub(crate) fn forget_links(&self) {
+    /// Which links and namespaces went is not known: of those that did nothing would be heard any more. Whoever looks at everything next watches
+    /// what is there.
+    pub(crate) fn lose(&self) {
         let mut state = self.state();
+        state.lost += 1;
+        state.by_nsid.retain(|(nsid, _), _| nsid.is_none());
         let mut forgotten = Vec::new();
-        for namespace in state.namespaces.values_mut() {
-            namespace.unlearn(Of::Stack);
-            let of_links = namespace.directories.extract_if(.., |directory, _| settings_link(directory).is_some());
+        for (_, others) in state.namespaces.extract_if(.., |_, namespace| namespace.nsid.is_some()) {
+            forgotten.extend(others.directories.into_values());
+        }
+        for host in state.namespaces.values_mut() {
+            host.unlearn(Of::Stack);
+            let of_links = host.directories.extract_if(.., |directory, _| settings_link(directory).is_some());
             forgotten.extend(of_links.map(|(_, directory)| directory));
         }
         self.discard(&mut state, forgotten.into_iter());
@@ -356,4 +379,56 @@ fn of_all_links(directory: &str) -> Option<&'static str> {
 
 fn unwatched(error: Errno) {
     tracing::warn!(%error, "settings can't be watched: those that somebody changes are found by the next full look");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: &str = "net/ipv4/ip_default_ttl";
+
+    /// Watches settings of this thread's own namespace as if they were another's.
+    fn watch(watches: &SettingWatch, cookie: u64, nsid: Option<i32>) -> Arc<Settings> {
+        let settings = watches.of(cookie);
+        watches.watch(StackId { cookie, nsid }, &settings, [TTL.to_owned()].iter());
+        settings
+    }
+
+    /// Whether the way to the settings of a namespace is remembered as this.
+    fn has(watches: &SettingWatch, cookie: u64, settings: &Arc<Settings>) -> bool {
+        Arc::ptr_eq(&watches.of(cookie), settings)
+    }
+
+    #[test]
+    fn of_two_with_one_id_the_first_to_be_watched_is_the_first_to_end() {
+        let watches = SettingWatch::open();
+        let (first, second) = (watch(&watches, 4100, Some(5)), watch(&watches, 17, Some(5)));
+        assert!(has(&watches, 4100, &first) && has(&watches, 17, &second));
+        watches.forget_namespace(5);
+        assert!(!has(&watches, 4100, &first) && has(&watches, 17, &second));
+        assert_eq!(Arc::strong_count(&first), 1, "the directories are closed with the last who uses them");
+        watches.forget_namespace(5);
+        assert!(!has(&watches, 17, &second));
+        assert!(watches.state().by_nsid.is_empty());
+    }
+
+    #[test]
+    fn what_was_lost_leaves_nothing_of_namespaces_that_may_be_gone() {
+        let watches = SettingWatch::open();
+        let (host, other) = (watch(&watches, 1, None), watch(&watches, 2, Some(7)));
+        let stack = StackId { cookie: 2, nsid: Some(7) };
+        let since = watches.remembered(stack, &BTreeSet::from([TTL.to_owned()]));
+        watches.lose();
+        assert!(has(&watches, 1, &host) && !has(&watches, 2, &other));
+        assert_eq!(Arc::strong_count(&other), 1);
+        // It is watched again; what was read before is not remembered of it.
+        let again = watch(&watches, 2, Some(7));
+        assert!(has(&watches, 2, &again));
+        let remember = |since| watches.remember(stack, since, [(&TTL.to_owned(), "64".to_owned())].into_iter());
+        let remembered = || watches.remembered(stack, &BTreeSet::from([TTL.to_owned()])).values;
+        remember(&since);
+        assert_eq!(remembered(), HashMap::new());
+        remember(&watches.remembered(stack, &BTreeSet::new()));
+        assert_eq!(remembered(), HashMap::from([(TTL.to_owned(), "64".to_owned())]));
+    }
 }

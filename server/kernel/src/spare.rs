@@ -129,7 +129,7 @@ async fn next(inner: Weak<Inner>, settings: Vec<(String, String)>) {
 fn make(inner: &Inner, worker: &mut Worker, settings: Vec<(String, String)>) -> Result<Spare, Failure> {
     worker.enter_new()?;
     let file = netns::current()?;
-    let (own, mut made) = (Arc::<Settings>::default(), HashMap::with_capacity(settings.len()));
+    let (own, mut made) = (Arc::new(Settings::here()), HashMap::with_capacity(settings.len()));
     for (path, value) in settings {
         own.write(&path, &value)?;
         if let Some(value) = own.read(&path)? {

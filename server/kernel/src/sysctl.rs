@@ -6,9 +6,8 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
-use std::sync::OnceLock;
 
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::Mode;
@@ -22,15 +21,22 @@ const ROOT: &str = "/proc/sys";
 /// Directories of which each namespace has its own, and that hold nearly all that is read and written.
 const OWN: [&str; 2] = ["net/ipv4", "net/ipv6"];
 
-/// The settings of one namespace: of that in which a thread first asked for some. They keep two directories open, which
-/// does not keep the namespace: when that is gone, there is nothing in them any more.
-#[derive(Debug, Default)]
+/// The settings of the namespace in which a thread asked for [`Settings::here`]: of what is below [`OWN`], whichever thread asks later; of the rest, of
+/// which there is next to nothing, the asking thread's. They keep two directories open, which does not keep the namespace: when that is gone, there is nothing
+/// in them any more.
+#[derive(Debug)]
 pub(crate) struct Settings {
-    /// In the order of [`OWN`]; not there before it is needed, nor where the kernel has none (yet).
-    own: [OnceLock<OwnedFd>; OWN.len()],
+    /// In the order of [`OWN`]. Where one could not be opened, its settings are reached as the rest is.
+    own: [Option<OwnedFd>; OWN.len()],
 }
 
 impl Settings {
+    /// Those of the calling thread's namespace.
+    pub(crate) fn here() -> Self {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Self { own: OWN.map(|own| openat(AT_FDCWD, &Path::new(ROOT).join(own), flags, Mode::empty()).ok()) }
+    }
+
     /// Reads a setting; absent when the kernel (or the link it belongs to) has none of that name.
     pub(crate) fn read(&self, path: &str) -> io::Result<Option<String>> {
         let mut file = match self.open(path, OFlag::O_RDONLY) {
@@ -52,47 +58,36 @@ impl Settings {
     }
 
     /// A path to a directory of settings, for those who must be given one. Good as long as this is kept.
-    ///
-    /// # Errors
-    /// The way to it can't be opened.
-    pub(crate) fn path(&self, directory: &str) -> io::Result<PathBuf> {
-        let (way, rest) = self.way(directory)?;
-        let way =
-            way.map_or_else(|| PathBuf::from(ROOT), |way| PathBuf::from(format!("/proc/self/fd/{}", way.as_raw_fd())));
-        Ok(way.join(rest))
+    pub(crate) fn path(&self, directory: &str) -> PathBuf {
+        match self.way(directory) {
+            (Some(way), rest) => Path::new("/proc/self/fd").join(way.as_raw_fd().to_string()).join(rest),
+            (None, rest) => Path::new(ROOT).join(rest),
+        }
     }
 
     fn open(&self, path: &str, access: OFlag) -> io::Result<File> {
-        let (way, rest) = self.way(path)?;
-        let flags = access | OFlag::O_CLOEXEC;
-        let opened = match way {
-            Some(way) => openat(way, rest, flags, Mode::empty())?,
-            None => openat(AT_FDCWD, &Path::new(ROOT).join(rest), flags, Mode::empty())?,
-        };
-        Ok(opened.into())
-    }
-
-    /// Where to begin, and the way from there: only names below `/proc/sys`.
-    fn way<'p>(&self, path: &'p str) -> io::Result<(Option<BorrowedFd<'_>>, &'p Path)> {
+        // Only names below `/proc/sys`.
         if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
+        let flags = access | OFlag::O_CLOEXEC;
+        let opened = match self.way(path) {
+            (Some(way), rest) => openat(way, rest, flags, Mode::empty()),
+            (None, rest) => openat(AT_FDCWD, &Path::new(ROOT).join(rest), flags, Mode::empty()),
+        };
+        Ok(opened?.into())
+    }
+
+    /// Where to begin, and the way from there.
+    fn way<'p>(&self, path: &'p str) -> (Option<&OwnedFd>, &'p Path) {
         for (own, opened) in OWN.iter().zip(&self.own) {
-            let Some(rest) = path.strip_prefix(own).filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
-                continue;
-            };
-            let opened = match opened.get() {
-                Some(opened) => opened,
-                None => {
-                    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-                    let directory = openat(AT_FDCWD, &Path::new(ROOT).join(own), flags, Mode::empty())?;
-                    opened.get_or_init(|| directory)
-                }
-            };
-            // With the slash it would begin at the root of all files.
-            return Ok((Some(opened.as_fd()), Path::new(rest.trim_start_matches('/'))));
+            let rest = path.strip_prefix(own).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+            if let (Some(rest), Some(opened)) = (rest, opened) {
+                // With the slash it would begin at the root of all files.
+                return (Some(opened), Path::new(rest.trim_start_matches('/')));
+            }
         }
-        Ok((None, Path::new(path)))
+        (None, Path::new(path))
     }
 }
 
@@ -108,7 +103,7 @@ mod tests {
 
     #[test]
     fn nothing_outside_is_reached() {
-        let settings = Settings::default();
+        let settings = Settings::here();
         for path in ["../version", "/etc/hostname", "net/../../version", "net/ipv4/../../../version", "net/ipv4/.."] {
             assert_eq!(settings.read(path).expect_err(path).raw_os_error(), Some(libc::EINVAL), "{path}");
             assert_eq!(settings.write(path, "1").expect_err(path).raw_os_error(), Some(libc::EINVAL), "{path}");
@@ -121,22 +116,29 @@ mod tests {
     }
 
     #[test]
-    fn settings_stay_those_of_the_namespace_that_they_were_first_asked_of() {
+    fn what_could_not_be_opened_is_reached_all_the_same() {
+        let settings = Settings { own: [None, None] };
+        assert_eq!(settings.read("net/ipv4/ip_default_ttl").expect("readable").as_deref(), Some("64"));
+        assert_eq!(settings.path("net/ipv4/conf/lo"), Path::new("/proc/sys/net/ipv4/conf/lo"));
+    }
+
+    #[test]
+    fn settings_stay_those_of_the_namespace_that_they_were_asked_of() {
         const TTL: &str = "net/ipv4/ip_default_ttl";
         let in_another_namespace = || {
             unshare(CloneFlags::CLONE_NEWNET).expect("root");
-            let (first, home) = (Settings::default(), netns::current().expect("a namespace"));
+            let (first, home) = (Settings::here(), netns::current().expect("a namespace"));
             first.write(TTL, "33").expect("a setting of its own");
             let text =
                 |directory: PathBuf| std::fs::read_to_string(directory.join("ip_default_ttl")).expect("readable");
             assert_eq!(text("/proc/sys/net/ipv4".into()), "33\n");
             unshare(CloneFlags::CLONE_NEWNET).expect("root");
-            let second = Settings::default();
+            let second = Settings::here();
             assert_eq!(second.read(TTL).expect("readable").as_deref(), Some("64"));
             assert_eq!(first.read(TTL).expect("readable").as_deref(), Some("33"));
-            assert_eq!(text(first.path("net/ipv4").expect("a path")), "33\n");
+            assert_eq!(text(first.path("net/ipv4")), "33\n");
             setns(home, CloneFlags::CLONE_NEWNET).expect("root");
-            assert!(second.path("net/ipv6/conf/lo").expect("a path").join("forwarding").exists());
+            assert!(second.path("net/ipv6/conf/lo").join("forwarding").exists());
             drop(second);
             first
         };

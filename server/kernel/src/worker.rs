@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns, unshare};
 use tokio::sync::oneshot;
@@ -140,21 +140,10 @@ impl Pool {
             drop(queue);
             return thread.unpark();
         }
-        if queue.threads >= self.shared.most {
-            return;
-        }
-        queue.threads += 1;
-        drop(queue);
-        let shared = self.shared.clone();
-        let started = std::thread::Builder::new().name(shared.name.to_owned()).spawn(move || work(&shared));
-        if let Err(error) = started {
-            tracing::error!(%error, "no thread for kernel work");
-            let mut queue = self.shared.queue();
-            queue.threads -= 1;
-            if queue.threads == 0 {
-                // Nobody would ever take them; dropping a job tells who waits for it.
-                queue.jobs.clear();
-            }
+        if queue.threads < self.shared.most {
+            queue.threads += 1;
+            drop(queue);
+            start(&self.shared);
         }
     }
 }
@@ -167,10 +156,27 @@ impl Drop for Pool {
     }
 }
 
-fn work(shared: &Shared) {
+/// Starts a thread that is counted already.
+fn start(shared: &Arc<Shared>) {
+    let its = shared.clone();
+    let started = thread::Builder::new().name(shared.name.to_owned()).spawn(move || work(&its));
+    if let Err(error) = started {
+        tracing::error!(%error, "no thread for kernel work");
+        let mut queue = shared.queue();
+        queue.threads -= 1;
+        if queue.threads == 0 {
+            // Nobody would ever take them; dropping a job tells who waits for it.
+            queue.jobs.clear();
+        }
+    }
+}
+
+fn work(shared: &Arc<Shared>) {
     match Worker::new(shared.home.clone()) {
         Ok(mut worker) => {
-            while let Some(job) = next(shared) {
+            loop {
+                // Who is told to end is counted no more.
+                let Some(job) = next(shared) else { return };
                 let sound = catch_unwind(AssertUnwindSafe(|| job(&mut worker))).is_ok();
                 if let Err(failure) = worker.come_home() {
                     tracing::error!(reason = failure.words(), "a kernel worker could not come home");
@@ -187,13 +193,16 @@ fn work(shared: &Shared) {
         }
     }
     let mut queue = shared.queue();
-    queue.threads -= 1;
-    if queue.threads == 0 && !queue.closed && !queue.jobs.is_empty() {
-        // The last thread ends with work left over: whoever waits is told, and the next job starts a new thread.
-        queue.jobs.clear();
+    if queue.closed || queue.jobs.is_empty() {
+        queue.threads -= 1;
+        return;
     }
+    // Another one does what came meanwhile, and what waits.
+    drop(queue);
+    start(shared);
 }
 
+/// The next job. Without one the thread is to end, and is counted no more: who brings a job a moment later finds room for another.
 fn next(shared: &Shared) -> Option<Job> {
     let mut queue = shared.queue();
     loop {
@@ -201,12 +210,14 @@ fn next(shared: &Shared) -> Option<Job> {
             return Some(job);
         }
         if queue.closed {
+            queue.threads -= 1;
             return None;
         }
         let this = thread::current();
         let id = this.id();
         queue.idle.push(this);
         drop(queue);
+        let since = Instant::now();
         match shared.linger {
             None => thread::park(),
             Some(linger) => thread::park_timeout(linger),
@@ -217,8 +228,9 @@ fn next(shared: &Shared) -> Option<Job> {
         if let Some(place) = waited {
             queue.idle.remove(place);
         }
-        let timed_out = waited.is_some() && shared.linger.is_some();
+        let timed_out = waited.is_some() && shared.linger.is_some_and(|linger| since.elapsed() >= linger);
         if timed_out && queue.jobs.is_empty() {
+            queue.threads -= 1;
             return None;
         }
     }
@@ -299,9 +311,14 @@ mod tests {
     #[tokio::test]
     async fn a_job_that_panics_costs_its_thread_and_nobody_elses_answer() {
         let pool = pool(1, None);
-        let broken = pool.run(|_| panic!("on purpose")).await;
-        assert!(matches!(broken, Err(Error::WorkerGone)), "{broken:?}");
-        assert_eq!(pool.run(|_| 7).await.unwrap(), 7);
+        for number in 0..50 {
+            let (broken, waits) = (pool.start(|_| panic!("on purpose")), pool.start(move |_| number));
+            assert!(broken.await.is_err());
+            // One that is brought while the thread is about to end, and one that waited for it.
+            assert_eq!(pool.run(move |_| number).await.unwrap(), number);
+            assert_eq!(waits.await.unwrap(), number);
+        }
+        assert_eq!(pool.shared.queue().threads, 1);
     }
 
     #[tokio::test]

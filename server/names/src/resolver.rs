@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use netloom_model::SandboxId;
@@ -87,14 +87,15 @@ struct Serving {
 /// Held by a sandbox's task: however the task ends, the sandbox is then no longer among those that are served, and whoever waits
 /// for that is told.
 struct Ending {
-    inner: Arc<Inner>,
+    /// No more than known: a resolver that nobody has any more takes its thread, and the tasks there, with it.
+    inner: Weak<Inner>,
     sandbox: SandboxId,
     _told: watch::Sender<()>,
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        self.inner.serving().remove(&self.sandbox);
+        self.inner.upgrade().into_iter().for_each(|inner| drop(inner.serving().remove(&self.sandbox)));
     }
 }
 
@@ -152,7 +153,7 @@ impl Resolver {
         let (told, ended) = watch::channel(());
         serving.insert(sandbox, Serving { service: service.clone(), stop: stop.clone(), ended });
         drop(serving);
-        let ending = Ending { inner: self.inner.clone(), sandbox, _told: told };
+        let ending = Ending { inner: Arc::downgrade(&self.inner), sandbox, _told: told };
         runtime.spawn(async move {
             let _ending = ending;
             service.run(udp, tcp, stop).await;

@@ -112,7 +112,7 @@ pub(super) fn shared_mount(run_dir: &Path) -> Check {
 
 /// Settings of the host that matter. They are never changed.
 pub(super) fn settings() -> Vec<Check> {
-    let settings = Settings::default();
+    let settings = Settings::here();
     let read = |path: &str| settings.read(path).map(|value| value.map(|value| value.trim().to_owned()));
     let check = |name: &str, path: &str, judge: fn(&str, &str) -> Check| match read(path) {
         Ok(Some(value)) => judge(name, &value),

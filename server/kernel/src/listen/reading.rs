@@ -50,7 +50,7 @@ impl Reading<'_> {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(_) => {
                     self.memory.lose();
-                    self.settings.forget_links();
+                    self.settings.lose();
                     say(said, Some(Notification::Overrun));
                 }
             }

@@ -88,6 +88,14 @@ async fn after_a_stop_every_socket_is_closed_whatever_was_going_on() {
 }
 
 #[tokio::test]
+async fn a_resolver_that_nobody_has_any_more_answers_nobody() {
+    let Served { directory, resolver, at } = Served::start(&[], options());
+    becomes_bound(at.port(), 2).await;
+    drop((directory, resolver));
+    becomes_bound(at.port(), 0).await;
+}
+
+#[tokio::test]
 async fn a_shutdown_stops_everybody() {
     let served = Served::start(&[], options());
     for number in 2..20 {
