@@ -6,6 +6,7 @@
 //! | `cli` | commands, flags, environment, help |
 //! | `serve` | the daemon: start order, listeners, what it prints |
 //! | `greeting` | the address forms and the lines that tell a person where to go |
+//! | `memory` | the allocator |
 //! | `limits` | how many files may be open, and how many of them clients may take |
 //! | `listen` | the TCP and unix listeners, and why one can't be had |
 //! | `background` | the first look at the host, and control's clockwork |
@@ -34,6 +35,7 @@ mod limits;
 mod listen;
 mod lock;
 mod login_link;
+mod memory;
 mod node;
 mod nodes;
 mod notify;
@@ -49,11 +51,6 @@ mod telemetry;
 mod token;
 mod tokens;
 mod wire;
-
-/// A process that runs for months and makes and drops small things on many threads: with 1,000 sandboxes the C library's allocator took a third of an
-/// attachment to put together what was freed (docs/PERFORMANCE.md).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use std::process::ExitCode;
 

@@ -23,7 +23,7 @@ use crate::background::Background;
 use crate::cli::{Directories, Serve};
 use crate::node::{LocalNode, LocalSink, LocalSource};
 use crate::shutdown::{self, Signals};
-use crate::{doctor, explained, forwarded, greeting, limits, listen, lock, notify, telemetry, token, wire};
+use crate::{doctor, explained, forwarded, greeting, limits, listen, lock, memory, notify, telemetry, token, wire};
 
 /// Threads of the runtime that carries the agent and the store's callers. The work is the kernel's and the disk's; with a second thread each would
 /// wake the other for what it can do itself (docs/adr/0046).
@@ -43,6 +43,7 @@ const IDLE_WAIT: Duration = Duration::from_secs(30);
 /// # Errors
 /// When it can't start, with the remedy.
 pub(crate) fn run(options: &Serve) -> anyhow::Result<ExitCode> {
+    memory::without_huge_pages();
     telemetry::start(&options.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(RUNTIME_THREADS)
