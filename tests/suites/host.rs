@@ -17,6 +17,8 @@ mod drift;
 mod forwarding;
 #[path = "host/macvlan.rs"]
 mod macvlan;
+#[path = "host/memory.rs"]
+mod memory;
 #[path = "host/names.rs"]
 mod names;
 #[path = "host/ports.rs"]

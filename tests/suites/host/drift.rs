@@ -96,6 +96,15 @@ fn watches(host: &Host) -> usize {
     texts.map(|text| text.lines().filter(|line| line.starts_with("inotify")).count()).max().unwrap()
 }
 
+/// How many directories of settings the daemon has open.
+fn open_directories(host: &Host) -> usize {
+    let files = std::fs::read_dir(format!("/proc/{}/fd", host.pid())).unwrap();
+    files
+        .filter_map(|file| std::fs::read_link(file.unwrap().path()).ok())
+        .filter(|to| to.starts_with("/proc/sys"))
+        .count()
+}
+
 #[test]
 fn watches_go_with_what_they_were_for() {
     let host = host!();
@@ -106,6 +115,7 @@ fn watches_go_with_what_they_were_for() {
         host.sandbox("b", "n");
         let bridge = host.net.run("ip -o link show type bridge").split_whitespace().nth(1).unwrap().replace(':', "");
         assert!(watches(&host) >= 12, "two sandboxes and a bridge: {}", watches(&host));
+        assert!(open_directories(&host) >= 6, "two of each sandbox and of the host: {}", open_directories(&host));
         // Another's bridge of the same name has other directories.
         host.net.run(&format!("ip link del {bridge}"));
         host.in_sandbox("a", "sysctl -qw net.ipv4.ip_forward=1");
@@ -123,6 +133,9 @@ fn watches_go_with_what_they_were_for() {
     // A namespace is kept ready, with five, and the host's own settings are watched.
     until("few are left", SOON, || (watches(&host) < 12).then_some(()));
     let few = watches(&host);
+    // The host's, and those of the namespace that is kept ready.
+    until("theirs are closed", SOON, || (open_directories(&host) <= 4).then_some(()));
     (0..loops(3)).for_each(|_| round(1));
     until("no more are left than after the first round", SOON, || (watches(&host) <= few).then_some(()));
+    until("theirs are closed", SOON, || (open_directories(&host) <= 4).then_some(()));
 }
