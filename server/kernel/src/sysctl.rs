@@ -133,13 +133,13 @@ mod tests {
                 |directory: PathBuf| std::fs::read_to_string(directory.join("ip_default_ttl")).expect("readable");
             assert_eq!(text("/proc/sys/net/ipv4".into()), "33\n");
             unshare(CloneFlags::CLONE_NEWNET).expect("root");
-            let second = Settings::here();
+            let (second, kept) = (Settings::here(), netns::current().expect("a namespace"));
             assert_eq!(second.read(TTL).expect("readable").as_deref(), Some("64"));
             assert_eq!(first.read(TTL).expect("readable").as_deref(), Some("33"));
             assert_eq!(text(first.path("net/ipv4")), "33\n");
             setns(home, CloneFlags::CLONE_NEWNET).expect("root");
             assert!(second.path("net/ipv6/conf/lo").join("forwarding").exists());
-            drop(second);
+            drop((second, kept));
             first
         };
         // A thread of its own: its namespace ends with it.
