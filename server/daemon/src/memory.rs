@@ -1,7 +1,7 @@
 //! Where the program's memory comes from. What must not live here: how much of it anything may take.
 
-/// A process that runs for months and makes and drops small things on many threads: with 1,000 sandboxes the C library's allocator took a third of an
-/// attachment to put together what was freed (docs/PERFORMANCE.md).
+/// A process that runs for months and makes and drops small things on many threads: with 1,000 sandboxes the C library's allocator took a
+/// third of what the runtime's thread does for an attachment to put together what was freed (docs/adr/0046).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -148,7 +148,7 @@ impl State {
 pub(crate) struct Remembered {
     /// By path.
     pub(crate) values: HashMap<String, String>,
-    /// Of what moment that is.
+    /// Of what moment that is: how much had been heard, and how often something was lost.
     changes: u64,
     lost: u64,
 }

@@ -243,11 +243,16 @@ mod tests {
     use super::*;
 
     fn pool(most: usize, linger: Option<Duration>) -> Pool {
-        Pool::new("test", Arc::new(OwnedFd::from(netns::current().unwrap())), most, linger)
+        Pool::new(
+            "test",
+            Arc::new(OwnedFd::from(netns::current().expect("this thread is in a namespace"))),
+            most,
+            linger,
+        )
     }
 
     async fn whose(pool: &Pool) -> ThreadId {
-        pool.run(|_| thread::current().id()).await.unwrap()
+        pool.run(|_| thread::current().id()).await.expect("it is done")
     }
 
     /// Waits until as many threads of the pool have nothing to do.
@@ -273,7 +278,7 @@ mod tests {
             let met = [meet(barrier), meet(barrier), meet(barrier)];
             let mut threads = Vec::new();
             for one in met {
-                threads.push(one.await.unwrap());
+                threads.push(one.await.expect("it is done"));
             }
             threads.sort_by_key(|id| format!("{id:?}"));
             threads.dedup();
@@ -292,7 +297,7 @@ mod tests {
         let pool = pool(2, None);
         let done: Vec<_> = (0..200).map(|number| pool.start(move |_| number)).collect();
         for (number, answered) in done.into_iter().enumerate() {
-            assert_eq!(answered.await.unwrap(), number);
+            assert_eq!(answered.await.expect("it is done"), number);
         }
         assert_eq!(pool.shared.queue().threads, 2);
     }
@@ -315,8 +320,8 @@ mod tests {
             let (broken, waits) = (pool.start(|_| panic!("on purpose")), pool.start(move |_| number));
             assert!(broken.await.is_err());
             // One that is brought while the thread is about to end, and one that waited for it.
-            assert_eq!(pool.run(move |_| number).await.unwrap(), number);
-            assert_eq!(waits.await.unwrap(), number);
+            assert_eq!(pool.run(move |_| number).await.expect("it is done"), number);
+            assert_eq!(waits.await.expect("it is done"), number);
         }
         assert_eq!(pool.shared.queue().threads, 1);
     }
@@ -325,8 +330,8 @@ mod tests {
     async fn a_pool_that_is_dropped_ends_its_threads() {
         let pool = pool(2, None);
         let (one, other) = (pool.start(|_| ()), pool.start(|_| ()));
-        one.await.unwrap();
-        other.await.unwrap();
+        one.await.expect("it is done");
+        other.await.expect("it is done");
         let shared = pool.shared.clone();
         drop(pool);
         while shared.queue().threads > 0 {

@@ -33,7 +33,7 @@ pub(super) fn look(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<
     let asked = scope.overlay.clone().unwrap_or_default();
     let all = scope.everything || asked.all_links;
     let (names, routes) = ((!all).then_some(asked.links.as_slice()), route::Filter::Ours);
-    let on_host = stack.ids.map(|ids| ids.on_host);
+    let on_host = stack.id.nsid;
     let gone_before = inner.listener.gone_from(on_host);
     let seen = seen::look(inner, &mut stack, worker, names, routes, Counters::Without)
         .map_err(|failure| Error::system(doing, failure))?;
