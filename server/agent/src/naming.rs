@@ -206,14 +206,24 @@ impl Naming {
         }
     }
 
-    /// Has a sandbox answered whose namespace is there, on the sockets that were made with it, if it is new. In an adopted one
-    /// 127.0.0.11 is its owner's.
-    pub(crate) async fn serve(&self, kernel: &Kernel, sandbox: &AssignedSandbox, made: Option<Sockets>) {
+    /// Whether a sandbox is still to be answered. In an adopted namespace 127.0.0.11 is its owner's.
+    fn is_unserved(&self, sandbox: &AssignedSandbox) -> bool {
         let wanted = has_names(sandbox) && sandbox.namespace == NamespaceSource::Made;
-        if !wanted || self.resolver.serves(sandbox.id) {
+        wanted && !self.resolver.serves(sandbox.id)
+    }
+
+    /// The sandboxes of an assignment that are still to be answered.
+    pub(crate) fn unserved(&self, assignment: &Assignment) -> BTreeSet<SandboxId> {
+        let sandboxes = assignment.sandboxes.values().filter(|sandbox| self.is_unserved(sandbox));
+        sandboxes.map(|sandbox| sandbox.id).collect()
+    }
+
+    /// Has a sandbox answered whose namespace is there, on the sockets that were opened when it was worked on, if there are some.
+    pub(crate) async fn serve(&self, kernel: &Kernel, sandbox: &AssignedSandbox, opened: Option<Sockets>) {
+        if !self.is_unserved(sandbox) {
             return;
         }
-        let sockets = match made {
+        let sockets = match opened {
             Some(sockets) => Ok(sockets),
             None => kernel.sockets(sandbox.id, AT).await,
         };

@@ -2,10 +2,11 @@
 //!
 //! What must not live here: messages, and what a refusal means to anybody.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
 use netloom_plan::object::{Namespace, Object, Operation, Place, Scope};
 use netloom_plan::order;
@@ -40,8 +41,16 @@ pub(crate) struct Applied {
     pub(crate) visited: Visited,
 }
 
-/// Applies operations, stage by stage. With a scope, sandboxes in it are looked into at the end of their last visit, where all went well.
-pub(crate) async fn apply(inner: &Arc<Inner>, operations: Vec<Operation>, scope: Option<&Arc<Scope>>) -> Applied {
+/// What is done in a sandbox at the end of its last visit, where all went well.
+pub(crate) struct Ending {
+    /// It is looked into, if it is in this scope.
+    pub(crate) scope: Arc<Scope>,
+    /// Sockets are opened in it, if it is one of these; see [`crate::Kernel::give_sockets`].
+    pub(crate) listen: BTreeSet<SandboxId>,
+}
+
+/// Applies operations, stage by stage.
+pub(crate) async fn apply(inner: &Arc<Inner>, operations: Vec<Operation>, ending: Option<&Arc<Ending>>) -> Applied {
     let mut applied = Applied::default();
     let mut rest = operations.as_slice();
     // What keeps strangers out of overlay networks is made on the host, before those elsewhere.
@@ -49,13 +58,13 @@ pub(crate) async fn apply(inner: &Arc<Inner>, operations: Vec<Operation>, scope:
     while let Some(first) = rest.first() {
         let (stage, later) = rest.split_at(rest.partition_point(|one| order::stage(one) == order::stage(first)));
         let worked_on_later: HashSet<Place> = later.iter().map(|operation| operation.object().place()).collect();
-        let scope = |place: Place| match place {
+        let ending = |place: Place| match place {
             Place::Sandbox(id) if !worked_on_later.contains(&place) => {
-                scope.filter(|scope| scope.sandboxes.contains_key(&id)).cloned()
+                ending.filter(|ending| ending.scope.sandboxes.contains_key(&id)).cloned()
             }
             _ => None,
         };
-        let done = at_once(inner, stage.to_vec(), scope, &blocked).await;
+        let done = at_once(inner, stage.to_vec(), ending, &blocked).await;
         blocked.firewall |= stage
             .iter()
             .zip(&done.outcomes)
@@ -71,7 +80,7 @@ pub(crate) async fn apply(inner: &Arc<Inner>, operations: Vec<Operation>, scope:
 async fn at_once(
     inner: &Arc<Inner>,
     operations: Vec<Operation>,
-    scope: impl Fn(Place) -> Option<Arc<Scope>>,
+    ending: impl Fn(Place) -> Option<Arc<Ending>>,
     blocked: &Blocked,
 ) -> Applied {
     let mut places: BTreeMap<Place, (Vec<usize>, Vec<Operation>)> = BTreeMap::new();
@@ -85,9 +94,9 @@ async fn at_once(
         list.push(operation);
     }
     let runs = places.into_iter().map(|(place, (indexes, list))| {
-        let scope = scope(place);
+        let ending = ending(place);
         let blocked = if place == Place::Overlay { blocked.clone() } else { Blocked::default() };
-        async move { (place, indexes, in_place(inner, place, list, scope, blocked).await) }
+        async move { (place, indexes, in_place(inner, place, list, ending, blocked).await) }
     });
     let mut visited = Visited::new();
     for (place, indexes, (done, seen)) in join_all(runs).await {
@@ -129,7 +138,7 @@ async fn in_place(
     inner: &Arc<Inner>,
     place: Place,
     operations: Vec<Operation>,
-    scope: Option<Arc<Scope>>,
+    ending: Option<Arc<Ending>>,
     mut blocked: Blocked,
 ) -> (Vec<Outcome>, Option<Look>) {
     let operations = Arc::new(operations);
@@ -145,7 +154,7 @@ async fn in_place(
         };
         match step {
             Step::Visit(indexes) => {
-                let done = run_visit(inner, place, &operations, &indexes, blocked.clone(), scope.clone()).await;
+                let done = run_visit(inner, place, &operations, &indexes, blocked.clone(), ending.clone()).await;
                 (blocked, seen) = (done.blocked, done.seen);
                 if let Some(settings) = done.made {
                     spare::make_next(inner, settings);
@@ -175,11 +184,11 @@ async fn run_visit(
     operations: &Arc<Vec<Operation>>,
     indexes: &[usize],
     blocked: Blocked,
-    scope: Option<Arc<Scope>>,
+    ending: Option<Arc<Ending>>,
 ) -> Visit {
     let list: Vec<Operation> = indexes.iter().map(|index| operations[*index].clone()).collect();
     let (job, lost) = (inner.clone(), list.clone());
-    let done = inner.workers.run(move |worker| visit(&job, worker, place, &list, blocked, scope.as_deref())).await;
+    let done = inner.workers.run(move |worker| visit(&job, worker, place, &list, blocked, ending.as_deref())).await;
     done.unwrap_or_else(|error| {
         let refuse = |operation| Err(subject(inner, operation).refusal("kernel-refused", &error));
         let blocked = Blocked { place: true, ..Blocked::default() };

@@ -1,6 +1,6 @@
 //! The handle that the agent holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -18,6 +18,7 @@ use netloom_model::{Invalid, MacAddr, SandboxId};
 use netloom_plan::object::{Observed, Operation, Place, Scope};
 use tokio::sync::mpsc;
 
+use crate::apply::Ending;
 use crate::firewall::Firewall;
 use crate::foreign_chains::hear;
 use crate::lent::Ledger;
@@ -116,7 +117,7 @@ pub struct Look {
     pub observed: Observed,
     /// The interfaces of the sandboxes that were looked into at the end of a visit, as [`Kernel::interfaces`] has them.
     pub interfaces: BTreeMap<SandboxId, Vec<InterfaceStatus>>,
-    /// Sockets in the namespaces that were made; see [`Kernel::give_sockets`].
+    /// Sockets in the sandboxes that they were asked for in; see [`Kernel::apply_and_observe`].
     pub sockets: BTreeMap<SandboxId, Sockets>,
 }
 
@@ -144,7 +145,7 @@ pub(crate) struct Inner {
     pub(crate) listener: Listener,
     /// Hears of changes to nftables; taken by who listens, and absent where the kernel has none.
     pub(crate) firewall_events: Mutex<Option<EventSocket>>,
-    /// Where namespaces get sockets when they are made.
+    /// Where sockets in sandboxes listen.
     pub(crate) sockets_at: OnceLock<SocketAddr>,
 }
 
@@ -194,15 +195,16 @@ impl Kernel {
     }
 
     /// As [`Self::apply`], then looks at what a scope names, as [`Self::observe`] does: into a sandbox that was worked on before the
-    /// thread leaves it.
+    /// thread leaves it, and opens sockets in those of `listen`, on the address of [`Self::give_sockets`]: the [`Look`] has them.
     pub async fn apply_and_observe(
         &self,
         operations: Vec<Operation>,
         scope: Scope,
+        listen: BTreeSet<SandboxId>,
     ) -> (Vec<Result<(), Refusal>>, Result<Look, Error>) {
-        let scope = Arc::new(scope);
-        let applied = apply::apply(&self.inner, operations, Some(&scope)).await;
-        (applied.outcomes, observe::observe(&self.inner, scope, applied.visited).await)
+        let ending = Arc::new(Ending { scope: Arc::new(scope), listen });
+        let applied = apply::apply(&self.inner, operations, Some(&ending)).await;
+        (applied.outcomes, observe::observe(&self.inner, ending.scope.clone(), applied.visited).await)
     }
 
     /// The interfaces of a stack as they are now, with counters.
@@ -211,8 +213,8 @@ impl Kernel {
         self.inner.workers.run(move |worker| interfaces::look(&inner, worker, place)).await?
     }
 
-    /// From now on the visit that makes a namespace opens sockets in it on this address, while its thread is there anyway, and the
-    /// [`Look`] at its end has them. To be called once.
+    /// The address on which sockets are opened in sandboxes by a visit, while its thread is there anyway; a namespace that is made in
+    /// advance gets some, too. To be called once.
     pub fn give_sockets(&self, at: SocketAddr) {
         // A second address is not taken.
         let _ = self.inner.sockets_at.set(at);

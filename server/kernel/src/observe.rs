@@ -2,7 +2,7 @@
 //!
 //! What must not live here: comparing, deciding.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -134,7 +134,7 @@ fn enter_and_look(
         }
         Err(failed) => return Err(failed.into()),
     };
-    let known = Known { counters: Counters::Without, settings: &HashMap::new(), fresh: false };
+    let known = Known { counters: Counters::Without, settings: &HashMap::new(), new_links: NewLinks::None };
     inside(inner, worker, scope, sandbox, &mut stack, known, observed).map(drop)
 }
 
@@ -144,8 +144,30 @@ pub(crate) struct Known<'a> {
     pub(crate) counters: Counters,
     /// Settings that were read already, by path.
     pub(crate) settings: &'a HashMap<String, String>,
-    /// Whether nobody else has been there yet, so that its links have the settings that they inherited.
-    pub(crate) fresh: bool,
+    /// The links that were made just now, and have the settings that they inherited.
+    pub(crate) new_links: NewLinks<'a>,
+}
+
+/// Links of a stack that were made just now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum NewLinks<'a> {
+    /// All: nobody else has been there yet.
+    All,
+    /// Those of these names.
+    Named(&'a HashSet<String>),
+    /// None that is known of.
+    None,
+}
+
+impl NewLinks<'_> {
+    /// Whether a link is one of them.
+    fn contains(self, link: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) => names.contains(link),
+            Self::None => false,
+        }
+    }
 }
 
 /// Looks around in the stack of a sandbox; answers its interfaces.
@@ -232,7 +254,7 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
             }
         }
     }
-    let known = Known { counters: Counters::Without, settings: &HashMap::new(), fresh: false };
+    let known = Known { counters: Counters::Without, settings: &HashMap::new(), new_links: NewLinks::None };
     settings::look(inner, scope, Place::Host, &stack, &known, &mut observed)?;
     Ok(observed)
 }

@@ -12,6 +12,8 @@ use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
 use netloom_plan::object::Place;
 
+use crate::stack::Ids;
+
 #[derive(Default)]
 struct Known {
     source: Option<NamespaceSource>,
@@ -27,16 +29,35 @@ pub(crate) enum LinkKnown {
     Gone,
 }
 
+/// What the kernel names by an nsid.
+#[derive(Clone, Copy)]
+struct Named {
+    place: Place,
+    cookie: u64,
+}
+
 #[derive(Default)]
 struct Tables {
     sandboxes: HashMap<SandboxId, Known>,
-    nsids: HashMap<i32, Place>,
+    nsids: HashMap<i32, Named>,
+    /// By the namespace's cookie, of those that have an nsid. They are the same for as long as it lives.
+    ids: HashMap<u64, Ids>,
     /// Whether the overlay namespace is known to be there.
     has_overlay: bool,
     /// When it was last made again because somebody had taken it away.
     overlay_lost: Option<Instant>,
     /// By owner: an endpoint's ID.
     links: HashMap<String, (SandboxId, LinkKnown)>,
+}
+
+impl Tables {
+    /// A place is no longer held, or has no namespace.
+    fn let_go(&mut self, place: Place) {
+        let Self { nsids, ids, .. } = self;
+        for (_, named) in nsids.extract_if(|_, named| named.place == place) {
+            ids.remove(&named.cookie);
+        }
+    }
 }
 
 /// What is remembered of sandboxes.
@@ -78,21 +99,33 @@ impl Registry {
         name.unwrap_or_else(|| sandbox.to_string())
     }
 
-    /// Remembers by which nsid the kernel names a namespace.
-    pub(crate) fn set_nsid(&self, place: Place, nsid: i32) {
+    /// Remembers by which nsid the kernel names the namespace with this cookie.
+    pub(crate) fn set_ids(&self, place: Place, cookie: u64, ids: Ids) {
         let mut tables = self.tables();
-        tables.nsids.insert(nsid, place);
+        let before = tables.nsids.insert(ids.on_host, Named { place, cookie });
+        if let Some(another) = before.filter(|before| before.cookie != cookie) {
+            tables.ids.remove(&another.cookie);
+        }
+        tables.ids.insert(cookie, ids);
         tables.has_overlay |= place == Place::Overlay;
+    }
+
+    /// By what IDs the namespace with this cookie and the host's know each other, if they were told.
+    pub(crate) fn ids(&self, cookie: u64) -> Option<Ids> {
+        self.tables().ids.get(&cookie).copied()
     }
 
     /// The stack in the namespace that the kernel names by an nsid.
     pub(crate) fn by_nsid(&self, nsid: i32) -> Option<Place> {
-        self.tables().nsids.get(&nsid).copied()
+        self.tables().nsids.get(&nsid).map(|named| named.place)
     }
 
     /// What the kernel named by an nsid, which it names nothing by any more.
     pub(crate) fn take_nsid(&self, nsid: i32) -> Option<Place> {
-        self.tables().nsids.remove(&nsid)
+        let mut tables = self.tables();
+        let named = tables.nsids.remove(&nsid)?;
+        tables.ids.remove(&named.cookie);
+        Some(named.place)
     }
 
     /// Learns of a sandbox's link, by its owner.
@@ -114,14 +147,14 @@ impl Registry {
     pub(crate) fn let_go(&self, sandbox: SandboxId) {
         let mut tables = self.tables();
         tables.sandboxes.remove(&sandbox);
-        tables.nsids.retain(|_, known| *known != Place::Sandbox(sandbox));
+        tables.let_go(Place::Sandbox(sandbox));
     }
 
     /// The overlay namespace is no longer held.
     pub(crate) fn let_go_overlay(&self) {
         let mut tables = self.tables();
         tables.has_overlay = false;
-        tables.nsids.retain(|_, known| *known != Place::Overlay);
+        tables.let_go(Place::Overlay);
     }
 
     /// The overlay namespace is about to be made. Where it was known to be there, somebody took it away.
@@ -142,6 +175,50 @@ impl Registry {
         let mut tables = self.tables();
         tables.sandboxes.remove(&sandbox);
         tables.links.retain(|_, (of, _)| *of != sandbox);
-        tables.nsids.retain(|_, known| *known != Place::Sandbox(sandbox));
+        tables.let_go(Place::Sandbox(sandbox));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Place = Place::Sandbox(SandboxId::from_random([1; 16]));
+    const B: Place = Place::Sandbox(SandboxId::from_random([2; 16]));
+
+    fn ids(on_host: i32) -> Ids {
+        Ids { on_host, of_host: 0 }
+    }
+
+    fn known(registry: &Registry, cookies: [u64; 2]) -> [Option<i32>; 2] {
+        cookies.map(|cookie| registry.ids(cookie).map(|ids| ids.on_host))
+    }
+
+    #[test]
+    fn the_ids_of_a_namespace_are_known_until_it_ends_or_is_let_go() {
+        let registry = Registry::default();
+        registry.set_ids(A, 11, ids(5));
+        registry.set_ids(B, 12, ids(6));
+        registry.set_ids(A, 11, ids(5));
+        assert_eq!(known(&registry, [11, 12]), [Some(5), Some(6)]);
+        assert_eq!((registry.by_nsid(5), registry.by_nsid(6)), (Some(A), Some(B)));
+        assert_eq!(registry.take_nsid(5), Some(A));
+        assert_eq!(known(&registry, [11, 12]), [None, Some(6)]);
+        assert_eq!(registry.take_nsid(5), None);
+        let Place::Sandbox(sandbox) = B else { unreachable!() };
+        registry.let_go(sandbox);
+        assert_eq!((known(&registry, [11, 12]), registry.by_nsid(6)), ([None, None], None));
+        registry.set_ids(Place::Overlay, 13, ids(7));
+        registry.let_go_overlay();
+        assert_eq!((known(&registry, [13, 13]), registry.by_nsid(7)), ([None, None], None));
+    }
+
+    #[test]
+    fn an_id_that_is_another_namespaces_by_now_is_not_the_former_ones() {
+        let registry = Registry::default();
+        registry.set_ids(A, 11, ids(5));
+        // The end of the first was not heard, or not yet.
+        registry.set_ids(B, 12, ids(5));
+        assert_eq!((known(&registry, [11, 12]), registry.by_nsid(5)), ([None, Some(5)], Some(B)));
     }
 }

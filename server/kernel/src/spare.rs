@@ -31,6 +31,8 @@ pub(crate) struct Spare {
     pub(crate) file: File,
     /// A socket in it.
     pub(crate) rtnl: Rtnl,
+    /// Its cookie.
+    pub(crate) cookie: u64,
     /// By what IDs it and the host's know each other.
     pub(crate) ids: Ids,
     /// Its settings by path, as they were read back once they were made. Only root could change them since, through this
@@ -145,8 +147,9 @@ fn make(inner: &Inner, worker: &mut Worker, settings: Vec<(String, String)>) -> 
     let since = Instant::now();
     // Nothing of the above is heard, for want of an ID; all of what others do from now on is, or seen.
     let ids = identify(worker, &file, &mut rtnl)?;
-    let stack = StackId { cookie: sys::netns_cookie(rtnl.socket())?, nsid: Some(ids.on_host) };
+    let cookie = sys::netns_cookie(rtnl.socket())?;
+    let stack = StackId { cookie, nsid: Some(ids.on_host) };
     inner.listener.settings().watch(stack, &own, made.keys());
     let links = link::dump(&mut rtnl, Counters::Without)?;
-    Ok(Spare { file, rtnl, ids, settings: made, links, sockets, since })
+    Ok(Spare { file, rtnl, cookie, ids, settings: made, links, sockets, since })
 }

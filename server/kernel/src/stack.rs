@@ -32,12 +32,11 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Of a namespace of ours or an adopted one, from now on heard by its name.
-    pub(crate) fn of(inner: &Inner, place: Place, ids: Ids, rtnl: Rtnl) -> Result<Self, Absent> {
-        let cookie = sys::netns_cookie(rtnl.socket()).map_err(|error| no_cookie(error.into()))?;
-        inner.registry.set_nsid(place, ids.on_host);
+    /// Of a namespace of ours or an adopted one with this cookie, from now on heard by its name.
+    pub(crate) fn of(inner: &Inner, place: Place, cookie: u64, ids: Ids, rtnl: Rtnl) -> Self {
+        inner.registry.set_ids(place, cookie, ids);
         let settings = inner.listener.settings().of(cookie);
-        Ok(Self { rtnl, ids: Some(ids), id: StackId { cookie, nsid: Some(ids.on_host) }, settings })
+        Self { rtnl, ids: Some(ids), id: StackId { cookie, nsid: Some(ids.on_host) }, settings }
     }
 
     /// The nsid of the host's namespace there; absent in the host's own stack.
@@ -79,10 +78,6 @@ impl From<Absent> for crate::Error {
     }
 }
 
-fn no_cookie(failure: Failure) -> Absent {
-    Absent::Failed("read the namespace's cookie", failure)
-}
-
 /// Takes the worker's thread into a stack.
 pub(crate) fn enter(inner: &Inner, worker: &mut Worker, place: Place) -> Result<Stack, Absent> {
     let sandbox = match place {
@@ -118,18 +113,25 @@ fn adopted(inner: &Inner, worker: &mut Worker, sandbox: SandboxId, adoption: &Ad
     let file = netns::open_adopted(adoption, &inner.boot_id).map_err(Absent::Gone)?;
     worker.enter(&file).map_err(Absent::doing("enter the namespace"))?;
     let probe = Rtnl::open().map_err(Absent::doing("open a netlink socket"))?;
-    let cookie = sys::netns_cookie(probe.socket()).map_err(|error| no_cookie(error.into()))?;
+    let cookie = cookie(&probe)?;
     if cookie != adoption.cookie {
         return Err(Absent::Gone(format!("{} is another namespace than the one that was adopted", adoption.path)));
     }
-    finish(inner, worker, Place::Sandbox(sandbox), &file, probe)
+    finish(inner, worker, Place::Sandbox(sandbox), &file, cookie, probe)
 }
 
 /// Takes the thread into an open namespace of ours, and sees to it that each can name the other.
 pub(crate) fn inside(inner: &Inner, worker: &mut Worker, place: Place, namespace: impl AsFd) -> Result<Stack, Absent> {
     worker.enter(&namespace).map_err(Absent::doing("enter the namespace"))?;
     let rtnl = Rtnl::open().map_err(Absent::doing("open a netlink socket"))?;
-    finish(inner, worker, place, namespace, rtnl)
+    let cookie = cookie(&rtnl)?;
+    finish(inner, worker, place, namespace, cookie, rtnl)
+}
+
+/// The cookie of the namespace that a socket is in.
+fn cookie(rtnl: &Rtnl) -> Result<u64, Absent> {
+    let no_cookie = Absent::doing("read the namespace's cookie");
+    sys::netns_cookie(rtnl.socket()).map_err(|error| no_cookie(error.into()))
 }
 
 /// By what IDs two namespaces know each other.
@@ -153,8 +155,12 @@ fn finish(
     worker: &mut Worker,
     place: Place,
     namespace: impl AsFd,
+    cookie: u64,
     mut rtnl: Rtnl,
 ) -> Result<Stack, Absent> {
-    let ids = identify(worker, namespace, &mut rtnl).map_err(Absent::doing("give the namespace an ID"))?;
-    Stack::of(inner, place, ids, rtnl)
+    let ids = match inner.registry.ids(cookie) {
+        Some(ids) => ids,
+        None => identify(worker, namespace, &mut rtnl).map_err(Absent::doing("give the namespace an ID"))?,
+    };
+    Ok(Stack::of(inner, place, cookie, ids, rtnl))
 }

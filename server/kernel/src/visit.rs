@@ -11,17 +11,18 @@ mod object;
 mod overlay;
 mod subject;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::Instant;
 
 use netloom_model::plan::Refusal;
-use netloom_plan::object::{Link, LinkKind, Object, Observed, Operation, Place, Scope, Sysctl};
+use netloom_plan::object::{Link, LinkKind, Object, Observed, Operation, Place, Sysctl};
 
+use crate::apply::Ending;
 use crate::error::{Failure, Subject};
 use crate::handle::{Inner, Look, Sockets};
 use crate::message::{address, link};
-use crate::observe::{self, Known};
+use crate::observe::{self, Known, NewLinks};
 use crate::rtnl::{self, Request, Rtnl};
 use crate::sockets;
 use crate::solicited;
@@ -69,6 +70,8 @@ struct Visiting<'a> {
     operations: &'a [Operation],
     outcomes: Vec<Option<Outcome>>,
     links: HashMap<String, link::Seen>,
+    /// The names of those that this visit made.
+    made: HashSet<String>,
     addresses: Option<Vec<address::Seen>>,
     queue: Vec<Queued>,
     /// A socket in the overlay namespace, once it was needed.
@@ -88,14 +91,14 @@ pub(crate) struct Visit {
     pub(crate) made: Option<Vec<(String, String)>>,
 }
 
-/// Applies operations in one stack, and looks around there at the end if there is a scope.
+/// Applies operations in one stack, and in a sandbox does what is to be done at the end.
 pub(crate) fn visit(
     inner: &Inner,
     worker: &mut Worker,
     place: Place,
     operations: &[Operation],
     mut blocked: Blocked,
-    scope: Option<&Scope>,
+    ending: Option<&Ending>,
 ) -> Visit {
     if blocked.place {
         let outcomes = operations.iter().map(|operation| Err(subject(inner, operation).skipped())).collect();
@@ -122,13 +125,14 @@ pub(crate) fn visit(
         operations,
         outcomes: vec![None; operations.len()],
         links: HashMap::new(),
+        made: HashSet::new(),
         addresses: None,
         queue: Vec::new(),
         overlay: None,
         blocked: &mut blocked,
     };
     visiting.run(entered.links);
-    let seen = scope.and_then(|scope| visiting.look_around(scope));
+    let seen = ending.and_then(|ending| visiting.end(ending));
     let made = visiting.fresh.then(|| settings_of_stack(operations));
     let outcomes = visiting.outcomes.into_iter().map(|outcome| outcome.unwrap_or(Ok(()))).collect();
     Visit { outcomes, blocked, seen, made }
@@ -265,7 +269,7 @@ impl Visiting<'_> {
     }
 
     /// Looks around in a sandbox where nothing was refused. What can't be seen now is looked at again, by who then says why.
-    fn look_around(&mut self, scope: &Scope) -> Option<Look> {
+    fn end(&mut self, ending: &Ending) -> Option<Look> {
         let Place::Sandbox(sandbox) = self.place else { return None };
         if self.outcomes.iter().flatten().any(Result::is_err) {
             return None;
@@ -273,17 +277,22 @@ impl Visiting<'_> {
         self.inner.listener.take_in(&self.inner.registry);
         // The end of a namespace that had this ID before may have been heard only now.
         if let Some(ids) = self.stack.ids {
-            self.inner.registry.set_nsid(self.place, ids.on_host);
+            self.inner.registry.set_ids(self.place, self.stack.id.cookie, ids);
         }
         let (began, mut observed) = (Instant::now(), Observed::default());
-        let known = Known { counters: link::Counters::With, settings: &self.settings, fresh: self.fresh };
+        let new_links = if self.fresh { NewLinks::All } else { NewLinks::Named(&self.made) };
+        let known = Known { counters: link::Counters::With, settings: &self.settings, new_links };
         let (inner, worker, stack) = (self.inner, &mut *self.worker, &mut self.stack);
-        let found = observe::inside(inner, worker, scope, sandbox, stack, known, &mut observed).ok()?;
-        // Where that fails, whoever wants them asks for them and hears why.
-        let at = self.inner.sockets_at.get().filter(|_| self.fresh);
-        let sockets = self.sockets.take().or_else(|| at.and_then(|at| sockets::here(*at).ok()));
-        let sockets = sockets.map(|sockets| (sandbox, sockets)).into_iter().collect();
+        let found = observe::inside(inner, worker, &ending.scope, sandbox, stack, known, &mut observed).ok()?;
+        let listens = ending.listen.contains(&sandbox);
+        let sockets = listens.then(|| self.listen()).flatten().map(|sockets| (sandbox, sockets)).into_iter().collect();
         Some(Look { began, observed, interfaces: BTreeMap::from([(sandbox, found)]), sockets })
+    }
+
+    /// The sockets that the namespace was made with, or new ones. Where that fails, whoever wants them asks for them and hears why.
+    fn listen(&mut self) -> Option<Sockets> {
+        let here = || self.inner.sockets_at.get().and_then(|at| sockets::here(*at).ok());
+        self.sockets.take().or_else(here)
     }
 
     fn subject(&self, index: usize) -> Subject {

@@ -129,7 +129,8 @@ impl<'a> Pass<'a> {
         for sandbox in operations.iter().filter_map(made) {
             self.inner.naming.leave_namespace(sandbox).await;
         }
-        let (outcomes, verified) = self.inner.kernel.apply_and_observe(operations.to_vec(), scope).await;
+        let listen = self.inner.naming.unserved(&self.assignment);
+        let (outcomes, verified) = self.inner.kernel.apply_and_observe(operations.to_vec(), scope, listen).await;
         self.note(operations, outcomes);
         point("agent.pass.before_verify")?;
         Ok(verified)

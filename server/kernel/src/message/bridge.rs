@@ -12,6 +12,9 @@ use rtnetlink::{LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, Link
 
 use crate::rtnl::Request;
 
+/// Queues of either end of a pair, for what it sends and for what it receives.
+const QUEUES: u32 = 1;
+
 /// Makes a bridge with an index of our choice, down and in our group: from this message on it is known as ours.
 pub(crate) fn create_bridge(index: u32, link: &Link) -> Request {
     let mut builder = LinkMessageBuilder::<LinkBridge>::new(&link.name)
@@ -39,12 +42,15 @@ pub(crate) struct Port<'a> {
 }
 
 /// Makes a pair from the host's socket: the one end becomes a port of a bridge, the other is born in a namespace with its name, index and
-/// address. Both are in our group from the first moment.
+/// address. Both are in our group from the first moment. Each has one queue a way, as the kernel gives them, too, but only after it made one for
+/// each processor and waited for all of those to let go of the others.
 pub(crate) fn create_pair(port: Port<'_>, link: &Link, index: u32, namespace: RawFd) -> Request {
     let mut end = LinkMessageBuilder::<LinkUnspec>::new()
         .name(link.name.clone())
         .index(index)
         .setns_by_fd(namespace)
+        .append_extra_attribute(LinkAttribute::NumTxQueues(QUEUES))
+        .append_extra_attribute(LinkAttribute::NumRxQueues(QUEUES))
         .append_extra_attribute(LinkAttribute::Group(LINK_GROUP));
     if let Some(mac) = link.mac {
         end = end.address(mac.0.to_vec());
@@ -54,6 +60,8 @@ pub(crate) fn create_pair(port: Port<'_>, link: &Link, index: u32, namespace: Ra
         .index(port.index)
         .address(port_mac(&link.owner).0.to_vec())
         .controller(port.bridge)
+        .append_extra_attribute(LinkAttribute::NumTxQueues(QUEUES))
+        .append_extra_attribute(LinkAttribute::NumRxQueues(QUEUES))
         .append_extra_attribute(LinkAttribute::Group(LINK_GROUP));
     if let Some(mtu) = link.mtu {
         end = end.mtu(mtu);

@@ -1,10 +1,11 @@
 //! Link messages without what nobody here reads.
 //!
 //! The kernel says everything of a link each time: more than half of a message are the settings and counters of its IPv4 and IPv6, which
-//! would be taken apart into some hundred values for nothing. What must not live here: what the rest means (`message::link` and those who
+//! would be taken apart into some hundred values for nothing, and what a bridge and each of its ports is like are forty each. What must not live here: what the rest means (`message::link` and those who
 //! read bridge ports).
 
-use netlink_packet_core::{DecodeError, NlasIterator, ParseableParametrized};
+use netlink_packet_core::{DecodeError, NlaBuffer, NlasIterator, ParseableParametrized};
+use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkHeader, LinkMessage};
 
@@ -15,7 +16,24 @@ const DEL: u16 = 17;
 const HEADER: usize = 16;
 /// The attributes that are read, by their numbers in if_link.h: IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_PROTINFO,
 /// IFLA_LINKINFO, IFLA_IFALIAS, IFLA_STATS64, IFLA_GROUP, IFLA_LINK_NETNSID, IFLA_NEW_NETNSID.
-const READ: [u16; 12] = [1, 3, 4, 5, 10, 12, 18, 20, 23, 27, 37, 45];
+const READ: [u16; 12] = [1, 3, 4, 5, 10, PORT_SETTINGS, KIND_OF_LINK, 20, 23, 27, 37, 45];
+/// IFLA_PROTINFO: in a message of a bridge's, how it treats a port.
+const PORT_SETTINGS: u16 = 12;
+/// IFLA_LINKINFO.
+const KIND_OF_LINK: u16 = 18;
+/// Within that: IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA.
+const KIND: u16 = 1;
+const DATA: u16 = 2;
+const PORT_KIND: u16 = 4;
+const PORT_DATA: u16 = 5;
+/// Of how a bridge treats a port, in either place: IFLA_BRPORT_MODE, _LEARNING, _UNICAST_FLOOD, _MCAST_FLOOD, _BCAST_FLOOD, _NEIGH_SUPPRESS,
+/// _ISOLATED.
+const OF_PORT: [u16; 7] = [4, 8, 9, 27, 30, 32, 33];
+/// Of a bridge: IFLA_BR_MCAST_SNOOPING. Of a macvlan: IFLA_MACVLAN_MODE. Of a VXLAN device: IFLA_VXLAN_ID, _LOCAL, _LEARNING, _PORT, _LOCAL6, _DF.
+const OF_KIND: [(&[u8], &[u16]); 3] =
+    [(b"bridge\0", &[23]), (b"macvlan\0", &[1]), (b"vxlan\0", &[1, 4, 7, 15, 17, 29])];
+/// Length of an attribute's header in bytes.
+const ATTRIBUTE: usize = 4;
 
 /// A link's message by its kind and what follows the netlink header; nothing for messages of other kinds.
 pub(crate) fn decode(kind: u16, payload: &[u8]) -> Option<Result<RouteNetlinkMessage, DecodeError>> {
@@ -30,20 +48,102 @@ fn link(payload: &[u8]) -> Result<LinkMessage, DecodeError> {
     let mut message = LinkMessage::default();
     message.header = LinkHeader::parse(payload)?;
     let family = message.header.interface_family;
+    let mut kept = Vec::new();
     for attribute in NlasIterator::new(payload.get(HEADER..).unwrap_or_default()) {
         let attribute = attribute?;
-        if READ.contains(&attribute.kind()) {
-            message.attributes.push(LinkAttribute::parse_with_param(&attribute, family)?);
+        let value = attribute.value();
+        kept.clear();
+        match attribute.kind() {
+            kind @ PORT_SETTINGS if family == AddressFamily::Bridge => {
+                nested(kind, &mut kept, |kept| only(value, &OF_PORT, kept))?;
+            }
+            kind @ KIND_OF_LINK => nested(kind, &mut kept, |kept| kind_of_link(value, kept))?,
+            kind if READ.contains(&kind) => {
+                message.attributes.push(LinkAttribute::parse_with_param(&attribute, family)?);
+                continue;
+            }
+            _ => continue,
         }
+        message.attributes.push(LinkAttribute::parse_with_param(&NlaBuffer::new(&kept), family)?);
     }
     Ok(message)
+}
+
+/// What is read of IFLA_LINKINFO.
+fn kind_of_link(value: &[u8], kept: &mut Vec<u8>) -> Result<(), DecodeError> {
+    let (mut of_kind, mut of_port): (&[u16], &[u16]) = (&[], &[]);
+    for attribute in NlasIterator::new(value) {
+        let attribute = attribute?;
+        match attribute.kind() {
+            KIND => {
+                let known = OF_KIND.iter().find(|(kind, _)| *kind == attribute.value());
+                of_kind = known.map_or(of_kind, |(_, read)| read);
+                push(&attribute, kept);
+            }
+            DATA if !of_kind.is_empty() => {
+                nested(DATA, kept, |kept| only(attribute.value(), of_kind, kept))?;
+            }
+            PORT_KIND if attribute.value() == b"bridge\0" => {
+                of_port = &OF_PORT;
+                push(&attribute, kept);
+            }
+            PORT_DATA if !of_port.is_empty() => {
+                nested(PORT_DATA, kept, |kept| only(attribute.value(), of_port, kept))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Those attributes of these kinds.
+fn only(value: &[u8], kinds: &[u16], kept: &mut Vec<u8>) -> Result<(), DecodeError> {
+    for attribute in NlasIterator::new(value) {
+        let attribute = attribute?;
+        if kinds.contains(&attribute.kind()) {
+            push(&attribute, kept);
+        }
+    }
+    Ok(())
+}
+
+/// An attribute as it is, up to where the next may begin (NLA_ALIGNTO).
+fn push(attribute: &NlaBuffer<&[u8]>, kept: &mut Vec<u8>) {
+    let value = attribute.value();
+    kept.extend(head(attribute.kind(), value.len()));
+    kept.extend_from_slice(value);
+    kept.resize(kept.len().next_multiple_of(ATTRIBUTE), 0);
+}
+
+/// An attribute with others in it.
+fn nested(
+    kind: u16,
+    kept: &mut Vec<u8>,
+    fill: impl FnOnce(&mut Vec<u8>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let start = kept.len();
+    kept.extend(head(kind, 0));
+    fill(kept)?;
+    let length = kept.len() - start - ATTRIBUTE;
+    kept[start..start + ATTRIBUTE].copy_from_slice(&head(kind, length));
+    Ok(())
+}
+
+/// An attribute's header (struct nlattr): its whole length, which was one before and fits, and its kind.
+fn head(kind: u16, length: usize) -> [u8; ATTRIBUTE] {
+    let [a, b] = ((ATTRIBUTE + length) as u16).to_ne_bytes();
+    let [c, d] = kind.to_ne_bytes();
+    [a, b, c, d]
 }
 
 #[cfg(test)]
 mod tests {
     use netlink_packet_core::Emitable;
     use netlink_packet_route::AddressFamily;
-    use netlink_packet_route::link::{AfSpecInet, AfSpecUnspec, InetDevConf, Stats64};
+    use netlink_packet_route::link::{
+        AfSpecInet, AfSpecUnspec, InetDevConf, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoMacVlan,
+        InfoPortData, InfoPortKind, InfoVlan, InfoVxlan, LinkInfo, MacVlanMode, Stats64,
+    };
 
     use super::*;
 
@@ -80,6 +180,43 @@ mod tests {
                 panic!("{decoded:?}")
             };
             assert_eq!(decoded, expected);
+        }
+    }
+
+    #[test]
+    fn of_what_a_link_is_like_there_is_what_is_read() {
+        let bridge = |more: &[InfoBridge]| {
+            let data = more.iter().cloned().chain([InfoBridge::MulticastSnooping(true)]).collect();
+            vec![LinkInfo::Kind(InfoKind::Bridge), LinkInfo::Data(InfoData::Bridge(data))]
+        };
+        let port = |more: &[InfoBridgePort]| {
+            let read = [InfoBridgePort::HairpinMode(true), InfoBridgePort::Isolated(true)];
+            let data = more.iter().cloned().chain(read).collect();
+            let port = [LinkInfo::PortKind(InfoPortKind::Bridge), LinkInfo::PortData(InfoPortData::BridgePort(data))];
+            std::iter::once(LinkInfo::Kind(InfoKind::Veth)).chain(port).collect::<Vec<_>>()
+        };
+        let macvlan = |more: &[InfoMacVlan]| {
+            let data = more.iter().cloned().chain([InfoMacVlan::Mode(MacVlanMode::Vepa)]).collect();
+            vec![LinkInfo::Kind(InfoKind::MacVlan), LinkInfo::Data(InfoData::MacVlan(data))]
+        };
+        let vxlan = |more: &[InfoVxlan]| {
+            let read = [InfoVxlan::Id(4097), InfoVxlan::Port(4789), InfoVxlan::Local([192, 0, 2, 1].into())];
+            let data = read.into_iter().chain(more.iter().cloned()).chain([InfoVxlan::Learning(false)]).collect();
+            vec![LinkInfo::Kind(InfoKind::Vxlan), LinkInfo::Data(InfoData::Vxlan(data))]
+        };
+        let vlan = vec![LinkInfo::Kind(InfoKind::Vlan), LinkInfo::Data(InfoData::Vlan(vec![InfoVlan::Id(7)]))];
+        let cases = [
+            (bridge(&[InfoBridge::HelloTime(2), InfoBridge::StpState(0.into())]), bridge(&[])),
+            (port(&[InfoBridgePort::Priority(1), InfoBridgePort::Cost(2)]), port(&[])),
+            (macvlan(&[InfoMacVlan::MacAddrCount(3)]), macvlan(&[])),
+            (vxlan(&[InfoVxlan::Ttl(64), InfoVxlan::Ageing(300)]), vxlan(&[])),
+            (vlan, vec![LinkInfo::Kind(InfoKind::Vlan)]),
+        ];
+        for (said, wanted) in cases {
+            let (_, bytes) = message(vec![LinkAttribute::Mtu(1400), LinkAttribute::LinkInfo(said.clone())]);
+            let decoded = decode(NEW, &bytes).expect("a link's").expect("whole");
+            let RouteNetlinkMessage::NewLink(decoded) = decoded else { panic!("{decoded:?}") };
+            assert_eq!(decoded.attributes, [LinkAttribute::Mtu(1400), LinkAttribute::LinkInfo(wanted)], "{said:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use netloom_plan::object::{Key, Object, Observed, Place, Scope};
 use netloom_plan::overlay::{Forwarding, Neighbour, Way};
 
 use super::seen::{self, Seen};
-use super::{FALLBACK_TUNNELS, Known, put, settings};
+use super::{FALLBACK_TUNNELS, Known, NewLinks, put, settings};
 use crate::Error;
 use crate::error::Failure;
 use crate::handle::Inner;
@@ -47,7 +47,7 @@ pub(super) fn look(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<
         one_by_one(&mut stack.rtnl, &seen, asked.entries.iter(), &mut observed)
     };
     entries.map_err(|failure| Error::system(doing, failure))?;
-    let known = Known { counters: Counters::Without, settings: &HashMap::new(), fresh: false };
+    let known = Known { counters: Counters::Without, settings: &HashMap::new(), new_links: NewLinks::None };
     settings::look(inner, scope, Place::Overlay, &stack, &known, &mut observed)?;
     Ok(observed)
 }

@@ -22,12 +22,11 @@ pub(super) fn look(
     let Some(asked) = scope.sysctls.get(&place) else { return Ok(()) };
     let (watch, settings) = (inner.listener.settings(), &stack.settings);
     let stack = stack.id;
-    let inherited = |path: &&String| known.fresh && sysctl_link(path).is_some();
+    let inherited = |path: &&String| sysctl_link(path).is_some_and(|link| known.new_links.contains(link));
     watch.watch(stack, settings, asked.iter().filter(|path| !inherited(path)));
-    if let Place::Sandbox(sandbox) = place
-        && known.fresh
-    {
-        watch.watch_soon(sandbox, stack, asked.iter().filter(inherited).cloned().collect());
+    let later: Vec<String> = asked.iter().filter(inherited).cloned().collect();
+    if let (Place::Sandbox(sandbox), false) = (place, later.is_empty()) {
+        watch.watch_soon(sandbox, stack, later);
     }
     let mut remembered = inner.listener.remembered(stack, asked);
     if let Some(remembered) = remembered.as_mut().filter(|_| scope.everything) {

@@ -34,15 +34,12 @@ impl Visiting<'_> {
             return self.stands_already(index, link, &found);
         }
         let (port, bridge, settings) = self.pair(index, link)?;
-        let at = place_of(link);
         // Settings of the stack that links inherit are made before.
         self.flush();
         self.point(index, "kernel.link.before_create")?;
         let port = self.make_pair(index, link, &port, bridge)?;
         self.point(index, "kernel.link.after_create")?;
-        // Where there is no IPv6 there are no addresses.
-        let _ = self.beyond(at).and_then(|beyond| beyond.execute_one(bridge::no_addresses(port)));
-        self.set_port(index, link, port, settings)?;
+        self.set_port(index, link, port, settings, true)?;
         if let Some(number) = self.links.get(&link.name).map(|made| made.index) {
             self.push(index, Purpose::Make, link::set_alias(number, &link.owner, link.up));
         }
@@ -71,10 +68,10 @@ impl Visiting<'_> {
                 return Err(name_conflict(&Subject { object, ..self.subject(index) }, describe(&found)));
             }
         }
-        self.set_port(index, link, Port { name: &name, index: found.index, bridge }, settings)
+        self.set_port(index, link, Port { name: &name, index: found.index, bridge }, settings, false)
     }
 
-    fn set_port(&mut self, index: usize, link: &Link, port: Port<'_>, settings: PortSettings) -> Outcome {
+    fn set_port(&mut self, index: usize, link: &Link, port: Port<'_>, settings: PortSettings, is_new: bool) -> Outcome {
         let mut requests = vec![bridge::set_port(port, link), bridge::treat_port(port, settings)];
         if let Some(mac) = link.mac.filter(|_| settings.listed) {
             requests.push(neighbour::set_forwarding(port.index, mac, Way::Port { sticky: true }));
@@ -83,9 +80,13 @@ impl Visiting<'_> {
             // Before it is up: nothing else ever comes in by it.
             requests.splice(0..0, sender::keep_to(port.index, mac, senders));
         }
+        if is_new {
+            requests.insert(0, bridge::no_addresses(port));
+        }
         let answers = self.beyond(place_of(link)).map(|beyond| beyond.execute(requests));
         let refused = match answers {
-            Ok(answers) => answers.into_iter().find_map(Result::err),
+            // Where there is no IPv6 there are no addresses: then the first of a new one is refused.
+            Ok(answers) => answers.into_iter().skip(usize::from(is_new)).find_map(Result::err),
             Err(failure) => Some(failure),
         };
         refused.map_or(Ok(()), |failure| Err(self.subject(index).failed(&failure)))

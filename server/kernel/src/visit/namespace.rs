@@ -96,8 +96,8 @@ fn make(inner: &Inner, worker: &mut Worker, sandbox: SandboxId) -> Result<Entere
     netloom_fault::point("kernel.namespace.after_unshare").map_err(injected)?;
     inner.pins.pin(sandbox).map_err(refuse_failure("pin it under the run directory"))?;
     netloom_fault::point("kernel.namespace.after_mount").map_err(injected)?;
-    if let Some(Spare { rtnl, ids, settings, links, sockets, .. }) = spare {
-        let stack = Stack::of(inner, Place::Sandbox(sandbox), ids, rtnl).map_err(refuse)?;
+    if let Some(Spare { rtnl, cookie, ids, settings, links, sockets, .. }) = spare {
+        let stack = Stack::of(inner, Place::Sandbox(sandbox), cookie, ids, rtnl);
         return Ok(Entered { stack, fresh: true, settings, links: Some(links), sockets });
     }
     let file = netns::current().map_err(|e| refuse_failure("open the namespace")(e.into()))?;

@@ -109,6 +109,7 @@ impl Visiting<'_> {
     /// Notes a link that is made, or in the queue.
     pub(super) fn expect(&mut self, index: u32, link: &Link) {
         self.links.insert(link.name.clone(), expected(index, link));
+        self.made.insert(link.name.clone());
     }
 
     pub(super) fn link_refused(&self, index: usize, link: &Link, failure: &Failure) -> netloom_model::plan::Refusal {

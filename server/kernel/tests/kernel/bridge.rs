@@ -144,7 +144,9 @@ fn sandboxes_on_one_bridge_reach_each_other_the_host_and_what_is_beyond() {
         let port = &json(&format!("ip -j -d link show {}", host_link::port(a.endpoints[0].id)))[0];
         assert_eq!(text(&port["master"]), host_link::of_network(web.id));
         assert_eq!(text(&port["operstate"]), "UP");
-        let inside = &host.json_in(2, "ip -j link show eth0")[0];
+        let inside = &host.json_in(2, "ip -j -d link show eth0")[0];
+        let queues = |link: &serde_json::Value| ["num_tx_queues", "num_rx_queues"].map(|way| link[way].clone());
+        assert_eq!((queues(port), queues(inside)), ([1.into(), 1.into()], [1.into(), 1.into()]));
         assert_eq!(text(&inside["address"]), "02:42:0a:63:00:02");
         for address in ["10.99.1.3", "fd99:1::3", "10.99.1.1", "fd99:1::1", "203.0.113.1", "203.0.113.2"] {
             assert!(reaches(&host, 2, address), "{address} answers");

@@ -1,5 +1,6 @@
 //! Hearing of changes.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use netloom_kernel::{Heard, Notification};
@@ -8,7 +9,7 @@ use netloom_plan::object::{Key, Object, Place, Scope};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
-use crate::host::{id, on_a_host, output, run, scope, start};
+use crate::host::{creations, id, macvlan, on_a_host, output, run, scope, start};
 
 async fn hears(heard: &mut UnboundedReceiver<Heard>, wanted: &Notification) -> bool {
     while let Ok(Some(Heard { what, .. })) = timeout(Duration::from_millis(500), heard.recv()).await {
@@ -156,6 +157,38 @@ fn remembered_settings_are_what_they_are() {
         assert_ne!(remembered, real(), "they are not read again");
         assert_eq!(seen(&everything).await, real());
         assert_eq!(seen(&asked).await, real());
+        host.remove(2).await;
+    });
+}
+
+#[test]
+fn a_link_that_was_just_made_has_what_it_inherited_until_somebody_changes_it() {
+    on_a_host(async |host| {
+        let mut heard = host.kernel.subscribe();
+        host.make(2).await;
+        let place = Place::Sandbox(id(2));
+        let [of_first, of_second] = ["eth0", "eth1"].map(|link| format!("net/ipv6/conf/{link}/accept_ra"));
+        let mut asked = scope(&[2]);
+        asked.sysctls.insert(place, [of_first.clone(), of_second.clone()].into());
+        host.observe(asked.clone()).await;
+        hush(&mut heard).await;
+        let second = creations(&[Object::Link(macvlan(place, "eth1", 3))]);
+        let (outcomes, look) = host.kernel.apply_and_observe(second, asked.clone(), BTreeSet::new()).await;
+        assert_eq!(outcomes, [Ok(())]);
+        // Where nobody hears it: it is found when the link's settings are watched from, a moment later.
+        host.run_in(2, "unshare --pid --fork --mount-proc sysctl -qw net.ipv6.conf.eth1.accept_ra=2");
+        let ours = look.expect("a look").observed.ours;
+        let read = [of_first, of_second.clone()].map(|path| ours.contains_key(&Key::Sysctl(place, path)));
+        assert_eq!(read, [true, false], "those of the new link are not read");
+        let changed = Notification::Changed { place: Some(place), owner: None, what: "setting" };
+        assert!(hears(&mut heard, &changed).await);
+        let found = host.observe(asked).await.ours.remove(&Key::Sysctl(place, of_second));
+        assert!(matches!(&found, Some(Object::Sysctl(setting)) if setting.value == "2"), "{found:?}");
+        // From then on they are heard.
+        hush(&mut heard).await;
+        host.run_in(2, "sysctl -qw net.ipv6.conf.eth1.accept_ra=1");
+        assert!(hears(&mut heard, &changed).await);
+        host.run_in(2, "ip link delete eth1");
         host.remove(2).await;
     });
 }

@@ -313,3 +313,36 @@ fn is_apart(process: &Running) -> bool {
     let of = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/mnt")).expect("its mount namespace");
     of(&process.pid().to_string()) != of("thread-self")
 }
+
+#[test]
+fn sockets_are_opened_where_they_are_asked_for() {
+    on_a_host(async |host| {
+        const AT: &str = "127.0.0.11:53";
+        host.kernel.give_sockets(AT.parse().expect("an address"));
+        host.make(2).await;
+        let listeners = |number: u8| host.run_in(number, "ss -Hlntu").matches(AT).count();
+        let work = async |number: u8, objects: &[Object], listen: &[u8]| {
+            let listen = listen.iter().map(|number| id(*number)).collect();
+            let (outcomes, look) = host.kernel.apply_and_observe(creations(objects), scope(&[number]), listen).await;
+            assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+            look.expect("a look").sockets
+        };
+        // In one that stands, in a new one, and in neither that is not asked for, nor where somebody has the address.
+        let more = [address(Place::Sandbox(id(2)), "eth0", "192.168.122.12", 24)];
+        assert!(work(2, &more, &[]).await.is_empty());
+        assert_eq!(listeners(2), 0);
+        let opened = work(2, &more, &[2, 9]).await;
+        assert_eq!((opened.keys().copied().collect::<Vec<_>>(), listeners(2)), (vec![id(2)], 2));
+        assert!(work(2, &more, &[2]).await.is_empty(), "somebody has it");
+        drop(opened);
+        assert_eq!(listeners(2), 0);
+        assert!(work(3, &wanted(3), &[]).await.is_empty());
+        assert_eq!(listeners(3), 0);
+        let opened = work(4, &wanted(4), &[4]).await;
+        assert_eq!((opened.len(), listeners(4)), (1, 2));
+        drop(opened);
+        for number in [2, 3, 4] {
+            host.remove(number).await;
+        }
+    });
+}
