@@ -56,9 +56,9 @@ pub(crate) struct Work {
     pub(crate) looked: Instant,
     /// When the look began that saw the host's own stack: an earlier one, where only sandboxes were worked on since.
     pub(crate) looked_at_host: Instant,
-    /// The interfaces that it saw, of the sandboxes that were worked on.
+    /// The interfaces that it saw, of the sandboxes that it looked into.
     pub(crate) interfaces: BTreeMap<SandboxId, Vec<InterfaceStatus>>,
-    /// Sockets in the namespaces that it made.
+    /// Sockets in sandboxes that have no resolver yet.
     pub(crate) sockets: BTreeMap<SandboxId, Sockets>,
     /// What still differs at the end.
     pub(crate) remaining: Comparison,

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use netloom_model::assignment::{AssignedSandbox, Assignment, Key};
 use netloom_model::port::PublishedPort;
 use netloom_model::{EndpointId, SandboxId};
-use netloom_plan::{Object, Operation, Place, has_shims, uses_host};
+use netloom_plan::{Object, Operation, Place, has_shims, leaves_bridges, uses_host};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
 
 use crate::agent::Inner;
@@ -30,12 +30,19 @@ pub(crate) fn touches_host(assignment: &Assignment, keys: &BTreeSet<Key>) -> boo
     uses_host(assignment) || keys.iter().any(|key| is_absent(assignment, key) || matches!(key, Key::Peer(_)))
 }
 
-/// Whether it is sure to change something there: a sandbox has routes through a shim, its ports come or go, a network goes.
+/// Whether it is sure to change something there: a sandbox has routes through a shim, its ports come or go, it leaves its bridges, a network goes.
 pub(crate) fn changes_host(inner: &Inner, assignment: &Assignment, keys: &BTreeSet<Key>) -> bool {
     let state = inner.state();
     has_shims(assignment)
         || keys.iter().any(|key| is_absent(assignment, key) || matches!(key, Key::Peer(_)))
-        || keys.iter().any(|key| matches!(key, Key::Sandbox(id) if ports_differ(assignment, *id, &state)))
+        || keys.iter().any(|key| {
+            matches!(key, Key::Sandbox(id) if ports_differ(assignment, *id, &state) || is_leaving(assignment, *id))
+        })
+}
+
+/// Whether a sandbox leaves its bridges, from which its ports are then removed.
+fn is_leaving(assignment: &Assignment, id: SandboxId) -> bool {
+    assignment.sandboxes.get(&id).is_some_and(|sandbox| leaves_bridges(sandbox, assignment))
 }
 
 /// Whether a sandbox is to publish other ports than those it was last verified with.

@@ -41,7 +41,7 @@ pub(crate) struct Applied {
     pub(crate) visited: Visited,
 }
 
-/// What is done in a sandbox at the end of its last visit, where all went well.
+/// What is done in a sandbox at the end of a visit in the last stage that works on it, where all went well.
 pub(crate) struct Ending {
     /// It is looked into, if it is in this scope.
     pub(crate) scope: Arc<Scope>,

@@ -115,7 +115,7 @@ pub struct Look {
     pub began: Instant,
     /// What was there.
     pub observed: Observed,
-    /// The interfaces of the sandboxes that were looked into at the end of a visit, as [`Kernel::interfaces`] has them.
+    /// The interfaces of the sandboxes that were looked into, as [`Kernel::interfaces`] has them; none where everything was looked at.
     pub interfaces: BTreeMap<SandboxId, Vec<InterfaceStatus>>,
     /// Sockets in the sandboxes that they were asked for in; see [`Kernel::apply_and_observe`].
     pub sockets: BTreeMap<SandboxId, Sockets>,

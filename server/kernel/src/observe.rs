@@ -37,6 +37,19 @@ const PER_JOB: usize = 64;
 const FALLBACK_TUNNELS: &[&str] =
     &["tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"];
 
+/// What one of the threads saw that look side by side.
+#[derive(Default)]
+struct Part {
+    observed: Observed,
+    interfaces: BTreeMap<SandboxId, Vec<InterfaceStatus>>,
+}
+
+impl From<Observed> for Part {
+    fn from(observed: Observed) -> Self {
+        Self { observed, ..Self::default() }
+    }
+}
+
 /// Looks at what a scope names; not again into the sandboxes that were looked into at the end of a visit.
 pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visited) -> Result<Look, Error> {
     inner.registry.learn(&scope.sandboxes);
@@ -60,11 +73,11 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visi
     let mut looks = Vec::new();
     if scope.host || scope.firewall || scope.everything || scope.sysctls.contains_key(&Place::Host) {
         let (inner, scope) = (inner.clone(), scope.clone());
-        looks.push(inner.clone().workers.start(move |worker| host(&inner, worker, &scope)));
+        looks.push(inner.clone().workers.start(move |worker| host(&inner, worker, &scope).map(Part::from)));
     }
     if scope.overlay.is_some() || scope.everything || scope.sysctls.contains_key(&Place::Overlay) {
         let (inner, scope) = (inner.clone(), scope.clone());
-        looks.push(inner.clone().workers.start(move |worker| overlay::look(&inner, worker, &scope)));
+        looks.push(inner.clone().workers.start(move |worker| overlay::look(&inner, worker, &scope).map(Part::from)));
     }
     let sandboxes: Vec<SandboxId> = sandboxes.into_iter().collect();
     let share = sandboxes.len().div_ceil(WORKERS).clamp(1, PER_JOB);
@@ -88,7 +101,9 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visi
         add(look.observed);
     }
     for look in looks {
-        add(look.await.map_err(|_| Error::WorkerGone)??);
+        let part = look.await.map_err(|_| Error::WorkerGone)??;
+        interfaces.extend(part.interfaces);
+        add(part.observed);
     }
     stray::look(inner, &scope, &mut observed).await?;
     Ok(Look { began, observed, interfaces, sockets })
@@ -104,25 +119,27 @@ fn only_there(inner: &Inner, sandbox: SandboxId, observed: &mut Observed) -> boo
     true
 }
 
-fn several(inner: &Inner, worker: &mut Worker, scope: &Scope, sandboxes: &[SandboxId]) -> Result<Observed, Error> {
-    let mut observed = Observed::default();
+fn several(inner: &Inner, worker: &mut Worker, scope: &Scope, sandboxes: &[SandboxId]) -> Result<Part, Error> {
+    let mut part = Part::default();
     for sandbox in sandboxes {
-        enter_and_look(inner, worker, scope, *sandbox, &mut observed)?;
+        let interfaces = enter_and_look(inner, worker, scope, *sandbox, &mut part.observed)?;
+        // Of everything nobody waits for an answer that has them.
+        part.interfaces.extend(interfaces.filter(|_| !scope.everything).map(|interfaces| (*sandbox, interfaces)));
     }
-    Ok(observed)
+    Ok(part)
 }
 
-/// Looks into one sandbox. A namespace of ours that is not there is simply not observed.
+/// Looks into one sandbox; answers its interfaces. A namespace of ours that is not there is simply not observed.
 fn enter_and_look(
     inner: &Inner,
     worker: &mut Worker,
     scope: &Scope,
     sandbox: SandboxId,
     observed: &mut Observed,
-) -> Result<(), Error> {
+) -> Result<Option<Vec<InterfaceStatus>>, Error> {
     let source = inner.registry.source(sandbox);
     if source == NamespaceSource::Host {
-        return Ok(());
+        return Ok(None);
     }
     let mut stack = match stack::enter(inner, worker, Place::Sandbox(sandbox)) {
         Ok(stack) => stack,
@@ -130,12 +147,13 @@ fn enter_and_look(
             if source != NamespaceSource::Made {
                 observed.gone.insert(sandbox, found);
             }
-            return Ok(());
+            return Ok(None);
         }
         Err(failed) => return Err(failed.into()),
     };
-    let known = Known { counters: Counters::Without, settings: &HashMap::new(), new_links: NewLinks::None };
-    inside(inner, worker, scope, sandbox, &mut stack, known, observed).map(drop)
+    let counters = if scope.everything { Counters::Without } else { Counters::With };
+    let known = Known { counters, settings: &HashMap::new(), new_links: NewLinks::None };
+    inside(inner, worker, scope, sandbox, &mut stack, known, observed).map(Some)
 }
 
 /// How a sandbox is looked at.
@@ -144,14 +162,14 @@ pub(crate) struct Known<'a> {
     pub(crate) counters: Counters,
     /// Settings that were read already, by path.
     pub(crate) settings: &'a HashMap<String, String>,
-    /// The links that were made just now, and have the settings that they inherited.
+    /// The links that were made just now: their settings are watched a moment later.
     pub(crate) new_links: NewLinks<'a>,
 }
 
 /// Links of a stack that were made just now.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum NewLinks<'a> {
-    /// All: nobody else has been there yet.
+    /// All: nobody else has been there yet, and they have the settings that they inherited.
     All,
     /// Those of these names.
     Named(&'a HashSet<String>),

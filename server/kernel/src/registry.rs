@@ -1,5 +1,5 @@
-//! What is remembered of sandboxes, and of the overlay namespace: where their namespace comes from, their name, the nsid that notifications name them by, and what
-//! became of their links.
+//! What is remembered of sandboxes, and of the overlay namespace: where their namespace comes from, their name, the IDs that it and the host's know each other by, of which one is
+//! in notifications, and what became of their links.
 //!
 //! All of it is told or found again; nothing depends on its being complete. What must not live here: descriptors, which
 //! would pin a namespace.

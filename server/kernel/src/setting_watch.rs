@@ -47,6 +47,15 @@ pub(crate) enum Of<'a> {
     Link(&'a str),
 }
 
+/// A setting of a link that was just made.
+#[derive(Debug, Clone)]
+pub(crate) struct NewSetting {
+    /// Its path.
+    pub(crate) path: String,
+    /// As it was read; absent where it was not, because nobody but the link's maker was there: then it is as links inherit it.
+    pub(crate) read: Option<String>,
+}
+
 /// What was heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Changed {
@@ -79,7 +88,7 @@ struct State {
     by_watch: HashMap<WatchDescriptor, (u64, String)>,
     discarded: Vec<WatchDescriptor>,
     /// Settings of sandboxes that are to be watched.
-    wanted: Vec<(SandboxId, StackId, Vec<String>)>,
+    wanted: Vec<(SandboxId, StackId, Vec<NewSetting>)>,
     /// Whether the kernel refused one, which was said once.
     refused: bool,
 }
@@ -211,9 +220,10 @@ impl SettingWatch {
         }
     }
 
-    /// Has these be watched in a moment: those of links that were just made, of which nobody knows yet.
-    pub(crate) fn watch_soon(&self, sandbox: SandboxId, stack: StackId, settings: Vec<String>) {
-        if self.inotify.is_none() {
+    /// Has these be watched in a moment, and what became of them until then be told: those of links that were just made.
+    pub(crate) fn watch_soon(&self, sandbox: SandboxId, stack: StackId, settings: Vec<NewSetting>) {
+        // Beside this one only the task has it that does what is put off.
+        if self.inotify.is_none() || settings.is_empty() || Arc::strong_count(&self.put_off) == 1 {
             return;
         }
         self.state().wanted.push((sandbox, stack, settings));
@@ -354,7 +364,7 @@ impl SettingWatch {
     }
 
     /// What is to be watched.
-    fn take_wanted(&self) -> Vec<(SandboxId, StackId, Vec<String>)> {
+    fn take_wanted(&self) -> Vec<(SandboxId, StackId, Vec<NewSetting>)> {
         std::mem::take(&mut self.state().wanted)
     }
 

@@ -268,7 +268,7 @@ impl Visiting<'_> {
         }
     }
 
-    /// Looks around in a sandbox where nothing was refused. What can't be seen now is looked at again, by who then says why.
+    /// Looks around in a sandbox where nothing was refused, and opens sockets there where they are asked for. What can't be seen now is looked at again, by who then says why.
     fn end(&mut self, ending: &Ending) -> Option<Look> {
         let Place::Sandbox(sandbox) = self.place else { return None };
         if self.outcomes.iter().flatten().any(Result::is_err) {

@@ -36,7 +36,7 @@ mod scope;
 
 pub use compile::{
     Compiled, Gates, ProbeNeeded, compile, entries, has_shims, host_addresses, host_conditions, host_link, is_apart,
-    overlay_mtu, uses_host, ways_out,
+    leaves_bridges, overlay_mtu, uses_host, ways_out,
 };
 pub use diff::{Comparison, diff};
 pub use interruption::interruptions;

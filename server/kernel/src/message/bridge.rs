@@ -71,7 +71,7 @@ pub(crate) fn create_pair(port: Port<'_>, link: &Link, index: u32, namespace: Ra
     Request { message: RouteNetlinkMessage::NewLink(message), flags: NLM_F_CREATE | NLM_F_EXCL }
 }
 
-/// Has the kernel make no IPv6 address on a port, which needs none, before it is up. Refused where there is no IPv6.
+/// Has the kernel make no IPv6 address on a port, which needs none, before it is up. Refused where there is no IPv6, as at an MTU below 1280.
 pub(crate) fn no_addresses(port: Port<'_>) -> Request {
     let none = AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(In6AddrGenMode::None)]);
     let attribute = LinkAttribute::AfSpecUnspec(vec![none]);

@@ -64,7 +64,10 @@ fn link(payload: &[u8]) -> Result<LinkMessage, DecodeError> {
             }
             _ => continue,
         }
-        message.attributes.push(LinkAttribute::parse_with_param(&NlaBuffer::new(&kept), family)?);
+        // The library refuses one with nothing in it, as of a bond's port.
+        if kept.len() > ATTRIBUTE {
+            message.attributes.push(LinkAttribute::parse_with_param(&NlaBuffer::new(&kept), family)?);
+        }
     }
     Ok(message)
 }
@@ -77,7 +80,7 @@ fn kind_of_link(value: &[u8], kept: &mut Vec<u8>) -> Result<(), DecodeError> {
         match attribute.kind() {
             KIND => {
                 let known = OF_KIND.iter().find(|(kind, _)| *kind == attribute.value());
-                of_kind = known.map_or(of_kind, |(_, read)| read);
+                of_kind = known.map_or(&[], |(_, read)| read);
                 push(&attribute, kept);
             }
             DATA if !of_kind.is_empty() => {
@@ -129,7 +132,7 @@ fn nested(
     Ok(())
 }
 
-/// An attribute's header (struct nlattr): its whole length, which was one before and fits, and its kind.
+/// An attribute's header (struct nlattr): its whole length, which is at most that of one before and what aligns it, and its kind.
 fn head(kind: u16, length: usize) -> [u8; ATTRIBUTE] {
     let [a, b] = ((ATTRIBUTE + length) as u16).to_ne_bytes();
     let [c, d] = kind.to_ne_bytes();
@@ -138,12 +141,13 @@ fn head(kind: u16, length: usize) -> [u8; ATTRIBUTE] {
 
 #[cfg(test)]
 mod tests {
-    use netlink_packet_core::Emitable;
-    use netlink_packet_route::AddressFamily;
+    use netlink_packet_core::{DefaultNla, Emitable, Parseable};
     use netlink_packet_route::link::{
         AfSpecInet, AfSpecUnspec, InetDevConf, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoMacVlan,
-        InfoPortData, InfoPortKind, InfoVlan, InfoVxlan, LinkInfo, MacVlanMode, Stats64,
+        InfoPortData, InfoPortKind, InfoVlan, InfoVxlan, LinkInfo, LinkProtoInfoBridge, MacVlanMode, Stats64, VxlanDf,
     };
+
+    use crate::message::link;
 
     use super::*;
 
@@ -183,41 +187,106 @@ mod tests {
         }
     }
 
+    /// What is read of a message that was taken apart whole.
+    fn read_whole(bytes: &[u8]) -> RouteNetlinkMessage {
+        RouteNetlinkMessage::NewLink(LinkMessage::parse(bytes).expect("whole"))
+    }
+
+    fn read_light(bytes: &[u8]) -> RouteNetlinkMessage {
+        decode(NEW, bytes).expect("a link's").expect("whole")
+    }
+
     #[test]
-    fn of_what_a_link_is_like_there_is_what_is_read() {
-        let bridge = |more: &[InfoBridge]| {
-            let data = more.iter().cloned().chain([InfoBridge::MulticastSnooping(true)]).collect();
+    fn a_link_is_read_as_from_the_whole_message() {
+        let of_port = |is_so| {
+            vec![
+                InfoBridgePort::Priority(1),
+                InfoBridgePort::HairpinMode(is_so),
+                InfoBridgePort::Learning(is_so),
+                InfoBridgePort::UnicastFlood(is_so),
+                InfoBridgePort::MulticastFlood(is_so),
+                InfoBridgePort::BroadcastFlood(is_so),
+                InfoBridgePort::NeighSupress(is_so),
+                InfoBridgePort::Isolated(is_so),
+                InfoBridgePort::Cost(2),
+            ]
+        };
+        let port = |is_so| {
+            let data = InfoPortData::BridgePort(of_port(is_so));
+            vec![LinkInfo::PortKind(InfoPortKind::Bridge), LinkInfo::PortData(data)]
+        };
+        let veth = |is_so| [vec![LinkInfo::Kind(InfoKind::Veth)], port(is_so)].concat();
+        let bridge = |is_so| {
+            let data = vec![InfoBridge::HelloTime(2), InfoBridge::MulticastSnooping(is_so), InfoBridge::MaxAge(3)];
             vec![LinkInfo::Kind(InfoKind::Bridge), LinkInfo::Data(InfoData::Bridge(data))]
         };
-        let port = |more: &[InfoBridgePort]| {
-            let read = [InfoBridgePort::HairpinMode(true), InfoBridgePort::Isolated(true)];
-            let data = more.iter().cloned().chain(read).collect();
-            let port = [LinkInfo::PortKind(InfoPortKind::Bridge), LinkInfo::PortData(InfoPortData::BridgePort(data))];
-            std::iter::once(LinkInfo::Kind(InfoKind::Veth)).chain(port).collect::<Vec<_>>()
-        };
-        let macvlan = |more: &[InfoMacVlan]| {
-            let data = more.iter().cloned().chain([InfoMacVlan::Mode(MacVlanMode::Vepa)]).collect();
+        let macvlan = |mode| {
+            let data = vec![InfoMacVlan::Mode(mode), InfoMacVlan::MacAddrCount(3)];
             vec![LinkInfo::Kind(InfoKind::MacVlan), LinkInfo::Data(InfoData::MacVlan(data))]
         };
-        let vxlan = |more: &[InfoVxlan]| {
-            let read = [InfoVxlan::Id(4097), InfoVxlan::Port(4789), InfoVxlan::Local([192, 0, 2, 1].into())];
-            let data = read.into_iter().chain(more.iter().cloned()).chain([InfoVxlan::Learning(false)]).collect();
+        let vxlan = |local, is_so, df| {
+            let data = vec![
+                InfoVxlan::Id(4097),
+                InfoVxlan::Ttl(64),
+                local,
+                InfoVxlan::Port(4789),
+                InfoVxlan::Learning(is_so),
+                InfoVxlan::Ageing(300),
+                InfoVxlan::Df(df),
+            ];
             vec![LinkInfo::Kind(InfoKind::Vxlan), LinkInfo::Data(InfoData::Vxlan(data))]
         };
-        let vlan = vec![LinkInfo::Kind(InfoKind::Vlan), LinkInfo::Data(InfoData::Vlan(vec![InfoVlan::Id(7)]))];
         let cases = [
-            (bridge(&[InfoBridge::HelloTime(2), InfoBridge::StpState(0.into())]), bridge(&[])),
-            (port(&[InfoBridgePort::Priority(1), InfoBridgePort::Cost(2)]), port(&[])),
-            (macvlan(&[InfoMacVlan::MacAddrCount(3)]), macvlan(&[])),
-            (vxlan(&[InfoVxlan::Ttl(64), InfoVxlan::Ageing(300)]), vxlan(&[])),
-            (vlan, vec![LinkInfo::Kind(InfoKind::Vlan)]),
+            (bridge(true), true),
+            (bridge(false), false),
+            (veth(true), true),
+            (veth(false), true),
+            // A device of the hardware's has no kind.
+            (port(true), true),
+            (macvlan(MacVlanMode::Vepa), true),
+            (macvlan(MacVlanMode::Private), true),
+            (vxlan(InfoVxlan::Local([192, 0, 2, 1].into()), true, VxlanDf::Set), true),
+            (vxlan(InfoVxlan::Local6("2001:db8::1".parse().expect("an address")), false, VxlanDf::Unset), true),
+            (vec![LinkInfo::Kind(InfoKind::Vlan), LinkInfo::Data(InfoData::Vlan(vec![InfoVlan::Id(7)]))], false),
+            (vec![LinkInfo::PortKind(InfoPortKind::Bond)], false),
+            (vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::PortKind(InfoPortKind::Vrf)], false),
         ];
-        for (said, wanted) in cases {
+        let none = read_light(&message(vec![LinkAttribute::Mtu(1400)]).1);
+        let none = link::read(&none).expect("a link");
+        for (said, tells) in cases {
             let (_, bytes) = message(vec![LinkAttribute::Mtu(1400), LinkAttribute::LinkInfo(said.clone())]);
-            let decoded = decode(NEW, &bytes).expect("a link's").expect("whole");
-            let RouteNetlinkMessage::NewLink(decoded) = decoded else { panic!("{decoded:?}") };
-            assert_eq!(decoded.attributes, [LinkAttribute::Mtu(1400), LinkAttribute::LinkInfo(wanted)], "{said:?}");
+            let [light, whole] = [read_light(&bytes), read_whole(&bytes)].map(|message| link::read(&message));
+            assert_eq!(light, whole, "{said:?}");
+            let seen = light.expect("a link");
+            assert_eq!(link::Seen { kind: None, ..seen } != none, tells, "{said:?}");
         }
+        let (_, bytes) = message(vec![LinkAttribute::LinkInfo(bridge(true))]);
+        let RouteNetlinkMessage::NewLink(light) = read_light(&bytes) else { panic!("a link's") };
+        let read = vec![InfoBridge::MulticastSnooping(true)];
+        let read = vec![LinkInfo::Kind(InfoKind::Bridge), LinkInfo::Data(InfoData::Bridge(read))];
+        assert_eq!(light.attributes, [LinkAttribute::LinkInfo(read)], "and no more than that");
+    }
+
+    #[test]
+    fn what_a_bridge_says_of_a_port_is_read_as_from_the_whole_message() {
+        let flag = |kind: u16, is_so: bool| LinkProtoInfoBridge::Other(DefaultNla::new(kind, vec![u8::from(is_so)]));
+        for told in 0..1_u32 << OF_PORT.len() {
+            let settings = (1..40).map(|kind| {
+                let place = OF_PORT.iter().position(|read| *read == kind);
+                flag(kind, place.is_some_and(|place| told & (1 << place) != 0))
+            });
+            let (mut message, _) = message(vec![LinkAttribute::ProtoInfoBridge(settings.collect())]);
+            message.header.interface_family = AddressFamily::Bridge;
+            let mut bytes = vec![0; message.buffer_len()];
+            message.emit(&mut bytes);
+            let [light, whole] = [read_light(&bytes), read_whole(&bytes)].map(|message| link::read_port(&message));
+            assert!(light.is_some() && light == whole, "{light:?} {whole:?}");
+        }
+        let (mut empty, _) = message(vec![LinkAttribute::ProtoInfoBridge(vec![flag(1, true)])]);
+        empty.header.interface_family = AddressFamily::Bridge;
+        let mut bytes = vec![0; empty.buffer_len()];
+        empty.emit(&mut bytes);
+        assert_eq!(link::read_port(&read_light(&bytes)), None);
     }
 
     #[test]

@@ -4,13 +4,14 @@
 
 use netloom_plan::object::{Object, Observed, Place, Scope, Sysctl, sysctl_link};
 
-use super::{Known, put};
+use super::{Known, NewLinks, put};
 use crate::Error;
 use crate::handle::Inner;
+use crate::setting_watch::NewSetting;
 use crate::stack::Stack;
 
 /// Reads settings of the stack that the thread is in, but for those that are known: made just now, or remembered. From before they are read,
-/// what others do to them is heard.
+/// what others do to them is heard; to those of links that were made just now, from a moment after that, when what became of them is found.
 pub(super) fn look(
     inner: &Inner,
     scope: &Scope,
@@ -22,19 +23,21 @@ pub(super) fn look(
     let Some(asked) = scope.sysctls.get(&place) else { return Ok(()) };
     let (watch, settings) = (inner.listener.settings(), &stack.settings);
     let stack = stack.id;
-    let inherited = |path: &&String| sysctl_link(path).is_some_and(|link| known.new_links.contains(link));
-    watch.watch(stack, settings, asked.iter().filter(|path| !inherited(path)));
-    let later: Vec<String> = asked.iter().filter(inherited).cloned().collect();
-    if let (Place::Sandbox(sandbox), false) = (place, later.is_empty()) {
-        watch.watch_soon(sandbox, stack, later);
-    }
+    let is_new = |path: &&String| sysctl_link(path).is_some_and(|link| known.new_links.contains(link));
+    watch.watch(stack, settings, asked.iter().filter(|path| !is_new(path)));
+    let mut later = Vec::new();
     let mut remembered = inner.listener.remembered(stack, asked);
     if let Some(remembered) = remembered.as_mut().filter(|_| scope.everything) {
         // Who looks at everything finds what could not be heard, too.
         remembered.values.clear();
     }
     let mut read = Vec::new();
-    for path in asked.iter().filter(|path| !inherited(path)) {
+    for path in asked {
+        let is_new = is_new(&path);
+        if is_new && matches!(known.new_links, NewLinks::All) {
+            later.push(NewSetting { path: path.clone(), read: None });
+            continue;
+        }
         let mut remembers = || remembered.as_mut().and_then(|remembered| remembered.values.remove(path));
         let value = match remembers() {
             Some(value) => Some(value),
@@ -45,16 +48,24 @@ pub(super) fn look(
                         settings.read(path).map_err(|error| Error::system(format!("read the setting {path}"), error))?
                     }
                 };
-                read.extend(value.clone().map(|value| (path, value)));
+                if !is_new {
+                    read.extend(value.clone().map(|value| (path, value)));
+                }
                 value
             }
         };
         if let Some(value) = value {
+            if is_new {
+                later.push(NewSetting { path: path.clone(), read: Some(value.clone()) });
+            }
             put(&mut observed.ours, Object::Sysctl(Sysctl { place, path: path.clone(), value }));
         }
     }
     if let Some(remembered) = remembered {
         watch.remember(stack, &remembered, read.into_iter());
+    }
+    if let Place::Sandbox(sandbox) = place {
+        watch.watch_soon(sandbox, stack, later);
     }
     Ok(())
 }

@@ -10,7 +10,9 @@ use netloom_plan::object::{Place, sysctl_link};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep_until};
 
+use super::NewSetting;
 use crate::handle::{Heard, Inner, Notification};
+use crate::stack::Absent;
 use crate::sysctl::Settings;
 use crate::worker::Worker;
 use crate::{stack, sys};
@@ -66,15 +68,19 @@ pub(crate) async fn run(inner: Weak<Inner>, heard: UnboundedSender<Heard>) {
 fn catch_up(inner: &Inner, worker: &mut Worker, heard: &UnboundedSender<Heard>) {
     let settings = inner.listener.settings();
     settings.take_back();
-    for (sandbox, id, paths) in settings.take_wanted() {
+    for (sandbox, id, new) in settings.take_wanted() {
         let place = Place::Sandbox(sandbox);
-        // One that is gone by now, or another, has none of them.
-        let Ok(stack) = stack::enter(inner, worker, place) else { continue };
-        if stack.id.cookie != id.cookie {
-            continue;
-        }
-        settings.watch(id, &stack.settings, paths.iter());
-        if !paths.iter().all(|path| is_inherited(&stack.settings, path)) {
+        let stays = match stack::enter(inner, worker, place) {
+            Ok(stack) if stack.id.cookie == id.cookie => {
+                settings.watch(id, &stack.settings, new.iter().map(|setting| &setting.path));
+                new.iter().all(|setting| is_as_it_was(&stack.settings, setting))
+            }
+            // One that is gone by now, or another, has none of them.
+            Ok(_) | Err(Absent::Gone(_)) => true,
+            // Whoever looks there says why, or watches them.
+            Err(Absent::Failed(..)) => false,
+        };
+        if !stays {
             let what = Notification::Changed { place: Some(place), owner: None, what: "setting" };
             // Whoever stopped hearing misses it.
             let _ = heard.send(Heard { at: std::time::Instant::now(), what });
@@ -82,12 +88,16 @@ fn catch_up(inner: &Inner, worker: &mut Worker, heard: &UnboundedSender<Heard>) 
     }
 }
 
-/// Whether a link's setting, if there is one, is still the one that links get: nobody heard of a change until now.
-fn is_inherited(settings: &Settings, path: &str) -> bool {
+/// Whether a link's setting, if there still is one, is as it was read, or as links get it: nobody heard of a change until now.
+fn is_as_it_was(settings: &Settings, setting: &NewSetting) -> bool {
+    let NewSetting { path, read } = setting;
     let Some(link) = sysctl_link(path) else { return true };
-    let default = path.replacen(&format!("/{link}/"), "/default/", 1);
-    match (settings.read(path), settings.read(&default)) {
-        (Ok(Some(own)), Ok(default)) => Some(own) == default,
+    let was = match read {
+        Some(value) => Ok(Some(value.clone())),
+        None => settings.read(&path.replacen(&format!("/{link}/"), "/default/", 1)),
+    };
+    match (settings.read(path), was) {
+        (Ok(Some(own)), Ok(was)) => Some(own) == was,
         _ => true,
     }
 }

@@ -85,7 +85,7 @@ impl Visiting<'_> {
         }
         let answers = self.beyond(place_of(link)).map(|beyond| beyond.execute(requests));
         let refused = match answers {
-            // Where there is no IPv6 there are no addresses: then the first of a new one is refused.
+            // Where there is no IPv6, on the host or at so small an MTU, there are no addresses: then the first of a new one is refused.
             Ok(answers) => answers.into_iter().skip(usize::from(is_new)).find_map(Result::err),
             Err(failure) => Some(failure),
         };

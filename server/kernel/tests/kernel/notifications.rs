@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use netloom_kernel::{Heard, Notification};
 use netloom_model::assignment::NamespaceSource;
-use netloom_plan::object::{Key, Object, Place, Scope};
+use netloom_plan::object::{Key, Object, Observed, Place, Scope};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
-use crate::host::{creations, id, macvlan, on_a_host, output, run, scope, start};
+use crate::host::{creations, id, macvlan, on_a_host, output, run, scope, start, sysctl};
 
 async fn hears(heard: &mut UnboundedReceiver<Heard>, wanted: &Notification) -> bool {
     while let Ok(Some(Heard { what, .. })) = timeout(Duration::from_millis(500), heard.recv()).await {
@@ -162,33 +162,48 @@ fn remembered_settings_are_what_they_are() {
 }
 
 #[test]
-fn a_link_that_was_just_made_has_what_it_inherited_until_somebody_changes_it() {
+fn what_becomes_of_a_new_links_settings_is_found_a_moment_later_and_heard_from_then_on() {
     on_a_host(async |host| {
         let mut heard = host.kernel.subscribe();
         host.make(2).await;
         let place = Place::Sandbox(id(2));
-        let [of_first, of_second] = ["eth0", "eth1"].map(|link| format!("net/ipv6/conf/{link}/accept_ra"));
+        let [of_first, of_second, of_third] =
+            ["eth0", "eth1", "eth2"].map(|link| format!("net/ipv6/conf/{link}/accept_ra"));
         let mut asked = scope(&[2]);
-        asked.sysctls.insert(place, [of_first.clone(), of_second.clone()].into());
+        asked.sysctls.insert(place, [of_first.clone(), of_second.clone(), of_third.clone()].into());
         host.observe(asked.clone()).await;
-        hush(&mut heard).await;
-        let second = creations(&[Object::Link(macvlan(place, "eth1", 3))]);
-        let (outcomes, look) = host.kernel.apply_and_observe(second, asked.clone(), BTreeSet::new()).await;
-        assert_eq!(outcomes, [Ok(())]);
-        // Where nobody hears it: it is found when the link's settings are watched from, a moment later.
-        host.run_in(2, "unshare --pid --fork --mount-proc sysctl -qw net.ipv6.conf.eth1.accept_ra=2");
-        let ours = look.expect("a look").observed.ours;
-        let read = [of_first, of_second.clone()].map(|path| ours.contains_key(&Key::Sysctl(place, path)));
-        assert_eq!(read, [true, false], "those of the new link are not read");
+        let value = |observed: &Observed, path: &str| match observed.ours.get(&Key::Sysctl(place, path.to_owned())) {
+            Some(Object::Sysctl(setting)) => Some(setting.value.clone()),
+            _ => None,
+        };
+        let made = async |objects: &[Object]| {
+            let operations = creations(objects);
+            let (outcomes, look) = host.kernel.apply_and_observe(operations, asked.clone(), BTreeSet::new()).await;
+            assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+            look.expect("a look").observed
+        };
         let changed = Notification::Changed { place: Some(place), owner: None, what: "setting" };
-        assert!(hears(&mut heard, &changed).await);
-        let found = host.observe(asked).await.ours.remove(&Key::Sysctl(place, of_second));
-        assert!(matches!(&found, Some(Object::Sysctl(setting)) if setting.value == "2"), "{found:?}");
-        // From then on they are heard.
         hush(&mut heard).await;
-        host.run_in(2, "sysctl -qw net.ipv6.conf.eth1.accept_ra=1");
+        let set = sysctl(place, &of_third, "2");
+        let seen = made(&[Object::Link(macvlan(place, "eth2", 4)), set]).await;
+        assert_eq!(value(&seen, &of_third).as_deref(), Some("2"), "another than links inherit, set with the link");
+        // What the kernel said of the link's making was taken in before the look.
+        while heard.try_recv().is_ok() {}
+        assert!(!hears(&mut heard, &changed).await, "it is as it was");
+        let seen = made(&[Object::Link(macvlan(place, "eth1", 3))]).await;
+        while heard.try_recv().is_ok() {}
+        // Where nobody hears it.
+        host.run_in(2, "unshare --pid --fork --mount-proc sysctl -qw net.ipv6.conf.eth1.accept_ra=2");
+        let all = [&of_first, &of_second, &of_third].map(|path| value(&seen, path));
+        assert_eq!(all, ["0", "0", "2"].map(|value| Some(value.to_owned())));
         assert!(hears(&mut heard, &changed).await);
-        host.run_in(2, "ip link delete eth1");
+        assert_eq!(value(&host.observe(asked.clone()).await, &of_second).as_deref(), Some("2"));
+        hush(&mut heard).await;
+        for link in ["eth1", "eth2"] {
+            host.run_in(2, &format!("sysctl -qw net.ipv6.conf.{link}.accept_ra=1"));
+            assert!(hears(&mut heard, &changed).await, "{link}");
+            host.run_in(2, &format!("ip link delete {link}"));
+        }
         host.remove(2).await;
     });
 }
