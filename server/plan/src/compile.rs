@@ -137,16 +137,14 @@ impl Default for Compiled {
     }
 }
 
-/// Whether a sandbox of our own making stays, and has endpoints, all of them on networks of bridges, and all of them must go: their other ends,
-/// beside the bridges, are what is looked at and removed.
+/// Whether a sandbox of our own making stays, and all its endpoints, of which it has some, go, by the other ends of their pairs.
 pub fn leaves_bridges(sandbox: &AssignedSandbox, assignment: &Assignment) -> bool {
-    let is_on_bridge = |network: &NetworkId| assignment.networks.get(network).is_some_and(has_pairs);
-    let leaves = |endpoint: &AssignedEndpoint| endpoint.deleting && is_on_bridge(&endpoint.network);
+    let leaves = |one: &AssignedEndpoint| one.deleting && assignment.networks.get(&one.network).is_some_and(has_pairs);
     let stays = sandbox.namespace == NamespaceSource::Made && sandbox.running && !sandbox.deleting;
     stays && !sandbox.endpoints.is_empty() && sandbox.endpoints.iter().all(leaves)
 }
 
-/// Whether endpoints of a network have pairs, of which the ends that are not in sandboxes are ports of a bridge.
+/// Whether endpoints of a network have pairs, of which the ends beyond sandboxes are ports of a bridge.
 fn has_pairs(network: &AssignedNetwork) -> bool {
     bridge::of(network).is_some() || overlay::of(network).is_some()
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use netloom_model::assignment::{AssignedPool, AssignedUnderlay, Assignment};
+use netloom_model::assignment::{
+    Adoption, AssignedEndpoint, AssignedPool, AssignedSandbox, AssignedUnderlay, Assignment, NamespaceSource,
+};
 use netloom_model::facts::{Facts, HostRoute};
-use netloom_model::{NetworkId, host_link};
+use netloom_model::{EndpointId, MacAddr, NetworkId, SandboxId, host_link};
 
 use super::*;
-use crate::compile::compile;
+use crate::compile::{compile, leaves_bridges};
 use crate::firewall::{Part, PartKey, SHUT};
 use crate::object::Observed;
 
@@ -273,5 +275,56 @@ fn what_was_shut_is_open_again_when_the_swarm_has_other_ports_or_is_left() {
         };
         let gone = of(|one| matches!(one, crate::Operation::Delete(_)));
         assert_eq!((gone, of(|one| matches!(one, crate::Operation::Create(_)))), (2, made), "{operations:#?}");
+    }
+}
+
+#[test]
+fn who_leaves_all_bridges_is_removed_from_beyond() {
+    let web = network();
+    let macvlan =
+        AssignedNetwork { id: NetworkId::from_random([2; 16]), driver: Driver::Macvlan, bridge: None, ..network() };
+    let endpoint = |number: u8, network: &AssignedNetwork, deleting: bool| AssignedEndpoint {
+        ports: Vec::new(),
+        id: EndpointId::from_random([number; 16]),
+        network: network.id,
+        interface: format!("eth{number}"),
+        mac: MacAddr([2, 0x42, 10, 99, 1, number]),
+        addresses: Vec::new(),
+        aliases: Vec::new(),
+        default_route: true,
+        fenced: false,
+        deleting,
+    };
+    let sandbox = |endpoints: &[AssignedEndpoint]| AssignedSandbox {
+        id: SandboxId::from_random([3; 16]),
+        name: "app".to_owned(),
+        namespace: NamespaceSource::Made,
+        running: true,
+        deleting: false,
+        endpoints: endpoints.to_vec(),
+    };
+    let (stays, goes) = (endpoint(0, &web, false), endpoint(1, &web, true));
+    let leaving = sandbox(&[goes.clone(), endpoint(2, &web, true)]);
+    let adoption = Adoption { path: "/proc/7/ns/net".to_owned(), cookie: 9, boot_id: "b".to_owned(), start_time: None };
+    let cases = [
+        (leaving.clone(), true),
+        (sandbox(&[]), false),
+        (sandbox(&[stays.clone()]), false),
+        (sandbox(&[stays, goes.clone()]), false),
+        (sandbox(&[goes, endpoint(2, &macvlan, true)]), false),
+        (AssignedSandbox { running: false, ..leaving.clone() }, false),
+        (AssignedSandbox { deleting: true, ..leaving.clone() }, false),
+        (AssignedSandbox { namespace: NamespaceSource::Adopted(adoption), ..leaving }, false),
+    ];
+    for (sandbox, leaves) in cases {
+        let networks = [web.clone(), macvlan.clone()].into_iter().map(|network| (network.id, network)).collect();
+        let sandboxes = [(sandbox.id, sandbox.clone())].into();
+        let assignment = Assignment { revision: 1, networks, sandboxes, ..Assignment::default() };
+        assert_eq!(leaves_bridges(&sandbox, &assignment), leaves, "{sandbox:?}");
+        let mut compiled = compile(&assignment, &Facts::default(), &Gates::default());
+        let is_to_be_there = compiled.desired.contains_key(&Key::Namespace(sandbox.id));
+        compiled.look_from_outside([sandbox.id].into_iter(), &assignment);
+        let is_looked_for_only = compiled.scope.only_there.contains(&sandbox.id);
+        assert_eq!(is_looked_for_only, leaves || !is_to_be_there, "{sandbox:?}");
     }
 }
