@@ -23,6 +23,7 @@ use crate::firewall::Firewall;
 use crate::foreign_chains::hear;
 use crate::lent::Ledger;
 use crate::listen::{self, Listener};
+use crate::message::link::Counters;
 use crate::netns::{self, Pins};
 use crate::nft::EventSocket;
 use crate::observe::Visited;
@@ -115,7 +116,7 @@ pub struct Look {
     pub began: Instant,
     /// What was there.
     pub observed: Observed,
-    /// The interfaces of the sandboxes that were looked into, as [`Kernel::interfaces`] has them; none where everything was looked at.
+    /// The interfaces of the sandboxes that were looked into after operations, as [`Kernel::interfaces`] has them.
     pub interfaces: BTreeMap<SandboxId, Vec<InterfaceStatus>>,
     /// Sockets in the sandboxes that they were asked for in; see [`Kernel::apply_and_observe`].
     pub sockets: BTreeMap<SandboxId, Sockets>,
@@ -183,7 +184,7 @@ impl Kernel {
     /// Loopback of a namespace that we made is ours, in an adopted one it is foreign. What the kernel sets by itself
     /// (link-local addresses, connected routes) is neither.
     pub async fn observe(&self, scope: Scope) -> Result<Look, Error> {
-        observe::observe(&self.inner, Arc::new(scope), Visited::new()).await
+        observe::observe(&self.inner, Arc::new(scope), Visited::new(), Counters::Without).await
     }
 
     /// Applies operations; answers one outcome for each, in the order given.
@@ -204,7 +205,8 @@ impl Kernel {
     ) -> (Vec<Result<(), Refusal>>, Result<Look, Error>) {
         let ending = Arc::new(Ending { scope: Arc::new(scope), listen });
         let applied = apply::apply(&self.inner, operations, Some(&ending)).await;
-        (applied.outcomes, observe::observe(&self.inner, ending.scope.clone(), applied.visited).await)
+        let counters = if ending.scope.everything { Counters::Without } else { Counters::With };
+        (applied.outcomes, observe::observe(&self.inner, ending.scope.clone(), applied.visited, counters).await)
     }
 
     /// The interfaces of a stack as they are now, with counters.

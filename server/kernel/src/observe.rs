@@ -50,8 +50,14 @@ impl From<Observed> for Part {
     }
 }
 
-/// Looks at what a scope names; not again into the sandboxes that were looked into at the end of a visit.
-pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visited) -> Result<Look, Error> {
+/// Looks at what a scope names; not again into the sandboxes that were looked into at the end of a visit. With counters the look has the interfaces
+/// of all of them.
+pub(crate) async fn observe(
+    inner: &Arc<Inner>,
+    scope: Arc<Scope>,
+    visited: Visited,
+    counters: Counters,
+) -> Result<Look, Error> {
     inner.registry.learn(&scope.sandboxes);
     inner.listener.take_in(&inner.registry);
     let began = visited.values().map(|look| look.began).min().unwrap_or_else(Instant::now);
@@ -83,7 +89,7 @@ pub(crate) async fn observe(inner: &Arc<Inner>, scope: Arc<Scope>, visited: Visi
     let share = sandboxes.len().div_ceil(WORKERS).clamp(1, PER_JOB);
     for some in sandboxes.chunks(share) {
         let (inner, scope, some) = (inner.clone(), scope.clone(), some.to_vec());
-        looks.push(inner.clone().workers.start(move |worker| several(&inner, worker, &scope, &some)));
+        looks.push(inner.clone().workers.start(move |worker| several(&inner, worker, &scope, &some, counters)));
     }
     let mut add = |part: Observed| {
         observed.ours.extend(part.ours);
@@ -119,12 +125,18 @@ fn only_there(inner: &Inner, sandbox: SandboxId, observed: &mut Observed) -> boo
     true
 }
 
-fn several(inner: &Inner, worker: &mut Worker, scope: &Scope, sandboxes: &[SandboxId]) -> Result<Part, Error> {
+fn several(
+    inner: &Inner,
+    worker: &mut Worker,
+    scope: &Scope,
+    sandboxes: &[SandboxId],
+    counters: Counters,
+) -> Result<Part, Error> {
     let mut part = Part::default();
     for sandbox in sandboxes {
-        let interfaces = enter_and_look(inner, worker, scope, *sandbox, &mut part.observed)?;
-        // Of everything nobody waits for an answer that has them.
-        part.interfaces.extend(interfaces.filter(|_| !scope.everything).map(|interfaces| (*sandbox, interfaces)));
+        let interfaces = enter_and_look(inner, worker, scope, *sandbox, counters, &mut part.observed)?;
+        let interfaces = interfaces.filter(|_| counters == Counters::With);
+        part.interfaces.extend(interfaces.map(|interfaces| (*sandbox, interfaces)));
     }
     Ok(part)
 }
@@ -135,6 +147,7 @@ fn enter_and_look(
     worker: &mut Worker,
     scope: &Scope,
     sandbox: SandboxId,
+    counters: Counters,
     observed: &mut Observed,
 ) -> Result<Option<Vec<InterfaceStatus>>, Error> {
     let source = inner.registry.source(sandbox);
@@ -151,7 +164,6 @@ fn enter_and_look(
         }
         Err(failed) => return Err(failed.into()),
     };
-    let counters = if scope.everything { Counters::Without } else { Counters::With };
     let known = Known { counters, settings: &HashMap::new(), new_links: NewLinks::None };
     inside(inner, worker, scope, sandbox, &mut stack, known, observed).map(Some)
 }

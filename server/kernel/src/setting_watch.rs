@@ -52,8 +52,8 @@ pub(crate) enum Of<'a> {
 pub(crate) struct NewSetting {
     /// Its path.
     pub(crate) path: String,
-    /// As it was read; absent where it was not, because nobody but the link's maker was there: then it is as links inherit it.
-    pub(crate) read: Option<String>,
+    /// As it was read, or as links got it where nobody but the link's maker was there.
+    pub(crate) value: String,
 }
 
 /// What was heard.
@@ -220,14 +220,17 @@ impl SettingWatch {
         }
     }
 
+    /// Whether there is somebody who does what is put off: beside this one only the task has the notification.
+    pub(crate) fn puts_off(&self) -> bool {
+        self.inotify.is_some() && Arc::strong_count(&self.put_off) > 1
+    }
+
     /// Has these be watched in a moment, and what became of them until then be told: those of links that were just made.
     pub(crate) fn watch_soon(&self, sandbox: SandboxId, stack: StackId, settings: Vec<NewSetting>) {
-        // Beside this one only the task has it that does what is put off.
-        if self.inotify.is_none() || settings.is_empty() || Arc::strong_count(&self.put_off) == 1 {
-            return;
+        if !settings.is_empty() {
+            self.state().wanted.push((sandbox, stack, settings));
+            self.put_off.notify_one();
         }
-        self.state().wanted.push((sandbox, stack, settings));
-        self.put_off.notify_one();
     }
 
     /// Which of these need not be read in this stack. Whoever reads the rest lets it be remembered with this.

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::sync::Weak;
 use std::time::Duration;
 
-use netloom_plan::object::{Place, sysctl_link};
+use netloom_plan::object::Place;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep_until};
 
@@ -88,16 +88,7 @@ fn catch_up(inner: &Inner, worker: &mut Worker, heard: &UnboundedSender<Heard>) 
     }
 }
 
-/// Whether a link's setting, if there still is one, is as it was read, or as links get it: nobody heard of a change until now.
+/// Whether a link's setting, if there still is one, is as it was: nobody heard of a change until now.
 fn is_as_it_was(settings: &Settings, setting: &NewSetting) -> bool {
-    let NewSetting { path, read } = setting;
-    let Some(link) = sysctl_link(path) else { return true };
-    let was = match read {
-        Some(value) => Ok(Some(value.clone())),
-        None => settings.read(&path.replacen(&format!("/{link}/"), "/default/", 1)),
-    };
-    match (settings.read(path), was) {
-        (Ok(Some(own)), Ok(was)) => Some(own) == was,
-        _ => true,
-    }
+    !matches!(settings.read(&setting.path), Ok(Some(value)) if value != setting.value)
 }

@@ -9,7 +9,7 @@ use netloom_plan::object::{Key, Object, Observed, Place, Scope};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
-use crate::host::{creations, id, macvlan, on_a_host, output, run, scope, start, sysctl};
+use crate::host::{creations, id, macvlan, on_a_host, output, run, scope, start, sysctl, wanted};
 
 async fn hears(heard: &mut UnboundedReceiver<Heard>, wanted: &Notification) -> bool {
     while let Ok(Some(Heard { what, .. })) = timeout(Duration::from_millis(500), heard.recv()).await {
@@ -204,6 +204,31 @@ fn what_becomes_of_a_new_links_settings_is_found_a_moment_later_and_heard_from_t
             assert!(hears(&mut heard, &changed).await, "{link}");
             host.run_in(2, &format!("ip link delete {link}"));
         }
+        host.remove(2).await;
+    });
+}
+
+#[test]
+fn what_becomes_of_a_new_namespaces_settings_is_found_whatever_becomes_of_what_links_get_there() {
+    on_a_host(async |host| {
+        let mut heard = host.kernel.subscribe();
+        // The listeners begin to hear.
+        host.observe(scope(&[])).await;
+        let place = Place::Sandbox(id(2));
+        let mut asked = scope(&[2]);
+        let paths = ["default", "eth0"].map(|link| format!("net/ipv6/conf/{link}/accept_ra"));
+        asked.sysctls.insert(place, paths.clone().into());
+        let operations = creations(&wanted(2));
+        let (outcomes, look) = host.kernel.apply_and_observe(operations, asked, BTreeSet::new()).await;
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        let ours = look.expect("a look").observed.ours;
+        let read = paths.map(|path| ours.contains_key(&Key::Sysctl(place, path)));
+        assert_eq!(read, [true, false], "nobody else was there");
+        while heard.try_recv().is_ok() {}
+        let both = "net.ipv6.conf.default.accept_ra=2 net.ipv6.conf.eth0.accept_ra=2";
+        host.run_in(2, &format!("unshare --pid --fork --mount-proc sysctl -qw {both}"));
+        let changed = Notification::Changed { place: Some(place), owner: None, what: "setting" };
+        assert!(hears(&mut heard, &changed).await);
         host.remove(2).await;
     });
 }

@@ -346,3 +346,32 @@ fn sockets_are_opened_where_they_are_asked_for() {
         }
     });
 }
+
+#[test]
+fn a_look_after_work_has_the_interfaces_of_all_that_it_looked_into() {
+    on_a_host(async |host| {
+        host.make(2).await;
+        host.make(3).await;
+        let second = macvlan(Place::Sandbox(id(2)), "eth1", 4);
+        host.apply(creations(&[Object::Link(second.clone())])).await;
+        let _ = host.run_in(2, &format!("ping -c 1 -W 2 {ROUTER}"));
+        // A removal is no visit at whose end somebody looks around, and nothing is done in the other.
+        let removal = vec![Operation::Delete(Object::Link(second))];
+        let (outcomes, look) = host.kernel.apply_and_observe(removal, scope(&[2, 3]), Default::default()).await;
+        assert_eq!(outcomes, [Ok(())]);
+        let found = look.expect("a look").interfaces;
+        for number in [2, 3] {
+            let now = host.kernel.interfaces(Place::Sandbox(id(number))).await.expect("interfaces");
+            let names = |interfaces: &[netloom_model::sandbox::InterfaceStatus]| {
+                interfaces.iter().map(|one| (one.name.clone(), one.addresses.len())).collect::<Vec<_>>()
+            };
+            assert_eq!(names(&found[&id(number)]), names(&now));
+            assert!(now.iter().any(|one| one.name == "eth0") && now.iter().all(|one| one.name != "eth1"));
+        }
+        let sent = |one: &netloom_model::sandbox::InterfaceStatus| one.name == "eth0" && one.tx_packets > 0;
+        assert!(found[&id(2)].iter().any(sent), "{found:?}");
+        assert!(host.kernel.observe(scope(&[2])).await.expect("a look").interfaces.is_empty());
+        host.remove(2).await;
+        host.remove(3).await;
+    });
+}
