@@ -131,6 +131,13 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
             }
             false
         }
+        Notification::Renamed { owner } => {
+            if let Some(key) = state.owner_of(Some(owner)) {
+                state.hear_unrefused(key, at, due);
+            }
+            wake_full_later(&mut state, due);
+            false
+        }
         Notification::RouteChanged { owner, to } => {
             let holder = owner.parse().ok().and_then(|network| state.holder_of(network, OverlayEntry::Neighbour(*to)));
             if let Some(key) = holder.or_else(|| state.owner_of(Some(owner))) {

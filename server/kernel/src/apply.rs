@@ -321,6 +321,7 @@ mod tests {
             link: "x".to_owned(),
             address: [192, 0, 2, 1].into(),
             prefix_length: 24,
+            is_routed: true,
         });
         let list = [
             Operation::Delete(address.clone()),

@@ -60,6 +60,12 @@ pub enum Notification {
         /// `link`, `address`, `route`, `setting` or `namespace`.
         what: &'static str,
     },
+    /// A link of ours on the host has another name: what it was is made anew under its own, and only a look at everything finds this one, which stands
+    /// in the way with the same addresses.
+    Renamed {
+        /// The owner by the link's mark.
+        owner: String,
+    },
     /// A route to one address, through a link of ours on the host, changed: it is somebody's who is on that link's network.
     RouteChanged {
         /// The owner by the link's mark.
@@ -182,7 +188,7 @@ impl Kernel {
     /// Looks at what a scope names, fresh.
     ///
     /// Loopback of a namespace that we made is ours, in an adopted one it is foreign. What the kernel sets by itself
-    /// (link-local addresses, connected routes) is neither.
+    /// (link-local addresses, connected routes) is neither; an address of ours whose connected route is gone is seen without it.
     pub async fn observe(&self, scope: Scope) -> Result<Look, Error> {
         observe::observe(&self.inner, Arc::new(scope), Visited::new(), Counters::Without).await
     }

@@ -214,8 +214,11 @@ pub(crate) fn inside(
     let source = inner.registry.source(sandbox);
     let made = source == NamespaceSource::Made;
     put(&mut observed.ours, Object::Namespace(Namespace { sandbox, name: inner.registry.name(sandbox), source }));
-    let seen = look(inner, stack, worker, None, route::Filter::Main, known.counters)
+    let mut seen = look(inner, stack, worker, None, route::Filter::Main, known.counters)
         .map_err(|failure| Error::system(format!("look into {}", inner.registry.name(sandbox)), failure))?;
+    let routes = std::mem::take(&mut seen.routes);
+    seen.miss_routes(routes.iter());
+    seen.routes = routes;
     for found in seen.links.values() {
         let object = Object::Link(seen.link(place, found));
         let ours = if found.is_loopback() { made } else { found.is_ours() };
@@ -254,8 +257,10 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
         let gone_before = inner.listener.gone_from(None);
         // A host may have a thousand ports: what is not asked for is not looked at.
         let names = (!scope.everything).then_some(scope.host_links.as_slice());
-        let seen = look(inner, &mut stack, worker, names, route::Filter::Ours, Counters::Without)
+        let mut seen = look(inner, &mut stack, worker, names, route::Filter::Ours, Counters::Without)
             .map_err(|failure| Error::system("look at the host's links", failure))?;
+        let through = routes_through_ours(&mut stack, &mut seen)
+            .map_err(|failure| Error::system("look at routes through the host's links", failure))?;
         if scope.everything {
             inner.listener.know(None, seen.links.values().cloned(), gone_before);
         }
@@ -277,9 +282,7 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
         }
         // They are only told of, so that a look at a few links does without.
         if scope.everything {
-            let strangers = others_routes(&mut stack, &seen)
-                .map_err(|failure| Error::system("look at routes through the host's links", failure))?;
-            for found in &strangers {
+            for found in through.iter().filter(|route| !route.is_ours() && !route.is_automatic()) {
                 put(&mut observed.foreign, Object::Route(seen.route(Place::Host, found)));
             }
         }
@@ -293,9 +296,9 @@ fn put(objects: &mut BTreeMap<Key, Object>, object: Object) {
     objects.insert(object.key(), object);
 }
 
-/// Routes of others through bridges and shims of ours. The host's other routes are none of our business, and there may be very many: they are
-/// passed over by the kernel, or where it would have to be asked often, here.
-fn others_routes(stack: &mut Stack, seen: &Seen) -> Result<Vec<route::Seen>, Failure> {
+/// Routes through bridges and shims of ours, and with them which addresses of ours miss theirs. The host's other routes are none of our business, and
+/// there may be very many: they are passed over by the kernel, or where it would have to be asked often, here.
+fn routes_through_ours(stack: &mut Stack, seen: &mut Seen) -> Result<Vec<route::Seen>, Failure> {
     let is_way = |link: &&link::Seen| link.is_ours() && link.controller.is_none();
     let ways: BTreeSet<u32> = seen.links.values().filter(is_way).map(|link| link.index).collect();
     let mut routes = Vec::new();
@@ -306,7 +309,10 @@ fn others_routes(stack: &mut Stack, seen: &Seen) -> Result<Vec<route::Seen>, Fai
             routes.extend(route::dump(&mut stack.rtnl, route::Filter::Through(*link))?);
         }
     }
-    let is_through_ours = |route: &route::Seen| route.link.is_some_and(|link| ways.contains(&link));
-    routes.retain(|route| !route.is_ours() && !route.is_automatic() && is_through_ours(route));
+    seen.miss_routes(routes.iter());
+    if seen.misses_routes() {
+        seen.miss_routes(route::dump(&mut stack.rtnl, route::Filter::Main)?.iter());
+    }
+    routes.retain(|route| route.link.is_some_and(|link| ways.contains(&link)));
     Ok(routes)
 }

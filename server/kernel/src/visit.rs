@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use netloom_model::plan::Refusal;
-use netloom_plan::object::{Link, LinkKind, Object, Observed, Operation, Place, Sysctl};
+use netloom_plan::object::{Address, Link, LinkKind, Object, Observed, Operation, Place, Sysctl};
 
 use crate::apply::Ending;
 use crate::error::{Failure, Subject};
@@ -147,6 +147,11 @@ fn settings_of_stack(operations: &[Operation]) -> Vec<(String, String)> {
     operations.iter().filter_map(setting).collect()
 }
 
+/// Whether two addresses differ in what goes with them alone.
+fn is_same_address(one: &Address, other: &Address) -> bool {
+    (one.address, one.prefix_length) == (other.address, other.prefix_length)
+}
+
 /// The links that an operation goes by.
 fn meant_links(operation: &Operation) -> impl Iterator<Item = &str> {
     let from = match operation {
@@ -238,6 +243,9 @@ impl Visiting<'_> {
             Operation::Change { from: Object::Link(from), to: Object::Link(to) } => self.change_link(index, from, to),
             Operation::Create(Object::Address(address)) => self.create_address(index, address),
             Operation::Delete(Object::Address(address)) => self.delete_address(index, address),
+            Operation::Change { from: Object::Address(from), to: Object::Address(to) } if is_same_address(from, to) => {
+                self.route_to_subnet(index, to)
+            }
             Operation::Change { from: Object::Address(from), to: Object::Address(to) } => {
                 self.delete_address(index, from)?;
                 self.create_address(index, to)

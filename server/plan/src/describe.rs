@@ -95,7 +95,10 @@ pub fn value(object: &Object) -> String {
         Object::Neighbour(one) => one.mac.to_string(),
         Object::Sysctl(sysctl) => sysctl.value.clone(),
         Object::Link(link) => link_value(link),
-        Object::Address(address) => format!("{}/{} on {}", address.address, address.prefix_length, address.link),
+        Object::Address(address) => {
+            let without = if address.is_routed { "" } else { ", without the route to its subnet" };
+            format!("{}/{} on {}{without}", address.address, address.prefix_length, address.link)
+        }
         Object::Route(route) => route_value(route),
         Object::Firewall(part) => part_value(part),
         Object::PassRule(rule) => pass_rule_value(rule),
@@ -364,6 +367,7 @@ mod tests {
             link: "eth0".to_owned(),
             address: [192, 168, 122, 2].into(),
             prefix_length: 24,
+            is_routed: true,
         });
         let planned = planned(&Operation::Create(address.clone()), &names);
         assert_eq!(planned.summary, "Set address 192.168.122.2/24 on eth0 in sandbox macvlan1.");

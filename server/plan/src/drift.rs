@@ -294,7 +294,13 @@ mod tests {
         };
         let address = IpAddr::from([192, 0, 2, 9]);
         let foreign = [
-            Object::Address(Address { place: Place::Host, link: bridge.clone(), address, prefix_length: 32 }),
+            Object::Address(Address {
+                place: Place::Host,
+                link: bridge.clone(),
+                address,
+                prefix_length: 32,
+                is_routed: true,
+            }),
             on(&bridge, "10.99.0.0/24", Some([10, 91, 0, 2])),
             // The gateway's own, and one that is nobody's business here.
             on(&bridge, "10.91.0.0/24", None),

@@ -262,6 +262,8 @@ pub struct Address {
     pub address: IpAddr,
     /// Length of the prefix, in bits.
     pub prefix_length: u8,
+    /// Whether there is a route to its subnet, which the kernel makes with it.
+    pub is_routed: bool,
 }
 
 /// A unicast route in the main table.

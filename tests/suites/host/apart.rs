@@ -15,8 +15,9 @@ fn netns(host: &Host, sandbox: &str) -> PathBuf {
 fn arrives(from: &Path, source: &str, at: &Path, to: &str) -> bool {
     let any = if to.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" };
     let receiver = echo::inside(at, || {
-        let port = to.rsplit(':').next().unwrap();
-        UdpSocket::bind(format!("{}:{port}", any.trim_end_matches(":0"))).unwrap()
+        let at = format!("{}:{}", any.trim_end_matches(":0"), to.rsplit(':').next().unwrap());
+        // A process that another test starts has the socket of the time before for a moment, until it is another program.
+        until("the port is free", Duration::from_secs(10), || UdpSocket::bind(&at).ok())
     });
     receiver.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     // Neighbours are asked for first: of a few, one is sent without that.

@@ -98,8 +98,13 @@ impl Reading<'_> {
                     // An MTU too small for IPv6 takes the link's settings away with their directory, and a larger one makes others.
                     self.settings.forget_link(nsid, &name);
                 }
+                let is_renamed = heard.former_name.is_some() && matches!(message, RouteNetlinkMessage::NewLink(_));
                 if let Some(name) = heard.former_name {
                     self.settings.forget_link(nsid, &name);
+                }
+                if let (None, true, Some(owner)) = (nsid, is_renamed, heard.owner.clone().filter(|one| !one.is_empty()))
+                {
+                    return Some(Notification::Renamed { owner });
                 }
                 // One that was just made is marked in the next message; one that stays so is found by the next full look.
                 let half_made = heard.owner.as_ref().is_some_and(String::is_empty)
@@ -116,7 +121,10 @@ impl Reading<'_> {
             // Only unicast outside table local: the rest comes and goes with addresses.
             RouteNetlinkMessage::NewRoute(_) | RouteNetlinkMessage::DelRoute(_) => {
                 let seen = route::read(message)?;
-                let automatic = seen.is_automatic();
+                // One to the subnet of an address of ours is missed where it goes alone.
+                let is_missed =
+                    matches!(message, RouteNetlinkMessage::DelRoute(_)) && seen.is_connected() && place.is_some();
+                let automatic = seen.is_automatic() && !is_missed;
                 if let (None, Some(owner), Some(to)) = (nsid, self.memory.owner(seen.link), seen.to_one()) {
                     return (!automatic).then_some(Notification::RouteChanged { owner, to });
                 }

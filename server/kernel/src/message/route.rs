@@ -51,6 +51,11 @@ impl Seen {
         self.table == TABLE_MAIN
     }
 
+    /// Whether it is the kernel's to the subnet of an address.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.protocol == u8::from(RouteProtocol::Kernel) && self.gateway.is_none() && self.is_main()
+    }
+
     /// Whether the kernel made it by itself: with an address, or from a router advertisement.
     pub(crate) fn is_automatic(&self) -> bool {
         [RouteProtocol::Kernel, RouteProtocol::Ra, RouteProtocol::IcmpRedirect]
@@ -165,6 +170,19 @@ pub(crate) fn create(link: u32, destination: IpNet, gateway: Option<IpAddr>, sou
         message.attributes.push(RouteAttribute::PrefSource(source.into()));
     }
     Request { message: RouteNetlinkMessage::NewRoute(message), flags: NLM_F_CREATE | NLM_F_EXCL }
+}
+
+/// Makes the route to the subnet of an address as the kernel makes it by itself; none where the prefix is none.
+pub(crate) fn create_connected(link: u32, address: IpAddr, prefix_length: u8) -> Option<Request> {
+    // IP6_RT_PRIO_ADDRCONF of the kernel's net/ip6_route.h.
+    const OF_ADDRESS: u32 = 256;
+    let mut message = build(link, IpNet::new(address, prefix_length).ok()?.trunc(), None);
+    message.header.protocol = RouteProtocol::Kernel;
+    message.attributes.push(match address {
+        IpAddr::V4(_) => RouteAttribute::PrefSource(address.into()),
+        IpAddr::V6(_) => RouteAttribute::Priority(OF_ADDRESS),
+    });
+    Some(Request { message: RouteNetlinkMessage::NewRoute(message), flags: NLM_F_CREATE | NLM_F_EXCL })
 }
 
 /// Makes a default route without our mark: a lab host's own, which its daemon is to take for the host's.

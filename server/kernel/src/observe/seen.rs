@@ -1,7 +1,9 @@
 //! What one stack holds, as plan has it: links by their kinds, with what they lead to elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::IpAddr;
 
+use ipnet::IpNet;
 use netloom_plan::marks::Marks;
 use netloom_plan::object::{Address, Link, LinkKind, Place, Route};
 
@@ -19,6 +21,8 @@ pub(super) struct Seen {
     pub(super) links: BTreeMap<u32, link::Seen>,
     pub(super) addresses: Vec<address::Seen>,
     pub(super) routes: Vec<route::Seen>,
+    /// Addresses of ours without a route to their subnet, by their links.
+    unrouted: BTreeSet<(u32, IpAddr)>,
     /// Links elsewhere that ours in the stack lead to.
     beyond: Beyond,
 }
@@ -58,7 +62,7 @@ pub(super) fn look(
             }
         }
     }
-    let mut seen = Seen { links, addresses, routes, beyond: Beyond::of(stack) };
+    let mut seen = Seen { links, addresses, routes, unrouted: BTreeSet::new(), beyond: Beyond::of(stack) };
     // One that lost a mark may be one that is wanted.
     for link in seen.links.values().filter(|link| link.marks() != Marks::None) {
         seen.beyond.follow(inner, stack, worker, link)?;
@@ -123,12 +127,41 @@ impl Seen {
         };
         let other_end_is_down = || self.beyond.of_link(link).is_some_and(|(_, port)| !port.is_up());
         let up = link.is_up() && !(matches!(kind, LinkKind::Veth { .. }) && other_end_is_down());
+        // Two ends that differ have none that is right: either drops what is larger than its own.
+        let other_end = self.beyond.of_link(link).filter(|_| matches!(kind, LinkKind::Veth { .. }));
+        let mtu = Some(link.mtu).filter(|mtu| other_end.is_none_or(|(_, port)| port.mtu == *mtu));
         let name = link.name.clone();
-        Link { place, name, kind, mac: link.mac, mtu: Some(link.mtu), up, owner, marks }
+        Link { place, name, kind, mac: link.mac, mtu, up, owner, marks }
     }
 
     pub(super) fn address(&self, place: Place, found: &address::Seen) -> Address {
-        Address { place, link: self.name(found.link), address: found.address, prefix_length: found.prefix_length }
+        Address {
+            place,
+            link: self.name(found.link),
+            address: found.address,
+            prefix_length: found.prefix_length,
+            is_routed: !self.unrouted.contains(&(found.link, found.address)),
+        }
+    }
+
+    /// Looks which addresses of ours have no route to their subnet any more, among routes of the main table. One of somebody else's to the very same
+    /// subnet is as good: where that leads is his business. What is down has none, and what is another link's port may have it in another table.
+    pub(super) fn miss_routes<'r>(&mut self, routes: impl Iterator<Item = &'r route::Seen>) {
+        let subnets: HashSet<IpNet> = routes.filter(|route| route.is_main()).map(|route| route.destination).collect();
+        let ready = |link: &link::Seen| link.is_ours() && link.is_up() && link.controller.is_none();
+        let is_missing = |found: &&address::Seen| {
+            let subnet = IpNet::new(found.address, found.prefix_length).map(|net| net.trunc());
+            found.ours
+                && self.links.get(&found.link).is_some_and(ready)
+                && subnet.is_ok_and(|net| net.prefix_len() < net.max_prefix_len() && !subnets.contains(&net))
+        };
+        let missing = self.addresses.iter().filter(is_missing).map(|found| (found.link, found.address));
+        self.unrouted = missing.collect();
+    }
+
+    /// Whether routes to the subnets of some addresses of ours are missed.
+    pub(super) fn misses_routes(&self) -> bool {
+        !self.unrouted.is_empty()
     }
 
     pub(super) fn route(&self, place: Place, found: &route::Seen) -> Route {

@@ -179,6 +179,18 @@ impl Visiting<'_> {
         self.point(index, "kernel.address.after_create")
     }
 
+    /// Makes the route to an address's subnet again, as the kernel makes it with the address. That itself stays: others' addresses and routes
+    /// would go with it.
+    pub(super) fn route_to_subnet(&mut self, index: usize, address: &Address) -> Outcome {
+        let Some(link) = self.links.get(&address.link).filter(|link| link.is_ours()) else {
+            return Err(self.subject(index).failed(&Errno::ENODEV.into()));
+        };
+        if let Some(request) = route::create_connected(link.index, address.address, address.prefix_length) {
+            self.push(index, Purpose::Make, request);
+        }
+        Ok(())
+    }
+
     pub(super) fn delete_address(&mut self, index: usize, address: &Address) -> Outcome {
         let Some(link) = self.links.get(&address.link).map(|link| link.index) else { return Ok(()) };
         match self.address(link, address).map_err(|failure| self.subject(index).failed(&failure))? {

@@ -161,7 +161,7 @@ pub(crate) fn macvlan(place: Place, name: &str, number: u8) -> Link {
 }
 
 pub(crate) fn address(place: Place, link: &str, address: &str, prefix_length: u8) -> Object {
-    Object::Address(Address { place, link: link.to_owned(), address: ip(address), prefix_length })
+    Object::Address(Address { place, link: link.to_owned(), address: ip(address), prefix_length, is_routed: true })
 }
 
 pub(crate) fn route(place: Place, destination: &str, gateway: Option<&str>, link: &str) -> Object {

@@ -86,7 +86,8 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
     }
     for (gateway, subnet) in network.pools.iter().filter_map(|pool| Some((pool.gateway?, pool.subnet))) {
         let prefix_length = subnet.prefix_len();
-        let address = Address { place: Place::Host, link: bridge.clone(), address: gateway, prefix_length };
+        let address =
+            Address { place: Place::Host, link: bridge.clone(), address: gateway, prefix_length, is_routed: true };
         compiled.want(owner, Object::Address(address));
     }
 }

@@ -18,7 +18,8 @@ pub(super) fn settings(
     let (owner, place, link) = (AssignedKey::Sandbox(sandbox.id), Place::Sandbox(sandbox.id), &endpoint.interface);
     match sandbox.namespace {
         NamespaceSource::Made => {
-            let settings = sysctl::made_link(place, link, without_ipv6);
+            let has_ipv6 = endpoint.addresses.iter().any(|one| one.address.is_ipv6());
+            let settings = sysctl::made_link(place, link, without_ipv6, has_ipv6);
             settings.into_iter().for_each(|setting| compiled.inherit(owner, setting));
         }
         _ => {
@@ -40,6 +41,7 @@ pub(super) fn of_address(
         link: endpoint.interface.clone(),
         address: address.address,
         prefix_length: address.prefix_length,
+        is_routed: true,
     })];
     if let Some(gateway) = address.gateway.filter(|_| endpoint.default_route) {
         objects.push(Object::Route(Route {

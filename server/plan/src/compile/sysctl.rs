@@ -34,6 +34,9 @@ const MADE_LINK: &[(&str, &str, &str)] = &[
     ("net/ipv6/conf", "autoconf", "0"),
 ];
 
+/// The same of one that has an IPv6 address. Without one, whether there is IPv6 is left to who lives there.
+const MADE_LINK_IPV6: &[(&str, &str, &str)] = &[("net/ipv6/conf", "disable_ipv6", "0")];
+
 /// One of our links in an adopted namespace, whose other settings are its owner's.
 const ADOPTED_LINK: &[(&str, &str, &str)] = &[
     ("net/ipv4/conf", "forwarding", "0"),
@@ -115,8 +118,12 @@ pub(super) fn overlay_link(link: &str, without_ipv6: bool) -> Vec<Object> {
 }
 
 /// Settings that a link in a made namespace inherits.
-pub(super) fn made_link(place: Place, link: &str, without_ipv6: bool) -> Vec<Object> {
-    of_link(MADE_LINK, place, link, without_ipv6)
+pub(super) fn made_link(place: Place, link: &str, without_ipv6: bool, has_ipv6: bool) -> Vec<Object> {
+    let mut settings = of_link(MADE_LINK, place, link, without_ipv6);
+    if has_ipv6 {
+        settings.extend(of_link(MADE_LINK_IPV6, place, link, without_ipv6));
+    }
+    settings
 }
 
 /// Settings of our link in an adopted namespace.

@@ -231,6 +231,7 @@ fn memory(before: impl Strategy<Value = Assignment>) -> impl Strategy<Value = Me
                 (Object::Firewall(Part::Chain(filled)), 1) => filled.rules.clear(),
                 (Object::Firewall(Part::Set(set)), 1) => set.flags ^= 4,
                 (Object::Address(address), 1) => address.prefix_length = 16,
+                (Object::Address(address), 2) => address.is_routed = false,
                 (Object::Route(route), 1) => route.gateway = Some([10, 0, 0, 253].into()),
                 (Object::Sysctl(Sysctl { value, .. }), 1) => *value = "7".to_owned(),
                 (Object::Link(Link { owner, .. }), 4) => owner.push('x'),

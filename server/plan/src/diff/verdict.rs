@@ -50,7 +50,9 @@ pub(super) fn verdict(want: &Object, found: &Object) -> Verdict {
                 in_place(want.up == found.up && same_mtu && is_same_port(want, found))
             }
         },
-        (Object::Address(want), Object::Address(found)) if want.prefix_length == found.prefix_length => Verdict::Same,
+        (Object::Address(want), Object::Address(found)) if want.prefix_length == found.prefix_length => {
+            in_place(want.is_routed == found.is_routed)
+        }
         (Object::Route(want), Object::Route(found)) => {
             in_place(want.gateway == found.gateway && want.link == found.link && want.source == found.source)
         }

@@ -107,6 +107,7 @@ fn a_removed_address_or_namespace_is_its_sandboxs_loss() {
         link: "eth0".to_owned(),
         address: [10, 99, 1, 2].into(),
         prefix_length: 24,
+        is_routed: true,
     };
     let namespace = Namespace { sandbox: id, name: "s2".to_owned(), source: NamespaceSource::Made };
     let all = [Operation::Delete(Object::Address(address)), Operation::Delete(Object::Namespace(namespace))];

@@ -309,7 +309,7 @@ fn who_leaves_all_bridges_is_removed_from_beyond() {
     let cases = [
         (leaving.clone(), true),
         (sandbox(&[]), false),
-        (sandbox(&[stays.clone()]), false),
+        (sandbox(std::slice::from_ref(&stays)), false),
         (sandbox(&[stays, goes.clone()]), false),
         (sandbox(&[goes, endpoint(2, &macvlan, true)]), false),
         (AssignedSandbox { running: false, ..leaving.clone() }, false),
