@@ -19,6 +19,7 @@ use tokio::sync::{Notify, RwLock, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::naming::Naming;
+use crate::record::Record;
 use crate::source::{AssignmentSource, ReportSink};
 use crate::state::{Assigned, State, Waiter};
 use crate::{host, look, naming, notify, outbox, schedule, ways};
@@ -53,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) outbox: outbox::Outbox,
     pub(crate) naming: Naming,
+    pub(crate) record: Record,
     state: Mutex<State>,
     /// Something is due earlier than it was.
     pub(crate) changed: Notify,
@@ -92,6 +94,7 @@ impl Agent {
         kernel.give_sockets(naming::AT);
         let mut state = State { hands_off: !options.coexist, ..State::default() };
         state.wake_full(Instant::now());
+        let record = Record::open(kernel.run_dir(), &format!("{} coexist={}", kernel.stack(), options.coexist));
         let inner = Arc::new(Inner {
             kernel,
             source,
@@ -99,6 +102,7 @@ impl Agent {
             options,
             outbox: outbox::Outbox::default(),
             naming: Naming::start()?,
+            record,
             state: Mutex::new(state),
             changed: Notify::new(),
             sound: Arc::default(),

@@ -1,31 +1,33 @@
 //! What a pass is made for: what is wanted of the kernel, and where it has to be looked for.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use netloom_model::NetworkId;
 use netloom_model::assignment::{Assignment, Key, PROBES};
+use netloom_model::facts::Facts;
 use netloom_plan::{Compiled, compile, host_addresses};
 
 use crate::agent::Inner;
 use crate::state::{Assigned, State};
 use crate::{gateways, peers};
 
-/// Compiles an assignment against the host as it is known, for these keys or for everything, but for the networks that stand; with the state of the
-/// host that it is for.
+/// Compiles an assignment against the host as it is known, for these keys or for everything, but for the networks that stand; with the host as
+/// it was known.
 pub(crate) fn compiled(
     inner: &Inner,
     assignment: &Assignment,
     keys: Option<&BTreeSet<Key>>,
     standing: &BTreeSet<NetworkId>,
-) -> (Compiled, u64) {
-    let (facts, gates, host_generation) = {
+) -> (Compiled, Arc<Facts>) {
+    let (facts, gates) = {
         let state = inner.state();
         let mut gates = state.gates(assignment.sandboxes.keys());
         if assignment.sandboxes.values().any(|sandbox| !host_addresses(sandbox).is_empty()) {
             gates.gateways = gateways::all(&state, assignment);
         }
         gates.standing.clone_from(standing);
-        (state.facts.clone(), gates, state.host_generation)
+        (state.facts.clone(), gates)
     };
     let mut wanted = compile(assignment, &facts, &gates);
     look_for_former_probes(&inner.state(), assignment, &mut wanted);
@@ -50,7 +52,7 @@ pub(crate) fn compiled(
         if !state.ready {
             wanted.look_for_strangers();
         }
-        return (wanted, host_generation);
+        return (wanted, facts);
     };
     let mut state = inner.state();
     assignment.peers.values().for_each(|peer| state.peers.learn(peer));
@@ -76,7 +78,7 @@ pub(crate) fn compiled(
         Key::Network(_) | Key::Peer(_) => None,
     });
     wanted.look_from_outside(sandboxes, assignment);
-    (wanted, host_generation)
+    (wanted, facts)
 }
 
 /// Has what led to other nodes by the network of probes looked at, where that is another now.

@@ -6,14 +6,15 @@ use std::sync::{Arc, Weak};
 
 use ipnet::IpNet;
 use netloom_kernel::Error;
-use netloom_model::assignment::{AssignedNetwork, Key};
+use netloom_model::assignment::Key;
 use netloom_model::facts::{Facts, HostRoute};
 use netloom_model::report::Report;
-use netloom_plan::{host_addresses, host_conditions, host_link, overlay_mtu, ways_out};
+use netloom_plan::{host_addresses, host_conditions, host_link, ways_out};
 use tokio::time::{Instant, sleep};
 
 use crate::agent::Inner;
 use crate::backoff::Backoff;
+use crate::ground::underlay;
 use crate::state::{Assigned, State};
 
 /// What of the facts was last reported, or was there at the start.
@@ -56,7 +57,6 @@ pub(crate) async fn refresh(inner: &Arc<Inner>) -> Result<Arc<Facts>, Error> {
         let leads_elsewhere = ways_out(&state.facts) != ways_out(&facts);
         let before = std::mem::replace(&mut state.facts, facts.clone());
         if (leads_elsewhere || !links.is_empty()) && !first {
-            state.host_generation += 1;
             wake_dependants(&mut state, &links, &before, &facts);
         }
         let now = Instant::now();
@@ -113,12 +113,6 @@ fn changed_links(before: &Facts, after: &Facts) -> BTreeSet<String> {
     let mut names = differs(before, after);
     names.extend(differs(after, before));
     names
-}
-
-/// What of the host an overlay network depends on: that this node has its address on the underlay, and the MTU there.
-fn underlay(network: &AssignedNetwork, facts: &Facts) -> (bool, Option<u32>) {
-    let has_vtep = network.overlay.as_ref().is_some_and(|overlay| facts.has_address(overlay.vtep));
-    (has_vtep, overlay_mtu(network, facts))
 }
 
 /// Wakes the networks on these links, or whose link on the host has the name of one, or that have another underlay, and the sandboxes on those

@@ -10,6 +10,7 @@ use netloom_fault::{Injected, point};
 use netloom_kernel::{Error, Sockets};
 use netloom_model::SandboxId;
 use netloom_model::assignment::{Assignment, Key};
+use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
 use netloom_model::sandbox::InterfaceStatus;
 use netloom_plan::object::{self, Observed, Place};
@@ -66,8 +67,8 @@ pub(crate) struct Work {
     pub(crate) refused: BTreeMap<Key, Refusal>,
     /// What was found different at first, and what was done about it.
     pub(crate) repairs: Repairs,
-    /// The state of the host that it was compiled for.
-    pub(crate) host_generation: u64,
+    /// The host as it was compiled for.
+    pub(crate) facts: Arc<Facts>,
     /// Whether it looked at everything.
     pub(crate) everything: bool,
     /// Nobody else works on the host until this is recorded: what was verified would be told in another order than it was done.

@@ -80,9 +80,10 @@ pub(crate) fn follow(state: &mut State, key: Key, assigned: Option<&Assigned>) {
     if !in_use(before) || in_use(assigned) {
         return;
     }
-    for tracked in state.tracked.values_mut() {
+    for (key, tracked) in &mut state.tracked {
         if matches!(&tracked.assigned, Some(Assigned::Peer(peer)) if peer.network == id) {
             tracked.verified_as = None;
+            state.unrecorded.insert(*key);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use netloom_model::assignment::{Assignment, Key};
 use netloom_model::drift::Drift;
+use netloom_model::facts::Facts;
 use netloom_model::plan::PlannedOperation;
 use netloom_model::report::Report;
 use netloom_plan::object::Observed;
@@ -30,20 +31,20 @@ struct Repair {
 }
 
 impl Repairs {
-    /// What the first look found of objects that were verified as they are assigned. Bringing an object to a new assignment, or to a host that
-    /// changed, is no repair; nor is finishing at the start what was under way when the agent ended.
+    /// What the first look found of objects that were verified as they are assigned, in this life or before it. Bringing an object to a new assignment,
+    /// or to a host that changed, is no repair; nor is finishing at the start what was under way when the agent ended.
     pub(crate) fn found(
         inner: &Inner,
         comparison: &Comparison,
         wanted: &Compiled,
         observed: &Observed,
         assignment: &Assignment,
-        host_generation: u64,
+        facts: &Facts,
     ) -> Self {
         let mut drifted: BTreeMap<Option<Key>, bool> = BTreeMap::new();
         let mut is_drift = |operation: &Operation| {
             let owner = wanted.owner(operation.object());
-            *drifted.entry(owner).or_insert_with(|| is_drift(inner, assignment, host_generation, owner))
+            *drifted.entry(owner).or_insert_with(|| is_drift(inner, assignment, facts, owner))
         };
         let mut repairs = Self::default();
         for (owner, drift) in drift::differences(comparison, wanted, observed, assignment, &mut is_drift) {
@@ -89,13 +90,16 @@ pub(crate) fn told_with(assignment: &Assignment, key: Key) -> Key {
 }
 
 /// Whether a difference of this owner's is none that was asked for.
-fn is_drift(inner: &Inner, assignment: &Assignment, host_generation: u64, owner: Option<Key>) -> bool {
+fn is_drift(inner: &Inner, assignment: &Assignment, facts: &Facts, owner: Option<Key>) -> bool {
     let Some(key) = owner else { return true };
     // What led to an endpoint that is on no other node any more goes as it should.
     let Some(assigned) = assigned(assignment, key) else { return !matches!(key, Key::Peer(_)) };
     let state = inner.state();
-    let Some(before) = state.tracked.get(&key).and_then(|t| t.verified_as.as_ref()) else { return false };
-    *before == VerifiedAs::new(assigned, assignment, host_generation)
+    let now = VerifiedAs::new(assigned, assignment, facts);
+    match state.tracked.get(&key).and_then(|tracked| tracked.verified_as.as_ref()) {
+        Some(before) => *before == now,
+        None => now.fingerprint().is_some_and(|now| inner.record.has(key, now)),
+    }
 }
 
 /// What an assignment says of a key.

@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::agent::Inner;
 use crate::backoff::jittered;
-use crate::pass;
 use crate::state::Step;
+use crate::{pass, record};
 
 /// Runs until the agent is told to stop and the last pass has ended.
 pub(crate) async fn run(inner: &Arc<Inner>) {
@@ -38,8 +38,9 @@ pub(crate) async fn run(inner: &Arc<Inner>) {
     tell(inner).await;
 }
 
-/// Hands over what nobody waits for, once the pass holds nothing any more.
+/// Writes down what was verified, and hands over what nobody waits for, once the pass holds nothing any more.
 async fn tell(inner: &Inner) {
+    record::keep(inner);
     inner.outbox.flush(&inner.sink).await;
 }
 

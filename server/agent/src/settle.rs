@@ -321,8 +321,12 @@ fn record(
         match verdict {
             Verdict::Converged => {
                 tracked.verified = Some(tracked.verified.map_or(revision, |before| before.max(revision)));
-                let verified = |assigned| VerifiedAs::new(assigned, &work.assignment, work.host_generation);
-                tracked.verified_as = tracked.assigned.clone().map(verified);
+                let verified = |assigned| VerifiedAs::new(assigned, &work.assignment, &work.facts);
+                let verified = tracked.assigned.clone().map(verified);
+                if tracked.verified_as != verified {
+                    tracked.verified_as = verified;
+                    state.unrecorded.insert(key);
+                }
                 (tracked.refusal, tracked.told) = (None, None);
                 tracked.backoff.reset();
                 if let (Key::Sandbox(id), false) = (key, tracked.waiters.is_empty()) {
@@ -341,6 +345,7 @@ fn record(
                 }
             }
             Verdict::Gone | Verdict::Absent => {
+                state.unrecorded.insert(key);
                 state.answer(key, revision, &Outcome::Converged { revision });
                 if state.tracked.get(&key).is_some_and(|tracked| tracked.waiters.is_empty()) {
                     state.assign(key, None);
@@ -352,6 +357,7 @@ fn record(
             }
             Verdict::Refused(refusal) => {
                 tracked.verified_as = None;
+                state.unrecorded.insert(key);
                 tracked.refusal = Some(refusal.clone());
                 let wait = tracked.backoff.failed();
                 let told = tracked.told.as_ref() == Some(&cause_of(&refusal));

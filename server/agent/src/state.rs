@@ -112,6 +112,8 @@ pub(crate) struct State {
     pub(crate) ways: Ways,
     /// Due keys.
     pub(crate) wakes: BTreeMap<Key, Wake>,
+    /// Keys of which the record may say something else than was last verified.
+    pub(crate) unrecorded: BTreeSet<Key>,
     /// Keys that a running pass holds.
     pub(crate) busy: BTreeSet<Key>,
     /// Passes that run.
@@ -130,8 +132,6 @@ pub(crate) struct State {
     pub(crate) probes: u64,
     /// The host's facts.
     pub(crate) facts: Arc<Facts>,
-    /// Goes up when a link of the host changed in a way that matters to what is wanted.
-    pub(crate) host_generation: u64,
     /// Whether the kernel runs without IPv6.
     pub(crate) without_ipv6: bool,
     /// Whether others' firewalls are left as they are.

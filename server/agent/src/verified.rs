@@ -1,8 +1,12 @@
 //! What was assigned, and as what it was verified: the difference between a change and drift.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use netloom_model::assignment::{AssignedNetwork, AssignedPeer, AssignedSandbox, Assignment};
+use netloom_model::facts::Facts;
+
+use crate::ground::Ground;
 
 /// What was assigned under a key when it was last read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,19 +19,23 @@ pub(crate) enum Assigned {
     Peer(Arc<AssignedPeer>),
 }
 
+/// As what something was verified, short enough to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint(pub(crate) u64);
+
 /// What decides about an object's kernel objects: the same again, and other kernel objects, is drift.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VerifiedAs {
     assigned: Assigned,
     /// The networks of a sandbox, whose settings its links have; that of a peer.
     networks: Vec<AssignedNetwork>,
-    /// Which state the host was in.
-    host_generation: u64,
+    /// What of the host it stood on.
+    ground: Ground,
 }
 
 impl VerifiedAs {
     /// Of something assigned.
-    pub(crate) fn new(assigned: Assigned, assignment: &Assignment, host_generation: u64) -> Self {
+    pub(crate) fn new(assigned: Assigned, assignment: &Assignment, facts: &Facts) -> Self {
         let networks = match &assigned {
             Assigned::Network(_) => Vec::new(),
             Assigned::Sandbox(sandbox) => {
@@ -37,12 +45,26 @@ impl VerifiedAs {
             }
             Assigned::Peer(peer) => assignment.networks.get(&peer.network).map(without_vteps).into_iter().collect(),
         };
-        Self { assigned, networks, host_generation }
+        let ground = Ground::of(&assigned, &networks, facts);
+        Self { assigned, networks, ground }
     }
 
-    /// Whether it was verified on the host as that is now.
-    pub(crate) const fn is_of(&self, host_generation: u64) -> bool {
-        self.host_generation == host_generation
+    /// Whether it stands on the same of the host now.
+    pub(crate) fn stands_on(&self, facts: &Facts) -> bool {
+        self.ground == Ground::of(&self.assigned, &self.networks, facts)
+    }
+
+    /// The same for what is assigned alike and stands on the same, also in another life of this program; nothing where it can't be told.
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
+        let mut hasher = DefaultHasher::new();
+        let text = match &self.assigned {
+            Assigned::Network(network) => serde_json::to_string(&**network),
+            Assigned::Sandbox(sandbox) => serde_json::to_string(&(&**sandbox, &self.networks)),
+            Assigned::Peer(peer) => serde_json::to_string(&(&**peer, &self.networks)),
+        };
+        text.ok()?.hash(&mut hasher);
+        self.ground.hash(&mut hasher);
+        Some(Fingerprint(hasher.finish()))
     }
 
     /// The sandbox, if it is one.

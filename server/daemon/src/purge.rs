@@ -53,6 +53,7 @@ fn remove(options: &Purge) -> anyhow::Result<ExitCode> {
     if found.is_empty() && data.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
+    forget_verified(&options.directories)?;
     let left = purge::remove(&kernel(options)).context("cannot remove what carries Netloom's mark")?;
     for (found, reason) in &left {
         eprintln!("netloom: {} {} ({}) could not be removed: {reason}", found.what, found.name, found.place);
@@ -72,6 +73,7 @@ fn remove(options: &Purge) -> anyhow::Result<ExitCode> {
 /// As [`run`]; `help` says what to do while a daemon runs.
 pub(crate) fn sweep(directories: &Directories, help: &str) -> anyhow::Result<Vec<(Found, String)>> {
     let _lock = lock::take(directories, help)?;
+    forget_verified(directories)?;
     purge::remove(&netloom_kernel::Config { run_dir: directories.run_dir.clone() })
         .context("cannot remove what carries Netloom's mark")
 }
@@ -150,6 +152,11 @@ fn remove_files(files: &[PathBuf]) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Has the next start take nothing that is removed here for drift.
+fn forget_verified(directories: &Directories) -> anyhow::Result<()> {
+    remove_files(&[directories.run_dir.join(netloom_agent::RECORD)])
 }
 
 /// Removes socket, locks and directories where nothing else is left in them.

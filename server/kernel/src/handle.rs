@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::apply::Ending;
 use crate::firewall::Firewall;
 use crate::foreign_chains::hear;
-use crate::lent::Ledger;
+use crate::lent::{self, Ledger};
 use crate::listen::{self, Listener};
 use crate::message::link::Counters;
 use crate::netns::{self, Pins};
@@ -146,7 +146,10 @@ pub(crate) struct Inner {
     pub(crate) settings: Arc<Settings>,
     /// What the host's links lend.
     pub(crate) ledger: Ledger,
+    pub(crate) run_dir: PathBuf,
     pub(crate) boot_id: String,
+    /// See [`Kernel::stack`].
+    pub(crate) stack: String,
     /// Cookie of the host's namespace, which is never anybody's sandbox.
     pub(crate) home_cookie: u64,
     pub(crate) listener: Listener,
@@ -166,6 +169,7 @@ impl Kernel {
             .map_err(|error| Error::system("read the cookie of the host's network namespace", error))?;
         let firewall_events = hear::open();
         let boot_id = facts::boot_id().map_err(|error| Error::system("read the boot ID", error))?;
+        let stack = lent::stack(&boot_id, home_cookie);
         let settings = Arc::new(Settings::here());
         let inner = Inner {
             pins: Pins::new(&config.run_dir),
@@ -174,9 +178,11 @@ impl Kernel {
             reapers: Pool::new("kernel-reaper", home, REAPERS, Some(REAPER_LINGER)),
             spares: Spares::default(),
             firewall: Firewall::default(),
-            ledger: Ledger::new(&config.run_dir, &boot_id, home_cookie, settings.clone()),
+            ledger: Ledger::new(&config.run_dir, &stack, settings.clone()),
             settings,
+            run_dir: config.run_dir,
             boot_id,
+            stack,
             home_cookie,
             listener,
             firewall_events: Mutex::new(firewall_events),
@@ -270,6 +276,16 @@ impl Kernel {
     /// `pointer` is the JSON Pointer of the field that names it.
     pub async fn identify(&self, pointer: &str, path: Option<&str>, pid: Option<i32>) -> Result<Adoption, Invalid> {
         identify::identify(&self.inner, pointer, path, pid).await
+    }
+
+    /// Directory of run-time state.
+    pub fn run_dir(&self) -> &Path {
+        &self.inner.run_dir
+    }
+
+    /// Names the boot and the host's namespace: what is on record of another says nothing of the kernel's state here.
+    pub fn stack(&self) -> &str {
+        &self.inner.stack
     }
 
     /// Path of the namespace of a sandbox that Netloom makes.

@@ -21,6 +21,11 @@ const DIRECTORY: &str = "lent";
 /// What stands for a slash in the name of a record: a character that no link's name has.
 const SLASH: char = ':';
 
+/// A boot and the namespace of this cookie, in words.
+pub(crate) fn stack(boot_id: &str, cookie: u64) -> String {
+    format!("{boot_id} {cookie}")
+}
+
 /// The records. Whoever asks must be in the host's namespace.
 #[derive(Clone)]
 pub(crate) struct Ledger {
@@ -32,9 +37,9 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Of a run directory, for the namespace of this cookie.
-    pub(crate) fn new(run_dir: &Path, boot_id: &str, cookie: u64, settings: Arc<Settings>) -> Self {
-        Self { directory: run_dir.join(DIRECTORY), stack: format!("{boot_id} {cookie}"), settings }
+    /// Of a run directory, for a boot and namespace.
+    pub(crate) fn new(run_dir: &Path, stack: &str, settings: Arc<Settings>) -> Self {
+        Self { directory: run_dir.join(DIRECTORY), stack: stack.to_owned(), settings }
     }
 
     /// What is lent, as it is now.

@@ -16,7 +16,7 @@ use netloom_plan::object::Object;
 use nix::errno::Errno;
 
 use crate::error::Failure;
-use crate::lent::Ledger;
+use crate::lent::{self, Ledger};
 use crate::message::link::{self, Counters};
 use crate::message::{address, nsid, route};
 use crate::netns::{self, Pinned, Pins};
@@ -173,7 +173,7 @@ impl Search {
         let cookie = worker.home_socket().and_then(|home| Ok(sys::netns_cookie(home.socket())?));
         let home_cookie = cookie.map_err(|failure| Error::system("read the namespace's cookie", failure))?;
         let boot_id = facts::boot_id().map_err(|error| Error::system("read the boot ID", error))?;
-        let ledger = Ledger::new(run_dir, &boot_id, home_cookie, Arc::new(Settings::here()));
+        let ledger = Ledger::new(run_dir, &lent::stack(&boot_id, home_cookie), Arc::new(Settings::here()));
         let directory = Pins::new(run_dir).directory().to_owned();
         let seen = HashSet::from([home_cookie]);
         Ok(Self { directory, ledger, home_cookie, items: Vec::new(), seen, ids: HashSet::new() })

@@ -71,6 +71,59 @@ fn all_at_once_is_mended_too() {
 }
 
 #[test]
+fn what_is_broken_while_nobody_is_there_is_told_of_too() {
+    let host = host!();
+    let mut damages = damage::set_up(&host);
+    damages.extend(damage::of_marks(&host));
+    damages.extend(damage::of_table(&host));
+    let client = host.client();
+    let before = whole(&host);
+    for (number, damage) in damages.iter().enumerate() {
+        let told = repairs(&client);
+        if number % 2 == 0 {
+            host.stop()
+        } else {
+            host.kill()
+        }
+        assert!(damage.is_mended(&host), "the check does not hold of a whole host: {damage:?}");
+        damage.inflict(&host);
+        assert!(!damage.is_mended(&host), "it is not broken: {damage:?}");
+        host.start();
+        until(&format!("{} is mended", damage.kind), SOON, || damage.is_mended(&host).then_some(()));
+        until(&format!("an event tells of it: {}", damage.kind), SOON, || (repairs(&client) > told).then_some(()));
+        nothing_differs(&client);
+    }
+    until("the host is as before", SOON, || (whole(&host) == before).then_some(()));
+    // Nothing is told where nothing was broken, nor of what a reboot took, which is made anew.
+    let told = repairs(&client);
+    for reboots in [false, true] {
+        host.kill();
+        if reboots {
+            host.reboot();
+        }
+        host.start();
+        nothing_differs(&client);
+        assert_eq!(repairs(&client), told, "reboots: {reboots}");
+    }
+}
+
+#[test]
+fn what_others_do_to_links_of_theirs_hides_no_repair() {
+    let host = host!();
+    damage::set_up(&host);
+    let client = host.client();
+    for round in 0..3 {
+        host.net.run(&format!("ip link add other{round} type veth peer name peer{round}"));
+        host.net.run(&format!("ip link set other{round} up"));
+        // Heard, and its facts read.
+        std::thread::sleep(Duration::from_millis(300));
+        let told = repairs(&client);
+        host.in_sandbox("b", "ip route del default");
+        until("an event tells of it", SOON, || (repairs(&client) > told).then_some(()));
+    }
+}
+
+#[test]
 fn what_is_in_our_table_is_nobodys_to_break() {
     let host = host!();
     damage::set_up(&host);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use netloom_fault::point;
 use netloom_kernel::{Error, Look};
 use netloom_model::assignment::{Assignment, Key};
+use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
 use netloom_model::{NetworkId, SandboxId};
 use netloom_plan::object::{self, Object, Observed, Place, Scope};
@@ -30,7 +31,7 @@ pub(super) struct Pass<'a> {
     keys: Option<&'a BTreeSet<Key>>,
     pub(super) assignment: Assignment,
     pub(super) wanted: Compiled,
-    host_generation: u64,
+    facts: Arc<Facts>,
     refused: BTreeMap<Key, Refusal>,
     repairs: Repairs,
 }
@@ -43,9 +44,9 @@ impl<'a> Pass<'a> {
         keys: Option<&'a BTreeSet<Key>>,
         standing: &BTreeSet<NetworkId>,
     ) -> Self {
-        let (wanted, host_generation) = compiled(inner, &assignment, keys, standing);
+        let (wanted, facts) = compiled(inner, &assignment, keys, standing);
         let (refused, repairs) = (BTreeMap::new(), Repairs::default());
-        Self { inner, keys, assignment, wanted, host_generation, refused, repairs }
+        Self { inner, keys, assignment, wanted, facts, refused, repairs }
     }
 
     /// From a look at all that the pass is about.
@@ -56,14 +57,8 @@ impl<'a> Pass<'a> {
         if only_looks && comparison.operations.iter().any(on_host) {
             return Err(PassError::HostDiffers);
         }
-        self.repairs = Repairs::found(
-            self.inner,
-            &comparison,
-            &self.wanted,
-            &look.observed,
-            &self.assignment,
-            self.host_generation,
-        );
+        self.repairs =
+            Repairs::found(self.inner, &comparison, &self.wanted, &look.observed, &self.assignment, &self.facts);
         let mut sockets = BTreeMap::new();
         let mut looked_at_host = look.began;
         for _ in 0..ROUNDS {
@@ -87,8 +82,7 @@ impl<'a> Pass<'a> {
             } else {
                 // A parent that vanished meanwhile is the clearer reason.
                 host::refresh(self.inner).await?;
-                (self.wanted, self.host_generation) =
-                    compiled(self.inner, &self.assignment, self.keys, &BTreeSet::new());
+                (self.wanted, self.facts) = compiled(self.inner, &self.assignment, self.keys, &BTreeSet::new());
                 let anew = self.inner.kernel.observe(self.wanted.scope.clone()).await?;
                 looked_at_host = anew.began;
                 anew
@@ -149,7 +143,7 @@ impl<'a> Pass<'a> {
             remaining,
             refused: self.refused,
             repairs: self.repairs,
-            host_generation: self.host_generation,
+            facts: self.facts,
             _host: host,
         }
     }

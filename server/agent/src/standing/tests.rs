@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use netloom_model::facts::{Facts, HostRoute};
 use netloom_model::network::Driver;
 use netloom_model::plan::Refusal;
 use netloom_model::port::{Protocol, PublishedPort};
@@ -11,8 +12,6 @@ use tokio::time::Instant;
 use super::*;
 use crate::gateways::tests::network as bridge;
 use crate::state::VerifiedAs;
-
-const HOST: u64 = 3;
 
 /// What is so of a key, and how it comes to be.
 type Case = (&'static str, fn(&mut State, Key));
@@ -56,12 +55,12 @@ fn asked() -> BTreeSet<Key> {
 
 /// A state in which everything of an assignment is verified.
 fn verified(assignment: &Assignment) -> State {
-    let mut state = State { host_generation: HOST, ..State::default() };
+    let mut state = State::default();
     let networks = assignment.networks.values().map(|n| (Key::Network(n.id), Assigned::Network(Arc::new(n.clone()))));
     let sandboxes = assignment.sandboxes.values().map(|s| (Key::Sandbox(s.id), Assigned::Sandbox(Arc::new(s.clone()))));
     for (key, assigned) in networks.chain(sandboxes) {
         let tracked = state.tracked.entry(key).or_default();
-        tracked.verified_as = Some(VerifiedAs::new(assigned.clone(), assignment, HOST));
+        tracked.verified_as = Some(VerifiedAs::new(assigned.clone(), assignment, &state.facts));
         tracked.present = true;
         state.assign(key, Some(assigned));
     }
@@ -101,7 +100,11 @@ fn nothing_stands_of_which_anything_was_heard_or_asked_since() {
         }),
         ("not verified", |state, key| state.tracked.entry(key).or_default().verified_as = None),
         ("unknown", |state, key| drop(state.tracked.remove(&key))),
-        ("verified on another host", |state, _| state.host_generation += 1),
+        ("verified on a host with other ways out", |state, _| {
+            let destination = "192.0.2.0/24".parse().expect("a prefix");
+            let route = HostRoute { destination, gateway: None, interface: Some("eth1".to_owned()), table: 254 };
+            state.facts = Arc::new(Facts { routes: vec![route], ..Facts::default() });
+        }),
     ];
     for (why, happens) in cases {
         for key in [id, network] {
