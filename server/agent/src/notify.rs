@@ -62,7 +62,7 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
             false
         }
         Notification::HostSettingChanged => {
-            for key in state.networks_in_use() {
+            for key in state.concerned_by_settings() {
                 state.hear(key, at, due);
             }
             false

@@ -157,7 +157,7 @@ async fn prepare(inner: &Arc<Inner>) -> Result<(), PassError> {
     host::refresh(inner).await?;
     if !inner.state().ready {
         let setting = (Place::Host, "net/ipv6/conf/all/forwarding".to_owned());
-        let mut scope = Compiled::default().scope;
+        let mut scope = object::Scope::default();
         scope.sysctls.entry(setting.0).or_default().insert(setting.1.clone());
         let observed = inner.kernel.observe(scope).await?.observed;
         inner.state().without_ipv6 = !observed.ours.contains_key(&object::Key::Sysctl(setting.0, setting.1));

@@ -318,9 +318,18 @@ impl State {
         self.unrefused(|assigned| matches!(assigned, Assigned::Network(n) if n.overlay.is_some() && n.in_use))
     }
 
-    /// Those that settings of the host may concern, and that no refusal keeps waiting.
-    pub(crate) fn networks_in_use(&self) -> Vec<Key> {
-        self.unrefused(|assigned| matches!(assigned, Assigned::Network(network) if network.in_use))
+    /// Those that settings of the host may concern, and that no refusal keeps waiting: networks in use, and who publishes ports on one whose sandboxes
+    /// are kept apart.
+    pub(crate) fn concerned_by_settings(&self) -> Vec<Key> {
+        let is_apart = |id: NetworkId| match self.tracked.get(&Key::Network(id)).and_then(|t| t.assigned.as_ref()) {
+            Some(Assigned::Network(network)) => network.bridge.as_ref().is_some_and(|bridge| !bridge.inter_sandbox),
+            _ => false,
+        };
+        self.unrefused(|assigned| match assigned {
+            Assigned::Network(network) => network.in_use,
+            Assigned::Sandbox(one) => one.endpoints.iter().any(|e| !e.ports.is_empty() && is_apart(e.network)),
+            Assigned::Peer(_) => false,
+        })
     }
 
     /// Those of which something is so, and that no refusal keeps waiting.

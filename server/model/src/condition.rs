@@ -20,6 +20,8 @@ pub const FORWARDING_OFF: &str = "ForwardingOff";
 pub const SUBNET_OVERLAP: &str = "SubnetOverlap";
 /// Kind: the host has no address in the subnet that it is to reach.
 pub const HOST_ACCESS_WITHOUT_ADDRESS: &str = "HostAccessWithoutAddress";
+/// Kind: sandboxes of a network don't reach what another one of it publishes on the host.
+pub const HAIRPIN_BLOCKED: &str = "HairpinBlocked";
 /// Kind: a setting keeps the host from answering a network's sandboxes.
 pub const HOST_ACCESS_BLOCKED: &str = "HostAccessBlocked";
 /// Kind: links of a sandbox on segments are down, because its node's place there was not renewed.

@@ -8,6 +8,7 @@ mod endpoint;
 mod firewall;
 mod forwarding;
 mod gates;
+mod hairpin;
 mod macvlan;
 mod overlay;
 mod parent;
@@ -31,6 +32,7 @@ pub use coexist::Beside;
 pub(crate) use firewall::{FORWARD_PRIORITY, PASSES};
 pub use forwarding::{Lending, ways_out};
 pub use gates::Gates;
+pub use hairpin::Hairpin;
 pub use overlay::{entries, overlay_mtu};
 pub use port::host_addresses;
 
@@ -55,7 +57,7 @@ pub struct ProbeNeeded {
 }
 
 /// What a node should hold.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Compiled {
     /// The revision of the assignment.
     pub revision: u64,
@@ -94,47 +96,10 @@ pub struct Compiled {
     pub lending: Lending,
     /// Bridge networks in use, which others' firewalls concern.
     pub beside: BTreeMap<NetworkId, Beside>,
+    /// Endpoints whose ports the sandboxes of their own networks may not reach.
+    pub hairpins: Vec<Hairpin>,
     /// Whether others' firewalls are left as they are.
     pub hands_off: bool,
-}
-
-impl Default for Compiled {
-    fn default() -> Self {
-        Self {
-            revision: 0,
-            desired: BTreeMap::new(),
-            inherited: BTreeMap::new(),
-            tolerated: BTreeMap::new(),
-            withheld: BTreeMap::new(),
-            owners: BTreeMap::new(),
-            claimed: BTreeMap::new(),
-            refusals: BTreeMap::new(),
-            conditions: BTreeMap::new(),
-            scope: Scope {
-                everything: false,
-                sandboxes: BTreeMap::new(),
-                only_there: BTreeSet::new(),
-                host: false,
-                overlay: None,
-                firewall: false,
-                publishers: BTreeSet::new(),
-                published: BTreeSet::new(),
-                sysctls: BTreeMap::new(),
-                host_links: Vec::new(),
-                marks: Vec::new(),
-                owners: None,
-            },
-            probes: Vec::new(),
-            names: BTreeMap::new(),
-            marks: BTreeMap::new(),
-            on_host: BTreeSet::new(),
-            judged: BTreeSet::new(),
-            bridges: BTreeMap::new(),
-            lending: Lending::default(),
-            beside: BTreeMap::new(),
-            hands_off: false,
-        }
-    }
 }
 
 /// Whether a sandbox of our own making stays, and all its endpoints, of which it has some, go, by the other ends of their pairs.
@@ -371,7 +336,9 @@ impl Compiled {
             Some(Object::Sysctl(found)) => Some(found.value.trim()),
             _ => None,
         };
-        let mut conditions = coexist::conditions(self, observed);
+        let bridged = coexist::bridged(observed);
+        let mut conditions = coexist::conditions(self, observed, bridged);
+        conditions.extend(hairpin::conditions(self, bridged));
         if let Some(found) = value(sysctl::HOST_ARP_IGNORE).filter(|found| *found != "0") {
             let shims = self.on_host.iter().filter(|id| self.has_shim(**id));
             conditions.extend(shims.map(|id| (AssignedKey::Network(*id), macvlan::host_access_blocked(found))));

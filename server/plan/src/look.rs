@@ -39,7 +39,6 @@ mod tests {
     use netloom_model::assignment::NamespaceSource;
 
     use super::*;
-    use crate::compile::Compiled;
     use crate::object::{Namespace, Object, Sysctl};
 
     fn setting(place: Place, value: &str) -> Object {
@@ -69,9 +68,9 @@ mod tests {
             firewall: true,
             host_links: vec!["br0".to_owned()],
             sysctls: [Place::Host, place].map(|place| (place, ["x".to_owned()].into())).into(),
-            ..Compiled::default().scope
+            ..Scope::default()
         };
         let apart = whole.apart_from_host();
-        assert_eq!(apart, Scope { sysctls: [(place, ["x".to_owned()].into())].into(), ..Compiled::default().scope });
+        assert_eq!(apart, Scope { sysctls: [(place, ["x".to_owned()].into())].into(), ..Scope::default() });
     }
 }

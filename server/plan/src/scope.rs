@@ -27,7 +27,7 @@ pub struct Observed {
 }
 
 /// What to look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
     /// Look at everything of ours, whether anybody claims it or not: every namespace under the run directory, every link of our group, every route of our protocol.
     pub everything: bool,

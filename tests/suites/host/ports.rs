@@ -262,6 +262,73 @@ fn connections_are_forgotten_when_a_port_or_an_address_changes_hands() {
     assert_eq!(second().as_deref(), Some("b 203.0.113.2"));
 }
 
+/// Of a sandbox, the kinds and messages of what is remarkable.
+fn conditions(host: &Host, sandbox: &str) -> Vec<(String, String)> {
+    let found = host.client().get(&format!("sandboxes/{sandbox}")).is(200)["status"]["conditions"].clone();
+    let text = |condition: &Value, field: &str| condition[field].as_str().unwrap().to_owned();
+    found.as_array().unwrap().iter().map(|one| (text(one, "type"), text(one, "message"))).collect()
+}
+
+#[test]
+fn neighbours_that_are_kept_apart_reach_a_port_or_its_sandbox_says_why_not() {
+    let host = host!();
+    outside(&host);
+    let client = host.start();
+    filter_bridged(&host, false);
+    let m = json!({
+        "name": "m", "driver": "bridge", "pools": {"v4": {"subnet": "10.91.0.0/24"}, "v6": {"family": 6}},
+        "bridge": {"inter_sandbox": false}
+    });
+    client.post("networks", &m).is(201);
+    host.bridge("own", "10.92.0.0/24");
+    let published = |port: u16| {
+        let of = |address: &str| json!({"target": 80, "published": port, "host_address": address});
+        json!({"web": of("0.0.0.0"), "web6": of("::")})
+    };
+    sandbox(&host, "web", &published(8880));
+    sandbox(&host, "peer", &json!({}));
+    let on_its_own = json!({"name": "alone", "networks": {"own": {"ports": published(8881)}}});
+    client.post("sandboxes", &on_its_own).is(201);
+    let _servers = ["web", "alone"].map(|name| Echo::start(&netns(&host, name), "[::]:80", name));
+    let from = |name: &str, port: u16| {
+        ["203.0.113.1", "[2001:db8::1]"].map(|address| ask_tcp(&netns(&host, name), &format!("{address}:{port}")))
+    };
+    let answers = |answer: &Option<String>| answer.is_some();
+    let remedies =
+        ["on a network of its own", "`bridge.inter_sandbox` to true", "`sysctl -w net.bridge.bridge-nf-call-"];
+    let said = || conditions(&host, "web");
+
+    for round in 0..2 {
+        assert_eq!(said(), [], "round {round}");
+        assert!(from("peer", 8880).iter().all(answers) && from("web", 8880).iter().all(answers), "round {round}");
+        filter_bridged(&host, true);
+        let told = until("it says so", Duration::from_secs(5), || {
+            // Both settings: they are written one after the other.
+            said().into_iter().find(|(_, message)| {
+                message.contains("call-iptables is 1 and net.bridge.bridge-nf-call-ip6tables is 1")
+            })
+        });
+        assert_eq!(told.0, "HairpinBlocked");
+        assert!(remedies.iter().all(|words| told.1.contains(words)), "{told:?}");
+        assert!(!from("peer", 8880).iter().any(answers) && !from("web", 8880).iter().any(answers), "round {round}");
+        // Everybody else, and the first remedy.
+        assert!(from("alone", 8880).iter().all(answers) && from("peer", 8881).iter().all(answers));
+        assert_eq!(conditions(&host, "alone"), []);
+        // The third.
+        filter_bridged(&host, false);
+        until("it says so no more", Duration::from_secs(5), || said().is_empty().then_some(()));
+    }
+    // The second.
+    filter_bridged(&host, true);
+    until("it says so again", Duration::from_secs(5), || (!said().is_empty()).then_some(()));
+    client.patch("networks/m", &json!({"bridge": {"inter_sandbox": true}})).is(200);
+    until("it says so no more", Duration::from_secs(5), || said().is_empty().then_some(()));
+    assert!(from("peer", 8880).iter().all(answers) && from("web", 8880).iter().all(answers));
+    let events = client.get("events?kinds=condition&limit=1000").is(200)["items"].clone();
+    let kinds: Vec<&str> = events.as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["condition.raised", "condition.cleared"].repeat(3), "{events}");
+}
+
 #[test]
 fn a_port_that_somebody_removes_or_turns_is_put_right() {
     let host = host!();

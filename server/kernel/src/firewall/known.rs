@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn ports_of(known: &Known, publishers: &[&str]) -> Vec<PartKey> {
-        let mut scope = netloom_plan::Compiled::default().scope;
+        let mut scope = netloom_plan::object::Scope::default();
         scope.publishers = publishers.iter().map(|&id| id.to_owned()).collect();
         known.parts(&scope).iter().map(Part::key).collect()
     }
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(ports_of(&known, &[]), [set.key()]);
         assert_eq!(ports_of(&known, &["a"]), [set.key(), a.key()]);
         assert_eq!(ports_of(&known, &["a", "b"]), [set.key(), a.key(), b.key()]);
-        let mut scope = netloom_plan::Compiled::default().scope;
+        let mut scope = netloom_plan::object::Scope::default();
         scope.published = BTreeSet::from([b.key()]);
         assert_eq!(known.parts(&scope), [set.clone(), b.clone()], "by its place");
         scope.everything = true;

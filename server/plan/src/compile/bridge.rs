@@ -11,7 +11,7 @@ use netloom_model::host_link;
 use netloom_model::net::Family;
 use netloom_model::network::{Driver, MTU_MIN_IPV6};
 
-use super::{Compiled, Gates, endpoint, firewall, parent, port, sysctl};
+use super::{Compiled, Gates, endpoint, firewall, hairpin, parent, port, sysctl};
 use crate::marks::Marks;
 use crate::object::{Address, AssignedKey, Key, Link, LinkKind, Object, Place, PortSettings};
 
@@ -195,6 +195,7 @@ pub(super) fn endpoint(
         endpoint::set(compiled, sandbox, endpoint, address.address, objects, gates);
     }
     port::endpoint(compiled, sandbox, endpoint, &bridge, settings.underlay.as_ref());
+    hairpin::note(compiled, sandbox, endpoint, network, settings);
 }
 
 /// An endpoint's pair.

@@ -3,8 +3,6 @@
 //!
 //! Both follow from what is seen there, not from the host's facts, so that they are never older than the look they are compared with.
 
-use std::collections::BTreeSet;
-
 use netloom_model::assignment::AssignedNetwork;
 use netloom_model::condition::{self, Condition};
 use netloom_model::net;
@@ -17,6 +15,9 @@ use crate::object::{AssignedKey, Key, Object, Observed, Place};
 
 /// Whether frames within a bridge pass the chains for forwarded IPv4 and IPv6, too. Never changed by Netloom.
 const BRIDGED: [&str; 2] = ["net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"];
+
+/// Whether they do, IPv4 and IPv6.
+pub(super) type Bridged = [bool; 2];
 
 /// A bridge network in use, as far as others' chains concern it.
 #[derive(Debug, Clone)]
@@ -66,13 +67,30 @@ impl Compiled {
     }
 }
 
-/// What others' chains do to networks.
-pub(super) fn conditions(compiled: &Compiled, observed: &Observed) -> Vec<(AssignedKey, Condition)> {
-    let is_on = |path: &str| {
+/// Whether the host has bridged frames filtered.
+pub(super) fn bridged(observed: &Observed) -> Bridged {
+    BRIDGED.map(|path| {
         let found = observed.ours.get(&Key::Sysctl(Place::Host, path.to_owned()));
         matches!(found, Some(Object::Sysctl(setting)) if setting.value.trim() == "1")
-    };
-    let bridged = BRIDGED.map(is_on);
+    })
+}
+
+/// That it has these filtered, in words; nothing where it is none.
+pub(super) fn said(versions: Bridged) -> Option<String> {
+    let settings = BRIDGED.iter().zip(versions).filter(|(_, on)| *on);
+    let words: Vec<String> = settings.map(|(path, _)| format!("{} is 1", describe::dotted(path))).collect();
+    (!words.is_empty()).then(|| joined(words))
+}
+
+/// The command that ends it.
+pub(super) fn turned_off(versions: Bridged) -> String {
+    let settings = BRIDGED.iter().zip(versions).filter(|(_, on)| *on);
+    let words: Vec<String> = settings.map(|(path, _)| format!("{}=0", describe::dotted(path))).collect();
+    format!("`sysctl -w {}`", words.join(" "))
+}
+
+/// What others' chains do to networks.
+pub(super) fn conditions(compiled: &Compiled, observed: &Observed, bridged: Bridged) -> Vec<(AssignedKey, Condition)> {
     let of_network = |(id, beside): (&_, &Beside)| {
         let chains: Vec<&ForwardChain> =
             observed.foreign_chains.forward.iter().filter(|chain| beside.is_hindered_by(chain, bridged)).collect();
@@ -82,7 +100,7 @@ pub(super) fn conditions(compiled: &Compiled, observed: &Observed) -> Vec<(Assig
 }
 
 impl Beside {
-    fn is_hindered_by(&self, chain: &ForwardChain, bridged: [bool; 2]) -> bool {
+    fn is_hindered_by(&self, chain: &ForwardChain, bridged: Bridged) -> bool {
         let passes = |version: usize| {
             self.has[version] && sees(chain)[version] && (self.has_way_out[version] || bridged[version])
         };
@@ -91,23 +109,16 @@ impl Beside {
     }
 
     /// The condition for chains that are in its way.
-    fn blocked(&self, chains: &[&ForwardChain], bridged: [bool; 2]) -> Condition {
-        let among_themselves: BTreeSet<String> = (0..2)
-            .filter(|version| {
-                self.has[*version] && bridged[*version] && chains.iter().any(|chain| sees(chain)[*version])
-            })
-            .map(|version| format!("{} is 1", describe::dotted(BRIDGED[version])))
-            .collect();
-        let goes_out =
-            (0..2).any(|version| self.has_way_out[version] && chains.iter().any(|chain| sees(chain)[version]));
-        let reason = if among_themselves.is_empty() { "ForeignChain" } else { condition::FOREIGN_CHAIN_BRIDGED };
-        let reach = match (goes_out, among_themselves.is_empty()) {
-            (true, true) => "sandboxes on this network don't reach what is beyond the host".to_owned(),
-            (true, false) => format!(
-                "sandboxes on this network don't reach what is beyond the host, nor each other ({})",
-                joined(among_themselves)
-            ),
-            (false, _) => format!("sandboxes on this network don't reach each other ({})", joined(among_themselves)),
+    fn blocked(&self, chains: &[&ForwardChain], bridged: Bridged) -> Condition {
+        let is_seen = |version: usize| chains.iter().any(|chain| sees(chain)[version]);
+        let among_themselves = said([0, 1].map(|version| self.has[version] && bridged[version] && is_seen(version)));
+        let goes_out = (0..2).any(|version| self.has_way_out[version] && is_seen(version));
+        let reason = if among_themselves.is_none() { "ForeignChain" } else { condition::FOREIGN_CHAIN_BRIDGED };
+        let beyond = "sandboxes on this network don't reach what is beyond the host";
+        let reach = match among_themselves {
+            None => beyond.to_owned(),
+            Some(bridged) if goes_out => format!("{beyond}, nor each other ({bridged})"),
+            Some(bridged) => format!("sandboxes on this network don't reach each other ({bridged})"),
         };
         let titles = joined(chains.iter().map(|chain| chain.title()));
         let remedies = chains.iter().map(|chain| chain.remedy(&self.bridge)).collect::<Vec<_>>().join("; ");

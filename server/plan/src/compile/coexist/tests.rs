@@ -1,6 +1,6 @@
 //! When our rule among Docker's is wanted, who is told of chains in the way, and that nothing is fought over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_model::NetworkId;
 use netloom_model::assignment::{AssignedBridge, AssignedPool, Assignment};
@@ -73,7 +73,7 @@ fn operations(wanted: &mut Compiled, observed: &Observed) -> Vec<Operation> {
 }
 
 fn messages(wanted: &Compiled, observed: &Observed) -> BTreeMap<AssignedKey, String> {
-    let found = conditions(wanted, observed).into_iter();
+    let found = conditions(wanted, observed, bridged(observed)).into_iter();
     found
         .inspect(|(_, condition)| assert_eq!(condition.kind, "FirewallBlocked"))
         .map(|(key, c)| (key, c.message))
