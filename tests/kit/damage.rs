@@ -158,6 +158,18 @@ fn on_bridge(bridge: &str, port: &str) -> Vec<Damage> {
             ("port deleted", "ip link del $2", ports, "2"),
             ("port taken off its bridge", "ip link set $2 nomaster", ports, "2"),
             ("port set down", "ip link set $2 down", ports, "2"),
+            (
+                "port blocked",
+                "bridge link set dev $2 state 0",
+                "bridge -d link show dev $2 | grep -c 'state forwarding'",
+                "1",
+            ),
+            (
+                "ARP of the bridge turned off",
+                "ip link set $1 arp off",
+                "ip -o link show $1 | grep -c NOARP || true",
+                "0",
+            ),
             ("port isolated", "bridge link set dev $2 isolated on", "bridge -d link show dev $2", "isolated off"),
             (
                 "setting of the bridge, IPv4",
@@ -201,6 +213,7 @@ fn of_shim(shim: &str) -> Vec<Damage> {
         &Place::Host,
         [shim, ""],
         &[
+            ("ARP of the shim turned off", "ip link set $1 arp off", "ip -o link show $1 | grep -c NOARP || true", "0"),
             ("shim deleted", "ip link del $1", routes, "10.161.0.2 "),
             ("shim's route deleted", "ip route flush dev $1", routes, "10.161.0.2 "),
             (
@@ -221,6 +234,12 @@ fn in_sandbox(netns: &str) -> Vec<Damage> {
         &[
             ("link deleted in the sandbox", "ip link del eth0", "ip route show default", "via 10.160.0.1"),
             ("link set down", "ip link set eth0 down", "ip -o link show eth0 up", "eth0"),
+            (
+                "ARP of a link turned off",
+                "ip link set eth0 arp off",
+                "ip -o link show eth0 | grep -c NOARP || true",
+                "0",
+            ),
             ("loopback set down", "ip link set lo down", "ip -o link show lo up", "lo"),
             ("MAC changed", "ip link set eth0 address 02:00:00:00:00:99", link, "02:42:0a:a0:00:02"),
             ("MTU changed", "ip link set eth0 mtu 1300", link, "mtu 1500"),
@@ -296,6 +315,12 @@ fn in_macvlan(netns: &str) -> Vec<Damage> {
                 "sysctl -qw net.ipv6.conf.eth0.accept_ra=2",
                 "sysctl net.ipv6.conf.eth0.accept_ra",
                 "= 0",
+            ),
+            (
+                "ARP of a macvlan turned off",
+                "ip link set eth0 arp off",
+                "ip -o link show eth0 | grep -c NOARP || true",
+                "0",
             ),
             ("macvlan deleted", "ip link del eth0", "ip -o route show default", "via 10.161.0."),
             (

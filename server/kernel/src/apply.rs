@@ -307,6 +307,7 @@ mod tests {
             mac: None,
             mtu: None,
             up: true,
+            arp: true,
             owner: String::new(),
             marks: Marks::Whole,
         })

@@ -214,11 +214,8 @@ pub(crate) fn inside(
     let source = inner.registry.source(sandbox);
     let made = source == NamespaceSource::Made;
     put(&mut observed.ours, Object::Namespace(Namespace { sandbox, name: inner.registry.name(sandbox), source }));
-    let mut seen = look(inner, stack, worker, None, route::Filter::Main, known.counters)
+    let seen = look(inner, stack, worker, None, route::Filter::Main, known.counters)
         .map_err(|failure| Error::system(format!("look into {}", inner.registry.name(sandbox)), failure))?;
-    let routes = std::mem::take(&mut seen.routes);
-    seen.miss_routes(routes.iter());
-    seen.routes = routes;
     for found in seen.links.values() {
         let object = Object::Link(seen.link(place, found));
         let ours = if found.is_loopback() { made } else { found.is_ours() };
@@ -309,9 +306,9 @@ fn routes_through_ours(stack: &mut Stack, seen: &mut Seen) -> Result<Vec<route::
             routes.extend(route::dump(&mut stack.rtnl, route::Filter::Through(*link))?);
         }
     }
-    seen.miss_routes(routes.iter());
-    if seen.misses_routes() {
-        seen.miss_routes(route::dump(&mut stack.rtnl, route::Filter::Main)?.iter());
+    seen.unrouted = seen.without_routes(&routes);
+    if !seen.unrouted.is_empty() {
+        seen.unrouted = seen.without_routes(&route::dump(&mut stack.rtnl, route::Filter::Main)?);
     }
     routes.retain(|route| route.link.is_some_and(|link| ways.contains(&link)));
     Ok(routes)

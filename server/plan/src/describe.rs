@@ -224,7 +224,8 @@ fn link_value(link: &Link) -> String {
             let at = if bridge.is_empty() { "no bridge".to_owned() } else { format!("bridge {bridge}") };
             let alone = if settings.isolated { ", apart from the other sandboxes" } else { "" };
             let back = if settings.hairpin { ", reaching itself" } else { "" };
-            vec![format!("pair, other end {port} on {at}{alone}{back}{}", knowledge(*settings))]
+            let shut = if settings.blocked { SHUT } else { "" };
+            vec![format!("pair, other end {port} on {at}{alone}{back}{shut}{}", knowledge(*settings))]
         }
         LinkKind::Port => vec!["the other end of a pair".to_owned()],
         LinkKind::OverlayBridge { snooping: false } => vec!["bridge".to_owned()],
@@ -243,6 +244,7 @@ fn link_value(link: &Link) -> String {
     parts.extend(link.mac.map(|mac| format!("MAC {mac}")));
     parts.extend(link.mtu.map(|mtu| format!("MTU {mtu}")));
     parts.push(if link.up { "up" } else { "down" }.to_owned());
+    parts.extend((!link.arp).then(|| "without ARP".to_owned()));
     match link.marks {
         Marks::Group => parts.push("without Netloom's alias".to_owned()),
         Marks::Alias => parts.push("without Netloom's group".to_owned()),
@@ -268,6 +270,9 @@ fn way(way: Way) -> String {
     }
 }
 
+/// Of a port that its bridge passes nothing by.
+const SHUT: &str = ", passing nothing";
+
 /// How a bridge knows what is behind a port, where that is neither as bridge networks have it nor as overlay networks do.
 fn knowledge(settings: PortSettings) -> String {
     let PortSettings { learning, flood, listed, senders, .. } = settings;
@@ -286,7 +291,7 @@ fn knowledge(settings: PortSettings) -> String {
 
 /// What a bridge does with its VXLAN device that it does with none of a user's network.
 fn loudness(port: TunnelPort) -> String {
-    let TunnelPort { learning, flood, multicast, broadcast, suppress, hairpin } = port;
+    let TunnelPort { learning, flood, multicast, broadcast, suppress, hairpin, blocked } = port;
     let said = [
         (learning, ", learning from frames"),
         (flood, ", flooding"),
@@ -294,6 +299,7 @@ fn loudness(port: TunnelPort) -> String {
         (broadcast, ", flooding broadcasts"),
         (!suppress, ", answering for nobody"),
         (hairpin, ", sending back"),
+        (blocked, SHUT),
     ];
     said.iter().filter(|(is_so, _)| *is_so).map(|(_, words)| *words).collect()
 }

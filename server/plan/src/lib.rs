@@ -7,6 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`object`] | kernel objects, keys, scopes, operations |
+//! | `bridge_port` | how a bridge treats a port |
 //! | [`firewall`], [`foreign_chains`] | those of them that are in our nftables table; firewalls of others |
 //! | [`lent`] | settings of the host's own links, for a time |
 //! | [`overlay`] | overlay networks: VXLAN devices, and the way to endpoints on other nodes |
@@ -17,6 +18,7 @@
 //! | [`describe`], [`drift`] | the same in words |
 //! | [`interruption`] | whose traffic it stops |
 
+mod bridge_port;
 pub mod compile;
 pub mod describe;
 pub mod diff;

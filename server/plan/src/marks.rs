@@ -66,6 +66,7 @@ mod tests {
             mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
             mtu: Some(1500),
             up: true,
+            arp: true,
             owner: "net_a".to_owned(),
             marks: Marks::Whole,
         }

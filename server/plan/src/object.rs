@@ -18,6 +18,7 @@ use crate::marks::Marks;
 pub use crate::overlay::Senders;
 use crate::overlay::{Forwarding, Neighbour, Table, Tunnel, TunnelPort};
 
+pub use crate::bridge_port::PortSettings;
 pub use crate::mac::{port_mac, probe_mac};
 pub use crate::scope::{Observed, Scope};
 
@@ -163,42 +164,12 @@ pub struct Link {
     pub mtu: Option<u32>,
     /// Whether it is administratively up.
     pub up: bool,
+    /// Whether it asks and answers by ARP, and by neighbour discovery; true where it has no addresses to do so for.
+    pub arp: bool,
     /// ID of the endpoint or network it is made for: the alias without its prefix. Empty on loopback.
     pub owner: String,
     /// Which of our marks it carries.
     pub marks: Marks,
-}
-
-/// How a bridge treats a port of its.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PortSettings {
-    /// Whether it is kept from other ports that are isolated, too.
-    pub isolated: bool,
-    /// Whether a frame may leave by the port that it came in by: what a sandbox sends to a port that it publishes itself comes back to it.
-    pub hairpin: bool,
-    /// Whether the bridge learns from its frames which addresses are behind it.
-    pub learning: bool,
-    /// Whether frames to an address that the bridge does not know leave by it.
-    pub flood: bool,
-    /// Whether the bridge's table says for good that the sandbox's address is behind it, whatever others send and however long it is silent.
-    pub listed: bool,
-    /// From which addresses frames come in by it; from any where it is not kept to some.
-    pub senders: Option<Senders>,
-}
-
-impl PortSettings {
-    /// Of a port whose bridge finds out by itself who is behind it: a sandbox there may have further addresses. What the kernel makes, too.
-    pub const LEARNT: Self =
-        Self { isolated: false, hairpin: false, learning: true, flood: true, listed: false, senders: None };
-    /// Of a port whose bridge is told: nothing leaves by it but what is for the sandbox, or for all.
-    pub const TOLD: Self =
-        Self { isolated: false, hairpin: false, learning: false, flood: false, listed: true, senders: None };
-}
-
-impl Default for PortSettings {
-    fn default() -> Self {
-        Self::LEARNT
-    }
 }
 
 /// Kind of a link.

@@ -41,12 +41,21 @@ pub struct TunnelPort {
     pub suppress: bool,
     /// Whether a frame may leave by it that came in by it.
     pub hairpin: bool,
+    /// Whether it passes nothing although it could: somebody set its state to another than forwarding.
+    pub blocked: bool,
 }
 
 impl TunnelPort {
     /// What it should be: nothing leaves but what was told where to go.
-    pub const QUIET: Self =
-        Self { learning: false, flood: false, multicast: false, broadcast: false, suppress: true, hairpin: false };
+    pub const QUIET: Self = Self {
+        learning: false,
+        flood: false,
+        multicast: false,
+        broadcast: false,
+        suppress: true,
+        hairpin: false,
+        blocked: false,
+    };
     /// That of the network of probes: what other nodes send there goes back to them.
     pub const REFLECTING: Self = Self { hairpin: true, ..Self::QUIET };
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use netloom_tests::{LabHost, until};
+use netloom_tests::{LabHost, Value, until};
 
 use crate::agreement::{agree, tunnel_and_bridge};
 use crate::kit::{address, attach, events, hosts, pings, swarm};
@@ -34,12 +34,29 @@ fn what_is_deleted_by_hand_is_back_and_told() {
             host.try_in_overlay(&damage).ok();
             mended(&hosts, host, before, &damage);
         }
+        // What the comparison of tables does not see.
+        assert_eq!(ports(host).len(), 2, "the device and the sandbox's pair");
+        for port in ports(host) {
+            let before = told(host);
+            host.try_in_overlay(&format!("bridge link set dev {port} state 0")).ok();
+            until(&format!("{port} passes frames again"), BACK, || {
+                (ports(host).contains(&port) && told(host) > before).then_some(())
+            });
+        }
         let before = told(host);
         lab.machine.run(&format!("umount -l {}/netns/overlay", host.run_dir.display()));
         mended(&hosts, host, before, "the overlay namespace's pin");
     }
     assert!(pings(one, "here", at) && pings(two, "there", &other));
     lab.netloom("lab down").ok();
+}
+
+/// The ports of the network's bridge that pass frames.
+fn ports(host: &LabHost<'_>) -> Vec<String> {
+    let links = host.try_in_overlay("bridge -j link").ok();
+    let links: Vec<Value> = serde_json::from_str(&links).unwrap();
+    let passing = links.iter().filter(|link| link["state"] == "forwarding");
+    passing.map(|link| link["ifname"].as_str().unwrap().to_owned()).collect()
 }
 
 fn told(host: &LabHost<'_>) -> usize {

@@ -138,7 +138,7 @@ impl Memory {
 
 /// A link without what changes all the time.
 fn lasting(mut seen: link::Seen) -> link::Seen {
-    seen.flags &= LinkFlags::Up | LinkFlags::Loopback;
+    seen.flags &= LinkFlags::Up | LinkFlags::Loopback | LinkFlags::Noarp;
     seen.statistics = Stats64::default();
     seen
 }

@@ -111,6 +111,11 @@ impl Seen {
         self.flags.contains(LinkFlags::Up)
     }
 
+    /// Whether it asks and answers by ARP, and by neighbour discovery.
+    pub(crate) fn has_arp(&self) -> bool {
+        !self.flags.contains(LinkFlags::Noarp)
+    }
+
     /// Whether it is the loopback.
     pub(crate) fn is_loopback(&self) -> bool {
         self.flags.contains(LinkFlags::Loopback)
@@ -207,14 +212,14 @@ pub(crate) fn read_port(message: &RouteNetlinkMessage) -> Option<(u32, (PortSett
             _ => None,
         })
     };
-    let (isolated, told) = (flag(IFLA_BRPORT_ISOLATED)?, tunnel::read_told_port(settings));
+    let (isolated, told) = (flag(IFLA_BRPORT_ISOLATED)?, tunnel::read_told_port(settings, message.header.flags));
     Some((message.header.index, (port_settings(isolated, told), told)))
 }
 
 /// How a bridge treats a sandbox's port, but for what its table says.
 fn port_settings(isolated: bool, port: TunnelPort) -> PortSettings {
-    let TunnelPort { hairpin, learning, flood, .. } = port;
-    PortSettings { isolated, hairpin, learning, flood, listed: false, senders: None }
+    let TunnelPort { hairpin, learning, flood, blocked, .. } = port;
+    PortSettings { isolated, hairpin, learning, flood, listed: false, blocked, senders: None }
 }
 
 /// What a message says; nothing for messages of the bridge about its ports.
@@ -274,7 +279,7 @@ fn read_info(seen: &mut Seen, info: &LinkInfo) {
         LinkInfo::Data(InfoData::Vxlan(data)) => seen.tunnel = Some(tunnel::read(data)),
         LinkInfo::Data(InfoData::Bridge(data)) => seen.snooping = data.contains(&InfoBridge::MulticastSnooping(true)),
         LinkInfo::PortData(InfoPortData::BridgePort(data)) => {
-            seen.tunnel_port = tunnel::read_port(data);
+            seen.tunnel_port = tunnel::read_port(data, seen.flags);
             seen.port = port_settings(data.contains(&InfoBridgePort::Isolated(true)), seen.tunnel_port);
         }
         _ => {}
@@ -327,6 +332,9 @@ pub(crate) fn set_up(index: u32, up: bool) -> Request {
 /// Changes what of a link can change while it stands: MTU, Ethernet address, whether it is up; and gives it back a mark that it lost.
 pub(crate) fn change(index: u32, from: &Link, to: &Link) -> Request {
     let mut link = LinkUnspec::new_with_index(index);
+    if to.arp != from.arp {
+        link = link.arp(to.arp);
+    }
     if to.kind != LinkKind::Loopback && to.marks != from.marks {
         link =
             link.alias(format!("{ALIAS_PREFIX}{}", to.owner)).append_extra_attribute(LinkAttribute::Group(LINK_GROUP));

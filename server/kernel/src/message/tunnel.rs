@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use netlink_packet_core::{Emitable, NLM_F_CREATE, NLM_F_EXCL, Nla};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoBridge, InfoBridgePort, InfoKind, InfoVxlan, LinkAttribute, LinkProtoInfoBridge, VxlanDf,
+    BridgePortState, InfoBridge, InfoBridgePort, InfoKind, InfoVxlan, LinkAttribute, LinkFlags, LinkProtoInfoBridge,
+    VxlanDf,
 };
 use netloom_plan::object::{LINK_GROUP, Link};
 use netloom_plan::overlay::{Tunnel, TunnelPort};
@@ -13,7 +14,8 @@ use rtnetlink::{LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, Link
 
 use crate::rtnl::Request;
 
-/// IFLA_BRPORT_MODE, _LEARNING, _UNICAST_FLOOD, _MCAST_FLOOD, _BCAST_FLOOD and _NEIGH_SUPPRESS of if_link.h.
+/// IFLA_BRPORT_STATE, _MODE, _LEARNING, _UNICAST_FLOOD, _MCAST_FLOOD, _BCAST_FLOOD and _NEIGH_SUPPRESS of if_link.h.
+const PORT_STATE: u16 = 1;
 const PORT_HAIRPIN: u16 = 4;
 const PORT_LEARNING: u16 = 8;
 const PORT_FLOOD: u16 = 9;
@@ -67,6 +69,12 @@ pub(crate) fn set_controller(index: u32, bridge: u32) -> Request {
     Request { message: RouteNetlinkMessage::SetLink(message), flags: 0 }
 }
 
+/// Has a bridge pass frames by a port again. Refused of one that is not running, which the bridge lets pass them by itself once it is.
+pub(crate) fn unblock(index: u32) -> Request {
+    let message = LinkBridgePort::new(index).state(BridgePortState::Forwarding).build();
+    Request { message: RouteNetlinkMessage::NewLink(message), flags: 0 }
+}
+
 /// Says how a bridge treats a VXLAN device. It must be in its bridge already.
 pub(crate) fn treat(index: u32, port: TunnelPort) -> Request {
     let message = LinkBridgePort::new(index)
@@ -99,7 +107,7 @@ pub(crate) fn read(data: &[InfoVxlan]) -> Tunnel {
 }
 
 /// How its bridge treats a port, of what a dump of links says of it.
-pub(crate) fn read_port(data: &[InfoBridgePort]) -> TunnelPort {
+pub(crate) fn read_port(data: &[InfoBridgePort], flags: LinkFlags) -> TunnelPort {
     let mut port = TunnelPort::default();
     for attribute in data {
         match attribute {
@@ -109,6 +117,7 @@ pub(crate) fn read_port(data: &[InfoBridgePort]) -> TunnelPort {
             InfoBridgePort::BroadcastFlood(is_so) => port.broadcast = *is_so,
             InfoBridgePort::NeighSupress(is_so) => port.suppress = *is_so,
             InfoBridgePort::HairpinMode(is_so) => port.hairpin = *is_so,
+            InfoBridgePort::State(state) => port.blocked = is_blocked(*state, flags),
             _ => {}
         }
     }
@@ -116,17 +125,15 @@ pub(crate) fn read_port(data: &[InfoBridgePort]) -> TunnelPort {
 }
 
 /// The same of what the bridge itself says.
-pub(crate) fn read_told_port(settings: &[LinkProtoInfoBridge]) -> TunnelPort {
-    let flag = |wanted: u16| {
-        settings.iter().any(|setting| {
-            if setting.kind() != wanted || setting.value_len() != 1 {
-                return false;
-            }
+pub(crate) fn read_told_port(settings: &[LinkProtoInfoBridge], flags: LinkFlags) -> TunnelPort {
+    let byte = |wanted: u16| {
+        settings.iter().filter(|setting| setting.kind() == wanted && setting.value_len() == 1).find_map(|setting| {
             let mut value = vec![0; setting.buffer_len()];
             setting.emit(&mut value);
-            value.get(4).is_some_and(|flag| *flag != 0)
+            value.get(4).copied()
         })
     };
+    let flag = |wanted: u16| byte(wanted).is_some_and(|flag| flag != 0);
     TunnelPort {
         learning: flag(PORT_LEARNING),
         flood: flag(PORT_FLOOD),
@@ -134,5 +141,11 @@ pub(crate) fn read_told_port(settings: &[LinkProtoInfoBridge]) -> TunnelPort {
         broadcast: flag(PORT_BROADCAST),
         suppress: flag(PORT_SUPPRESS),
         hairpin: flag(PORT_HAIRPIN),
+        blocked: byte(PORT_STATE).is_some_and(|state| is_blocked(state.into(), flags)),
     }
+}
+
+/// Whether a bridge passes nothing by a port that could carry something. One that is not running is disabled by the bridge itself.
+fn is_blocked(state: BridgePortState, flags: LinkFlags) -> bool {
+    state != BridgePortState::Forwarding && flags.contains(LinkFlags::Running)
 }

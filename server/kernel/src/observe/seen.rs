@@ -21,8 +21,8 @@ pub(super) struct Seen {
     pub(super) links: BTreeMap<u32, link::Seen>,
     pub(super) addresses: Vec<address::Seen>,
     pub(super) routes: Vec<route::Seen>,
-    /// Addresses of ours without a route to their subnet, by their links.
-    unrouted: BTreeSet<(u32, IpAddr)>,
+    /// Addresses of ours without a route to their subnet, by their links; of a look at other routes than those of the main table to be set.
+    pub(super) unrouted: BTreeSet<(u32, IpAddr)>,
     /// Links elsewhere that ours in the stack lead to.
     beyond: Beyond,
 }
@@ -33,7 +33,7 @@ pub(super) fn look(
     stack: &mut Stack,
     worker: &mut Worker,
     names: Option<&[String]>,
-    routes: route::Filter,
+    filter: route::Filter,
     counters: Counters,
 ) -> Result<Seen, Failure> {
     let links = match names {
@@ -53,7 +53,7 @@ pub(super) fn look(
         Some(_) => address::dump(&mut stack.rtnl)?.into_iter().filter(|seen| links.contains_key(&seen.link)).collect(),
         None => address::dump(&mut stack.rtnl)?,
     };
-    let routes = route::dump(&mut stack.rtnl, routes)?;
+    let routes = route::dump(&mut stack.rtnl, filter)?;
     if names.is_some() {
         // A route's identity does not tell its link, which may be another network's.
         for index in routes.iter().filter_map(|route| route.link) {
@@ -66,6 +66,9 @@ pub(super) fn look(
     // One that lost a mark may be one that is wanted.
     for link in seen.links.values().filter(|link| link.marks() != Marks::None) {
         seen.beyond.follow(inner, stack, worker, link)?;
+    }
+    if filter == route::Filter::Main {
+        seen.unrouted = seen.without_routes(&seen.routes);
     }
     Ok(seen)
 }
@@ -92,14 +95,10 @@ impl Seen {
                 let bridge = port.controller.and_then(|index| self.beyond.link(at, index));
                 let managed = bridge.is_some_and(link::Seen::is_ours);
                 let bridge = bridge.map(|bridge| bridge.name.clone()).unwrap_or_default();
-                LinkKind::Veth {
-                    at,
-                    port: port.name.clone(),
-                    marked,
-                    bridge,
-                    managed,
-                    settings: self.beyond.treatment(at, port),
-                }
+                let mut settings = self.beyond.treatment(at, port);
+                // Others' bridges may keep ports back for reasons of their own, as by a spanning tree.
+                settings.blocked &= managed;
+                LinkKind::Veth { at, port: port.name.clone(), marked, bridge, managed, settings }
             }
             _ => LinkKind::Other("veth".to_owned()),
         }
@@ -115,7 +114,8 @@ impl Seen {
         let (owner, marks) = (link.alias_owner().unwrap_or_default().to_owned(), link.marks());
         if link.is_loopback() {
             let (name, up) = (link.name.clone(), link.is_up());
-            return Link { place, name, kind: LinkKind::Loopback, mac: None, mtu: None, up, owner, marks };
+            let kind = LinkKind::Loopback;
+            return Link { place, name, kind, mac: None, mtu: None, up, arp: true, owner, marks };
         }
         let kind = match (link.macvlan_mode(), link.kind.as_deref()) {
             (Some(mode), _) => LinkKind::Macvlan { parent: self.parent(link), mode },
@@ -131,7 +131,9 @@ impl Seen {
         let other_end = self.beyond.of_link(link).filter(|_| matches!(kind, LinkKind::Veth { .. }));
         let mtu = Some(link.mtu).filter(|mtu| other_end.is_none_or(|(_, port)| port.mtu == *mtu));
         let name = link.name.clone();
-        Link { place, name, kind, mac: link.mac, mtu, up, owner, marks }
+        // Bridges and devices of overlay networks have no addresses.
+        let arp = link.has_arp() || place == Place::Overlay;
+        Link { place, name, kind, mac: link.mac, mtu, up, arp, owner, marks }
     }
 
     pub(super) fn address(&self, place: Place, found: &address::Seen) -> Address {
@@ -144,10 +146,11 @@ impl Seen {
         }
     }
 
-    /// Looks which addresses of ours have no route to their subnet any more, among routes of the main table. One of somebody else's to the very same
+    /// Which addresses of ours have no route to their subnet any more, among routes of the main table. One of somebody else's to the very same
     /// subnet is as good: where that leads is his business. What is down has none, and what is another link's port may have it in another table.
-    pub(super) fn miss_routes<'r>(&mut self, routes: impl Iterator<Item = &'r route::Seen>) {
-        let subnets: HashSet<IpNet> = routes.filter(|route| route.is_main()).map(|route| route.destination).collect();
+    pub(super) fn without_routes(&self, routes: &[route::Seen]) -> BTreeSet<(u32, IpAddr)> {
+        let subnets: HashSet<IpNet> =
+            routes.iter().filter(|route| route.is_main()).map(|route| route.destination).collect();
         let ready = |link: &link::Seen| link.is_ours() && link.is_up() && link.controller.is_none();
         let is_missing = |found: &&address::Seen| {
             let subnet = IpNet::new(found.address, found.prefix_length).map(|net| net.trunc());
@@ -155,13 +158,7 @@ impl Seen {
                 && self.links.get(&found.link).is_some_and(ready)
                 && subnet.is_ok_and(|net| net.prefix_len() < net.max_prefix_len() && !subnets.contains(&net))
         };
-        let missing = self.addresses.iter().filter(is_missing).map(|found| (found.link, found.address));
-        self.unrouted = missing.collect();
-    }
-
-    /// Whether routes to the subnets of some addresses of ours are missed.
-    pub(super) fn misses_routes(&self) -> bool {
-        !self.unrouted.is_empty()
+        self.addresses.iter().filter(is_missing).map(|found| (found.link, found.address)).collect()
     }
 
     pub(super) fn route(&self, place: Place, found: &route::Seen) -> Route {

@@ -13,7 +13,7 @@ use super::{Outcome, Purpose, Visiting};
 use crate::error::{Failure, Subject, name_conflict};
 use crate::message::bridge::{self, Port};
 use crate::message::link::{self, Mark};
-use crate::message::{neighbour, nsid, sender};
+use crate::message::{neighbour, nsid, sender, tunnel};
 use crate::netns::{self, Pinned};
 use crate::rtnl::Rtnl;
 
@@ -68,7 +68,13 @@ impl Visiting<'_> {
                 return Err(name_conflict(&Subject { object, ..self.subject(index) }, describe(&found)));
             }
         }
-        self.set_port(index, link, Port { name: &name, index: found.index, bridge }, settings, false)
+        let port = Port { name: &name, index: found.index, bridge };
+        self.set_port(index, link, port, settings, false)?;
+        if found.port.blocked && !settings.blocked {
+            let unblocked = self.beyond(at).and_then(|beyond| beyond.execute_one(tunnel::unblock(found.index)));
+            return unblocked.map_err(|failure| self.subject(index).failed(&failure));
+        }
+        Ok(())
     }
 
     fn set_port(&mut self, index: usize, link: &Link, port: Port<'_>, settings: PortSettings, is_new: bool) -> Outcome {

@@ -64,7 +64,14 @@ impl Visiting<'_> {
             return Ok(());
         };
         match to.kind {
-            LinkKind::Vxlan { .. } => self.set_tunnel(index, number, to),
+            LinkKind::Vxlan { port, .. } => {
+                self.set_tunnel(index, number, to)?;
+                let is_blocked = matches!(&from.kind, LinkKind::Vxlan { port, .. } if port.blocked);
+                if is_blocked && !port.blocked {
+                    self.push(index, Purpose::Make, tunnel::unblock(number));
+                }
+                Ok(())
+            }
             LinkKind::OverlayBridge { snooping } => {
                 self.push(index, Purpose::Make, tunnel::set_bridge(number, snooping));
                 Ok(())

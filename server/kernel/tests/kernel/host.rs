@@ -142,6 +142,7 @@ pub(crate) fn loopback(sandbox: SandboxId, up: bool) -> Link {
         mac: None,
         mtu: None,
         up,
+        arp: true,
         owner: String::new(),
         marks: Marks::Whole,
     }
@@ -155,6 +156,7 @@ pub(crate) fn macvlan(place: Place, name: &str, number: u8) -> Link {
         mac: Some(mac(number)),
         mtu: Some(1500),
         up: true,
+        arp: true,
         owner: format!("ept_{number}"),
         marks: Marks::Whole,
     }

@@ -76,6 +76,7 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         mac: Some(host_link::network_mac(network.id)),
         mtu: Some(network.mtu.unwrap_or(MTU)),
         up: true,
+        arp: true,
         owner: network.id.to_string(),
         marks: Marks::Whole,
     };
@@ -224,6 +225,7 @@ fn link(
         mac: Some(endpoint.mac),
         mtu,
         up: !endpoint.fenced,
+        arp: true,
         owner: endpoint.id.to_string(),
         marks: Marks::Whole,
     }

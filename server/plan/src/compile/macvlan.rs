@@ -59,6 +59,7 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
         mac: Some(host_link::network_mac(network.id)),
         mtu: Some(network.mtu.unwrap_or(parent.mtu)),
         up: true,
+        arp: true,
         owner: network.id.to_string(),
         marks: Marks::Whole,
     };
@@ -124,6 +125,7 @@ fn link(
         mac: Some(endpoint.mac),
         mtu: network.mtu.or(parent_mtu),
         up: !endpoint.fenced,
+        arp: true,
         owner: endpoint.id.to_string(),
         marks: Marks::Whole,
     }

@@ -77,6 +77,7 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
             mac: Some(mac),
             mtu,
             up: true,
+            arp: true,
             owner,
             marks: Marks::Whole,
         })
@@ -237,6 +238,7 @@ fn link(sandbox: &AssignedSandbox, endpoint: &AssignedEndpoint, network: &Assign
         mac: Some(endpoint.mac),
         mtu,
         up: true,
+        arp: true,
         owner: endpoint.id.to_string(),
         marks: Marks::Whole,
     }

@@ -124,6 +124,7 @@ fn loopback(place: Place) -> Link {
         mac: None,
         mtu: None,
         up: true,
+        arp: true,
         owner: String::new(),
         marks: Marks::Whole,
     }

@@ -206,6 +206,7 @@ fn memory(before: impl Strategy<Value = Assignment>) -> impl Strategy<Value = Me
                 (_, 0) => continue,
                 (Object::Link(link), 1) => link.mtu = Some(999),
                 (Object::Link(link), 2) => link.up = false,
+                (Object::Link(link), 4) if link.kind != LinkKind::Loopback => link.arp = false,
                 (Object::Link(link), 3) if link.kind != LinkKind::Loopback => {
                     link.mac = Some(MacAddr([2, 9, 9, 9, 9, 9]));
                 }
@@ -213,12 +214,14 @@ fn memory(before: impl Strategy<Value = Assignment>) -> impl Strategy<Value = Me
                     settings.isolated = !settings.isolated;
                 }
                 (Object::Link(Link { kind: LinkKind::Veth { settings, .. }, .. }), 7) => {
-                    settings.hairpin = !settings.hairpin;
+                    (settings.hairpin, settings.blocked) = (!settings.hairpin, true);
                 }
                 (Object::Link(Link { kind: LinkKind::Veth { settings, .. }, .. }), 8) => {
                     (settings.learning, settings.flood, settings.listed) = (!settings.learning, true, false);
                 }
-                (Object::Link(Link { kind: LinkKind::Vxlan { port, .. }, .. }), 6) => port.flood = true,
+                (Object::Link(Link { kind: LinkKind::Vxlan { port, .. }, .. }), 6) => {
+                    (port.flood, port.blocked) = (true, true);
+                }
                 (Object::Link(Link { kind: LinkKind::Vxlan { bridge, .. }, .. }), 7) => bridge.clear(),
                 (Object::Link(Link { kind: LinkKind::Vxlan { tunnel, .. }, .. }), 8) => tunnel.vni += 1000,
                 (Object::Link(Link { kind: LinkKind::OverlayBridge { snooping }, .. }), 6) => *snooping = true,

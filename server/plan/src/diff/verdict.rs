@@ -47,7 +47,8 @@ pub(super) fn verdict(want: &Object, found: &Object) -> Verdict {
             _ if !is_same_making(want, found) => Verdict::Remake,
             _ => {
                 let same_mtu = want.mtu.is_none() || want.mtu == found.mtu;
-                in_place(want.up == found.up && same_mtu && is_same_port(want, found))
+                let same_flags = want.up == found.up && want.arp == found.arp;
+                in_place(same_flags && same_mtu && is_same_port(want, found))
             }
         },
         (Object::Address(want), Object::Address(found)) if want.prefix_length == found.prefix_length => {

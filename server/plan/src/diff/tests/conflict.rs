@@ -17,6 +17,7 @@ fn a_foreign_link_under_our_name_is_reported_with_what_it_is() {
             mac: None,
             mtu: None,
             up: true,
+            arp: true,
             owner: owner.to_owned(),
             marks: Marks::Whole,
         })

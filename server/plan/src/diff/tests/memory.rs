@@ -167,6 +167,7 @@ pub(super) fn port_of(object: &Object) -> Option<Object> {
         mac: None,
         mtu: None,
         up: *up,
+        arp: true,
         owner: owner.clone(),
         marks: Marks::Whole,
     }))
