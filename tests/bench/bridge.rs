@@ -24,6 +24,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     host.sandbox("keeper", "n");
     docker::run(&host, plan);
     alone(&host, plan)?;
+    first(&host, plan)?;
     beside_many(&host, plan)?;
     Ok(())
 }
@@ -64,6 +65,50 @@ fn alone(host: &Host, plan: &Plan) -> anyhow::Result<()> {
     against(&mut table, &peers, &others, &ours);
     table.print();
     Ok(())
+}
+
+/// A network with its first endpoint, and both removed again. The peers know of no network before somebody is on it.
+fn first(host: &Host, plan: &Plan) -> anyhow::Result<()> {
+    let peers: Vec<Peer> = [Peer::Netavark, Peer::Cni].into_iter().filter(|peer| peer.installed()).collect();
+    let mut others: Vec<Pair> = peers.iter().map(|_| Pair::default()).collect();
+    let mut ours = Pair::default();
+    host.net.inside(|| -> anyhow::Result<()> {
+        let base = Floor::new("parent0", &host.dir().join("first"))?;
+        let mut connection = Connection::open(&host.socket());
+        for run in 0..plan.runs {
+            for turn in (0..=peers.len()).map(|turn| (turn + run) % (1 + peers.len())) {
+                if turn == 0 {
+                    network_and_first(&mut connection, &mut ours);
+                    continue;
+                }
+                let (number, bridge) = (turn - 1, format!("peer-{run}"));
+                peer(peers[number], On::NewBridge(&bridge), &base, run, host.dir(), &mut others[number])?;
+                // The one leaves its bridge, the other removes it with the last endpoint.
+                host.net.try_run(&format!("ip link del {bridge}"));
+            }
+        }
+        Ok(())
+    })?;
+    let mut table = Table::new(&format!("A bridge network with its first endpoint, {} interleaved runs", plan.runs));
+    table.times("Netloom: POST /networks, POST /sandboxes", &ours.attach, "", "");
+    table.times("Netloom: DELETE of both", &ours.detach, "", "");
+    against(&mut table, &peers, &others, &ours);
+    table.print();
+    Ok(())
+}
+
+fn network_and_first(connection: &mut Connection, pair: &mut Pair) {
+    let network =
+        json!({"name": "first", "driver": "bridge", "pools": {"v4": {"subnet": "10.239.0.0/24"}}}).to_string();
+    let sandbox = json!({"name": "first", "networks": {"first": {}}}).to_string();
+    pair.attach.time(|| {
+        connection.must("POST", "networks", &network, 201);
+        connection.must("POST", "sandboxes", &sandbox, 201);
+    });
+    pair.detach.time(|| {
+        connection.must("DELETE", "sandboxes/first", "", 204);
+        connection.must("DELETE", "networks/first", "", 204);
+    });
 }
 
 /// One by bare netlink, on a bridge that is there.

@@ -17,15 +17,17 @@ const CNI: &str = "/usr/lib/cni";
 pub(crate) enum On<'a> {
     /// A macvlan network on this parent.
     Macvlan(&'a str),
-    /// A bridge network with masquerade.
+    /// A bridge network with masquerade, whose bridge stays.
     Bridge,
+    /// One whose bridge is made with its first endpoint, under this name: what these programs know of a network.
+    NewBridge(&'a str),
 }
 
 impl On<'_> {
     const fn driver(self) -> &'static str {
         match self {
             Self::Macvlan(_) => "macvlan",
-            Self::Bridge => "bridge",
+            Self::Bridge | Self::NewBridge(_) => "bridge",
         }
     }
 }
@@ -74,6 +76,7 @@ fn netavark(verb: &str, on: On<'_>, netns: &Path, id: u32, state: &Path) -> anyh
     let link = match on {
         On::Macvlan(parent) => parent,
         On::Bridge => "peer-netavark",
+        On::NewBridge(bridge) => bridge,
     };
     let network = json!({
         "name": "bench", "id": "0".repeat(64), "driver": on.driver(), "network_interface": link,
@@ -98,6 +101,7 @@ fn cni(verb: &str, on: On<'_>, netns: &Path, id: u32, state: &Path) -> anyhow::R
     let more = match on {
         On::Macvlan(parent) => json!({"master": parent, "mode": "bridge"}),
         On::Bridge => json!({"bridge": "peer-cni", "isGateway": true, "ipMasq": true}),
+        On::NewBridge(bridge) => json!({"bridge": bridge, "isGateway": true, "ipMasq": true}),
     };
     if let (Some(config), Value::Object(more)) = (config.as_object_mut(), more) {
         config.extend(more);

@@ -57,6 +57,8 @@ pub(crate) fn compiled(
     let mut state = inner.state();
     assignment.peers.values().for_each(|peer| state.peers.learn(peer));
     for key in keys {
+        let renamed = state.tracked.get(key).map(|tracked| &tracked.renamed);
+        wanted.scope.host_links.extend(renamed.into_iter().flatten().cloned());
         match key {
             Key::Peer(id) => {
                 if let Some(former) = peers::former(&state, *id) {

@@ -131,9 +131,9 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
             }
             false
         }
-        Notification::Renamed { owner } => {
+        Notification::Renamed { owner, name } => {
             if let Some(key) = state.owner_of(Some(owner)) {
-                state.hear_unrefused(key, at, due);
+                state.hear_renamed(key, name, at, due);
             }
             wake_full_later(&mut state, due);
             false

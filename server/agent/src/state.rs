@@ -1,5 +1,4 @@
-//! What the agent remembers between passes: what is due, who waits, what is known of each key. Held under one short lock;
-//! nothing here awaits.
+//! What the agent remembers between passes: what is due, who waits, what is known of each key. Held under one short lock; nothing here awaits.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -72,6 +71,8 @@ pub(crate) struct Tracked {
     pub(crate) told: Option<(String, String, Option<String>)>,
     /// When the kernel last said that something of it changed. A look that began later has seen it.
     pub(crate) heard: Option<Instant>,
+    /// Names that links of its on the host got: they go with the next look.
+    pub(crate) renamed: BTreeSet<String>,
     /// When the look began that last found all as it should be.
     pub(crate) looked: Option<Instant>,
     /// The interfaces that the verifying look of the last work on it saw, and when that began; for the one who waited for that.
@@ -188,6 +189,14 @@ impl State {
         }
     }
 
+    /// As [`Self::hear_unrefused`], of a link on the host that has this name by now.
+    pub(crate) fn hear_renamed(&mut self, key: Key, name: &str, at: Instant, due: Instant) {
+        self.hear_unrefused(key, at, due);
+        if let Some(tracked) = self.tracked.get_mut(&key).filter(|tracked| tracked.heard == Some(at)) {
+            tracked.renamed.insert(name.to_owned());
+        }
+    }
+
     /// The link of a network was made at `at`. What hung from one before it went with that, and the kernel does not say so of IPv4
     /// routes: whoever is on the network, here or on other nodes, is looked at, unless that was done since.
     pub(crate) fn hear_those_on(&mut self, network: NetworkId, at: Instant, due: Instant) {
@@ -207,6 +216,9 @@ impl State {
         let Some(tracked) = self.tracked.get_mut(&key) else { return };
         tracked.looked = Some(looked);
         let seen = tracked.heard.take_if(|heard| *heard < looked).is_some();
+        if seen {
+            tracked.renamed.clear();
+        }
         if seen && self.wakes.get(&key).is_some_and(|wake| wake.heard_only) {
             self.wakes.remove(&key);
         }

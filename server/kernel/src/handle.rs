@@ -60,11 +60,12 @@ pub enum Notification {
         /// `link`, `address`, `route`, `setting` or `namespace`.
         what: &'static str,
     },
-    /// A link of ours on the host has another name: what it was is made anew under its own, and only a look at everything finds this one, which stands
-    /// in the way with the same addresses.
+    /// A link of ours on the host has another name: what it was is made anew under its own, and this one stands in the way with the same addresses.
     Renamed {
         /// The owner by the link's mark.
         owner: String,
+        /// The name by now.
+        name: String,
     },
     /// A route to one address, through a link of ours on the host, changed: it is somebody's who is on that link's network.
     RouteChanged {

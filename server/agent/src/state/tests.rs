@@ -158,6 +158,23 @@ fn what_was_heard_before_a_look_is_no_reason_for_another() {
 }
 
 #[test]
+fn a_new_name_of_a_link_is_remembered_until_a_look_that_began_after_it_was_heard() {
+    let (mut state, key) = (State::default(), sandbox(1));
+    state.tracked.entry(key).or_default();
+    let begun = Instant::now();
+    let at = |millis| later(begun, millis);
+    let renamed = |state: &State| state.tracked[&key].renamed.iter().cloned().collect::<Vec<_>>();
+    state.hear_renamed(key, "other1", at(1), at(50));
+    state.hear_renamed(key, "other2", at(3), at(50));
+    state.settle_heard(key, at(2));
+    assert_eq!(renamed(&state), ["other1", "other2"], "the second came after that look began");
+    state.settle_heard(key, at(4));
+    assert_eq!(renamed(&state), [""; 0]);
+    state.hear_renamed(key, "other3", at(3), at(50));
+    assert_eq!(renamed(&state), [""; 0], "said late, and seen");
+}
+
+#[test]
 fn what_the_host_woke_during_a_pass_stays_when_the_pass_ends() {
     let (mut state, now) = (State::default(), Instant::now());
     let key = sandbox(1);

@@ -99,12 +99,12 @@ impl Reading<'_> {
                     self.settings.forget_link(nsid, &name);
                 }
                 let is_renamed = heard.former_name.is_some() && matches!(message, RouteNetlinkMessage::NewLink(_));
-                if let Some(name) = heard.former_name {
-                    self.settings.forget_link(nsid, &name);
+                if let Some(former) = heard.former_name {
+                    self.settings.forget_link(nsid, &former);
                 }
                 if let (None, true, Some(owner)) = (nsid, is_renamed, heard.owner.clone().filter(|one| !one.is_empty()))
                 {
-                    return Some(Notification::Renamed { owner });
+                    return Some(Notification::Renamed { owner, name });
                 }
                 // One that was just made is marked in the next message; one that stays so is found by the next full look.
                 let half_made = heard.owner.as_ref().is_some_and(String::is_empty)
