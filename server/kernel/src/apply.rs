@@ -53,6 +53,7 @@ pub(crate) struct Ending {
 pub(crate) async fn apply(inner: &Arc<Inner>, operations: Vec<Operation>, ending: Option<&Arc<Ending>>) -> Applied {
     let mut applied = Applied::default();
     let mut rest = operations.as_slice();
+    let removed = pairs::remove(inner, &operations).await;
     // What keeps strangers out of overlay networks is made on the host, before those elsewhere.
     let mut blocked = Blocked::default();
     while let Some(first) = rest.first() {
@@ -64,7 +65,9 @@ pub(crate) async fn apply(inner: &Arc<Inner>, operations: Vec<Operation>, ending
             }
             _ => None,
         };
-        let done = at_once(inner, stage.to_vec(), ending, &blocked).await;
+        let begin = applied.outcomes.len();
+        let is_done = |index: usize| removed.contains(&(begin + index));
+        let done = at_once(inner, stage.to_vec(), is_done, ending, &blocked).await;
         blocked.firewall |= stage
             .iter()
             .zip(&done.outcomes)
@@ -76,19 +79,22 @@ pub(crate) async fn apply(inner: &Arc<Inner>, operations: Vec<Operation>, ending
     applied
 }
 
-/// Applies operations of one stage, each place by itself.
+/// Applies operations of one stage, but those that are done, each place by itself.
 async fn at_once(
     inner: &Arc<Inner>,
     operations: Vec<Operation>,
+    is_done: impl Fn(usize) -> bool,
     ending: impl Fn(Place) -> Option<Arc<Ending>>,
     blocked: &Blocked,
 ) -> Applied {
     let mut places: BTreeMap<Place, (Vec<usize>, Vec<Operation>)> = BTreeMap::new();
     let count = operations.len();
     let mut outcomes: Vec<Option<Outcome>> = vec![None; count];
-    let done = pairs::remove(inner, &operations).await;
-    done.iter().for_each(|index| outcomes[*index] = Some(Ok(())));
-    for (index, operation) in operations.into_iter().enumerate().filter(|(index, _)| !done.contains(index)) {
+    for (index, operation) in operations.into_iter().enumerate() {
+        if is_done(index) {
+            outcomes[index] = Some(Ok(()));
+            continue;
+        }
         let (indexes, list) = places.entry(operation.object().place()).or_default();
         indexes.push(index);
         list.push(operation);

@@ -34,6 +34,8 @@ const GROUP_LINK: u32 = 1;
 pub(crate) enum Wanted {
     /// These, by name and owner, if they are still what was observed.
     Named(Vec<Target>),
+    /// The same, by one message, however few they are.
+    Together(Vec<Target>),
     /// All of ours.
     All,
 }
@@ -132,6 +134,7 @@ fn reap(inner: &Inner, worker: &mut Worker, place: Place, wanted: Wanted, begun:
         Ok(stack) => stack,
         Err(absent) => return drop(begun.send(Err(absent))),
     };
+    let together = matches!(wanted, Wanted::Together(_));
     let prepared = listen().and_then(|listener| Ok((listener, select(&mut stack.rtnl, place, wanted)?)));
     let (listener, selection) = match prepared {
         Ok(prepared) => prepared,
@@ -143,21 +146,26 @@ fn reap(inner: &Inner, worker: &mut Worker, place: Place, wanted: Wanted, begun:
     if begun.send(Ok(removal)).is_err() {
         return;
     }
-    let _ = answer.send(delete(&mut stack.rtnl, place, &indexes, selection.whole_group));
+    let is_group = selection.whole_group && indexes.len() > 1;
+    let together = together && indexes.len() > 1 || indexes.len() >= MANY;
+    let _ = answer.send(delete(&mut stack.rtnl, place, &indexes, is_group, together));
 }
 
 /// Deletes links: all by one message, where nothing else is in their group, or can be put into one together. The kernel then waits once, not
 /// once for each.
-fn delete(rtnl: &mut Rtnl, place: Place, indexes: &[u32], whole_group: bool) -> Vec<(u32, Result<(), Failure>)> {
-    let group = if whole_group && indexes.len() > 1 {
-        Some(LINK_GROUP)
-    } else if !matches!(place, Place::Sandbox(_))
-        && indexes.len() >= MANY
-        && leave(rtnl, indexes).is_ok_and(|alone| alone)
-    {
-        Some(LEAVING_GROUP)
-    } else {
-        None
+fn delete(
+    rtnl: &mut Rtnl,
+    place: Place,
+    indexes: &[u32],
+    is_group: bool,
+    together: bool,
+) -> Vec<(u32, Result<(), Failure>)> {
+    let group = match place {
+        _ if is_group => Some(LINK_GROUP),
+        Place::Host | Place::Overlay if together && leave(rtnl, indexes).is_ok_and(|alone| alone) => {
+            Some(LEAVING_GROUP)
+        }
+        _ => None,
     };
     if let Some(group) = group {
         let outcome = rtnl.execute_one(link::delete_group(group));
@@ -195,7 +203,7 @@ fn select(rtnl: &mut Rtnl, place: Place, wanted: Wanted) -> Result<Selection, Fa
     let all_seen = matches!(wanted, Wanted::All) || matches!(place, Place::Sandbox(_));
     let links = match &wanted {
         // A host may have a thousand links.
-        Wanted::Named(named) if !matches!(place, Place::Sandbox(_)) => {
+        Wanted::Named(named) | Wanted::Together(named) if !matches!(place, Place::Sandbox(_)) => {
             let found: Result<Vec<_>, _> = named.iter().map(|target| link::by_name(rtnl, &target.name)).collect();
             found?.into_iter().flatten().collect()
         }
@@ -214,7 +222,7 @@ fn select(rtnl: &mut Rtnl, place: Place, wanted: Wanted) -> Result<Selection, Fa
                 })
                 .collect();
         }
-        Wanted::Named(named) => {
+        Wanted::Named(named) | Wanted::Together(named) => {
             for wanted in named {
                 let Some(found) = links.iter().find(|link| link.name == wanted.name) else { continue };
                 match found.mark() {
