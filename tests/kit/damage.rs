@@ -165,6 +165,18 @@ fn on_bridge(bridge: &str, port: &str) -> Vec<Damage> {
                 "1",
             ),
             (
+                "bridge put into a spanning tree",
+                "ip link set $1 type bridge stp_state 1",
+                "ip -d -o link show $1 | grep -o 'stp_state .'",
+                "stp_state 0",
+            ),
+            (
+                "port that listens in a spanning tree",
+                "ip link set $1 type bridge stp_state 1 && ip link set $2 down && ip link set $2 up",
+                "ip -d -o link show $1 | grep -q 'stp_state 0' && bridge -d link show dev $2",
+                "state forwarding",
+            ),
+            (
                 "ARP of the bridge turned off",
                 "ip link set $1 arp off",
                 "ip -o link show $1 | grep -c NOARP || true",

@@ -47,11 +47,16 @@ pub(crate) fn named(mut refusal: Refusal, object: &Object, wanted: &Compiled) ->
     refusal
 }
 
-/// The network whose link, on the host or in the overlay namespace, an operation makes.
+/// The network whose link, on the host or in the overlay namespace, an operation makes, or makes treat its ports otherwise.
 pub(crate) fn made_for_network(operation: &object::Operation, wanted: &Compiled) -> Option<NetworkId> {
     match (operation, wanted.owner(operation.object())) {
         (object::Operation::Create(Object::Link(link)), Some(Key::Network(id)))
             if !matches!(link.place, Place::Sandbox(_)) =>
+        {
+            Some(id)
+        }
+        (object::Operation::Change { from: Object::Link(from), to: Object::Link(to) }, Some(Key::Network(id)))
+            if from.kind != to.kind =>
         {
             Some(id)
         }

@@ -144,7 +144,7 @@ fn hint(errno: Errno) -> Option<&'static str> {
         }
         Errno::EOPNOTSUPP => "the kernel lacks this feature; `netloom doctor` names the module to load",
         Errno::EBUSY => {
-            "the parent is taken in a way that excludes this: it is a bridge or bond port, carries ipvlan, or a macvlan in passthru mode"
+            "something else uses it in a way that excludes this: a parent is a bridge or bond port, carries ipvlan, or a macvlan in passthru mode; a port is in a spanning tree"
         }
         Errno::EADDRINUSE => "another link on the same parent has this Ethernet address",
         Errno::ENETUNREACH => "the router's address is not in a subnet of the link",

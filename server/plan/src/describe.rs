@@ -218,7 +218,8 @@ fn link_value(link: &Link) -> String {
         LinkKind::Loopback => vec!["loopback".to_owned()],
         LinkKind::Macvlan { parent, mode } if parent.is_empty() => vec![format!("macvlan, mode {}", mode.as_str())],
         LinkKind::Macvlan { parent, mode } => vec![format!("macvlan on {parent}, mode {}", mode.as_str())],
-        LinkKind::Bridge => vec!["bridge".to_owned()],
+        LinkKind::Bridge { spanning_tree } => vec![bridge(*spanning_tree, false)],
+        LinkKind::OverlayBridge { spanning_tree, snooping } => vec![bridge(*spanning_tree, *snooping)],
         LinkKind::Veth { port, bridge, settings, marked, .. } => {
             let port = if *marked { port.clone() } else { format!("{port} (without Netloom's group or alias)") };
             let at = if bridge.is_empty() { "no bridge".to_owned() } else { format!("bridge {bridge}") };
@@ -228,8 +229,6 @@ fn link_value(link: &Link) -> String {
             vec![format!("pair, other end {port} on {at}{alone}{back}{shut}{}", knowledge(*settings))]
         }
         LinkKind::Port => vec!["the other end of a pair".to_owned()],
-        LinkKind::OverlayBridge { snooping: false } => vec!["bridge".to_owned()],
-        LinkKind::OverlayBridge { snooping: true } => vec!["bridge, asking for multicast groups".to_owned()],
         LinkKind::Vxlan { tunnel, bridge, port } => {
             let at = if bridge.is_empty() { "no bridge".to_owned() } else { format!("bridge {bridge}") };
             let learning = if tunnel.learning { ", learning" } else { "" };
@@ -251,6 +250,11 @@ fn link_value(link: &Link) -> String {
         Marks::None | Marks::Whole => {}
     }
     parts.join(", ")
+}
+
+fn bridge(in_spanning_tree: bool, asks: bool) -> String {
+    let tree = if in_spanning_tree { ", in a spanning tree" } else { "" };
+    format!("bridge{tree}{}", if asks { ", asking for multicast groups" } else { "" })
 }
 
 /// The table that says where frames go.

@@ -45,6 +45,7 @@ fn is_alike(want: &Link, found: &Link) -> bool {
         (LinkKind::Macvlan { mode: want, .. }, LinkKind::Macvlan { mode: found, .. }) => want == found,
         (LinkKind::Veth { port: want, .. }, LinkKind::Veth { port: found, .. }) => want == found,
         (LinkKind::Vxlan { tunnel: want, .. }, LinkKind::Vxlan { tunnel: found, .. }) => want == found,
+        (LinkKind::Bridge { .. }, LinkKind::Bridge { .. }) => true,
         (LinkKind::OverlayBridge { .. }, LinkKind::OverlayBridge { .. }) => true,
         (want, found) => want == found,
     };
@@ -62,7 +63,7 @@ mod tests {
         Link {
             place: Place::Host,
             name: "br-web".to_owned(),
-            kind: LinkKind::Bridge,
+            kind: LinkKind::Bridge { spanning_tree: false },
             mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
             mtu: Some(1500),
             up: true,

@@ -185,11 +185,16 @@ pub enum LinkKind {
         mode: MacvlanMode,
     },
     /// A bridge of the host's.
-    Bridge,
+    Bridge {
+        /// Whether it takes part in a spanning tree (IEEE 802.1D): ours have no other bridge beside them, and a port waits half a minute there.
+        spanning_tree: bool,
+    },
     /// An overlay network's bridge, in the overlay namespace.
     OverlayBridge {
         /// Whether it listens to who wants which multicast group, and asks: nothing that a tunnel should carry.
         snooping: bool,
+        /// As that of a bridge of the host's.
+        spanning_tree: bool,
     },
     /// An overlay network's VXLAN device, a port of its bridge.
     Vxlan {

@@ -41,7 +41,7 @@ pub(super) async fn remove(inner: &Arc<Inner>, operations: &[Operation]) -> BTre
 fn bridges(operations: &[Operation], place: Place) -> Vec<(usize, Target)> {
     let left: BTreeSet<&str> = operations.iter().filter_map(bridge_that_is_left).collect();
     let goes = |(index, operation): (usize, &Operation)| match operation {
-        Operation::Delete(Object::Link(link @ Link { kind: LinkKind::Bridge, .. }))
+        Operation::Delete(Object::Link(link @ Link { kind: LinkKind::Bridge { .. }, .. }))
             if link.place == place && left.contains(&*link.name) =>
         {
             Some((index, Target::from(link)))

@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoKind, InfoVeth, LinkAttribute,
+    AfSpecInet6, AfSpecUnspec, BridgeStpState, In6AddrGenMode, InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute,
 };
 use netloom_plan::object::{ALIAS_PREFIX, LINK_GROUP, Link, PortSettings, port_mac};
 use rtnetlink::{LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, LinkVeth};
@@ -28,6 +28,13 @@ pub(crate) fn create_bridge(index: u32, link: &Link) -> Request {
         builder = builder.mtu(mtu);
     }
     Request { message: RouteNetlinkMessage::NewLink(builder.build()), flags: NLM_F_CREATE | NLM_F_EXCL }
+}
+
+/// Takes a bridge out of a spanning tree: it has no other bridge beside it, and its ports would wait half a minute before they pass frames.
+pub(crate) fn leave_spanning_tree(index: u32) -> Request {
+    let builder = LinkMessageBuilder::<LinkBridge>::new_with_info_kind(InfoKind::Bridge).index(index);
+    let message = builder.append_info_data(InfoBridge::StpState(BridgeStpState::Disabled)).build();
+    Request { message: RouteNetlinkMessage::NewLink(message), flags: 0 }
 }
 
 /// The host's end of a pair.

@@ -29,9 +29,9 @@ const PORT_DATA: u16 = 5;
 /// Of how a bridge treats a port, in either place: IFLA_BRPORT_STATE, _MODE, _LEARNING, _UNICAST_FLOOD, _MCAST_FLOOD, _BCAST_FLOOD, _NEIGH_SUPPRESS,
 /// _ISOLATED.
 const OF_PORT: [u16; 8] = [1, 4, 8, 9, 27, 30, 32, 33];
-/// Of a bridge: IFLA_BR_MCAST_SNOOPING. Of a macvlan: IFLA_MACVLAN_MODE. Of a VXLAN device: IFLA_VXLAN_ID, _LOCAL, _LEARNING, _PORT, _LOCAL6, _DF.
+/// Of a bridge: IFLA_BR_STP_STATE, _MCAST_SNOOPING. Of a macvlan: IFLA_MACVLAN_MODE. Of a VXLAN device: IFLA_VXLAN_ID, _LOCAL, _LEARNING, _PORT, _LOCAL6, _DF.
 const OF_KIND: [(&[u8], &[u16]); 3] =
-    [(b"bridge\0", &[23]), (b"macvlan\0", &[1]), (b"vxlan\0", &[1, 4, 7, 15, 17, 29])];
+    [(b"bridge\0", &[5, 23]), (b"macvlan\0", &[1]), (b"vxlan\0", &[1, 4, 7, 15, 17, 29])];
 /// Length of an attribute's header in bytes.
 const ATTRIBUTE: usize = 4;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL, Nla};
 use netlink_packet_route::link::{
-    InfoBridge, InfoBridgePort, InfoData, InfoMacVlan, InfoPortData, LinkAttribute, LinkExtentMask, LinkFlags,
-    LinkInfo, LinkMessage, LinkProtoInfoBridge, MacVlanMode, Stats64,
+    BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoMacVlan, InfoPortData, LinkAttribute, LinkExtentMask,
+    LinkFlags, LinkInfo, LinkMessage, LinkProtoInfoBridge, MacVlanMode, Stats64,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netloom_model::MacAddr;
@@ -60,6 +60,8 @@ pub(crate) struct Seen {
     pub(crate) tunnel: Option<Tunnel>,
     /// Whether a bridge asks for multicast groups.
     pub(crate) snooping: bool,
+    /// Whether it takes part in a spanning tree.
+    pub(crate) spanning_tree: bool,
     /// Counters, where they were asked for.
     pub(crate) statistics: Stats64,
 }
@@ -109,6 +111,11 @@ impl Seen {
     /// Whether it is administratively up.
     pub(crate) fn is_up(&self) -> bool {
         self.flags.contains(LinkFlags::Up)
+    }
+
+    /// Whether nothing of its own keeps frames from its ports: a bridge that is down has all of them disabled, and one in a spanning tree decides about each.
+    pub(crate) fn passes_frames(&self) -> bool {
+        self.is_up() && !self.spanning_tree
     }
 
     /// Whether it asks and answers by ARP, and by neighbour discovery.
@@ -247,6 +254,7 @@ pub(crate) fn read(message: &RouteNetlinkMessage) -> Option<Seen> {
         tunnel_port: TunnelPort::default(),
         tunnel: None,
         snooping: false,
+        spanning_tree: false,
         statistics: Stats64::default(),
     };
     for attribute in &message.attributes {
@@ -277,7 +285,12 @@ fn read_info(seen: &mut Seen, info: &LinkInfo) {
             });
         }
         LinkInfo::Data(InfoData::Vxlan(data)) => seen.tunnel = Some(tunnel::read(data)),
-        LinkInfo::Data(InfoData::Bridge(data)) => seen.snooping = data.contains(&InfoBridge::MulticastSnooping(true)),
+        LinkInfo::Data(InfoData::Bridge(data)) => {
+            seen.snooping = data.contains(&InfoBridge::MulticastSnooping(true));
+            let is_on =
+                |one: &InfoBridge| matches!(one, InfoBridge::StpState(state) if *state != BridgeStpState::Disabled);
+            seen.spanning_tree = data.iter().any(is_on);
+        }
         LinkInfo::PortData(InfoPortData::BridgePort(data)) => {
             seen.tunnel_port = tunnel::read_port(data, seen.flags);
             seen.port = port_settings(data.contains(&InfoBridgePort::Isolated(true)), seen.tunnel_port);

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use netlink_packet_core::{Emitable, NLM_F_CREATE, NLM_F_EXCL, Nla};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    BridgePortState, InfoBridge, InfoBridgePort, InfoKind, InfoVxlan, LinkAttribute, LinkFlags, LinkProtoInfoBridge,
-    VxlanDf,
+    BridgePortState, BridgeStpState, InfoBridge, InfoBridgePort, InfoKind, InfoVxlan, LinkAttribute, LinkFlags,
+    LinkProtoInfoBridge, VxlanDf,
 };
 use netloom_plan::object::{LINK_GROUP, Link};
 use netloom_plan::overlay::{Tunnel, TunnelPort};
@@ -56,10 +56,11 @@ fn new<T>(index: u32, link: &Link, builder: LinkMessageBuilder<T>) -> Request {
     Request { message: RouteNetlinkMessage::NewLink(builder.build()), flags: NLM_F_CREATE | NLM_F_EXCL }
 }
 
-/// Says whether a bridge asks for multicast groups.
+/// Says whether a bridge asks for multicast groups, and takes it out of a spanning tree.
 pub(crate) fn set_bridge(index: u32, snooping: bool) -> Request {
     let builder = LinkMessageBuilder::<LinkBridge>::new_with_info_kind(InfoKind::Bridge).index(index);
     let builder = builder.append_info_data(InfoBridge::MulticastSnooping(snooping));
+    let builder = builder.append_info_data(InfoBridge::StpState(BridgeStpState::Disabled));
     Request { message: RouteNetlinkMessage::NewLink(builder.build()), flags: 0 }
 }
 

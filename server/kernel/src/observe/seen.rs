@@ -94,10 +94,11 @@ impl Seen {
                 };
                 let bridge = port.controller.and_then(|index| self.beyond.link(at, index));
                 let managed = bridge.is_some_and(link::Seen::is_ours);
+                let could_pass = managed && bridge.is_some_and(link::Seen::passes_frames);
                 let bridge = bridge.map(|bridge| bridge.name.clone()).unwrap_or_default();
                 let mut settings = self.beyond.treatment(at, port);
-                // Others' bridges may keep ports back for reasons of their own, as by a spanning tree.
-                settings.blocked &= managed;
+                // Others' bridges may keep ports back for reasons of their own.
+                settings.blocked &= could_pass;
                 LinkKind::Veth { at, port: port.name.clone(), marked, bridge, managed, settings }
             }
             _ => LinkKind::Other("veth".to_owned()),
@@ -106,8 +107,10 @@ impl Seen {
 
     fn vxlan(&self, link: &link::Seen) -> LinkKind {
         let Some(tunnel) = link.tunnel else { return LinkKind::Other("vxlan".to_owned()) };
-        let bridge = link.controller.map(|index| self.name(index)).unwrap_or_default();
-        LinkKind::Vxlan { tunnel, bridge, port: link.tunnel_port }
+        let bridge = link.controller.and_then(|index| self.links.get(&index));
+        let mut port = link.tunnel_port;
+        port.blocked &= bridge.is_some_and(link::Seen::passes_frames);
+        LinkKind::Vxlan { tunnel, bridge: bridge.map(|bridge| bridge.name.clone()).unwrap_or_default(), port }
     }
 
     pub(super) fn link(&self, place: Place, link: &link::Seen) -> Link {
@@ -119,8 +122,10 @@ impl Seen {
         }
         let kind = match (link.macvlan_mode(), link.kind.as_deref()) {
             (Some(mode), _) => LinkKind::Macvlan { parent: self.parent(link), mode },
-            (None, Some("bridge")) if place == Place::Overlay => LinkKind::OverlayBridge { snooping: link.snooping },
-            (None, Some("bridge")) => LinkKind::Bridge,
+            (None, Some("bridge")) if place == Place::Overlay => {
+                LinkKind::OverlayBridge { snooping: link.snooping, spanning_tree: link.spanning_tree }
+            }
+            (None, Some("bridge")) => LinkKind::Bridge { spanning_tree: link.spanning_tree },
             (None, Some("vxlan")) if place == Place::Overlay => self.vxlan(link),
             (None, Some("veth")) => self.veth(link, place),
             (None, other) => LinkKind::Other(other.unwrap_or("hardware").to_owned()),

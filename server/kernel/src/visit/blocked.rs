@@ -20,7 +20,8 @@ pub(crate) struct Blocked {
 impl Blocked {
     /// Whether an object needs something of it.
     pub(super) fn stops(&self, object: &Object) -> bool {
-        let bridge = matches!(object, Object::Link(Link { kind: LinkKind::Bridge | LinkKind::Vxlan { .. }, .. }));
+        let bridge =
+            matches!(object, Object::Link(Link { kind: LinkKind::Bridge { .. } | LinkKind::Vxlan { .. }, .. }));
         let needs_rules = bridge || matches!(object, Object::Lent(_));
         let kept = self.lent && matches!(object, Object::Firewall(_));
         self.place

@@ -29,6 +29,15 @@ impl Visiting<'_> {
         self.point(index, "kernel.link.after_alias")
     }
 
+    /// What of a bridge on the host can change while it stands, besides what can of any link.
+    pub(super) fn change_bridge(&mut self, index: usize, from: &Link, to: &Link) -> Outcome {
+        let changed = self.links.get(&to.name).filter(|_| from.kind != to.kind);
+        if let Some(number) = changed.map(|link| link.index) {
+            self.push(index, Purpose::Make, bridge::leave_spanning_tree(number));
+        }
+        Ok(())
+    }
+
     pub(super) fn create_pair(&mut self, index: usize, link: &Link) -> Outcome {
         if let Some(found) = self.links.get(&link.name).cloned() {
             return self.stands_already(index, link, &found);
@@ -47,7 +56,7 @@ impl Visiting<'_> {
     }
 
     /// Changes the host's end of a pair as well.
-    pub(super) fn change_port(&mut self, index: usize, link: &Link) -> Outcome {
+    pub(super) fn change_port(&mut self, index: usize, from: &Link, link: &Link) -> Outcome {
         let (name, bridge, settings) = self.pair(index, link)?;
         let at = place_of(link);
         let Some(found) = self.elsewhere(index, at, &name)? else {
@@ -70,7 +79,8 @@ impl Visiting<'_> {
         }
         let port = Port { name: &name, index: found.index, bridge };
         self.set_port(index, link, port, settings, false)?;
-        if found.port.blocked && !settings.blocked {
+        let was_blocked = matches!(&from.kind, LinkKind::Veth { settings, .. } if settings.blocked);
+        if was_blocked && !settings.blocked {
             let unblocked = self.beyond(at).and_then(|beyond| beyond.execute_one(tunnel::unblock(found.index)));
             return unblocked.map_err(|failure| self.subject(index).failed(&failure));
         }

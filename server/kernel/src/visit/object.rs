@@ -42,8 +42,8 @@ impl Visiting<'_> {
                 self.push(index, Purpose::Make, link::set_alias(number, &link.owner, link.up));
                 self.point(index, "kernel.link.after_alias")
             }
-            LinkKind::Bridge => self.create_bridge(index, link),
-            LinkKind::OverlayBridge { snooping } => self.create_overlay_bridge(index, link, *snooping),
+            LinkKind::Bridge { .. } => self.create_bridge(index, link),
+            LinkKind::OverlayBridge { snooping, .. } => self.create_overlay_bridge(index, link, *snooping),
             LinkKind::Vxlan { tunnel, .. } => self.create_tunnel(index, link, *tunnel),
             LinkKind::Veth { .. } => self.create_pair(index, link),
             LinkKind::Port => Err(self.subject(index).refusal("kernel-refused", "it is made with its other end")),
@@ -162,7 +162,8 @@ impl Visiting<'_> {
         }
         self.push(index, Purpose::Make, request);
         match to.kind {
-            LinkKind::Veth { .. } => self.change_port(index, to),
+            LinkKind::Veth { .. } => self.change_port(index, from, to),
+            LinkKind::Bridge { .. } => self.change_bridge(index, from, to),
             _ => self.change_in_overlay(index, from, to),
         }
     }
@@ -295,6 +296,7 @@ fn expected(index: u32, link: &Link) -> link::Seen {
         tunnel_port: TunnelPort::default(),
         tunnel: None,
         snooping: false,
+        spanning_tree: false,
         statistics: netlink_packet_route::link::Stats64::default(),
     }
 }
@@ -312,7 +314,7 @@ fn word(kind: &LinkKind) -> Option<&str> {
     match kind {
         LinkKind::Loopback => None,
         LinkKind::Macvlan { .. } => Some("macvlan"),
-        LinkKind::Bridge | LinkKind::OverlayBridge { .. } => Some("bridge"),
+        LinkKind::Bridge { .. } | LinkKind::OverlayBridge { .. } => Some("bridge"),
         LinkKind::Vxlan { .. } => Some("vxlan"),
         LinkKind::Veth { .. } | LinkKind::Port => Some("veth"),
         LinkKind::Other(kind) => Some(kind),

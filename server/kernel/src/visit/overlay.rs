@@ -72,7 +72,7 @@ impl Visiting<'_> {
                 }
                 Ok(())
             }
-            LinkKind::OverlayBridge { snooping } => {
+            LinkKind::OverlayBridge { snooping, .. } => {
                 self.push(index, Purpose::Make, tunnel::set_bridge(number, snooping));
                 Ok(())
             }

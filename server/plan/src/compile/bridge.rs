@@ -72,7 +72,7 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
     let link = Link {
         place: Place::Host,
         name: bridge.clone(),
-        kind: LinkKind::Bridge,
+        kind: LinkKind::Bridge { spanning_tree: false },
         mac: Some(host_link::network_mac(network.id)),
         mtu: Some(network.mtu.unwrap_or(MTU)),
         up: true,

@@ -85,8 +85,14 @@ pub(super) fn network(compiled: &mut Compiled, network: &AssignedNetwork, facts:
     let (vni, port, local) = (overlay.vni, overlay.data_path_port, overlay.vtep);
     let is_of_probes = network.id == PROBES;
     let device = Tunnel { vni, port, local, learning: false, whole: is_of_probes };
-    compiled
-        .want(owner, link(&bridge, LinkKind::OverlayBridge { snooping: false }, host_link::network_mac(network.id)));
+    compiled.want(
+        owner,
+        link(
+            &bridge,
+            LinkKind::OverlayBridge { snooping: false, spanning_tree: false },
+            host_link::network_mac(network.id),
+        ),
+    );
     let port = if is_of_probes { TunnelPort::REFLECTING } else { TunnelPort::QUIET };
     let kind = LinkKind::Vxlan { tunnel: device, bridge: bridge.clone(), port };
     compiled.want(owner, link(&tunnel, kind, host_link::tunnel_mac(network.id)));

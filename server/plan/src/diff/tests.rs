@@ -224,7 +224,8 @@ fn memory(before: impl Strategy<Value = Assignment>) -> impl Strategy<Value = Me
                 }
                 (Object::Link(Link { kind: LinkKind::Vxlan { bridge, .. }, .. }), 7) => bridge.clear(),
                 (Object::Link(Link { kind: LinkKind::Vxlan { tunnel, .. }, .. }), 8) => tunnel.vni += 1000,
-                (Object::Link(Link { kind: LinkKind::OverlayBridge { snooping }, .. }), 6) => *snooping = true,
+                (Object::Link(Link { kind: LinkKind::OverlayBridge { snooping, .. }, .. }), 6) => *snooping = true,
+                (Object::Link(Link { kind: LinkKind::Bridge { spanning_tree }, .. }), 6) => *spanning_tree = true,
                 (Object::Forwarding(Forwarding { way: Way::Node(node), .. }), 1) => {
                     *node = Some([192, 0, 2, 99].into())
                 }

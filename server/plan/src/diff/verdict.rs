@@ -86,6 +86,7 @@ fn is_same_making(want: &Link, found: &Link) -> bool {
             want == found && a == b
         }
         (LinkKind::Vxlan { tunnel: want, .. }, LinkKind::Vxlan { tunnel: found, .. }) => want == found,
+        (LinkKind::Bridge { .. }, LinkKind::Bridge { .. }) => true,
         (LinkKind::OverlayBridge { .. }, LinkKind::OverlayBridge { .. }) => true,
         (want, found) => want == found,
     };
@@ -95,7 +96,8 @@ fn is_same_making(want: &Link, found: &Link) -> bool {
 /// Whether what of a link's kind can be changed while it stands is the same.
 fn is_same_port(want: &Link, found: &Link) -> bool {
     match want.kind {
-        LinkKind::Veth { .. } | LinkKind::Vxlan { .. } | LinkKind::OverlayBridge { .. } => want.kind == found.kind,
+        LinkKind::Veth { .. } | LinkKind::Vxlan { .. } => want.kind == found.kind,
+        LinkKind::Bridge { .. } | LinkKind::OverlayBridge { .. } => want.kind == found.kind,
         _ => true,
     }
 }

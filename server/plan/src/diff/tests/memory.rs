@@ -116,7 +116,7 @@ impl Memory {
                 Object::Link(Link { kind: LinkKind::Vxlan { bridge, .. }, .. }) => (Place::Overlay, bridge),
                 _ => continue,
             };
-            let is_bridge = matches!(link.kind, LinkKind::Bridge | LinkKind::OverlayBridge { .. });
+            let is_bridge = matches!(link.kind, LinkKind::Bridge { .. } | LinkKind::OverlayBridge { .. });
             if is_bridge && at == link.place && *bridge == link.name {
                 bridge.clear();
             }
