@@ -345,17 +345,19 @@ fn in_macvlan(netns: &str) -> Vec<Damage> {
     )
 }
 
-/// What may be broken of the nftables table that [`set_up`] made, one thing at a time: while the daemon runs it is the kernel that refuses it.
+/// What may be broken of the nftables table that [`set_up`] made, one thing at a time, and what may be added to it: while the daemon runs it is the kernel that
+/// refuses it.
 ///
 /// # Panics
 /// When they are not there.
-pub fn of_table(host: &Host) -> Vec<Damage> {
+pub fn of_table(host: &Host) -> (Vec<Damage>, Vec<Damage>) {
     let elements = host.net.json("nft -j list map inet netloom published4_all");
     assert!(elements.to_string().contains("8880"), "{elements}");
     let port = "nft list map inet netloom published4_all";
-    rows(
+    let names = ["inet netloom", &*ours(host, "type bridge")];
+    let broken = rows(
         &Place::Host,
-        ["inet netloom", &ours(host, "type bridge")],
+        names,
         &[
             ("table deleted", "nft delete table $1", port, "8880"),
             ("table flushed", "nft flush table $1", "nft list chain $1 forward", "iifname"),
@@ -374,14 +376,19 @@ pub fn of_table(host: &Host) -> Vec<Damage> {
             ),
             ("port's element deleted", "nft flush map $1 published4_all", port, "8880"),
             ("bridge's element deleted", "nft delete element $1 bridges { $2 }", "nft list set $1 bridges", "$2"),
-            (
-                "port's element added",
-                "nft add element $1 published4_all { tcp . 8881 : 10.160.0.9 . 80 }",
-                "nft list map $1 published4_all | grep -c 8881 || true",
-                "0",
-            ),
         ],
-    )
+    );
+    let added = rows(
+        &Place::Host,
+        names,
+        &[(
+            "port's element added",
+            "nft add element $1 published4_all { tcp . 8881 : 10.160.0.9 . 80 }",
+            "nft list map $1 published4_all | grep -c 8881 || true",
+            "0",
+        )],
+    );
+    (broken, added)
 }
 
 /// What may be broken of the marks of the links that [`set_up`] made, one thing at a time: a link that lost all of them is nobody's.

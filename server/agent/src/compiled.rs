@@ -1,14 +1,13 @@
 //! What a pass is made for: what is wanted of the kernel, and where it has to be looked for.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use netloom_model::NetworkId;
 use netloom_model::assignment::{Assignment, Key, PROBES};
-use netloom_model::facts::Facts;
 use netloom_plan::{Compiled, compile, host_addresses};
 
 use crate::agent::Inner;
+use crate::ground::Host;
 use crate::state::{Assigned, State};
 use crate::{gateways, peers};
 
@@ -19,17 +18,17 @@ pub(crate) fn compiled(
     assignment: &Assignment,
     keys: Option<&BTreeSet<Key>>,
     standing: &BTreeSet<NetworkId>,
-) -> (Compiled, Arc<Facts>) {
-    let (facts, gates) = {
+) -> (Compiled, Host) {
+    let (host, gates) = {
         let state = inner.state();
         let mut gates = state.gates(assignment.sandboxes.keys());
         if assignment.sandboxes.values().any(|sandbox| !host_addresses(sandbox).is_empty()) {
             gates.gateways = gateways::all(&state, assignment);
         }
         gates.standing.clone_from(standing);
-        (state.facts.clone(), gates)
+        (state.host.clone(), gates)
     };
-    let mut wanted = compile(assignment, &facts, &gates);
+    let mut wanted = compile(assignment, &host.facts, &gates);
     look_for_former_probes(&inner.state(), assignment, &mut wanted);
     let Some(keys) = keys else {
         // Adopted namespaces that nobody wants any more are under nobody's directory: only memory leads there.
@@ -52,7 +51,7 @@ pub(crate) fn compiled(
         if !state.ready {
             wanted.look_for_strangers();
         }
-        return (wanted, facts);
+        return (wanted, host);
     };
     let mut state = inner.state();
     assignment.peers.values().for_each(|peer| state.peers.learn(peer));
@@ -80,7 +79,7 @@ pub(crate) fn compiled(
         Key::Network(_) | Key::Peer(_) => None,
     });
     wanted.look_from_outside(sandboxes, assignment);
-    (wanted, facts)
+    (wanted, host)
 }
 
 /// Has what led to other nodes by the network of probes looked at, where that is another now.

@@ -20,7 +20,7 @@ pub(crate) fn found(inner: &Inner, keys: impl Iterator<Item = Key>, work: &Work)
     let state = inner.state();
     let on_the_way = |key: Key| match key {
         Key::Network(id) => work.assignment.networks.get(&id).map(|network| {
-            let mut conditions = state.ways.conditions(network, &state.facts);
+            let mut conditions = state.ways.conditions(network, &state.host.facts);
             conditions.extend(state.refused.condition(network));
             conditions
         }),

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::agent::Inner;
 use crate::backoff::Backoff;
-use crate::ground::underlay;
+use crate::ground::{Host, underlay};
 use crate::state::{Assigned, State};
 
 /// What of the facts was last reported, or was there at the start.
@@ -53,9 +53,9 @@ pub(crate) async fn refresh(inner: &Arc<Inner>) -> Result<Arc<Facts>, Error> {
     told.known = Some(relevant);
     {
         let mut state = inner.state();
-        let links = changed_links(&state.facts, &facts);
-        let leads_elsewhere = ways_out(&state.facts) != ways_out(&facts);
-        let before = std::mem::replace(&mut state.facts, facts.clone());
+        let links = changed_links(&state.host.facts, &facts);
+        let leads_elsewhere = ways_out(&state.host.facts) != ways_out(&facts);
+        let before = std::mem::replace(&mut state.host, Host::new(facts.clone())).facts;
         if (leads_elsewhere || !links.is_empty()) && !first {
             wake_dependants(&mut state, &links, &before, &facts);
         }
@@ -87,7 +87,7 @@ pub(crate) async fn refresh(inner: &Arc<Inner>) -> Result<Arc<Facts>, Error> {
 async fn tell(inner: Weak<Inner>) {
     let mut backoff = Backoff::default();
     while let Some(inner) = inner.upgrade() {
-        let facts = inner.state().facts.clone();
+        let facts = inner.state().host.facts.clone();
         match inner.sink.report(Report::HostChanged(Box::new((*facts).clone()))).await {
             Err(error) if error.retry => tracing::warn!(%error, "the host's change was not taken; it is said again"),
             Err(error) => return tracing::error!(%error, "the host's change was refused"),

@@ -59,5 +59,5 @@ mod verified;
 mod ways;
 
 pub use agent::{Agent, Options};
-pub use record::RECORD;
+pub use record::RECORDS;
 pub use source::{AssignmentSource, ReportSink, SinkError, SourceError};

@@ -10,7 +10,6 @@ use netloom_fault::{Injected, point};
 use netloom_kernel::{Error, Sockets};
 use netloom_model::SandboxId;
 use netloom_model::assignment::{Assignment, Key};
-use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
 use netloom_model::sandbox::InterfaceStatus;
 use netloom_plan::object::{self, Observed, Place};
@@ -20,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::agent::Inner;
 use crate::backoff::jittered;
+use crate::ground::Host;
 use crate::repair::Repairs;
 use crate::source::SourceError;
 use crate::stack::{HostStack, changes_host, touches_host};
@@ -68,11 +68,11 @@ pub(crate) struct Work {
     /// What was found different at first, and what was done about it.
     pub(crate) repairs: Repairs,
     /// The host as it was compiled for.
-    pub(crate) facts: Arc<Facts>,
+    pub(crate) host: Host,
     /// Whether it looked at everything.
     pub(crate) everything: bool,
     /// Nobody else works on the host until this is recorded: what was verified would be told in another order than it was done.
-    _host: HostStack,
+    _stack: HostStack,
 }
 
 impl Work {
@@ -138,7 +138,9 @@ pub(crate) async fn full(inner: &Arc<Inner>, afresh: BTreeSet<Key>) {
             state.counters.last_full_pass_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             state.last_full = Some((Instant::now(), took));
             state.full_backoff.reset();
-            state.ready = true;
+            if !std::mem::replace(&mut state.ready, true) {
+                inner.record.retain(|key| state.tracked.contains_key(&key));
+            }
             state.wake_full(Instant::now() + jittered(inner.options.full_pass_every));
         }
         Err(error) => {

@@ -1,19 +1,23 @@
 //! Drift that was found and put right: what differed, by whose object it was, and what was done about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use netloom_model::assignment::{Assignment, Key};
 use netloom_model::drift::Drift;
-use netloom_model::facts::Facts;
 use netloom_model::plan::PlannedOperation;
 use netloom_model::report::Report;
-use netloom_plan::object::Observed;
+use netloom_plan::object::{self, Observed};
 use netloom_plan::{Comparison, Compiled, Operation, describe, drift};
 
 use crate::agent::Inner;
+use crate::ground::Host;
 use crate::pass::Work;
-use crate::state::{Assigned, VerifiedAs};
+use crate::state::Assigned;
+
+mod judge;
+
+use judge::Judge;
 
 /// Most operations that one repair's report tells: thousands may have been lost at once.
 const OPERATIONS: usize = 64;
@@ -26,7 +30,9 @@ pub(crate) struct Repairs {
 
 #[derive(Debug, Default)]
 struct Repair {
-    found: Vec<Drift>,
+    found: BTreeMap<object::Key, Drift>,
+    /// What of that was put right.
+    mended: BTreeSet<object::Key>,
     done: Vec<PlannedOperation>,
 }
 
@@ -39,45 +45,45 @@ impl Repairs {
         wanted: &Compiled,
         observed: &Observed,
         assignment: &Assignment,
-        facts: &Facts,
+        host: &Host,
     ) -> Self {
-        let mut drifted: BTreeMap<Option<Key>, bool> = BTreeMap::new();
-        let mut is_drift = |operation: &Operation| {
-            let owner = wanted.owner(operation.object());
-            *drifted.entry(owner).or_insert_with(|| is_drift(inner, assignment, facts, owner))
-        };
+        let mut judge = Judge::new(inner, wanted, assignment, host);
         let mut repairs = Self::default();
-        for (owner, drift) in drift::differences(comparison, wanted, observed, assignment, &mut is_drift) {
-            repairs.by_owner.entry(owner).or_default().found.push(drift);
+        for found in drift::differences(comparison, wanted, observed, assignment, |operation| judge.is_drift(operation))
+        {
+            repairs.by_owner.entry(found.owner).or_default().found.insert(found.key, found.drift);
         }
         repairs
     }
 
     /// An operation the kernel took.
     pub(crate) fn done(&mut self, operation: &Operation, wanted: &Compiled) {
-        if let Some(repair) = self.by_owner.get_mut(&wanted.owner(operation.object())) {
+        let object = operation.object();
+        if let Some(repair) = self.by_owner.get_mut(&wanted.owner(object)) {
             repair.done.push(describe::planned(operation, &wanted.names));
+            repair.mended.insert(object.key());
         }
     }
 }
 
 /// Reports what was put right.
 pub(crate) async fn say(inner: &Arc<Inner>, work: &mut Work) {
-    let mut told: BTreeMap<Option<Key>, Repair> = BTreeMap::new();
-    for (owner, repair) in std::mem::take(&mut work.repairs).by_owner {
-        if repair.done.is_empty() {
+    let mut told: BTreeMap<Option<Key>, (Vec<Drift>, Vec<PlannedOperation>)> = BTreeMap::new();
+    for (owner, Repair { found, mended, done }) in std::mem::take(&mut work.repairs).by_owner {
+        let found: Vec<Drift> = found.into_iter().filter(|(key, _)| mended.contains(key)).map(|(_, one)| one).collect();
+        if found.is_empty() {
             continue;
         }
         let all = told.entry(owner.map(|key| told_with(&work.assignment, key))).or_default();
-        all.found.extend(repair.found);
-        all.done.extend(repair.done);
+        all.0.extend(found);
+        all.1.extend(done);
     }
-    for (owner, mut repair) in told {
-        repair.done.truncate(OPERATIONS);
-        let found = drift::sentence(&repair.found);
-        tracing::info!(?owner, found, operations = repair.done.len(), "repaired");
+    for (owner, (found, mut done)) in told {
+        done.truncate(OPERATIONS);
+        let found = drift::sentence(&found);
+        tracing::info!(?owner, found, operations = done.len(), "repaired");
         inner.state().counters.repairs += 1;
-        inner.outbox.push(Report::Repaired { key: owner, found, operations: repair.done });
+        inner.outbox.push(Report::Repaired { key: owner, found, operations: done });
     }
 }
 
@@ -86,19 +92,6 @@ pub(crate) fn told_with(assignment: &Assignment, key: Key) -> Key {
     match key {
         Key::Peer(id) => assignment.peers.get(&id).map_or(key, |peer| Key::Network(peer.network)),
         Key::Network(_) | Key::Sandbox(_) => key,
-    }
-}
-
-/// Whether a difference of this owner's is none that was asked for.
-fn is_drift(inner: &Inner, assignment: &Assignment, facts: &Facts, owner: Option<Key>) -> bool {
-    let Some(key) = owner else { return true };
-    // What led to an endpoint that is on no other node any more goes as it should.
-    let Some(assigned) = assigned(assignment, key) else { return !matches!(key, Key::Peer(_)) };
-    let state = inner.state();
-    let now = VerifiedAs::new(assigned, assignment, facts);
-    match state.tracked.get(&key).and_then(|tracked| tracked.verified_as.as_ref()) {
-        Some(before) => *before == now,
-        None => now.fingerprint().is_some_and(|now| inner.record.has(key, now)),
     }
 }
 

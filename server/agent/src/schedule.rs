@@ -36,12 +36,14 @@ pub(crate) async fn run(inner: &Arc<Inner>) {
         }
     }
     tell(inner).await;
+    record::end(inner);
 }
 
-/// Writes down what was verified, and hands over what nobody waits for, once the pass holds nothing any more.
+/// Hands over what nobody waits for, and writes down what was verified, once the pass holds nothing any more.
 async fn tell(inner: &Inner) {
-    record::keep(inner);
     inner.outbox.flush(&inner.sink).await;
+    // After it: what was put right and is not told yet is drift still to who starts next.
+    record::keep(inner);
 }
 
 async fn wait(inner: &Arc<Inner>, passes: &mut JoinSet<()>, until: Option<Instant>) {

@@ -321,7 +321,7 @@ fn record(
         match verdict {
             Verdict::Converged => {
                 tracked.verified = Some(tracked.verified.map_or(revision, |before| before.max(revision)));
-                let verified = |assigned| VerifiedAs::new(assigned, &work.assignment, &work.facts);
+                let verified = |assigned| VerifiedAs::new(assigned, &work.assignment, &work.host);
                 let verified = tracked.assigned.clone().map(verified);
                 if tracked.verified_as != verified {
                     tracked.verified_as = verified;
@@ -356,8 +356,6 @@ fn record(
                 }
             }
             Verdict::Refused(refusal) => {
-                tracked.verified_as = None;
-                state.unrecorded.insert(key);
                 tracked.refusal = Some(refusal.clone());
                 let wait = tracked.backoff.failed();
                 let told = tracked.told.as_ref() == Some(&cause_of(&refusal));

@@ -27,7 +27,7 @@ impl Standing {
     pub(crate) fn observed(&self, inner: &Inner) -> Observed {
         let (facts, mut gates) = {
             let state = inner.state();
-            (state.facts.clone(), state.gates(self.former.sandboxes.keys()))
+            (state.host.facts.clone(), state.gates(self.former.sandboxes.keys()))
         };
         gates.standing.clone_from(&self.networks);
         let verified = compile(&self.former, &facts, &gates);
@@ -57,7 +57,7 @@ pub(crate) fn of(state: &State, assignment: &Assignment, asked: &BTreeSet<Key>) 
 /// What is known of a key that stands.
 fn standing(state: &State, key: Key) -> Option<&Tracked> {
     let tracked = state.tracked.get(&key)?;
-    let verified = tracked.verified_as.as_ref().is_some_and(|verified| verified.stands_on(&state.facts));
+    let verified = tracked.verified_as.as_ref().is_some_and(|verified| verified.stands_on(&state.host.facts));
     let silent = tracked.heard.is_none() && !state.wakes.contains_key(&key);
     (verified && silent && tracked.refusal.is_none()).then_some(tracked)
 }

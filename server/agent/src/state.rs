@@ -8,7 +8,6 @@ use std::time::Duration;
 use netloom_kernel::OverlayEntry;
 use netloom_model::assignment::{Key, NamespaceSource};
 use netloom_model::condition::Condition;
-use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
 use netloom_model::report::{Counters, Outcome};
 use netloom_model::sandbox::InterfaceStatus;
@@ -19,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::beside::Beside;
+use crate::ground::Host;
 use crate::holders::{self, Holders};
 use crate::peers::Peers;
 use crate::refused::Refused;
@@ -131,8 +131,8 @@ pub(crate) struct State {
     pub(crate) gates: BTreeMap<SandboxId, BTreeMap<(EndpointId, IpAddr), Gate>>,
     /// The number of the last probe.
     pub(crate) probes: u64,
-    /// The host's facts.
-    pub(crate) facts: Arc<Facts>,
+    /// The host, by its facts.
+    pub(crate) host: Host,
     /// Whether the kernel runs without IPv6.
     pub(crate) without_ipv6: bool,
     /// Whether others' firewalls are left as they are.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use netloom_model::assignment::{AssignedNetwork, AssignedPeer, AssignedSandbox, Assignment};
 use netloom_model::facts::Facts;
 
-use crate::ground::Ground;
+use crate::ground::{Ground, Host};
 
 /// What was assigned under a key when it was last read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,12 @@ pub(crate) enum Assigned {
 
 /// As what something was verified, short enough to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fingerprint(pub(crate) u64);
+pub(crate) struct Fingerprint {
+    /// Of what is assigned, and its ground.
+    pub(crate) itself: u64,
+    /// Of the ground of its forwarding.
+    pub(crate) ways: Option<u64>,
+}
 
 /// What decides about an object's kernel objects: the same again, and other kernel objects, is drift.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +36,13 @@ pub(crate) struct VerifiedAs {
     networks: Vec<AssignedNetwork>,
     /// What of the host it stood on.
     ground: Ground,
+    /// What of the host its forwarding stood on, of a network that has any.
+    ways: Option<Ground>,
 }
 
 impl VerifiedAs {
     /// Of something assigned.
-    pub(crate) fn new(assigned: Assigned, assignment: &Assignment, facts: &Facts) -> Self {
+    pub(crate) fn new(assigned: Assigned, assignment: &Assignment, host: &Host) -> Self {
         let networks = match &assigned {
             Assigned::Network(_) => Vec::new(),
             Assigned::Sandbox(sandbox) => {
@@ -45,8 +52,18 @@ impl VerifiedAs {
             }
             Assigned::Peer(peer) => assignment.networks.get(&peer.network).map(without_vteps).into_iter().collect(),
         };
-        let ground = Ground::of(&assigned, &networks, facts);
-        Self { assigned, networks, ground }
+        let ground = Ground::of(&assigned, &networks, &host.facts);
+        let ways = match &assigned {
+            Assigned::Network(network) => host.ways_out.ground(network),
+            Assigned::Sandbox(_) | Assigned::Peer(_) => None,
+        };
+        Self { assigned, networks, ground, ways }
+    }
+
+    /// Whether it is assigned alike, on the same ground; and if so, whether its forwarding is, too.
+    pub(crate) fn compare(&self, now: &Self) -> Option<bool> {
+        let is_alike = self.assigned == now.assigned && self.networks == now.networks && self.ground == now.ground;
+        is_alike.then(|| self.ways == now.ways)
     }
 
     /// Whether it stands on the same of the host now.
@@ -64,7 +81,7 @@ impl VerifiedAs {
         };
         text.ok()?.hash(&mut hasher);
         self.ground.hash(&mut hasher);
-        Some(Fingerprint(hasher.finish()))
+        Some(Fingerprint { itself: hasher.finish(), ways: self.ways.map(|ways| ways.0) })
     }
 
     /// The sandbox, if it is one.

@@ -151,7 +151,7 @@ fn target(state: &State) -> Option<Target> {
     let tracked = state.tracked.get(&Key::Network(PROBES))?;
     let Some(Assigned::Network(network)) = &tracked.assigned else { return None };
     let overlay = network.overlay.as_ref().filter(|_| network.in_use && tracked.verified_as.is_some())?;
-    let top = overlay_mtu(network, &state.facts)?;
+    let top = overlay_mtu(network, &state.host.facts)?;
     let (here, port) = (overlay.vtep, overlay.data_path_port);
     let needed = overlay.mtu.map_or(top, |everywhere| everywhere.min(top));
     Some(Target { here, port, top, needed, nodes: overlay.vteps.iter().copied().collect() })
@@ -353,7 +353,7 @@ fn names(nodes: &[IpAddr], overlay: &AssignedOverlay) -> String {
 pub(crate) fn follow_mtu(state: &mut State, key: Key, assigned: Option<&Assigned>) {
     let Key::Network(id) = key else { return };
     let mtu = |assigned: Option<&Assigned>| match assigned {
-        Some(Assigned::Network(network)) => overlay_mtu(network, &state.facts),
+        Some(Assigned::Network(network)) => overlay_mtu(network, &state.host.facts),
         _ => None,
     };
     let before = mtu(state.tracked.get(&key).and_then(|tracked| tracked.assigned.as_ref()));
@@ -370,7 +370,7 @@ fn wake_concerned(state: &mut State) {
     let differs = |(key, tracked): (&Key, &crate::state::Tracked)| {
         let Some(Assigned::Network(network)) = &tracked.assigned else { return None };
         network.overlay.as_ref()?;
-        let now = state.ways.conditions(network, &state.facts);
+        let now = state.ways.conditions(network, &state.host.facts);
         (!tracked.conditions.iter().filter(is_ours).eq(now.iter())).then_some(*key)
     };
     let networks = state.tracked.iter().take_while(|(key, _)| matches!(key, Key::Network(_)));

@@ -50,10 +50,10 @@ fn remove(options: &Purge) -> anyhow::Result<ExitCode> {
     let _lock = lock::take(&options.directories, STOP_IT).context("purge removes only while no daemon runs")?;
     let (found, data) = look(options)?;
     print!("{}", listing(&found, &data, &options.directories));
+    forget_verified(&options.directories)?;
     if found.is_empty() && data.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    forget_verified(&options.directories)?;
     let left = purge::remove(&kernel(options)).context("cannot remove what carries Netloom's mark")?;
     for (found, reason) in &left {
         eprintln!("netloom: {} {} ({}) could not be removed: {reason}", found.what, found.name, found.place);
@@ -156,7 +156,7 @@ fn remove_files(files: &[PathBuf]) -> anyhow::Result<()> {
 
 /// Has the next start take nothing that is removed here for drift.
 fn forget_verified(directories: &Directories) -> anyhow::Result<()> {
-    remove_files(&[directories.run_dir.join(netloom_agent::RECORD)])
+    remove_files(&netloom_agent::RECORDS.map(|name| directories.run_dir.join(name)))
 }
 
 /// Removes socket, locks and directories where nothing else is left in them.

@@ -96,7 +96,8 @@ struct Pass<'a> {
 impl<'a> Pass<'a> {
     /// Finds the links and namespaces that must go, first: it decides about everything that hangs from them.
     fn fell(&mut self) {
-        let restored = self.restored.iter().filter_map(|key| self.observed.foreign.get(key));
+        // One that lost its alias does not say whose it is.
+        let restored = self.restored.iter().filter_map(|key| self.wanted.desired.get(key));
         self.other_ends = self.observed.ours.values().chain(restored).filter_map(other_end).collect();
         self.table_ends = self.is_table_unsound() || self.is_table_unused();
         self.unshared = self.unshared();
@@ -354,7 +355,10 @@ impl<'a> Pass<'a> {
             }
             _ => false,
         };
-        self.other_ends.contains_key(&(port.name.as_str(), port.owner.as_str())) || gone()
+        let (name, owner) = (port.name.as_str(), port.owner.as_str());
+        // One that lost its alias gets it back with its other end.
+        let of_that_name = || self.other_ends.range((name, "")..).next().is_some_and(|((found, _), _)| *found == name);
+        self.other_ends.contains_key(&(name, owner)) || (owner.is_empty() && of_that_name()) || gone()
     }
 
     fn is_tolerated(&self, key: &Key, found: &Object) -> bool {

@@ -16,7 +16,7 @@ use crate::object::{AssignedKey, Key, LinkKind, Object, Observed, Operation, Pla
 pub fn drift(wanted: &Compiled, observed: &Observed, assignment: &Assignment) -> Vec<Drift> {
     let comparison = diff(wanted, observed);
     let found = differences(&comparison, wanted, observed, assignment, |_| true);
-    let mut list: Vec<Drift> = found.into_iter().map(|(_, drift)| drift).collect();
+    let mut list: Vec<Drift> = found.into_iter().map(|found| found.drift).collect();
     for (id, found) in &observed.gone {
         let Some(object) = wanted.desired.get(&Key::Namespace(*id)) else { continue };
         let mut drift = entry(Difference::Missing, Some(object), None, object, wanted, assignment);
@@ -42,14 +42,25 @@ pub fn drift(wanted: &Compiled, observed: &Observed, assignment: &Assignment) ->
     list
 }
 
-/// What a comparison found that is asked for, foreign objects left out: what a repair puts right. With the owner of each, if it has one.
+/// A difference, of what, and whose that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The owner, if it has one.
+    pub owner: Option<AssignedKey>,
+    /// The object.
+    pub key: Key,
+    /// In words.
+    pub drift: Drift,
+}
+
+/// What a comparison found that is asked for, foreign objects left out: what a repair puts right.
 pub fn differences(
     comparison: &Comparison,
     wanted: &Compiled,
     observed: &Observed,
     assignment: &Assignment,
     mut is_asked_for: impl FnMut(&Operation) -> bool,
-) -> Vec<(Option<AssignedKey>, Drift)> {
+) -> Vec<Found> {
     let mut list = Vec::new();
     for operation in comparison.operations.iter().filter(|operation| is_asked_for(operation)) {
         let object = operation.object();
@@ -66,7 +77,8 @@ pub fn differences(
             // The making that follows says it.
             Operation::Delete(_) => continue,
         };
-        list.push((wanted.owner(object), entry(difference, want, found, object, wanted, assignment)));
+        let drift = entry(difference, want, found, object, wanted, assignment);
+        list.push(Found { owner: wanted.owner(object), key: object.key(), drift });
     }
     list
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use netloom_tests::{Client, Host, damage, host, json, loops, until};
+use netloom_tests::damage::{self, Damage};
+use netloom_tests::{Client, Host, Value, host, json, loops, until};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -70,17 +71,34 @@ fn all_at_once_is_mended_too() {
     until("the host is as before", SOON, || (whole(&host) == before).then_some(()));
 }
 
+/// Breaks something in the sandbox, whose event comes after those of all that was put right before; answers how many there were before it.
+fn told_before(host: &Host) -> usize {
+    let client = host.client();
+    let before = repairs(&client);
+    host.in_sandbox("b", "ip route del default");
+    let is_last = |event: &Value| event["message"].as_str().unwrap().contains("IPv4 default route");
+    until("its event is the last", SOON, || {
+        let events = client.get("events?kinds=drift.repaired&limit=1000").is(200)["items"].clone();
+        let events = events.as_array().unwrap();
+        (events.len() > before && events.last().is_some_and(is_last)).then(|| events.len() - 1)
+    })
+}
+
 #[test]
 fn what_is_broken_while_nobody_is_there_is_told_of_too() {
     let host = host!();
     let mut damages = damage::set_up(&host);
     damages.extend(damage::of_marks(&host));
-    damages.extend(damage::of_table(&host));
+    let (of_table, added) = damage::of_table(&host);
+    damages.extend(of_table);
     let client = host.client();
     let before = whole(&host);
-    for (number, damage) in damages.iter().enumerate() {
+    // What is there and should not be is told apart from what was about to go only where nobody was killed: so is the other end of that pair.
+    let stops = |damage: &Damage| damage.kind == "marks of a link taken away";
+    let all = damages.iter().enumerate().map(|(number, damage)| (number % 2 == 0 || stops(damage), damage));
+    for (stops, damage) in all.chain(added.iter().map(|damage| (true, damage))) {
         let told = repairs(&client);
-        if number % 2 == 0 {
+        if stops {
             host.stop()
         } else {
             host.kill()
@@ -92,19 +110,100 @@ fn what_is_broken_while_nobody_is_there_is_told_of_too() {
         until(&format!("{} is mended", damage.kind), SOON, || damage.is_mended(&host).then_some(()));
         until(&format!("an event tells of it: {}", damage.kind), SOON, || (repairs(&client) > told).then_some(()));
         nothing_differs(&client);
+        let refused = client.get("events?kinds=apply.failed").is(200)["items"].clone();
+        assert_eq!(refused, json!([]), "{} was refused first", damage.kind);
     }
     until("the host is as before", SOON, || (whole(&host) == before).then_some(()));
     // Nothing is told where nothing was broken, nor of what a reboot took, which is made anew.
-    let told = repairs(&client);
-    for reboots in [false, true] {
+    let told = told_before(&host) + 1;
+    for (reboots, told) in [(false, told), (true, told + 1)] {
         host.kill();
         if reboots {
             host.reboot();
         }
         host.start();
         nothing_differs(&client);
-        assert_eq!(repairs(&client), told, "reboots: {reboots}");
+        assert_eq!(told_before(&host), told, "reboots: {reboots}");
     }
+}
+
+#[test]
+fn what_others_do_to_the_host_while_nobody_is_there_hides_no_repair() {
+    let host = host!();
+    damage::set_up(&host);
+    let told = told_before(&host) + 1;
+    let m = host.netns("m");
+    host.stop();
+    for line in [
+        "ip link add br-other type bridge",
+        "ip link set br-other up",
+        "ip addr add 172.30.0.1/16 dev br-other",
+        "ip addr add 2001:db8:7::9/128 dev parent0",
+        "nft delete table inet netloom",
+    ] {
+        host.net.run(line);
+    }
+    host.net.run(&format!("nsenter --net={m} ip route del default"));
+    host.start();
+    nothing_differs(&host.client());
+    // The networks' rules, and the sandboxes on either kind of network.
+    assert!(told_before(&host) >= told + 2, "{:?}", host.client().get("events?kinds=drift.repaired").text);
+}
+
+#[test]
+fn a_removal_that_was_cut_off_is_told_as_no_repair() {
+    let host = host!();
+    let client = host.start();
+    for (number, name) in (1..).zip(["k1", "k2"]) {
+        host.bridge(name, &format!("10.9{number}.0.0/24"));
+    }
+    let both =
+        json!({"name": "b6", "driver": "bridge", "pools": {"v4": {"subnet": "10.93.0.0/24"}, "v6": {"family": 6}}});
+    client.post("networks", &both).is(201);
+    host.sandbox("b", "k1");
+    host.sandbox("stays", "k2");
+    let told = told_before(&host) + 1;
+    for (round, wait) in (0..loops(8)).zip([2, 5, 8, 12, 16, 20, 25, 30].into_iter().cycle()) {
+        host.sandbox("goes", "b6");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // Cut off with the daemon.
+                let _ = client.send("DELETE", "/api/v1/sandboxes/goes", None);
+            });
+            std::thread::sleep(Duration::from_millis(wait));
+            host.kill();
+        });
+        host.start();
+        if client.get("sandboxes/goes").status == 200 {
+            client.delete("sandboxes/goes");
+        }
+        until("it is gone", SOON, || (client.get("sandboxes/goes").status == 404).then_some(()));
+        nothing_differs(&client);
+        assert_eq!(
+            repairs(&client),
+            told + round as usize,
+            "killed after {wait} ms: {}",
+            client.get("events?kinds=drift.repaired").text
+        );
+        assert_eq!(
+            told_before(&host),
+            told + round as usize,
+            "killed after {wait} ms: {}",
+            client.get("events?kinds=drift.repaired").text
+        );
+    }
+}
+
+#[test]
+fn a_bridge_that_was_set_down_is_one_repair() {
+    let host = host!();
+    damage::set_up(&host);
+    let told = told_before(&host) + 1;
+    let name = host.net.json("ip -j link show type bridge")[0]["ifname"].as_str().unwrap().to_owned();
+    host.net.run(&format!("ip link set {name} down"));
+    until("it is up", SOON, || host.net.run(&format!("ip -o link show {name} up")).contains(&name).then_some(()));
+    nothing_differs(&host.client());
+    assert_eq!(told_before(&host), told + 1, "{}", host.client().get("events?kinds=drift.repaired").text);
 }
 
 #[test]

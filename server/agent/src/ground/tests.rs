@@ -50,13 +50,13 @@ fn on(what: &str) -> AssignedNetwork {
             };
             AssignedNetwork { bridge: Some(bridge), ..network }
         }
-        "a macvlan" => {
+        "a macvlan" | "a macvlan with host access" => {
             let macvlan = AssignedMacvlan {
                 parent: "parent0".to_owned(),
                 mode: MacvlanMode::Bridge,
                 vlan_id: None,
                 probe: false,
-                host_access: false,
+                host_access: what.ends_with("access"),
             };
             AssignedNetwork { driver: Driver::Macvlan, macvlan: Some(macvlan), ..other }
         }
@@ -78,6 +78,10 @@ fn itself(network: &AssignedNetwork, facts: &Facts) -> Ground {
     Ground::of(&Assigned::Network(Arc::new(network.clone())), [], facts)
 }
 
+fn forwarding(network: &AssignedNetwork, facts: &Facts) -> Option<Ground> {
+    Host::new(Arc::new(facts.clone())).ways_out.ground(network)
+}
+
 fn sandbox_on(network: &AssignedNetwork, facts: &Facts) -> Ground {
     let sandbox = AssignedSandbox {
         id: SandboxId::from_random([1; 16]),
@@ -90,36 +94,52 @@ fn sandbox_on(network: &AssignedNetwork, facts: &Facts) -> Ground {
     Ground::of(&Assigned::Sandbox(Arc::new(sandbox)), [network], facts)
 }
 
-/// What changes of a host, what is on other ground then, and whether a sandbox on that is, too.
-type Row = (&'static str, fn(&mut Facts), &'static [(&'static str, bool)]);
+/// What changes of a host, what is on other ground then, a sandbox on that included, and whether the forwarding of a bridge network is.
+type Row = (&'static str, fn(&mut Facts), &'static [&'static str], bool);
 
 #[test]
 fn each_stands_on_what_it_depends_on_and_on_nothing_else() {
-    const KINDS: [&str; 4] = ["a bridge", "a bridge that is not managed", "a macvlan", "an overlay"];
-    const ON_PARENT: &[(&str, bool)] = &[("a bridge that is not managed", true), ("a macvlan", true)];
-    const ALL_ON_PARENT: &[(&str, bool)] =
-        &[("a bridge that is not managed", true), ("a macvlan", true), ("an overlay", true)];
-    let rows: [Row; 9] = [
-        ("nothing", |_| {}, &[]),
-        ("a link of somebody's comes", |host| host.links.push(link("veth0", "203.0.113.1/24")), &[]),
-        ("another link goes", |host| drop(host.links.pop()), &[]),
-        ("the parent is made anew", |host| host.links[0].index = 8, ON_PARENT),
-        ("the parent is set down", |host| host.links[0].up = false, ON_PARENT),
-        ("the parent's MTU changes", |host| host.links[0].mtu = 1400, ALL_ON_PARENT),
-        ("the parent's address goes", |host| host.links[0].addresses.clear(), ALL_ON_PARENT),
-        ("another way out", |host| host.routes.push(route("198.51.100.0/24", "other0")), &[("a bridge", false)]),
-        ("another route the same way", |host| host.routes.push(route("203.0.113.0/24", "parent0")), &[]),
+    const KINDS: [&str; 5] =
+        ["a bridge", "a bridge that is not managed", "a macvlan", "a macvlan with host access", "an overlay"];
+    const ON_PARENT: &[&str] = &["a bridge that is not managed", "a macvlan", "a macvlan with host access"];
+    const ALL_ON_PARENT: &[&str] =
+        &["a bridge that is not managed", "a macvlan", "a macvlan with host access", "an overlay"];
+    let rows: [Row; 13] = [
+        ("nothing", |_| {}, &[], false),
+        ("a link of somebody's comes", |host| host.links.push(link("veth0", "203.0.113.1/24")), &[], false),
+        ("another link goes", |host| drop(host.links.pop()), &[], false),
+        ("the parent is made anew", |host| host.links[0].index = 8, ON_PARENT, false),
+        ("the parent is set down", |host| host.links[0].up = false, ON_PARENT, false),
+        ("the parent's MTU changes", |host| host.links[0].mtu = 1400, ALL_ON_PARENT, false),
+        ("the parent's address goes", |host| host.links[0].addresses.clear(), &["an overlay"], false),
+        (
+            "the parent gets an address",
+            |host| host.links[0].addresses.push("10.0.2.9/24".parse().expect("one")),
+            &[],
+            false,
+        ),
+        (
+            "the parent gets an address of the network's",
+            |host| host.links[0].addresses.push("10.0.1.9/24".parse().expect("one")),
+            &["a macvlan with host access"],
+            false,
+        ),
+        ("another way out", |host| host.routes.push(route("198.51.100.0/24", "other0")), &[], true),
+        ("another route the same way", |host| host.routes.push(route("203.0.113.0/24", "parent0")), &[], false),
+        ("the way out is a bridge", |host| host.links[0].kind = Some("bridge".to_owned()), &[], true),
+        ("a link that leads nowhere is a bridge", |host| host.links[1].kind = Some("bridge".to_owned()), &[], false),
     ];
-    for (what, changes, expected) in rows {
+    for (what, changes, expected, other_ways) in rows {
         let (before, mut after) = (host(), host());
         changes(&mut after);
         for kind in KINDS {
             let network = on(kind);
-            let expected = expected.iter().find(|(name, _)| *name == kind);
-            let changed = itself(&network, &before) != itself(&network, &after);
-            assert_eq!(changed, expected.is_some(), "{what}: {kind}");
+            let is_expected = expected.contains(&kind);
+            assert_eq!(itself(&network, &before) != itself(&network, &after), is_expected, "{what}: {kind}");
             let changed = sandbox_on(&network, &before) != sandbox_on(&network, &after);
-            assert_eq!(changed, expected.is_some_and(|(_, too)| *too), "{what}: a sandbox on {kind}");
+            assert_eq!(changed, is_expected, "{what}: a sandbox on {kind}");
+            let changed = forwarding(&network, &before) != forwarding(&network, &after);
+            assert_eq!(changed, other_ways && kind == "a bridge", "{what}: forwarding of {kind}");
         }
     }
 }
@@ -129,7 +149,7 @@ fn a_bridge_that_looks_like_anothers_is_no_way_out_of_its_own_network() {
     let network = on("a bridge");
     let mut after = host();
     after.routes.push(route("10.0.1.0/24", &host_link(&network)));
-    assert_eq!(itself(&network, &host()), itself(&network, &after));
+    assert_eq!(forwarding(&network, &host()), forwarding(&network, &after));
     let another = AssignedNetwork { id: NetworkId::from_random([2; 16]), ..network };
-    assert_ne!(itself(&another, &host()), itself(&another, &after));
+    assert_ne!(forwarding(&another, &host()), forwarding(&another, &after));
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use netloom_fault::point;
 use netloom_kernel::{Error, Look};
 use netloom_model::assignment::{Assignment, Key};
-use netloom_model::facts::Facts;
 use netloom_model::plan::Refusal;
 use netloom_model::{NetworkId, SandboxId};
 use netloom_plan::object::{self, Object, Observed, Place, Scope};
@@ -17,6 +16,7 @@ use super::{PassError, Work};
 use crate::agent::Inner;
 use crate::blame::{made_for_network, named};
 use crate::compiled::compiled;
+use crate::ground::Host;
 use crate::host;
 use crate::repair::Repairs;
 use crate::stack::{HostStack, leaves_host, on_host};
@@ -31,7 +31,7 @@ pub(super) struct Pass<'a> {
     keys: Option<&'a BTreeSet<Key>>,
     pub(super) assignment: Assignment,
     pub(super) wanted: Compiled,
-    facts: Arc<Facts>,
+    host: Host,
     refused: BTreeMap<Key, Refusal>,
     repairs: Repairs,
 }
@@ -44,9 +44,9 @@ impl<'a> Pass<'a> {
         keys: Option<&'a BTreeSet<Key>>,
         standing: &BTreeSet<NetworkId>,
     ) -> Self {
-        let (wanted, facts) = compiled(inner, &assignment, keys, standing);
+        let (wanted, host) = compiled(inner, &assignment, keys, standing);
         let (refused, repairs) = (BTreeMap::new(), Repairs::default());
-        Self { inner, keys, assignment, wanted, facts, refused, repairs }
+        Self { inner, keys, assignment, wanted, host, refused, repairs }
     }
 
     /// From a look at all that the pass is about.
@@ -58,7 +58,7 @@ impl<'a> Pass<'a> {
             return Err(PassError::HostDiffers);
         }
         self.repairs =
-            Repairs::found(self.inner, &comparison, &self.wanted, &look.observed, &self.assignment, &self.facts);
+            Repairs::found(self.inner, &comparison, &self.wanted, &look.observed, &self.assignment, &self.host);
         let mut sockets = BTreeMap::new();
         let mut looked_at_host = look.began;
         for _ in 0..ROUNDS {
@@ -82,7 +82,7 @@ impl<'a> Pass<'a> {
             } else {
                 // A parent that vanished meanwhile is the clearer reason.
                 host::refresh(self.inner).await?;
-                (self.wanted, self.facts) = compiled(self.inner, &self.assignment, self.keys, &BTreeSet::new());
+                (self.wanted, self.host) = compiled(self.inner, &self.assignment, self.keys, &BTreeSet::new());
                 let anew = self.inner.kernel.observe(self.wanted.scope.clone()).await?;
                 looked_at_host = anew.began;
                 anew
@@ -130,7 +130,7 @@ impl<'a> Pass<'a> {
         Ok(verified)
     }
 
-    fn done(self, look: Look, looked_at_host: std::time::Instant, remaining: Comparison, host: HostStack) -> Work {
+    fn done(self, look: Look, looked_at_host: std::time::Instant, remaining: Comparison, stack: HostStack) -> Work {
         Work {
             everything: self.keys.is_none(),
             assignment: self.assignment,
@@ -143,8 +143,8 @@ impl<'a> Pass<'a> {
             remaining,
             refused: self.refused,
             repairs: self.repairs,
-            facts: self.facts,
-            _host: host,
+            host: self.host,
+            _stack: stack,
         }
     }
 

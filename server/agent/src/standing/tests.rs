@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use netloom_model::facts::{Facts, HostRoute};
 use netloom_model::network::Driver;
 use netloom_model::plan::Refusal;
 use netloom_model::port::{Protocol, PublishedPort};
@@ -60,7 +59,7 @@ fn verified(assignment: &Assignment) -> State {
     let sandboxes = assignment.sandboxes.values().map(|s| (Key::Sandbox(s.id), Assigned::Sandbox(Arc::new(s.clone()))));
     for (key, assigned) in networks.chain(sandboxes) {
         let tracked = state.tracked.entry(key).or_default();
-        tracked.verified_as = Some(VerifiedAs::new(assigned.clone(), assignment, &state.facts));
+        tracked.verified_as = Some(VerifiedAs::new(assigned.clone(), assignment, &state.host));
         tracked.present = true;
         state.assign(key, Some(assigned));
     }
@@ -85,7 +84,7 @@ fn a_sandbox_that_stands_is_told_as_it_was_with_the_networks_of_both() {
 fn nothing_stands_of_which_anything_was_heard_or_asked_since() {
     let id = asked().pop_first().expect("one");
     let network = Key::Network(NetworkId::from_random([2; 16]));
-    let cases: [Case; 6] = [
+    let cases: [Case; 5] = [
         ("heard of", |state, key| state.hear(key, Instant::now(), Instant::now())),
         ("to be looked at later", |state, key| state.wake(key, Instant::now(), false)),
         ("refused", |state, key| {
@@ -100,11 +99,6 @@ fn nothing_stands_of_which_anything_was_heard_or_asked_since() {
         }),
         ("not verified", |state, key| state.tracked.entry(key).or_default().verified_as = None),
         ("unknown", |state, key| drop(state.tracked.remove(&key))),
-        ("verified on a host with other ways out", |state, _| {
-            let destination = "192.0.2.0/24".parse().expect("a prefix");
-            let route = HostRoute { destination, gateway: None, interface: Some("eth1".to_owned()), table: 254 };
-            state.facts = Arc::new(Facts { routes: vec![route], ..Facts::default() });
-        }),
     ];
     for (why, happens) in cases {
         for key in [id, network] {
