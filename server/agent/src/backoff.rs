@@ -1,15 +1,25 @@
-//! How long to wait before the next try, and jitter, so that many keys do not retry in step.
+//! How long to wait before the next try, and jitter, so that many keys do not retry in step; and when something that was heard is a reason to try sooner.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(60);
+/// How long the kernel still tells of what a try left half made.
+const ECHO: Duration = Duration::from_millis(500);
+/// Least time between a try that failed and one that something heard is the reason for.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The same where that may be what the try itself did.
+const LONG_PAUSE: Duration = Duration::from_secs(10);
 
 /// Tries of one key since it last went well.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Backoff {
     failures: u32,
+    /// When the last was.
+    failed_at: Option<Instant>,
 }
 
 impl Backoff {
@@ -17,12 +27,20 @@ impl Backoff {
     pub(crate) fn failed(&mut self) -> Duration {
         let whole = FIRST.saturating_mul(1 << self.failures.min(8)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
+        self.failed_at = Some(Instant::now());
         jittered(whole)
+    }
+
+    /// When to try again because of something that was heard at `at`, if anything failed: it may have removed what was in the way, or broken something else. What may
+    /// be the last try's own doing is no reason to hurry, or it would be tried without an end.
+    pub(crate) fn sooner(&self, at: Instant) -> Option<Instant> {
+        let failed = self.failed_at?;
+        Some(failed + if at > failed + ECHO { PAUSE } else { LONG_PAUSE })
     }
 
     /// It went well.
     pub(crate) fn reset(&mut self) {
-        self.failures = 0;
+        *self = Self::default();
     }
 }
 
@@ -47,5 +65,18 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.failed() <= FIRST);
+    }
+
+    #[test]
+    fn what_others_do_is_a_reason_to_try_soon_and_its_own_doing_is_less_of_one() {
+        let mut backoff = Backoff::default();
+        assert_eq!(backoff.sooner(Instant::now()), None, "nothing failed");
+        let before = Instant::now();
+        backoff.failed();
+        let after = Instant::now();
+        let again = |at| backoff.sooner(at).expect("a reason");
+        let (own, others) = (again(before + ECHO), again(after + ECHO + Duration::from_millis(1)));
+        assert!(own >= before + LONG_PAUSE && own <= after + LONG_PAUSE);
+        assert!(others >= before + PAUSE && others <= after + PAUSE);
     }
 }

@@ -76,17 +76,18 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
             let key = Key::Sandbox(*id);
             match state.tracked.get(&key) {
                 None => wake_full_later(&mut state, due),
-                // Half-made objects of a refused try are heard too: only its back-off may try again. A name that a
-                // stranger holds is not tried at all, so that what is heard there may be the stranger's leaving.
-                Some(t) if t.refusal.as_ref().is_some_and(|refusal| refusal.code != "name-conflict") => {}
-                Some(_) => state.hear(key, at, due),
+                // A name that a stranger holds is not tried at all, so that what is heard there may be the stranger's leaving.
+                Some(t) if t.refusal.as_ref().is_some_and(|refusal| refusal.code == "name-conflict") => {
+                    state.hear(key, at, due);
+                }
+                Some(_) => state.hear_patiently(key, at, due),
             }
             false
         }
         // A link of the host's with a known owner concerns that one. Else it may be anybody's, or a foreign one's name that became free.
         Notification::Changed { place: Some(Place::Host), owner, .. } => match state.owner_of(owner.as_deref()) {
             Some(key) => {
-                state.hear_unrefused(key, at, due);
+                state.hear_patiently(key, at, due);
                 false
             }
             // Of an endpoint that a pass is just making, or has removed: that pass looks at it last.
@@ -107,12 +108,12 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
         }
         Notification::Changed { place: Some(Place::Overlay), owner, .. } => {
             if let Some(key) = state.owner_of(owner.as_deref()) {
-                state.hear_unrefused(key, at, due);
+                state.hear_patiently(key, at, due);
             }
             false
         }
         Notification::EntryChanged { owner, .. } if *owner == PROBES.to_string() => {
-            state.hear_unrefused(Key::Network(PROBES), at, due);
+            state.hear_patiently(Key::Network(PROBES), at, due);
             false
         }
         Notification::EntryChanged { owner, entry, node, is_new } => {
@@ -121,10 +122,10 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
             // An Ethernet address is in the bridge's table once: what came to lead to another node was taken from a port here.
             let holder = network.filter(|_| matches!(entry, OverlayEntry::Forwarding(_)));
             if let Some(holder) = holder.and_then(|network| state.holder_of(network, *entry)) {
-                state.hear_unrefused(holder, at, due);
+                state.hear_patiently(holder, at, due);
             }
             let is_elsewhere = behind.is_some_and(|peer| node.is_some_and(|node| node != peer.vtep));
-            behind.into_iter().for_each(|peer| state.hear_unrefused(Key::Peer(peer.id), at, due));
+            behind.into_iter().for_each(|peer| state.hear_patiently(Key::Peer(peer.id), at, due));
             // Nobody is to be there; or a second node beside the first, which only a look at everything sees.
             if *is_new && (behind.is_none() || is_elsewhere) {
                 wake_full_later(&mut state, due);
@@ -141,7 +142,7 @@ fn take(inner: &Arc<Inner>, heard: &Heard, due: Instant) -> bool {
         Notification::RouteChanged { owner, to } => {
             let holder = owner.parse().ok().and_then(|network| state.holder_of(network, OverlayEntry::Neighbour(*to)));
             if let Some(key) = holder.or_else(|| state.owner_of(Some(owner))) {
-                state.hear_unrefused(key, at, due);
+                state.hear_patiently(key, at, due);
             }
             false
         }

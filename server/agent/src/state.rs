@@ -25,6 +25,8 @@ use crate::refused::Refused;
 pub(crate) use crate::verified::{Assigned, VerifiedAs};
 use crate::ways::Ways;
 
+mod hearing;
+
 /// Most keys that one pass takes.
 const BATCH: usize = 256;
 /// Most passes at once; beyond it, keys gather and go in one pass.
@@ -169,59 +171,6 @@ impl State {
         wake.at = wake.at.min(added.at);
         wake.afresh |= added.afresh;
         wake.heard_only &= added.heard_only;
-    }
-
-    /// Makes a key due at `due` because something of it was heard at `at`, unless it was looked at since.
-    pub(crate) fn hear(&mut self, key: Key, at: Instant, due: Instant) {
-        if let Some(tracked) = self.tracked.get_mut(&key) {
-            if tracked.looked.is_some_and(|looked| at < looked) {
-                return;
-            }
-            tracked.heard = Some(at);
-        }
-        self.add_wake(key, Wake { at: due, afresh: false, heard_only: true });
-    }
-
-    /// As [`Self::hear`], but for what a refusal keeps waiting: only its back-off may try that again.
-    pub(crate) fn hear_unrefused(&mut self, key: Key, at: Instant, due: Instant) {
-        if self.tracked.get(&key).is_none_or(|tracked| tracked.refusal.is_none()) {
-            self.hear(key, at, due);
-        }
-    }
-
-    /// As [`Self::hear_unrefused`], of a link on the host that has this name by now.
-    pub(crate) fn hear_renamed(&mut self, key: Key, name: &str, at: Instant, due: Instant) {
-        self.hear_unrefused(key, at, due);
-        if let Some(tracked) = self.tracked.get_mut(&key).filter(|tracked| tracked.heard == Some(at)) {
-            tracked.renamed.insert(name.to_owned());
-        }
-    }
-
-    /// The link of a network was made at `at`. What hung from one before it went with that, and the kernel does not say so of IPv4
-    /// routes: whoever is on the network, here or on other nodes, is looked at, unless that was done since.
-    pub(crate) fn hear_those_on(&mut self, network: NetworkId, at: Instant, due: Instant) {
-        let on = self.unrefused(|assigned| match assigned {
-            Assigned::Sandbox(sandbox) => sandbox.endpoints.iter().any(|endpoint| endpoint.network == network),
-            Assigned::Peer(peer) => peer.network == network,
-            Assigned::Network(_) => false,
-        });
-        if on.len() > BATCH {
-            return self.wake_full(due);
-        }
-        on.into_iter().for_each(|key| self.hear(key, at, due));
-    }
-
-    /// A look at a key that began at `looked` found all as it should be: what was heard before is no reason to look again.
-    pub(crate) fn settle_heard(&mut self, key: Key, looked: Instant) {
-        let Some(tracked) = self.tracked.get_mut(&key) else { return };
-        tracked.looked = Some(looked);
-        let seen = tracked.heard.take_if(|heard| *heard < looked).is_some();
-        if seen {
-            tracked.renamed.clear();
-        }
-        if seen && self.wakes.get(&key).is_some_and(|wake| wake.heard_only) {
-            self.wakes.remove(&key);
-        }
     }
 
     /// Makes a full pass due; the earlier time wins.

@@ -38,6 +38,46 @@ fn repaired(damage: &str, check: &str, wanted: &str) {
 }
 
 #[test]
+fn what_is_broken_in_a_sandbox_that_is_refused_something_else_does_not_wait_for_that() {
+    let host = host!();
+    let client = host.start();
+    host.bridge("n", "10.160.0.0/24");
+    host.macvlan("flat", "10.161.0.0/24");
+    client.post("sandboxes", &json!({"name": "a", "networks": {"n": {}, "flat": {}}})).is(201);
+    host.net.run("ip link set parent0 down");
+    let state = || client.get("sandboxes/a").is(200)["status"]["state"].clone();
+    until("it is refused its link on the parent", SOON, || (state() == "failed").then_some(()));
+    // By then many tries have failed, and the next is far off.
+    std::thread::sleep(Duration::from_secs(16));
+    for (damage, check, wanted) in [
+        ("ip link set lo down", "ip -o link show lo up", "lo"),
+        ("sysctl -qw net.ipv4.ip_forward=1", "sysctl net.ipv4.ip_forward", "= 0"),
+    ] {
+        // What comes right after a try may be that one's own doing.
+        std::thread::sleep(Duration::from_secs(1));
+        host.in_sandbox("a", damage);
+        until(&format!("`{damage}` is repaired"), Duration::from_secs(4), || {
+            host.try_in_sandbox("a", check).stdout.contains(wanted).then_some(())
+        });
+    }
+    assert_eq!(state(), "failed");
+    host.net.run("ip link set parent0 up");
+    until("it has all again", SOON, || (state() == "running").then_some(()));
+    no_drift(&client);
+    // A stranger's route in the place of ours, which is left alone, hides no event either.
+    host.in_sandbox("a", "ip route replace default via 10.160.0.9");
+    until("it is refused its route", SOON, || (state() == "failed").then_some(()));
+    let told = repairs(&client);
+    host.in_sandbox("a", "ip link set lo down");
+    until("an event tells of it", SOON, || (repairs(&client) > told).then_some(()));
+    let event =
+        client.get("events?kinds=drift.repaired&limit=1000").is(200)["items"].as_array().unwrap().last().cloned();
+    let said = event.unwrap()["message"].as_str().unwrap().to_owned();
+    assert!(said.contains("link lo") && !said.contains("route"), "only what was put right: {said}");
+    assert!(host.in_sandbox("a", "ip route show default").contains("10.160.0.9"));
+}
+
+#[test]
 fn a_deleted_link_comes_back() {
     repaired("ip link del eth0", "ip -o -4 addr show eth0", "10.160.0.2/24");
 }
