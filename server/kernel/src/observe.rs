@@ -10,7 +10,7 @@ use netloom_model::SandboxId;
 use netloom_model::assignment::NamespaceSource;
 use netloom_model::sandbox::InterfaceStatus;
 use netloom_plan::foreign_chains::ForeignChains;
-use netloom_plan::object::{Key, Namespace, Object, Observed, Place, Scope};
+use netloom_plan::object::{Key, Link, LinkKind, Namespace, Object, Observed, Place, Scope};
 
 use crate::error::Failure;
 use crate::handle::{Inner, Look, WORKERS};
@@ -263,9 +263,10 @@ fn host(inner: &Inner, worker: &mut Worker, scope: &Scope) -> Result<Observed, E
         }
         for found in seen.links.values() {
             let object = Object::Link(seen.link(Place::Host, found));
+            let is_port_of_ours = matches!(&object, Object::Link(Link { kind: LinkKind::ForeignPort { .. }, .. }));
             if found.is_ours() {
                 put(&mut observed.ours, object);
-            } else if scope.host_links.contains(&found.name) {
+            } else if scope.host_links.contains(&found.name) || (scope.everything && is_port_of_ours) {
                 put(&mut observed.foreign, object);
             }
         }

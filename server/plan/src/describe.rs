@@ -238,6 +238,7 @@ fn link_value(link: &Link) -> String {
                 format!("VXLAN, VNI {vni} on UDP port {udp} from {local}{learning}{whole}, on {at}{}", loudness(*port));
             vec![said]
         }
+        LinkKind::ForeignPort { kind, bridge } => vec![format!("{kind}, port of {bridge}")],
         LinkKind::Other(kind) => vec![kind.clone()],
     };
     parts.extend(link.mac.map(|mac| format!("MAC {mac}")));

@@ -10,7 +10,7 @@ use netloom_model::event::{ObjectKind, ObjectRef};
 use crate::compile::Compiled;
 use crate::describe;
 use crate::diff::{Comparison, diff};
-use crate::object::{AssignedKey, Key, LinkKind, Object, Observed, Operation, Place};
+use crate::object::{AssignedKey, Key, Link, LinkKind, Object, Observed, Operation, Place};
 
 /// Lists how what was found differs from what is wanted, foreign objects inside our own stacks included.
 pub fn drift(wanted: &Compiled, observed: &Observed, assignment: &Assignment) -> Vec<Drift> {
@@ -172,9 +172,12 @@ fn reference(key: AssignedKey, assignment: &Assignment) -> Option<ObjectRef> {
     }
 }
 
-/// Whose the link is that a foreign object hangs from: that of a network, on the host.
+/// Whose the link is that a foreign object hangs from, or is a port of: that of a network, on the host.
 fn carrier(object: &Object, wanted: &Compiled, observed: &Observed) -> Option<AssignedKey> {
-    let link = object.link().filter(|link| object.hangs_from(link))?;
+    let link = match object {
+        Object::Link(Link { kind: LinkKind::ForeignPort { bridge, .. }, .. }) => bridge,
+        _ => object.link().filter(|link| object.hangs_from(link))?,
+    };
     wanted.owner(observed.ours.get(&Key::Link(object.place(), link.to_owned()))?)
 }
 
@@ -185,7 +188,7 @@ fn is_remarkable(object: &Object, wanted: &Compiled, observed: &Observed) -> boo
         return false;
     }
     let all_of_it = match object.place() {
-        Place::Host => false,
+        Place::Host => matches!(object, Object::Link(Link { kind: LinkKind::ForeignPort { .. }, .. })),
         Place::Overlay => true,
         Place::Sandbox(id) => matches!(wanted.scope.sandboxes.get(&id), Some(NamespaceSource::Made) | None),
     };

@@ -223,6 +223,13 @@ pub enum LinkKind {
     },
     /// The end of such a pair that is not in its sandbox, as it is seen where it is: never made by itself, and left over where its sandbox's end is not in its place.
     Port,
+    /// A link of somebody else's that is a port of a bridge of ours on the host: only ever observed.
+    ForeignPort {
+        /// Its kind, by the kernel's word.
+        kind: String,
+        /// Name of the bridge.
+        bridge: String,
+    },
     /// Any other kind, by the kernel's word: only ever observed.
     Other(String),
 }

@@ -198,7 +198,18 @@ fn strangers_are_reported_and_left_alone() {
         drift[0]["difference"] == "foreign" && drift[0]["name"].as_str().unwrap().contains("198.51.100.9"),
         "{drift}"
     );
+    host.net.run("ip link add other0 type veth peer name other1");
+    host.net.run(&format!("ip link set other0 master {}", link_of(&host, "one")));
+    let port = until("the stranger's port is reported", Duration::from_secs(10), || {
+        let drift = client.get("drift").is(200)["items"].clone();
+        drift.as_array().unwrap().iter().find(|one| one["object"] == "link").cloned()
+    });
+    let told = ["difference", "name", "place"].map(|field| port[field].as_str().unwrap());
+    assert_eq!(told, ["foreign", "other0", "host"], "{port}");
+    assert!(port["found"].as_str().unwrap().contains(&format!("port of {}", link_of(&host, "one"))), "{port}");
+    assert_eq!(port["belongs_to"]["name"], "one", "{port}");
     client.delete("sandboxes/a").is(204);
+    assert!(host.net.run("ip link show other0").contains("other0"));
     assert!(host.net.run("nft list tables").contains("inet other"));
     host.net.run("ip link show br-web");
 }

@@ -44,7 +44,8 @@ impl<'a> Judge<'a> {
             return self.stands(key).is_some();
         }
         // What led to an endpoint that is on no other node any more goes as it should, and so does what was assigned when this node was last heard of.
-        !matches!(key, Key::Peer(_)) && !(self.is_first && self.inner.record.knows(key))
+        let was_assigned_before = self.is_first && self.inner.record.knows(key);
+        !matches!(key, Key::Peer(_)) && !was_assigned_before
     }
 
     /// What many networks share is any one's doing: where one of them is new or changed, it may be that one's.

@@ -130,6 +130,13 @@ impl Seen {
             (None, Some("veth")) => self.veth(link, place),
             (None, other) => LinkKind::Other(other.unwrap_or("hardware").to_owned()),
         };
+        let kind = match self.bridge_of_foreign(place, link) {
+            Some(bridge) => {
+                let kind = link.kind.clone().unwrap_or_else(|| "hardware".to_owned());
+                LinkKind::ForeignPort { kind, bridge }
+            }
+            None => kind,
+        };
         let other_end_is_down = || self.beyond.of_link(link).is_some_and(|(_, port)| !port.is_up());
         let up = link.is_up() && !(matches!(kind, LinkKind::Veth { .. }) && other_end_is_down());
         // Two ends that differ have none that is right: either drops what is larger than its own.
@@ -139,6 +146,12 @@ impl Seen {
         // Bridges and devices of overlay networks have no addresses.
         let arp = link.has_arp() || place == Place::Overlay;
         Link { place, name, kind, mac: link.mac, mtu, up, arp, owner, marks }
+    }
+
+    /// The name of the bridge of ours on the host that a link of somebody else's is a port of.
+    fn bridge_of_foreign(&self, place: Place, link: &link::Seen) -> Option<String> {
+        let bridge = self.links.get(&link.controller.filter(|_| place == Place::Host && !link.is_ours())?)?;
+        bridge.is_ours().then(|| bridge.name.clone())
     }
 
     pub(super) fn address(&self, place: Place, found: &address::Seen) -> Address {

@@ -47,7 +47,7 @@ impl Visiting<'_> {
             LinkKind::Vxlan { tunnel, .. } => self.create_tunnel(index, link, *tunnel),
             LinkKind::Veth { .. } => self.create_pair(index, link),
             LinkKind::Port => Err(self.subject(index).refusal("kernel-refused", "it is made with its other end")),
-            LinkKind::Other(kind) => {
+            LinkKind::Other(kind) | LinkKind::ForeignPort { kind, .. } => {
                 Err(self.subject(index).refusal("feature-missing", format!("links of kind {kind} are not made here")))
             }
         }
@@ -317,7 +317,7 @@ fn word(kind: &LinkKind) -> Option<&str> {
         LinkKind::Bridge { .. } | LinkKind::OverlayBridge { .. } => Some("bridge"),
         LinkKind::Vxlan { .. } => Some("vxlan"),
         LinkKind::Veth { .. } | LinkKind::Port => Some("veth"),
-        LinkKind::Other(kind) => Some(kind),
+        LinkKind::Other(kind) | LinkKind::ForeignPort { kind, .. } => Some(kind),
     }
 }
 
