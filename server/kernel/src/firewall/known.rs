@@ -135,8 +135,8 @@ mod tests {
     }
 
     fn ports_of(known: &Known, publishers: &[&str]) -> Vec<PartKey> {
-        let mut scope = netloom_plan::object::Scope::default();
-        scope.publishers = publishers.iter().map(|&id| id.to_owned()).collect();
+        let publishers = publishers.iter().map(|&id| id.to_owned()).collect();
+        let scope = Scope { publishers, ..Scope::default() };
         known.parts(&scope).iter().map(Part::key).collect()
     }
 
@@ -148,8 +148,7 @@ mod tests {
         assert_eq!(ports_of(&known, &[]), [set.key()]);
         assert_eq!(ports_of(&known, &["a"]), [set.key(), a.key()]);
         assert_eq!(ports_of(&known, &["a", "b"]), [set.key(), a.key(), b.key()]);
-        let mut scope = netloom_plan::object::Scope::default();
-        scope.published = BTreeSet::from([b.key()]);
+        let mut scope = Scope { published: BTreeSet::from([b.key()]), ..Scope::default() };
         assert_eq!(known.parts(&scope), [set.clone(), b.clone()], "by its place");
         scope.everything = true;
         assert_eq!(known.parts(&scope), [set, a, b]);
