@@ -7,8 +7,11 @@ use serde_json::json;
 use crate::host::{Host, macvlan};
 use crate::process::Said;
 
-/// What `ip link` says of the group that links of ours are in.
-const GROUP: &str = "group 28268";
+mod marks;
+mod table;
+
+pub use marks::of_marks;
+pub use table::of_table;
 
 /// Where something is broken.
 #[derive(Debug, Clone)]
@@ -343,108 +346,4 @@ fn in_macvlan(netns: &str) -> Vec<Damage> {
             ),
         ],
     )
-}
-
-/// What may be broken of the nftables table that [`set_up`] made, one thing at a time, and what may be added to it: while the daemon runs it is the kernel that
-/// refuses it.
-///
-/// # Panics
-/// When they are not there.
-pub fn of_table(host: &Host) -> (Vec<Damage>, Vec<Damage>) {
-    let elements = host.net.json("nft -j list map inet netloom published4_all");
-    assert!(elements.to_string().contains("8880"), "{elements}");
-    let port = "nft list map inet netloom published4_all";
-    let names = ["inet netloom", &*ours(host, "type bridge")];
-    let broken = rows(
-        &Place::Host,
-        names,
-        &[
-            ("table deleted", "nft delete table $1", port, "8880"),
-            ("table flushed", "nft flush table $1", "nft list chain $1 forward", "iifname"),
-            (
-                "table replaced",
-                "nft delete table $1 && nft add table $1 && nft add chain $1 mine",
-                "nft list table $1 | grep -q 'chain mine' || nft list map $1 published4_all",
-                "8880",
-            ),
-            ("chain flushed", "nft flush chain $1 forward", "nft list chain $1 forward", "iifname"),
-            (
-                "rule added",
-                "nft insert rule $1 forward drop",
-                "nft list chain $1 forward | grep -c 'drop$' || true",
-                "0",
-            ),
-            ("port's element deleted", "nft flush map $1 published4_all", port, "8880"),
-            ("bridge's element deleted", "nft delete element $1 bridges { $2 }", "nft list set $1 bridges", "$2"),
-        ],
-    );
-    let added = rows(
-        &Place::Host,
-        names,
-        &[(
-            "port's element added",
-            "nft add element $1 published4_all { tcp . 8881 : 10.160.0.9 . 80 }",
-            "nft list map $1 published4_all | grep -c 8881 || true",
-            "0",
-        )],
-    );
-    (broken, added)
-}
-
-/// What may be broken of the marks of the links that [`set_up`] made, one thing at a time: a link that lost all of them is nobody's.
-///
-/// # Panics
-/// When they are not there.
-pub fn of_marks(host: &Host) -> Vec<Damage> {
-    let bridge = ours(host, "type bridge");
-    let mut all = rows(
-        &Place::Host,
-        [&bridge, &ours(host, "type veth")],
-        &[
-            ("group of the bridge changed", "ip link set $1 group default", "ip -o link show $1", GROUP),
-            ("alias of the bridge changed", "ip link set $1 alias mine", "ip link show $1", "alias netloom:net_"),
-            (
-                "group of a port changed, and it isolated",
-                "ip link set $2 group default && bridge link set dev $2 isolated on",
-                "ip -o link show $2 | grep -q 'group 28268' && bridge -d link show dev $2",
-                "isolated off",
-            ),
-            ("alias of a port changed", "ip link set $2 alias mine", "ip link show $2", "alias netloom:ept_"),
-            ("port without an alias", "ip link set $2 alias ''", "ip link show $2", "alias netloom:ept_"),
-            (
-                "marks of a port taken away",
-                "ip link set $2 group default && ip link set $2 alias mine",
-                "ip link show $2 | grep 'alias netloom:ept_' && ip link show $2",
-                GROUP,
-            ),
-        ],
-    );
-    all.extend(rows(
-        &Place::Host,
-        [&ours(host, "type macvlan"), ""],
-        &[("group of the shim changed", "ip link set $1 group default", "ip -o link show $1", GROUP)],
-    ));
-    all.extend(rows(
-        &Place::Namespace(host.netns("b")),
-        ["", ""],
-        &[
-            ("group of a link changed", "ip link set eth0 group default", "ip -o link show eth0", GROUP),
-            ("alias of a link changed", "ip link set eth0 alias mine", "ip link show eth0", "alias netloom:ept_"),
-            (
-                "marks of a link taken away",
-                "ip link set eth0 group default && ip link set eth0 alias mine",
-                "ip link show eth0 | grep 'alias netloom:ept_' && ip link show eth0 && ip -o route",
-                "default via 10.160.0.1",
-            ),
-        ],
-    ));
-    all.extend(rows(
-        &Place::Namespace(host.netns("m")),
-        ["", ""],
-        &[
-            ("group of a macvlan changed", "ip link set eth0 group default", "ip -o link show eth0", GROUP),
-            ("alias of a macvlan changed", "ip link set eth0 alias mine", "ip link show eth0", "alias netloom:ept_"),
-        ],
-    ));
-    all
 }
