@@ -6,7 +6,7 @@ use crate::host::Host;
 /// What `ip link` says of the group that links of ours are in.
 const GROUP: &str = "group 28268";
 
-/// What may be broken of the marks of the links that [`set_up`] made, one thing at a time: a link that lost all of them is nobody's.
+/// What may be broken of the marks of the links that [`set_up`](super::set_up) made, one thing at a time: a link that lost all of them is nobody's.
 ///
 /// # Panics
 /// When they are not there.

@@ -3,7 +3,7 @@
 use super::{Damage, Place, ours, rows};
 use crate::host::Host;
 
-/// What may be broken of the nftables table that [`set_up`] made, one thing at a time, and what may be added to it: while the daemon runs it is the kernel that
+/// What may be broken of the nftables table that [`set_up`](super::set_up) made, one thing at a time, and what may be added to it: while the daemon runs it is the kernel that
 /// refuses it.
 ///
 /// # Panics
